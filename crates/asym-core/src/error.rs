@@ -1,0 +1,174 @@
+//! What can go wrong with an adapter, and what to do about it.
+
+use std::path::PathBuf;
+
+/// An error of this crate. Each variant carries the place, what was expected and what was found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdapterError {
+    /// A rank outside `1 ..= min(d_input, d_output)` of a layer.
+    #[error(
+        "rank {rank} does not fit `{module}` ({d_input} -> {d_output}): choose a rank from 1 to {}",
+        d_input.min(d_output)
+    )]
+    Rank {
+        /// Name of the adapted module.
+        module: String,
+        /// The rank asked for.
+        rank: usize,
+        /// Input features of the module.
+        d_input: usize,
+        /// Output features of the module.
+        d_output: usize,
+    },
+    /// A setting outside its range.
+    #[error("`{field}` is {found}: it must be {expected}")]
+    Setting {
+        /// The field of [`AdapterConfig`](crate::AdapterConfig).
+        field: &'static str,
+        /// What was given.
+        found: f64,
+        /// The range that is allowed.
+        expected: &'static str,
+    },
+    /// A target, or a module to save, that names nothing in the model.
+    #[error("{field} `{pattern}` matches nothing; there is: {}", available.join(", "))]
+    NoMatch {
+        /// The field of [`AdapterConfig`](crate::AdapterConfig).
+        field: &'static str,
+        /// The name or pattern given.
+        pattern: String,
+        /// The names that would match.
+        available: Vec<String>,
+    },
+    /// A target pattern that is no regular expression.
+    #[error("target `{pattern}` is no regular expression: {source}")]
+    Pattern {
+        /// The pattern given.
+        pattern: String,
+        /// What is wrong with it.
+        source: Box<regex::Error>,
+    },
+    /// Dropout on the input of a module whose forward never passes through this crate.
+    #[error(
+        "dropout {dropout} on the input of `{module}` is impossible: it is not an `AdaptedLinear`, and an adapter \
+         that is composed into the weight never sees the input; set dropout to 0 or use `AdaptedLinear` there"
+    )]
+    DropoutOnDense {
+        /// Name of the module.
+        module: String,
+        /// The probability asked for.
+        dropout: f64,
+    },
+    /// The pre-trained weight of a module has no singular value decomposition.
+    #[error("`{module}`: the singular vectors of its weight do not exist, it holds values that are not finite")]
+    NoSvd {
+        /// Name of the module.
+        module: String,
+    },
+    /// The model carries adapters already.
+    #[error("`{module}` has an adapter already: merge it first, or start from a plain model")]
+    AlreadyAdapted {
+        /// Name of the first adapted module.
+        module: String,
+    },
+    /// No module of the model has an adapter.
+    #[error("the model has no adapter to save: attach one first")]
+    NotAdapted,
+    /// A file or folder that could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A folder without an adapter in PEFT's format.
+    #[error("{}: no adapter here, `{missing}` is missing{hint}", path.display())]
+    NoAdapter {
+        /// The folder.
+        path: PathBuf,
+        /// The file that was looked for.
+        missing: &'static str,
+        /// What to do, where something can be said.
+        hint: &'static str,
+    },
+    /// A configuration that is no JSON or lacks a field.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A safetensors file that cannot be read: truncated, or with a header that lies.
+    #[error("{}: not a valid safetensors file: {source}", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: safetensors::SafeTensorError,
+    },
+    /// A field of `adapter_config.json` that this version does not understand.
+    #[error("{}: `{field}` is {found}, which is not supported here; supported: {supported}", path.display())]
+    UnsupportedField {
+        /// The configuration file.
+        path: PathBuf,
+        /// The field.
+        field: String,
+        /// Its value, as JSON.
+        found: String,
+        /// What would be accepted.
+        supported: String,
+    },
+    /// Tensors that the model needs and the file lacks.
+    #[error("{}: missing {}", path.display(), keys.join(", "))]
+    MissingKeys {
+        /// The file.
+        path: PathBuf,
+        /// The keys looked for.
+        keys: Vec<String>,
+    },
+    /// Tensors of the file for which the model has no place.
+    #[error("{}: unexpected {}; the adapter belongs to another model or other targets", path.display(), keys.join(", "))]
+    UnexpectedKeys {
+        /// The file.
+        path: PathBuf,
+        /// The keys left over.
+        keys: Vec<String>,
+    },
+    /// A tensor of another shape than the model's.
+    #[error("{}: `{key}` has shape {found:?}, expected {expected:?}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's key.
+        key: String,
+        /// The shape that fits the model.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+    /// A tensor of a type that holds no weights.
+    #[error("{}: `{key}` has dtype {found}, expected F32, F16, BF16 or F64", path.display())]
+    Dtype {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's key.
+        key: String,
+        /// The dtype in the file.
+        found: String,
+    },
+    /// A tensor with a value that is not finite.
+    #[error("{}: `{key}` holds {found} at index {index}: the file is damaged or its training diverged", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's key.
+        key: String,
+        /// The first such value.
+        found: f32,
+        /// Its place in the flattened tensor.
+        index: usize,
+    },
+}

@@ -1,0 +1,116 @@
+//! The parameter table: what there is, what is trained.
+
+use std::fmt;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+
+use crate::layout::{Entry, Kind, Naming, Place};
+
+/// One row of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The parameter.
+    pub entry: Entry,
+    /// Whether it is trained, now or after `train()`.
+    pub trained: bool,
+}
+
+/// The parameters of a module and what is trained of them; its `Display` is the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// One row a parameter, in the order of the module's fields.
+    pub rows: Vec<Row>,
+}
+
+/// List the parameters of `module` under their names in files.
+pub fn inspect<M: Module>(module: &M, naming: &Naming) -> Inspection {
+    struct Inspector<'a> {
+        place: Place<'a>,
+        rows: Vec<Row>,
+    }
+    impl ModuleVisitor for Inspector<'_> {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.place.enter(name, container);
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.place.exit();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            // On a plain device the tensor itself does not tell whether it will be trained.
+            let trained = param.is_require_grad() || Module::train(param.valid()).is_require_grad();
+            self.rows.push(Row { entry: self.place.entry(param), trained });
+        }
+    }
+    let mut inspector = Inspector { place: Place::new(naming), rows: Vec::new() };
+    module.visit(&mut inspector);
+    Inspection { rows: inspector.rows }
+}
+
+impl Inspection {
+    /// Number of trained values.
+    pub fn trained(&self) -> usize {
+        self.rows.iter().filter(|row| row.trained).map(|row| row.entry.count()).sum()
+    }
+
+    /// Number of all values, adapters included.
+    pub fn total(&self) -> usize {
+        self.rows.iter().map(|row| row.entry.count()).sum()
+    }
+
+    /// Trained values in all values.
+    pub fn share(&self) -> f64 {
+        self.trained() as f64 / self.total().max(1) as f64
+    }
+}
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape = |row: &Row| {
+            let sizes: Vec<String> = row.entry.shape.iter().map(ToString::to_string).collect();
+            sizes.join(" x ")
+        };
+        let width = |text: &dyn Fn(&Row) -> usize| self.rows.iter().map(text).max().unwrap_or(0);
+        let name_width = width(&|row| row.entry.name.len());
+        let shape_width = width(&|row| shape(row).len());
+        for row in &self.rows {
+            let state = match (row.trained, row.entry.kind) {
+                (true, Kind::Adapter) => "trained  adapter",
+                (false, Kind::Adapter) => "frozen   adapter",
+                (true, _) => "trained",
+                (false, _) => "frozen",
+            };
+            writeln!(f, "{:name_width$}  {:>shape_width$}  {state}", row.entry.name, shape(row))?;
+        }
+        write!(
+            f,
+            "trained: {} of {} parameters ({:.3} %)",
+            thousands(self.trained()),
+            thousands(self.total()),
+            100.0 * self.share()
+        )
+    }
+}
+
+/// `1234567` as `1 234 567`.
+fn thousands(value: usize) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_are_grouped_from_the_right() {
+        assert_eq!(super::thousands(7), "7");
+        assert_eq!(super::thousands(1234), "1 234");
+        assert_eq!(super::thousands(355_359_744), "355 359 744");
+    }
+}

@@ -1,0 +1,97 @@
+//! The adapted linear layer: the factored forward.
+
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::module::linear;
+use burn::tensor::{Device, Tensor, assert_shape};
+
+use crate::Adapter;
+
+/// Configuration of an [`AdaptedLinear`], as of Burn's [`LinearConfig`].
+#[derive(Config, Debug)]
+pub struct AdaptedLinearConfig {
+    /// Input features.
+    pub d_input: usize,
+    /// Output features.
+    pub d_output: usize,
+    /// Whether a bias is added.
+    #[config(default = true)]
+    pub bias: bool,
+    /// How weight and bias start. Default: uniform within ±1/√d_input, as in Burn and PyTorch.
+    #[config(default = "Initializer::KaimingUniform{gain: 0.577_350_269_189_625_8, fan_out_only: false}")]
+    pub initializer: Initializer,
+}
+
+impl AdaptedLinearConfig {
+    /// A layer on `device`, without an adapter. Its parameters are made when they are first read.
+    pub fn init(&self, device: &Device) -> AdaptedLinear {
+        LinearConfig::new(self.d_input, self.d_output)
+            .with_bias(self.bias)
+            .with_initializer(self.initializer.clone())
+            .init(device)
+            .into()
+    }
+}
+
+/// A linear layer that can carry an adapter, in place of Burn's [`Linear`].
+///
+/// Without an adapter it computes what [`Linear`] does. With one it computes `x·W0 + bias + s·((x·A)·B)` and never forms
+/// `W0 + s·A·B`. Where W0 and A are frozen, autodiff then keeps `x·A`, r numbers a token, and not `x`, d_input numbers
+/// a token (the argument of LoRA-FA, Zhang et al., 2023), and computes no gradient of W0's shape.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct AdaptedLinear {
+    /// W0, `[d_input, d_output]`, with the adapter attached where there is one.
+    pub weight: Param<Tensor<2>>,
+    /// The bias, `[d_output]`.
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+impl AdaptedLinear {
+    /// Apply the layer.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[..., d_input]`
+    /// - output: `[..., d_output]`
+    ///
+    /// # Panics
+    ///
+    /// Panics if the last axis of `input` is not `d_input`.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let [d_input, _] = self.weight.shape().dims();
+        assert_shape!(input, [.., d_input]);
+        let bias = self.bias.as_ref().map(Param::val);
+
+        match self.weight.reparameterization::<Adapter>() {
+            Some(adapter) => {
+                let output = linear(input.clone(), self.weight.base(), bias);
+                adapter.forward(input, output)
+            }
+            // `val` and not `base`: a reparameterization of another crate must keep its effect.
+            None => linear(input, self.weight.val(), bias),
+        }
+    }
+}
+
+impl From<Linear> for AdaptedLinear {
+    fn from(linear: Linear) -> Self {
+        Self { weight: linear.weight, bias: linear.bias }
+    }
+}
+
+impl ModuleDisplay for AdaptedLinear {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new().with_new_line_after_attribute(false).optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let [d_input, d_output] = self.weight.lazy_shape().dims();
+        let content = content.add("d_input", &d_input).add("d_output", &d_output).add("bias", &self.bias.is_some());
+        match self.weight.reparameterization::<Adapter>() {
+            Some(adapter) => content.add("adapter", &adapter.describe()).optional(),
+            None => content.optional(),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! PEFT's format: what is written, what is read, what is refused.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::{Path, PathBuf};
+
+use asym_core::{
+    AdaptedLinear, AdaptedLinearConfig, AdapterConfig, AdapterError, Factor, Init, Naming, SaveOptions, inspect,
+    load_adapter, save_adapter,
+};
+use burn::module::Module;
+use burn::nn::{LayerNorm, LayerNormConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+
+#[derive(Module, Debug)]
+struct Model {
+    backbone: Vec<AdaptedLinear>,
+    classifier: Head,
+}
+
+#[derive(Module, Debug)]
+struct Head {
+    norm: LayerNorm,
+    dense: AdaptedLinear,
+}
+
+const NAMING: Naming = Naming(&[("backbone", "encoder.layer")]);
+
+impl Model {
+    fn new(device: &Device) -> Self {
+        Self {
+            backbone: (0..2).map(|_| AdaptedLinearConfig::new(11, 11).init(device)).collect(),
+            classifier: Head {
+                norm: LayerNormConfig::new(11).init(device),
+                dense: AdaptedLinearConfig::new(11, 3).init(device),
+            },
+        }
+    }
+
+    fn forward(&self, device: &Device) -> Tensor<2> {
+        let values: Vec<f32> = (0..5 * 11).map(|i| (i as f32 * 0.7).cos()).collect();
+        let input = Tensor::from_data(TensorData::new(values, [5, 11]), device);
+        let hidden = self.backbone.iter().fold(input, |hidden, layer| layer.forward(hidden).tanh());
+        self.classifier.dense.forward(self.classifier.norm.forward(hidden))
+    }
+}
+
+/// A folder of the test's own, empty.
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("asym-peft-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    path
+}
+
+fn config() -> AdapterConfig {
+    AdapterConfig::lora(4)
+        .alpha(6.0)
+        .a(Factor::frozen(Init::Orthonormal))
+        .b(Factor::trained(Init::Gaussian))
+        .targets("encoder.layer.*")
+        .save_whole(["classifier"])
+}
+
+fn options() -> SaveOptions<'static> {
+    SaveOptions { naming: NAMING, base_model: Some("base"), task_type: Some("SEQ_CLS"), seed: Some(9) }
+}
+
+/// An adapted model and its folder.
+fn saved(name: &str, device: &Device) -> (Model, Model, PathBuf) {
+    let plain = Model::new(device);
+    let model = config().attach_named(plain.clone(), 9, &NAMING).unwrap();
+    let path = folder(name);
+    save_adapter(&model, &config(), &path, &options()).unwrap();
+    (plain, model, path)
+}
+
+#[test]
+fn what_is_saved_is_loaded() {
+    let device = Device::default();
+    let (plain, model, path) = saved("round", &device);
+    // Another head than the one that was saved.
+    let other = Model { classifier: Model::new(&device).classifier, ..plain };
+    let (loaded, read) = load_adapter(other, &path, &NAMING).unwrap();
+    loaded.forward(&device).into_data().assert_eq(&model.forward(&device).into_data(), true);
+    assert_eq!((read.rank, read.alpha, read.a, read.b), (4, Some(6.0), config().a, config().b));
+    assert_eq!(inspect(&loaded, &NAMING).trained(), inspect(&model, &NAMING).trained());
+}
+
+#[test]
+fn the_files_are_pefts() {
+    let (.., path) = saved("format", &Device::default());
+    let data = std::fs::read(path.join("adapter_model.safetensors")).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&data).unwrap();
+    assert_eq!(header.metadata().as_ref().unwrap()["format"], "pt");
+    let file = safetensors::SafeTensors::deserialize(&data).unwrap();
+    let mut shapes: Vec<(&str, &[usize])> = Vec::new();
+    let tensors = file.tensors();
+    for (name, view) in &tensors {
+        shapes.push((name, view.shape()));
+    }
+    shapes.sort();
+    let expected: [(&str, &[usize]); 8] = [
+        ("base_model.model.classifier.dense.bias", &[3]),
+        ("base_model.model.classifier.dense.weight", &[3, 11]),
+        ("base_model.model.classifier.norm.bias", &[11]),
+        ("base_model.model.classifier.norm.weight", &[11]),
+        ("base_model.model.encoder.layer.0.lora_A.weight", &[4, 11]),
+        ("base_model.model.encoder.layer.0.lora_B.weight", &[11, 4]),
+        ("base_model.model.encoder.layer.1.lora_A.weight", &[4, 11]),
+        ("base_model.model.encoder.layer.1.lora_B.weight", &[11, 4]),
+    ];
+    assert_eq!(shapes, expected);
+    let text = std::fs::read_to_string(path.join("adapter_config.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["target_modules"], serde_json::json!(["encoder.layer.0", "encoder.layer.1"]));
+    assert_eq!(json["lora_alpha"], 6.0);
+}
+
+/// The error of loading the folder after `change` was made to its configuration.
+fn after(change: impl Fn(&mut serde_json::Value), name: &str) -> AdapterError {
+    let device = Device::default();
+    let (plain, _, path) = saved(name, &device);
+    let file = path.join("adapter_config.json");
+    let mut json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    change(&mut json);
+    std::fs::write(file, json.to_string()).unwrap();
+    load_adapter(plain, path, &NAMING).unwrap_err()
+}
+
+#[test]
+fn settings_that_are_not_supported_are_named() {
+    for (index, (field, value)) in [
+        ("peft_type", serde_json::json!("IA3")),
+        ("init_lora_weights", serde_json::json!("pissa")),
+        ("use_dora", serde_json::json!(true)),
+        ("use_rslora", serde_json::json!(true)),
+        ("bias", serde_json::json!("lora_only")),
+        ("rank_pattern", serde_json::json!({"layer.0": 2})),
+        ("some_field_of_tomorrow", serde_json::json!(3)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let error = after(|json| json[field] = value.clone(), &format!("field{index}"));
+        assert!(matches!(&error, AdapterError::UnsupportedField { field: found, .. } if found == field), "{error}");
+    }
+    let error = after(|json| json["r"] = serde_json::json!(3), "rank");
+    assert!(matches!(error, AdapterError::Shape { .. }), "{error}");
+    let error = after(|json| json["target_modules"] = serde_json::json!(["query"]), "target");
+    assert!(matches!(error, AdapterError::NoMatch { .. }), "{error}");
+    let error = after(|json| json["target_modules"] = serde_json::json!(["layer.0"]), "fewer");
+    assert!(matches!(error, AdapterError::UnexpectedKeys { .. }), "{error}");
+}
+
+fn damage(path: &Path, change: impl Fn(Vec<u8>) -> Vec<u8>) -> AdapterError {
+    let file = path.join("adapter_model.safetensors");
+    let data = std::fs::read(&file).unwrap();
+    std::fs::write(&file, change(data)).unwrap();
+    load_adapter(Model::new(&Device::default()), path, &NAMING).unwrap_err()
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let device = Device::default();
+    let (.., path) = saved("truncated", &device);
+    let error = damage(&path, |data| data[..data.len() - 9].to_vec());
+    assert!(matches!(error, AdapterError::Safetensors { .. }), "{error}");
+    let (.., path) = saved("nan", &device);
+    let error = damage(&path, |mut data| {
+        let end = data.len();
+        data[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+        data
+    });
+    assert!(matches!(error, AdapterError::NotFinite { .. }), "{error}");
+
+    let nowhere = load_adapter(Model::new(&device), folder("nowhere"), &NAMING).unwrap_err();
+    assert!(matches!(nowhere, AdapterError::NoAdapter { missing: "adapter_config.json", .. }), "{nowhere}");
+    let (.., path) = saved("pickle", &device);
+    std::fs::rename(path.join("adapter_model.safetensors"), path.join("adapter_model.bin")).unwrap();
+    let error = load_adapter(Model::new(&device), &path, &NAMING).unwrap_err();
+    assert!(error.to_string().contains("safe_serialization"), "{error}");
+
+    // A head that is missing.
+    let model = config().attach_named(Model::new(&device), 9, &NAMING).unwrap();
+    let path = folder("headless");
+    let headless = AdapterConfig { modules_to_save: Vec::new(), ..config() };
+    save_adapter(&model, &headless, &path, &options()).unwrap();
+    let file = path.join("adapter_config.json");
+    let text = std::fs::read_to_string(&file)
+        .unwrap()
+        .replace("\"modules_to_save\": null", "\"modules_to_save\": [\"classifier\"]");
+    std::fs::write(&file, text).unwrap();
+    let error = load_adapter(Model::new(&device), &path, &NAMING).unwrap_err();
+    assert!(matches!(&error, AdapterError::MissingKeys { keys, .. } if keys.len() == 4), "{error}");
+
+    let plain = save_adapter(&Model::new(&device), &config(), folder("plain"), &options());
+    assert!(matches!(plain, Err(AdapterError::NotAdapted)));
+}
