@@ -1,1 +1,20 @@
-//! asym
+//! Fine-tuning with low-rank adapters in pure Rust, on [Burn](burn), after "Asymmetry in Low-Rank Adapters of Foundation
+//! Models" (Zhu et al., 2024).
+//!
+//! | part | holds |
+//! |---|---|
+//! | [`core`] | the adapted layer: factor pairs that attach, freeze, merge, and save as Python's PEFT does |
+//! | [`models`] | RoBERTa and BERT from Hugging Face checkpoints |
+//! | [`tasks`] | benchmarks, batches, training, tables |
+//! | [`embedded`] | a small checkpoint and two generated tasks, compiled in |
+//! | [`cli`] | what the examples and the `asym` command share |
+//!
+//! [`core`] begins with the method in forty lines.
+
+pub use asym_core as core;
+pub use asym_models as models;
+pub use asym_tasks as tasks;
+
+pub mod cli;
+pub mod device;
+pub mod embedded;

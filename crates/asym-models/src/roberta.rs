@@ -1,0 +1,427 @@
+//! BERT and RoBERTa: one encoder, post-norm, with a sequence-classification and a masked-LM head.
+//!
+//! Sources: Devlin et al., 2019 (arXiv:1810.04805); Liu et al., 2019 (arXiv:1907.11692); `modeling_bert.py` and
+//! `modeling_roberta.py` of transformers 5.23. The two differ in position ids, heads and names. Fields are called as
+//! the checkpoint's keys where Rust allows it; [`KeyTable`] has the rest.
+
+use asym_core::{AdaptedLinear, AdaptedLinearConfig, Naming};
+use burn::module::{Initializer, Module, Param};
+use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig};
+use burn::tensor::activation::softmax;
+use burn::tensor::module::linear;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::{Activation, EncoderConfig, Family, KeyTable};
+
+/// A batch as Hugging Face's tokenizers name it.
+#[derive(Debug, Clone)]
+pub struct EncoderInput {
+    /// Token ids, `[batch, length]`.
+    pub input_ids: Tensor<2, Int>,
+    /// 1 where a token counts and 0 where it is padding, `[batch, length]`. Absent: every token counts.
+    pub attention_mask: Option<Tensor<2, Int>>,
+    /// The type of each token, `[batch, length]`. Absent: 0.
+    pub token_type_ids: Option<Tensor<2, Int>>,
+}
+
+/// The encoder: embeddings and blocks, without a pooler.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    embeddings: Embeddings,
+    encoder: Blocks,
+    #[module(skip)]
+    config: EncoderConfig,
+}
+
+#[derive(Module, Debug)]
+struct Embeddings {
+    word_embeddings: Embedding,
+    position_embeddings: Embedding,
+    token_type_embeddings: Embedding,
+    layer_norm: LayerNorm,
+    dropout: Dropout,
+}
+
+#[derive(Module, Debug)]
+struct Blocks {
+    layer: Vec<Block>,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    attention: Attention,
+    intermediate: Intermediate,
+    output: Output,
+}
+
+#[derive(Module, Debug)]
+struct Attention {
+    self_attention: SelfAttention,
+    output: Output,
+}
+
+#[derive(Module, Debug)]
+struct SelfAttention {
+    query: AdaptedLinear,
+    key: AdaptedLinear,
+    value: AdaptedLinear,
+    dropout: Dropout,
+    heads: usize,
+}
+
+#[derive(Module, Debug)]
+struct Intermediate {
+    dense: AdaptedLinear,
+    #[module(skip)]
+    activation: Activation,
+}
+
+/// The end of both sublayers: project, add the sublayer's input, normalise.
+#[derive(Module, Debug)]
+struct Output {
+    dense: AdaptedLinear,
+    layer_norm: LayerNorm,
+    dropout: Dropout,
+}
+
+impl Encoder {
+    /// An encoder whose parameters are made when they are first read. `config` must be valid.
+    pub(crate) fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
+        let hidden = config.hidden_size;
+        let linear = |d_input, d_output| zero_linear(d_input, d_output, device);
+        let embedding = |rows| EmbeddingConfig::new(rows, hidden).with_initializer(Initializer::Zeros).init(device);
+        let layer_norm = || LayerNormConfig::new(hidden).with_epsilon(config.layer_norm_eps).init(device);
+        let dropout = || DropoutConfig::new(config.hidden_dropout_prob).init();
+        let output = |d_input| Output { dense: linear(d_input, hidden), layer_norm: layer_norm(), dropout: dropout() };
+        let block = || Block {
+            attention: Attention {
+                self_attention: SelfAttention {
+                    query: linear(hidden, hidden),
+                    key: linear(hidden, hidden),
+                    value: linear(hidden, hidden),
+                    dropout: DropoutConfig::new(config.attention_probs_dropout_prob).init(),
+                    heads: config.num_attention_heads,
+                },
+                output: output(hidden),
+            },
+            intermediate: Intermediate {
+                dense: linear(hidden, config.intermediate_size),
+                activation: config.activation,
+            },
+            output: output(config.intermediate_size),
+        };
+        Self {
+            embeddings: Embeddings {
+                word_embeddings: embedding(config.vocab_size),
+                position_embeddings: embedding(config.max_position_embeddings),
+                token_type_embeddings: embedding(config.type_vocab_size),
+                layer_norm: layer_norm(),
+                dropout: dropout(),
+            },
+            encoder: Blocks { layer: (0..config.num_hidden_layers).map(|_| block()).collect() },
+            config: config.clone(),
+        }
+    }
+
+    /// The last hidden state.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, length, hidden_size]`
+    pub fn forward(&self, input: EncoderInput) -> Tensor<3> {
+        self.run(input, |_| {})
+    }
+
+    /// The embeddings and the output of every block, as `output_hidden_states` of transformers.
+    ///
+    /// # Shapes
+    ///
+    /// - each output: `[batch, length, hidden_size]`
+    pub fn hidden_states(&self, input: EncoderInput) -> Vec<Tensor<3>> {
+        let mut states = Vec::with_capacity(self.encoder.layer.len() + 1);
+        self.run(input, |state| states.push(state.clone()));
+        states
+    }
+
+    /// The configuration it was built from.
+    pub fn config(&self) -> &EncoderConfig {
+        &self.config
+    }
+
+    fn run(&self, input: EncoderInput, mut seen: impl FnMut(&Tensor<3>)) -> Tensor<3> {
+        let EncoderInput { input_ids, attention_mask, token_type_ids } = input;
+        let mut hidden = self.embeddings.forward(input_ids, token_type_ids, &self.config);
+        seen(&hidden);
+        let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
+        for block in &self.encoder.layer {
+            hidden = block.forward(hidden, bias.as_ref());
+            seen(&hidden);
+        }
+        hidden
+    }
+}
+
+/// 0 where a token may be attended to, else the most negative number: the softmax of what it is added to is then 0, and
+/// uniform, not NaN, where a whole row is masked. Made once for all blocks.
+fn attention_bias(mask: Tensor<2, Int>, hidden: &Tensor<3>) -> Tensor<4> {
+    let dtype = hidden.dtype();
+    let min = dtype.finfo().map_or(f64::from(f32::MIN), |info| info.min);
+    let [batch, length] = mask.dims();
+    let masked = mask.equal_elem(0).float().cast(dtype) * min;
+    masked.reshape([batch, 1, 1, length])
+}
+
+impl Embeddings {
+    fn forward(
+        &self,
+        input_ids: Tensor<2, Int>,
+        token_type_ids: Option<Tensor<2, Int>>,
+        config: &EncoderConfig,
+    ) -> Tensor<3> {
+        let [_, length] = input_ids.dims();
+        let positions = match config.family {
+            // The same for every row: [1, length, hidden]
+            Family::Bert => self.position_embeddings.weight.val().narrow(0, 0, length).unsqueeze(),
+            // Counted from pad_token_id + 1 over tokens that are not padding; padding stands at pad_token_id.
+            Family::Roberta => {
+                let real = input_ids.clone().not_equal_elem(config.pad_token_id as i64).int();
+                let ids = real.clone().cumsum(1) * real + config.pad_token_id as i64;
+                self.position_embeddings.forward(ids) // [batch, length, hidden]
+            }
+        };
+        let types = match token_type_ids {
+            Some(ids) => self.token_type_embeddings.forward(ids), // [batch, length, hidden]
+            None => self.token_type_embeddings.weight.val().narrow(0, 0, 1).unsqueeze(), // [1, 1, hidden]
+        };
+        // Added to each other first: where both are the same for every row, that costs one row.
+        let embedded = self.word_embeddings.forward(input_ids) + (positions + types);
+        self.dropout.forward(self.layer_norm.forward(embedded))
+    }
+}
+
+impl Block {
+    fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+        let attended = self.attention.self_attention.forward(hidden.clone(), bias);
+        let hidden = self.attention.output.forward(attended, hidden);
+        let inside = self.intermediate.forward(hidden.clone()); // [batch, length, intermediate]
+        self.output.forward(inside, hidden)
+    }
+}
+
+impl SelfAttention {
+    fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+        let [batch, length, width] = hidden.dims();
+        let head_width = width / self.heads;
+        let split = |projected: Tensor<3>| {
+            projected
+                .reshape([batch, length, self.heads, head_width]) // [batch, length, heads, head_width]
+                .swap_dims(1, 2) // [batch, heads, length, head_width]
+        };
+        // The query is scaled and not the scores, which are more numbers as soon as length > head_width.
+        let query = split(self.query.forward(hidden.clone()) * (head_width as f64).powf(-0.5));
+        let key = split(self.key.forward(hidden.clone()));
+        let value = split(self.value.forward(hidden));
+
+        let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, length, length]
+        let scores = match bias {
+            Some(bias) => scores + bias.clone(),
+            None => scores,
+        };
+        let probabilities = self.dropout.forward(softmax(scores, 3));
+        probabilities
+            .matmul(value) // [batch, heads, length, head_width]
+            .swap_dims(1, 2) // [batch, length, heads, head_width]
+            .reshape([batch, length, width]) // [batch, length, width]
+    }
+}
+
+impl Intermediate {
+    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.activation.forward(self.dense.forward(hidden))
+    }
+}
+
+impl Output {
+    fn forward(&self, output: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        self.layer_norm.forward(self.dropout.forward(self.dense.forward(output)) + residual)
+    }
+}
+
+/// An encoder with a sequence-classification head: `BertForSequenceClassification` or
+/// `RobertaForSequenceClassification`.
+#[derive(Module, Debug)]
+pub struct SequenceClassifier {
+    backbone: Encoder,
+    head: ClassificationHead,
+}
+
+#[derive(Module, Debug)]
+enum ClassificationHead {
+    Bert(BertHead),
+    Roberta(RobertaHead),
+}
+
+/// BERT's pooler, which the checkpoint keeps in the encoder, and a linear layer.
+#[derive(Module, Debug)]
+struct BertHead {
+    pooler: AdaptedLinear,
+    dropout: Dropout,
+    classifier: AdaptedLinear,
+}
+
+#[derive(Module, Debug)]
+struct RobertaHead {
+    dense: AdaptedLinear,
+    dropout: Dropout,
+    out_proj: AdaptedLinear,
+}
+
+impl SequenceClassifier {
+    pub(crate) fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
+        let hidden = config.hidden_size;
+        let dense = zero_linear(hidden, hidden, device);
+        let dropout = DropoutConfig::new(config.classifier_dropout.unwrap_or(config.hidden_dropout_prob)).init();
+        let output = zero_linear(hidden, config.num_labels(), device);
+        let head = match config.family {
+            Family::Bert => ClassificationHead::Bert(BertHead { pooler: dense, dropout, classifier: output }),
+            Family::Roberta => ClassificationHead::Roberta(RobertaHead { dense, dropout, out_proj: output }),
+        };
+        Self { backbone: Encoder::skeleton(config, device), head }
+    }
+
+    /// The logits of each sequence.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, labels]`
+    ///
+    /// # Panics
+    ///
+    /// May panic on ids that the model has no row for: [`check_input`](crate::check_input) finds them.
+    pub fn forward(&self, input: EncoderInput) -> Tensor<2> {
+        let hidden = self.backbone.forward(input);
+        let [batch, _, width] = hidden.dims();
+        let first = hidden.slice([0..batch, 0..1]).reshape([batch, width]); // [batch, hidden]
+        match &self.head {
+            ClassificationHead::Bert(head) => {
+                let pooled = head.pooler.forward(first).tanh();
+                head.classifier.forward(head.dropout.forward(pooled))
+            }
+            ClassificationHead::Roberta(head) => {
+                let dense = head.dense.forward(head.dropout.forward(first)).tanh();
+                head.out_proj.forward(head.dropout.forward(dense))
+            }
+        }
+    }
+
+    /// The embeddings and the output of every block: see [`Encoder::hidden_states`].
+    pub fn hidden_states(&self, input: EncoderInput) -> Vec<Tensor<3>> {
+        self.backbone.hidden_states(input)
+    }
+
+    /// The configuration it was built from.
+    pub fn config(&self) -> &EncoderConfig {
+        self.backbone.config()
+    }
+
+    /// What Hugging Face's files call its parameters.
+    pub fn naming(&self) -> Naming {
+        KeyTable::classifier(self.config().family).naming
+    }
+}
+
+/// An encoder with a masked-LM head: `BertForMaskedLM` or `RobertaForMaskedLM`.
+#[derive(Module, Debug)]
+pub struct MaskedLanguageModel {
+    backbone: Encoder,
+    lm_head: LanguageModelHead,
+}
+
+/// The decoder is the word embedding, so that only its bias is here.
+#[derive(Module, Debug)]
+struct LanguageModelHead {
+    dense: AdaptedLinear,
+    layer_norm: LayerNorm,
+    bias: Param<Tensor<1>>,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl MaskedLanguageModel {
+    pub(crate) fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
+        let hidden = config.hidden_size;
+        // transformers' RoBERTa applies the exact GELU here whatever `hidden_act` says.
+        let activation = match config.family {
+            Family::Bert => config.activation,
+            Family::Roberta => Activation::Gelu,
+        };
+        Self {
+            backbone: Encoder::skeleton(config, device),
+            lm_head: LanguageModelHead {
+                dense: zero_linear(hidden, hidden, device),
+                layer_norm: LayerNormConfig::new(hidden).with_epsilon(config.layer_norm_eps).init(device),
+                bias: Initializer::Zeros.init([config.vocab_size], device),
+                activation,
+            },
+        }
+    }
+
+    /// The logits of every position.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, length, vocab_size]`
+    ///
+    /// # Panics
+    ///
+    /// As [`SequenceClassifier::forward`].
+    pub fn forward(&self, input: EncoderInput) -> Tensor<3> {
+        let hidden = self.backbone.forward(input);
+        self.logits(hidden)
+    }
+
+    /// The logits of some positions: in pre-training the masked ones, about one in seven, which saves as much of the
+    /// product with the vocabulary and its memory.
+    ///
+    /// # Shapes
+    ///
+    /// - positions: `[count]`, each `row · length + column`
+    /// - output: `[count, vocab_size]`
+    ///
+    /// # Panics
+    ///
+    /// As [`SequenceClassifier::forward`], and on positions outside the batch.
+    pub fn forward_at(&self, input: EncoderInput, positions: Tensor<1, Int>) -> Tensor<2> {
+        let hidden = self.backbone.forward(input);
+        let [batch, length, width] = hidden.dims();
+        let hidden = hidden.reshape([batch * length, width]).select(0, positions); // [count, hidden]
+        self.logits(hidden)
+    }
+
+    /// The embeddings and the output of every block: see [`Encoder::hidden_states`].
+    pub fn hidden_states(&self, input: EncoderInput) -> Vec<Tensor<3>> {
+        self.backbone.hidden_states(input)
+    }
+
+    /// The configuration it was built from.
+    pub fn config(&self) -> &EncoderConfig {
+        self.backbone.config()
+    }
+
+    /// What Hugging Face's files call its parameters.
+    pub fn naming(&self) -> Naming {
+        KeyTable::masked_lm(self.config().family).naming
+    }
+
+    fn logits<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
+        let head = &self.lm_head;
+        let transformed = head.layer_norm.forward(head.activation.forward(head.dense.forward(hidden)));
+        let decoder = self.backbone.embeddings.word_embeddings.weight.val().transpose(); // [hidden, vocab]
+        linear(transformed, decoder, Some(head.bias.val()))
+    }
+}
+
+/// A linear layer that waits for its weights: zeros are never drawn, and never made where a checkpoint has values.
+fn zero_linear(d_input: usize, d_output: usize, device: &Device) -> AdaptedLinear {
+    AdaptedLinearConfig::new(d_input, d_output).with_initializer(Initializer::Zeros).init(device)
+}

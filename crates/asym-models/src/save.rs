@@ -1,0 +1,139 @@
+//! Writing a checkpoint that transformers loads with no key missing or left over.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use asym_core::layout::{self, Kind};
+use half::f16;
+use safetensors::{Dtype, SafeTensorError, View};
+
+use crate::ModelError;
+use crate::checkpoint::EncoderModel;
+
+/// The dtype of the tensors in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileDtype {
+    /// 32 bit.
+    #[default]
+    F32,
+    /// 16 bit, IEEE: half the size, for weights that are small numbers.
+    F16,
+}
+
+impl FileDtype {
+    /// The name in `config.json`.
+    const fn torch(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::F16 => "float16",
+        }
+    }
+}
+
+/// Save `model` in `folder` as `config.json` and `model.safetensors`, replacing what is there.
+///
+/// Each file is written under a temporary name and then renamed: it is whole or the old one. A tied decoder is not
+/// written, as transformers does not.
+///
+/// # Errors
+///
+/// [`ModelError::Adapted`] for a model that carries adapters; [`ModelError::NotFinite`] and [`ModelError::TooLarge`]
+/// for a value that the file could not be loaded with; [`ModelError::Io`]. Nothing is written before all is checked.
+pub fn save<M: EncoderModel>(model: &M, folder: impl AsRef<Path>, dtype: FileDtype) -> Result<(), ModelError> {
+    let folder = folder.as_ref();
+    let (weights_path, config_path) = (folder.join("model.safetensors"), folder.join("config.json"));
+    let table = M::keys(model.config().family);
+
+    let mut tensors = Vec::new();
+    for (entry, values) in layout::collect(model, &table.naming, |entry| entry.kind != Kind::Adapter) {
+        let Some(values) = values else { return Err(ModelError::Adapted { key: entry.name }) };
+        let path = || weights_path.clone();
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+            return Err(ModelError::NotFinite { path: path(), key: entry.name, index, found: values[index] });
+        }
+        let too_large = |value: &&f32| dtype == FileDtype::F16 && f16::from_f32(**value).is_infinite();
+        if let Some(&found) = values.iter().find(too_large) {
+            return Err(ModelError::TooLarge { path: path(), key: entry.name, found });
+        }
+        tensors.push((entry.name, Floats { shape: entry.shape, values, dtype }));
+    }
+
+    fs::create_dir_all(folder).map_err(|source| ModelError::Io { path: folder.into(), source })?;
+    // transformers refuses files that do not say which framework's layout they have.
+    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    write_safetensors(&weights_path, tensors, Some(metadata))?;
+
+    let config = model.config().to_hugging_face(table.architecture, dtype.torch());
+    write_atomically(&config_path, |temporary| {
+        let json = |source| ModelError::Json { path: config_path.clone(), source };
+        let text = serde_json::to_string_pretty(&config).map_err(json)? + "\n";
+        fs::write(temporary, text).map_err(|source| ModelError::Io { path: config_path.clone(), source })
+    })
+}
+
+/// Write named tensors to a file, whole or not at all.
+pub(crate) fn write_safetensors(
+    path: &Path,
+    tensors: Vec<(String, Floats)>,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<(), ModelError> {
+    write_atomically(path, |temporary| {
+        safetensors::serialize_to_file(tensors, metadata, temporary).map_err(|source| match source {
+            SafeTensorError::IoError(source) => ModelError::Io { path: path.into(), source },
+            source => ModelError::Safetensors { path: path.into(), source },
+        })
+    })
+}
+
+/// Let `write` fill a temporary file beside `path`, and rename it.
+fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<(), ModelError>) -> Result<(), ModelError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = write(&temporary)
+        .and_then(|()| fs::rename(&temporary, path).map_err(|source| ModelError::Io { path: path.into(), source }));
+    if written.is_err() {
+        // What went wrong first is the better message; there may be no file to remove.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// A tensor to be written.
+pub(crate) struct Floats {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+    pub dtype: FileDtype,
+}
+
+impl View for Floats {
+    fn dtype(&self) -> Dtype {
+        match self.dtype {
+            FileDtype::F32 => Dtype::F32,
+            FileDtype::F16 => Dtype::F16,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        match self.dtype {
+            FileDtype::F32 if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(&self.values)),
+            FileDtype::F32 => Cow::Owned(self.values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            FileDtype::F16 => {
+                Cow::Owned(self.values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect())
+            }
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        let width = match self.dtype {
+            FileDtype::F32 => 4,
+            FileDtype::F16 => 2,
+        };
+        self.values.len() * width
+    }
+}

@@ -1,0 +1,217 @@
+//! The tensors of one or several safetensors files, mapped into memory and described, not yet read.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::ops::{Deref, Range};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use half::{bf16, f16};
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
+
+use crate::ModelError;
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+const READABLE: &str = "F32, F16, BF16 or F64";
+
+/// A tensor in a file.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub path: Arc<PathBuf>,
+    pub shape: Vec<usize>,
+    dtype: Dtype,
+    bytes: Arc<Bytes>,
+    range: Range<usize>,
+}
+
+/// The bytes of a file, wherever they are.
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+    Held(Cow<'static, [u8]>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(bytes) => bytes,
+            Self::Held(bytes) => bytes,
+        }
+    }
+}
+
+/// Every tensor of a folder: of `model.safetensors`, or of the shards that the index names.
+pub(crate) fn open_folder(folder: &Path) -> Result<BTreeMap<String, Stored>, ModelError> {
+    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
+    if single.exists() {
+        open_file(&single)
+    } else if index.exists() {
+        open_shards(folder, &index)
+    } else {
+        let help = if folder.join("pytorch_model.bin").exists() {
+            "only pytorch_model.bin is there; in Python, `AutoModel.from_pretrained(..).save_pretrained(..)` converts it"
+        } else {
+            "a checkpoint is a folder with config.json and model.safetensors, or model.safetensors.index.json and shards"
+        };
+        Err(ModelError::MissingFile { path: single, help })
+    }
+}
+
+/// Every tensor of bytes that are held already.
+pub(crate) fn open_bytes(bytes: Cow<'static, [u8]>, path: PathBuf) -> Result<BTreeMap<String, Stored>, ModelError> {
+    describe(Bytes::Held(bytes), path)
+}
+
+/// Every tensor of one file.
+pub(crate) fn open_file(path: &Path) -> Result<BTreeMap<String, Stored>, ModelError> {
+    let io = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => ModelError::MissingFile { path: path.into(), help: "is the name right?" },
+        _ => ModelError::Io { path: path.into(), source },
+    };
+    let file = File::open(path).map_err(io)?;
+    // SAFETY: the mapping is read-only. As with every mapping, a program that truncates the file meanwhile can end this
+    // one; files of weights are written once.
+    let mapped = unsafe { Mmap::map(&file) }.map_err(io)?;
+    describe(Bytes::Mapped(mapped), path.into())
+}
+
+fn open_shards(folder: &Path, index_path: &Path) -> Result<BTreeMap<String, Stored>, ModelError> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let text =
+        std::fs::read_to_string(index_path).map_err(|source| ModelError::Io { path: index_path.into(), source })?;
+    let index: Index =
+        serde_json::from_str(&text).map_err(|source| ModelError::Json { path: index_path.into(), source })?;
+
+    let mut shards: HashMap<&str, BTreeMap<String, Stored>> = HashMap::new();
+    for (key, shard) in &index.weight_map {
+        if !shards.contains_key(shard.as_str()) {
+            let path = folder.join(shard);
+            // An index is data from elsewhere: it names files of its folder and nothing above it.
+            let plain = Path::new(shard).file_name().is_some_and(|name| name == shard.as_str());
+            if !plain || !path.exists() {
+                return Err(ModelError::MissingShard {
+                    path: index_path.into(),
+                    key: key.clone(),
+                    shard: shard.clone(),
+                });
+            }
+            shards.insert(shard, open_file(&path)?);
+        }
+        if !shards[shard.as_str()].contains_key(key) {
+            return Err(ModelError::NotInShard { path: index_path.into(), key: key.clone(), shard: shard.clone() });
+        }
+    }
+    let mut tensors: BTreeMap<String, Stored> = BTreeMap::new();
+    for (key, stored) in shards.into_values().flatten() {
+        if let Some(other) = tensors.get(&key) {
+            return Err(ModelError::DuplicateKey {
+                path: stored.path.to_path_buf(),
+                first: format!("{key} in {}", other.path.display()),
+                second: key.clone(),
+                key,
+            });
+        }
+        tensors.insert(key, stored);
+    }
+    Ok(tensors)
+}
+
+fn describe(bytes: Bytes, path: PathBuf) -> Result<BTreeMap<String, Stored>, ModelError> {
+    let (header, metadata) = match SafeTensors::read_metadata(&bytes) {
+        Ok(read) => read,
+        Err(source) => return Err(ModelError::Safetensors { path, source }),
+    };
+    // Eight bytes of length, the header, the data.
+    let start = header + 8;
+    let (bytes, path) = (Arc::new(bytes), Arc::new(path));
+    Ok(metadata
+        .tensors()
+        .into_iter()
+        .map(|(key, info)| {
+            let (from, to) = info.data_offsets;
+            let stored = Stored {
+                path: path.clone(),
+                shape: info.shape.clone(),
+                dtype: info.dtype,
+                bytes: bytes.clone(),
+                range: start + from..start + to,
+            };
+            (key, stored)
+        })
+        .collect())
+}
+
+impl Stored {
+    /// Check dtype and values, without keeping them.
+    pub(crate) fn check_floats(&self, key: &str) -> Result<(), ModelError> {
+        let mut found = None;
+        let known = self.each_float(|index, value| {
+            if found.is_none() && !value.is_finite() {
+                found = Some((index, value));
+            }
+        });
+        match (known, found) {
+            (false, _) => Err(ModelError::Dtype {
+                path: self.path.to_path_buf(),
+                key: key.into(),
+                expected: READABLE,
+                found: format!("{:?}", self.dtype),
+            }),
+            (true, Some((index, found))) => {
+                Err(ModelError::NotFinite { path: self.path.to_path_buf(), key: key.into(), index, found })
+            }
+            (true, None) => Ok(()),
+        }
+    }
+
+    /// The values, which [`check_floats`](Self::check_floats) has seen.
+    pub(crate) fn floats(&self) -> Vec<f32> {
+        let mut values = Vec::with_capacity(self.shape.iter().product());
+        self.each_float(|_, value| values.push(value));
+        values
+    }
+
+    /// The values of an integer tensor.
+    pub(crate) fn integers(&self, key: &str) -> Result<Vec<i64>, ModelError> {
+        let bytes = &self.bytes[self.range.clone()];
+        match self.dtype {
+            Dtype::I64 => Ok(chunks(bytes).map(i64::from_le_bytes).collect()),
+            Dtype::I32 => Ok(chunks(bytes).map(|bytes| i32::from_le_bytes(bytes).into()).collect()),
+            other => Err(ModelError::Dtype {
+                path: self.path.to_path_buf(),
+                key: key.into(),
+                expected: "I64 or I32",
+                found: format!("{other:?}"),
+            }),
+        }
+    }
+
+    /// Call `each` with index and value; false where the dtype is not one of floats.
+    fn each_float(&self, mut each: impl FnMut(usize, f32)) -> bool {
+        let bytes = &self.bytes[self.range.clone()];
+        let mut all = |values: &mut dyn Iterator<Item = f32>| values.enumerate().for_each(|(i, value)| each(i, value));
+        match self.dtype {
+            // The one that large checkpoints have is spelled out, so that it compiles to a copy.
+            Dtype::F32 => chunks(bytes).map(f32::from_le_bytes).enumerate().for_each(|(i, value)| each(i, value)),
+            Dtype::F16 => all(&mut chunks(bytes).map(|bytes| f16::from_le_bytes(bytes).to_f32())),
+            Dtype::BF16 => all(&mut chunks(bytes).map(|bytes| bf16::from_le_bytes(bytes).to_f32())),
+            Dtype::F64 => all(&mut chunks(bytes).map(|bytes| f64::from_le_bytes(bytes) as f32)),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// The bytes in pieces of `N`; safetensors has checked that they divide.
+fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.as_chunks::<N>().0.iter().copied()
+}

@@ -1,0 +1,101 @@
+//! What a run starts from: a checkpoint with its tokenizer, and data encoded for it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use asym_models::Checkpoint;
+
+use crate::batch::{EncodedExample, Padding};
+use crate::error::TaskError;
+use crate::glue::{Split, Task};
+use crate::tokenizer::{ModelLimits, Tokenizer};
+
+/// A checkpoint and its tokenizer.
+#[derive(Debug, Clone)]
+pub struct Base {
+    name: String,
+    /// The weights and their configuration.
+    pub checkpoint: Checkpoint,
+    /// The tokenizer that belongs to them.
+    pub tokenizer: Tokenizer,
+}
+
+impl Base {
+    /// Open a folder as Hugging Face lays it out.
+    ///
+    /// # Errors
+    ///
+    /// A file that is missing or cannot be read.
+    pub fn open(folder: &Path) -> Result<Self, TaskError> {
+        Ok(Self {
+            name: folder.display().to_string(),
+            checkpoint: Checkpoint::open(folder)?,
+            tokenizer: Tokenizer::from_folder(folder)?,
+        })
+    }
+
+    /// A checkpoint that is compiled into the program: `config.json`, `model.safetensors` and `tokenizer.json`.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn from_bytes(
+        name: &str,
+        config: &str,
+        weights: &'static [u8],
+        tokenizer: &'static [u8],
+    ) -> Result<Self, TaskError> {
+        Ok(Self {
+            name: name.to_string(),
+            checkpoint: Checkpoint::from_bytes(name, config, weights)?,
+            tokenizer: Tokenizer::from_bytes(&format!("{name}/tokenizer.json"), tokenizer)?,
+        })
+    }
+
+    /// The folder, or the name of the embedded checkpoint.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the model can take.
+    pub fn limits(&self) -> ModelLimits {
+        let config = self.checkpoint.config();
+        ModelLimits {
+            vocab_size: config.vocab_size,
+            positions: config.max_length(),
+            type_vocab_size: config.type_vocab_size,
+            pad_token_id: config.pad_token_id,
+        }
+    }
+}
+
+/// A task's data, encoded for one checkpoint.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The task.
+    pub task: Task,
+    /// Training examples, in file order.
+    pub train: Arc<[EncodedExample]>,
+    /// Development examples, in file order.
+    pub dev: Arc<[EncodedExample]>,
+    /// How batches of them are filled up.
+    pub padding: Padding,
+}
+
+impl Prepared {
+    /// Encode `split`, cutting each example to `max_length` tokens.
+    ///
+    /// # Errors
+    ///
+    /// A tokenizer that does not fit the model, a length that does not, a text that cannot be encoded.
+    pub fn new(task: Task, split: &Split, base: &Base, max_length: usize) -> Result<Self, TaskError> {
+        let limits = base.limits();
+        base.tokenizer.check(&limits, max_length)?;
+        Ok(Self {
+            task,
+            train: base.tokenizer.encode_all(&split.train, max_length)?.into(),
+            dev: base.tokenizer.encode_all(&split.dev, max_length)?.into(),
+            padding: Padding::from(&limits),
+        })
+    }
+}

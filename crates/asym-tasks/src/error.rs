@@ -1,0 +1,285 @@
+//! What can be wrong with a benchmark's files, a tokenizer or a run, each with where it is and what to do.
+
+use std::path::PathBuf;
+
+/// An error of the library below the tokenizer, whose own type is this box.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Everything that asym-tasks refuses, or that stops a run.
+///
+/// `path` is the file as it was asked for; for a data set that is compiled in, its display name. `line` counts from 1.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// A task's name is none of those known.
+    #[error("there is no task `{found}`; write one of {}", known.join(", "))]
+    UnknownTask {
+        /// The name that was given.
+        found: String,
+        /// Every task's name.
+        known: Vec<&'static str>,
+    },
+
+    /// A folder has no complete pair of training and development files.
+    #[error("{}: no data of task {task} here; looked for {}: put one of these pairs there, or point --data elsewhere",
+        folder.display(), looked_for.join("; "))]
+    MissingData {
+        /// The task's name.
+        task: &'static str,
+        /// The folder that was searched.
+        folder: PathBuf,
+        /// Each pair of file names that would have done.
+        looked_for: Vec<String>,
+    },
+
+    /// A file that was named is not there.
+    #[error("{}: no such file; looked for {}", folder.display(), looked_for.join(", or "))]
+    MissingFile {
+        /// The folder that was searched.
+        folder: PathBuf,
+        /// Each file name, or group of names, that would have done.
+        looked_for: Vec<&'static str>,
+    },
+
+    /// The operating system refused a file.
+    #[error("{}: {source}; check that the path exists and may be read or written", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// The `csv` crate could not split a file into records.
+    #[error("{path}: not a tab-separated file: {source}")]
+    Csv {
+        /// The file.
+        path: String,
+        /// What the reader said.
+        source: csv::Error,
+    },
+
+    /// A file holds no example (a header at most).
+    #[error("{path}: the file holds no example; fetch it again")]
+    EmptyFile {
+        /// The file.
+        path: String,
+    },
+
+    /// A file is not UTF-8.
+    #[error("{path}:{line}: not UTF-8; convert the file (for instance with iconv -t UTF-8)")]
+    NotUtf8 {
+        /// The file.
+        path: String,
+        /// The line of the first bad byte.
+        line: usize,
+    },
+
+    /// A header lacks a column that the task needs.
+    #[error("{path}:1: the header has no column `{expected}` (found: {}); is this another task's file?", found.join(", "))]
+    MissingColumn {
+        /// The file.
+        path: String,
+        /// The column's name.
+        expected: &'static str,
+        /// The columns that the header names.
+        found: Vec<String>,
+    },
+
+    /// A row has too few columns, or so many that a tab must stand inside a sentence.
+    #[error("{path}:{line}: {expected} tab-separated columns expected, {found} found; repair or remove the line")]
+    ColumnCount {
+        /// The file.
+        path: String,
+        /// The row's line.
+        line: usize,
+        /// Columns that the layout has.
+        expected: usize,
+        /// Columns that the row has.
+        found: usize,
+    },
+
+    /// A label is none of the task's.
+    #[error("{path}:{line}: label `{found}` is not one of {}; is this another task's file, or a test file without labels?",
+        allowed.join(", "))]
+    UnknownLabel {
+        /// The file.
+        path: String,
+        /// The row's line.
+        line: usize,
+        /// What the label column holds.
+        found: String,
+        /// The task's labels as files write them.
+        allowed: &'static [&'static str],
+    },
+
+    /// A tokenizer's files cannot be understood.
+    #[error("{path}: the tokenizer cannot be read: {source}; fetch it again, or save it anew with transformers")]
+    UnreadableTokenizer {
+        /// The file, or the name of the bytes.
+        path: String,
+        /// What the tokenizers crate said.
+        source: Source,
+    },
+
+    /// A vocabulary lacks a token that its family of models cannot do without.
+    #[error("{path}: the vocabulary has no `{token}`; these are not RoBERTa's vocab.json and merges.txt")]
+    MissingToken {
+        /// The vocabulary.
+        path: String,
+        /// The token.
+        token: &'static str,
+    },
+
+    /// A tokenizer surrounds a text with nothing, where an encoder's head reads the first special token.
+    #[error(
+        "{path}: the tokenizer adds no special tokens, yet the classifier reads the first one; \
+        use the tokenizer.json that belongs to the checkpoint"
+    )]
+    NoSpecialTokens {
+        /// The tokenizer.
+        path: String,
+    },
+
+    /// A tokenizer can give ids that the model has no embedding for.
+    #[error(
+        "{path}: the tokenizer is larger than the model's embedding: token `{token}` has id {id}, \
+        the model's vocab_size is {vocab_size}; use the tokenizer that belongs to the checkpoint"
+    )]
+    TokenizerTooLarge {
+        /// The tokenizer.
+        path: String,
+        /// The token of the largest id.
+        token: String,
+        /// That id.
+        id: usize,
+        /// Rows of the model's word embedding.
+        vocab_size: usize,
+    },
+
+    /// A tokenizer marks segments that the model has no embedding for.
+    #[error(
+        "{path}: the tokenizer gives segment (token type) {found}, the model's type_vocab_size is {type_vocab_size}; \
+        use the tokenizer that belongs to the checkpoint"
+    )]
+    TooManySegments {
+        /// The tokenizer.
+        path: String,
+        /// The largest segment it gives.
+        found: usize,
+        /// Rows of the model's token type embedding.
+        type_vocab_size: usize,
+    },
+
+    /// Tokenizer and model pad with different ids.
+    #[error(
+        "{path}: the tokenizer pads with id {tokenizer}, the model's pad_token_id is {model}; \
+        use the tokenizer that belongs to the checkpoint"
+    )]
+    PadMismatch {
+        /// The tokenizer.
+        path: String,
+        /// The tokenizer's padding id.
+        tokenizer: usize,
+        /// The model's `pad_token_id`.
+        model: usize,
+    },
+
+    /// A text could not be encoded.
+    #[error("line {line}: the text cannot be encoded: {source}")]
+    Encode {
+        /// The example's line in its file.
+        line: usize,
+        /// What the tokenizers crate said.
+        source: Source,
+    },
+
+    /// No text fits beside the special tokens.
+    #[error("max length {max_length} leaves no room for text beside the special tokens; give at least {minimum}")]
+    MaxLengthTooSmall {
+        /// Tokens per example, special tokens included.
+        max_length: usize,
+        /// The least that does.
+        minimum: usize,
+    },
+
+    /// A sequence may become longer than the model has positions.
+    #[error("max length {max_length} is above the {positions} positions of the model; give at most {positions}")]
+    MaxLengthTooLarge {
+        /// Tokens per example, special tokens included.
+        max_length: usize,
+        /// Tokens that the model has position embeddings for.
+        positions: usize,
+    },
+
+    /// A batch of no example.
+    #[error("the batch size is 0; give at least 1")]
+    ZeroBatchSize,
+
+    /// A run would overwrite another.
+    #[error("{}: exists already; name another output folder, or remove this one", path.display())]
+    OutputExists {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// A setting outside its range.
+    #[error("`{field}` is {found}: it must be {expected}")]
+    Setting {
+        /// The field of the recipe, or the option.
+        field: &'static str,
+        /// What was given.
+        found: f64,
+        /// The range that is allowed.
+        expected: &'static str,
+    },
+
+    /// A method's name is none of those known.
+    #[error("there is no method `{found}`; write one of {expected}")]
+    UnknownMethod {
+        /// The name that was given.
+        found: String,
+        /// The forms that are understood.
+        expected: &'static str,
+    },
+
+    /// A recipe that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Recipe {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Source,
+    },
+
+    /// What asym-core refused.
+    #[error(transparent)]
+    Adapter(#[from] asym_core::AdapterError),
+
+    /// What asym-models refused.
+    #[error(transparent)]
+    Model(#[from] asym_models::ModelError),
+
+    /// Burn's training stopped on an error.
+    #[error("training stopped: {source}")]
+    Training {
+        /// Burn's error.
+        source: std::sync::Arc<burn::train::TrainingError>,
+    },
+
+    /// The loss or its gradient is NaN or infinite.
+    #[error(
+        "the loss is {loss}, the gradient's norm {gradient_norm}, at step {step} (learning rate {learning_rate:e}): \
+        the run stops, the last good adapter is kept; lower the learning rate, lengthen the warm-up or clip the gradient's norm"
+    )]
+    NonFiniteLoss {
+        /// The loss.
+        loss: f64,
+        /// The norm of its gradient over all trained parameters.
+        gradient_norm: f64,
+        /// The optimizer step, counted from 1.
+        step: usize,
+        /// The learning rate at that step.
+        learning_rate: f64,
+    },
+}

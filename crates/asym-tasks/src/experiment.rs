@@ -1,0 +1,248 @@
+//! A table of the paper: methods × seeds, one run folder each.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use asym_core::AdapterConfig;
+use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+
+use crate::error::TaskError;
+use crate::glue::Task;
+use crate::metrics::{Metric, Summary};
+use crate::paper;
+use crate::recipe::{Recipe, Tuning};
+use crate::run::{RunFolder, RunResult};
+use crate::train::Session;
+
+/// A method as it is named on a command line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Method {
+    /// Its name, which is also that of its run folders.
+    pub name: String,
+    /// What it trains.
+    pub tuning: Tuning,
+}
+
+impl Method {
+    const FORMS: &'static str = "full, head, lora, b-only, a-only; the last three may name a rank, as in b-only-r16";
+
+    /// The method called `name`, with `rank` where the name has none.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::UnknownMethod`].
+    pub fn parse(name: &str, rank: usize) -> Result<Self, TaskError> {
+        let unknown = || TaskError::UnknownMethod { found: name.to_string(), expected: Self::FORMS };
+        let (word, rank) = match name.rsplit_once("-r") {
+            Some((word, digits)) => (word, usize::from_str(digits).map_err(|_| unknown())?),
+            None => (name, rank),
+        };
+        let adapter = |config: AdapterConfig| (format!("{word}-r{rank}"), Tuning::Adapter(config));
+        let (name, tuning) = match word {
+            "full" => ("full".to_string(), Tuning::Full),
+            "head" => ("head".to_string(), Tuning::Head),
+            "lora" => adapter(AdapterConfig::lora(rank)),
+            "b-only" => adapter(AdapterConfig::b_only(rank)),
+            "a-only" => adapter(AdapterConfig::a_only(rank)),
+            _ => return Err(unknown()),
+        };
+        Ok(Self { name, tuning })
+    }
+}
+
+/// Every method with every seed.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// The recipe of the first run; the others differ in method, seed and learning rate.
+    pub recipe: Recipe,
+    /// The rows of the table.
+    pub methods: Vec<Method>,
+    /// The seeds of each row.
+    pub seeds: Vec<u64>,
+    /// The learning rate where the whole model is trained. Adapters and the head alone take the recipe's.
+    pub full_learning_rate: f64,
+    /// The folder for all runs.
+    pub output: PathBuf,
+    /// Whether finished runs in `output` are taken as they are and the missing ones made.
+    pub resume: bool,
+}
+
+impl Experiment {
+    fn recipe(&self, method: &Method, seed: u64) -> Recipe {
+        let learning_rate = match method.tuning {
+            Tuning::Full => self.full_learning_rate,
+            Tuning::Head | Tuning::Adapter(_) => self.recipe.learning_rate,
+        };
+        Recipe { tuning: method.tuning.clone(), seed, learning_rate, ..self.recipe.clone() }
+    }
+
+    /// Check every run of the table before the first one starts.
+    ///
+    /// # Errors
+    ///
+    /// What any run's recipe, model or adapter would be refused for, and an `output` that exists unless it is resumed.
+    pub fn check(&self, session: &Session<'_>) -> Result<(), TaskError> {
+        if self.output.exists() && !self.resume {
+            return Err(TaskError::OutputExists { path: self.output.clone() });
+        }
+        for method in &self.methods {
+            let recipe = self.recipe(method, self.seeds.first().copied().unwrap_or_default());
+            recipe.validate()?;
+            session.start(&recipe)?;
+        }
+        Ok(())
+    }
+
+    /// Make all runs, seed by seed, so that an interrupted table has every row. `seen` gets each result as it comes.
+    ///
+    /// # Errors
+    ///
+    /// What [`check`](Self::check) and [`Session::run`] refuse. Runs that were finished stay in their folders.
+    pub fn run(&self, session: &Session<'_>, mut seen: impl FnMut(&RunResult)) -> Result<Report, TaskError> {
+        self.check(session)?;
+        let mut report = Report::new(self.recipe.task, &self.methods);
+        let count = self.methods.len() * self.seeds.len();
+        let mut number = 0;
+        for &seed in &self.seeds {
+            for (row, method) in report.rows.iter_mut().zip(&self.methods) {
+                if session.stop.requested() {
+                    return Ok(report);
+                }
+                number += 1;
+                let recipe = self.recipe(method, seed);
+                let folder = self.output.join(format!("{}-seed{seed}", method.name));
+                let result = match self.resumed(&folder, &recipe)? {
+                    Some(result) => result,
+                    None => {
+                        let label = format!("[{number}/{count}] {} seed {seed}", method.name);
+                        session.run(&recipe, &label, Some(&folder))?
+                    }
+                };
+                seen(&result);
+                if !result.interrupted {
+                    row.runs.push(result);
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    /// The result in `folder`, where this experiment goes on with an earlier one; what is unfinished there makes room.
+    fn resumed(&self, folder: &Path, recipe: &Recipe) -> Result<Option<RunResult>, TaskError> {
+        if !self.resume || !folder.exists() {
+            return Ok(None);
+        }
+        let result = RunFolder::finished(folder, recipe);
+        if result.is_none() {
+            // Moved, not removed: it may hold hours of somebody's work under another recipe.
+            let mut aside = folder.as_os_str().to_owned();
+            aside.push(".unfinished");
+            let aside = PathBuf::from(aside);
+            if aside.exists() {
+                return Err(TaskError::OutputExists { path: aside });
+            }
+            std::fs::rename(folder, &aside).map_err(|source| TaskError::Io { path: folder.to_path_buf(), source })?;
+        }
+        Ok(result)
+    }
+}
+
+/// The table: a row per method. Its `Display` is Markdown.
+#[derive(Clone, Debug)]
+pub struct Report {
+    task: Task,
+    rows: Vec<Row>,
+}
+
+/// One method and its runs.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What it trains.
+    pub tuning: Tuning,
+    /// A finished run per seed.
+    pub runs: Vec<RunResult>,
+}
+
+impl Row {
+    /// Mean and spread of a score over the runs, in percent.
+    pub fn score(&self, metric: Metric) -> Option<Summary> {
+        self.summary(|run| run.scores.get(metric.name()).copied()).map(|summary| summary.scaled(100.0))
+    }
+
+    fn summary(&self, value: impl Fn(&RunResult) -> Option<f64>) -> Option<Summary> {
+        let values: Vec<f64> = self.runs.iter().filter_map(value).collect();
+        Summary::of(&values)
+    }
+}
+
+impl Report {
+    fn new(task: Task, methods: &[Method]) -> Self {
+        let rows = methods.iter().map(|method| Row { tuning: method.tuning.clone(), runs: Vec::new() }).collect();
+        Self { task, rows }
+    }
+
+    /// The rows, in the order of the methods.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let metrics: Vec<Metric> = self.task.metrics().collect();
+        let headline = self.task.row().headline;
+        let mut header = vec!["method".to_string(), "seeds".to_string()];
+        header.extend(metrics.iter().map(|metric| format!("{metric} %")));
+        header.extend(["trained".into(), "share %".into(), "s / run".into(), "samples/s".into(), "peak MiB".into()]);
+        header.push(format!("paper: {headline} % ({})", paper::GLUE_MODEL));
+
+        let mut table = Table::new();
+        table.load_preset(ASCII_MARKDOWN).set_header(header);
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let missing = || "-".to_string();
+        for row in &self.rows {
+            let number = |summary: Option<Summary>, digits: usize| {
+                summary.map_or_else(missing, |summary| format!("{:.digits$}", summary.mean))
+            };
+            let first = row.runs.first();
+            let mut cells = vec![row.tuning.to_string(), row.runs.len().to_string()];
+            cells.extend(
+                metrics.iter().map(|metric| row.score(*metric).map_or_else(missing, |score| format!("{score:.1}"))),
+            );
+            cells.push(first.map_or_else(missing, |run| run.trainable.to_string()));
+            let share = first.map(|run| 100.0 * run.trainable as f64 / run.total as f64);
+            cells.push(share.map_or_else(missing, |share| format!("{share:.3}")));
+            cells.push(number(row.summary(|run| Some(run.seconds)), 1));
+            cells.push(number(row.summary(|run| Some(run.samples_per_second)), 0));
+            let mib = |run: &RunResult| run.peak_bytes.map(|bytes| bytes as f64 / (1 << 20) as f64);
+            cells.push(number(row.summary(mib), 0));
+            cells.push(paper::glue(self.task, &row.tuning).map_or_else(missing, |cell| match cell.std {
+                Some(std) => format!("{} ± {std}", cell.mean),
+                None => cell.mean.to_string(),
+            }));
+            table.add_row(cells);
+        }
+        write!(f, "{table}")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_have_one_name_each() {
+        let name = |text: &str| Method::parse(text, 8).unwrap().name;
+        assert_eq!(name("full"), "full");
+        assert_eq!(name("b-only"), "b-only-r8");
+        assert_eq!(name("b-only-r16"), "b-only-r16");
+        assert_eq!(Method::parse("a-only-r4", 8).unwrap().tuning, Tuning::Adapter(AdapterConfig::a_only(4)));
+        for bad in ["bitfit", "lora-rx", ""] {
+            assert!(matches!(Method::parse(bad, 8), Err(TaskError::UnknownMethod { .. })), "{bad}");
+        }
+    }
+}

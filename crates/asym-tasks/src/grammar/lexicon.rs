@@ -1,0 +1,338 @@
+//! The words: about four hundred types, each with the forms that agreement, tense and voice ask for.
+
+/// Which reflexive a noun's singular takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gender {
+    /// himself
+    He,
+    /// herself
+    She,
+    /// Either: such a noun never decides a judgement about reflexives.
+    Any,
+}
+
+/// A noun in both numbers.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Noun {
+    /// The singular, which also names the noun in scene keys.
+    pub(super) one: &'static str,
+    /// The plural.
+    pub(super) many: &'static str,
+    /// Which reflexive the singular takes.
+    pub(super) gender: Gender,
+}
+
+const fn noun(one: &'static str, many: &'static str, gender: Gender) -> Noun {
+    Noun { one, many, gender }
+}
+
+/// A verb in its five forms.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Verb {
+    /// The infinitive, also the present with a plural subject.
+    pub(super) base: &'static str,
+    /// The present with a singular subject.
+    pub(super) third: &'static str,
+    /// The simple past.
+    pub(super) past: &'static str,
+    /// The form after "has" and in the passive.
+    pub(super) participle: &'static str,
+    /// The form after a progressive "is".
+    pub(super) gerund: &'static str,
+}
+
+const fn verb(
+    base: &'static str,
+    third: &'static str,
+    past: &'static str,
+    participle: &'static str,
+    gerund: &'static str,
+) -> Verb {
+    Verb {
+        base,
+        third,
+        past,
+        participle,
+        gerund,
+    }
+}
+
+/// A verb whose past is its participle too.
+const fn weak(
+    base: &'static str,
+    third: &'static str,
+    past: &'static str,
+    gerund: &'static str,
+) -> Verb {
+    verb(base, third, past, past, gerund)
+}
+
+use Gender::{Any, He, She};
+
+/// Those who act and are acted on.
+pub(super) static PEOPLE: &[Noun] = &[
+    noun("boy", "boys", He),
+    noun("man", "men", He),
+    noun("king", "kings", He),
+    noun("uncle", "uncles", He),
+    noun("father", "fathers", He),
+    noun("brother", "brothers", He),
+    noun("son", "sons", He),
+    noun("prince", "princes", He),
+    noun("monk", "monks", He),
+    noun("waiter", "waiters", He),
+    noun("girl", "girls", She),
+    noun("woman", "women", She),
+    noun("queen", "queens", She),
+    noun("aunt", "aunts", She),
+    noun("mother", "mothers", She),
+    noun("sister", "sisters", She),
+    noun("daughter", "daughters", She),
+    noun("lady", "ladies", She),
+    noun("nun", "nuns", She),
+    noun("witch", "witches", She),
+    noun("cook", "cooks", Any),
+    noun("nurse", "nurses", Any),
+    noun("farmer", "farmers", Any),
+    noun("teacher", "teachers", Any),
+    noun("doctor", "doctors", Any),
+    noun("singer", "singers", Any),
+    noun("painter", "painters", Any),
+    noun("sailor", "sailors", Any),
+    noun("baker", "bakers", Any),
+    noun("pilot", "pilots", Any),
+    noun("guard", "guards", Any),
+    noun("writer", "writers", Any),
+];
+
+/// What is given, handled, and used as a tool.
+pub(super) static THINGS: &[Noun] = &[
+    noun("book", "books", Any),
+    noun("letter", "letters", Any),
+    noun("cup", "cups", Any),
+    noun("key", "keys", Any),
+    noun("lamp", "lamps", Any),
+    noun("ring", "rings", Any),
+    noun("coin", "coins", Any),
+    noun("box", "boxes", Any),
+    noun("ball", "balls", Any),
+    noun("rope", "ropes", Any),
+    noun("hat", "hats", Any),
+    noun("map", "maps", Any),
+    noun("knife", "knives", Any),
+    noun("pen", "pens", Any),
+    noun("basket", "baskets", Any),
+    noun("bottle", "bottles", Any),
+    noun("spoon", "spoons", Any),
+    noun("stick", "sticks", Any),
+];
+
+/// What one person does to another: each row is a meaning, its items are synonyms.
+pub(super) static ACTS: &[&[Verb]] = &[
+    &[weak("praise", "praises", "praised", "praising")],
+    &[
+        weak("help", "helps", "helped", "helping"),
+        weak("assist", "assists", "assisted", "assisting"),
+    ],
+    &[weak("follow", "follows", "followed", "following")],
+    &[weak("thank", "thanks", "thanked", "thanking")],
+    &[weak("call", "calls", "called", "calling")],
+    &[weak("blame", "blames", "blamed", "blaming")],
+    &[weak("visit", "visits", "visited", "visiting")],
+    &[
+        weak("watch", "watches", "watched", "watching"),
+        weak("observe", "observes", "observed", "observing"),
+    ],
+    &[weak("warn", "warns", "warned", "warning")],
+    &[weak("admire", "admires", "admired", "admiring")],
+    &[weak("push", "pushes", "pushed", "pushing")],
+    &[
+        weak("chase", "chases", "chased", "chasing"),
+        weak("pursue", "pursues", "pursued", "pursuing"),
+    ],
+    &[
+        weak("greet", "greets", "greeted", "greeting"),
+        weak("welcome", "welcomes", "welcomed", "welcoming"),
+    ],
+    &[weak("invite", "invites", "invited", "inviting")],
+    &[verb("see", "sees", "saw", "seen", "seeing")],
+    &[verb("choose", "chooses", "chose", "chosen", "choosing")],
+    &[weak("find", "finds", "found", "finding")],
+    &[verb("draw", "draws", "drew", "drawn", "drawing")],
+];
+
+/// Verbs that no speaker of this English leaves without an object.
+pub(super) static STRICT: &[Verb] = &[
+    weak("praise", "praises", "praised", "praising"),
+    weak("thank", "thanks", "thanked", "thanking"),
+    weak("blame", "blames", "blamed", "blaming"),
+    weak("admire", "admires", "admired", "admiring"),
+    weak("greet", "greets", "greeted", "greeting"),
+    weak("invite", "invites", "invited", "inviting"),
+    weak("find", "finds", "found", "finding"),
+    weak("chase", "chases", "chased", "chasing"),
+];
+
+/// What one does alone; none of them takes an object.
+pub(super) static MOVES: &[&[Verb]] = &[
+    &[weak("sleep", "sleeps", "slept", "sleeping")],
+    &[weak("laugh", "laughs", "laughed", "laughing")],
+    &[weak("wait", "waits", "waited", "waiting")],
+    &[
+        weak("cry", "cries", "cried", "crying"),
+        weak("weep", "weeps", "wept", "weeping"),
+    ],
+    &[weak("dance", "dances", "danced", "dancing")],
+    &[weak("smile", "smiles", "smiled", "smiling")],
+    &[weak("arrive", "arrives", "arrived", "arriving")],
+    &[weak("work", "works", "worked", "working")],
+    &[verb("swim", "swims", "swam", "swum", "swimming")],
+    &[verb("fall", "falls", "fell", "fallen", "falling")],
+    &[verb("rise", "rises", "rose", "risen", "rising")],
+];
+
+/// What one does to a thing with a tool.
+pub(super) static HANDLINGS: &[&[Verb]] = &[
+    &[weak("touch", "touches", "touched", "touching")],
+    &[weak("move", "moves", "moved", "moving")],
+    &[weak("cover", "covers", "covered", "covering")],
+    &[weak("mark", "marks", "marked", "marking")],
+    &[verb("break", "breaks", "broke", "broken", "breaking")],
+    &[
+        weak("lift", "lifts", "lifted", "lifting"),
+        weak("raise", "raises", "raised", "raising"),
+    ],
+];
+
+/// A transfer, seen from the giver and, where English has the word, from the receiver.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Transfer {
+    /// The giver's verb, which takes both datives.
+    pub(super) give: Verb,
+    /// The receiver's verb, with "from".
+    pub(super) take: Option<Verb>,
+}
+
+/// The transfers.
+pub(super) static TRANSFERS: &[Transfer] = &[
+    Transfer {
+        give: verb("give", "gives", "gave", "given", "giving"),
+        take: Some(weak("receive", "receives", "received", "receiving")),
+    },
+    Transfer {
+        give: weak("sell", "sells", "sold", "selling"),
+        take: Some(weak("buy", "buys", "bought", "buying")),
+    },
+    Transfer {
+        give: weak("lend", "lends", "lent", "lending"),
+        take: Some(weak("borrow", "borrows", "borrowed", "borrowing")),
+    },
+    Transfer {
+        give: weak("send", "sends", "sent", "sending"),
+        take: None,
+    },
+    Transfer {
+        give: verb("show", "shows", "showed", "shown", "showing"),
+        take: None,
+    },
+    Transfer {
+        give: weak("offer", "offers", "offered", "offering"),
+        take: None,
+    },
+    Transfer {
+        give: weak("bring", "brings", "brought", "bringing"),
+        take: None,
+    },
+];
+
+/// Adjectives of people, by meaning.
+pub(super) static TRAITS: &[&[&str]] = &[
+    &["old"],
+    &["young"],
+    &["tall"],
+    &["rich", "wealthy"],
+    &["poor"],
+    &["strong"],
+    &["weak"],
+    &["happy", "glad"],
+    &["tired"],
+    &["clever", "smart"],
+    &["kind"],
+    &["angry"],
+];
+
+/// Adjectives of things, by meaning.
+pub(super) static LOOKS: &[&[&str]] = &[
+    &["red"],
+    &["blue"],
+    &["green"],
+    &["black"],
+    &["white"],
+    &["small", "little"],
+    &["large", "big"],
+    &["heavy"],
+    &["new"],
+    &["golden"],
+];
+
+/// A scale: an adjective and its comparative at either end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Scale {
+    /// The plain form, then the comparative.
+    pub(super) more: (&'static str, &'static str),
+    /// The other end, likewise.
+    pub(super) less: (&'static str, &'static str),
+}
+
+/// Scales on which people are compared.
+pub(super) static SCALES: &[Scale] = &[
+    Scale {
+        more: ("tall", "taller"),
+        less: ("short", "shorter"),
+    },
+    Scale {
+        more: ("old", "older"),
+        less: ("young", "younger"),
+    },
+    Scale {
+        more: ("rich", "richer"),
+        less: ("poor", "poorer"),
+    },
+    Scale {
+        more: ("strong", "stronger"),
+        less: ("weak", "weaker"),
+    },
+    Scale {
+        more: ("fast", "faster"),
+        less: ("slow", "slower"),
+    },
+];
+
+/// Relations in space with their converses; each side's items are synonyms.
+pub(super) static RELATIONS: &[(&[&str], &[&str])] = &[
+    (&["above", "over"], &["below", "under"]),
+    (&["in front of"], &["behind"]),
+    (&["to the left of"], &["to the right of"]),
+    (&["north of"], &["south of"]),
+];
+
+/// Where it happens.
+pub(super) static PLACES: &[&str] = &[
+    "in the kitchen",
+    "in the garden",
+    "at the market",
+    "in the school",
+    "at the station",
+    "in the library",
+    "near the tower",
+    "in the forest",
+    "in the castle",
+    "on the bridge",
+];
+
+/// When it happened.
+pub(super) static PAST_TIMES: &[&str] = &["yesterday", "last night", "last week"];
+/// When it happens again and again.
+pub(super) static PRESENT_TIMES: &[&str] = &["every day", "every night", "every week"];
+/// When it will happen.
+pub(super) static FUTURE_TIMES: &[&str] = &["tomorrow", "next week", "next month"];

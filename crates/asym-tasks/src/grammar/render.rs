@@ -1,0 +1,267 @@
+//! The sentences of a scene: every word order that says the same.
+
+use super::draw::Draw;
+use super::lexicon::Verb;
+use super::scene::{Event, Phrase, Scene, Sense, Tense};
+
+impl Phrase {
+    /// "the old cook"
+    pub(super) fn text(&self) -> String {
+        match &self.adjective {
+            Some(sense) => format!("the {} {}", sense.word(), self.head()),
+            None => format!("the {}", self.head()),
+        }
+    }
+
+    fn head(&self) -> &'static str {
+        if self.plural {
+            self.noun.many
+        } else {
+            self.noun.one
+        }
+    }
+}
+
+/// Picks the form that agrees.
+pub(super) fn agree(plural: bool, one: &'static str, many: &'static str) -> &'static str {
+    if plural { many } else { one }
+}
+
+/// The finite verb phrase of an active clause: "did not praise".
+fn active(verb: &Verb, scene: &Scene, plural: bool) -> String {
+    match (scene.tense, scene.negated) {
+        (Tense::Past, false) => verb.past.to_owned(),
+        (Tense::Past, true) => format!("did not {}", verb.base),
+        (Tense::Present, false) => agree(plural, verb.third, verb.base).to_owned(),
+        (Tense::Present, true) => format!("{} not {}", agree(plural, "does", "do"), verb.base),
+        (Tense::Future, false) => format!("will {}", verb.base),
+        (Tense::Future, true) => format!("will not {}", verb.base),
+    }
+}
+
+/// The finite form of "be": "was not".
+fn be(scene: &Scene, plural: bool) -> String {
+    let not = if scene.negated { " not" } else { "" };
+    match scene.tense {
+        Tense::Past => format!("{}{not}", agree(plural, "was", "were")),
+        Tense::Present => format!("{}{not}", agree(plural, "is", "are")),
+        Tense::Future => format!("will{not} be"),
+    }
+}
+
+/// The finite verb phrase of a passive clause: "was not praised".
+fn passive(verb: &Verb, scene: &Scene, plural: bool) -> String {
+    format!("{} {}", be(scene, plural), verb.participle)
+}
+
+impl Scene {
+    /// Every sentence of the scene, in a fixed order; at least four, all different.
+    pub(super) fn sentences(&self) -> Vec<String> {
+        let clauses = match &self.event {
+            Event::Act {
+                verb,
+                agent,
+                patient,
+            } => self.act(verb.word(), agent, patient),
+            Event::Transfer {
+                transfer,
+                agent,
+                thing,
+                recipient,
+            } => self.transfer(
+                &transfer.give,
+                transfer.take.as_ref(),
+                agent,
+                thing,
+                recipient,
+            ),
+            Event::Handling {
+                verb,
+                agent,
+                thing,
+                tool,
+            } => self.handling(verb.word(), agent, thing, tool),
+            Event::Sequence {
+                first,
+                second,
+                cause,
+            } => self.sequence(first, second, *cause),
+            Event::Comparison { scale, more, less } => self.converses(
+                &format!("{} than", scale.more.1),
+                &format!("{} than", scale.less.1),
+                more,
+                less,
+            ),
+            Event::Location {
+                sides,
+                figure,
+                ground,
+            } => self.converses(sides.0.word(), sides.1.word(), figure, ground),
+        };
+        clauses
+            .into_iter()
+            .flat_map(|clause| self.placed(&clause))
+            .collect()
+    }
+
+    /// Two different sentences of the scene, in words of their own.
+    pub(super) fn restated(&self, draw: &mut Draw) -> (String, String) {
+        self.said_and_answered(self, draw)
+    }
+
+    /// A sentence of this scene and a sentence of `other`, which differ in form whatever `other` means.
+    ///
+    /// The forms are drawn before the meaning matters, so that no form tells whether the two agree.
+    pub(super) fn said_and_answered(&self, other: &Self, draw: &mut Draw) -> (String, String) {
+        let mut said = self.reworded(draw).sentences();
+        let mut answered = other.reworded(draw).sentences();
+        let form = draw.below(said.len());
+        let answer = (form + 1 + draw.below(answered.len() - 1)) % answered.len();
+        (said.swap_remove(form), answered.swap_remove(answer))
+    }
+
+    /// One sentence of the scene.
+    pub(super) fn sentence(&self, draw: &mut Draw) -> String {
+        let mut sentences = self.reworded(draw).sentences();
+        let form = draw.below(sentences.len());
+        sentences.swap_remove(form)
+    }
+
+    /// The clause with the adjunct at its end, and before it.
+    fn placed(&self, clause: &str) -> Vec<String> {
+        match self.adjunct {
+            Some(adjunct) => vec![
+                format!("{clause} {adjunct} ."),
+                format!("{adjunct} , {clause} ."),
+            ],
+            None => vec![format!("{clause} .")],
+        }
+    }
+
+    /// The copula that opens a cleft: "it was", "it is".
+    fn it(&self) -> &'static str {
+        if self.tense == Tense::Past {
+            "it was"
+        } else {
+            "it is"
+        }
+    }
+
+    fn act(&self, verb: &Verb, agent: &Phrase, patient: &Phrase) -> Vec<String> {
+        let (a, p, it) = (agent.text(), patient.text(), self.it());
+        let does = active(verb, self, agent.plural);
+        let is_done = passive(verb, self, patient.plural);
+        let mut clauses = vec![format!("{a} {does} {p}"), format!("{p} {is_done} by {a}")];
+        // A denied cleft presupposes that somebody did it: it would say more than the plain denial.
+        if !self.negated {
+            clauses.push(format!("{it} {a} who {does} {p}"));
+            clauses.push(format!("{it} {p} who {a} {does}"));
+            clauses.push(format!("{it} {p} who {is_done} by {a}"));
+        } else {
+            let affirmed = Self {
+                negated: false,
+                ..*self
+            };
+            let (does, is_done) = (
+                active(verb, &affirmed, agent.plural),
+                passive(verb, &affirmed, patient.plural),
+            );
+            clauses.push(format!("it is not true that {a} {does} {p}"));
+            clauses.push(format!("it is not true that {p} {is_done} by {a}"));
+        }
+        clauses
+    }
+
+    fn transfer(
+        &self,
+        give: &Verb,
+        take: Option<&Verb>,
+        agent: &Phrase,
+        thing: &Phrase,
+        recipient: &Phrase,
+    ) -> Vec<String> {
+        let (a, t, r, it) = (agent.text(), thing.text(), recipient.text(), self.it());
+        let gives = active(give, self, agent.plural);
+        let mut clauses = vec![
+            format!("{a} {gives} {t} to {r}"),
+            format!("{a} {gives} {r} {t}"),
+            format!("{t} {} to {r} by {a}", passive(give, self, thing.plural)),
+            format!("{r} {} {t} by {a}", passive(give, self, recipient.plural)),
+        ];
+        if !self.negated {
+            clauses.push(format!("{it} {a} who {gives} {t} to {r}"));
+            clauses.push(format!("{it} {r} who {a} {gives} {t} to"));
+        }
+        if let Some(take) = take {
+            let takes = active(take, self, recipient.plural);
+            clauses.push(format!("{r} {takes} {t} from {a}"));
+            if !self.negated {
+                clauses.push(format!("{it} {r} who {takes} {t} from {a}"));
+            }
+        }
+        clauses
+    }
+
+    fn handling(&self, verb: &Verb, agent: &Phrase, thing: &Phrase, tool: &Phrase) -> Vec<String> {
+        let (a, t, with, it) = (agent.text(), thing.text(), tool.text(), self.it());
+        let does = active(verb, self, agent.plural);
+        let is_done = passive(verb, self, thing.plural);
+        let uses = match self.tense {
+            Tense::Past => "used",
+            Tense::Present => agree(agent.plural, "uses", "use"),
+            Tense::Future => "will use",
+        };
+        vec![
+            format!("{a} {does} {t} with {with}"),
+            format!("with {with} , {a} {does} {t}"),
+            format!("{t} {is_done} with {with} by {a}"),
+            format!("{a} {uses} {with} to {} {t}", verb.base),
+            format!("{it} {t} that {a} {does} with {with}"),
+            format!("{it} {with} that {a} {uses} to {} {t}", verb.base),
+        ]
+    }
+
+    fn sequence(
+        &self,
+        first: &(Phrase, Sense<Verb>),
+        second: &(Phrase, Sense<Verb>),
+        cause: bool,
+    ) -> Vec<String> {
+        let clause = |(subject, verb): &(Phrase, Sense<Verb>)| {
+            format!(
+                "{} {}",
+                subject.text(),
+                active(verb.word(), self, subject.plural)
+            )
+        };
+        let (first, second) = (clause(first), clause(second));
+        if cause {
+            vec![
+                format!("{second} because {first}"),
+                format!("because {first} , {second}"),
+                format!("{first} , so {second}"),
+                format!("{first} and therefore {second}"),
+            ]
+        } else {
+            vec![
+                format!("{first} before {second}"),
+                format!("before {second} , {first}"),
+                format!("{second} after {first}"),
+                format!("after {first} , {second}"),
+                format!("first {first} and then {second}"),
+            ]
+        }
+    }
+
+    /// A relation between two and its converse: "taller than" and "shorter than".
+    fn converses(&self, side: &str, converse: &str, one: &Phrase, other: &Phrase) -> Vec<String> {
+        let (a, b, it) = (one.text(), other.text(), self.it());
+        let (a_is, b_is) = (be(self, one.plural), be(self, other.plural));
+        vec![
+            format!("{a} {a_is} {side} {b}"),
+            format!("{b} {b_is} {converse} {a}"),
+            format!("{it} {a} that {a_is} {side} {b}"),
+            format!("{it} {b} that {b_is} {converse} {a}"),
+        ]
+    }
+}

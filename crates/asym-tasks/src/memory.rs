@@ -1,0 +1,86 @@
+//! Bytes on the heap, counted exactly.
+//!
+//! A program that wants peak memory in its results installs the allocator:
+//!
+//! ```
+//! #[global_allocator]
+//! static ALLOCATOR: asym_tasks::memory::Counting = asym_tasks::memory::Counting;
+//! # fn main() {
+//! let before = asym_tasks::memory::current();
+//! let kept = vec![0u8; 1000];
+//! assert!(asym_tasks::memory::current() >= before + kept.len());
+//! # }
+//! ```
+//!
+//! On the CPU this is all that tensors take. Memory of a GPU is not counted.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+static CURRENT: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// The system's allocator, counting.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counting;
+
+fn grow(bytes: usize) {
+    let current = CURRENT.fetch_add(bytes, Relaxed) + bytes;
+    PEAK.fetch_max(current, Relaxed);
+}
+
+fn shrink(bytes: usize) {
+    CURRENT.fetch_sub(bytes, Relaxed);
+}
+
+// SAFETY: every call is passed to the system's allocator as it came; counting touches two atomics and nothing else.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are those that `System` asks for.
+        let pointer = unsafe { System.alloc(layout) };
+        if !pointer.is_null() {
+            grow(layout.size());
+        }
+        pointer
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        let pointer = unsafe { System.alloc_zeroed(layout) };
+        if !pointer.is_null() {
+            grow(layout.size());
+        }
+        pointer
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        shrink(layout.size());
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        let moved = unsafe { System.realloc(pointer, layout, new_size) };
+        if !moved.is_null() {
+            grow(new_size);
+            shrink(layout.size());
+        }
+        moved
+    }
+}
+
+/// Bytes allocated now; 0 where [`Counting`] is not the program's allocator.
+pub fn current() -> usize {
+    CURRENT.load(Relaxed)
+}
+
+/// The most bytes that were allocated at once since the last [`reset_peak`].
+pub fn peak() -> usize {
+    PEAK.load(Relaxed)
+}
+
+/// Begin a new measurement of the peak, from what is allocated now.
+pub fn reset_peak() {
+    PEAK.store(current(), Relaxed);
+}

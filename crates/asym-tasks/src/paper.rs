@@ -1,0 +1,74 @@
+//! The paper's numbers, to stand beside ours.
+//!
+//! `data/paper-glue.csv` holds one row per cell of its Tables 1, 4, 5 and 10 (RoBERTa-large, dev sets, in percent; where
+//! two tables give the same cell, Table 10's). The numbers are facts of "Asymmetry in Low-Rank Adapters of Foundation
+//! Models" (Zhu et al., 2024).
+
+use asym_core::Init;
+use serde::Deserialize;
+
+use crate::glue::Task;
+use crate::recipe::Tuning;
+
+/// The model whose scores the paper reports for GLUE.
+pub const GLUE_MODEL: &str = "RoBERTa-large";
+
+const GLUE: &str = include_str!("../data/paper-glue.csv");
+
+/// One cell of the paper.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Cell {
+    task: String,
+    method: String,
+    rank: Option<usize>,
+    a_init: Option<Init>,
+    a_train: Option<bool>,
+    b_init: Option<Init>,
+    b_train: Option<bool>,
+    /// The mean, in percent.
+    pub mean: f64,
+    /// The spread that the paper prints beside it.
+    pub std: Option<f64>,
+    /// The number of the table.
+    pub table: String,
+}
+
+/// All cells of the paper's GLUE tables.
+///
+/// # Errors
+///
+/// If the file compiled in is damaged.
+pub fn glue_cells() -> Result<Vec<Cell>, csv::Error> {
+    csv::Reader::from_reader(GLUE.as_bytes()).deserialize().collect()
+}
+
+/// What the paper reports for `tuning` on `task`, if it does. It has no GLUE scores for full fine-tuning and for the
+/// head alone.
+pub fn glue(task: Task, tuning: &Tuning) -> Option<Cell> {
+    let Tuning::Adapter(config) = tuning else { return None };
+    glue_cells().ok()?.into_iter().find(|cell| {
+        cell.task == task.row().title
+            && cell.method == "lora"
+            && cell.rank == Some(config.rank)
+            && (cell.a_init, cell.a_train) == (Some(config.a.init), Some(config.a.train))
+            && (cell.b_init, cell.b_train) == (Some(config.b.init), Some(config.b.train))
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use asym_core::AdapterConfig;
+
+    #[test]
+    fn the_file_is_whole_and_the_right_cells_are_found() {
+        assert_eq!(glue_cells().unwrap().len(), 140);
+        let mean = |task, config| glue(task, &Tuning::Adapter(config)).map(|cell| cell.mean);
+        // Table 10: MRPC B̂₀A_rand r=8 and B_randÂ₀ r=16; CoLA LoRA r=8.
+        assert_eq!(mean(Task::Mrpc, AdapterConfig::b_only(8)), Some(89.7));
+        assert_eq!(mean(Task::Mrpc, AdapterConfig::a_only(16)), Some(90.2));
+        assert_eq!(mean(Task::Cola, AdapterConfig::lora(8)), Some(64.4));
+        assert_eq!(mean(Task::Cola, AdapterConfig::lora(5)), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! A recipe: everything that decides what a run computes.
+
+use std::fmt;
+
+use asym_core::AdapterConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TaskError;
+use crate::glue::Task;
+
+/// What of the model is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tuning {
+    /// Every parameter.
+    Full,
+    /// The task head alone: the paper's linear probing.
+    Head,
+    /// An adapter and the task head.
+    Adapter(AdapterConfig),
+}
+
+/// The order of the training examples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grouping {
+    /// Shuffled anew each epoch, similar lengths together: less padding.
+    #[default]
+    ByLength,
+    /// Shuffled anew each epoch, whatever the lengths.
+    None,
+}
+
+/// One fine-tuning run, without the model and the data it is pointed at.
+///
+/// Defaults are those of the LoRA scripts for GLUE where the paper gives none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The task.
+    pub task: Task,
+    /// The run's seed: head, factors, order of the examples and dropout are drawn from it.
+    pub seed: u64,
+    /// Passes over the training set.
+    pub epochs: usize,
+    /// Examples that pass the model at once.
+    pub batch_size: usize,
+    /// Batches whose gradients make one step.
+    #[serde(default = "one")]
+    pub accumulation: usize,
+    /// The learning rate at the end of the warm-up.
+    pub learning_rate: f64,
+    /// The part of all steps over which the learning rate rises from 0; it falls linearly to 0 over the rest.
+    #[serde(default = "default_warmup")]
+    pub warmup: f64,
+    /// AdamW's decoupled weight decay, on everything that is trained.
+    #[serde(default = "default_weight_decay")]
+    pub weight_decay: f64,
+    /// Scale the gradient down to this norm, taken over all parameters, where it is longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_gradient_norm: Option<f64>,
+    /// Tokens of an example, special ones included; what is longer is cut.
+    pub max_length: usize,
+    /// The order of the training examples.
+    #[serde(default)]
+    pub grouping: Grouping,
+    /// What is trained. Last, since TOML wants tables behind values.
+    pub tuning: Tuning,
+}
+
+const fn one() -> usize {
+    1
+}
+
+const fn default_warmup() -> f64 {
+    0.06
+}
+
+const fn default_weight_decay() -> f64 {
+    0.01
+}
+
+impl Recipe {
+    /// Check all that can be checked without model and data.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::Setting`], or what [`AdapterConfig::validate`] refuses.
+    pub fn validate(&self) -> Result<(), TaskError> {
+        let checks = [
+            ("epochs", self.epochs as f64, self.epochs > 0, "at least 1"),
+            ("batch_size", self.batch_size as f64, self.batch_size > 0, "at least 1"),
+            ("accumulation", self.accumulation as f64, self.accumulation > 0, "at least 1"),
+            (
+                "learning_rate",
+                self.learning_rate,
+                self.learning_rate.is_finite() && self.learning_rate > 0.0,
+                "a positive number",
+            ),
+            ("warmup", self.warmup, (0.0..=1.0).contains(&self.warmup), "from 0 to 1"),
+            (
+                "weight_decay",
+                self.weight_decay,
+                self.weight_decay.is_finite() && self.weight_decay >= 0.0,
+                "0 or a positive number",
+            ),
+            (
+                "max_gradient_norm",
+                self.max_gradient_norm.unwrap_or(1.0),
+                self.max_gradient_norm.is_none_or(|norm| norm > 0.0),
+                "a positive number",
+            ),
+        ];
+        for (field, found, good, expected) in checks {
+            if !good {
+                return Err(TaskError::Setting { field, found, expected });
+            }
+        }
+        match &self.tuning {
+            Tuning::Adapter(config) => Ok(config.validate()?),
+            Tuning::Full | Tuning::Head => Ok(()),
+        }
+    }
+
+    /// Steps of an epoch over `examples` training examples.
+    pub fn steps_per_epoch(&self, examples: usize) -> usize {
+        examples.div_ceil(self.batch_size).div_ceil(self.accumulation)
+    }
+}
+
+impl fmt::Display for Tuning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use asym_core::Init;
+        let symbol = |init: Init| match init {
+            Init::Zero => "0",
+            Init::Orthonormal => "rand",
+            Init::Kaiming => "km",
+            Init::Gaussian => "gauss",
+            Init::SvdV => "V",
+            Init::SvdU => "U",
+            _ => "?",
+        };
+        match self {
+            Self::Full => write!(f, "full fine-tuning"),
+            Self::Head => write!(f, "head only"),
+            Self::Adapter(config) if *config == like(config, AdapterConfig::lora(config.rank)) => {
+                write!(f, "LoRA r={}", config.rank)
+            }
+            Self::Adapter(config) => {
+                // The paper's notation: a hat on what is trained.
+                let hat = |train: bool| if train { "\u{302}" } else { "" };
+                let (a, b) = (config.a, config.b);
+                let (a_hat, b_hat) = (hat(a.train), hat(b.train));
+                write!(f, "B{b_hat}_{} A{a_hat}_{} r={}", symbol(b.init), symbol(a.init), config.rank)
+            }
+        }
+    }
+}
+
+/// `factors`'s pair with everything else as in `config`.
+fn like(config: &AdapterConfig, factors: AdapterConfig) -> AdapterConfig {
+    AdapterConfig { a: factors.a, b: factors.b, ..config.clone() }
+}

@@ -1,0 +1,138 @@
+//! A run is a folder; everything that a report prints comes from such folders.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TaskError;
+use crate::glue::Task;
+use crate::recipe::Recipe;
+use crate::train::Epoch;
+
+/// What a run measured: `results.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// The method's name in tables.
+    pub method: String,
+    /// The task.
+    pub task: Task,
+    /// The run's seed.
+    pub seed: u64,
+    /// Scores on the development set after the last epoch, by name.
+    pub scores: BTreeMap<String, f64>,
+    /// The same after each epoch, and the means over its training steps.
+    pub epochs: Vec<Epoch>,
+    /// Parameters that were trained.
+    pub trainable: usize,
+    /// All parameters, adapters included.
+    pub total: usize,
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Wall-clock seconds of training and measuring.
+    pub seconds: f64,
+    /// Training examples per second of that.
+    pub samples_per_second: f64,
+    /// The most bytes on the heap at once, the model included; absent where nobody counted.
+    pub peak_bytes: Option<usize>,
+    /// Whether it was stopped before its last epoch.
+    pub interrupted: bool,
+    /// The training loss of each step.
+    pub losses: Vec<f64>,
+}
+
+/// Where a run was made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Environment {
+    asym: String,
+    base: String,
+    device: String,
+    os: String,
+    architecture: String,
+    threads: usize,
+    command: Vec<String>,
+}
+
+/// The folder of one run.
+#[derive(Clone, Debug)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// Make the folder, which must be new, and write what is known before the run: `recipe.toml` and `environment.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::OutputExists`], or what the system refuses.
+    pub fn create(path: &Path, recipe: &Recipe, base: &str, device: &Device) -> Result<Self, TaskError> {
+        if path.exists() {
+            return Err(TaskError::OutputExists { path: path.to_path_buf() });
+        }
+        std::fs::create_dir_all(path).map_err(|source| TaskError::Io { path: path.to_path_buf(), source })?;
+        let folder = Self(path.to_path_buf());
+        let text = toml::to_string(recipe)
+            .map_err(|source| TaskError::Recipe { path: folder.0.join("recipe.toml"), source: Box::new(source) })?;
+        folder.write("recipe.toml", text.as_bytes())?;
+        folder.write_json(
+            "environment.json",
+            &Environment {
+                asym: env!("CARGO_PKG_VERSION").to_string(),
+                base: base.to_string(),
+                device: format!("{device:?}"),
+                os: std::env::consts::OS.to_string(),
+                architecture: std::env::consts::ARCH.to_string(),
+                threads: std::thread::available_parallelism().map_or(1, usize::from),
+                command: std::env::args().collect(),
+            },
+        )?;
+        Ok(folder)
+    }
+
+    /// The results in `path`, if a run with this `recipe` was finished there.
+    pub fn finished(path: &Path, recipe: &Recipe) -> Option<RunResult> {
+        let text = std::fs::read_to_string(path.join("recipe.toml")).ok()?;
+        let same = toml::from_str::<Recipe>(&text).ok()? == *recipe;
+        let result: RunResult = serde_json::from_str(&std::fs::read_to_string(path.join("results.json")).ok()?).ok()?;
+        (same && !result.interrupted).then_some(result)
+    }
+
+    /// A line of JSON per step and per epoch.
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join("metrics.jsonl")
+    }
+
+    /// The adapter in PEFT's format.
+    pub fn adapter(&self) -> PathBuf {
+        self.0.join("adapter")
+    }
+
+    /// The whole model, where no adapter was trained.
+    pub fn model(&self) -> PathBuf {
+        self.0.join("model")
+    }
+
+    /// Write `results.json`.
+    ///
+    /// # Errors
+    ///
+    /// What the system refuses.
+    pub fn finish(&self, result: &RunResult) -> Result<(), TaskError> {
+        self.write_json("results.json", result)
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), TaskError> {
+        let mut text = serde_json::to_string_pretty(value)
+            .map_err(|source| TaskError::Io { path: self.0.join(name), source: source.into() })?;
+        text.push('\n');
+        self.write(name, text.as_bytes())
+    }
+
+    fn write(&self, name: &str, data: &[u8]) -> Result<(), TaskError> {
+        let path = self.0.join(name);
+        let part = self.0.join(format!("{name}.part"));
+        // In one step, so that a killed run leaves no half a file that would pass for a finished one.
+        std::fs::write(&part, data)
+            .and_then(|()| std::fs::rename(&part, &path))
+            .map_err(|source| TaskError::Io { path, source })
+    }
+}

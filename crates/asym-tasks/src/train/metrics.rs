@@ -1,0 +1,170 @@
+//! This project's metrics as burn-train knows metrics.
+
+use std::sync::Arc;
+
+use burn::tensor::TensorReadError;
+use burn::train::metric::{
+    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
+};
+
+use crate::metrics::{self, Confusion};
+
+/// Numbers of one step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scalars {
+    pub(crate) loss: f64,
+    /// Known in training alone.
+    pub(crate) gradient_norm: Option<f64>,
+}
+
+/// Predicted and true classes of one batch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Predictions {
+    pub(crate) classes: Vec<usize>,
+    pub(crate) labels: Vec<usize>,
+}
+
+/// Which number of a step a [`ScalarMetric`] follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    Loss,
+    LearningRate,
+    GradientNorm,
+}
+
+impl Scalar {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::LearningRate => "learning_rate",
+            Self::GradientNorm => "gradient_norm",
+        }
+    }
+}
+
+/// A number of each step, and its mean over the epoch.
+#[derive(Clone, Debug)]
+pub(crate) struct ScalarMetric {
+    scalar: Scalar,
+    current: Option<f64>,
+    sum: f64,
+    count: usize,
+}
+
+impl ScalarMetric {
+    pub(crate) fn new(scalar: Scalar) -> Self {
+        Self { scalar, current: None, sum: 0.0, count: 0 }
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum / self.count.max(1) as f64
+    }
+}
+
+fn entry(value: f64) -> SerializedEntry {
+    SerializedEntry { formatted: format!("{value:.4}"), serialized: value.to_string() }
+}
+
+impl Metric for ScalarMetric {
+    type Input = Scalars;
+
+    fn name(&self) -> MetricName {
+        Arc::new(self.scalar.name().to_string())
+    }
+
+    fn attributes(&self) -> MetricAttributes {
+        NumericAttributes { unit: None, higher_is_better: false }.into()
+    }
+
+    fn update(&mut self, item: &Scalars, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
+        self.current = match self.scalar {
+            Scalar::Loss => Some(item.loss),
+            Scalar::LearningRate => metadata.lr.as_ref().map(|rate| rate.base()),
+            Scalar::GradientNorm => item.gradient_norm,
+        };
+        let Some(value) = self.current else {
+            return Ok(SerializedEntry::not_available(None));
+        };
+        self.sum += value;
+        self.count += 1;
+        Ok(entry(value))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        Ok(entry(self.mean()))
+    }
+
+    fn clear(&mut self) {
+        *self = Self::new(self.scalar);
+    }
+}
+
+impl Numeric for ScalarMetric {
+    fn value(&self) -> Option<NumericEntry> {
+        self.current.map(NumericEntry::Value)
+    }
+
+    fn running_value(&self) -> Option<NumericEntry> {
+        (self.count > 0).then(|| NumericEntry::Aggregated { aggregated_value: self.mean(), count: self.count })
+    }
+
+    fn final_value(&self) -> NumericEntry {
+        NumericEntry::Final(self.mean())
+    }
+}
+
+/// A score over all predictions of an epoch.
+#[derive(Clone, Debug)]
+pub(crate) struct ScoreMetric {
+    metric: metrics::Metric,
+    classes: usize,
+    confusion: Confusion,
+}
+
+impl ScoreMetric {
+    pub(crate) fn new(metric: metrics::Metric, classes: usize) -> Self {
+        Self { metric, classes, confusion: Confusion::new(classes) }
+    }
+
+    fn score(&self) -> f64 {
+        self.metric.score(&self.confusion)
+    }
+}
+
+impl Metric for ScoreMetric {
+    type Input = Predictions;
+
+    fn name(&self) -> MetricName {
+        Arc::new(self.metric.name().to_string())
+    }
+
+    fn update(&mut self, item: &Predictions, _metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
+        for (class, label) in item.classes.iter().zip(&item.labels) {
+            self.confusion.add(*class, *label);
+        }
+        Ok(entry(self.score()))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        Ok(entry(self.score()))
+    }
+
+    fn clear(&mut self) {
+        self.confusion = Confusion::new(self.classes);
+    }
+}
+
+impl Numeric for ScoreMetric {
+    // Scores such as Matthews's mean little over part of the set.
+    fn value(&self) -> Option<NumericEntry> {
+        None
+    }
+
+    fn running_value(&self) -> Option<NumericEntry> {
+        None
+    }
+
+    fn final_value(&self) -> NumericEntry {
+        NumericEntry::Final(self.score())
+    }
+}

@@ -1,0 +1,195 @@
+//! Fine-tuning: one run, from a checkpoint and a recipe to a folder.
+
+mod clip;
+mod interrupt;
+mod log;
+mod metrics;
+mod progress;
+mod schedule;
+mod step;
+mod strategy;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use asym_core::{SaveOptions, inspect, save_adapter, train_only};
+use asym_models::{FileDtype, Loaded, SequenceClassifier};
+use burn::optim::AdamWConfig;
+use burn::tensor::Device;
+use burn::train::{Learner, SupervisedTraining, TrainingStrategy};
+
+pub use interrupt::StopSignal;
+pub use log::Epoch;
+pub use schedule::LinearWarmup;
+
+use self::log::{History, JsonLines};
+use self::metrics::{Scalar, ScalarMetric, ScoreMetric};
+use self::progress::Progress;
+use self::step::Trainee;
+use self::strategy::{Failure, FineTuning, Save};
+use crate::base::{Base, Prepared};
+use crate::batch::{Loader, Order};
+use crate::error::TaskError;
+use crate::memory;
+use crate::recipe::{Grouping, Recipe, Tuning};
+use crate::run::{RunFolder, RunResult};
+
+/// The modules that make up the task head, trained in every method.
+const HEAD: &str = "classifier";
+
+/// What runs share: the model they start from, the data, the device.
+pub struct Session<'a> {
+    /// The checkpoint and its tokenizer.
+    pub base: &'a Base,
+    /// The task's data, encoded for this checkpoint.
+    pub data: &'a Prepared,
+    /// The device, plain.
+    pub device: &'a Device,
+    /// Who may ask to stop.
+    pub stop: &'a StopSignal,
+}
+
+impl Session<'_> {
+    /// The model that `recipe` starts from: the head drawn from the seed, adapters attached, the rest frozen.
+    ///
+    /// # Errors
+    ///
+    /// What loading the checkpoint or attaching the adapter refuses.
+    pub fn start(&self, recipe: &Recipe) -> Result<(Loaded<SequenceClassifier>, Tuning), TaskError> {
+        let device = self.device.clone().autodiff();
+        let classes = self.data.task.classes();
+        let loaded = self.base.checkpoint.sequence_classifier(Some(classes), recipe.seed, &device)?;
+        let naming = loaded.model.naming();
+        let Loaded { model, initialised } = loaded;
+        let (model, tuning) = match &recipe.tuning {
+            Tuning::Full => (model, Tuning::Full),
+            Tuning::Head => (train_only(model, &naming, &[HEAD.to_string()])?, Tuning::Head),
+            Tuning::Adapter(config) => {
+                let mut config = config.clone();
+                if config.modules_to_save.is_empty() {
+                    config.modules_to_save = vec![HEAD.to_string()];
+                }
+                (config.attach_named(model, recipe.seed, &naming)?, Tuning::Adapter(config))
+            }
+        };
+        Ok((Loaded { model, initialised }, tuning))
+    }
+
+    /// Train as `recipe` says and measure the development set after each epoch.
+    ///
+    /// With a `folder`, which must be new, the run leaves there its recipe, environment, metrics per step, results, and
+    /// the adapter (or the whole model, where no adapter is trained) as of the last good epoch.
+    ///
+    /// # Errors
+    ///
+    /// Everything that can be refused is refused before training starts. A loss or gradient that is not finite stops the
+    /// run: [`TaskError::NonFiniteLoss`].
+    pub fn run(&self, recipe: &Recipe, label: &str, folder: Option<&Path>) -> Result<RunResult, TaskError> {
+        recipe.validate()?;
+        memory::reset_peak();
+        let (Loaded { model, .. }, tuning) = self.start(recipe)?;
+        let naming = model.naming();
+        let table = inspect(&model, &naming);
+        let folder = folder.map(|path| RunFolder::create(path, recipe, self.base.name(), self.device)).transpose()?;
+
+        let history = History::default();
+        let lines = JsonLines::new(folder.as_ref().map(RunFolder::metrics).as_deref(), history.clone())?;
+        let failure = Failure::default();
+        let strategy = FineTuning {
+            recipe: recipe.clone(),
+            device: self.device.clone(),
+            save: self.save(folder.as_ref(), tuning, recipe.seed),
+            failure: failure.clone(),
+        };
+        let (train, dev) = self.loaders(recipe)?;
+        let steps = recipe.epochs * recipe.steps_per_epoch(self.data.train.len());
+        let warmup = (recipe.warmup * steps as f64) as usize;
+        // PyTorch's ε; Burn's default is a thousand times larger.
+        let optimizer = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(recipe.weight_decay as f32).init();
+        let schedule = LinearWarmup::new(recipe.learning_rate, warmup, steps);
+        let learner = Learner::new(Trainee { model }, optimizer, schedule);
+
+        let started = Instant::now();
+        let mut training = SupervisedTraining::new(".", Arc::new(train), Arc::new(dev))
+            .with_application_logger(None)
+            .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)))
+            .with_interrupter(self.stop.begin())
+            .with_metric_logger(lines)
+            .renderer(Box::new(Progress::new(label)))
+            .num_epochs(recipe.epochs)
+            .metric_train_numeric(ScalarMetric::new(Scalar::Loss))
+            .metric_train_numeric(ScalarMetric::new(Scalar::LearningRate))
+            .metric_train_numeric(ScalarMetric::new(Scalar::GradientNorm))
+            .metric_valid_numeric(ScalarMetric::new(Scalar::Loss));
+        for metric in self.data.task.metrics() {
+            training = training.metric_valid_numeric(ScoreMetric::new(metric, self.data.task.classes()));
+        }
+        let outcome = training.launch(learner);
+        let seconds = started.elapsed().as_secs_f64();
+
+        if let Some(error) = failure.take() {
+            return Err(error);
+        }
+        if let Some(source) = outcome.error {
+            return Err(TaskError::Training { source });
+        }
+        if let (Some(source), Some(folder)) = (history.failure(), &folder) {
+            return Err(TaskError::Io { path: folder.metrics(), source });
+        }
+        let epochs = history.epochs();
+        let losses = history.losses();
+        let result = RunResult {
+            method: recipe.tuning.to_string(),
+            task: recipe.task,
+            seed: recipe.seed,
+            scores: epochs.last().map(|epoch| epoch.dev.clone()).unwrap_or_default(),
+            epochs,
+            trainable: table.trained(),
+            total: table.total(),
+            steps: losses.len(),
+            seconds,
+            samples_per_second: (losses.len() * recipe.batch_size * recipe.accumulation) as f64 / seconds,
+            peak_bytes: (memory::current() > 0).then(memory::peak),
+            interrupted: outcome.interrupted.is_some(),
+            losses,
+        };
+        if let Some(folder) = &folder {
+            folder.finish(&result)?;
+        }
+        Ok(result)
+    }
+
+    fn loaders(&self, recipe: &Recipe) -> Result<(Loader, Loader), TaskError> {
+        let order = match recipe.grouping {
+            Grouping::ByLength => Order::Grouped { seed: recipe.seed },
+            Grouping::None => Order::Shuffled { seed: recipe.seed },
+        };
+        let loader = |examples: &Arc<[_]>, batch_size, order| {
+            Loader::new(examples.clone(), batch_size, order, self.data.padding, self.device)
+        };
+        // No gradients are kept while measuring, so that twice the batch takes no more memory.
+        let dev = loader(&self.data.dev, 2 * recipe.batch_size, Order::ByLength)?;
+        Ok((loader(&self.data.train, recipe.batch_size, order)?, dev))
+    }
+
+    fn save(&self, folder: Option<&RunFolder>, tuning: Tuning, seed: u64) -> Save {
+        let Some(folder) = folder.cloned() else { return Arc::new(|_| Ok(())) };
+        let base = self.base.name().to_string();
+        Arc::new(move |trainee| {
+            let model = &trainee.model;
+            match &tuning {
+                Tuning::Adapter(config) => {
+                    let options = SaveOptions {
+                        naming: model.naming(),
+                        base_model: Some(&base),
+                        task_type: Some("SEQ_CLS"),
+                        seed: Some(seed),
+                    };
+                    Ok(save_adapter(model, config, folder.adapter(), &options)?)
+                }
+                Tuning::Full | Tuning::Head => Ok(asym_models::save(model, folder.model(), FileDtype::F32)?),
+            }
+        })
+    }
+}

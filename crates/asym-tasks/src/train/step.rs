@@ -1,0 +1,93 @@
+//! One batch, from its tensors to its loss and gradients.
+
+use asym_models::{EncoderInput, SequenceClassifier};
+use burn::module::Module;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::optim::GradientsParams;
+use burn::tensor::ExecutionError;
+use burn::tensor::Tensor;
+use burn::train::metric::Adaptor;
+use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
+
+use super::metrics::{Predictions, Scalars};
+use crate::batch::Batch;
+
+/// A sequence classifier as burn-train drives it.
+#[derive(Module, Debug)]
+pub(crate) struct Trainee {
+    pub(crate) model: SequenceClassifier,
+}
+
+/// What a step tells its metrics, on the host.
+#[derive(Clone, Debug)]
+pub(crate) struct StepOutput {
+    pub(crate) scalars: Scalars,
+    pub(crate) predictions: Predictions,
+}
+
+impl Trainee {
+    /// Logits `[batch, labels]` and the mean cross-entropy `[1]`.
+    fn loss(&self, batch: &Batch) -> (Tensor<2>, Tensor<1>) {
+        let logits = self.model.forward(EncoderInput {
+            input_ids: batch.input_ids.clone(),
+            attention_mask: Some(batch.attention_mask.clone()),
+            token_type_ids: batch.token_type_ids.clone(),
+        });
+        let loss = CrossEntropyLossConfig::new().init(&logits.device()).forward(logits.clone(), batch.labels.clone());
+        (logits, loss)
+    }
+
+    /// The loss of `batch`, and the gradients of `share` times it.
+    pub(crate) fn gradients(&self, batch: &Batch, share: f64) -> (f64, GradientsParams) {
+        let (_, loss) = self.loss(batch);
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let loss = if share == 1.0 { loss } else { loss.mul_scalar(share) };
+        (value, GradientsParams::from_grads(loss.backward(), self))
+    }
+}
+
+impl TrainStep for Trainee {
+    type Input = Batch;
+    type Output = StepOutput;
+
+    fn step(&self, batch: Batch) -> TrainOutput<StepOutput> {
+        let (loss, grads) = self.gradients(&batch, 1.0);
+        TrainOutput {
+            grads,
+            item: StepOutput { scalars: Scalars { loss, gradient_norm: None }, predictions: Predictions::default() },
+        }
+    }
+}
+
+impl InferenceStep for Trainee {
+    type Input = Batch;
+    type Output = StepOutput;
+
+    fn step(&self, batch: Batch) -> StepOutput {
+        let (logits, loss) = self.loss(&batch);
+        let predictions = logits.argmax(1).into_data().iter::<i64>().map(|class| class as usize).collect();
+        StepOutput {
+            scalars: Scalars { loss: f64::from(loss.into_scalar::<f32>()), gradient_norm: None },
+            predictions: Predictions { classes: predictions, labels: batch.host_labels },
+        }
+    }
+}
+
+impl ItemLazy for StepOutput {
+    // Everything was read from the device already.
+    fn sync(self) -> Result<Self, ExecutionError> {
+        Ok(self)
+    }
+}
+
+impl Adaptor<Scalars> for StepOutput {
+    fn adapt(&self) -> Scalars {
+        self.scalars
+    }
+}
+
+impl Adaptor<Predictions> for StepOutput {
+    fn adapt(&self) -> Predictions {
+        self.predictions.clone()
+    }
+}

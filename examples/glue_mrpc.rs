@@ -1,0 +1,14 @@
+//! The MRPC column of the paper's Tables 1 and 10: full fine-tuning, the head alone, LoRA, and LoRA with one factor frozen.
+//!
+//! ```text
+//! cargo run --release --example glue_mrpc
+//! cargo run --release --example glue_mrpc -- --model <checkpoint folder> --data <MRPC folder>
+//! ```
+
+/// Counts the bytes on the heap, for the table's column of peaks.
+#[global_allocator]
+static ALLOCATOR: asym::tasks::memory::Counting = asym::tasks::memory::Counting;
+
+fn main() -> anyhow::Result<()> {
+    asym::cli::glue(asym::tasks::Task::Mrpc)
+}

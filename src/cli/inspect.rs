@@ -1,0 +1,38 @@
+//! `asym inspect`: the parameter table.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use asym_core::{load_adapter, train_only};
+use asym_models::Checkpoint;
+use clap::Args;
+
+use crate::device;
+
+/// Options of `asym inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// Folder of a RoBERTa or BERT checkpoint from Hugging Face
+    #[arg(long)]
+    model: PathBuf,
+    /// Folder of an adapter in PEFT's format; without one, the table of head-only training
+    #[arg(long)]
+    adapter: Option<PathBuf>,
+}
+
+/// Print name, shape and state of every parameter, and how many are trained.
+///
+/// # Errors
+///
+/// A file that is missing, damaged or does not fit.
+pub fn inspect(args: &InspectArgs) -> Result<()> {
+    let device = device::default_device();
+    let loaded = Checkpoint::open(&args.model)?.sequence_classifier(None, 0, &device)?;
+    let naming = loaded.model.naming();
+    let model = match &args.adapter {
+        Some(folder) => load_adapter(loaded.model, folder, &naming)?.0,
+        None => train_only(loaded.model, &naming, &["classifier".to_string()])?,
+    };
+    println!("{}", asym_core::inspect(&model, &naming));
+    Ok(())
+}
