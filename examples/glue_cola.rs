@@ -9,6 +9,6 @@
 #[global_allocator]
 static ALLOCATOR: asym::tasks::memory::Counting = asym::tasks::memory::Counting;
 
-fn main() -> anyhow::Result<()> {
-    asym::cli::glue(asym::tasks::Task::Cola)
+fn main() -> std::process::ExitCode {
+    asym::cli::exit(asym::cli::glue(asym::tasks::Task::Cola))
 }

@@ -31,9 +31,7 @@ pub fn roberta_mini() -> Result<Base, TaskError> {
 /// None, unless the files compiled in are damaged.
 pub fn data(task: Task) -> Result<Split, TaskError> {
     let (train, dev) = match task {
-        Task::Mrpc => {
-            (include_str!(embedded!("paraphrase/train.tsv")), include_str!(embedded!("paraphrase/dev.tsv")))
-        }
+        Task::Mrpc => (include_str!(embedded!("paraphrase/train.tsv")), include_str!(embedded!("paraphrase/dev.tsv"))),
         Task::Cola => {
             (include_str!(embedded!("acceptability/train.tsv")), include_str!(embedded!("acceptability/dev.tsv")))
         }

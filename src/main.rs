@@ -1,7 +1,8 @@
 //! The `asym` command.
 
-use anyhow::Result;
-use asym::cli::{self, InspectArgs, PredictArgs};
+use std::process::ExitCode;
+
+use asym::cli::{self, InspectArgs, PredictArgs, PretrainArgs};
 use clap::{Parser, Subcommand};
 
 #[global_allocator]
@@ -21,11 +22,15 @@ enum Command {
     Predict(PredictArgs),
     /// Print the table of a model's parameters
     Inspect(InspectArgs),
+    /// Make the embedded checkpoint anew; `cargo xtask pretrain` runs this
+    #[command(hide = true)]
+    Pretrain(PretrainArgs),
 }
 
-fn main() -> Result<()> {
-    match Args::parse().command {
+fn main() -> ExitCode {
+    cli::exit(match Args::parse().command {
         Command::Predict(args) => cli::predict(&args),
         Command::Inspect(args) => cli::inspect(&args),
-    }
+        Command::Pretrain(args) => cli::pretrain(&args),
+    })
 }

@@ -119,6 +119,7 @@ impl ExperimentArgs {
     ///
     /// Everything that the library refuses.
     pub fn run(self, task: Task) -> Result<()> {
+        asym_tasks::memory::keep_pages();
         let device = device::default_device();
         let base = match &self.model {
             Some(folder) => Base::open(folder)?,
@@ -144,13 +145,17 @@ impl ExperimentArgs {
         let session = Session { base: &base, data: &data, device: &device, stop: &stop };
         let started = session.start(&experiment.recipe)?;
         if !started.0.initialised.is_empty() {
-            eprintln!("drawn anew for each seed, since the checkpoint lacks them: {}", started.0.initialised.join(", "));
+            eprintln!(
+                "drawn anew for each seed, since the checkpoint lacks them: {}",
+                started.0.initialised.join(", ")
+            );
         }
         drop(started);
 
         let headline = task.row().headline;
         let report = experiment.run(&session, |run| {
-            let score = run.scores.get(headline.name()).map_or("-".to_string(), |score| format!("{:.1} %", 100.0 * score));
+            let score =
+                run.scores.get(headline.name()).map_or("-".to_string(), |score| format!("{:.1} %", 100.0 * score));
             eprintln!("{} seed {}: {headline} {score} in {:.0} s", run.method, run.seed, run.seconds);
         })?;
         println!("{report}");

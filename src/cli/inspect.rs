@@ -18,6 +18,9 @@ pub struct InspectArgs {
     /// Folder of an adapter in PEFT's format; without one, the table of head-only training
     #[arg(long)]
     adapter: Option<PathBuf>,
+    /// Labels of the classifier, where config.json does not say
+    #[arg(long)]
+    num_labels: Option<usize>,
 }
 
 /// Print name, shape and state of every parameter, and how many are trained.
@@ -27,7 +30,7 @@ pub struct InspectArgs {
 /// A file that is missing, damaged or does not fit.
 pub fn inspect(args: &InspectArgs) -> Result<()> {
     let device = device::default_device();
-    let loaded = Checkpoint::open(&args.model)?.sequence_classifier(None, 0, &device)?;
+    let loaded = Checkpoint::open(&args.model)?.sequence_classifier(args.num_labels, 0, &device)?;
     let naming = loaded.model.naming();
     let model = match &args.adapter {
         Some(folder) => load_adapter(loaded.model, folder, &naming)?.0,

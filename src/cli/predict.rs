@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use asym_core::load_adapter;
 use asym_models::{Checkpoint, check_input, read_inputs, write_tensor};
 use burn::module::Module;
@@ -25,6 +25,9 @@ pub struct PredictArgs {
     /// Safetensors file to write, with logits
     #[arg(long)]
     output: PathBuf,
+    /// Labels of the classifier, where the adapter brings the head and config.json does not say
+    #[arg(long)]
+    num_labels: Option<usize>,
     /// Fold the adapter into the weights first
     #[arg(long, requires = "adapter")]
     merge: bool,
@@ -42,14 +45,14 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
     let device = device::default_device();
     let checkpoint = Checkpoint::open(&args.model)?;
     let input = read_inputs(&args.inputs, &device)?;
-    check_input(&input, checkpoint.config())?;
+    check_input(&input, checkpoint.config()).with_context(|| args.inputs.display().to_string())?;
 
     if checkpoint.is_masked_language_model() && args.adapter.is_none() {
         let loaded = checkpoint.masked_language_model(0, &device)?;
         write_tensor(&args.output, "logits", loaded.model.valid().forward(input))?;
         return Ok(());
     }
-    let loaded = checkpoint.sequence_classifier(None, 0, &device)?;
+    let loaded = checkpoint.sequence_classifier(args.num_labels, 0, &device)?;
     let naming = loaded.model.naming();
     let mut untrained = loaded.initialised;
     let mut model = loaded.model;

@@ -1,1 +1,60 @@
-fn main() {}
+//! Chores of the project: `cargo xtask <chore>`.
+//!
+//! It depends on no crate of the workspace, so that it builds in seconds; it runs cargo and the project's own binaries.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+use clap::{Parser, Subcommand};
+
+/// Chores of the project.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Run what continuous integration runs
+    Ci,
+    /// Make models/roberta-mini anew: text, tokenizer, weights and tasks, all from a seed
+    Pretrain {
+        /// Passed on to `asym pretrain`, such as --seed 2
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Make tests/fixtures anew; needs Python with what the script's header names
+    Fixtures,
+}
+
+fn main() -> Result<()> {
+    let root = root();
+    match Args::parse().chore {
+        Chore::Ci => run(Command::new(root.join(".ci/run")), &root),
+        Chore::Pretrain { rest } => {
+            let mut command = Command::new(env!("CARGO"));
+            command.args(["run", "--release", "--bin", "asym", "--", "pretrain", "--output", "models/roberta-mini"]);
+            command.args(rest);
+            run(command, &root)
+        }
+        Chore::Fixtures => {
+            let mut command = Command::new("python3");
+            command.arg("tests/fixtures/make.py");
+            run(command, &root)
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+fn run(mut command: Command, folder: &Path) -> Result<()> {
+    let status = command.current_dir(folder).status()?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}

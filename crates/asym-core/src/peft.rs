@@ -264,7 +264,9 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
     };
     let invalid = |source| AdapterError::Json { path: path.clone(), source };
     let fields: Map<String, Value> = serde_json::from_str(&text).map_err(invalid)?;
-    for (field, value) in &fields {
+    // The kind first: in an adapter of another kind every other field is beside the point.
+    let kind = fields.get_key_value("peft_type");
+    for (field, value) in kind.into_iter().chain(&fields) {
         if let Some(supported) = objection(field, value) {
             return Err(AdapterError::UnsupportedField {
                 path: path.clone(),

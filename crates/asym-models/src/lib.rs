@@ -23,6 +23,7 @@ mod activation;
 mod checkpoint;
 mod config;
 mod error;
+mod host;
 mod init;
 mod inputs;
 mod keys;

@@ -11,6 +11,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::host::dropout;
 use crate::{Activation, EncoderConfig, Family, KeyTable};
 
 /// A batch as Hugging Face's tokenizers name it.
@@ -195,7 +196,7 @@ impl Embeddings {
         };
         // Added to each other first: where both are the same for every row, that costs one row.
         let embedded = self.word_embeddings.forward(input_ids) + (positions + types);
-        self.dropout.forward(self.layer_norm.forward(embedded))
+        dropout(&self.dropout, self.layer_norm.forward(embedded))
     }
 }
 
@@ -227,7 +228,7 @@ impl SelfAttention {
             Some(bias) => scores + bias.clone(),
             None => scores,
         };
-        let probabilities = self.dropout.forward(softmax(scores, 3));
+        let probabilities = dropout(&self.dropout, softmax(scores, 3));
         probabilities
             .matmul(value) // [batch, heads, length, head_width]
             .swap_dims(1, 2) // [batch, length, heads, head_width]
@@ -243,7 +244,7 @@ impl Intermediate {
 
 impl Output {
     fn forward(&self, output: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        self.layer_norm.forward(self.dropout.forward(self.dense.forward(output)) + residual)
+        self.layer_norm.forward(dropout(&self.dropout, self.dense.forward(output)) + residual)
     }
 }
 

@@ -267,6 +267,10 @@ pub enum TaskError {
         source: std::sync::Arc<burn::train::TrainingError>,
     },
 
+    /// Somebody asked to stop.
+    #[error("stopped on request; nothing was written")]
+    Interrupted,
+
     /// The loss or its gradient is NaN or infinite.
     #[error(
         "the loss is {loss}, the gradient's norm {gradient_norm}, at step {step} (learning rate {learning_rate:e}): \

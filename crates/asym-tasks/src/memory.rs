@@ -84,3 +84,20 @@ pub fn peak() -> usize {
 pub fn reset_peak() {
     PEAK.store(current(), Relaxed);
 }
+
+/// Tell glibc's allocator to keep the pages that it gets; elsewhere, do nothing.
+///
+/// Each step of training frees and allocates the same large blocks. Left alone, glibc maps each anew, and the kernel
+/// zeroes it. To be called before the first large allocation; the memory of the peak is then held until the program ends.
+pub fn keep_pages() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        const LARGEST: libc::c_int = 1 << 30;
+        // SAFETY: mallopt takes two integers and changes how glibc's own allocator behaves.
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGEST);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+            libc::mallopt(libc::M_TOP_PAD, 1 << 28);
+        }
+    }
+}

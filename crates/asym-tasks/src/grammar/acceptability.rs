@@ -5,8 +5,7 @@
 
 use super::draw::Draw;
 use super::lexicon::{
-    ACTS, FUTURE_TIMES, Gender, MOVES, Noun, PAST_TIMES, PEOPLE, PLACES, SCALES, STRICT, TRAITS,
-    Verb,
+    ACTS, FUTURE_TIMES, Gender, MOVES, Noun, PAST_TIMES, PEOPLE, PLACES, SCALES, STRICT, TRAITS, Verb,
 };
 use super::render::agree;
 use super::scene_key;
@@ -43,11 +42,7 @@ static CONSTRUCTIONS: &[(&str, Construction)] = &[
 pub(super) fn specimen(draw: &mut Draw, acceptable: bool) -> Specimen {
     let (source, construction) = *draw.pick(CONSTRUCTIONS);
     let (key, sentence) = construction(draw, acceptable);
-    Specimen {
-        source,
-        key,
-        sentence,
-    }
+    Specimen { source, key, sentence }
 }
 
 fn in_number(noun: &Noun, plural: bool) -> &'static str {
@@ -70,10 +65,7 @@ fn agreement(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (s, o) = (in_number(subject, plural), in_number(attractor, other));
     let says = agree(verb_plural, verb.third, verb.base);
     let place = draw.pick(PLACES);
-    (
-        scene_key(name, vec![subject.one, attractor.one]),
-        format!("the {s} {between} the {o} {says} {place} ."),
-    )
+    (scene_key(name, vec![subject.one, attractor.one]), format!("the {s} {between} the {o} {says} {place} ."))
 }
 
 /// "the king who the boys praise sleeps", not "sleep"; "the king who praises the boys".
@@ -97,26 +89,16 @@ fn coordination(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (one, other) = draw.pick_two(PEOPLE);
     let (verb, name) = any_verb(draw, MOVES);
     let both = draw.chance(50);
-    let joint = if both {
-        "and"
-    } else {
-        *draw.pick(&["near", "behind", "with"])
-    };
+    let joint = if both { "and" } else { *draw.pick(&["near", "behind", "with"]) };
     let says = agree(both == acceptable, verb.third, verb.base);
     let place = draw.pick(PLACES);
     let key = scene_key(name, vec![one.one, other.one]);
-    (
-        key,
-        format!("the {} {joint} the {} {says} {place} .", one.one, other.one),
-    )
+    (key, format!("the {} {joint} the {} {says} {place} .", one.one, other.one))
 }
 
 /// "the king near the girls praised himself", not "themselves".
 fn reflexive(draw: &mut Draw, acceptable: bool) -> (String, String) {
-    let gendered: Vec<&'static Noun> = PEOPLE
-        .iter()
-        .filter(|noun| noun.gender != Gender::Any)
-        .collect();
+    let gendered: Vec<&'static Noun> = PEOPLE.iter().filter(|noun| noun.gender != Gender::Any).collect();
     let (&subject, &attractor) = draw.pick_two(&gendered);
     let (verb, name) = any_verb(draw, ACTS);
     let between = *draw.pick(&["near", "behind", "with"]);
@@ -128,29 +110,16 @@ fn reflexive(draw: &mut Draw, acceptable: bool) -> (String, String) {
         (0, Gender::She) | (1, Gender::He) => counterpart(subject, &gendered),
         _ => subject,
     };
-    let said = if acceptable {
-        kind
-    } else {
-        (kind + 1 + draw.below(2)) % 3
-    };
+    let said = if acceptable { kind } else { (kind + 1 + draw.below(2)) % 3 };
     let other = draw.chance(50);
     let (s, o) = (in_number(subject, plural), in_number(attractor, other));
     let key = scene_key(name, vec![subject.one, attractor.one]);
-    (
-        key,
-        format!(
-            "the {s} {between} the {o} {} {} .",
-            verb.past, reflexives[said]
-        ),
-    )
+    (key, format!("the {s} {between} the {o} {} {} .", verb.past, reflexives[said]))
 }
 
 /// The noun of the other gender at the same rank of the table, which lists as many men as women.
 fn counterpart(noun: &'static Noun, gendered: &[&'static Noun]) -> &'static Noun {
-    let at = gendered
-        .iter()
-        .position(|other| other.one == noun.one)
-        .unwrap_or(0);
+    let at = gendered.iter().position(|other| other.one == noun.one).unwrap_or(0);
     gendered[(at + gendered.len() / 2) % gendered.len()]
 }
 
@@ -160,24 +129,13 @@ fn auxiliary(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (verb, name) = any_verb(draw, ACTS);
     let plural = draw.chance(40);
     let kind = draw.below(3);
-    let said = if acceptable {
-        kind
-    } else {
-        (kind + 1 + draw.below(2)) % 3
-    };
-    let helper = [
-        "will",
-        agree(plural, "has", "have"),
-        agree(plural, "is", "are"),
-    ][kind];
+    let said = if acceptable { kind } else { (kind + 1 + draw.below(2)) % 3 };
+    let helper = ["will", agree(plural, "has", "have"), agree(plural, "is", "are")][kind];
     let form = [verb.base, verb.participle, verb.gerund][said];
     let not = if draw.chance(30) { " not" } else { "" };
     let patient_plural = draw.chance(40);
     let key = scene_key(name, vec![subject.one, patient.one]);
-    let (s, p) = (
-        in_number(subject, plural),
-        in_number(patient, patient_plural),
-    );
+    let (s, p) = (in_number(subject, plural), in_number(patient, patient_plural));
     (key, format!("the {s} {helper}{not} {form} the {p} ."))
 }
 
@@ -200,14 +158,7 @@ fn object(draw: &mut Draw, acceptable: bool) -> (String, String) {
         false => (String::new(), *place),
     };
     let key = scene_key(name, vec![subject.one, second]);
-    (
-        key,
-        format!(
-            "the {adjective} {} {}{object} {place} .",
-            in_number(subject, plural),
-            verb.past
-        ),
-    )
+    (key, format!("the {adjective} {} {}{object} {place} .", in_number(subject, plural), verb.past))
 }
 
 /// "this cook" and "those cooks", not "this cooks".
@@ -215,11 +166,7 @@ fn demonstrative(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (subject, patient) = draw.pick_two(PEOPLE);
     let (verb, name) = any_verb(draw, ACTS);
     let plural = draw.chance(50);
-    let pointer = *draw.pick(if plural {
-        &["these", "those"]
-    } else {
-        &["this", "that"]
-    });
+    let pointer = *draw.pick(if plural { &["these", "those"] } else { &["this", "that"] });
     let (odd, other) = (in_number(patient, plural == acceptable), draw.chance(50));
     let s = in_number(subject, other);
     let adjective = draw.pick(TRAITS)[0];
@@ -238,20 +185,14 @@ fn order(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (verb, name) = any_verb(draw, ACTS);
     let adjective = draw.pick(TRAITS)[0];
     let place = draw.pick(PLACES);
-    let (s, p) = (
-        in_number(subject, draw.chance(30)),
-        in_number(patient, draw.chance(30)),
-    );
+    let (s, p) = (in_number(subject, draw.chance(30)), in_number(patient, draw.chance(30)));
     let text = format!("the {adjective} {s} will {} the {p} {place}", verb.base);
     let mut words: Vec<&str> = text.split(' ').collect();
     let at = draw.below(words.len() - 1);
     if !acceptable {
         words.swap(at, at + 1);
     }
-    (
-        scene_key(name, vec![subject.one, patient.one]),
-        format!("{} .", words.join(" ")),
-    )
+    (scene_key(name, vec![subject.one, patient.one]), format!("{} .", words.join(" ")))
 }
 
 /// "praised … yesterday" and "will praise … tomorrow", not the reverse.
@@ -260,20 +201,13 @@ fn time(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (verb, name) = any_verb(draw, ACTS);
     let past = draw.chance(50);
     let when = draw.pick(if past { PAST_TIMES } else { FUTURE_TIMES });
-    let (s, p) = (
-        in_number(subject, draw.chance(30)),
-        in_number(patient, draw.chance(30)),
-    );
+    let (s, p) = (in_number(subject, draw.chance(30)), in_number(patient, draw.chance(30)));
     let clause = match past == acceptable {
         true => format!("the {s} {} the {p}", verb.past),
         false => format!("the {s} will {} the {p}", verb.base),
     };
     let key = scene_key(name, vec![subject.one, patient.one]);
-    let text = if draw.chance(50) {
-        format!("{clause} {when} .")
-    } else {
-        format!("{when} , {clause} .")
-    };
+    let text = if draw.chance(50) { format!("{clause} {when} .") } else { format!("{when} , {clause} .") };
     (key, text)
 }
 
@@ -282,33 +216,20 @@ fn question(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (subject, patient) = draw.pick_two(PEOPLE);
     let verb = draw.pick(STRICT);
     let asks = draw.chance(50);
-    let (s, p) = (
-        in_number(subject, draw.chance(30)),
-        in_number(patient, draw.chance(30)),
-    );
+    let (s, p) = (in_number(subject, draw.chance(30)), in_number(patient, draw.chance(30)));
     let who = if asks { "who did" } else { "did" };
     let place = draw.pick(PLACES);
-    let (object, second) = if asks == acceptable {
-        (String::new(), *place)
-    } else {
-        (format!(" the {p}"), patient.one)
-    };
+    let (object, second) =
+        if asks == acceptable { (String::new(), *place) } else { (format!(" the {p}"), patient.one) };
     let key = scene_key(verb.base, vec![subject.one, second]);
-    (
-        key,
-        format!("{who} the {s} {}{object} {place} ?", verb.base),
-    )
+    (key, format!("{who} the {s} {}{object} {place} ?", verb.base))
 }
 
 /// "taller than" and "as tall as", not "tall than" nor "as taller as".
 fn degree(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (one, other) = draw.pick_two(PEOPLE);
     let scale = draw.pick(SCALES);
-    let (plain, more) = if draw.chance(50) {
-        scale.more
-    } else {
-        scale.less
-    };
+    let (plain, more) = if draw.chance(50) { scale.more } else { scale.less };
     let equal = draw.chance(50);
     let form = if equal == acceptable { plain } else { more };
     let (plural, another) = (draw.chance(30), draw.chance(30));

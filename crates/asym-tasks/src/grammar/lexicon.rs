@@ -48,22 +48,11 @@ const fn verb(
     participle: &'static str,
     gerund: &'static str,
 ) -> Verb {
-    Verb {
-        base,
-        third,
-        past,
-        participle,
-        gerund,
-    }
+    Verb { base, third, past, participle, gerund }
 }
 
 /// A verb whose past is its participle too.
-const fn weak(
-    base: &'static str,
-    third: &'static str,
-    past: &'static str,
-    gerund: &'static str,
-) -> Verb {
+const fn weak(base: &'static str, third: &'static str, past: &'static str, gerund: &'static str) -> Verb {
     verb(base, third, past, past, gerund)
 }
 
@@ -105,7 +94,7 @@ pub(super) static PEOPLE: &[Noun] = &[
     noun("writer", "writers", Any),
 ];
 
-/// What is given, handled, and used as a tool.
+/// What is given.
 pub(super) static THINGS: &[Noun] = &[
     noun("book", "books", Any),
     noun("letter", "letters", Any),
@@ -130,30 +119,18 @@ pub(super) static THINGS: &[Noun] = &[
 /// What one person does to another: each row is a meaning, its items are synonyms.
 pub(super) static ACTS: &[&[Verb]] = &[
     &[weak("praise", "praises", "praised", "praising")],
-    &[
-        weak("help", "helps", "helped", "helping"),
-        weak("assist", "assists", "assisted", "assisting"),
-    ],
+    &[weak("help", "helps", "helped", "helping"), weak("assist", "assists", "assisted", "assisting")],
     &[weak("follow", "follows", "followed", "following")],
     &[weak("thank", "thanks", "thanked", "thanking")],
     &[weak("call", "calls", "called", "calling")],
     &[weak("blame", "blames", "blamed", "blaming")],
     &[weak("visit", "visits", "visited", "visiting")],
-    &[
-        weak("watch", "watches", "watched", "watching"),
-        weak("observe", "observes", "observed", "observing"),
-    ],
+    &[weak("watch", "watches", "watched", "watching"), weak("observe", "observes", "observed", "observing")],
     &[weak("warn", "warns", "warned", "warning")],
     &[weak("admire", "admires", "admired", "admiring")],
     &[weak("push", "pushes", "pushed", "pushing")],
-    &[
-        weak("chase", "chases", "chased", "chasing"),
-        weak("pursue", "pursues", "pursued", "pursuing"),
-    ],
-    &[
-        weak("greet", "greets", "greeted", "greeting"),
-        weak("welcome", "welcomes", "welcomed", "welcoming"),
-    ],
+    &[weak("chase", "chases", "chased", "chasing"), weak("pursue", "pursues", "pursued", "pursuing")],
+    &[weak("greet", "greets", "greeted", "greeting"), weak("welcome", "welcomes", "welcomed", "welcoming")],
     &[weak("invite", "invites", "invited", "inviting")],
     &[verb("see", "sees", "saw", "seen", "seeing")],
     &[verb("choose", "chooses", "chose", "chosen", "choosing")],
@@ -178,10 +155,7 @@ pub(super) static MOVES: &[&[Verb]] = &[
     &[weak("sleep", "sleeps", "slept", "sleeping")],
     &[weak("laugh", "laughs", "laughed", "laughing")],
     &[weak("wait", "waits", "waited", "waiting")],
-    &[
-        weak("cry", "cries", "cried", "crying"),
-        weak("weep", "weeps", "wept", "weeping"),
-    ],
+    &[weak("cry", "cries", "cried", "crying"), weak("weep", "weeps", "wept", "weeping")],
     &[weak("dance", "dances", "danced", "dancing")],
     &[weak("smile", "smiles", "smiled", "smiling")],
     &[weak("arrive", "arrives", "arrived", "arriving")],
@@ -189,19 +163,6 @@ pub(super) static MOVES: &[&[Verb]] = &[
     &[verb("swim", "swims", "swam", "swum", "swimming")],
     &[verb("fall", "falls", "fell", "fallen", "falling")],
     &[verb("rise", "rises", "rose", "risen", "rising")],
-];
-
-/// What one does to a thing with a tool.
-pub(super) static HANDLINGS: &[&[Verb]] = &[
-    &[weak("touch", "touches", "touched", "touching")],
-    &[weak("move", "moves", "moved", "moving")],
-    &[weak("cover", "covers", "covered", "covering")],
-    &[weak("mark", "marks", "marked", "marking")],
-    &[verb("break", "breaks", "broke", "broken", "breaking")],
-    &[
-        weak("lift", "lifts", "lifted", "lifting"),
-        weak("raise", "raises", "raised", "raising"),
-    ],
 ];
 
 /// A transfer, seen from the giver and, where English has the word, from the receiver.
@@ -219,30 +180,15 @@ pub(super) static TRANSFERS: &[Transfer] = &[
         give: verb("give", "gives", "gave", "given", "giving"),
         take: Some(weak("receive", "receives", "received", "receiving")),
     },
-    Transfer {
-        give: weak("sell", "sells", "sold", "selling"),
-        take: Some(weak("buy", "buys", "bought", "buying")),
-    },
+    Transfer { give: weak("sell", "sells", "sold", "selling"), take: Some(weak("buy", "buys", "bought", "buying")) },
     Transfer {
         give: weak("lend", "lends", "lent", "lending"),
         take: Some(weak("borrow", "borrows", "borrowed", "borrowing")),
     },
-    Transfer {
-        give: weak("send", "sends", "sent", "sending"),
-        take: None,
-    },
-    Transfer {
-        give: verb("show", "shows", "showed", "shown", "showing"),
-        take: None,
-    },
-    Transfer {
-        give: weak("offer", "offers", "offered", "offering"),
-        take: None,
-    },
-    Transfer {
-        give: weak("bring", "brings", "brought", "bringing"),
-        take: None,
-    },
+    Transfer { give: weak("send", "sends", "sent", "sending"), take: None },
+    Transfer { give: verb("show", "shows", "showed", "shown", "showing"), take: None },
+    Transfer { give: weak("offer", "offers", "offered", "offering"), take: None },
+    Transfer { give: weak("bring", "brings", "brought", "bringing"), take: None },
 ];
 
 /// Adjectives of people, by meaning.
@@ -286,34 +232,11 @@ pub(super) struct Scale {
 
 /// Scales on which people are compared.
 pub(super) static SCALES: &[Scale] = &[
-    Scale {
-        more: ("tall", "taller"),
-        less: ("short", "shorter"),
-    },
-    Scale {
-        more: ("old", "older"),
-        less: ("young", "younger"),
-    },
-    Scale {
-        more: ("rich", "richer"),
-        less: ("poor", "poorer"),
-    },
-    Scale {
-        more: ("strong", "stronger"),
-        less: ("weak", "weaker"),
-    },
-    Scale {
-        more: ("fast", "faster"),
-        less: ("slow", "slower"),
-    },
-];
-
-/// Relations in space with their converses; each side's items are synonyms.
-pub(super) static RELATIONS: &[(&[&str], &[&str])] = &[
-    (&["above", "over"], &["below", "under"]),
-    (&["in front of"], &["behind"]),
-    (&["to the left of"], &["to the right of"]),
-    (&["north of"], &["south of"]),
+    Scale { more: ("tall", "taller"), less: ("short", "shorter") },
+    Scale { more: ("old", "older"), less: ("young", "younger") },
+    Scale { more: ("rich", "richer"), less: ("poor", "poorer") },
+    Scale { more: ("strong", "stronger"), less: ("weak", "weaker") },
+    Scale { more: ("fast", "faster"), less: ("slow", "slower") },
 ];
 
 /// Where it happens.

@@ -78,8 +78,8 @@ pub struct Judgement {
 
 /// `lines` lines to pre-train on; a tab parts the two halves of a discourse, which a tokenizer takes as a pair.
 ///
-/// A quarter of the lines are single sentences. In another a fact is restated in another form, and in the other half
-/// it is answered, once or twice, with "yes ," and a restatement or "no ," and a contradiction. No line tells a scene of either development set.
+/// In seven lines of ten a fact is restated in another form; the others are single sentences. No line tells a scene of
+/// either development set.
 ///
 /// # Example
 ///
@@ -104,26 +104,14 @@ pub fn paraphrase(seed: u64) -> Split<Pair> {
             size,
             |draw, same| {
                 let scene = Scene::draw(draw);
-                let other = if same {
-                    scene
-                } else {
-                    scene.contradicted(draw)
-                };
+                let other = if same { scene } else { scene.contradicted(draw) };
                 let (first, second) = scene.said_and_answered(&other, draw);
-                Pair {
-                    first,
-                    second,
-                    same,
-                    key: scene.key(),
-                }
+                Pair { first, second, same, key: scene.key() }
             },
             |pair| &pair.key,
         )
     };
-    Split {
-        train: part(Stream::ParaphraseTrain, false, TRAIN_SIZE),
-        dev: part(Stream::ParaphraseDev, true, DEV_SIZE),
-    }
+    Split { train: part(Stream::ParaphraseTrain, false, TRAIN_SIZE), dev: part(Stream::ParaphraseDev, true, DEV_SIZE) }
 }
 
 /// The acceptability set: is the sentence English?
@@ -139,12 +127,7 @@ pub fn acceptability(seed: u64) -> Split<Judgement> {
             size,
             |draw, acceptable| {
                 let specimen = specimen(draw, acceptable);
-                Judgement {
-                    source: specimen.source,
-                    sentence: specimen.sentence,
-                    acceptable,
-                    key: specimen.key,
-                }
+                Judgement { source: specimen.source, sentence: specimen.sentence, acceptable, key: specimen.key }
             },
             |judgement| &judgement.key,
         )
@@ -187,8 +170,8 @@ fn scene_key(event: &str, mut fillers: Vec<&str>) -> String {
 ///
 /// The hash is FNV-1a with a final mix, written out because the standard library's may change.
 fn held_out(key: &str) -> bool {
-    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = key
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     ((hash ^ (hash >> 29)) >> 8) % 10 == 0
 }

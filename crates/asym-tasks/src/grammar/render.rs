@@ -2,7 +2,7 @@
 
 use super::draw::Draw;
 use super::lexicon::Verb;
-use super::scene::{Event, Phrase, Scene, Sense, Tense};
+use super::scene::{Event, Phrase, Scene, Tense};
 
 impl Phrase {
     /// "the old cook"
@@ -14,11 +14,7 @@ impl Phrase {
     }
 
     fn head(&self) -> &'static str {
-        if self.plural {
-            self.noun.many
-        } else {
-            self.noun.one
-        }
+        if self.plural { self.noun.many } else { self.noun.one }
     }
 }
 
@@ -58,50 +54,15 @@ impl Scene {
     /// Every sentence of the scene, in a fixed order; at least four, all different.
     pub(super) fn sentences(&self) -> Vec<String> {
         let clauses = match &self.event {
-            Event::Act {
-                verb,
-                agent,
-                patient,
-            } => self.act(verb.word(), agent, patient),
-            Event::Transfer {
-                transfer,
-                agent,
-                thing,
-                recipient,
-            } => self.transfer(
-                &transfer.give,
-                transfer.take.as_ref(),
-                agent,
-                thing,
-                recipient,
-            ),
-            Event::Handling {
-                verb,
-                agent,
-                thing,
-                tool,
-            } => self.handling(verb.word(), agent, thing, tool),
-            Event::Sequence {
-                first,
-                second,
-                cause,
-            } => self.sequence(first, second, *cause),
-            Event::Comparison { scale, more, less } => self.converses(
-                &format!("{} than", scale.more.1),
-                &format!("{} than", scale.less.1),
-                more,
-                less,
-            ),
-            Event::Location {
-                sides,
-                figure,
-                ground,
-            } => self.converses(sides.0.word(), sides.1.word(), figure, ground),
+            Event::Act { verb, agent, patient } => self.act(verb.word(), agent, patient),
+            Event::Transfer { transfer, agent, thing, recipient } => {
+                self.transfer(&transfer.give, transfer.take.as_ref(), agent, thing, recipient)
+            }
+            Event::Comparison { scale, more, less } => {
+                self.converses(&format!("{} than", scale.more.1), &format!("{} than", scale.less.1), more, less)
+            }
         };
-        clauses
-            .into_iter()
-            .flat_map(|clause| self.placed(&clause))
-            .collect()
+        clauses.into_iter().flat_map(|clause| self.placed(&clause)).collect()
     }
 
     /// Two different sentences of the scene, in words of their own.
@@ -130,21 +91,14 @@ impl Scene {
     /// The clause with the adjunct at its end, and before it.
     fn placed(&self, clause: &str) -> Vec<String> {
         match self.adjunct {
-            Some(adjunct) => vec![
-                format!("{clause} {adjunct} ."),
-                format!("{adjunct} , {clause} ."),
-            ],
+            Some(adjunct) => vec![format!("{clause} {adjunct} ."), format!("{adjunct} , {clause} .")],
             None => vec![format!("{clause} .")],
         }
     }
 
     /// The copula that opens a cleft: "it was", "it is".
     fn it(&self) -> &'static str {
-        if self.tense == Tense::Past {
-            "it was"
-        } else {
-            "it is"
-        }
+        if self.tense == Tense::Past { "it was" } else { "it is" }
     }
 
     fn act(&self, verb: &Verb, agent: &Phrase, patient: &Phrase) -> Vec<String> {
@@ -158,14 +112,8 @@ impl Scene {
             clauses.push(format!("{it} {p} who {a} {does}"));
             clauses.push(format!("{it} {p} who {is_done} by {a}"));
         } else {
-            let affirmed = Self {
-                negated: false,
-                ..*self
-            };
-            let (does, is_done) = (
-                active(verb, &affirmed, agent.plural),
-                passive(verb, &affirmed, patient.plural),
-            );
+            let affirmed = Self { negated: false, ..*self };
+            let (does, is_done) = (active(verb, &affirmed, agent.plural), passive(verb, &affirmed, patient.plural));
             clauses.push(format!("it is not true that {a} {does} {p}"));
             clauses.push(format!("it is not true that {p} {is_done} by {a}"));
         }
@@ -200,57 +148,6 @@ impl Scene {
             }
         }
         clauses
-    }
-
-    fn handling(&self, verb: &Verb, agent: &Phrase, thing: &Phrase, tool: &Phrase) -> Vec<String> {
-        let (a, t, with, it) = (agent.text(), thing.text(), tool.text(), self.it());
-        let does = active(verb, self, agent.plural);
-        let is_done = passive(verb, self, thing.plural);
-        let uses = match self.tense {
-            Tense::Past => "used",
-            Tense::Present => agree(agent.plural, "uses", "use"),
-            Tense::Future => "will use",
-        };
-        vec![
-            format!("{a} {does} {t} with {with}"),
-            format!("with {with} , {a} {does} {t}"),
-            format!("{t} {is_done} with {with} by {a}"),
-            format!("{a} {uses} {with} to {} {t}", verb.base),
-            format!("{it} {t} that {a} {does} with {with}"),
-            format!("{it} {with} that {a} {uses} to {} {t}", verb.base),
-        ]
-    }
-
-    fn sequence(
-        &self,
-        first: &(Phrase, Sense<Verb>),
-        second: &(Phrase, Sense<Verb>),
-        cause: bool,
-    ) -> Vec<String> {
-        let clause = |(subject, verb): &(Phrase, Sense<Verb>)| {
-            format!(
-                "{} {}",
-                subject.text(),
-                active(verb.word(), self, subject.plural)
-            )
-        };
-        let (first, second) = (clause(first), clause(second));
-        if cause {
-            vec![
-                format!("{second} because {first}"),
-                format!("because {first} , {second}"),
-                format!("{first} , so {second}"),
-                format!("{first} and therefore {second}"),
-            ]
-        } else {
-            vec![
-                format!("{first} before {second}"),
-                format!("before {second} , {first}"),
-                format!("{second} after {first}"),
-                format!("after {first} , {second}"),
-                format!("first {first} and then {second}"),
-            ]
-        }
     }
 
     /// A relation between two and its converse: "taller than" and "shorter than".

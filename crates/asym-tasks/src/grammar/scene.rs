@@ -2,8 +2,8 @@
 
 use super::draw::Draw;
 use super::lexicon::{
-    ACTS, FUTURE_TIMES, HANDLINGS, LOOKS, MOVES, Noun, PAST_TIMES, PEOPLE, PLACES, PRESENT_TIMES,
-    RELATIONS, SCALES, Scale, THINGS, TRAITS, TRANSFERS, Transfer, Verb,
+    ACTS, FUTURE_TIMES, LOOKS, Noun, PAST_TIMES, PEOPLE, PLACES, PRESENT_TIMES, SCALES, Scale, THINGS, TRAITS,
+    TRANSFERS, Transfer, Verb,
 };
 use super::scene_key;
 
@@ -29,18 +29,12 @@ impl<T> Sense<T> {
     }
 
     fn of(synonyms: &'static [T]) -> Self {
-        Self {
-            synonyms,
-            spoken: 0,
-        }
+        Self { synonyms, spoken: 0 }
     }
 
     /// The same meaning, in a synonym of equal chance.
     fn reworded(self, draw: &mut Draw) -> Self {
-        Self {
-            spoken: draw.below(self.synonyms.len()),
-            ..self
-        }
+        Self { spoken: draw.below(self.synonyms.len()), ..self }
     }
 
     /// The word as spoken.
@@ -73,11 +67,7 @@ impl Phrase {
     fn draw(draw: &mut Draw, noun: &'static Noun, adjectives: Adjectives, percent: usize) -> Self {
         let plural = draw.chance(25);
         let adjective = draw.chance(percent).then(|| Sense::draw(draw, adjectives));
-        Self {
-            noun,
-            plural,
-            adjective,
-        }
+        Self { noun, plural, adjective }
     }
 
     /// A phrase about one person, without an adjective, for scenes in which only the heads matter.
@@ -86,10 +76,7 @@ impl Phrase {
     }
 
     fn reworded(self, draw: &mut Draw) -> Self {
-        Self {
-            adjective: self.adjective.map(|sense| sense.reworded(draw)),
-            ..self
-        }
+        Self { adjective: self.adjective.map(|sense| sense.reworded(draw)), ..self }
     }
 
     fn has_same_adjective(&self, other: &Self) -> bool {
@@ -137,43 +124,11 @@ impl Tense {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Event {
     /// `agent` does something to `patient`.
-    Act {
-        verb: Sense<Verb>,
-        agent: Phrase,
-        patient: Phrase,
-    },
+    Act { verb: Sense<Verb>, agent: Phrase, patient: Phrase },
     /// `agent` passes `thing` to `recipient`.
-    Transfer {
-        transfer: &'static Transfer,
-        agent: Phrase,
-        thing: Phrase,
-        recipient: Phrase,
-    },
-    /// `agent` does something to `thing` with `tool`.
-    Handling {
-        verb: Sense<Verb>,
-        agent: Phrase,
-        thing: Phrase,
-        tool: Phrase,
-    },
-    /// `first` happens, then `second`; or `second` because of `first`.
-    Sequence {
-        first: (Phrase, Sense<Verb>),
-        second: (Phrase, Sense<Verb>),
-        cause: bool,
-    },
+    Transfer { transfer: &'static Transfer, agent: Phrase, thing: Phrase, recipient: Phrase },
     /// `more` stands above `less` on a scale.
-    Comparison {
-        scale: &'static Scale,
-        more: Phrase,
-        less: Phrase,
-    },
-    /// `figure` stands in the relation's first sense to `ground`.
-    Location {
-        sides: (Sense<&'static str>, Sense<&'static str>),
-        figure: Phrase,
-        ground: Phrase,
-    },
+    Comparison { scale: &'static Scale, more: Phrase, less: Phrase },
 }
 
 /// An event in time, possibly denied.
@@ -193,106 +148,39 @@ impl Scene {
     /// Draws a scene.
     pub(super) fn draw(draw: &mut Draw) -> Self {
         let tense = Tense::draw(draw);
-        let negated = draw.chance(15);
-        let adjunct = draw.chance(35).then(|| {
+        let negated = draw.chance(10);
+        let adjunct = draw.chance(20).then(|| {
             let places = draw.chance(60);
             *draw.pick(if places { PLACES } else { tense.times() })
         });
         let (one, other) = draw.pick_two(PEOPLE);
         match draw.below(16) {
-            0..5 => {
+            0..10 => {
                 let event = Event::Act {
                     verb: Sense::draw(draw, ACTS),
-                    agent: Phrase::draw(draw, one, TRAITS, 40),
-                    patient: Phrase::draw(draw, other, TRAITS, 40),
+                    agent: Phrase::draw(draw, one, TRAITS, 20),
+                    patient: Phrase::draw(draw, other, TRAITS, 20),
                 };
-                Self {
-                    event,
-                    tense,
-                    negated,
-                    adjunct,
-                }
+                Self { event, tense, negated, adjunct }
             }
-            5..8 => {
+            10..13 => {
                 let thing = draw.pick(THINGS);
                 let event = Event::Transfer {
                     transfer: draw.pick(TRANSFERS),
-                    agent: Phrase::draw(draw, one, TRAITS, 25),
-                    thing: Phrase::draw(draw, thing, LOOKS, 25),
-                    recipient: Phrase::draw(draw, other, TRAITS, 25),
+                    agent: Phrase::draw(draw, one, TRAITS, 0),
+                    thing: Phrase::draw(draw, thing, LOOKS, 20),
+                    recipient: Phrase::draw(draw, other, TRAITS, 0),
                 };
-                Self {
-                    event,
-                    tense,
-                    negated,
-                    adjunct: None,
-                }
+                Self { event, tense, negated, adjunct: None }
             }
-            8..10 => {
-                let (thing, tool) = draw.pick_two(THINGS);
-                let event = Event::Handling {
-                    verb: Sense::draw(draw, HANDLINGS),
-                    agent: Phrase::draw(draw, one, TRAITS, 15),
-                    thing: Phrase::draw(draw, thing, LOOKS, 45),
-                    tool: Phrase::draw(draw, tool, LOOKS, 45),
-                };
-                Self {
-                    event,
-                    tense,
-                    negated: false,
-                    adjunct: None,
-                }
-            }
-            10..12 => {
-                let (verb, next) = draw.pick_two(MOVES);
-                let event = Event::Sequence {
-                    first: (Phrase::bare(draw, one), Sense::of(verb)),
-                    second: (Phrase::bare(draw, other), Sense::of(next)),
-                    cause: draw.chance(40),
-                };
-                // "will laugh before the nurse sleeps" mixes tenses: the future is left to the other events.
-                let tense = if tense == Tense::Future {
-                    Tense::Past
-                } else {
-                    tense
-                };
-                Self {
-                    event,
-                    tense,
-                    negated: false,
-                    adjunct: None,
-                }
-            }
-            12..14 => {
+            _ => {
                 let event = Event::Comparison {
                     scale: draw.pick(SCALES),
                     more: Phrase::bare(draw, one),
                     less: Phrase::bare(draw, other),
                 };
                 // "Not taller" is not "shorter": a comparison is never denied.
-                Self {
-                    event,
-                    tense,
-                    negated: false,
-                    adjunct: None,
-                }
-            }
-            _ => {
-                let nouns = if draw.chance(50) { PEOPLE } else { THINGS };
-                let (figure, ground) = draw.pick_two(nouns);
-                let (side, converse) = *draw.pick(RELATIONS);
-                let sides = (Sense::of(side), Sense::of(converse));
-                let event = Event::Location {
-                    sides,
-                    figure: Phrase::draw(draw, figure, LOOKS, 0),
-                    ground: Phrase::draw(draw, ground, LOOKS, 0),
-                };
-                Self {
-                    event,
-                    tense,
-                    negated: false,
-                    adjunct: None,
-                }
+                Self { event, tense, negated: false, adjunct: None }
             }
         }
     }
@@ -302,50 +190,11 @@ impl Scene {
     /// Number, tense, adjectives and adjuncts are left out, so that disjoint keys mean more than disjoint sentences.
     pub(super) fn key(&self) -> String {
         let (kind, fillers) = match self.event {
-            Event::Act {
-                verb,
-                agent,
-                patient,
-            } => (verb.name().base, vec![agent.noun.one, patient.noun.one]),
-            Event::Transfer {
-                transfer,
-                agent,
-                thing,
-                recipient,
-            } => (
-                transfer.give.base,
-                vec![agent.noun.one, thing.noun.one, recipient.noun.one],
-            ),
-            Event::Handling {
-                verb,
-                agent,
-                thing,
-                tool,
-            } => (
-                verb.name().base,
-                vec![agent.noun.one, thing.noun.one, tool.noun.one],
-            ),
-            Event::Sequence {
-                first,
-                second,
-                cause,
-            } => (
-                if cause { "because" } else { "before" },
-                vec![
-                    first.0.noun.one,
-                    first.1.name().base,
-                    second.0.noun.one,
-                    second.1.name().base,
-                ],
-            ),
-            Event::Comparison { scale, more, less } => {
-                (scale.more.1, vec![more.noun.one, less.noun.one])
+            Event::Act { verb, agent, patient } => (verb.name().base, vec![agent.noun.one, patient.noun.one]),
+            Event::Transfer { transfer, agent, thing, recipient } => {
+                (transfer.give.base, vec![agent.noun.one, thing.noun.one, recipient.noun.one])
             }
-            Event::Location {
-                sides,
-                figure,
-                ground,
-            } => (*sides.0.name(), vec![figure.noun.one, ground.noun.one]),
+            Event::Comparison { scale, more, less } => (scale.more.1, vec![more.noun.one, less.noun.one]),
         };
         scene_key(kind, fillers)
     }
@@ -353,86 +202,29 @@ impl Scene {
     /// The same scene with each word replaced by one of its synonyms, drawn with equal chance.
     pub(super) fn reworded(mut self, draw: &mut Draw) -> Self {
         match &mut self.event {
-            Event::Act {
-                verb,
-                agent,
-                patient,
-            } => {
+            Event::Act { verb, agent, patient } => {
                 *verb = verb.reworded(draw);
                 *agent = agent.reworded(draw);
                 *patient = patient.reworded(draw);
             }
-            Event::Transfer {
-                agent,
-                thing,
-                recipient,
-                ..
-            } => {
+            Event::Transfer { agent, thing, recipient, .. } => {
                 for phrase in [agent, thing, recipient] {
                     *phrase = phrase.reworded(draw);
                 }
             }
-            Event::Handling {
-                verb,
-                agent,
-                thing,
-                tool,
-            } => {
-                *verb = verb.reworded(draw);
-                for phrase in [agent, thing, tool] {
-                    *phrase = phrase.reworded(draw);
-                }
-            }
-            Event::Sequence { first, second, .. } => {
-                first.1 = first.1.reworded(draw);
-                second.1 = second.1.reworded(draw);
-            }
             Event::Comparison { .. } => {}
-            Event::Location { sides, .. } => {
-                *sides = (sides.0.reworded(draw), sides.1.reworded(draw))
-            }
         }
         self
     }
 
     /// A scene of the same words that means something else: two participants change places, or their adjectives do.
     pub(super) fn contradicted(mut self, draw: &mut Draw) -> Self {
-        match &mut self.event {
-            Event::Act {
-                agent: one,
-                patient: other,
-                ..
-            }
-            | Event::Transfer {
-                agent: one,
-                recipient: other,
-                ..
-            }
-            | Event::Handling {
-                thing: one,
-                tool: other,
-                ..
-            } => exchange(draw, one, other),
-            Event::Sequence { first, second, .. } => {
-                if draw.chance(50) {
-                    std::mem::swap(&mut first.0, &mut second.0);
-                } else {
-                    std::mem::swap(first, second);
-                }
-            }
-            Event::Comparison {
-                more: one,
-                less: other,
-                ..
-            }
-            | Event::Location {
-                figure: one,
-                ground: other,
-                ..
-            } => {
-                std::mem::swap(one, other);
-            }
-        }
+        let (one, other) = match &mut self.event {
+            Event::Act { agent, patient, .. } => (agent, patient),
+            Event::Transfer { agent, recipient, .. } => (agent, recipient),
+            Event::Comparison { more, less, .. } => (more, less),
+        };
+        exchange(draw, one, other);
         self
     }
 }

@@ -48,9 +48,7 @@ impl Regression {
 
     fn accuracy(&self, examples: &[Bag]) -> f64 {
         let hits = examples.iter().filter(|(features, label)| {
-            let known = features
-                .iter()
-                .filter_map(|feature| self.columns.get(feature));
+            let known = features.iter().filter_map(|feature| self.columns.get(feature));
             (known.map(|&column| self.weights[column]).sum::<f64>() > 0.0) == *label
         });
         hits.count() as f64 / examples.len() as f64
@@ -59,10 +57,7 @@ impl Regression {
 
 /// The best accuracy on the development part over a few penalties: the floor holds whichever a reader would choose.
 fn best_accuracy(train: &[Bag], dev: &[Bag]) -> f64 {
-    [1e-4, 1e-3, 1e-2]
-        .into_iter()
-        .map(|penalty| Regression::fit(train, penalty).accuracy(dev))
-        .fold(0.0, f64::max)
+    [1e-4, 1e-3, 1e-2].into_iter().map(|penalty| Regression::fit(train, penalty).accuracy(dev)).fold(0.0, f64::max)
 }
 
 fn bias() -> String {
@@ -82,10 +77,7 @@ fn pair_bag(pair: &Pair) -> Bag {
     let first: HashSet<&str> = pair.first.split(' ').collect();
     let second: HashSet<&str> = pair.second.split(' ').collect();
     features.push(format!("shared {}", first.intersection(&second).count()));
-    features.push(format!(
-        "different {}",
-        first.symmetric_difference(&second).count()
-    ));
+    features.push(format!("different {}", first.symmetric_difference(&second).count()));
     (features, pair.same)
 }
 
@@ -139,10 +131,7 @@ fn a_giveaway_word_is_found() {
     for judgement in all.filter(|judgement| !judgement.acceptable).step_by(3) {
         judgement.sentence = judgement.sentence.replace("the ", "a ");
     }
-    let (train, dev) = (
-        judgement_bags(&judgements.train),
-        judgement_bags(&judgements.dev),
-    );
+    let (train, dev) = (judgement_bags(&judgements.train), judgement_bags(&judgements.dev));
     assert!(best_accuracy(&train, &dev) > 0.6);
 }
 
@@ -167,8 +156,7 @@ fn no_part_holds_a_scene_of_the_other() {
     for seed in 0..3 {
         let pairs = paraphrase(seed);
         let judgements = acceptability(seed);
-        let trained =
-            &keys(&pairs.train, |pair| &pair.key) | &keys(&judgements.train, |one| &one.key);
+        let trained = &keys(&pairs.train, |pair| &pair.key) | &keys(&judgements.train, |one| &one.key);
         let held = &keys(&pairs.dev, |pair| &pair.key) | &keys(&judgements.dev, |one| &one.key);
         assert!(trained.is_disjoint(&held));
     }
@@ -177,17 +165,8 @@ fn no_part_holds_a_scene_of_the_other() {
 #[test]
 fn no_sentence_of_a_development_set_is_trained_on() {
     let (pairs, judgements) = (paraphrase(0), acceptability(0));
-    let mut held: HashSet<&str> = judgements
-        .dev
-        .iter()
-        .map(|one| one.sentence.as_str())
-        .collect();
-    held.extend(
-        pairs
-            .dev
-            .iter()
-            .flat_map(|pair| [pair.first.as_str(), pair.second.as_str()]),
-    );
+    let mut held: HashSet<&str> = judgements.dev.iter().map(|one| one.sentence.as_str()).collect();
+    held.extend(pairs.dev.iter().flat_map(|pair| [pair.first.as_str(), pair.second.as_str()]));
     let lines: Vec<String> = pretraining_corpus(0, 50_000).collect();
     let halves = lines.iter().flat_map(|line| line.split('\t'));
     let sentences = halves.flat_map(|half| half.split_inclusive(" ."));
@@ -197,10 +176,7 @@ fn no_sentence_of_a_development_set_is_trained_on() {
         let reply = reply.or_else(|| sentence.strip_prefix("no , "));
         reply.unwrap_or(sentence)
     });
-    let pairs = pairs
-        .train
-        .iter()
-        .flat_map(|pair| [pair.first.as_str(), pair.second.as_str()]);
+    let pairs = pairs.train.iter().flat_map(|pair| [pair.first.as_str(), pair.second.as_str()]);
     let judgements = judgements.train.iter().map(|one| one.sentence.as_str());
     for sentence in corpus.chain(pairs).chain(judgements) {
         assert!(!held.contains(sentence), "{sentence}");
@@ -228,10 +204,7 @@ fn a_contradiction_shares_no_sentence_with_its_scene() {
         let scene = Scene::draw(&mut draw);
         let contradiction = scene.contradicted(&mut draw);
         let said: HashSet<String> = scene.sentences().into_iter().collect();
-        assert!(
-            said.len() >= 4 && said.len() == scene.sentences().len(),
-            "{said:?}"
-        );
+        assert!(said.len() >= 4 && said.len() == scene.sentences().len(), "{said:?}");
         for sentence in contradiction.sentences() {
             assert!(!said.contains(&sentence), "{sentence}");
         }
@@ -242,11 +215,7 @@ fn a_contradiction_shares_no_sentence_with_its_scene() {
 #[test]
 fn lines_are_short_and_of_few_words() {
     let lines: Vec<String> = pretraining_corpus(0, 50_000).collect();
-    assert!(
-        lines
-            .iter()
-            .all(|line| line.split([' ', '\t']).count() <= 60)
-    );
+    assert!(lines.iter().all(|line| line.split([' ', '\t']).count() <= 60));
     let short = |line: &String| line.split([' ', '\t']).count() <= 60;
     assert!(lines.iter().all(short));
     let mut words = BTreeSet::new();
@@ -255,19 +224,10 @@ fn lines_are_short_and_of_few_words() {
         words.extend(half.split(' '));
     }
     assert!((250..=450).contains(&words.len()), "{}", words.len());
-    assert!(
-        words
-            .iter()
-            .all(|word| word.bytes().all(|b| b.is_ascii_lowercase())
-                || [",", ".", "?"].contains(word))
-    );
+    assert!(words.iter().all(|word| word.bytes().all(|b| b.is_ascii_lowercase()) || [",", ".", "?"].contains(word)));
 
     // What the sets say in words, the corpus has said before: nothing there is new but the combination.
-    for word in acceptability(0)
-        .dev
-        .iter()
-        .flat_map(|one| one.sentence.split(' '))
-    {
+    for word in acceptability(0).dev.iter().flat_map(|one| one.sentence.split(' ')) {
         assert!(words.contains(word), "{word}");
     }
 }
@@ -275,26 +235,14 @@ fn lines_are_short_and_of_few_words() {
 #[test]
 fn files_have_the_columns_of_glue() -> std::io::Result<()> {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    let pair = |same| Pair {
-        first: "a .".to_owned(),
-        second: "b .".to_owned(),
-        same,
-        key: String::new(),
-    };
+    let pair = |same| Pair { first: "a .".to_owned(), second: "b .".to_owned(), same, key: String::new() };
     let mut bytes = Vec::new();
     write_mrpc(&mut bytes, &[pair(true), pair(false)])?;
     let header = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n";
-    assert_eq!(
-        text(bytes),
-        format!("{header}1\t1\t2\ta .\tb .\n0\t3\t4\ta .\tb .\n")
-    );
+    assert_eq!(text(bytes), format!("{header}1\t1\t2\ta .\tb .\n0\t3\t4\ta .\tb .\n"));
 
-    let judgement = |acceptable| Judgement {
-        source: "order",
-        sentence: "a b .".to_owned(),
-        acceptable,
-        key: String::new(),
-    };
+    let judgement =
+        |acceptable| Judgement { source: "order", sentence: "a b .".to_owned(), acceptable, key: String::new() };
     let mut bytes = Vec::new();
     write_cola(&mut bytes, &[judgement(true), judgement(false)])?;
     assert_eq!(text(bytes), "order\t1\t\ta b .\norder\t0\t*\ta b .\n");

@@ -13,13 +13,7 @@ pub fn write_mrpc<W: Write>(mut writer: W, pairs: &[Pair]) -> io::Result<()> {
     writeln!(writer, "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String")?;
     for (row, pair) in pairs.iter().enumerate() {
         let (first, second) = (2 * row + 1, 2 * row + 2);
-        writeln!(
-            writer,
-            "{}\t{first}\t{second}\t{}\t{}",
-            u8::from(pair.same),
-            pair.first,
-            pair.second
-        )?;
+        writeln!(writer, "{}\t{first}\t{second}\t{}\t{}", u8::from(pair.same), pair.first, pair.second)?;
     }
     writer.flush()
 }
@@ -31,16 +25,8 @@ pub fn write_mrpc<W: Write>(mut writer: W, pairs: &[Pair]) -> io::Result<()> {
 /// Whatever `writer` refuses.
 pub fn write_cola<W: Write>(mut writer: W, judgements: &[Judgement]) -> io::Result<()> {
     for judgement in judgements {
-        let (label, mark) = if judgement.acceptable {
-            (1, "")
-        } else {
-            (0, "*")
-        };
-        writeln!(
-            writer,
-            "{}\t{label}\t{mark}\t{}",
-            judgement.source, judgement.sentence
-        )?;
+        let (label, mark) = if judgement.acceptable { (1, "") } else { (0, "*") };
+        writeln!(writer, "{}\t{label}\t{mark}\t{}", judgement.source, judgement.sentence)?;
     }
     writer.flush()
 }

@@ -19,6 +19,7 @@ use burn::optim::AdamWConfig;
 use burn::tensor::Device;
 use burn::train::{Learner, SupervisedTraining, TrainingStrategy};
 
+pub use clip::clip_by_global_norm;
 pub use interrupt::StopSignal;
 pub use log::Epoch;
 pub use schedule::LinearWarmup;

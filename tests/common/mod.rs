@@ -1,0 +1,132 @@
+//! What the tests share: fixtures, the shared reference, tensors of files, folders to write to.
+#![allow(dead_code, reason = "each test file is a program of its own")]
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+
+/// A fixture of `tests/fixtures/make.py`.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
+}
+
+/// A folder that an environment variable names; without it `what` is skipped, and said so.
+pub fn folder_from(variable: &str, what: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(variable).map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("SKIPPED: {what}: set {variable} to its folder");
+    }
+    folder
+}
+
+/// The reference outputs of the shared folder.
+pub fn reference(what: &str) -> Option<PathBuf> {
+    Some(folder_from("ASYM_SHARED", what)?.join("reference"))
+}
+
+/// An empty folder for the test `name`.
+pub fn scratch(name: &str) -> PathBuf {
+    // One folder below, since the tests of the other crates write beside.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("asym").join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A copy of the files of `from`, of which the test may spoil one.
+pub fn copy(from: &Path, name: &str) -> PathBuf {
+    let to = scratch(name);
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        // Not `fs::copy`: fixtures may be read-only, and copies of them would be too.
+        std::fs::write(to.join(entry.file_name()), std::fs::read(entry.path()).unwrap()).unwrap();
+    }
+    to
+}
+
+/// A tensor of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    pub data: Vec<u8>,
+}
+
+impl Stored {
+    pub fn integers(shape: &[usize], values: &[i64]) -> Self {
+        let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { dtype: Dtype::I64, shape: shape.to_vec(), data }
+    }
+
+    /// The values of an F32 tensor.
+    pub fn f32(&self) -> Vec<f32> {
+        assert_eq!(self.dtype, Dtype::F32);
+        self.data.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+    }
+
+    /// The values of an I64 or I32 tensor.
+    pub fn i64(&self) -> Vec<i64> {
+        match self.dtype {
+            Dtype::I64 => {
+                self.data.chunks_exact(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap())).collect()
+            }
+            Dtype::I32 => {
+                self.data.chunks_exact(4).map(|bytes| i32::from_le_bytes(bytes.try_into().unwrap()).into()).collect()
+            }
+            other => panic!("{other:?} holds no integers"),
+        }
+    }
+}
+
+/// The tensors of a safetensors file, by name.
+pub type Tensors = BTreeMap<String, Stored>;
+
+pub fn read(path: &Path) -> Tensors {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let stored =
+        |view: TensorView<'_>| Stored { dtype: view.dtype(), shape: view.shape().to_vec(), data: view.data().to_vec() };
+    file.tensors().into_iter().map(|(name, view)| (name, stored(view))).collect()
+}
+
+pub fn write(path: &Path, tensors: &Tensors, metadata: Option<HashMap<String, String>>) {
+    let views = tensors
+        .iter()
+        .map(|(name, stored)| (name, TensorView::new(stored.dtype, stored.shape.clone(), &stored.data).unwrap()));
+    std::fs::write(path, safetensors::serialize(views, metadata).unwrap()).unwrap();
+}
+
+/// The largest absolute difference; infinite where one of two numbers is NaN or a number is missing.
+pub fn difference(left: &[f32], right: &[f32]) -> f32 {
+    if left.len() != right.len() || left.is_empty() {
+        return f32::INFINITY;
+    }
+    left.iter().zip(right).map(|(l, r)| (l - r).abs()).fold(0.0, |largest, d| match d.is_nan() {
+        true => f32::INFINITY,
+        false => largest.max(d),
+    })
+}
+
+/// Run the `asym` command.
+pub fn asym<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
+    // Without the backtrace that a developer may have asked for: messages are compared as users see them.
+    Command::new(env!("CARGO_BIN_EXE_asym")).args(args).env_remove("RUST_BACKTRACE").output().unwrap()
+}
+
+/// Run `asym predict`; `more` are further options.
+pub fn predict(model: &Path, inputs: &Path, output: &Path, more: &[&OsStr]) -> Output {
+    let options = ["--model".as_ref(), model.as_os_str(), "--inputs".as_ref(), inputs.as_os_str()];
+    let output = ["--output".as_ref(), output.as_os_str()];
+    asym([OsStr::new("predict")].into_iter().chain(options).chain(output).chain(more.iter().copied()))
+}
+
+/// Change a configuration file.
+pub fn edit_json(path: &Path, change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) {
+    let mut fields = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    change(&mut fields);
+    std::fs::write(path, serde_json::to_string_pretty(&fields).unwrap()).unwrap();
+}

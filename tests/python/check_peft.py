@@ -1,0 +1,100 @@
+"""Checks that adapters written by asym are PEFT's: each folder loads with no key missing and none left over, the file's
+tensors are what the model holds, and the logits are those of `asym predict`.
+
+    pip install torch==2.11.0 transformers==5.23.0 peft==0.21.2 safetensors
+    ASYM_EXPORT=/tmp/export cargo test --release --test peft_export
+    cargo build --release
+    python tests/python/check_peft.py target/release/asym /tmp/export/*
+
+A folder is an adapter's, or a run's with `adapter` inside. Its base model is what its adapter_config.json says, or
+`--model`; the inputs are inputs.safetensors beside the base model, or `--inputs`.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import peft
+import torch
+import transformers
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import load_file
+
+TOLERANCE = 1e-4
+
+
+def predict(asym, model, adapter, inputs):
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "logits.safetensors"
+        command = [asym, "predict", "--model", model, "--adapter", adapter, "--inputs", inputs, "--output", output]
+        subprocess.run(command, check=True, capture_output=True)
+        return load_file(output)["logits"]
+
+
+def labels_of(stored):
+    """As many as the saved head has: a checkpoint without a head does not say."""
+    for name in ["classifier.out_proj.bias", "classifier.bias"]:
+        if f"base_model.model.{name}" in stored:
+            return len(stored[f"base_model.model.{name}"])
+    return None
+
+
+def check(asym, folder, model, inputs):
+    adapter = folder if (folder / "adapter_config.json").exists() else folder / "adapter"
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    assert config["inference_mode"] is True
+    model = model or Path(config["base_model_name_or_path"])
+    inputs = inputs or model / "inputs.safetensors"
+    stored = load_file(adapter / "adapter_model.safetensors")
+
+    labels = labels_of(stored)
+    base = transformers.AutoModelForSequenceClassification.from_pretrained(
+        model, attn_implementation="eager", **({"num_labels": labels} if labels else {})
+    )
+    adapted = peft.PeftModel.from_pretrained(base, adapter).eval()
+    # from_pretrained loads with strict=False and drops the report, so the same file is loaded once more for it.
+    result = adapted.load_adapter(adapter, adapter_name="default")
+    missing = [key for key in result.missing_keys if "lora_" in key or "modules_to_save" in key]
+    assert not missing, f"{folder}: missing {missing}"
+    assert not result.unexpected_keys, f"{folder}: unexpected {result.unexpected_keys}"
+    held = get_peft_model_state_dict(adapted)
+    assert held.keys() == stored.keys(), f"{folder}: {sorted(held.keys() ^ stored.keys())}"
+    for key, tensor in stored.items():
+        assert torch.equal(held[key], tensor), f"{folder}: {key} is not what the file holds"
+
+    # From PEFT's own description of where adapters are, not from the file's keys.
+    modules = sorted(name for name, module in adapted.named_modules() if isinstance(module, peft.tuners.lora.LoraLayer))
+    assert 2 * len(modules) == sum("lora_" in key for key in stored), f"{folder}: {modules}"
+
+    batch = load_file(inputs)
+    with torch.no_grad():
+        logits = adapted(**batch).logits
+        plain = adapted.unload()(**batch).logits
+    effect = (logits - plain).abs().max().item()
+    difference = (logits - predict(asym, model, adapter, inputs)).abs().max().item()
+    print(
+        f"{folder.name}: {len(modules)} layers, {len(stored)} tensors, r {config['r']}, alpha {config['lora_alpha']}, "
+        f"effect of the adapter {effect:.2f}, logits differ by {difference:.1e}"
+    )
+    assert difference <= TOLERANCE, f"{folder}: logits differ by {difference}"
+    return effect
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("asym", type=Path, help="the asym command")
+    parser.add_argument("folders", type=Path, nargs="+", help="adapter or run folders")
+    parser.add_argument("--model", type=Path, help="the base model's folder")
+    parser.add_argument("--inputs", type=Path, help="a file for asym predict")
+    options = parser.parse_args()
+    effects = [check(options.asym.absolute(), folder, options.model, options.inputs) for folder in options.folders]
+    # Adapters without effect would pass whatever they were.
+    assert min(effects) > 1e-3, f"an adapter changes nothing: {effects}"
+    print(f"{len(effects)} folders are PEFT's, with torch {torch.__version__}, PEFT {peft.__version__}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
