@@ -269,14 +269,25 @@ impl<'a> Place<'a> {
 
 /// The values of a tensor in a safetensors file, or nothing where its dtype is not one that weights have.
 pub fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    let data = view.data();
-    Some(match view.dtype() {
-        Dtype::F32 => data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-        Dtype::F16 => data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
-        Dtype::BF16 => data.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
-        Dtype::F64 => data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect(),
-        _ => return None,
-    })
+    let mut values = Vec::with_capacity(view.shape().iter().product());
+    each_f32(view.dtype(), view.data(), |_, value| values.push(value)).then_some(values)
+}
+
+/// Call `each` with index and value of each number in `data`, little-endian; false where `dtype` is not F32, F16, BF16 or F64.
+pub fn each_f32(dtype: Dtype, data: &[u8], mut each: impl FnMut(usize, f32)) -> bool {
+    fn chunks<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> {
+        data.as_chunks().0.iter().copied()
+    }
+    let mut all = |values: &mut dyn Iterator<Item = f32>| values.enumerate().for_each(|(i, value)| each(i, value));
+    match dtype {
+        // The one that large checkpoints have is spelled out, so that it compiles to a copy.
+        Dtype::F32 => chunks(data).map(f32::from_le_bytes).enumerate().for_each(|(i, value)| each(i, value)),
+        Dtype::F16 => all(&mut chunks(data).map(|bytes| f16::from_le_bytes(bytes).to_f32())),
+        Dtype::BF16 => all(&mut chunks(data).map(|bytes| bf16::from_le_bytes(bytes).to_f32())),
+        Dtype::F64 => all(&mut chunks(data).map(|bytes| f64::from_le_bytes(bytes) as f32)),
+        _ => return false,
+    }
+    true
 }
 
 fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {

@@ -80,6 +80,8 @@ pub(crate) fn write_safetensors(
     metadata: Option<HashMap<String, String>>,
 ) -> Result<(), ModelError> {
     write_atomically(path, |temporary| {
+        // The crate makes a file for its owner's eyes alone; one that is there keeps the permissions that the user's mask gives.
+        fs::File::create(temporary).map_err(|source| ModelError::Io { path: path.into(), source })?;
         safetensors::serialize_to_file(tensors, metadata, temporary).map_err(|source| match source {
             SafeTensorError::IoError(source) => ModelError::Io { path: path.into(), source },
             source => ModelError::Safetensors { path: path.into(), source },

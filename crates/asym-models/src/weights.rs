@@ -7,7 +7,7 @@ use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use half::{bf16, f16};
+use asym_core::layout::each_f32;
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
@@ -196,18 +196,8 @@ impl Stored {
     }
 
     /// Call `each` with index and value; false where the dtype is not one of floats.
-    fn each_float(&self, mut each: impl FnMut(usize, f32)) -> bool {
-        let bytes = &self.bytes[self.range.clone()];
-        let mut all = |values: &mut dyn Iterator<Item = f32>| values.enumerate().for_each(|(i, value)| each(i, value));
-        match self.dtype {
-            // The one that large checkpoints have is spelled out, so that it compiles to a copy.
-            Dtype::F32 => chunks(bytes).map(f32::from_le_bytes).enumerate().for_each(|(i, value)| each(i, value)),
-            Dtype::F16 => all(&mut chunks(bytes).map(|bytes| f16::from_le_bytes(bytes).to_f32())),
-            Dtype::BF16 => all(&mut chunks(bytes).map(|bytes| bf16::from_le_bytes(bytes).to_f32())),
-            Dtype::F64 => all(&mut chunks(bytes).map(|bytes| f64::from_le_bytes(bytes) as f32)),
-            _ => return false,
-        }
-        true
+    fn each_float(&self, each: impl FnMut(usize, f32)) -> bool {
+        each_f32(self.dtype, &self.bytes[self.range.clone()], each)
     }
 }
 

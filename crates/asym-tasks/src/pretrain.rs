@@ -2,8 +2,10 @@
 //!
 //! RoBERTa's objective (Liu et al., 2019) at the size of a toy. What differs is which tokens are masked: in a line of two
 //! sentences that say the same, most of *one* sentence is, and none of the other. Masked singly, a noun follows by
-//! elimination from those that are left; masked together, each has to be found by its role in the other sentence, which
-//! is what a paraphrase task asks for.
+//! elimination from those that are left; masked together, each has to be found by its role in the other sentence. Of the
+//! tokens to be predicted three in ten are replaced not by a random word, as in BERT, but by another of the same
+//! sentence's, so that a model must notice who is in the wrong place. In a line whose second sentence is introduced by
+//! "yes" or "no", that word alone is masked: whether two sentences agree is then something to be predicted, too.
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,7 +17,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use indicatif::{ProgressBar, ProgressStyle};
-use rand::{Rng, RngExt};
+use rand::RngExt;
 use serde::Serialize;
 
 use crate::batch::{Batch, EncodedExample, Order, Padding};
@@ -60,9 +62,9 @@ impl Default for PretrainRecipe {
     fn default() -> Self {
         Self {
             seed: 1,
-            steps: 6000,
+            steps: 4500,
             batch_size: 64,
-            learning_rate: 1e-3,
+            learning_rate: 1.5e-3,
             warmup: 200,
             pair_masking: 0.7,
             masking: 0.15,
@@ -95,6 +97,8 @@ struct Line {
     example: EncodedExample,
     /// Tokens of the first sentence with its marks; the line's length where there is one sentence.
     first: usize,
+    /// Where "yes" or "no" stands, in a line that has one: the only token that is masked there.
+    answer: Option<usize>,
 }
 
 /// Train, and write `config.json`, `model.safetensors` (f16) and `tokenizer.json` into `folder`.
@@ -137,7 +141,7 @@ pub fn pretrain(
         if stop.requested() {
             return Err(TaskError::Interrupted);
         }
-        let masked = Masked::new(&lines, chosen, recipe, config.vocab_size, step);
+        let masked = Masked::new(&lines, chosen, recipe, step);
         let (loss, accuracy, gradients) = masked.gradients(&model, &training);
         let (norm, gradients) = clip_by_global_norm(&model, gradients, Some(1.0));
         let learning_rate = schedule.at(step);
@@ -217,10 +221,15 @@ fn encode(tokenizer: &Tokenizer, text: &[String]) -> Result<Vec<Line>, TaskError
                 Some((first, second)) => (first, Some(second.to_string())),
                 None => (line.as_str(), None),
             };
+            let second_answers = second
+                .as_ref()
+                .is_some_and(|second| grammar::ANSWERS.iter().any(|answer| second.split(' ').next() == Some(*answer)));
             let example = Example { first: first.to_string(), second, label: 0, line: index + 1 };
             let encoded = tokenizer.encode(&example, MAX_LENGTH)?;
             let end = encoded.input_ids.iter().position(|id| *id == 2).map_or(0, |end| end + 1);
-            Ok(Line { first: end, example: encoded })
+            // The second sentence begins behind its opening mark.
+            let answer = second_answers.then_some(end + 1);
+            Ok(Line { first: end, answer, example: encoded })
         })
         .collect()
 }
@@ -234,7 +243,7 @@ struct Masked {
 }
 
 impl Masked {
-    fn new(lines: &[Line], chosen: &[usize], recipe: &PretrainRecipe, vocab_size: usize, step: usize) -> Self {
+    fn new(lines: &[Line], chosen: &[usize], recipe: &PretrainRecipe, step: usize) -> Self {
         let mut rng = stream(derive_seed(recipe.seed, "masks", step as u64), "batch");
         let length = chosen.iter().map(|index| lines[*index].example.input_ids.len()).max().unwrap_or(0);
         let mut masked = Self { examples: Vec::new(), positions: Vec::new(), labels: Vec::new() };
@@ -242,23 +251,25 @@ impl Masked {
             let line = &lines[*index];
             let mut example = line.example.clone();
             let count = example.input_ids.len();
-            let (region, rate) = match (line.first < count && rng.random_bool(0.8), rng.random_bool(0.5)) {
-                (true, true) => (0..line.first, recipe.pair_masking),
-                (true, false) => (line.first..count, recipe.pair_masking),
-                (false, _) => (0..count, recipe.masking),
+            let (region, rate) = match (&line.answer, line.first < count && rng.random_bool(0.8), rng.random_bool(0.5))
+            {
+                (Some(place), ..) => (*place..*place + 1, 1.0),
+                (None, true, true) => (0..line.first, recipe.pair_masking),
+                (None, true, false) => (line.first..count, recipe.pair_masking),
+                (None, false, _) => (0..count, recipe.masking),
             };
-            for place in region {
-                let id = example.input_ids[place];
-                if (id as usize) < SPECIAL.len() || !rng.random_bool(rate) {
-                    continue;
-                }
+            let places: Vec<usize> = region
+                .filter(|place| example.input_ids[*place] as usize >= SPECIAL.len() && rng.random_bool(rate))
+                .collect();
+            let words: Vec<u32> = places.iter().map(|place| example.input_ids[*place]).collect();
+            for (place, word) in places.iter().zip(&words) {
                 masked.positions.push((row * length + place) as i32);
-                masked.labels.push(id as i32);
-                // Mostly the mask, sometimes another word, sometimes itself, as BERT does it.
-                example.input_ids[place] = match rng.next_u32() % 20 {
-                    0 => SPECIAL.len() as u32 + rng.next_u32() % (vocab_size - SPECIAL.len()) as u32,
-                    1 => id,
-                    _ => MASK,
+                masked.labels.push(*word as i32);
+                example.input_ids[*place] = match rng.random_range(0..10) {
+                    _ if line.answer.is_some() => MASK,
+                    0..6 => MASK,
+                    6..9 => words[rng.random_range(0..words.len())],
+                    _ => *word,
                 };
             }
             masked.examples.push(example);

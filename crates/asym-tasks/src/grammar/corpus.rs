@@ -2,8 +2,8 @@
 
 use super::acceptability::specimen;
 use super::draw::{Draw, Stream};
-use super::held_out;
 use super::scene::Scene;
+use super::{ANSWERS, held_out};
 
 /// Lines without end; see [`super::pretraining_corpus`].
 pub(super) struct Lines {
@@ -19,7 +19,7 @@ impl Lines {
     fn scene(&mut self) -> Scene {
         loop {
             let scene = Scene::draw(&mut self.draw);
-            if !held_out(&scene.key()) {
+            if !held_out(&scene.cast()) {
                 return scene;
             }
         }
@@ -34,6 +34,15 @@ impl Lines {
             }
         }
     }
+
+    /// A statement, and "yes ," with a restatement or "no ," with another meaning.
+    fn answer(&mut self) -> String {
+        let scene = self.scene();
+        let agrees = self.draw.chance(50);
+        let other = scene.counterpart(agrees, &mut self.draw);
+        let (said, answered) = scene.said_and_answered(&other, &mut self.draw);
+        format!("{said}\t{} , {answered}", ANSWERS[usize::from(!agrees)])
+    }
 }
 
 impl Iterator for Lines {
@@ -41,10 +50,11 @@ impl Iterator for Lines {
 
     fn next(&mut self) -> Option<String> {
         let line = match self.draw.below(100) {
-            0..70 => {
+            0..35 => {
                 let (said, again) = self.scene().restated(&mut self.draw);
                 format!("{said}\t{again}")
             }
+            35..70 => self.answer(),
             70..95 => self.good_sentence(),
             _ => self.scene().sentence(&mut self.draw),
         };

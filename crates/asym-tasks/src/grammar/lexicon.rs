@@ -118,24 +118,22 @@ pub(super) static THINGS: &[Noun] = &[
 
 /// What one person does to another: each row is a meaning, its items are synonyms.
 pub(super) static ACTS: &[&[Verb]] = &[
-    &[weak("praise", "praises", "praised", "praising")],
+    &[weak("praise", "praises", "praised", "praising"), weak("commend", "commends", "commended", "commending")],
     &[weak("help", "helps", "helped", "helping"), weak("assist", "assists", "assisted", "assisting")],
-    &[weak("follow", "follows", "followed", "following")],
-    &[weak("thank", "thanks", "thanked", "thanking")],
-    &[weak("call", "calls", "called", "calling")],
-    &[weak("blame", "blames", "blamed", "blaming")],
-    &[weak("visit", "visits", "visited", "visiting")],
+    &[weak("follow", "follows", "followed", "following"), weak("trail", "trails", "trailed", "trailing")],
+    &[weak("call", "calls", "called", "calling"), weak("phone", "phones", "phoned", "phoning")],
+    &[weak("blame", "blames", "blamed", "blaming"), weak("accuse", "accuses", "accused", "accusing")],
     &[weak("watch", "watches", "watched", "watching"), weak("observe", "observes", "observed", "observing")],
-    &[weak("warn", "warns", "warned", "warning")],
-    &[weak("admire", "admires", "admired", "admiring")],
-    &[weak("push", "pushes", "pushed", "pushing")],
+    &[weak("warn", "warns", "warned", "warning"), weak("alert", "alerts", "alerted", "alerting")],
+    &[weak("admire", "admires", "admired", "admiring"), weak("adore", "adores", "adored", "adoring")],
+    &[weak("push", "pushes", "pushed", "pushing"), weak("shove", "shoves", "shoved", "shoving")],
     &[weak("chase", "chases", "chased", "chasing"), weak("pursue", "pursues", "pursued", "pursuing")],
     &[weak("greet", "greets", "greeted", "greeting"), weak("welcome", "welcomes", "welcomed", "welcoming")],
-    &[weak("invite", "invites", "invited", "inviting")],
-    &[verb("see", "sees", "saw", "seen", "seeing")],
-    &[verb("choose", "chooses", "chose", "chosen", "choosing")],
-    &[weak("find", "finds", "found", "finding")],
-    &[verb("draw", "draws", "drew", "drawn", "drawing")],
+    &[weak("invite", "invites", "invited", "inviting"), weak("summon", "summons", "summoned", "summoning")],
+    &[verb("see", "sees", "saw", "seen", "seeing"), weak("spot", "spots", "spotted", "spotting")],
+    &[verb("choose", "chooses", "chose", "chosen", "choosing"), weak("select", "selects", "selected", "selecting")],
+    &[weak("find", "finds", "found", "finding"), weak("locate", "locates", "located", "locating")],
+    &[verb("draw", "draws", "drew", "drawn", "drawing"), weak("sketch", "sketches", "sketched", "sketching")],
 ];
 
 /// Verbs that no speaker of this English leaves without an object.
@@ -193,32 +191,30 @@ pub(super) static TRANSFERS: &[Transfer] = &[
 
 /// Adjectives of people, by meaning.
 pub(super) static TRAITS: &[&[&str]] = &[
-    &["old"],
-    &["young"],
-    &["tall"],
+    &["old", "elderly"],
+    &["young", "youthful"],
     &["rich", "wealthy"],
-    &["poor"],
-    &["strong"],
-    &["weak"],
+    &["poor", "needy"],
+    &["strong", "sturdy"],
+    &["weak", "frail"],
     &["happy", "glad"],
-    &["tired"],
+    &["tired", "weary"],
     &["clever", "smart"],
-    &["kind"],
-    &["angry"],
+    &["kind", "gentle"],
+    &["angry", "furious"],
+    &["brave", "bold"],
 ];
 
 /// Adjectives of things, by meaning.
 pub(super) static LOOKS: &[&[&str]] = &[
-    &["red"],
-    &["blue"],
-    &["green"],
-    &["black"],
-    &["white"],
+    &["red", "scarlet"],
+    &["black", "dark"],
+    &["white", "pale"],
     &["small", "little"],
     &["large", "big"],
-    &["heavy"],
-    &["new"],
-    &["golden"],
+    &["heavy", "weighty"],
+    &["new", "fresh"],
+    &["golden", "gilded"],
 ];
 
 /// A scale: an adjective and its comparative at either end.

@@ -58,24 +58,22 @@ impl Scene {
             Event::Transfer { transfer, agent, thing, recipient } => {
                 self.transfer(&transfer.give, transfer.take.as_ref(), agent, thing, recipient)
             }
-            Event::Comparison { scale, more, less } => {
-                self.converses(&format!("{} than", scale.more.1), &format!("{} than", scale.less.1), more, less)
-            }
         };
         clauses.into_iter().flat_map(|clause| self.placed(&clause)).collect()
     }
 
-    /// Two different sentences of the scene, in words of their own.
+    /// Two sentences of the scene that differ in form and in one word.
     pub(super) fn restated(&self, draw: &mut Draw) -> (String, String) {
-        self.said_and_answered(self, draw)
+        let again = self.exchanged(draw);
+        self.said_and_answered(&again, draw)
     }
 
     /// A sentence of this scene and a sentence of `other`, which differ in form whatever `other` means.
     ///
     /// The forms are drawn before the meaning matters, so that no form tells whether the two agree.
     pub(super) fn said_and_answered(&self, other: &Self, draw: &mut Draw) -> (String, String) {
-        let mut said = self.reworded(draw).sentences();
-        let mut answered = other.reworded(draw).sentences();
+        let mut said = self.sentences();
+        let mut answered = other.sentences();
         let form = draw.below(said.len());
         let answer = (form + 1 + draw.below(answered.len() - 1)) % answered.len();
         (said.swap_remove(form), answered.swap_remove(answer))
@@ -83,7 +81,7 @@ impl Scene {
 
     /// One sentence of the scene.
     pub(super) fn sentence(&self, draw: &mut Draw) -> String {
-        let mut sentences = self.reworded(draw).sentences();
+        let mut sentences = self.sentences();
         let form = draw.below(sentences.len());
         sentences.swap_remove(form)
     }
@@ -148,17 +146,5 @@ impl Scene {
             }
         }
         clauses
-    }
-
-    /// A relation between two and its converse: "taller than" and "shorter than".
-    fn converses(&self, side: &str, converse: &str, one: &Phrase, other: &Phrase) -> Vec<String> {
-        let (a, b, it) = (one.text(), other.text(), self.it());
-        let (a_is, b_is) = (be(self, one.plural), be(self, other.plural));
-        vec![
-            format!("{a} {a_is} {side} {b}"),
-            format!("{b} {b_is} {converse} {a}"),
-            format!("{it} {a} that {a_is} {side} {b}"),
-            format!("{it} {b} that {b_is} {converse} {a}"),
-        ]
     }
 }

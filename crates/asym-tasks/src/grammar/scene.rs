@@ -2,10 +2,10 @@
 
 use super::draw::Draw;
 use super::lexicon::{
-    ACTS, FUTURE_TIMES, LOOKS, Noun, PAST_TIMES, PEOPLE, PLACES, PRESENT_TIMES, SCALES, Scale, THINGS, TRAITS,
-    TRANSFERS, Transfer, Verb,
+    ACTS, FUTURE_TIMES, LOOKS, Noun, PAST_TIMES, PEOPLE, PLACES, PRESENT_TIMES, THINGS, TRAITS, TRANSFERS, Transfer,
+    Verb,
 };
-use super::scene_key;
+use super::{held_out, scene_key};
 
 /// One meaning, said by one of its synonyms.
 #[derive(Debug)]
@@ -25,16 +25,13 @@ impl<T> Copy for Sense<T> {}
 impl<T> Sense<T> {
     fn draw(draw: &mut Draw, senses: &'static [&'static [T]]) -> Self {
         let synonyms: &'static [T] = senses[draw.below(senses.len())];
-        Self::of(synonyms).reworded(draw)
+        Self { synonyms, spoken: draw.below(synonyms.len()) }
     }
 
-    fn of(synonyms: &'static [T]) -> Self {
-        Self { synonyms, spoken: 0 }
-    }
-
-    /// The same meaning, in a synonym of equal chance.
-    fn reworded(self, draw: &mut Draw) -> Self {
-        Self { spoken: draw.below(self.synonyms.len()), ..self }
+    /// The same meaning in another word.
+    fn synonym(self, draw: &mut Draw) -> Self {
+        let count = self.synonyms.len();
+        Self { spoken: (self.spoken + 1 + draw.below(count - 1)) % count, ..self }
     }
 
     /// The word as spoken.
@@ -45,10 +42,6 @@ impl<T> Sense<T> {
     /// The first synonym, which stands for the meaning in keys.
     fn name(&self) -> &'static T {
         &self.synonyms[0]
-    }
-
-    fn means(&self, other: &Self) -> bool {
-        std::ptr::eq(self.synonyms, other.synonyms)
     }
 }
 
@@ -68,23 +61,6 @@ impl Phrase {
         let plural = draw.chance(25);
         let adjective = draw.chance(percent).then(|| Sense::draw(draw, adjectives));
         Self { noun, plural, adjective }
-    }
-
-    /// A phrase about one person, without an adjective, for scenes in which only the heads matter.
-    fn bare(draw: &mut Draw, noun: &'static Noun) -> Self {
-        Self::draw(draw, noun, TRAITS, 0)
-    }
-
-    fn reworded(self, draw: &mut Draw) -> Self {
-        Self { adjective: self.adjective.map(|sense| sense.reworded(draw)), ..self }
-    }
-
-    fn has_same_adjective(&self, other: &Self) -> bool {
-        match (&self.adjective, &other.adjective) {
-            (Some(one), Some(other)) => one.means(other),
-            (None, None) => true,
-            _ => false,
-        }
     }
 }
 
@@ -127,8 +103,6 @@ pub(super) enum Event {
     Act { verb: Sense<Verb>, agent: Phrase, patient: Phrase },
     /// `agent` passes `thing` to `recipient`.
     Transfer { transfer: &'static Transfer, agent: Phrase, thing: Phrase, recipient: Phrase },
-    /// `more` stands above `less` on a scale.
-    Comparison { scale: &'static Scale, more: Phrase, less: Phrase },
 }
 
 /// An event in time, possibly denied.
@@ -155,89 +129,76 @@ impl Scene {
         });
         let (one, other) = draw.pick_two(PEOPLE);
         match draw.below(16) {
-            0..10 => {
+            0..12 => {
                 let event = Event::Act {
                     verb: Sense::draw(draw, ACTS),
-                    agent: Phrase::draw(draw, one, TRAITS, 20),
-                    patient: Phrase::draw(draw, other, TRAITS, 20),
+                    agent: Phrase::draw(draw, one, TRAITS, 25),
+                    patient: Phrase::draw(draw, other, TRAITS, 25),
                 };
                 Self { event, tense, negated, adjunct }
             }
-            10..13 => {
+            _ => {
                 let thing = draw.pick(THINGS);
                 let event = Event::Transfer {
                     transfer: draw.pick(TRANSFERS),
                     agent: Phrase::draw(draw, one, TRAITS, 0),
-                    thing: Phrase::draw(draw, thing, LOOKS, 20),
+                    // A transfer's verb has no synonym: what can be exchanged is the look of the thing.
+                    thing: Phrase::draw(draw, thing, LOOKS, 100),
                     recipient: Phrase::draw(draw, other, TRAITS, 0),
                 };
                 Self { event, tense, negated, adjunct: None }
             }
-            _ => {
-                let event = Event::Comparison {
-                    scale: draw.pick(SCALES),
-                    more: Phrase::bare(draw, one),
-                    less: Phrase::bare(draw, other),
-                };
-                // "Not taller" is not "shorter": a comparison is never denied.
-                Self { event, tense, negated: false, adjunct: None }
-            }
         }
     }
 
-    /// The fillers, whatever their roles: a scene and its contradictions share the key.
-    ///
-    /// Number, tense, adjectives and adjuncts are left out, so that disjoint keys mean more than disjoint sentences.
+    /// Who and what is in the scene, whatever their roles, and then what happens: scenes that differ in roles alone, in
+    /// number, tense, adjectives or adjuncts share the key.
     pub(super) fn key(&self) -> String {
-        let (kind, fillers) = match self.event {
-            Event::Act { verb, agent, patient } => (verb.name().base, vec![agent.noun.one, patient.noun.one]),
-            Event::Transfer { transfer, agent, thing, recipient } => {
-                (transfer.give.base, vec![agent.noun.one, thing.noun.one, recipient.noun.one])
-            }
-            Event::Comparison { scale, more, less } => (scale.more.1, vec![more.noun.one, less.noun.one]),
+        let event = match self.event {
+            Event::Act { verb, .. } => verb.name().base,
+            Event::Transfer { transfer, .. } => transfer.give.base,
         };
-        scene_key(kind, fillers)
+        format!("{}:{event}", self.cast())
     }
 
-    /// The same scene with each word replaced by one of its synonyms, drawn with equal chance.
-    pub(super) fn reworded(mut self, draw: &mut Draw) -> Self {
-        match &mut self.event {
-            Event::Act { verb, agent, patient } => {
-                *verb = verb.reworded(draw);
-                *agent = agent.reworded(draw);
-                *patient = patient.reworded(draw);
+    /// Who and what is in the scene. Parts are divided by it, so that exchanging the verb does not leave a part.
+    pub(super) fn cast(&self) -> String {
+        let fillers = match self.event {
+            Event::Act { agent, patient, .. } => vec![agent.noun.one, patient.noun.one],
+            Event::Transfer { agent, thing, recipient, .. } => vec![agent.noun.one, thing.noun.one, recipient.noun.one],
+        };
+        scene_key("scene", fillers)
+    }
+
+    /// A scene of the same meaning with one word exchanged for a synonym; or another scene of the same kind, which no word
+    /// by itself gives away. It is held out, or not, as this one is.
+    pub(super) fn counterpart(&self, same_meaning: bool, draw: &mut Draw) -> Self {
+        if same_meaning {
+            return self.exchanged(draw);
+        }
+        let kind = std::mem::discriminant(&self.event);
+        loop {
+            let other = Self::draw(draw);
+            let (cast, own) = (other.cast(), self.cast());
+            if std::mem::discriminant(&other.event) == kind && cast != own && held_out(&cast) == held_out(&own) {
+                return other;
             }
-            Event::Transfer { agent, thing, recipient, .. } => {
-                for phrase in [agent, thing, recipient] {
-                    *phrase = phrase.reworded(draw);
-                }
-            }
-            Event::Comparison { .. } => {}
+        }
+    }
+
+    /// The scene with one of its words, a verb or an adjective, exchanged for a synonym.
+    pub(super) fn exchanged(mut self, draw: &mut Draw) -> Self {
+        let (verb, phrases) = match &mut self.event {
+            Event::Act { verb, agent, patient } => (Some(verb), vec![agent, patient]),
+            Event::Transfer { thing, .. } => (None, vec![thing]),
+        };
+        let mut described: Vec<_> = phrases.into_iter().filter_map(|phrase| phrase.adjective.as_mut()).collect();
+        let place = draw.below(described.len() + usize::from(verb.is_some()));
+        match (described.get_mut(place), verb) {
+            (Some(adjective), _) => **adjective = adjective.synonym(draw),
+            (None, Some(verb)) => *verb = verb.synonym(draw),
+            (None, None) => {}
         }
         self
-    }
-
-    /// A scene of the same words that means something else: two participants change places, or their adjectives do.
-    pub(super) fn contradicted(mut self, draw: &mut Draw) -> Self {
-        let (one, other) = match &mut self.event {
-            Event::Act { agent, patient, .. } => (agent, patient),
-            Event::Transfer { agent, recipient, .. } => (agent, recipient),
-            Event::Comparison { more, less, .. } => (more, less),
-        };
-        exchange(draw, one, other);
-        self
-    }
-}
-
-/// Swaps two phrases, or their heads alone, or their adjectives alone; the last two only where that says anything new.
-fn exchange(draw: &mut Draw, one: &mut Phrase, other: &mut Phrase) {
-    let choices = if one.has_same_adjective(other) { 1 } else { 3 };
-    match draw.below(choices) {
-        0 => std::mem::swap(one, other),
-        1 => std::mem::swap(&mut one.adjective, &mut other.adjective),
-        _ => {
-            std::mem::swap(one, other);
-            std::mem::swap(&mut one.adjective, &mut other.adjective);
-        }
     }
 }

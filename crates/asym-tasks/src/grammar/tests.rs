@@ -64,7 +64,8 @@ fn bias() -> String {
     "bias".to_owned()
 }
 
-/// Each word by the sentence it stands in, each word of both, lengths, and how many words the sentences share.
+/// Each word by the sentence it stands in, each word of both, and lengths: what there is without word order. How many words
+/// the sentences share is no word; it tells a paraphrase here as it does in MRPC.
 fn pair_bag(pair: &Pair) -> Bag {
     let mut features = vec![bias()];
     for (side, sentence) in [("1", &pair.first), ("2", &pair.second)] {
@@ -74,10 +75,6 @@ fn pair_bag(pair: &Pair) -> Bag {
         }
         features.push(format!("{side} length {}", sentence.split(' ').count()));
     }
-    let first: HashSet<&str> = pair.first.split(' ').collect();
-    let second: HashSet<&str> = pair.second.split(' ').collect();
-    features.push(format!("shared {}", first.intersection(&second).count()));
-    features.push(format!("different {}", first.symmetric_difference(&second).count()));
     (features, pair.same)
 }
 
@@ -169,12 +166,9 @@ fn no_sentence_of_a_development_set_is_trained_on() {
     held.extend(pairs.dev.iter().flat_map(|pair| [pair.first.as_str(), pair.second.as_str()]));
     let lines: Vec<String> = pretraining_corpus(0, 50_000).collect();
     let halves = lines.iter().flat_map(|line| line.split('\t'));
-    let sentences = halves.flat_map(|half| half.split_inclusive(" ."));
-    let corpus = sentences.map(|sentence| {
-        let sentence = sentence.trim_start();
-        let reply = sentence.strip_prefix("yes , ");
-        let reply = reply.or_else(|| sentence.strip_prefix("no , "));
-        reply.unwrap_or(sentence)
+    let corpus = halves.map(|half| {
+        let mut told = ANSWERS.iter().filter_map(|answer| half.strip_prefix(answer)?.strip_prefix(" , "));
+        told.next().unwrap_or(half)
     });
     let pairs = pairs.train.iter().flat_map(|pair| [pair.first.as_str(), pair.second.as_str()]);
     let judgements = judgements.train.iter().map(|one| one.sentence.as_str());
@@ -198,17 +192,19 @@ fn the_classes_are_even() {
 }
 
 #[test]
-fn a_contradiction_shares_no_sentence_with_its_scene() {
+fn an_exchange_changes_one_word_and_not_the_scene() {
     let mut draw = Draw::new(0, Stream::Corpus);
     for _ in 0..5000 {
         let scene = Scene::draw(&mut draw);
-        let contradiction = scene.contradicted(&mut draw);
         let said: HashSet<String> = scene.sentences().into_iter().collect();
         assert!(said.len() >= 4 && said.len() == scene.sentences().len(), "{said:?}");
-        for sentence in contradiction.sentences() {
-            assert!(!said.contains(&sentence), "{sentence}");
-        }
-        assert_eq!(scene.key(), contradiction.key());
+        let same = scene.counterpart(true, &mut draw);
+        let (first, second) = (&scene.sentences()[0], &same.sentences()[0]);
+        let changed = first.split(' ').zip(second.split(' ')).filter(|(one, other)| one != other).count();
+        assert_eq!(changed, 1, "{first} / {second}");
+        assert_eq!(scene.key(), same.key());
+        let other = scene.counterpart(false, &mut draw);
+        assert!(scene.key() != other.key() && held_out(&scene.cast()) == held_out(&other.cast()));
     }
 }
 
@@ -216,8 +212,6 @@ fn a_contradiction_shares_no_sentence_with_its_scene() {
 fn lines_are_short_and_of_few_words() {
     let lines: Vec<String> = pretraining_corpus(0, 50_000).collect();
     assert!(lines.iter().all(|line| line.split([' ', '\t']).count() <= 60));
-    let short = |line: &String| line.split([' ', '\t']).count() <= 60;
-    assert!(lines.iter().all(short));
     let mut words = BTreeSet::new();
     for half in lines.iter().flat_map(|line| line.split('\t')) {
         assert!(half.ends_with(" .") || half.ends_with(" ?"), "{half}");
