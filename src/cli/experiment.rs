@@ -83,7 +83,7 @@ impl Defaults {
     fn of(task: Task, embedded: bool) -> Self {
         match (task, embedded) {
             (Task::Mrpc | Task::Cola, true) => Self {
-                epochs: 4,
+                epochs: 3,
                 batch_size: 32,
                 learning_rate: 3e-3,
                 full_learning_rate: 5e-4,
