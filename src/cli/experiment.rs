@@ -61,7 +61,7 @@ pub struct ExperimentArgs {
     /// Shuffle without regard to length: more padding, as PyTorch's plain data loader
     #[arg(long)]
     no_grouping: bool,
-    /// Folder for the runs, which must be new [default: the next free runs/<task>-<number>]
+    /// Folder for the runs, which must be new [default: the next free runs/TASK-NUMBER]
     #[arg(long)]
     output: Option<PathBuf>,
     /// Take finished runs in --output as they are and make the missing ones
