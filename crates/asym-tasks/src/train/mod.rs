@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use asym_core::{SaveOptions, inspect, save_adapter, train_only};
 use asym_models::{FileDtype, Loaded, SequenceClassifier};
+use burn::module::Module;
 use burn::optim::AdamWConfig;
 use burn::tensor::Device;
 use burn::train::{Learner, SupervisedTraining, TrainingStrategy};
@@ -52,15 +53,16 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// The model that `recipe` starts from: the head drawn from the seed, adapters attached, the rest frozen.
+    /// The model that `recipe` starts from, on the plain device: the head drawn from the seed, adapters attached, the rest
+    /// frozen. `train()` takes it into the autodiff graph.
     ///
     /// # Errors
     ///
     /// What loading the checkpoint or attaching the adapter refuses.
     pub fn start(&self, recipe: &Recipe) -> Result<(Loaded<SequenceClassifier>, Tuning), TaskError> {
-        let device = self.device.clone().autodiff();
         let classes = self.data.task.classes();
-        let loaded = self.base.checkpoint.sequence_classifier(Some(classes), recipe.seed, &device)?;
+        // Not on the autodiff device: Burn's graph holds on to leaves that no backward pass ever reaches.
+        let loaded = self.base.checkpoint.sequence_classifier(Some(classes), recipe.seed, self.device)?;
         let naming = loaded.model.naming();
         let Loaded { model, initialised } = loaded;
         let (model, tuning) = match &recipe.tuning {
@@ -109,7 +111,7 @@ impl Session<'_> {
         // PyTorch's ε; Burn's default is a thousand times larger.
         let optimizer = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(recipe.weight_decay as f32).init();
         let schedule = LinearWarmup::new(recipe.learning_rate, warmup, steps);
-        let learner = Learner::new(Trainee { model }, optimizer, schedule);
+        let learner = Learner::new(Trainee { model: model.train() }, optimizer, schedule);
 
         let started = Instant::now();
         let mut training = SupervisedTraining::new(".", Arc::new(train), Arc::new(dev))
