@@ -70,12 +70,12 @@ pub(crate) struct NoSvd;
 
 impl Init {
     /// Draw a factor in storage order. `weight` is W0 as Burn stores it, `[d_input, d_output]`.
-    pub(crate) fn draw(self, shape: Shape, weight: &Tensor<2>, rng: &mut impl Rng) -> Result<Vec<f32>, NoSvd> {
+    pub(crate) fn draw(self, shape: Shape, weight: &Tensor<2>, rng: &mut (impl Rng + Send)) -> Result<Vec<f32>, NoSvd> {
         let (long, rank) = shape.long_and_rank();
         let count = long * rank;
         Ok(match self {
             Self::Zero => vec![0.0; count],
-            Self::Orthonormal => shape.store(&orthonormal(long, rank, rng)),
+            Self::Orthonormal => shape.store(&apart(|| orthonormal(long, rank, rng))),
             Self::Kaiming => {
                 let fan_in = match shape {
                     Shape::A { d_input, .. } => d_input,
@@ -92,7 +92,7 @@ impl Init {
                 let [rows, columns] = weight.dims();
                 let values: Vec<f32> = weight.to_data().iter::<f32>().collect();
                 let weight = Mat::from_fn(rows, columns, |i, j| f64::from(values[i * columns + j]));
-                let (left, right) = truncated_svd(&weight, rank, rng)?;
+                let (left, right) = apart(|| truncated_svd(&weight, rank, rng))?;
                 // Burn stores W0ᵀ, so that its left singular vectors are W0's right ones.
                 shape.store(match shape {
                     Shape::A { .. } => &left,
@@ -100,6 +100,15 @@ impl Init {
                 })
             }
         })
+    }
+}
+
+/// Run `work` on a thread of its own. faer keeps buffers of twice the last cache level's size for each thread that ever
+/// multiplied, tens of MiB for a factor of a few KiB; they go with the thread.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    match std::thread::scope(|scope| scope.spawn(work).join()) {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

@@ -61,7 +61,6 @@ impl Session<'_> {
     /// What loading the checkpoint or attaching the adapter refuses.
     pub fn start(&self, recipe: &Recipe) -> Result<(Loaded<SequenceClassifier>, Tuning), TaskError> {
         let classes = self.data.task.classes();
-        // Not on the autodiff device: Burn's graph holds on to leaves that no backward pass ever reaches.
         let loaded = self.base.checkpoint.sequence_classifier(Some(classes), recipe.seed, self.device)?;
         let naming = loaded.model.naming();
         let Loaded { model, initialised } = loaded;
@@ -90,8 +89,9 @@ impl Session<'_> {
     /// run: [`TaskError::NonFiniteLoss`].
     pub fn run(&self, recipe: &Recipe, label: &str, folder: Option<&Path>) -> Result<RunResult, TaskError> {
         recipe.validate()?;
-        memory::reset_peak();
         let (Loaded { model, .. }, tuning) = self.start(recipe)?;
+        // From here on: what drawing an init needs for a moment is no part of training.
+        memory::reset_peak();
         let naming = model.naming();
         let table = inspect(&model, &naming);
         let folder = folder.map(|path| RunFolder::create(path, recipe, self.base.name(), self.device)).transpose()?;
