@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use asym_tasks::recipe::{Grouping, Recipe, Tuning};
 use asym_tasks::{Base, Experiment, Method, Prepared, Session, StopSignal, Task};
 use clap::Parser;
@@ -160,7 +160,8 @@ impl ExperimentArgs {
         })?;
         println!("{report}");
         if stop.requested() {
-            eprintln!("stopped early; --resume --output {} makes the missing runs", experiment.output.display());
+            // An error, so that a script does not take a part of the table for the whole.
+            bail!("stopped early; --resume --output {} makes the missing runs", experiment.output.display());
         }
         Ok(())
     }

@@ -279,8 +279,9 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
 
     #[derive(Deserialize)]
     struct Known {
-        #[allow(dead_code, reason = "its presence is what is checked")]
-        peft_type: String,
+        // Its value was looked at above; here it has to be there.
+        #[serde(rename = "peft_type")]
+        _kind: String,
         r: usize,
         lora_alpha: f64,
         #[serde(default)]

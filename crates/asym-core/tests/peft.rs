@@ -143,6 +143,8 @@ fn settings_that_are_not_supported_are_named() {
         let error = after(|json| json[field] = value.clone(), &format!("field{index}"));
         assert!(matches!(&error, AdapterError::UnsupportedField { field: found, .. } if found == field), "{error}");
     }
+    let error = after(|json| drop(json.as_object_mut().unwrap().remove("peft_type")), "kind");
+    assert!(matches!(error, AdapterError::Json { .. }) && error.to_string().contains("peft_type"), "{error}");
     let error = after(|json| json["r"] = serde_json::json!(3), "rank");
     assert!(matches!(error, AdapterError::Shape { .. }), "{error}");
     let error = after(|json| json["target_modules"] = serde_json::json!(["query"]), "target");
