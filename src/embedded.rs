@@ -10,6 +10,9 @@ macro_rules! embedded {
     };
 }
 
+/// What adapters of the mini RoBERTa call their base model.
+pub const NAME: &str = "roberta-mini (embedded)";
+
 /// The mini RoBERTa, pre-trained on generated text.
 ///
 /// # Errors
@@ -17,7 +20,7 @@ macro_rules! embedded {
 /// None, unless the files compiled in are damaged.
 pub fn roberta_mini() -> Result<Base, TaskError> {
     Base::from_bytes(
-        "roberta-mini (embedded)",
+        NAME,
         include_str!(embedded!("config.json")),
         include_bytes!(embedded!("model.safetensors")),
         include_bytes!(embedded!("tokenizer.json")),

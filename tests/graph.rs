@@ -7,7 +7,7 @@
 // The memory of other devices is not on the heap.
 #![cfg(feature = "flex")]
 
-use asym::core::{AdaptedLinear, AdaptedLinearConfig, AdapterConfig};
+use asym::core::{AdaptedLinear, AdaptedLinearConfig, AdapterConfig, Lora};
 use asym::tasks::memory;
 use burn::module::{Lora, Module};
 use burn::nn::{Linear, LinearConfig};
@@ -100,7 +100,7 @@ fn one_layer(device: &Device) {
     let trained = layer(AdapterConfig::lora(8));
     let frozen = layer(AdapterConfig::b_only(8));
     let a_only = layer(AdapterConfig::a_only(8));
-    let dropped = layer(AdapterConfig::b_only(8).dropout(0.1));
+    let dropped = layer(AdapterConfig::new(Lora::b_only(8).dropout(0.1)));
     println!("\none 768 x 768 layer, r = 8, 1024 tokens             | MiB      | of LoRA's");
     row("LoRA: A and B trained", trained, trained);
     row("B only: A frozen", frozen, trained);
@@ -154,7 +154,7 @@ fn six_layers(device: &Device) {
     };
     let trained = factored(AdapterConfig::lora(8));
     let frozen = factored(AdapterConfig::b_only(8));
-    let dropped = factored(AdapterConfig::b_only(8).dropout(0.1));
+    let dropped = factored(AdapterConfig::new(Lora::b_only(8).dropout(0.1)));
     let dense_trained = dense(AdapterConfig::lora(8));
     let dense_frozen = dense(AdapterConfig::b_only(8));
     let burn = Dense::new(6, WIDTH, device).apply_lora(Lora::new(8, 16.0));

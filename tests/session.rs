@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use asym::core::{AdapterConfig, Factor, Init, load_adapter};
+use asym::core::{AdapterConfig, Factor, Init, Lora, load_adapter};
 use asym::models::{
     Checkpoint, EncoderConfig, EncoderModel, Family, FileDtype, MaskedLanguageModel, SequenceClassifier,
 };
@@ -76,6 +76,8 @@ fn recipe() -> Recipe {
         learning_rate: 1e-2,
         warmup: 0.0,
         weight_decay: 0.01,
+        b_learning_rate_ratio: None,
+        projected_gradient: false,
         max_gradient_norm: None,
         max_length: 11,
         grouping: Grouping::ByLength,
@@ -105,7 +107,7 @@ fn a_run_repeats_bit_for_bit() {
     let _alone = alone();
     // With both kinds of dropout, so that every source of chance takes part.
     let (base, data) = (base(0.1), data(60, 20));
-    let dropped = AdapterConfig::lora(3).dropout(0.1);
+    let dropped = AdapterConfig::new(Lora::new(3).dropout(0.1));
     for tuning in [Tuning::Adapter(AdapterConfig::b_only(3)), Tuning::Adapter(dropped), Tuning::Full] {
         let recipe = Recipe { tuning, ..recipe() };
         let first = run(&base, &data, &recipe, None).unwrap();
@@ -196,7 +198,8 @@ fn a_run_leaves_what_a_report_needs() {
 
     // The adapter is that of the end, A frozen as it was drawn, and no temporary file is left.
     let (_, config) = load(&base, &folder);
-    assert_eq!((config.a, config.b), (Factor::frozen(Init::Orthonormal), Factor::trained(Init::Zero)));
+    let pair = (Factor::frozen(Init::Orthonormal), Factor::trained(Init::Zero));
+    assert_eq!(config.factors(), Some(pair));
     let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 5, "{names:?}");
 

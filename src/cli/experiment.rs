@@ -22,7 +22,8 @@ pub struct ExperimentArgs {
     /// Folder with the task's train and dev files [default: the embedded generated set]
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Rows of the table: full, head, lora, b-only, a-only; a rank may follow, as in b-only-r16
+    /// Rows of the table: full, head, ia3, and lora, b-only, a-only, rslora, dora, b-only-dora, adalora, vera, which a rank
+    /// may follow, as in b-only-r16
     #[arg(long, value_delimiter = ',', default_value = "full,head,lora-r8,b-only-r8,b-only-r16,a-only-r8,a-only-r16")]
     methods: Vec<String>,
     /// Seeds of each row
@@ -49,6 +50,12 @@ pub struct ExperimentArgs {
     /// AdamW's weight decay
     #[arg(long)]
     weight_decay: Option<f64>,
+    /// LoRA+: the learning rate of B, and of trained vectors, over that of the rest [default: one for all]
+    #[arg(long)]
+    b_learning_rate_ratio: Option<f64>,
+    /// LoRA-FA: project the gradient of B, where A is frozen, onto what A passes
+    #[arg(long)]
+    projected_gradient: bool,
     /// Clip the gradient's norm, taken over all parameters, to this length [default: no clipping]
     #[arg(long)]
     max_gradient_norm: Option<f64>,
@@ -180,6 +187,8 @@ impl ExperimentArgs {
             learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
             warmup: self.warmup,
             weight_decay: self.weight_decay.unwrap_or(defaults.weight_decay),
+            b_learning_rate_ratio: self.b_learning_rate_ratio,
+            projected_gradient: self.projected_gradient,
             max_gradient_norm: self.max_gradient_norm,
             max_length: self.max_length.unwrap_or(defaults.max_length),
             grouping: if self.no_grouping { Grouping::None } else { Grouping::ByLength },

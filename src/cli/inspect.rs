@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use asym_core::{load_adapter, train_only};
-use asym_models::Checkpoint;
 use clap::Args;
 
 use crate::device;
@@ -12,9 +11,9 @@ use crate::device;
 /// Options of `asym inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// Folder of a RoBERTa or BERT checkpoint from Hugging Face
-    #[arg(long)]
-    model: PathBuf,
+    /// Folder of a RoBERTa or BERT checkpoint from Hugging Face [default: the base model that the adapter names]
+    #[arg(long, required_unless_present = "adapter")]
+    model: Option<PathBuf>,
     /// Folder of an adapter in PEFT's format; without one, the table of head-only training
     #[arg(long)]
     adapter: Option<PathBuf>,
@@ -30,7 +29,8 @@ pub struct InspectArgs {
 /// A file that is missing, damaged or does not fit.
 pub fn inspect(args: &InspectArgs) -> Result<()> {
     let device = device::default_device();
-    let loaded = Checkpoint::open(&args.model)?.sequence_classifier(args.num_labels, 0, &device)?;
+    let (_, checkpoint) = super::base_model(args.model.as_deref(), args.adapter.as_deref())?;
+    let loaded = checkpoint.sequence_classifier(args.num_labels, 0, &device)?;
     let naming = loaded.model.naming();
     let model = match &args.adapter {
         Some(folder) => load_adapter(loaded.model, folder, &naming)?.0,

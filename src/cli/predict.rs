@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use asym_core::load_adapter;
-use asym_models::{Checkpoint, check_input, read_inputs, write_tensor};
+use asym_models::{check_input, read_inputs, write_tensor};
 use burn::module::Module;
 use clap::Args;
 
@@ -13,9 +13,9 @@ use crate::device;
 /// Options of `asym predict`.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// Folder of a RoBERTa or BERT checkpoint from Hugging Face
-    #[arg(long)]
-    model: PathBuf,
+    /// Folder of a RoBERTa or BERT checkpoint from Hugging Face [default: the base model that the adapter names]
+    #[arg(long, required_unless_present = "adapter")]
+    model: Option<PathBuf>,
     /// Folder of an adapter in PEFT's format
     #[arg(long)]
     adapter: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
         bail!("{}: exists already; name another output file", args.output.display());
     }
     let device = device::default_device();
-    let checkpoint = Checkpoint::open(&args.model)?;
+    let (base, checkpoint) = super::base_model(args.model.as_deref(), args.adapter.as_deref())?;
     let input = read_inputs(&args.inputs, &device)?;
     check_input(&input, checkpoint.config()).with_context(|| args.inputs.display().to_string())?;
 
@@ -67,7 +67,7 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
     if !untrained.is_empty() {
         bail!(
             "{}: no trained head: {} are not in the checkpoint{}",
-            args.model.display(),
+            base,
             untrained.join(", "),
             match args.adapter {
                 Some(_) => ", nor among the modules that the adapter saves",

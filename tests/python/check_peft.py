@@ -20,10 +20,14 @@ from pathlib import Path
 import peft
 import torch
 import transformers
+from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file
 
 TOLERANCE = 1e-4
+OF_LAYERS = ["lora_embedding_", "lora_", "vera_lambda_", "ia3_l"]
+OF_ADAPTERS = ["lora_", "vera_", "ia3_", "modules_to_save"]
+COPIES = [".original_module.", ".modules_to_save."]
 
 
 def predict(asym, model, adapter, inputs):
@@ -57,17 +61,19 @@ def check(asym, folder, model, inputs):
     adapted = peft.PeftModel.from_pretrained(base, adapter).eval()
     # from_pretrained loads with strict=False and drops the report, so the same file is loaded once more for it.
     result = adapted.load_adapter(adapter, adapter_name="default")
-    missing = [key for key in result.missing_keys if "lora_" in key or "modules_to_save" in key]
+    missing = [key for key in result.missing_keys if any(word in key for word in OF_ADAPTERS)]
     assert not missing, f"{folder}: missing {missing}"
     assert not result.unexpected_keys, f"{folder}: unexpected {result.unexpected_keys}"
-    held = get_peft_model_state_dict(adapted)
+    # With bias="all" PEFT lists a head's biases twice more: the head's that it replaced, and under the wrapper's name.
+    held = {k: v for k, v in get_peft_model_state_dict(adapted).items() if not any(word in k for word in COPIES)}
     assert held.keys() == stored.keys(), f"{folder}: {sorted(held.keys() ^ stored.keys())}"
     for key, tensor in stored.items():
         assert torch.equal(held[key], tensor), f"{folder}: {key} is not what the file holds"
 
     # From PEFT's own description of where adapters are, not from the file's keys.
-    modules = sorted(name for name, module in adapted.named_modules() if isinstance(module, peft.tuners.lora.LoraLayer))
-    assert 2 * len(modules) == sum("lora_" in key for key in stored), f"{folder}: {modules}"
+    modules = sorted(name for name, module in adapted.named_modules() if isinstance(module, BaseTunerLayer))
+    layers = {key.rsplit(word, 1)[0].rstrip(".") for key in stored for word in OF_LAYERS if word in key}
+    assert set(modules) == layers, f"{folder}: {layers ^ set(modules)}"
 
     batch = load_file(inputs)
     with torch.no_grad():
@@ -76,7 +82,7 @@ def check(asym, folder, model, inputs):
     effect = (logits - plain).abs().max().item()
     difference = (logits - predict(asym, model, adapter, inputs)).abs().max().item()
     print(
-        f"{folder.name}: {len(modules)} layers, {len(stored)} tensors, r {config['r']}, alpha {config['lora_alpha']}, "
+        f"{folder.name}: {config['peft_type']}, {len(modules)} layers, {len(stored)} tensors, "
         f"effect of the adapter {effect:.2f}, logits differ by {difference:.1e}"
     )
     assert difference <= TOLERANCE, f"{folder}: logits differ by {difference}"

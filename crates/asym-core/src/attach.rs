@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burn::module::{Module, Param, Reparameterizer};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, Reparameterizer};
 use burn::tensor::Tensor;
 use regex::Regex;
 
-use crate::adapter::LowRank;
-use crate::layout::{self, Entry, Kind, Naming};
-use crate::{Adapter, AdapterConfig, AdapterError, Method, Targets};
+use crate::adapter::{Draw, Shared, Site};
+use crate::layout::{self, Entry, Kind, Layer, Naming};
+use crate::{Adapter, AdapterConfig, AdapterError, Bias, Targets};
 
 impl AdapterConfig {
     /// Attach this adapter to `model`, whose files are named as its Burn paths.
@@ -25,89 +25,186 @@ impl AdapterConfig {
     /// Attach this adapter to `model`, freeze its weights, and leave the modules to save trained.
     ///
     /// Targets and modules to save are matched against names as `naming` gives them, and each factor is drawn from
-    /// (`seed`, name). An [`AdaptedLinear`](crate::AdaptedLinear) then runs the factored forward. Any other linear layer
+    /// (`seed`, name). An [`AdaptedLinear`](crate::AdaptedLinear) then runs the factored forward, as do an
+    /// [`AdaptedEmbedding`](crate::AdaptedEmbedding) and an [`AdaptedConv2d`](crate::AdaptedConv2d). Any other such layer
     /// composes its dense weight in each forward: autodiff keeps that weight and the layer's input, and computes a
     /// gradient of the weight's shape, so that this path costs the memory that freezing A would save.
     ///
     /// Everything that is frozen leaves the autodiff graph, and stays out of it through `train`, `valid`, `fork`, records
-    /// and [`merge`](crate::merge). Only `unfreeze` and `set_require_grad` undo it.
+    /// and [`merge`]. Only `unfreeze` and `set_require_grad` undo it.
     ///
     /// # Errors
     ///
-    /// A setting out of its range; a target or module to save that matches nothing; a rank that does not fit a layer;
-    /// dropout on a layer that composes its weight; a model that has adapters.
+    /// A setting out of its range; a target or module to save that matches nothing; a rank that does not fit a layer; a
+    /// layer that the method cannot adapt; dropout on a layer that composes its weight; a model that has adapters.
     pub fn attach_named<M: Module>(&self, model: M, seed: u64, naming: &Naming) -> Result<M, AdapterError> {
+        self.attach_drawn(model, Some(seed), naming)
+    }
+
+    /// As [`attach_named`](Self::attach_named); without a seed, with zeros that wait for a file's values.
+    pub(crate) fn attach_drawn<M: Module>(
+        &self,
+        model: M,
+        seed: Option<u64>,
+        naming: &Naming,
+    ) -> Result<M, AdapterError> {
         self.validate()?;
         let entries = layout::entries(&model, naming);
-        if let Some(entry) = entries.iter().find(|entry| entry.kind == Kind::Adapter) {
+        if let Some(entry) = entries.iter().find(|entry| matches!(entry.kind, Kind::Adapter | Kind::Shared)) {
             return Err(AdapterError::AlreadyAdapted { module: entry.module().to_string() });
         }
-        let trained = trained_whole(&entries, &self.modules_to_save)?;
-        let targets = self.matching(&entries, &trained)?;
-        for entry in &targets {
-            self.check_fit(entry)?;
-        }
-        let targets = targets.into_iter().map(|entry| (entry.path.clone(), entry.module().to_string())).collect();
+        let mut trained = trained_whole(&entries, &self.modules_to_save)?;
+        let with_bias: HashSet<&str> =
+            entries.iter().filter(|entry| entry.field() == "bias").map(|entry| entry.module()).collect();
+        let sites: HashMap<String, Site> = self
+            .matching(&entries, &trained)?
+            .into_iter()
+            .filter_map(|entry| {
+                let site = Site::new(entry, with_bias.contains(entry.module()))?;
+                Some((entry.path.clone(), site))
+            })
+            .collect();
+        let settings = self.method.settings();
+        // In the model's order, so that the first refusal is the same each time.
+        entries.iter().filter_map(|entry| sites.get(&entry.path)).try_for_each(|site| settings.check(site))?;
+
+        let adapted: HashSet<&str> = sites.values().map(|site| site.module.as_str()).collect();
+        let biases = entries.iter().filter(|entry| self.trains_bias(entry, |module| adapted.contains(module)));
+        trained.extend(biases.map(|entry| entry.path.clone()));
+
+        let largest = |size: fn(&Site) -> usize| sites.values().map(size).max().unwrap_or(0);
+        let shared = Shared {
+            max_input: largest(|site| site.d_input),
+            max_output: largest(|site| site.d_output),
+            projections: None,
+        };
         let mut error = None;
-        let model =
-            model.apply_reparameterization(Attacher { config: Some(self), seed, targets, trained, error: &mut error });
+        let model = model.apply_reparameterization(Attacher {
+            config: Some(self),
+            seed,
+            sites: &sites,
+            trained: &trained,
+            shared,
+            error: &mut error,
+        });
         match error {
             Some(error) => Err(error),
             None => Ok(model),
         }
     }
 
+    /// Whether `entry` is one of the model's own biases that this adapter trains.
+    pub(crate) fn trains_bias(&self, entry: &Entry, is_adapted: impl Fn(&str) -> bool) -> bool {
+        let is_bias = entry.kind == Kind::Other && entry.field() == "bias";
+        is_bias
+            && match self.bias {
+                Bias::None => false,
+                Bias::All => true,
+                Bias::Adapted => is_adapted(entry.module()),
+            }
+    }
+
     /// The weights that this adapter's targets name.
     fn matching<'a>(&self, entries: &'a [Entry], trained: &HashSet<String>) -> Result<Vec<&'a Entry>, AdapterError> {
-        let linear: Vec<&Entry> = entries
+        let weights: Vec<&Entry> = entries
             .iter()
-            .filter(|entry| matches!(entry.kind, Kind::AdaptedLinear | Kind::Linear))
-            .filter(|entry| !trained.contains(&entry.path))
+            .filter(|entry| matches!(entry.kind, Kind::Weight { .. }) && !trained.contains(&entry.path))
             .collect();
-        let no_match = |pattern: &str| AdapterError::NoMatch {
-            field: "targets",
+        let no_match = |field: &'static str, pattern: &str| AdapterError::NoMatch {
+            field,
             pattern: pattern.to_string(),
-            available: layout::last_segments(linear.iter().map(|entry| entry.module())),
+            available: layout::last_segments(weights.iter().map(|entry| entry.module())),
         };
         let found: Vec<&Entry> = match &self.targets {
-            Targets::Pattern(word) if word == Targets::ALL_LINEAR => linear.clone(),
+            Targets::Pattern(word) if word == Targets::ALL_LINEAR => weights
+                .iter()
+                .filter(|entry| matches!(entry.kind, Kind::Weight { layer: Layer::Linear, .. }))
+                .copied()
+                .collect(),
             Targets::Pattern(pattern) => {
-                // The whole name must match, as in PEFT.
-                let regex = Regex::new(&format!("^(?:{pattern})$"))
-                    .map_err(|source| AdapterError::Pattern { pattern: pattern.clone(), source: Box::new(source) })?;
-                linear.iter().filter(|entry| regex.is_match(entry.module())).copied().collect()
+                let regex = whole(pattern)?;
+                weights.iter().filter(|entry| regex.is_match(entry.module())).copied().collect()
             }
             Targets::Names(wanted) => {
                 for name in wanted {
-                    if !linear.iter().any(|entry| layout::names(entry.module(), name)) {
-                        return Err(no_match(name));
+                    if !weights.iter().any(|entry| layout::names(entry.module(), name)) {
+                        return Err(no_match("targets", name));
                     }
                 }
-                linear
+                weights
                     .iter()
                     .filter(|entry| wanted.iter().any(|name| layout::names(entry.module(), name)))
                     .copied()
                     .collect()
             }
         };
-        match (&self.targets, found.is_empty()) {
-            (_, false) => Ok(found),
-            (Targets::Pattern(pattern), true) => Err(no_match(pattern)),
-            (Targets::Names(wanted), true) => Err(no_match(&wanted.join(", "))),
+        if found.is_empty() {
+            return Err(match &self.targets {
+                Targets::Pattern(pattern) => no_match("targets", pattern),
+                Targets::Names(wanted) => no_match("targets", &wanted.join(", ")),
+            });
+        }
+        let found = self.without_excluded(found)?;
+        self.in_layers(found)
+    }
+
+    fn without_excluded<'a>(&self, found: Vec<&'a Entry>) -> Result<Vec<&'a Entry>, AdapterError> {
+        let excluded: Box<dyn Fn(&str) -> bool> = match &self.exclude {
+            None => return Ok(found),
+            Some(Targets::Pattern(pattern)) => {
+                let regex = whole(pattern)?;
+                Box::new(move |module| regex.is_match(module))
+            }
+            Some(Targets::Names(names)) => {
+                Box::new(|module| names.iter().any(|name| layout::names(module, name)))
+            }
+        };
+        let rest: Vec<&Entry> = found.iter().filter(|entry| !excluded(entry.module())).copied().collect();
+        match (&self.exclude, rest.is_empty()) {
+            (Some(exclude), true) => Err(AdapterError::NothingLeft {
+                field: "exclude",
+                setting: format!("{exclude:?}"),
+                targets: found.len(),
+            }),
+            _ => Ok(rest),
         }
     }
 
-    fn check_fit(&self, entry: &Entry) -> Result<(), AdapterError> {
-        let module = entry.module().to_string();
-        if entry.kind == Kind::Linear && self.dropout > 0.0 {
-            return Err(AdapterError::DropoutOnDense { module, dropout: self.dropout });
-        }
-        match *entry.shape.as_slice() {
-            [d_output, d_input] if self.rank <= d_input.min(d_output) => Ok(()),
-            [d_output, d_input] => Err(AdapterError::Rank { module, rank: self.rank, d_input, d_output }),
-            _ => Err(AdapterError::Rank { module, rank: self.rank, d_input: 0, d_output: 0 }),
+    fn in_layers<'a>(&self, found: Vec<&'a Entry>) -> Result<Vec<&'a Entry>, AdapterError> {
+        let Some(layers) = &self.layers else { return Ok(found) };
+        // As PEFT counts: the first number behind a list's name, not the last, which may be an expert's.
+        let lists: Vec<Regex> = match layers.lists.is_empty() {
+            true => vec![pattern(r"^.*?\.[^.]*\.(?<index>\d+)\.")?],
+            false => layers
+                .lists
+                .iter()
+                .map(|list| pattern(&format!(r"^(?:.*?\.)?(?:{list})\.(?<index>\d+)\.")))
+                .collect::<Result<_, _>>()?,
+        };
+        let index = |module: &str| -> Option<usize> {
+            lists.iter().find_map(|list| list.captures(module))?.name("index")?.as_str().parse().ok()
+        };
+        let chosen = |module: &str| index(module).is_some_and(|index| layers.indices.contains(&index));
+        let rest: Vec<&Entry> = found.iter().filter(|entry| chosen(entry.module())).copied().collect();
+        match rest.is_empty() {
+            false => Ok(rest),
+            true => Err(AdapterError::NothingLeft {
+                field: "layers",
+                setting: format!("{:?}", layers.indices),
+                targets: found.len(),
+            }),
         }
     }
+}
+
+fn pattern(text: &str) -> Result<Regex, AdapterError> {
+    Regex::new(text).map_err(|source| AdapterError::Pattern { pattern: text.to_string(), source: Box::new(source) })
+}
+
+/// A pattern that must match a module's whole name, as in PEFT.
+fn whole(text: &str) -> Result<Regex, AdapterError> {
+    Regex::new(&format!("^(?:{text})$"))
+        .map_err(|source| AdapterError::Pattern { pattern: text.to_string(), source: Box::new(source) })
 }
 
 /// Freeze `model` but for the modules that `names` names: head-only training, the paper's linear probing.
@@ -119,9 +216,10 @@ pub fn train_only<M: Module>(model: M, naming: &Naming, names: &[String]) -> Res
     let trained = trained_whole(&layout::entries(&model, naming), names)?;
     Ok(model.apply_reparameterization(Attacher {
         config: None,
-        seed: 0,
-        targets: HashMap::new(),
-        trained,
+        seed: None,
+        sites: &HashMap::new(),
+        trained: &trained,
+        shared: Shared::default(),
         error: &mut None,
     }))
 }
@@ -129,9 +227,56 @@ pub fn train_only<M: Module>(model: M, naming: &Naming, names: &[String]) -> Res
 /// Fold the adapters into the weights they belong to: a plain module with the same outputs.
 ///
 /// The merged weights stay frozen, as their bases were. Where the forward of a layer is factored, the results differ by
-/// rounding alone.
+/// rounding alone. Where (IA)³ scales a layer's output, its bias is scaled too.
 pub fn merge<M: Module>(model: M) -> M {
+    let mut scales = Scales { path: Vec::new(), found: HashMap::new() };
+    model.visit(&mut scales);
+    let model = match scales.found.is_empty() {
+        true => model,
+        false => model.map(&mut scales),
+    };
     model.materialize()
+}
+
+/// By path of a module: what its output is multiplied by.
+struct Scales {
+    path: Vec<String>,
+    found: HashMap<String, Tensor<1>>,
+}
+
+impl ModuleVisitor for Scales {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_string());
+    }
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let [module @ .., weight, adapter, variant, field] = self.path.as_slice() else { return };
+        let path = [weight, adapter, variant, field].map(String::as_str);
+        if path == ["weight", "adapter", "Ia3", "output"] {
+            self.found.insert(module.join("."), param.val().reshape([-1]));
+        }
+    }
+}
+
+impl ModuleMapper for Scales {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_string());
+    }
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let [module @ .., field] = self.path.as_slice() else { return param };
+        match self.found.get(&module.join(".")).filter(|_| field == "bias") {
+            Some(scale) => {
+                let (id, scaled) = (param.id, param.val() * scale.clone().reshape(param.shape()));
+                param.transform_for_load(scaled.detach(), id)
+            }
+            None => param,
+        }
+    }
 }
 
 /// The paths of the parameters that lie in the modules that `names` names.
@@ -159,11 +304,12 @@ fn trained_whole(entries: &[Entry], names: &[String]) -> Result<HashSet<String>,
 struct Attacher<'a> {
     /// Absent where nothing gets an adapter.
     config: Option<&'a AdapterConfig>,
-    seed: u64,
-    /// Path of a weight -> name of its module.
-    targets: HashMap<String, String>,
-    /// Paths of the parameters that are trained whole.
-    trained: HashSet<String>,
+    seed: Option<u64>,
+    /// By path of the weight.
+    sites: &'a HashMap<String, Site>,
+    /// Paths of the model's own parameters that are trained.
+    trained: &'a HashSet<String>,
+    shared: Shared,
     error: &'a mut Option<AdapterError>,
 }
 
@@ -177,18 +323,18 @@ impl Reparameterizer for Attacher<'_> {
     ) -> (Param<Tensor<D>>, Option<Adapter>) {
         // Before the adapter is attached: on an adapted parameter this call would drop it.
         let param = param.set_require_grad(self.trained.contains(path));
-        let (Some(config), Some(module)) = (self.config, self.targets.get(path)) else {
+        let (Some(config), Some(site)) = (self.config, self.sites.get(path)) else {
             return (param, None);
         };
-        let [rows, columns] = param.lazy_shape().dims();
-        let weight = param.base().reshape([rows, columns]);
-        let adapter = match config.method {
-            Method::Lora => LowRank::init(config, module, &weight, self.seed).map(Adapter::LowRank),
+        let weight = match site.layer {
+            Layer::Linear | Layer::Embedding => param.base().reshape([site.d_input, site.d_output]),
+            Layer::Conv2d => param.base().reshape([site.d_output, site.d_input]).transpose(),
         };
-        match adapter {
-            Ok(adapter) => (param, Some(adapter)),
-            Err(_) => {
-                *self.error = Some(AdapterError::NoSvd { module: module.clone() });
+        let mut draw = Draw { seed: self.seed, weight, shared: &mut self.shared };
+        match config.method.settings().build(site, &mut draw) {
+            Ok(adapter) => (param, adapter),
+            Err(error) => {
+                self.error.get_or_insert(error);
                 (param, None)
             }
         }

@@ -1,32 +1,11 @@
-//! What an adapter is: the factor pair, its rank, where it goes and what else is trained.
+//! What an adapter is: its method, where it goes and what else is trained.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AdapterError, Init};
+use crate::AdapterError;
+use crate::adapter::{Factor, Lora, Method};
 
-/// One factor of a low-rank update: how it starts, and whether it is trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Factor {
-    /// Its values before the first step.
-    pub init: Init,
-    /// Whether the optimizer moves it. A frozen factor is outside the autodiff graph.
-    pub train: bool,
-}
-
-impl Factor {
-    /// A factor that the optimizer moves.
-    pub const fn trained(init: Init) -> Self {
-        Self { init, train: true }
-    }
-
-    /// A factor that stays as it starts.
-    pub const fn frozen(init: Init) -> Self {
-        Self { init, train: false }
-    }
-}
-
-/// Which linear layers get an adapter.
+/// Which layers get an adapter, or which do not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Targets {
@@ -54,109 +33,106 @@ impl From<&str> for Targets {
     }
 }
 
-/// The adapter method.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// ΔW = (α/r)·B·A, with any init and any subset of {A, B} trained: LoRA (Hu et al., 2021) and every asymmetric
-    /// variant of it (paper, section 3).
-    #[default]
-    Lora,
+/// The numbered layers of a model that get an adapter, among the targets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layers {
+    /// Their numbers, from 0.
+    pub indices: Vec<usize>,
+    /// Names of the lists that are counted, such as `layer`, as regular expressions. None: the first number in a name
+    /// that is not its start.
+    #[serde(default)]
+    pub lists: Vec<String>,
 }
 
-/// An adapter: what is added to which layers, how it starts, what is trained.
+/// Which of the model's own biases are trained, and saved with the adapter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bias {
+    /// None of them.
+    #[default]
+    None,
+    /// All of them, those of norms included.
+    All,
+    /// Those of the adapted layers.
+    Adapted,
+}
+
+/// An adapter: the method, the layers it is added to, and what is trained beside it.
 ///
 /// Names follow PEFT, the mathematics the paper: A is r × d_in and comes first, B is d_out × r.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct AdapterConfig {
-    /// The method. Default: [`Method::Lora`].
-    #[serde(default)]
+    /// The method and its settings.
+    // Flattened, so that a recipe reads `method = "lora"`, `rank = 8`. An unknown field is one that the method does not
+    // know, and each method's settings refuse it.
+    #[serde(flatten)]
     pub method: Method,
-    /// The rank r of the update, from 1 to min(d_in, d_out) of each target.
-    pub rank: usize,
-    /// α: the update is scaled by α / r. Default: 2r, as in the paper.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<f64>,
-    /// Probability with which an element of the adapter's input is dropped in training. Default: 0.
-    ///
-    /// Its mask is as wide as the input and is kept for backward: on a layer with frozen A it costs the memory that
-    /// freezing A saves.
-    #[serde(default)]
-    pub dropout: f64,
-    /// The factor A. Default: Kaiming, trained.
-    #[serde(default = "default_a")]
-    pub a: Factor,
-    /// The factor B. Default: zero, trained.
-    #[serde(default = "default_b")]
-    pub b: Factor,
     /// The layers that get an adapter.
     pub targets: Targets,
+    /// Layers among the targets that get none. A pattern is a regular expression here, without `all-linear`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<Targets>,
+    /// Which of the model's own biases are trained. Default: none.
+    #[serde(default)]
+    pub bias: Bias,
     /// Modules that are trained and saved whole, such as a new task head. Names match as in [`Targets::Names`].
     #[serde(default)]
     pub modules_to_save: Vec<String>,
-}
-
-const fn default_a() -> Factor {
-    Factor::trained(Init::Kaiming)
-}
-
-const fn default_b() -> Factor {
-    Factor::trained(Init::Zero)
+    /// The numbered layers among the targets. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Layers>,
 }
 
 impl AdapterConfig {
-    /// LoRA as Hu et al. (2021) start it: A Kaiming, B zero, both trained, α = 2r, no dropout, on `query` and `value`.
-    pub fn lora(rank: usize) -> Self {
+    /// This method on the layers called `query` and `value`.
+    pub fn new(method: impl Into<Method>) -> Self {
         Self {
-            method: Method::Lora,
-            rank,
-            alpha: None,
-            dropout: 0.0,
-            a: default_a(),
-            b: default_b(),
+            method: method.into(),
             targets: ["query", "value"].into(),
+            exclude: None,
+            bias: Bias::None,
             modules_to_save: Vec::new(),
+            layers: None,
         }
     }
 
-    /// The paper's B̂₀A_rand: A random orthonormal and frozen, B zero and trained.
+    /// [`Lora::new`] on `query` and `value`.
+    pub fn lora(rank: usize) -> Self {
+        Self::new(Lora::new(rank))
+    }
+
+    /// [`Lora::b_only`] on `query` and `value`.
     pub fn b_only(rank: usize) -> Self {
-        Self::lora(rank).a(Factor::frozen(Init::Orthonormal))
+        Self::new(Lora::b_only(rank))
     }
 
-    /// The paper's B_randÂ₀: B random orthonormal and frozen, A zero and trained.
+    /// [`Lora::a_only`] on `query` and `value`.
     pub fn a_only(rank: usize) -> Self {
-        Self::lora(rank).a(Factor::trained(Init::Zero)).b(Factor::frozen(Init::Orthonormal))
-    }
-
-    /// With this factor A.
-    pub fn a(mut self, factor: Factor) -> Self {
-        self.a = factor;
-        self
-    }
-
-    /// With this factor B.
-    pub fn b(mut self, factor: Factor) -> Self {
-        self.b = factor;
-        self
-    }
-
-    /// With this α.
-    pub fn alpha(mut self, alpha: f64) -> Self {
-        self.alpha = Some(alpha);
-        self
-    }
-
-    /// With this dropout on the adapter's input.
-    pub fn dropout(mut self, probability: f64) -> Self {
-        self.dropout = probability;
-        self
+        Self::new(Lora::a_only(rank))
     }
 
     /// On these layers.
     pub fn targets(mut self, targets: impl Into<Targets>) -> Self {
         self.targets = targets.into();
+        self
+    }
+
+    /// But not on these.
+    pub fn exclude(mut self, modules: impl Into<Targets>) -> Self {
+        self.exclude = Some(modules.into());
+        self
+    }
+
+    /// On the layers with these numbers alone.
+    pub fn layers<const N: usize>(mut self, indices: [usize; N]) -> Self {
+        self.layers = Some(Layers { indices: indices.to_vec(), lists: Vec::new() });
+        self
+    }
+
+    /// With these biases trained.
+    pub fn bias(mut self, bias: Bias) -> Self {
+        self.bias = bias;
         self
     }
 
@@ -166,33 +142,56 @@ impl AdapterConfig {
         self
     }
 
-    /// The factor s = α / r of the update.
-    pub fn scale(&self) -> f64 {
-        self.alpha_or_default() / self.rank as f64
-    }
-
-    /// α, 2r where none was given.
-    pub fn alpha_or_default(&self) -> f64 {
-        self.alpha.unwrap_or(2.0 * self.rank as f64)
-    }
-
     /// Check all that can be checked without a model.
     ///
     /// # Errors
     ///
-    /// [`AdapterError::Setting`] for a rank of 0, an α that is not a positive number, or a dropout outside [0, 1).
+    /// [`AdapterError::Setting`] for a number outside its range; [`AdapterError::Conflict`] for settings that exclude each
+    /// other; [`AdapterError::Pattern`] for one that is no regular expression.
     pub fn validate(&self) -> Result<(), AdapterError> {
-        let setting = |field, found, expected| AdapterError::Setting { field, found, expected };
-        if self.rank == 0 {
-            return Err(setting("rank", 0.0, "at least 1"));
+        self.method.settings().validate()?;
+        if let (Some(_), Targets::Pattern(pattern)) = (&self.layers, &self.targets)
+            && pattern != Targets::ALL_LINEAR
+        {
+            return Err(AdapterError::Conflict {
+                field: "layers",
+                reason: "numbered layers are chosen among targets given by name; write the numbers into the pattern",
+            });
         }
-        let alpha = self.alpha_or_default();
-        if !(alpha.is_finite() && alpha > 0.0) {
-            return Err(setting("alpha", alpha, "a positive number"));
+        if self.bias != Bias::None && matches!(self.method, Method::Ia3(_)) {
+            return Err(AdapterError::Conflict {
+                field: "bias",
+                reason: "(IA)³ scales biases and PEFT has no field for training them with it",
+            });
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(setting("dropout", self.dropout, "from 0 to below 1"));
+        if self.exclude == Some(Targets::ALL_LINEAR.into()) {
+            return Err(AdapterError::Conflict {
+                field: "exclude",
+                reason: "`all-linear` is a word for targets; list names, or give a regular expression",
+            });
         }
         Ok(())
+    }
+
+    /// The factor pair, where the method has one whose start and training can be chosen.
+    pub fn factors(&self) -> Option<(Factor, Factor)> {
+        match &self.method {
+            Method::Lora(lora) => Some((lora.a, lora.b)),
+            Method::Dora(dora) => Some((dora.0.a, dora.0.b)),
+            Method::AdaLora(_) | Method::Vera(_) | Method::Ia3(_) => None,
+        }
+    }
+}
+
+/// `value` where it lies in its range.
+pub(crate) fn setting(
+    field: &'static str,
+    found: f64,
+    good: bool,
+    expected: &'static str,
+) -> Result<(), AdapterError> {
+    match good {
+        true => Ok(()),
+        false => Err(AdapterError::Setting { field, found, expected }),
     }
 }

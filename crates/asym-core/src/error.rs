@@ -31,6 +31,53 @@ pub enum AdapterError {
         /// The range that is allowed.
         expected: &'static str,
     },
+    /// Two settings that exclude each other.
+    #[error("`{field}` does not go together with the other settings: {reason}")]
+    Conflict {
+        /// The field of [`AdapterConfig`](crate::AdapterConfig).
+        field: &'static str,
+        /// Why, and what to do.
+        reason: &'static str,
+    },
+    /// A layer that the method cannot adapt.
+    #[error("{method} adapts linear layers, and `{module}` is {found}: leave it out of the targets, or use LoRA")]
+    Layer {
+        /// Name of the module.
+        module: String,
+        /// The method.
+        method: &'static str,
+        /// What the module is.
+        found: crate::layout::Layer,
+    },
+    /// A factor on the output of a module whose bias this crate never sees.
+    #[error(
+        "`{module}` has a bias that its scale would miss: it is not an `AdaptedLinear`, and an adapter that is \
+         composed into the weight never sees the output; use `AdaptedLinear` there"
+    )]
+    BiasOnDense {
+        /// Name of the module.
+        module: String,
+    },
+    /// A pattern of pruned ranks of another length than the rank.
+    #[error("`rank_pattern` has {found} values for `{module}`: the initial rank is {expected}")]
+    RankPattern {
+        /// Name of the module.
+        module: String,
+        /// Length of the pattern.
+        found: usize,
+        /// The initial rank.
+        expected: usize,
+    },
+    /// A setting that leaves none of the targets.
+    #[error("{field} {setting} leaves none of the {targets} layers that the targets name")]
+    NothingLeft {
+        /// The field of [`AdapterConfig`](crate::AdapterConfig).
+        field: &'static str,
+        /// Its value.
+        setting: String,
+        /// Layers before it was applied.
+        targets: usize,
+    },
     /// A target, or a module to save, that names nothing in the model.
     #[error("{field} `{pattern}` matches nothing; there is: {}", available.join(", "))]
     NoMatch {
@@ -51,8 +98,9 @@ pub enum AdapterError {
     },
     /// Dropout on the input of a module whose forward never passes through this crate.
     #[error(
-        "dropout {dropout} on the input of `{module}` is impossible: it is not an `AdaptedLinear`, and an adapter \
-         that is composed into the weight never sees the input; set dropout to 0 or use `AdaptedLinear` there"
+        "dropout {dropout} on the input of `{module}` is impossible: it is not one of asym's layers, and an \
+         adapter that is composed into the weight never sees the input; set dropout to 0 or use `AdaptedLinear` or \
+         `AdaptedConv2d` there"
     )]
     DropoutOnDense {
         /// Name of the module.
@@ -93,6 +141,18 @@ pub enum AdapterError {
         /// What to do, where something can be said.
         hint: &'static str,
     },
+    /// A base model that an adapter names and that is not here.
+    #[error(
+        "{}: its base model `{name}` is no folder here, neither from where the program runs nor beside the adapter: give \
+         the base model's folder",
+        path.display()
+    )]
+    BaseModel {
+        /// The configuration file.
+        path: PathBuf,
+        /// The name or path in it.
+        name: String,
+    },
     /// A configuration that is no JSON or lacks a field.
     #[error("{}: {source}", path.display())]
     Json {
@@ -122,12 +182,14 @@ pub enum AdapterError {
         supported: String,
     },
     /// Tensors that the model needs and the file lacks.
-    #[error("{}: missing {}", path.display(), keys.join(", "))]
+    #[error("{}: missing {}{hint}", path.display(), keys.join(", "))]
     MissingKeys {
         /// The file.
         path: PathBuf,
         /// The keys looked for.
         keys: Vec<String>,
+        /// What to do, where something can be said.
+        hint: &'static str,
     },
     /// Tensors of the file for which the model has no place.
     #[error("{}: unexpected {}; the adapter belongs to another model or other targets", path.display(), keys.join(", "))]

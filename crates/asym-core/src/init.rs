@@ -69,6 +69,30 @@ impl Shape {
 pub(crate) struct NoSvd;
 
 impl Init {
+    /// Its name in recipes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zero => "zero",
+            Self::Orthonormal => "orthonormal",
+            Self::Kaiming => "kaiming",
+            Self::Gaussian => "gaussian",
+            Self::SvdV => "svd-v",
+            Self::SvdU => "svd-u",
+        }
+    }
+
+    /// Its symbol in the paper's notation.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Zero => "0",
+            Self::Orthonormal => "rand",
+            Self::Kaiming => "km",
+            Self::Gaussian => "gauss",
+            Self::SvdV => "V",
+            Self::SvdU => "U",
+        }
+    }
+
     /// Draw a factor in storage order. `weight` is W0 as Burn stores it, `[d_input, d_output]`.
     pub(crate) fn draw(self, shape: Shape, weight: &Tensor<2>, rng: &mut (impl Rng + Send)) -> Result<Vec<f32>, NoSvd> {
         let (long, rank) = shape.long_and_rank();
@@ -105,7 +129,7 @@ impl Init {
 
 /// Run `work` on a thread of its own. faer keeps buffers of twice the last cache level's size for each thread that ever
 /// multiplied, tens of MiB for a factor of a few KiB; they go with the thread.
-fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     match std::thread::scope(|scope| scope.spawn(work).join()) {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),

@@ -1,5 +1,6 @@
 //! The parameter table: what there is, what is trained.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -27,6 +28,8 @@ pub struct Inspection {
 pub fn inspect<M: Module>(module: &M, naming: &Naming) -> Inspection {
     struct Inspector<'a> {
         place: Place<'a>,
+        /// What all layers share counts once.
+        shared: HashSet<String>,
         rows: Vec<Row>,
     }
     impl ModuleVisitor for Inspector<'_> {
@@ -39,10 +42,13 @@ pub fn inspect<M: Module>(module: &M, naming: &Naming) -> Inspection {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             // On a plain device the tensor itself does not tell whether it will be trained.
             let trained = param.is_require_grad() || Module::train(param.valid()).is_require_grad();
-            self.rows.push(Row { entry: self.place.entry(param), trained });
+            let entry = self.place.entry(param);
+            if entry.kind != Kind::Shared || self.shared.insert(entry.name.clone()) {
+                self.rows.push(Row { entry, trained });
+            }
         }
     }
-    let mut inspector = Inspector { place: Place::new(naming), rows: Vec::new() };
+    let mut inspector = Inspector { place: Place::new(naming), shared: HashSet::new(), rows: Vec::new() };
     module.visit(&mut inspector);
     Inspection { rows: inspector.rows }
 }
@@ -75,8 +81,8 @@ impl fmt::Display for Inspection {
         let shape_width = width(&|row| shape(row).len());
         for row in &self.rows {
             let state = match (row.trained, row.entry.kind) {
-                (true, Kind::Adapter) => "trained  adapter",
-                (false, Kind::Adapter) => "frozen   adapter",
+                (true, Kind::Adapter | Kind::Shared) => "trained  adapter",
+                (false, Kind::Adapter | Kind::Shared) => "frozen   adapter",
                 (true, _) => "trained",
                 (false, _) => "frozen",
             };

@@ -3,7 +3,9 @@
 //! Burn stores a linear weight as `[d_input, d_output]` and calls a norm's parameters gamma and beta; the files of
 //! Hugging Face and PEFT store `[d_output, d_input]`, weight and bias. This is the one place that knows both.
 
-use std::collections::HashSet;
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -11,6 +13,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::Adapter;
+use crate::adapter::Owner;
 
 /// How the path of a parameter in a Burn module is written in files.
 ///
@@ -48,15 +51,41 @@ impl Naming {
     }
 }
 
+/// A layer whose weight can be adapted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// A linear layer.
+    Linear,
+    /// An embedding.
+    Embedding,
+    /// A two-dimensional convolution.
+    Conv2d,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Linear => "a linear layer",
+            Self::Embedding => "an embedding",
+            Self::Conv2d => "a convolution",
+        })
+    }
+}
+
 /// What a parameter is to this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The weight of an [`AdaptedLinear`](crate::AdaptedLinear).
-    AdaptedLinear,
-    /// The weight of another linear layer: it can be adapted, but its forward composes the dense weight.
-    Linear,
+    /// The weight of a layer that can be adapted.
+    Weight {
+        /// Which layer.
+        layer: Layer,
+        /// Whether it is one of this crate's, whose forward is factored. Any other composes the dense weight.
+        factored: bool,
+    },
     /// A parameter of an adapter.
     Adapter,
+    /// A parameter that the adapters of all layers share.
+    Shared,
     /// Anything else.
     Other,
 }
@@ -72,20 +101,20 @@ pub struct Entry {
     pub shape: Vec<usize>,
     /// What it is.
     pub kind: Kind,
+    module: String,
+    /// Rows and columns in Burn, where files store the transpose.
+    transposed: Option<[usize; 2]>,
 }
 
 impl Entry {
     /// The name of the module that owns the parameter, or of the one that is adapted.
     pub fn module(&self) -> &str {
-        let suffixes = match self.kind {
-            Kind::Adapter => 2,
-            _ => 1,
-        };
-        let mut module = self.name.as_str();
-        for _ in 0..suffixes {
-            module = module.rsplit_once('.').map_or("", |(module, _)| module);
-        }
-        module
+        &self.module
+    }
+
+    /// What the parameter is called within its module: `weight`, `lora_A.weight`.
+    pub fn field(&self) -> &str {
+        self.name.strip_prefix(self.module.as_str()).map_or(&self.name, |field| field.trim_start_matches('.'))
     }
 
     /// Number of values.
@@ -93,12 +122,19 @@ impl Entry {
         self.shape.iter().product()
     }
 
-    /// Whether files store the transpose of what Burn stores.
-    fn transposed(&self) -> bool {
-        match self.kind {
-            Kind::AdaptedLinear | Kind::Linear => true,
-            Kind::Adapter => self.shape.len() == 2,
-            Kind::Other => false,
+    /// Values as Burn stores them, in file order.
+    fn to_file(&self, values: Vec<f32>) -> Vec<f32> {
+        match self.transposed {
+            Some([rows, columns]) => transpose(&values, rows, columns),
+            None => values,
+        }
+    }
+
+    /// Values in file order, as Burn stores them.
+    fn from_file(&self, values: Vec<f32>) -> Vec<f32> {
+        match self.transposed {
+            Some([rows, columns]) => transpose(&values, columns, rows),
+            None => values,
         }
     }
 }
@@ -132,10 +168,7 @@ pub fn collect<M: Module>(
             let entry = self.place.entry(param);
             let values = (self.read)(&entry).then(|| {
                 let values = param.base().into_data().iter::<f32>().collect::<Vec<f32>>();
-                match (entry.transposed(), entry.shape.as_slice()) {
-                    (true, &[rows, columns]) => transpose(&values, columns, rows),
-                    _ => values,
-                }
+                entry.to_file(values)
             });
             self.found.push((entry, values));
         }
@@ -148,7 +181,7 @@ pub fn collect<M: Module>(
 /// Replace the parameters for which `value` has one, given in file order, and keep the rest.
 ///
 /// Ids, devices and what is trained stay as they are. A parameter that was not made yet never is: what it is replaced
-/// by takes its place at once.
+/// by takes its place at once. What the adapters of all layers share stays one piece of memory.
 ///
 /// # Errors
 ///
@@ -160,17 +193,47 @@ pub fn collect<M: Module>(
 pub fn replace<M: Module, E>(
     module: M,
     naming: &Naming,
-    value: impl FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
+    mut value: impl FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
 ) -> Result<M, E> {
-    struct Replacer<'a, F, E> {
+    let mut error = None;
+    let module = map(module, naming, |entry, _| match error.is_none().then(|| value(entry)) {
+        Some(Ok(values)) => values,
+        Some(Err(first)) => {
+            error = Some(first);
+            None
+        }
+        None => None,
+    });
+    match error {
+        Some(error) => Err(error),
+        None => Ok(module),
+    }
+}
+
+/// Replace parameters by something made of their values, both in file order, and keep those for which `value` is `None`.
+///
+/// As [`replace`]. `wanted` says which are read at all.
+pub fn rewrite<M: Module>(
+    module: M,
+    naming: &Naming,
+    wanted: impl Fn(&Entry) -> bool,
+    mut value: impl FnMut(&Entry, Vec<f32>) -> Option<Vec<f32>>,
+) -> M {
+    map(module, naming, |entry, read| wanted(entry).then(|| value(entry, read())).flatten())
+}
+
+fn map<M: Module>(
+    module: M,
+    naming: &Naming,
+    value: impl FnMut(&Entry, &dyn Fn() -> Vec<f32>) -> Option<Vec<f32>>,
+) -> M {
+    struct Mapper<'a, F> {
         place: Place<'a>,
         value: F,
-        error: Option<E>,
+        /// Tensors by name.
+        shared: HashMap<String, Box<dyn Any>>,
     }
-    impl<F, E> ModuleMapper for Replacer<'_, F, E>
-    where
-        F: FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
-    {
+    impl<F: FnMut(&Entry, &dyn Fn() -> Vec<f32>) -> Option<Vec<f32>>> ModuleMapper for Mapper<'_, F> {
         fn enter_module(&mut self, name: &str, container: &str) {
             self.place.enter(name, container);
         }
@@ -178,35 +241,23 @@ pub fn replace<M: Module, E>(
             self.place.exit();
         }
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            if self.error.is_some() {
-                return param;
-            }
             let entry = self.place.entry(&param);
-            let values = match (self.value)(&entry) {
-                Ok(Some(values)) => values,
-                Ok(None) => return param,
-                Err(error) => {
-                    self.error = Some(error);
-                    return param;
-                }
-            };
-            assert_eq!(values.len(), entry.count(), "{}: number of values", entry.name);
-            let values = match (entry.transposed(), entry.shape.as_slice()) {
-                (true, &[rows, columns]) => transpose(&values, rows, columns),
-                _ => values,
-            };
-            let data = TensorData::new(values, param.lazy_shape());
-            let tensor = Tensor::from_data(data, &param.lazy_device());
             let id = param.id;
+            if let Some(tensor) = self.shared.get(&entry.name).and_then(|shared| shared.downcast_ref::<Tensor<D>>()) {
+                return param.transform_for_load(tensor.clone(), id);
+            }
+            let read = || entry.to_file(param.base().into_data().iter::<f32>().collect());
+            let Some(values) = (self.value)(&entry, &read) else { return param };
+            assert_eq!(values.len(), entry.count(), "{}: number of values", entry.name);
+            let data = TensorData::new(entry.from_file(values), param.lazy_shape());
+            let tensor = Tensor::from_data(data, &param.lazy_device());
+            if entry.kind == Kind::Shared {
+                self.shared.insert(entry.name, Box::new(tensor.clone()));
+            }
             param.transform_for_load(tensor, id)
         }
     }
-    let mut replacer = Replacer { place: Place::new(naming), value, error: None };
-    let module = module.map(&mut replacer);
-    match replacer.error {
-        Some(error) => Err(error),
-        None => Ok(module),
-    }
+    module.map(&mut Mapper { place: Place::new(naming), value, shared: HashMap::new() })
 }
 
 /// Where a traversal stands.
@@ -214,11 +265,13 @@ pub(crate) struct Place<'a> {
     naming: &'a Naming,
     path: Vec<String>,
     containers: Vec<String>,
+    /// The last weight that was met: the one to which the adapter belongs that comes next.
+    owner: Option<Owner>,
 }
 
 impl<'a> Place<'a> {
     pub(crate) fn new(naming: &'a Naming) -> Self {
-        Self { naming, path: Vec::new(), containers: Vec::new() }
+        Self { naming, path: Vec::new(), containers: Vec::new(), owner: None }
     }
 
     pub(crate) fn enter(&mut self, name: &str, container: &str) {
@@ -231,39 +284,68 @@ impl<'a> Place<'a> {
         self.containers.pop();
     }
 
-    pub(crate) fn entry<const D: usize>(&self, param: &Param<Tensor<D>>) -> Entry {
+    /// The parameter that is met here.
+    pub(crate) fn entry<const D: usize>(&mut self, param: &Param<Tensor<D>>) -> Entry {
         use burn::module::Reparameterization;
-        let path = self.path.join(".");
-        let field = self.path.last().map_or("", String::as_str);
-        let container = self.containers.last().map_or("", String::as_str);
+        let dims = param.lazy_shape().to_vec();
         let adapter = self
             .containers
             .iter()
             .position(|container| container == "Reparameterization")
             .filter(|index| self.path[*index] == Adapter::NAME);
-
-        let (kind, name) = match (adapter, container, field) {
-            // `….weight.adapter.LowRank.a` is written `….lora_A.weight`.
-            (Some(index), ..) => {
-                let module = self.path[..index.saturating_sub(1)].join(".");
-                let field = self.path[index + 1..].join(".");
-                let suffix = Adapter::peft_suffix(&field).unwrap_or(&field);
-                (Kind::Adapter, format!("{}.{suffix}", self.naming.apply(&module)))
-            }
-            (None, "Struct:AdaptedLinear", "weight") => (Kind::AdaptedLinear, self.naming.apply(&path)),
-            (None, "Struct:Linear", "weight") => (Kind::Linear, self.naming.apply(&path)),
-            (None, _, "gamma" | "beta") if container.ends_with("Norm") => {
-                let torch = if field == "gamma" { "weight" } else { "bias" };
-                let module = self.path[..self.path.len() - 1].join(".");
-                (Kind::Other, format!("{}.{torch}", self.naming.apply(&module)))
-            }
-            _ => (Kind::Other, self.naming.apply(&path)),
-        };
-        let mut entry = Entry { path, name, shape: param.lazy_shape().to_vec(), kind };
-        if entry.transposed() {
-            entry.shape.reverse();
+        if let Some(index) = adapter {
+            return self.adapter_entry(index, dims);
         }
-        entry
+        let path = self.path.join(".");
+        let field = self.path.last().map_or("", String::as_str);
+        let container = self.containers.last().map_or("", String::as_str);
+        let weight = |layer, factored| Kind::Weight { layer, factored };
+        let kind = match (container, field) {
+            ("Struct:AdaptedLinear", "weight") => weight(Layer::Linear, true),
+            ("Struct:Linear", "weight") => weight(Layer::Linear, false),
+            ("Struct:AdaptedEmbedding", "weight") => weight(Layer::Embedding, true),
+            ("Struct:Embedding", "weight") => weight(Layer::Embedding, false),
+            ("Struct:AdaptedConv2d", "weight") => weight(Layer::Conv2d, true),
+            ("Struct:Conv2d", "weight") => weight(Layer::Conv2d, false),
+            _ => Kind::Other,
+        };
+        let torch = match field {
+            "gamma" if container.ends_with("Norm") => "weight",
+            "beta" if container.ends_with("Norm") => "bias",
+            field => field,
+        };
+        // Renamed as a whole, since a rule may span a module and its field.
+        let module = self.path[..self.path.len().saturating_sub(1)].join(".");
+        let name = match torch == field {
+            true => self.naming.apply(&path),
+            false => format!("{}.{torch}", self.naming.apply(&module)),
+        };
+        let module = name.rsplit_once('.').map_or("", |(module, _)| module).to_string();
+        let (shape, transposed) = match (kind, dims.as_slice()) {
+            (Kind::Weight { layer: Layer::Linear, .. }, &[rows, columns]) => (vec![columns, rows], Some([rows, columns])),
+            _ => (dims, None),
+        };
+        if let Kind::Weight { layer, .. } = kind {
+            self.owner = Some(Owner { layer, shape: shape.clone() });
+        }
+        Entry { path, name, shape, kind, module, transposed }
+    }
+
+    /// `….weight.adapter.LowRank.a` is written `….lora_A.weight`.
+    fn adapter_entry(&self, index: usize, dims: Vec<usize>) -> Entry {
+        let module = self.naming.apply(&self.path[..index.saturating_sub(1)].join("."));
+        let field = self.path[index + 1..].join(".");
+        let stored = self.owner.as_ref().and_then(|owner| Adapter::peft_tensor(&field, &dims, owner));
+        let (kind, name, shape) = match stored {
+            Some(stored) if stored.shared => (Kind::Shared, stored.name.to_string(), stored.shape),
+            Some(stored) => (Kind::Adapter, format!("{module}.{}", stored.name), stored.shape),
+            None => (Kind::Adapter, format!("{module}.{field}"), dims.clone()),
+        };
+        let transposed = match *dims.as_slice() {
+            [rows, columns] => Some([rows, columns]),
+            _ => None,
+        };
+        Entry { path: self.path.join("."), name, shape, kind, module, transposed }
     }
 }
 

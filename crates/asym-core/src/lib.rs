@@ -16,7 +16,7 @@
 //! backward pass where LoRA keeps d_in, and nothing of W0's shape is ever computed.
 //!
 //! ```
-//! use asym_core::{AdaptedLinear, AdaptedLinearConfig, AdapterConfig, Factor, Init, inspect, merge};
+//! use asym_core::{AdaptedLinear, AdaptedLinearConfig, AdapterConfig, Factor, Init, Lora, inspect, merge};
 //! use burn::module::Module;
 //! use burn::tensor::{Device, Tensor};
 //!
@@ -33,9 +33,8 @@
 //!     classifier: AdaptedLinearConfig::new(64, 2).init(&device),
 //! };
 //!
-//! let adapter = AdapterConfig::lora(8)
-//!     .a(Factor::frozen(Init::Orthonormal))
-//!     .b(Factor::trained(Init::Zero))
+//! let lora = Lora::new(8).a(Factor::frozen(Init::Orthonormal)).b(Factor::trained(Init::Zero));
+//! let adapter = AdapterConfig::new(lora)
 //!     .targets(["query"])
 //!     .save_whole(["classifier"]);
 //! let model = adapter.attach(model, 42)?; // W0 and A leave the autodiff graph
@@ -62,20 +61,25 @@
 pub mod adapter;
 mod attach;
 mod config;
+mod conv;
+mod embedding;
 mod error;
 mod init;
 mod inspect;
 pub mod layout;
 mod linear;
+pub mod optim;
 mod peft;
 pub mod random;
 
-pub use adapter::Adapter;
+pub use adapter::{AdaLora, Adapter, Dora, Factor, Ia3, Lora, Method, RankAllocator, Vera, orthogonality};
 pub use attach::{merge, train_only};
-pub use config::{AdapterConfig, Factor, Method, Targets};
+pub use config::{AdapterConfig, Bias, Layers, Targets};
+pub use conv::AdaptedConv2d;
+pub use embedding::AdaptedEmbedding;
 pub use error::AdapterError;
 pub use init::Init;
 pub use inspect::{Inspection, Row, inspect};
 pub use layout::Naming;
 pub use linear::{AdaptedLinear, AdaptedLinearConfig};
-pub use peft::{SaveOptions, load_adapter, read_config, save_adapter};
+pub use peft::{SaveOptions, base_model, load_adapter, read_config, save_adapter};

@@ -65,10 +65,7 @@ impl AdaptedLinear {
         let bias = self.bias.as_ref().map(Param::val);
 
         match self.weight.reparameterization::<Adapter>() {
-            Some(adapter) => {
-                let output = linear(input.clone(), self.weight.base(), bias);
-                adapter.forward(input, output)
-            }
+            Some(adapter) => adapter.linear(input, self.weight.base(), bias),
             // `val` and not `base`: a reparameterization of another crate must keep its effect.
             None => linear(input, self.weight.val(), bias),
         }

@@ -1,25 +1,29 @@
 //! Adapters in PEFT's format, both ways.
 //!
 //! A folder holds `adapter_config.json` and `adapter_model.safetensors`, as `save_pretrained` of Hugging Face's PEFT writes
-//! them. What PEFT has no field for, such as which factor is frozen, stands in the safetensors metadata under `asym`,
-//! since older versions of PEFT refuse a configuration with a field they do not know.
+//! them, and a model card. What PEFT has no field for, such as which factor is frozen, stands in the safetensors metadata
+//! under `asym`, since older versions of PEFT refuse a configuration with a field they do not know.
 
-use std::collections::{BTreeMap, HashMap};
+mod card;
+mod fields;
+
+pub use fields::{base_model, read_config};
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use burn::module::Module;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
+use crate::adapter::Method;
 use crate::layout::{self, Entry, Kind, Naming};
-use crate::{AdapterConfig, AdapterError, Factor, Method, Targets};
+use crate::{AdapterConfig, AdapterError, Factor};
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
-/// What PEFT puts before the name of every tensor: its own wrapper and the base model inside.
-const PREFIX: &str = "base_model.model.";
+const CARD: &str = "README.md";
 
 /// What is written beside the tensors.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,10 +41,43 @@ pub struct SaveOptions<'a> {
 /// What asym knows of an adapter and PEFT does not.
 #[derive(Debug, Serialize, Deserialize)]
 struct Extra {
-    a: Factor,
-    b: Factor,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    a: Option<Factor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    b: Option<Factor>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
+}
+
+/// Which parameters of a model an adapter folder holds, and under which keys.
+struct Stored<'a> {
+    config: &'a AdapterConfig,
+    adapted: HashSet<String>,
+}
+
+impl<'a> Stored<'a> {
+    fn new<'e>(config: &'a AdapterConfig, entries: impl Iterator<Item = &'e Entry>) -> Self {
+        let adapters = entries.filter(|entry| entry.kind == Kind::Adapter);
+        Self { config, adapted: adapters.map(|entry| entry.module().to_string()).collect() }
+    }
+
+    fn holds(&self, entry: &Entry) -> bool {
+        let whole = |name: &String| layout::within(&entry.name, name);
+        matches!(entry.kind, Kind::Adapter | Kind::Shared)
+            || self.config.modules_to_save.iter().any(whole)
+            || self.config.trains_bias(entry, |module| self.adapted.contains(module))
+    }
+
+    /// PEFT's key: its own wrapper, the base model inside, and, in a layer that it replaced, the frozen layer.
+    fn key(&self, entry: &Entry) -> String {
+        match entry.kind {
+            Kind::Shared => format!("base_model.{}", entry.name),
+            Kind::Other if self.adapted.contains(entry.module()) => {
+                format!("base_model.model.{}.base_layer.{}", entry.module(), entry.field())
+            }
+            _ => format!("base_model.model.{}", entry.name),
+        }
+    }
 }
 
 /// Save the adapters of `model`, and its modules trained whole, into `folder` in PEFT's format.
@@ -58,28 +95,36 @@ pub fn save_adapter<M: Module>(
     options: &SaveOptions<'_>,
 ) -> Result<(), AdapterError> {
     let folder = folder.as_ref();
-    let wanted = |entry: &Entry| {
-        entry.kind == Kind::Adapter || config.modules_to_save.iter().any(|name| layout::within(&entry.name, name))
-    };
-    let entries = layout::collect(model, &options.naming, wanted);
-    if !entries.iter().any(|(entry, _)| entry.kind == Kind::Adapter) {
+    let all = layout::entries(model, &options.naming);
+    let stored = Stored::new(config, all.iter());
+    if stored.adapted.is_empty() {
         return Err(AdapterError::NotAdapted);
     }
+    let mut seen = HashSet::new();
+    let entries = layout::collect(model, &options.naming, |entry| {
+        stored.holds(entry) && (entry.kind != Kind::Shared || seen.insert(entry.name.clone()))
+    });
 
-    let extra = Extra { a: config.a, b: config.b, seed: options.seed };
+    let factors = config.factors();
+    let extra = Extra { a: factors.map(|(a, _)| a), b: factors.map(|(_, b)| b), seed: options.seed };
     let json = |source| AdapterError::Json { path: folder.join(CONFIG), source };
     let metadata = HashMap::from([
         ("format".to_string(), "pt".to_string()),
         ("asym".to_string(), serde_json::to_string(&extra).map_err(json)?),
     ]);
-    let all: Vec<&Entry> = entries.iter().map(|(entry, _)| entry).collect();
-    let peft = serde_json::to_string_pretty(&peft_config(config, &all, options)).map_err(json)?;
+    let peft = fields::write(config, &all, &stored.adapted, options).map_err(json)?;
+    let peft = serde_json::to_string_pretty(&peft).map_err(json)?;
 
+    let settings = config.method.settings();
     let bytes: BTreeMap<String, (Vec<usize>, Vec<u8>)> = entries
-        .iter()
+        .into_iter()
         .filter_map(|(entry, values)| {
-            let bytes = values.as_ref()?.iter().flat_map(|value| value.to_le_bytes()).collect();
-            Some((format!("{PREFIX}{}", entry.name), (entry.shape.clone(), bytes)))
+            let (shape, values) = match entry.kind {
+                Kind::Adapter => settings.prune(entry.module(), entry.field(), &entry.shape, values?),
+                _ => (entry.shape.clone(), values?),
+            };
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            Some((stored.key(&entry), (shape, bytes)))
         })
         .collect();
     let weights = folder.join(WEIGHTS);
@@ -93,13 +138,14 @@ pub fn save_adapter<M: Module>(
 
     std::fs::create_dir_all(folder).map_err(|source| AdapterError::Io { path: folder.to_path_buf(), source })?;
     write_in_one_step(&weights, &data)?;
+    write_in_one_step(&folder.join(CARD), card::text(config, &crate::inspect(model, &options.naming), options).as_bytes())?;
     write_in_one_step(&folder.join(CONFIG), peft.as_bytes())
 }
 
 /// Attach the adapter of `folder`, in PEFT's format, to `model` and load its values.
 ///
-/// A folder that asym wrote freezes what was frozen; in any other, both factors are trained. Use `model.valid()` to
-/// predict.
+/// A folder that asym wrote freezes what was frozen; in any other, every parameter of the method is trained, but VeRA's
+/// projections. Use `model.valid()` to predict.
 ///
 /// # Errors
 ///
@@ -113,8 +159,36 @@ pub fn load_adapter<M: Module>(
     let folder = folder.as_ref();
     let mut config = read_config(folder)?;
     let path = folder.join(WEIGHTS);
-    let data = match std::fs::read(&path) {
-        Ok(data) => data,
+    let data = read(folder, &path)?;
+    let invalid = |source| AdapterError::Safetensors { path: path.clone(), source };
+    let file = SafeTensors::deserialize(&data).map_err(invalid)?;
+    let (_, header) = SafeTensors::read_metadata(&data).map_err(invalid)?;
+    if let Some(extra) = header.metadata().as_ref().and_then(|metadata| metadata.get("asym")) {
+        let extra: Extra =
+            serde_json::from_str(extra).map_err(|source| AdapterError::Json { path: path.clone(), source })?;
+        restore(&mut config.method, &extra);
+    }
+
+    // PEFT lists every name a head could have, `classifier` and `score`, whichever the model has.
+    let before = layout::entries(&model, naming);
+    config.modules_to_save.retain(|name| before.iter().any(|entry| layout::within(&entry.name, name)));
+
+    let model = config.attach_drawn(model, None, naming)?;
+    let entries = layout::entries(&model, naming);
+    let stored = Stored::new(&config, entries.iter());
+    let expected: HashSet<String> =
+        entries.iter().filter(|entry| stored.holds(entry)).map(|entry| stored.key(entry)).collect();
+    check_keys(&path, &file, &config, &expected)?;
+    let model = layout::replace(model, naming, |entry| match stored.holds(entry) {
+        true => tensor(&path, &file, stored.key(entry), &entry.shape).map(Some),
+        false => Ok(None),
+    })?;
+    Ok((model, config))
+}
+
+fn read(folder: &Path, path: &Path) -> Result<Vec<u8>, AdapterError> {
+    match std::fs::read(path) {
+        Ok(data) => Ok(data),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let hint = match folder.join("adapter_model.bin").exists() {
                 true => {
@@ -122,218 +196,76 @@ pub fn load_adapter<M: Module>(
                 }
                 false => "",
             };
-            return Err(AdapterError::NoAdapter { path: folder.to_path_buf(), missing: WEIGHTS, hint });
+            Err(AdapterError::NoAdapter { path: folder.to_path_buf(), missing: WEIGHTS, hint })
         }
-        Err(source) => return Err(AdapterError::Io { path, source }),
-    };
-    let invalid = |source| AdapterError::Safetensors { path: path.clone(), source };
-    let file = SafeTensors::deserialize(&data).map_err(invalid)?;
-    let (_, header) = SafeTensors::read_metadata(&data).map_err(invalid)?;
-    if let Some(extra) = header.metadata().as_ref().and_then(|metadata| metadata.get("asym")) {
-        let extra: Extra =
-            serde_json::from_str(extra).map_err(|source| AdapterError::Json { path: path.clone(), source })?;
-        (config.a, config.b) = (extra.a, extra.b);
+        Err(source) => Err(AdapterError::Io { path: path.to_path_buf(), source }),
     }
-
-    // PEFT lists every name a head could have, `classifier` and `score`, whichever the model has.
-    let before = layout::entries(&model, naming);
-    config.modules_to_save.retain(|name| before.iter().any(|entry| layout::within(&entry.name, name)));
-
-    // The drawn values are replaced at once: zeros cost the least.
-    let blank = AdapterConfig {
-        a: Factor { init: crate::Init::Zero, ..config.a },
-        b: Factor { init: crate::Init::Zero, ..config.b },
-        ..config.clone()
-    };
-    let model = blank.attach_named(model, 0, naming)?;
-
-    let is_saved = |entry: &Entry| {
-        entry.kind == Kind::Adapter || config.modules_to_save.iter().any(|name| layout::within(&entry.name, name))
-    };
-    let expected: HashMap<String, Vec<usize>> = layout::entries(&model, naming)
-        .into_iter()
-        .filter(is_saved)
-        .map(|entry| (format!("{PREFIX}{}", entry.name), entry.shape))
-        .collect();
-    check_keys(&path, &file, &expected)?;
-    let model = layout::replace(model, naming, |entry| {
-        if !is_saved(entry) {
-            return Ok(None);
-        }
-        let key = format!("{PREFIX}{}", entry.name);
-        let view = file.tensor(&key).map_err(|source| AdapterError::Safetensors { path: path.clone(), source })?;
-        if view.shape() != entry.shape {
-            return Err(AdapterError::Shape {
-                path: path.clone(),
-                key,
-                expected: entry.shape.clone(),
-                found: view.shape().to_vec(),
-            });
-        }
-        let values = layout::to_f32(&view).ok_or_else(|| AdapterError::Dtype {
-            path: path.clone(),
-            key: key.clone(),
-            found: format!("{:?}", view.dtype()),
-        })?;
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(index) => Err(AdapterError::NotFinite { path: path.clone(), key, found: values[index], index }),
-            None => Ok(Some(values)),
-        }
-    })?;
-    Ok((model, config))
 }
 
-fn check_keys(path: &Path, file: &SafeTensors<'_>, expected: &HashMap<String, Vec<usize>>) -> Result<(), AdapterError> {
+/// Give the method's factors what only asym knows of them.
+fn restore(method: &mut Method, extra: &Extra) {
+    let lora = match method {
+        Method::Lora(lora) => lora,
+        Method::Dora(dora) => &mut dora.0,
+        Method::AdaLora(_) | Method::Vera(_) | Method::Ia3(_) => return,
+    };
+    lora.a = extra.a.unwrap_or(lora.a);
+    lora.b = extra.b.unwrap_or(lora.b);
+}
+
+/// The tensor of the file under `key`, checked.
+fn tensor(path: &Path, file: &SafeTensors<'_>, key: String, shape: &[usize]) -> Result<Vec<f32>, AdapterError> {
+    let path = || path.to_path_buf();
+    let view = file.tensor(&key).map_err(|source| AdapterError::Safetensors { path: path(), source })?;
+    if view.shape() != shape {
+        return Err(AdapterError::Shape { path: path(), key, expected: shape.to_vec(), found: view.shape().to_vec() });
+    }
+    let Some(values) = layout::to_f32(&view) else {
+        return Err(AdapterError::Dtype { path: path(), key, found: format!("{:?}", view.dtype()) });
+    };
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(AdapterError::NotFinite { path: path(), key, found: values[index], index }),
+        None => Ok(values),
+    }
+}
+
+fn check_keys(
+    path: &Path,
+    file: &SafeTensors<'_>,
+    config: &AdapterConfig,
+    expected: &HashSet<String>,
+) -> Result<(), AdapterError> {
     let sorted = |mut keys: Vec<String>| {
         keys.sort();
         keys
     };
     let names = file.names();
-    let missing: Vec<String> = expected.keys().filter(|key| !names.contains(&key.as_str())).cloned().collect();
+    let missing: Vec<String> = expected.iter().filter(|key| !names.contains(&key.as_str())).cloned().collect();
     if !missing.is_empty() {
-        return Err(AdapterError::MissingKeys { path: path.to_path_buf(), keys: sorted(missing) });
+        let projections = missing.iter().any(|key| key == "base_model.vera_A" || key == "base_model.vera_B");
+        return Err(AdapterError::MissingKeys {
+            path: path.to_path_buf(),
+            keys: sorted(missing),
+            hint: match projections {
+                true => {
+                    "; VeRA's projections come from PyTorch's generator: save the adapter again with \
+                     save_projection=True"
+                }
+                false => "",
+            },
+        });
     }
-    let unexpected: Vec<String> =
-        names.iter().filter(|name| !expected.contains_key(**name)).map(ToString::to_string).collect();
+    // A layer whose rank was pruned to nothing has tensors without a value.
+    let empty = |name: &str| file.tensor(name).is_ok_and(|view| view.shape().contains(&0));
+    let unexpected: Vec<String> = names
+        .iter()
+        .filter(|name| !expected.contains(**name) && !empty(name) && !fields::is_repeated_bias(name, config))
+        .map(ToString::to_string)
+        .collect();
     match unexpected.is_empty() {
         true => Ok(()),
         false => Err(AdapterError::UnexpectedKeys { path: path.to_path_buf(), keys: sorted(unexpected) }),
     }
-}
-
-/// The configuration as PEFT writes it.
-fn peft_config(config: &AdapterConfig, entries: &[&Entry], options: &SaveOptions<'_>) -> Value {
-    let Method::Lora = config.method;
-    json!({
-        "peft_type": "LORA",
-        "task_type": options.task_type,
-        "base_model_name_or_path": options.base_model,
-        "r": config.rank,
-        "lora_alpha": config.alpha_or_default(),
-        "lora_dropout": config.dropout,
-        "target_modules": target_modules(config, entries),
-        "modules_to_save": match config.modules_to_save.is_empty() {
-            true => Value::Null,
-            false => json!(config.modules_to_save),
-        },
-        "bias": "none",
-        "fan_in_fan_out": false,
-        "inference_mode": true,
-        "init_lora_weights": true,
-        "layers_to_transform": null,
-        "rank_pattern": {},
-        "alpha_pattern": {},
-        "use_rslora": false,
-        "use_dora": false,
-        "revision": null,
-    })
-}
-
-/// The targets as a list that PEFT resolves to the modules that are adapted here.
-fn target_modules(config: &AdapterConfig, entries: &[&Entry]) -> Vec<String> {
-    let mut adapted: Vec<String> =
-        entries.iter().filter(|entry| entry.kind == Kind::Adapter).map(|entry| entry.module().to_string()).collect();
-    adapted.dedup();
-    let exactly = |names: &[String]| {
-        entries
-            .iter()
-            .filter(|entry| matches!(entry.kind, Kind::AdaptedLinear | Kind::Linear))
-            .filter(|entry| names.iter().any(|name| layout::names(entry.module(), name)))
-            .all(|entry| adapted.iter().any(|module| module == entry.module()))
-    };
-    match &config.targets {
-        Targets::Names(names) if exactly(names) => names.clone(),
-        _ => adapted,
-    }
-}
-
-/// The adapter that a folder in PEFT's format describes.
-///
-/// # Errors
-///
-/// A missing file, one that is no JSON, or a field that is neither understood nor at its default.
-pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterError> {
-    let folder = folder.as_ref();
-    let path = folder.join(CONFIG);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(AdapterError::NoAdapter { path: folder.to_path_buf(), missing: CONFIG, hint: "" });
-        }
-        Err(source) => return Err(AdapterError::Io { path, source }),
-    };
-    let invalid = |source| AdapterError::Json { path: path.clone(), source };
-    let fields: Map<String, Value> = serde_json::from_str(&text).map_err(invalid)?;
-    // The kind first: in an adapter of another kind every other field is beside the point.
-    let kind = fields.get_key_value("peft_type");
-    for (field, value) in kind.into_iter().chain(&fields) {
-        if let Some(supported) = objection(field, value) {
-            return Err(AdapterError::UnsupportedField {
-                path: path.clone(),
-                field: field.clone(),
-                found: value.to_string(),
-                supported: supported.to_string(),
-            });
-        }
-    }
-
-    #[derive(Deserialize)]
-    struct Known {
-        // Its value was looked at above; here it has to be there.
-        #[serde(rename = "peft_type")]
-        _kind: String,
-        r: usize,
-        lora_alpha: f64,
-        #[serde(default)]
-        lora_dropout: f64,
-        target_modules: Targets,
-        modules_to_save: Option<Vec<String>>,
-    }
-    let known: Known = serde_json::from_str(&text).map_err(invalid)?;
-    let config =
-        AdapterConfig::lora(known.r).alpha(known.lora_alpha).dropout(known.lora_dropout).targets(known.target_modules);
-    let config = AdapterConfig { modules_to_save: known.modules_to_save.unwrap_or_default(), ..config };
-    config.validate()?;
-    Ok(config)
-}
-
-/// What a field of PEFT's configuration would have to be, where its value is not supported.
-///
-/// A field that is not known here is accepted only where it is switched off, so that a new feature of PEFT is refused by
-/// name and never ignored.
-fn objection(field: &str, value: &Value) -> Option<&'static str> {
-    /// They describe where an adapter comes from, or belong to a feature that another field switches on.
-    const WITHOUT_EFFECT: &[&str] = &[
-        "auto_mapping",
-        "base_model_name_or_path",
-        "inference_mode",
-        "megatron_core",
-        "peft_version",
-        "qalora_group_size",
-        "revision",
-        "task_type",
-    ];
-    const UNDERSTOOD: &[&str] = &["r", "lora_alpha", "lora_dropout", "target_modules", "modules_to_save"];
-    let (supported, expected) = match field {
-        field if WITHOUT_EFFECT.contains(&field) || UNDERSTOOD.contains(&field) => return None,
-        "peft_type" => (value == "LORA", "\"LORA\""),
-        "bias" => (value == "none", "\"none\""),
-        // The others, pissa and its kind, change the base weights.
-        "init_lora_weights" => (
-            value.is_boolean() || value.is_null() || value == "gaussian" || value == "orthogonal",
-            "true, false, \"gaussian\" or \"orthogonal\", which leave the base weights as they are",
-        ),
-        _ => {
-            let off = match value {
-                Value::Null | Value::Bool(false) => true,
-                Value::Object(map) => map.is_empty(),
-                Value::Array(list) => list.is_empty(),
-                _ => false,
-            };
-            (off, "nothing (null, false or empty)")
-        }
-    };
-    (!supported).then_some(expected)
 }
 
 /// Write a file under another name and move it into place, so that a killed run leaves the old one or the new one.

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use asym_core::{
-    AdaptedLinear, AdaptedLinearConfig, Adapter, AdapterConfig, AdapterError, Factor, Init, Naming, Targets, inspect,
-    merge, train_only,
+    AdaptedLinear, AdaptedLinearConfig, Adapter, AdapterConfig, AdapterError, Factor, Init, Lora, Naming, Targets,
+    inspect, merge, train_only,
 };
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig, Relu};
@@ -73,7 +73,9 @@ fn pairs() -> Vec<AdapterConfig> {
     for a in factors {
         for b in factors {
             pairs.push(
-                AdapterConfig::lora(5).alpha(3.0).a(a).b(b).targets(["query", "output"]).save_whole(["classifier"]),
+                AdapterConfig::new(Lora::new(5).alpha(3.0).a(a).b(b))
+                    .targets(["query", "output"])
+                    .save_whole(["classifier"]),
             );
         }
     }
@@ -90,7 +92,7 @@ fn close(left: Tensor<3>, right: Tensor<3>) {
 }
 
 fn adapter(weight: &Param<Tensor<2>>) -> &asym_core::adapter::LowRank {
-    let Adapter::LowRank(adapter) = weight.reparameterization::<Adapter>().expect("an adapter");
+    let Some(Adapter::LowRank(adapter)) = weight.reparameterization::<Adapter>() else { panic!("a factor pair") };
     adapter
 }
 
@@ -140,7 +142,8 @@ fn gradients(model: &Model, device: &Device) -> [bool; 5] {
 fn only_what_is_trained_has_a_gradient_and_stays_so() {
     let device = Device::default().autodiff();
     for config in pairs() {
-        let expected = [false, false, config.a.train, config.b.train, true];
+        let (a, b) = config.factors().unwrap();
+        let expected = [false, false, a.train, b.train, true];
         let model = config.attach(Model::new(&device), 3).unwrap();
         assert_eq!(gradients(&model, &device), expected, "{config:?}");
 
@@ -196,13 +199,14 @@ fn factors_depend_on_seed_and_name_alone() {
 #[test]
 fn dropout_acts_in_training_alone() {
     let device = Device::default().autodiff();
-    let config = AdapterConfig::lora(5).b(Factor::trained(Init::Kaiming)).dropout(0.5).targets(["query"]);
+    let lora = Lora::new(5).b(Factor::trained(Init::Kaiming));
+    let config = AdapterConfig::new(lora.clone().dropout(0.5)).targets(["query"]);
     let model = config.attach(Model::new(&device), 3).unwrap();
     let twice = [0, 1].map(|_| model.forward(input(&device)).into_data());
     assert_ne!(twice[0], twice[1]);
     let plain = Device::default();
     let valid = model.valid();
-    let undropped = config.clone().dropout(0.0).attach(merge_free(&model), 3).unwrap().valid();
+    let undropped = AdapterConfig::new(lora).targets(["query"]).attach(merge_free(&model), 3).unwrap().valid();
     close(valid.forward(input(&plain)), undropped.forward(input(&plain)));
 }
 
@@ -261,12 +265,13 @@ fn bad_settings_are_refused() {
     let device = Device::default();
     let attach = |config: AdapterConfig| config.attach(Model::new(&device), 0).unwrap_err();
     let on_query = |rank| AdapterConfig::lora(rank).targets(["query"]);
+    let lora = |lora: Lora| AdapterConfig::new(lora).targets(["query"]);
 
     assert!(matches!(attach(on_query(0)), AdapterError::Setting { field: "rank", .. }));
     assert!(matches!(attach(on_query(14)), AdapterError::Rank { rank: 14, d_input: 13, d_output: 29, .. }));
-    assert!(matches!(attach(on_query(2).alpha(0.0)), AdapterError::Setting { field: "alpha", .. }));
-    assert!(matches!(attach(on_query(2).alpha(f64::NAN)), AdapterError::Setting { field: "alpha", .. }));
-    assert!(matches!(attach(on_query(2).dropout(1.0)), AdapterError::Setting { field: "dropout", .. }));
+    assert!(matches!(attach(lora(Lora::new(2).alpha(0.0))), AdapterError::Setting { field: "alpha", .. }));
+    assert!(matches!(attach(lora(Lora::new(2).alpha(f64::NAN))), AdapterError::Setting { field: "alpha", .. }));
+    assert!(matches!(attach(lora(Lora::new(2).dropout(1.0))), AdapterError::Setting { field: "dropout", .. }));
     assert!(matches!(attach(on_query(2).targets("que(")), AdapterError::Pattern { .. }));
 
     let missing = attach(on_query(2).targets(["query", "key"]));
@@ -280,12 +285,12 @@ fn bad_settings_are_refused() {
     let model = on_query(2).attach(Model::new(&device), 0).unwrap();
     assert!(matches!(on_query(2).attach(model, 0), Err(AdapterError::AlreadyAdapted { .. })));
     let dense = Dense::from(&Model::new(&device));
-    let dropped = on_query(2).dropout(0.1).attach(dense, 0);
+    let dropped = lora(Lora::new(2).dropout(0.1)).attach(dense, 0);
     assert!(matches!(dropped, Err(AdapterError::DropoutOnDense { .. })));
 
     let mut broken = Model::new(&device);
     broken.query.weight = Param::from_tensor(broken.query.weight.val().mul_scalar(f32::NAN));
-    let svd = on_query(2).a(Factor::frozen(Init::SvdV)).attach(broken, 0);
+    let svd = lora(Lora::new(2).a(Factor::frozen(Init::SvdV))).attach(broken, 0);
     assert!(matches!(svd, Err(AdapterError::NoSvd { .. })));
 }
 

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use asym_core::{
-    AdaptedLinear, AdaptedLinearConfig, AdapterConfig, AdapterError, Factor, Init, Naming, SaveOptions, inspect,
-    load_adapter, save_adapter,
+    AdaptedLinear, AdaptedLinearConfig, AdapterConfig, AdapterError, Factor, Init, Lora, Naming, SaveOptions,
+    inspect, load_adapter, save_adapter,
 };
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
@@ -52,10 +52,8 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn config() -> AdapterConfig {
-    AdapterConfig::lora(4)
-        .alpha(6.0)
-        .a(Factor::frozen(Init::Orthonormal))
-        .b(Factor::trained(Init::Gaussian))
+    let lora = Lora::b_only(4).alpha(6.0).b(Factor::trained(Init::Gaussian));
+    AdapterConfig::new(lora)
         .targets("encoder.layer.*")
         .save_whole(["classifier"])
 }
@@ -81,7 +79,7 @@ fn what_is_saved_is_loaded() {
     let other = Model { classifier: Model::new(&device).classifier, ..plain };
     let (loaded, read) = load_adapter(other, &path, &NAMING).unwrap();
     loaded.forward(&device).into_data().assert_eq(&model.forward(&device).into_data(), true);
-    assert_eq!((read.rank, read.alpha, read.a, read.b), (4, Some(6.0), config().a, config().b));
+    assert_eq!(read.method, config().method);
     assert_eq!(inspect(&loaded, &NAMING).trained(), inspect(&model, &NAMING).trained());
 }
 
@@ -129,12 +127,21 @@ fn after(change: impl Fn(&mut serde_json::Value), name: &str) -> AdapterError {
 #[test]
 fn settings_that_are_not_supported_are_named() {
     for (index, (field, value)) in [
-        ("peft_type", serde_json::json!("IA3")),
+        ("peft_type", serde_json::json!("BOFT")),
         ("init_lora_weights", serde_json::json!("pissa")),
-        ("use_dora", serde_json::json!(true)),
-        ("use_rslora", serde_json::json!(true)),
-        ("bias", serde_json::json!("lora_only")),
-        ("rank_pattern", serde_json::json!({"layer.0": 2})),
+        ("init_lora_weights", serde_json::json!("pissa_niter_16")),
+        ("init_lora_weights", serde_json::json!("olora")),
+        ("init_lora_weights", serde_json::json!("corda")),
+        ("init_lora_weights", serde_json::json!("loftq")),
+        ("init_lora_weights", serde_json::json!("eva")),
+        ("bias", serde_json::json!("boft_only")),
+        ("fan_in_fan_out", serde_json::json!(true)),
+        ("trainable_token_indices", serde_json::json!([3])),
+        ("layer_replication", serde_json::json!([[0, 1]])),
+        ("lora_bias", serde_json::json!(true)),
+        ("target_parameters", serde_json::json!(["weight"])),
+        ("alora_invocation_tokens", serde_json::json!([1, 2])),
+        ("use_qalora", serde_json::json!(true)),
         ("some_field_of_tomorrow", serde_json::json!(3)),
     ]
     .into_iter()

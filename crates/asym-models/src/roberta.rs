@@ -4,9 +4,9 @@
 //! `modeling_roberta.py` of transformers 5.23. The two differ in position ids, heads and names. Fields are called as
 //! the checkpoint's keys where Rust allows it; [`KeyTable`] has the rest.
 
-use asym_core::{AdaptedLinear, AdaptedLinearConfig, Naming};
+use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig, Naming};
 use burn::module::{Initializer, Module, Param};
-use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig};
+use burn::nn::{Dropout, DropoutConfig, EmbeddingConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::activation::softmax;
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Int, Tensor};
@@ -36,9 +36,9 @@ pub struct Encoder {
 
 #[derive(Module, Debug)]
 struct Embeddings {
-    word_embeddings: Embedding,
-    position_embeddings: Embedding,
-    token_type_embeddings: Embedding,
+    word_embeddings: AdaptedEmbedding,
+    position_embeddings: AdaptedEmbedding,
+    token_type_embeddings: AdaptedEmbedding,
     layer_norm: LayerNorm,
     dropout: Dropout,
 }
@@ -90,7 +90,10 @@ impl Encoder {
     pub(crate) fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
         let linear = |d_input, d_output| zero_linear(d_input, d_output, device);
-        let embedding = |rows| EmbeddingConfig::new(rows, hidden).with_initializer(Initializer::Zeros).init(device);
+        let embedding = |rows| {
+            let config = EmbeddingConfig::new(rows, hidden).with_initializer(Initializer::Zeros);
+            AdaptedEmbedding::new(&config, device)
+        };
         let layer_norm = || LayerNormConfig::new(hidden).with_epsilon(config.layer_norm_eps).init(device);
         let dropout = || DropoutConfig::new(config.hidden_dropout_prob).init();
         let output = |d_input| Output { dense: linear(d_input, hidden), layer_norm: layer_norm(), dropout: dropout() };

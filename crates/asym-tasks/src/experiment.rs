@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use asym_core::AdapterConfig;
+use asym_core::{AdaLora, AdapterConfig, Dora, Ia3, Lora, Vera};
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
 use crate::error::TaskError;
@@ -25,7 +25,8 @@ pub struct Method {
 }
 
 impl Method {
-    const FORMS: &'static str = "full, head, lora, b-only, a-only; the last three may name a rank, as in b-only-r16";
+    const FORMS: &'static str = "full, head, ia3, lora, b-only, a-only, rslora, dora, b-only-dora, adalora, vera; from lora \
+        on they may name a rank, as in b-only-r16";
 
     /// The method called `name`, with `rank` where the name has none.
     ///
@@ -42,9 +43,20 @@ impl Method {
         let (name, tuning) = match word {
             "full" => ("full".to_string(), Tuning::Full),
             "head" => ("head".to_string(), Tuning::Head),
+            // The layers that PEFT takes in these models.
+            "ia3" => {
+                let config = AdapterConfig::new(Ia3::new(["output.dense"])).targets(Ia3::BERT_TARGETS);
+                ("ia3".to_string(), Tuning::Adapter(config))
+            }
             "lora" => adapter(AdapterConfig::lora(rank)),
             "b-only" => adapter(AdapterConfig::b_only(rank)),
             "a-only" => adapter(AdapterConfig::a_only(rank)),
+            "rslora" => adapter(AdapterConfig::new(Lora::new(rank).rank_stabilized())),
+            "dora" => adapter(AdapterConfig::new(Dora(Lora::new(rank)))),
+            "b-only-dora" => adapter(AdapterConfig::new(Dora(Lora::b_only(rank)))),
+            // Half as much again to choose from, as in AdaLoRA's own experiments.
+            "adalora" => adapter(AdapterConfig::new(AdaLora::new(rank + rank.div_ceil(2), rank))),
+            "vera" => adapter(AdapterConfig::new(Vera::new(rank))),
             _ => return Err(unknown()),
         };
         Ok(Self { name, tuning })
@@ -88,8 +100,7 @@ impl Experiment {
         }
         for method in &self.methods {
             let recipe = self.recipe(method, self.seeds.first().copied().unwrap_or_default());
-            recipe.validate()?;
-            session.start(&recipe)?;
+            session.check(&recipe)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! two tables give the same cell, Table 10's). The numbers are facts of "Asymmetry in Low-Rank Adapters of Foundation
 //! Models" (Zhu et al., 2024).
 
-use asym_core::Init;
+use asym_core::{Init, Method};
 use serde::Deserialize;
 
 use crate::glue::Task;
@@ -46,12 +46,17 @@ pub fn glue_cells() -> Result<Vec<Cell>, csv::Error> {
 /// head alone.
 pub fn glue(task: Task, tuning: &Tuning) -> Option<Cell> {
     let Tuning::Adapter(config) = tuning else { return None };
-    glue_cells().ok()?.into_iter().find(|cell| {
-        cell.task == task.row().title
-            && cell.method == "lora"
-            && cell.rank == Some(config.rank)
-            && (cell.a_init, cell.a_train) == (Some(config.a.init), Some(config.a.train))
-            && (cell.b_init, cell.b_train) == (Some(config.b.init), Some(config.b.train))
+    glue_cells().ok()?.into_iter().filter(|cell| cell.task == task.row().title).find(|cell| match &config.method {
+        Method::Lora(lora) => {
+            cell.method == "lora"
+                && cell.rank == Some(lora.rank)
+                && (cell.a_init, cell.a_train) == (Some(lora.a.init), Some(lora.a.train))
+                && (cell.b_init, cell.b_train) == (Some(lora.b.init), Some(lora.b.train))
+        }
+        // The paper has one row of each.
+        Method::AdaLora(_) => cell.method == "adalora",
+        Method::Ia3(_) => cell.method == "ia3",
+        _ => false,
     })
 }
 
@@ -59,7 +64,7 @@ pub fn glue(task: Task, tuning: &Tuning) -> Option<Cell> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use asym_core::AdapterConfig;
+    use asym_core::{AdaLora, AdapterConfig, Ia3, Vera};
 
     #[test]
     fn the_file_is_whole_and_the_right_cells_are_found() {
@@ -70,5 +75,9 @@ mod tests {
         assert_eq!(mean(Task::Mrpc, AdapterConfig::a_only(16)), Some(90.2));
         assert_eq!(mean(Task::Cola, AdapterConfig::lora(8)), Some(64.4));
         assert_eq!(mean(Task::Cola, AdapterConfig::lora(5)), None);
+        // Table 4.
+        assert_eq!(mean(Task::Cola, AdapterConfig::new(AdaLora::new(12, 8))), Some(67.5));
+        assert_eq!(mean(Task::Mrpc, AdapterConfig::new(Ia3::new(["output.dense"]))), Some(83.7));
+        assert_eq!(mean(Task::Cola, AdapterConfig::new(Vera::new(8))), None);
     }
 }

@@ -56,6 +56,12 @@ pub struct Recipe {
     /// AdamW's decoupled weight decay, on everything that is trained.
     #[serde(default = "default_weight_decay")]
     pub weight_decay: f64,
+    /// LoRA+: the learning rate of every factor B, and of every trained vector, over that of the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub b_learning_rate_ratio: Option<f64>,
+    /// LoRA-FA: project the gradient of B, where A is frozen, onto what A passes.
+    #[serde(default)]
+    pub projected_gradient: bool,
     /// Scale the gradient down to this norm, taken over all parameters, where it is longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_gradient_norm: Option<f64>,
@@ -105,6 +111,12 @@ impl Recipe {
                 "0 or a positive number",
             ),
             (
+                "b_learning_rate_ratio",
+                self.b_learning_rate_ratio.unwrap_or(1.0),
+                self.b_learning_rate_ratio.is_none_or(|ratio| ratio.is_finite() && ratio > 0.0),
+                "a positive number",
+            ),
+            (
                 "max_gradient_norm",
                 self.max_gradient_norm.unwrap_or(1.0),
                 self.max_gradient_norm.is_none_or(|norm| norm > 0.0),
@@ -130,34 +142,10 @@ impl Recipe {
 
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use asym_core::Init;
-        let symbol = |init: Init| match init {
-            Init::Zero => "0",
-            Init::Orthonormal => "rand",
-            Init::Kaiming => "km",
-            Init::Gaussian => "gauss",
-            Init::SvdV => "V",
-            Init::SvdU => "U",
-            _ => "?",
-        };
         match self {
-            Self::Full => write!(f, "full fine-tuning"),
-            Self::Head => write!(f, "head only"),
-            Self::Adapter(config) if *config == like(config, AdapterConfig::lora(config.rank)) => {
-                write!(f, "LoRA r={}", config.rank)
-            }
-            Self::Adapter(config) => {
-                // The paper's notation: a hat on what is trained.
-                let hat = |train: bool| if train { "\u{302}" } else { "" };
-                let (a, b) = (config.a, config.b);
-                let (a_hat, b_hat) = (hat(a.train), hat(b.train));
-                write!(f, "B{b_hat}_{} A{a_hat}_{} r={}", symbol(b.init), symbol(a.init), config.rank)
-            }
+            Self::Full => f.write_str("full fine-tuning"),
+            Self::Head => f.write_str("head only"),
+            Self::Adapter(config) => config.method.fmt(f),
         }
     }
-}
-
-/// `factors`'s pair with everything else as in `config`.
-fn like(config: &AdapterConfig, factors: AdapterConfig) -> AdapterConfig {
-    AdapterConfig { a: factors.a, b: factors.b, ..config.clone() }
 }

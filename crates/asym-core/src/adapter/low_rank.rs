@@ -1,57 +1,295 @@
-//! ΔW = (α/r)·B·A: LoRA, with either factor trained or frozen.
+//! ΔW = s·B·A: LoRA, with either factor trained or frozen, and s = α/r or, for rsLoRA, α/√r.
 
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::module::linear;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::module::{conv2d, embedding, linear};
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Int, Tensor};
+use indexmap::IndexMap;
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
-use crate::init::{NoSvd, Shape};
-use crate::random::stream;
-use crate::{AdapterConfig, Factor};
+use super::{Adapter, Draw, Owner, PeftTensor, Settings, Site};
+use crate::config::setting;
+use crate::init::Shape;
+use crate::layout::Layer;
+use crate::{AdapterError, Init};
+
+/// One factor of a low-rank update: how it starts, and whether it is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Factor {
+    /// Its values before the first step.
+    pub init: Init,
+    /// Whether the optimizer moves it. A frozen factor is outside the autodiff graph.
+    pub train: bool,
+}
+
+impl Factor {
+    /// A factor that the optimizer moves.
+    pub const fn trained(init: Init) -> Self {
+        Self { init, train: true }
+    }
+
+    /// A factor that stays as it starts.
+    pub const fn frozen(init: Init) -> Self {
+        Self { init, train: false }
+    }
+}
+
+/// LoRA's settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lora {
+    /// The rank r of the update, from 1 to min(d_in, d_out) of each target.
+    pub rank: usize,
+    /// α: the update is scaled by α / r. Default: 2r, as in the paper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f64>,
+    /// Probability with which an element of the adapter's input is dropped in training. Default: 0.
+    ///
+    /// Its mask is as wide as the input and is kept for backward: on a layer with frozen A it costs the memory that
+    /// freezing A saves. The ids that enter an embedding are never dropped.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Scale by α / √r (rsLoRA; Kalajdzievski, 2023), so that the update does not shrink as the rank grows.
+    #[serde(default)]
+    pub rank_stabilized: bool,
+    /// The factor A. Default: Kaiming, trained.
+    #[serde(default = "default_a")]
+    pub a: Factor,
+    /// The factor B. Default: zero, trained.
+    #[serde(default = "default_b")]
+    pub b: Factor,
+    /// Ranks of some modules: regular expressions that must match the end of a name from one of its dots on. The first
+    /// that matches counts.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub rank_pattern: IndexMap<String, usize>,
+    /// α of some modules, found as in [`rank_pattern`](Self::rank_pattern).
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub alpha_pattern: IndexMap<String, f64>,
+}
+
+const fn default_a() -> Factor {
+    Factor::trained(Init::Kaiming)
+}
+
+const fn default_b() -> Factor {
+    Factor::trained(Init::Zero)
+}
+
+impl Lora {
+    /// LoRA as Hu et al. (2021) start it: A Kaiming, B zero, both trained, α = 2r, no dropout.
+    pub fn new(rank: usize) -> Self {
+        Self {
+            rank,
+            alpha: None,
+            dropout: 0.0,
+            rank_stabilized: false,
+            a: default_a(),
+            b: default_b(),
+            rank_pattern: IndexMap::new(),
+            alpha_pattern: IndexMap::new(),
+        }
+    }
+
+    /// The paper's B̂₀A_rand: A random orthonormal and frozen, B zero and trained.
+    pub fn b_only(rank: usize) -> Self {
+        Self::new(rank).a(Factor::frozen(Init::Orthonormal))
+    }
+
+    /// The paper's B_randÂ₀: B random orthonormal and frozen, A zero and trained.
+    pub fn a_only(rank: usize) -> Self {
+        Self::new(rank).a(Factor::trained(Init::Zero)).b(Factor::frozen(Init::Orthonormal))
+    }
+
+    /// With this factor A.
+    pub fn a(mut self, factor: Factor) -> Self {
+        self.a = factor;
+        self
+    }
+
+    /// With this factor B.
+    pub fn b(mut self, factor: Factor) -> Self {
+        self.b = factor;
+        self
+    }
+
+    /// With this α.
+    pub fn alpha(mut self, alpha: f64) -> Self {
+        self.alpha = Some(alpha);
+        self
+    }
+
+    /// With this dropout on the adapter's input.
+    pub fn dropout(mut self, probability: f64) -> Self {
+        self.dropout = probability;
+        self
+    }
+
+    /// Scaled by α / √r.
+    pub fn rank_stabilized(mut self) -> Self {
+        self.rank_stabilized = true;
+        self
+    }
+
+    /// With this rank where `pattern` matches.
+    pub fn rank_of(mut self, pattern: &str, rank: usize) -> Self {
+        self.rank_pattern.insert(pattern.to_string(), rank);
+        self
+    }
+
+    /// With this α where `pattern` matches.
+    pub fn alpha_of(mut self, pattern: &str, alpha: f64) -> Self {
+        self.alpha_pattern.insert(pattern.to_string(), alpha);
+        self
+    }
+
+    /// α, 2r where none was given.
+    pub fn alpha_or_default(&self) -> f64 {
+        self.alpha.unwrap_or(2.0 * self.rank as f64)
+    }
+
+    /// The rank of `module`'s update.
+    pub fn rank_at(&self, module: &str) -> usize {
+        first_match(&self.rank_pattern, module).copied().unwrap_or(self.rank)
+    }
+
+    /// The factor s of `module`'s update.
+    pub fn scale_at(&self, module: &str) -> f64 {
+        let alpha = first_match(&self.alpha_pattern, module).copied().unwrap_or_else(|| self.alpha_or_default());
+        let rank = self.rank_at(module) as f64;
+        alpha / if self.rank_stabilized { rank.sqrt() } else { rank }
+    }
+
+    pub(super) fn pair(&self, site: &Site, draw: &Draw<'_>) -> Result<LowRank, AdapterError> {
+        let rank = self.rank_at(&site.module);
+        Ok(LowRank {
+            a: draw.factor(site, self.a, "lora_A", Shape::A { d_input: site.d_input, rank })?,
+            b: draw.factor(site, self.b, "lora_B", Shape::B { rank, d_output: site.d_output })?,
+            scale: self.scale_at(&site.module),
+            dropout: DropoutConfig::new(self.dropout).init(),
+        })
+    }
+
+    pub(super) fn read(fields: Value) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            r: usize,
+            lora_alpha: f64,
+            #[serde(default)]
+            lora_dropout: f64,
+            #[serde(default)]
+            use_rslora: bool,
+            rank_pattern: Option<IndexMap<String, usize>>,
+            alpha_pattern: Option<IndexMap<String, f64>>,
+        }
+        let fields: Fields = serde_json::from_value(fields)?;
+        Ok(Self {
+            alpha: Some(fields.lora_alpha),
+            dropout: fields.lora_dropout,
+            rank_stabilized: fields.use_rslora,
+            rank_pattern: fields.rank_pattern.unwrap_or_default(),
+            alpha_pattern: fields.alpha_pattern.unwrap_or_default(),
+            ..Self::new(fields.r)
+        })
+    }
+
+    pub(super) fn write(&self, use_dora: bool) -> Map<String, Value> {
+        let fields = json!({
+            "peft_type": "LORA",
+            "r": self.rank,
+            "lora_alpha": self.alpha_or_default(),
+            "lora_dropout": self.dropout,
+            "use_rslora": self.rank_stabilized,
+            "use_dora": use_dora,
+            "init_lora_weights": true,
+            "rank_pattern": self.rank_pattern,
+            "alpha_pattern": self.alpha_pattern,
+        });
+        fields.as_object().cloned().unwrap_or_default()
+    }
+}
+
+impl Settings for Lora {
+    fn name(&self) -> &'static str {
+        if self.rank_stabilized { "rsLoRA" } else { "LoRA" }
+    }
+
+    fn label(&self) -> String {
+        let default = Self::new(self.rank);
+        if (self.a, self.b) == (default.a, default.b) {
+            return format!("{} r={}", self.name(), self.rank);
+        }
+        // The paper's notation: a hat on what is trained.
+        let factor = |letter: char, factor: Factor| {
+            let hat = if factor.train { "\u{302}" } else { "" };
+            format!("{letter}{hat}_{}", factor.init.symbol())
+        };
+        let scaling = if self.rank_stabilized { " rs" } else { "" };
+        format!("{} {} r={}{scaling}", factor('B', self.b), factor('A', self.a), self.rank)
+    }
+
+    fn validate(&self) -> Result<(), AdapterError> {
+        setting("rank", self.rank as f64, self.rank > 0, "at least 1")?;
+        for alpha in self.alpha_pattern.values().copied().chain([self.alpha_or_default()]) {
+            setting("alpha", alpha, alpha.is_finite() && alpha > 0.0, "a positive number")?;
+        }
+        setting("dropout", self.dropout, (0.0..1.0).contains(&self.dropout), "from 0 to below 1")?;
+        self.rank_pattern.keys().chain(self.alpha_pattern.keys()).try_for_each(|pattern| ending(pattern).map(drop))
+    }
+
+    fn check(&self, site: &Site) -> Result<(), AdapterError> {
+        // An embedding has no input that could be dropped, so that dropout means nothing there, as in PEFT.
+        if site.layer != Layer::Embedding {
+            site.check_dropout(self.dropout)?;
+        }
+        site.check_rank(self.rank_at(&site.module))
+    }
+
+    fn build(&self, site: &Site, draw: &mut Draw<'_>) -> Result<Option<Adapter>, AdapterError> {
+        Ok(Some(Adapter::LowRank(self.pair(site, draw)?)))
+    }
+
+    fn write(&self) -> Result<Map<String, Value>, serde_json::Error> {
+        Ok(self.write(false))
+    }
+}
+
+/// `pattern` as PEFT reads the keys of its patterns: it must match to the end of a name, from its start or any dot on.
+fn ending(pattern: &str) -> Result<Regex, AdapterError> {
+    Regex::new(&format!("^(?:.*\\.)?(?:{pattern})$"))
+        .map_err(|source| AdapterError::Pattern { pattern: pattern.to_string(), source: Box::new(source) })
+}
+
+fn first_match<'a, T>(patterns: &'a IndexMap<String, T>, module: &str) -> Option<&'a T> {
+    patterns.iter().find(|(pattern, _)| ending(pattern).is_ok_and(|regex| regex.is_match(module))).map(|(_, value)| value)
+}
 
 /// The factor pair of one weight.
 ///
-/// Burn stores a weight as `[d_input, d_output]`, so both factors are the transposes of the paper's and of PEFT's.
+/// Burn stores a linear weight as `[d_input, d_output]`, so both factors are the transposes of the paper's and of PEFT's.
+/// For an embedding, d_input counts its rows; for a convolution, it is channels_in · kernel_height · kernel_width.
 #[derive(Module, Debug)]
 pub struct LowRank {
     /// Aᵀ: `[d_input, r]`.
     pub a: Param<Tensor<2>>,
     /// Bᵀ: `[r, d_output]`.
     pub b: Param<Tensor<2>>,
-    /// s = α / r.
+    /// The factor s of the update.
     pub scale: f64,
     /// Dropout on the adapter's input.
     pub dropout: Dropout,
 }
 
 impl LowRank {
-    /// Draw the pair for the weight `name`, on the host, from the run's seed and the name.
-    ///
-    /// `weight` is W0 as Burn stores it, `[d_input, d_output]`; it is read only by the inits that start from it.
-    pub(crate) fn init(config: &AdapterConfig, name: &str, weight: &Tensor<2>, seed: u64) -> Result<Self, NoSvd> {
-        let device = &weight.device();
-        let [d_input, d_output] = weight.dims();
-        let rank = config.rank;
-        let draw = |factor: Factor, field: &str, shape: Shape| {
-            let mut rng = stream(seed, &format!("{name}.{field}"));
-            let values = factor.init.draw(shape, weight, &mut rng)?;
-            let tensor = Tensor::from_data(TensorData::new(values, shape.dims()), device);
-            Ok(Param::from_tensor(tensor).set_require_grad(factor.train))
-        };
-        Ok(Self {
-            a: draw(config.a, "lora_A", Shape::A { d_input, rank })?,
-            b: draw(config.b, "lora_B", Shape::B { rank, d_output })?,
-            scale: config.scale(),
-            dropout: DropoutConfig::new(config.dropout).init(),
-        })
-    }
-
     /// The rank r.
     pub fn rank(&self) -> usize {
         self.a.shape()[1]
     }
 
-    /// s·B(A(dropout(x))), what the adapter adds to the layer's output.
+    /// s·B(A(dropout(x))), what the adapter adds to a linear layer's output.
     ///
     /// # Shapes
     ///
@@ -63,16 +301,49 @@ impl LowRank {
         linear(hidden.mul_scalar(self.scale), self.b.val(), None)
     }
 
+    /// What the adapter adds to an embedding's rows.
+    ///
+    /// # Shapes
+    ///
+    /// - ids: `[batch, length]`
+    /// - output: `[batch, length, d_output]`
+    pub fn embedding(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        let hidden = embedding(self.a.val(), ids);
+        linear(hidden.mul_scalar(self.scale), self.b.val(), None)
+    }
+
+    /// What the adapter adds to a convolution's output: a convolution with r outputs, and one of size 1.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[batch, channels_in, height, width]`
+    /// - output: `[batch, channels_out, height_out, width_out]`
+    pub fn conv2d(&self, input: Tensor<4>, kernel: [usize; 2], options: ConvOptions<2>) -> Tensor<4> {
+        let (rank, [_, channels_in, ..], [_, channels_out]) = (self.rank(), input.dims(), self.b.shape().dims());
+        let a = self.a.val().swap_dims(0, 1).reshape([rank, channels_in, kernel[0], kernel[1]]);
+        let b = self.b.val().swap_dims(0, 1).reshape([channels_out, rank, 1, 1]);
+        let hidden = conv2d(self.dropout.forward(input), a, None, options);
+        conv2d(hidden.mul_scalar(self.scale), b, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+    }
+
     /// s·A·B, `[d_input, d_output]`: what merging adds to the weight.
     pub fn delta(&self) -> Tensor<2> {
         self.a.val().matmul(self.b.val()).mul_scalar(self.scale)
     }
 
-    pub(super) fn peft_suffix(field: &str) -> Option<&'static str> {
-        match field {
-            "a" => Some("lora_A.weight"),
-            "b" => Some("lora_B.weight"),
-            _ => None,
-        }
+    pub(super) fn peft_tensor(field: &str, dims: &[usize], owner: &Owner) -> Option<PeftTensor> {
+        let &[rows, columns] = dims else { return None };
+        Some(match (owner.layer, field) {
+            (Layer::Linear, "a") => PeftTensor::new("lora_A.weight", [columns, rows]),
+            (Layer::Linear, "b") => PeftTensor::new("lora_B.weight", [columns, rows]),
+            (Layer::Embedding, "a") => PeftTensor::new("lora_embedding_A", [columns, rows]),
+            (Layer::Embedding, "b") => PeftTensor::new("lora_embedding_B", [columns, rows]),
+            (Layer::Conv2d, "a") => {
+                let kernel = owner.shape.iter().skip(1).copied();
+                PeftTensor::new("lora_A.weight", [columns].into_iter().chain(kernel).collect::<Vec<_>>())
+            }
+            (Layer::Conv2d, "b") => PeftTensor::new("lora_B.weight", [columns, rows, 1, 1]),
+            _ => return None,
+        })
     }
 }

@@ -6,11 +6,12 @@ mod log;
 mod metrics;
 mod progress;
 mod schedule;
+mod steering;
 mod step;
 mod strategy;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use asym_core::{SaveOptions, inspect, save_adapter, train_only};
@@ -28,6 +29,7 @@ pub use schedule::LinearWarmup;
 use self::log::{History, JsonLines};
 use self::metrics::{Scalar, ScalarMetric, ScoreMetric};
 use self::progress::Progress;
+use self::steering::Steering;
 use self::step::Trainee;
 use self::strategy::{Failure, FineTuning, Save};
 use crate::base::{Base, Prepared};
@@ -78,6 +80,21 @@ impl Session<'_> {
         Ok((Loaded { model, initialised }, tuning))
     }
 
+    /// Refuse what [`run`](Self::run) would refuse before training, on the plain device.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), and settings of the recipe that do not fit its method or the number of its steps.
+    pub fn check(&self, recipe: &Recipe) -> Result<(), TaskError> {
+        recipe.validate()?;
+        let (Loaded { model, .. }, tuning) = self.start(recipe)?;
+        Steering::new(recipe, tuning, &Trainee { model }, self.steps(recipe)).map(drop)
+    }
+
+    fn steps(&self, recipe: &Recipe) -> usize {
+        recipe.epochs * recipe.steps_per_epoch(self.data.train.len())
+    }
+
     /// Train as `recipe` says and measure the development set after each epoch.
     ///
     /// With a `folder`, which must be new, the run leaves there its recipe, environment, metrics per step, results, and
@@ -94,6 +111,9 @@ impl Session<'_> {
         memory::reset_peak();
         let naming = model.naming();
         let table = inspect(&model, &naming);
+        let steps = self.steps(recipe);
+        let trainee = Trainee { model: model.train() };
+        let steering = Steering::new(recipe, tuning, &trainee, steps)?;
         let folder = folder.map(|path| RunFolder::create(path, recipe, self.base.name(), self.device)).transpose()?;
 
         let history = History::default();
@@ -102,16 +122,15 @@ impl Session<'_> {
         let strategy = FineTuning {
             recipe: recipe.clone(),
             device: self.device.clone(),
-            save: self.save(folder.as_ref(), tuning, recipe.seed),
+            steering: Mutex::new(steering),
+            save: self.save(folder.as_ref(), recipe.seed),
             failure: failure.clone(),
         };
         let (train, dev) = self.loaders(recipe)?;
-        let steps = recipe.epochs * recipe.steps_per_epoch(self.data.train.len());
-        let warmup = (recipe.warmup * steps as f64) as usize;
         // PyTorch's ε; Burn's default is a thousand times larger.
         let optimizer = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(recipe.weight_decay as f32).init();
-        let schedule = LinearWarmup::new(recipe.learning_rate, warmup, steps);
-        let learner = Learner::new(Trainee { model: model.train() }, optimizer, schedule);
+        let schedule = steering::schedule(recipe, &trainee, steps);
+        let learner = Learner::new(trainee, optimizer, schedule);
 
         let started = Instant::now();
         let mut training = SupervisedTraining::new(".", Arc::new(train), Arc::new(dev))
@@ -176,12 +195,12 @@ impl Session<'_> {
         Ok((loader(&self.data.train, recipe.batch_size, order)?, dev))
     }
 
-    fn save(&self, folder: Option<&RunFolder>, tuning: Tuning, seed: u64) -> Save {
-        let Some(folder) = folder.cloned() else { return Arc::new(|_| Ok(())) };
+    fn save(&self, folder: Option<&RunFolder>, seed: u64) -> Save {
+        let Some(folder) = folder.cloned() else { return Arc::new(|_, _| Ok(())) };
         let base = self.base.name().to_string();
-        Arc::new(move |trainee| {
+        Arc::new(move |trainee, tuning| {
             let model = &trainee.model;
-            match &tuning {
+            match tuning {
                 Tuning::Adapter(config) => {
                     let options = SaveOptions {
                         naming: model.naming(),

@@ -1,5 +1,6 @@
 //! One batch, from its tensors to its loss and gradients.
 
+use asym_core::Naming;
 use asym_models::{EncoderInput, SequenceClassifier};
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
@@ -37,10 +38,20 @@ impl Trainee {
         (logits, loss)
     }
 
-    /// The loss of `batch`, and the gradients of `share` times it.
-    pub(crate) fn gradients(&self, batch: &Batch, share: f64) -> (f64, GradientsParams) {
+    /// What files call the model's parameters.
+    pub(crate) fn naming(&self) -> Naming {
+        self.model.naming()
+    }
+
+    /// The loss of `batch`, and the gradients of `share` times its sum with `orthogonality` times AdaLoRA's penalty.
+    pub(crate) fn gradients(&self, batch: &Batch, share: f64, orthogonality: f64) -> (f64, GradientsParams) {
         let (_, loss) = self.loss(batch);
+        // The task's alone, so that it compares with other methods'.
         let value = f64::from(loss.clone().into_scalar::<f32>());
+        let loss = match (orthogonality > 0.0).then(|| asym_core::orthogonality(&self.model)).flatten() {
+            Some(penalty) => loss + penalty * orthogonality,
+            None => loss,
+        };
         let loss = if share == 1.0 { loss } else { loss.mul_scalar(share) };
         (value, GradientsParams::from_grads(loss.backward(), self))
     }
@@ -51,7 +62,7 @@ impl TrainStep for Trainee {
     type Output = StepOutput;
 
     fn step(&self, batch: Batch) -> TrainOutput<StepOutput> {
-        let (loss, grads) = self.gradients(&batch, 1.0);
+        let (loss, grads) = self.gradients(&batch, 1.0, 0.0);
         TrainOutput {
             grads,
             item: StepOutput { scalars: Scalars { loss, gradient_norm: None }, predictions: Predictions::default() },

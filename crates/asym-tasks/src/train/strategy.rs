@@ -17,15 +17,16 @@ use burn::train::{
 
 use super::clip::clip_by_global_norm;
 use super::metrics::{Predictions, Scalars};
+use super::steering::Steering;
 use super::step::{StepOutput, Trainee};
 use crate::batch::Batch;
 use crate::error::TaskError;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Tuning};
 
 type Events = SupervisedTrainingEventProcessor<Trainee>;
 
-/// What is done with the model after each epoch, and before the first.
-pub(super) type Save = Arc<dyn Fn(&Trainee) -> Result<(), TaskError> + Send + Sync>;
+/// What is done with the model, and what of it is trained, after each epoch and before the first.
+pub(super) type Save = Arc<dyn Fn(&Trainee, &Tuning) -> Result<(), TaskError> + Send + Sync>;
 
 /// The first error of a run, shared with whoever started it: burn-train's own errors cannot carry it.
 #[derive(Clone, Default)]
@@ -45,6 +46,8 @@ impl Failure {
 pub(super) struct FineTuning {
     pub(super) recipe: Recipe,
     pub(super) device: Device,
+    /// Locked for as long as the run lasts.
+    pub(super) steering: Mutex<Steering>,
     pub(super) save: Save,
     pub(super) failure: Failure,
 }
@@ -62,21 +65,23 @@ impl SupervisedLearningStrategy<Trainee> for FineTuning {
         let dev = dev.to_device(&self.device);
         let interrupter = components.interrupter;
         let mut events = components.event_processor;
+        let mut steering = self.steering.lock().unwrap_or_else(PoisonError::into_inner);
         let mut step = 0;
 
-        self.keep(&learner.model(), &interrupter);
+        self.keep(&learner.model(), &steering, &interrupter);
         for epoch in starting_epoch..=components.num_epochs {
             if interrupter.should_stop() {
                 break;
             }
             let start = LearnerEvent::StartSplit { epoch_number: epoch, total_items: train.num_items() };
             interrupter.fail_on_error(events.process_train(start));
-            self.train_epoch(&mut learner, &mut *train.iter(), &mut step, &mut events, &interrupter);
+            let batches = &mut *train.iter();
+            self.train_epoch(&mut learner, &mut steering, batches, &mut step, &mut events, &interrupter);
             interrupter.fail_on_error(events.process_train(LearnerEvent::EndSplit(epoch)));
             if interrupter.should_stop() {
                 break;
             }
-            self.keep(&learner.model(), &interrupter);
+            self.keep(&learner.model(), &steering, &interrupter);
 
             let start = LearnerEvent::StartSplit { epoch_number: epoch, total_items: dev.num_items() };
             interrupter.fail_on_error(events.process_valid(start));
@@ -89,7 +94,7 @@ impl SupervisedLearningStrategy<Trainee> for FineTuning {
         }
         // Interrupted within an epoch by a person, not by an error: what was learned so far is good.
         if interrupter.interruption().is_some() {
-            self.keep(&learner.model(), &interrupter);
+            self.keep(&learner.model(), &steering, &interrupter);
         }
         (learner.model(), events)
     }
@@ -101,12 +106,12 @@ impl FineTuning {
         interrupter.stop(Some("error"));
     }
 
-    fn keep(&self, model: &Trainee, interrupter: &Interrupter) {
+    fn keep(&self, model: &Trainee, steering: &Steering, interrupter: &Interrupter) {
         // Never the weights of a run that failed: the last good ones stay.
         if self.failure.0.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             return;
         }
-        if let Err(error) = (self.save)(model) {
+        if let Err(error) = (self.save)(model, &steering.tuning()) {
             self.stop(error, interrupter);
         }
     }
@@ -114,6 +119,7 @@ impl FineTuning {
     fn train_epoch(
         &self,
         learner: &mut Learner<Trainee>,
+        steering: &mut Steering,
         batches: &mut dyn DataLoaderIterator<Batch>,
         step: &mut usize,
         events: &mut Events,
@@ -137,11 +143,12 @@ impl FineTuning {
             for batch in &group {
                 // Each example has the same weight, also where the last batch is short.
                 let share = batch.len() as f64 / examples as f64;
-                let (value, gradients) = model.gradients(batch, share);
+                let (value, gradients) = model.gradients(batch, share, steering.orthogonality);
                 loss += share * value;
                 accumulator.accumulate(&model, gradients);
             }
             let (norm, gradients) = clip_by_global_norm(&model, accumulator.grads(), self.recipe.max_gradient_norm);
+            let gradients = steering.gradients(&model, gradients);
             drop(model);
             learner.lr_step();
             let learning_rate = learner.lr_current().base();
@@ -150,6 +157,7 @@ impl FineTuning {
                 return self.stop(error, interrupter);
             }
             learner.optimizer_step(gradients);
+            steering.after_step(learner, *step);
             *step += 1;
 
             let output = StepOutput {

@@ -1,0 +1,297 @@
+//! Which triplets stay: importance, a falling budget, and the penalty that keeps triplets comparable.
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use indexmap::IndexMap;
+
+use super::AdaLora;
+use crate::adapter::Settings;
+use crate::layout::{self, Entry, Kind, Naming, Place};
+use crate::AdapterError;
+
+/// Decides after each step which triplets of an AdaLoRA model stay.
+///
+/// ```text
+/// gradients = loss.backward() …       loss: the task's, plus γ · orthogonality(&model)
+/// allocator.observe(&model, &gradients)
+/// model     = optimizer.step(…)
+/// model     = allocator.allocate(model, step)
+/// ```
+///
+/// A weight's importance is |w · ∂L/∂w|, smoothed, times its smoothed deviation from that; a triplet's is that of its E
+/// plus the means over its A and its B. From `warmup_steps` on, every `interval` steps, the triplets with the lowest
+/// importance over all layers get E = 0, as many as a budget asks that falls by a cubic curve. A dropped triplet can come
+/// back until `final_steps` before the end. As PEFT 0.21 does it (`RankAllocator`), step by step.
+#[derive(Debug)]
+pub struct RankAllocator {
+    settings: AdaLora,
+    total_steps: usize,
+    naming: Naming,
+    initial_budget: usize,
+    target_budget: usize,
+    /// By the module's name.
+    triplets: IndexMap<String, Triplets>,
+    rank_pattern: IndexMap<String, Vec<bool>>,
+}
+
+/// What is known of the triplets of one module.
+#[derive(Debug, Default)]
+struct Triplets {
+    a: Importance<2>,
+    b: Importance<2>,
+    e: Importance<1>,
+}
+
+/// Smoothed importance and uncertainty of each value of one tensor.
+#[derive(Debug)]
+struct Importance<const D: usize> {
+    gradient: Option<Tensor<D>>,
+    smoothed: Option<(Tensor<D>, Tensor<D>)>,
+}
+
+impl<const D: usize> Default for Importance<D> {
+    fn default() -> Self {
+        Self { gradient: None, smoothed: None }
+    }
+}
+
+impl<const D: usize> Importance<D> {
+    fn update(&mut self, value: Tensor<D>, beta1: f64, beta2: f64) {
+        let Some(gradient) = self.gradient.take() else { return };
+        let importance = (value * gradient).abs();
+        let (mean, uncertainty) = match self.smoothed.take() {
+            Some((mean, uncertainty)) => (mean * beta1, uncertainty * beta2),
+            None => (importance.zeros_like(), importance.zeros_like()),
+        };
+        let mean = mean + importance.clone() * (1.0 - beta1);
+        let uncertainty = uncertainty + (importance - mean.clone()).abs() * (1.0 - beta2);
+        self.smoothed = Some((mean, uncertainty));
+    }
+
+    fn score(&self) -> Option<Tensor<D>> {
+        self.smoothed.as_ref().map(|(mean, uncertainty)| mean.clone() * uncertainty.clone())
+    }
+}
+
+impl Triplets {
+    /// One number a triplet.
+    fn scores(&self) -> Option<Vec<f32>> {
+        let a = self.a.score()?.mean_dim(0).squeeze_dim::<1>(0); // [d_input, r] -> [r]
+        let b = self.b.score()?.mean_dim(1).squeeze_dim::<1>(1); // [r, d_output] -> [r]
+        Some((self.e.score()? + (a + b)).into_data().iter::<f32>().collect())
+    }
+}
+
+impl RankAllocator {
+    /// For the AdaLoRA adapters of `model`, whose files are named by `naming`.
+    ///
+    /// # Errors
+    ///
+    /// Settings without `total_steps`, or that [`AdapterConfig::validate`](crate::AdapterConfig::validate) refuses;
+    /// [`AdapterError::NotAdapted`] for a model without such adapters.
+    pub fn new<M: Module>(settings: &AdaLora, model: &M, naming: &Naming) -> Result<Self, AdapterError> {
+        settings.validate()?;
+        let Some(total_steps) = settings.total_steps else {
+            return Err(AdapterError::Setting {
+                field: "total_steps",
+                found: f64::NAN,
+                expected: "the number of steps of the whole training",
+            });
+        };
+        let modules: Vec<(String, usize)> = layout::entries(model, naming)
+            .iter()
+            .filter_map(|entry| Some((triplet_part(entry)?, entry)))
+            .filter(|(part, _)| *part == Part::E)
+            .map(|(_, entry)| (entry.module().to_string(), entry.shape[0]))
+            .collect();
+        if modules.is_empty() {
+            return Err(AdapterError::NotAdapted);
+        }
+        Ok(Self {
+            total_steps,
+            naming: *naming,
+            initial_budget: modules.iter().map(|(_, rank)| rank).sum(),
+            target_budget: settings.target_rank * modules.len(),
+            triplets: modules.iter().map(|(module, _)| (module.clone(), Triplets::default())).collect(),
+            rank_pattern: settings.rank_pattern.clone(),
+            settings: settings.clone(),
+        })
+    }
+
+    /// Triplets of all layers together that stay after `step`, counted from 0.
+    pub fn budget(&self, step: usize) -> usize {
+        let AdaLora { warmup_steps, final_steps, .. } = self.settings;
+        let last = self.total_steps - final_steps;
+        if step <= warmup_steps {
+            return self.initial_budget;
+        }
+        if step > last {
+            return self.target_budget;
+        }
+        let left = 1.0 - (step - warmup_steps) as f64 / (last - warmup_steps) as f64;
+        let surplus = (self.initial_budget - self.target_budget.min(self.initial_budget)) as f64;
+        (surplus * left.powi(3) + self.target_budget as f64) as usize
+    }
+
+    /// Which triplets of each module stay: empty before the first decision. For
+    /// [`AdaLora::rank_pattern`](super::AdaLora::rank_pattern), so that what is dropped is not saved.
+    pub fn rank_pattern(&self) -> &IndexMap<String, Vec<bool>> {
+        &self.rank_pattern
+    }
+
+    /// Keep the gradients of this step, before the optimizer takes them.
+    pub fn observe<M: Module>(&mut self, model: &M, gradients: &GradientsParams) {
+        self.each(model, |triplets, part, param| match (part, param) {
+            (Part::A, Parameter::Matrix(id, _)) => triplets.a.gradient = gradients.get(id),
+            (Part::B, Parameter::Matrix(id, _)) => triplets.b.gradient = gradients.get(id),
+            (Part::E, Parameter::Vector(id, _)) => triplets.e.gradient = gradients.get(id),
+            _ => {}
+        });
+    }
+
+    /// Weigh the triplets after the optimizer's `step`, counted from 0, and drop what the budget leaves no room for.
+    pub fn allocate<M: Module>(&mut self, model: M, step: usize) -> M {
+        let last = self.total_steps - self.settings.final_steps;
+        if step < last {
+            let (beta1, beta2) = (self.settings.beta1, self.settings.beta2);
+            self.each(&model, |triplets, part, param| match (part, param) {
+                (Part::A, Parameter::Matrix(_, value)) => triplets.a.update(value, beta1, beta2),
+                (Part::B, Parameter::Matrix(_, value)) => triplets.b.update(value, beta1, beta2),
+                (Part::E, Parameter::Vector(_, value)) => triplets.e.update(value, beta1, beta2),
+                _ => {}
+            });
+        }
+        let falling = step > self.settings.warmup_steps && step < last;
+        if (falling && step.is_multiple_of(self.settings.interval)) || step == last {
+            self.decide(self.budget(step));
+        } else if step < last {
+            return model;
+        }
+        self.mask(model)
+    }
+
+    fn decide(&mut self, budget: usize) {
+        let scores: Vec<(&String, Vec<f32>)> =
+            self.triplets.iter().filter_map(|(module, triplets)| Some((module, triplets.scores()?))).collect();
+        let mut sorted: Vec<f32> = scores.iter().flat_map(|(_, scores)| scores.iter().copied()).collect();
+        sorted.sort_by(f32::total_cmp);
+        // All that is not above the last one to go: ties go together, as in PEFT.
+        let dropped = sorted.len().saturating_sub(budget);
+        let threshold = dropped.checked_sub(1).map(|last| sorted[last]);
+        self.rank_pattern = scores
+            .iter()
+            .map(|(module, scores)| {
+                let kept = scores.iter().map(|score| threshold.is_none_or(|threshold| *score > threshold)).collect();
+                (module.to_string(), kept)
+            })
+            .collect();
+    }
+
+    fn mask<M: Module>(&self, model: M) -> M {
+        let is_e = |entry: &Entry| triplet_part(entry) == Some(Part::E);
+        layout::rewrite(model, &self.naming, is_e, |entry, values| {
+            let kept = self.rank_pattern.get(entry.module())?;
+            Some(values.into_iter().zip(kept).map(|(value, kept)| if *kept { value } else { 0.0 }).collect())
+        })
+    }
+
+    fn each<M: Module>(&mut self, model: &M, act: impl FnMut(&mut Triplets, Part, Parameter)) {
+        struct Each<'a, F> {
+            place: Place<'a>,
+            triplets: &'a mut IndexMap<String, Triplets>,
+            act: F,
+        }
+        impl<F: FnMut(&mut Triplets, Part, Parameter)> ModuleVisitor for Each<'_, F> {
+            fn enter_module(&mut self, name: &str, container: &str) {
+                self.place.enter(name, container);
+            }
+            fn exit_module(&mut self, _name: &str, _container: &str) {
+                self.place.exit();
+            }
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let entry = self.place.entry(param);
+                let Some(part) = triplet_part(&entry) else { return };
+                let Some(triplets) = self.triplets.get_mut(entry.module()) else { return };
+                // Outside of the graph: importance is measured, not trained.
+                let value = param.base().detach();
+                let value = if value.device().is_autodiff() { value.inner() } else { value };
+                let parameter = match D {
+                    1 => Parameter::Vector(param.id, value.reshape([-1])),
+                    _ => {
+                        let dims = value.dims();
+                        Parameter::Matrix(param.id, value.reshape([dims[0] as i64, -1]))
+                    }
+                };
+                (self.act)(triplets, part, parameter);
+            }
+        }
+        let naming = self.naming;
+        model.visit(&mut Each { place: Place::new(&naming), triplets: &mut self.triplets, act });
+    }
+}
+
+/// A parameter of a triplet.
+enum Parameter {
+    Matrix(ParamId, Tensor<2>),
+    Vector(ParamId, Tensor<1>),
+}
+
+/// Which part of the triplets a parameter holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    A,
+    B,
+    E,
+}
+
+fn triplet_part(entry: &Entry) -> Option<Part> {
+    if entry.kind != Kind::Adapter || !entry.path.contains(".AdaLora.") {
+        return None;
+    }
+    match entry.path.rsplit('.').next()? {
+        "a" => Some(Part::A),
+        "b" => Some(Part::B),
+        "e" => Some(Part::E),
+        _ => None,
+    }
+}
+
+/// The mean, over all factors A and B of AdaLoRA adapters, of ‖AAᵀ − I‖ or ‖BᵀB − I‖: to be added to the loss, times
+/// [`AdaLora::orthogonality`]. `None` for a model without such adapters.
+pub fn orthogonality<M: Module>(model: &M) -> Option<Tensor<1>> {
+    struct Penalty<'a> {
+        place: Place<'a>,
+        sum: Option<Tensor<1>>,
+        count: usize,
+    }
+    impl ModuleVisitor for Penalty<'_> {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.place.enter(name, container);
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.place.exit();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let Some(part @ (Part::A | Part::B)) = triplet_part(&self.place.entry(param)) else { return };
+            let factor = param.val();
+            let dims = factor.dims();
+            let factor: Tensor<2> = factor.reshape([dims[0] as i64, -1]);
+            let gram = match part {
+                Part::B => factor.clone().matmul(factor.transpose()),
+                _ => factor.clone().transpose().matmul(factor),
+            };
+            let eye = Tensor::eye(gram.dims()[0], &gram.device());
+            // The root has no slope at 0, which an orthonormal factor would reach.
+            let distance = (gram - eye).powi_scalar(2).sum().clamp_min(1e-20).sqrt();
+            self.sum = Some(match self.sum.take() {
+                Some(sum) => sum + distance,
+                None => distance,
+            });
+            self.count += 1;
+        }
+    }
+    let mut penalty = Penalty { place: Place::new(&Naming::BURN), sum: None, count: 0 };
+    model.visit(&mut penalty);
+    penalty.sum.map(|sum| sum / penalty.count as f64)
+}

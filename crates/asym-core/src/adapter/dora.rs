@@ -1,0 +1,141 @@
+//! W' = m · (W0 + s·B·A) / ‖W0 + s·B·A‖: DoRA, a magnitude per output beside LoRA's direction.
+//!
+//! Liu et al., 2024 (arXiv:2402.09353). The norm is a constant in backward (their section 4.3).
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::module::linear;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Adapter, Draw, Lora, LowRank, Owner, PeftTensor, Settings, Site};
+use crate::AdapterError;
+
+/// DoRA's settings: those of LoRA.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Dora(pub Lora);
+
+impl Settings for Dora {
+    fn name(&self) -> &'static str {
+        "DoRA"
+    }
+
+    fn label(&self) -> String {
+        let direction = self.0.label();
+        // DoRA's own direction is LoRA's; any other is named.
+        match direction.strip_prefix("LoRA ") {
+            Some(rank) => format!("DoRA {rank}"),
+            None => format!("DoRA {direction}"),
+        }
+    }
+
+    fn validate(&self) -> Result<(), AdapterError> {
+        self.0.validate()
+    }
+
+    fn check(&self, site: &Site) -> Result<(), AdapterError> {
+        site.check_linear(self.name())?;
+        self.0.check(site)
+    }
+
+    fn build(&self, site: &Site, draw: &mut Draw<'_>) -> Result<Option<Adapter>, AdapterError> {
+        let pair = self.0.pair(site, draw)?;
+        let magnitude = norm(&draw.weight, &pair);
+        Ok(Some(Adapter::Dora(DoraPair { pair, magnitude: Param::from_tensor(magnitude) })))
+    }
+
+    fn write(&self) -> Result<Map<String, Value>, serde_json::Error> {
+        Ok(self.0.write(true))
+    }
+}
+
+/// A factor pair and the magnitudes of the adapted weight.
+#[derive(Module, Debug)]
+pub struct DoraPair {
+    /// The pair that turns the weight.
+    pub pair: LowRank,
+    /// m, the length of each output's weights: `[d_output]`, trained.
+    pub magnitude: Param<Tensor<1>>,
+}
+
+impl DoraPair {
+    /// The output of the adapted layer. The dense update is never formed.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[..., d_input]`
+    /// - weight: `[d_input, d_output]`
+    /// - bias: `[d_output]`
+    /// - output: `[..., d_output]`
+    pub fn forward<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        weight: Tensor<2>,
+        bias: Option<Tensor<1>>,
+    ) -> Tensor<D> {
+        let gain = wide::<D>(self.gain(&weight));
+        let base = linear(input.clone(), weight.clone(), None);
+        let dropout = &self.pair.dropout;
+        let dropping = dropout.training.is_enabled() && input.device().is_autodiff() && dropout.prob > 0.0;
+        let output = if dropping {
+            // Dropout acts on what the adapter adds: all that differs from the frozen layer.
+            let dropped = dropout.forward(input);
+            let undropped = LowRank { dropout: burn::nn::DropoutConfig::new(0.0).init(), ..self.pair.clone() };
+            let turned = linear(dropped.clone(), weight, None);
+            base + turned * (gain.clone() - 1.0) + undropped.forward(dropped) * gain
+        } else {
+            (base + self.pair.forward(input)) * gain
+        };
+        match bias {
+            Some(bias) => output + wide::<D>(bias),
+            None => output,
+        }
+    }
+
+    /// The adapted weight.
+    pub(super) fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        let weight: Tensor<2> = matrix(base.clone());
+        let gain = self.gain(&weight).unsqueeze::<2>();
+        ((weight + self.pair.delta()) * gain).reshape(base.shape())
+    }
+
+    /// m / ‖W0 + s·B·A‖ of each output.
+    fn gain(&self, weight: &Tensor<2>) -> Tensor<1> {
+        self.magnitude.val() / norm(weight, &self.pair)
+    }
+
+    pub(super) fn peft_tensor(field: &str, dims: &[usize], owner: &Owner) -> Option<PeftTensor> {
+        match field {
+            "magnitude" => Some(PeftTensor::new("lora_magnitude_vector", dims)),
+            _ => LowRank::peft_tensor(field.strip_prefix("pair.")?, dims, owner),
+        }
+    }
+}
+
+/// ‖W0 + s·B·A‖ of each output, outside of the graph.
+///
+/// From ‖W0‖², ⟨W0, s·B·A⟩ and ‖s·B·A‖² through matrices that are r high, so that nothing as large as W0 is made.
+fn norm(weight: &Tensor<2>, pair: &LowRank) -> Tensor<1> {
+    let weight = weight.clone().detach();
+    let a = pair.a.val().detach().mul_scalar(pair.scale); // [d_input, r]
+    let b = pair.b.val().detach(); // [r, d_output]
+    let crossed = a.clone().transpose().matmul(weight.clone()) * 2.0; // [r, d_output]
+    let squared = a.clone().transpose().matmul(a).matmul(b.clone()); // [r, d_output]
+    let square = weight.powi_scalar(2).sum_dim(0) + (b * (crossed + squared)).sum_dim(0);
+    // A weight of zeros has no direction: 0 and not 0/0.
+    square.squeeze_dim::<1>(0).clamp_min(1e-24).sqrt()
+}
+
+/// A vector along the last of D axes.
+fn wide<const D: usize>(vector: Tensor<1>) -> Tensor<D> {
+    let [length] = vector.dims();
+    let mut shape = [1; D];
+    shape[D - 1] = length;
+    vector.reshape(shape)
+}
+
+fn matrix<const D: usize>(weight: Tensor<D>) -> Tensor<2> {
+    let dims = weight.dims();
+    weight.reshape([dims[0], dims[1..].iter().product()])
+}

@@ -1,0 +1,143 @@
+//! W' = l ⊙ W0: (IA)³, a trained factor for each output of a layer, or for each input of a feed-forward layer.
+//!
+//! Liu et al., 2022 (arXiv:2205.05638).
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{Adapter, Draw, PeftTensor, Settings, Site};
+use crate::{AdapterError, Targets};
+
+/// (IA)³'s settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ia3 {
+    /// The layers, among the targets, whose input is scaled: the second of each feed-forward pair. The others' output is.
+    pub feedforward: Targets,
+}
+
+impl Ia3 {
+    /// The layers that PEFT takes in BERT and RoBERTa, for [`AdapterConfig::targets`](crate::AdapterConfig::targets).
+    pub const BERT_TARGETS: [&'static str; 3] = ["key", "value", "output.dense"];
+
+    /// With these layers' input scaled.
+    pub fn new(feedforward: impl Into<Targets>) -> Self {
+        Self { feedforward: feedforward.into() }
+    }
+
+    fn scales_input(&self, module: &str) -> bool {
+        match &self.feedforward {
+            // PEFT compares ends here and not whole segments, so that `dense` finds `predense` too.
+            Targets::Names(wanted) => wanted.iter().any(|name| module.ends_with(name.as_str())),
+            Targets::Pattern(pattern) => {
+                regex::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|regex| regex.is_match(module))
+            }
+        }
+    }
+
+    pub(super) fn read(fields: Value) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            feedforward_modules: Targets,
+        }
+        let Fields { feedforward_modules: feedforward } = serde_json::from_value(fields)?;
+        Ok(Self { feedforward })
+    }
+}
+
+impl Settings for Ia3 {
+    fn name(&self) -> &'static str {
+        "(IA)³"
+    }
+
+    fn label(&self) -> String {
+        self.name().to_string()
+    }
+
+    fn validate(&self) -> Result<(), AdapterError> {
+        let Targets::Pattern(pattern) = &self.feedforward else { return Ok(()) };
+        regex::Regex::new(pattern)
+            .map(drop)
+            .map_err(|source| AdapterError::Pattern { pattern: pattern.clone(), source: Box::new(source) })
+    }
+
+    fn check(&self, site: &Site) -> Result<(), AdapterError> {
+        site.check_linear(self.name())?;
+        match site.bias && !site.factored && !self.scales_input(&site.module) {
+            true => Err(AdapterError::BiasOnDense { module: site.module.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    fn build(&self, site: &Site, draw: &mut Draw<'_>) -> Result<Option<Adapter>, AdapterError> {
+        let scales_input = self.scales_input(&site.module);
+        Ok(Some(Adapter::Ia3(Ia3Scale {
+            input: scales_input.then(|| draw.vector(site.d_input, 1.0)),
+            output: (!scales_input).then(|| draw.vector(site.d_output, 1.0)),
+        })))
+    }
+
+    fn write(&self) -> Result<Map<String, Value>, serde_json::Error> {
+        let fields = json!({
+            "peft_type": "IA3",
+            "feedforward_modules": self.feedforward,
+            "init_ia3_weights": true,
+        });
+        Ok(fields.as_object().cloned().unwrap_or_default())
+    }
+}
+
+/// The factors of one weight: either those of its inputs or those of its outputs.
+#[derive(Module, Debug)]
+pub struct Ia3Scale {
+    /// One factor an input: `[d_input]`, trained.
+    pub input: Option<Param<Tensor<1>>>,
+    /// One factor an output, its bias included: `[d_output]`, trained.
+    pub output: Option<Param<Tensor<1>>>,
+}
+
+impl Ia3Scale {
+    /// The output of the adapted layer, whose own is `base`.
+    pub(super) fn forward<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        base: impl Fn(&Tensor<D>) -> Tensor<D>,
+    ) -> Tensor<D> {
+        let input = match &self.input {
+            Some(scale) => input * scale.val().unsqueeze(),
+            None => input,
+        };
+        let output = base(&input);
+        match &self.output {
+            Some(scale) => output * scale.val().unsqueeze(),
+            None => output,
+        }
+    }
+
+    /// The adapted weight `[d_input, d_output]`.
+    pub(super) fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        let base = match &self.input {
+            Some(scale) => {
+                let mut column = [1; D];
+                column[0] = scale.shape()[0];
+                base * scale.val().reshape(column)
+            }
+            None => base,
+        };
+        match &self.output {
+            Some(scale) => base * scale.val().unsqueeze(),
+            None => base,
+        }
+    }
+
+    pub(super) fn peft_tensor(field: &str, dims: &[usize]) -> Option<PeftTensor> {
+        let &[length] = dims else { return None };
+        match field {
+            "input" => Some(PeftTensor::new("ia3_l", [1, length])),
+            "output" => Some(PeftTensor::new("ia3_l", [length, 1])),
+            _ => None,
+        }
+    }
+}

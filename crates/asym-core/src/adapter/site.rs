@@ -1,0 +1,171 @@
+//! What a method is told of the layer it adapts, and what it has to say about itself.
+
+use burn::module::Param;
+use burn::tensor::{Tensor, TensorData};
+use serde_json::{Map, Value};
+
+use super::{Adapter, Factor};
+use crate::AdapterError;
+use crate::init::Shape;
+use crate::layout::{Entry, Kind, Layer};
+use crate::random::stream;
+
+/// What a method's settings can do. One implementation a method, in the method's file.
+pub(crate) trait Settings {
+    /// The method's name, for people.
+    fn name(&self) -> &'static str;
+
+    /// What a table's row is called: the method and what distinguishes its variants.
+    fn label(&self) -> String;
+
+    /// Refuse settings that no model could make good.
+    fn validate(&self) -> Result<(), AdapterError>;
+
+    /// Refuse a layer that the method cannot adapt with these settings.
+    fn check(&self, site: &Site) -> Result<(), AdapterError>;
+
+    /// The adapter of a layer; `None` where these settings leave nothing of it.
+    fn build(&self, site: &Site, draw: &mut Draw<'_>) -> Result<Option<Adapter>, AdapterError>;
+
+    /// PEFT's fields for these settings. Fields that are not among them must be switched off in a folder that is read.
+    fn write(&self) -> Result<Map<String, Value>, serde_json::Error>;
+
+    /// The part of a tensor that is stored, where some of the rank was dropped: its shape and values in files.
+    fn prune(&self, _module: &str, _tensor: &str, shape: &[usize], values: Vec<f32>) -> (Vec<usize>, Vec<f32>) {
+        (shape.to_vec(), values)
+    }
+}
+
+/// A layer that gets an adapter.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    /// Its name in files.
+    pub(crate) module: String,
+    /// What it is.
+    pub(crate) layer: Layer,
+    /// Whether its forward passes through this crate.
+    pub(crate) factored: bool,
+    /// Whether it adds a bias.
+    pub(crate) bias: bool,
+    /// Features in; rows of an embedding; input channels times the kernel's size.
+    pub(crate) d_input: usize,
+    /// Features out.
+    pub(crate) d_output: usize,
+}
+
+impl Site {
+    /// The layer whose weight is `entry`; `None` if it is no weight that can be adapted.
+    pub(crate) fn new(entry: &Entry, bias: bool) -> Option<Self> {
+        let Kind::Weight { layer, factored } = entry.kind else { return None };
+        let (d_input, d_output) = match (layer, entry.shape.as_slice()) {
+            (Layer::Linear, &[d_output, d_input]) => (d_input, d_output),
+            (Layer::Embedding, &[rows, d_output]) => (rows, d_output),
+            (Layer::Conv2d, [channels_out, kernel @ ..]) => (kernel.iter().product(), *channels_out),
+            _ => return None,
+        };
+        Some(Self { module: entry.module().to_string(), layer, factored, bias, d_input, d_output })
+    }
+
+    /// Refuse a rank that is 0 or above min(d_input, d_output).
+    pub(crate) fn check_rank(&self, rank: usize) -> Result<(), AdapterError> {
+        let (d_input, d_output) = (self.d_input, self.d_output);
+        match (1..=d_input.min(d_output)).contains(&rank) {
+            true => Ok(()),
+            false => Err(AdapterError::Rank { module: self.module.clone(), rank, d_input, d_output }),
+        }
+    }
+
+    /// Refuse dropout where the adapter never sees the layer's input.
+    pub(crate) fn check_dropout(&self, dropout: f64) -> Result<(), AdapterError> {
+        match dropout > 0.0 && !self.factored {
+            true => Err(AdapterError::DropoutOnDense { module: self.module.clone(), dropout }),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuse anything but a linear layer.
+    pub(crate) fn check_linear(&self, method: &'static str) -> Result<(), AdapterError> {
+        match self.layer {
+            Layer::Linear => Ok(()),
+            layer => Err(AdapterError::Layer { module: self.module.clone(), method, found: layer }),
+        }
+    }
+}
+
+/// Where an adapter's first values come from.
+pub(crate) struct Draw<'a> {
+    /// The run's seed. Absent where a file brings the values: zeros cost the least.
+    pub(crate) seed: Option<u64>,
+    /// W0 as `[d_input, d_output]`.
+    pub(crate) weight: Tensor<2>,
+    /// What the adapters of all layers share.
+    pub(crate) shared: &'a mut Shared,
+}
+
+/// What the adapters of all layers share: drawn once, and one piece of memory.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// The largest d_input among the adapted layers.
+    pub(crate) max_input: usize,
+    /// The largest d_output among the adapted layers.
+    pub(crate) max_output: usize,
+    /// VeRA's projections Aᵀ `[max_input, r]` and Bᵀ `[r, max_output]`.
+    pub(crate) projections: Option<(Tensor<2>, Tensor<2>)>,
+}
+
+impl Draw<'_> {
+    /// The values of the factor called `name`, from the seed and that name, as Burn stores them.
+    pub(crate) fn values(&self, site: &Site, factor: Factor, name: &str, shape: Shape) -> Result<Tensor<2>, AdapterError> {
+        let values = match self.seed {
+            None => vec![0.0; shape.dims().iter().product()],
+            Some(seed) => factor
+                .init
+                .draw(shape, &self.weight, &mut stream(seed, name))
+                .map_err(|_| AdapterError::NoSvd { module: site.module.clone() })?,
+        };
+        Ok(Tensor::from_data(TensorData::new(values, shape.dims()), &self.weight.device()))
+    }
+
+    /// A factor of `site`, trained or frozen.
+    pub(crate) fn factor(
+        &self,
+        site: &Site,
+        factor: Factor,
+        field: &str,
+        shape: Shape,
+    ) -> Result<Param<Tensor<2>>, AdapterError> {
+        let values = self.values(site, factor, &format!("{}.{field}", site.module), shape)?;
+        Ok(Param::from_tensor(values).set_require_grad(factor.train))
+    }
+
+    /// A trained vector with one value throughout.
+    pub(crate) fn vector(&self, length: usize, value: f64) -> Param<Tensor<1>> {
+        Param::from_tensor(Tensor::full([length], value, &self.weight.device()))
+    }
+}
+
+/// The layer that carries an adapter, as its tensors in files have to know it.
+#[derive(Debug, Clone)]
+pub(crate) struct Owner {
+    /// What it is.
+    pub(crate) layer: Layer,
+    /// The shape of its weight in files.
+    pub(crate) shape: Vec<usize>,
+}
+
+/// How PEFT stores one tensor of an adapter. Burn's matrices are its transposes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PeftTensor {
+    /// Its name, behind the module's.
+    pub(crate) name: &'static str,
+    /// Its shape.
+    pub(crate) shape: Vec<usize>,
+    /// Whether it is stored once for all layers, without a module's name.
+    pub(crate) shared: bool,
+}
+
+impl PeftTensor {
+    pub(crate) fn new(name: &'static str, shape: impl Into<Vec<usize>>) -> Self {
+        Self { name, shape: shape.into(), shared: false }
+    }
+}

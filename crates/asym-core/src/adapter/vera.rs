@@ -1,0 +1,197 @@
+//! ΔW = (λ_b ⊙ B)·(λ_d ⊙ A): VeRA, one frozen random pair for all layers and two trained vectors for each.
+//!
+//! Kopiczko et al., 2024 (arXiv:2310.11454).
+
+use burn::module::{Module, Param};
+use burn::nn::{Dropout, DropoutConfig};
+use burn::tensor::Tensor;
+use burn::tensor::module::linear;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{Adapter, Draw, Factor, PeftTensor, Settings, Site};
+use crate::config::setting;
+use crate::init::Shape;
+use crate::{AdapterError, Init};
+
+/// VeRA's settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vera {
+    /// The rank r of the shared pair: any number from 1, since no factor of it is trained.
+    pub rank: usize,
+    /// What λ_d starts at. Default: 0.1.
+    #[serde(default = "default_d_initial")]
+    pub d_initial: f64,
+    /// Probability with which an element of the adapter's input is dropped in training. Default: 0.
+    ///
+    /// As with LoRA's frozen A, its mask is as wide as the input and kept for backward.
+    #[serde(default)]
+    pub dropout: f64,
+}
+
+const fn default_d_initial() -> f64 {
+    0.1
+}
+
+impl Vera {
+    /// VeRA as published: λ_d at 0.1, λ_b at 0, no dropout.
+    pub fn new(rank: usize) -> Self {
+        Self { rank, d_initial: default_d_initial(), dropout: 0.0 }
+    }
+
+    /// With this start of λ_d.
+    pub fn d_initial(mut self, value: f64) -> Self {
+        self.d_initial = value;
+        self
+    }
+
+    /// With this dropout on the adapter's input.
+    pub fn dropout(mut self, probability: f64) -> Self {
+        self.dropout = probability;
+        self
+    }
+
+    pub(super) fn read(fields: Value) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            r: usize,
+            #[serde(default = "default_d_initial")]
+            d_initial: f64,
+            #[serde(default)]
+            vera_dropout: f64,
+        }
+        let Fields { r: rank, d_initial, vera_dropout: dropout } = serde_json::from_value(fields)?;
+        Ok(Self { rank, d_initial, dropout })
+    }
+}
+
+impl Settings for Vera {
+    fn name(&self) -> &'static str {
+        "VeRA"
+    }
+
+    fn label(&self) -> String {
+        format!("VeRA r={}", self.rank)
+    }
+
+    fn validate(&self) -> Result<(), AdapterError> {
+        setting("rank", self.rank as f64, self.rank > 0, "at least 1")?;
+        setting("d_initial", self.d_initial, self.d_initial.is_finite(), "a number")?;
+        setting("dropout", self.dropout, (0.0..1.0).contains(&self.dropout), "from 0 to below 1")
+    }
+
+    fn check(&self, site: &Site) -> Result<(), AdapterError> {
+        site.check_linear(self.name())?;
+        site.check_dropout(self.dropout)
+    }
+
+    fn build(&self, site: &Site, draw: &mut Draw<'_>) -> Result<Option<Adapter>, AdapterError> {
+        let (a, b) = match draw.shared.projections.clone() {
+            Some(pair) => pair,
+            None => {
+                let (rank, frozen) = (self.rank, Factor::frozen(Init::Kaiming));
+                let a = Shape::A { d_input: draw.shared.max_input, rank };
+                let b = Shape::B { rank, d_output: draw.shared.max_output };
+                let pair = (draw.values(site, frozen, "vera_A", a)?, draw.values(site, frozen, "vera_B", b)?);
+                draw.shared.projections.insert(pair).clone()
+            }
+        };
+        let frozen = |tensor| Param::from_tensor(tensor).set_require_grad(false);
+        Ok(Some(Adapter::Vera(VeraScales {
+            a: frozen(a),
+            b: frozen(b),
+            lambda_d: draw.vector(self.rank, self.d_initial),
+            lambda_b: draw.vector(site.d_output, 0.0),
+            d_input: site.d_input,
+            dropout: DropoutConfig::new(self.dropout).init(),
+        })))
+    }
+
+    fn write(&self) -> Result<Map<String, Value>, serde_json::Error> {
+        let fields = json!({
+            "peft_type": "VERA",
+            "r": self.rank,
+            "d_initial": self.d_initial,
+            "vera_dropout": self.dropout,
+            "init_weights": true,
+            "save_projection": true,
+            // PEFT draws from it before it reads the projections; asym's come from the run's seed.
+            "projection_prng_key": 0,
+        });
+        Ok(fields.as_object().cloned().unwrap_or_default())
+    }
+}
+
+/// The vectors of one weight, and the pair that all share.
+///
+/// The pair is one piece of memory behind every layer of a model, from attaching or loading on; each layer uses the part
+/// that fits it.
+#[derive(Module, Debug)]
+pub struct VeraScales {
+    /// Aᵀ: `[max_input, r]`, frozen.
+    pub a: Param<Tensor<2>>,
+    /// Bᵀ: `[r, max_output]`, frozen.
+    pub b: Param<Tensor<2>>,
+    /// λ_d: `[r]`, trained.
+    pub lambda_d: Param<Tensor<1>>,
+    /// λ_b: `[d_output]`, trained.
+    pub lambda_b: Param<Tensor<1>>,
+    /// d_in of this layer.
+    pub d_input: usize,
+    /// Dropout on the adapter's input.
+    pub dropout: Dropout,
+}
+
+impl VeraScales {
+    /// The rank r.
+    pub fn rank(&self) -> usize {
+        self.a.shape()[1]
+    }
+
+    /// (λ_d ⊙ A)ᵀ `[d_input, r]` and (λ_b ⊙ B)ᵀ `[r, d_output]`.
+    fn factors(&self) -> (Tensor<2>, Tensor<2>) {
+        let (a, b) = self.slices();
+        (a * self.lambda_d.val().unsqueeze::<2>(), b * self.lambda_b.val().unsqueeze::<2>())
+    }
+
+    /// The parts of A and B that belong to this layer.
+    fn slices(&self) -> (Tensor<2>, Tensor<2>) {
+        let [d_output] = self.lambda_b.dims();
+        (self.a.val().narrow(0, 0, self.d_input), self.b.val().narrow(1, 0, d_output))
+    }
+
+    /// What the adapter adds to the layer's output.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[..., d_input]`
+    /// - output: `[..., d_output]`
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let (a, b) = self.slices();
+        // The vectors scale what is between the products: neither product's input is kept for backward.
+        let hidden = linear(self.dropout.forward(input), a, None);
+        let hidden = hidden * self.lambda_d.val().unsqueeze();
+        linear(hidden, b, None) * self.lambda_b.val().unsqueeze()
+    }
+
+    /// `[d_input, d_output]`: what merging adds to the weight.
+    pub fn delta(&self) -> Tensor<2> {
+        let (a, b) = self.factors();
+        a.matmul(b)
+    }
+
+    pub(super) fn peft_tensor(field: &str, dims: &[usize]) -> Option<PeftTensor> {
+        let shared = |name| match *dims {
+            [rows, columns] => Some(PeftTensor { name, shape: vec![columns, rows], shared: true }),
+            _ => None,
+        };
+        match field {
+            "a" => shared("vera_A"),
+            "b" => shared("vera_B"),
+            "lambda_b" => Some(PeftTensor::new("vera_lambda_b", dims)),
+            "lambda_d" => Some(PeftTensor::new("vera_lambda_d", dims)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The adapted convolution: the factored forward.
+
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor};
+
+use crate::Adapter;
+
+/// A two-dimensional convolution that can carry an adapter, in place of Burn's [`Conv2d`].
+///
+/// Without an adapter it computes what [`Conv2d`] does. With one it adds a convolution with r outputs followed by one of
+/// size 1, as PEFT does. With more than one group it composes the dense kernel instead: what PEFT's two convolutions mean
+/// then is no update of the kernel, and such adapters are not exchanged with it.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct AdaptedConv2d {
+    /// W0, `[channels_out, channels_in / groups, kernel_height, kernel_width]`, with the adapter attached where there is one.
+    pub weight: Param<Tensor<4>>,
+    /// The bias, `[channels_out]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    /// Steps of the kernel, along height and width.
+    pub stride: [usize; 2],
+    /// Steps between the kernel's elements.
+    pub dilation: [usize; 2],
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+    /// What stands around the input.
+    #[module(skip)]
+    pub padding: PaddingConfig2d,
+}
+
+impl AdaptedConv2d {
+    /// A convolution on `device` as Burn's configuration describes it, without an adapter.
+    pub fn new(config: &Conv2dConfig, device: &Device) -> Self {
+        config.init(device).into()
+    }
+
+    /// Apply the convolution.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[batch, channels_in, height, width]`
+    /// - output: `[batch, channels_out, height_out, width_out]`
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = input.dims();
+        let [_, _, kernel_height, kernel_width] = self.weight.shape().dims();
+        let kernel = [kernel_height, kernel_width];
+        let padding = pairs(&self.padding, [height, width], kernel, self.stride);
+        let options = ConvOptions::new_with_padding(self.stride, padding, self.dilation, self.groups);
+        let bias = self.bias.as_ref().map(Param::val);
+
+        match self.weight.reparameterization::<Adapter>() {
+            Some(adapter) => adapter.conv2d(input, self.weight.base(), bias, options),
+            // `val` and not `base`: a reparameterization of another crate must keep its effect.
+            None => conv2d(input, self.weight.val(), bias, options),
+        }
+    }
+}
+
+/// What stands before and behind the input, along height and width. Burn keeps its own function to itself.
+fn pairs(padding: &PaddingConfig2d, size: [usize; 2], kernel: [usize; 2], stride: [usize; 2]) -> [(usize, usize); 2] {
+    match *padding {
+        PaddingConfig2d::Valid => [(0, 0); 2],
+        PaddingConfig2d::Explicit(top, left, bottom, right) => [(top, bottom), (left, right)],
+        // As many outputs as steps fit into the input; where the rest is odd, the end has one more.
+        PaddingConfig2d::Same => [0, 1].map(|axis| {
+            let steps = size[axis].div_ceil(stride[axis]).saturating_sub(1);
+            let rest = (steps * stride[axis] + kernel[axis]).saturating_sub(size[axis]);
+            (rest / 2, rest - rest / 2)
+        }),
+    }
+}
+
+impl From<Conv2d> for AdaptedConv2d {
+    fn from(conv: Conv2d) -> Self {
+        let Conv2d { weight, bias, stride, dilation, groups, padding, .. } = conv;
+        Self { weight, bias, stride, dilation, groups, padding }
+    }
+}
+
+impl ModuleDisplay for AdaptedConv2d {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new().with_new_line_after_attribute(false).optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let [channels_out, channels_in, ..] = self.weight.lazy_shape().dims::<4>();
+        let content = content.add("ch_in", &(channels_in * self.groups)).add("ch_out", &channels_out);
+        match self.weight.reparameterization::<Adapter>() {
+            Some(adapter) => content.add("adapter", &adapter.describe()).optional(),
+            None => content.optional(),
+        }
+    }
+}

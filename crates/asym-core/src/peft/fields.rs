@@ -1,0 +1,260 @@
+//! `adapter_config.json`: what is common to all methods. What is a method's own is in the method's file.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{CONFIG, SaveOptions};
+use crate::adapter::Method;
+use crate::config::Layers;
+use crate::layout::{self, Entry, Kind};
+use crate::{AdapterConfig, AdapterError, Bias, Targets};
+
+/// The configuration as PEFT writes it.
+pub(super) fn write(
+    config: &AdapterConfig,
+    entries: &[Entry],
+    adapted: &HashSet<String>,
+    options: &SaveOptions<'_>,
+) -> Result<Map<String, Value>, serde_json::Error> {
+    let mut fields = config.method.settings().write()?;
+    let common = json!({
+        "task_type": options.task_type,
+        "base_model_name_or_path": options.base_model,
+        "revision": null,
+        "inference_mode": true,
+        "fan_in_fan_out": false,
+        "target_modules": target_modules(config, entries, adapted),
+        "modules_to_save": match config.modules_to_save.is_empty() {
+            true => Value::Null,
+            false => json!(config.modules_to_save),
+        },
+    });
+    fields.extend(common.as_object().cloned().unwrap_or_default());
+    // (IA)³ has no such field, and PEFT's class refuses what it does not know.
+    if !matches!(config.method, Method::Ia3(_)) {
+        fields.insert("bias".into(), json!(bias_name(config)));
+    }
+    Ok(fields)
+}
+
+fn bias_name(config: &AdapterConfig) -> &'static str {
+    match (config.bias, &config.method) {
+        (Bias::None, _) => "none",
+        (Bias::All, _) => "all",
+        (Bias::Adapted, Method::Vera(_)) => "vera_only",
+        (Bias::Adapted, _) => "lora_only",
+    }
+}
+
+/// The targets as a list that PEFT resolves to the modules that are adapted here: the names as they were given where they
+/// name those modules and no other, else every module by its whole name.
+///
+/// So exclusions and numbered layers need no fields of their own, which not every method of PEFT has.
+fn target_modules(config: &AdapterConfig, entries: &[Entry], adapted: &HashSet<String>) -> Vec<String> {
+    if let Targets::Names(names) = &config.targets {
+        let exactly = entries
+            .iter()
+            .filter(|entry| matches!(entry.kind, Kind::Weight { .. }))
+            .filter(|entry| !config.modules_to_save.iter().any(|name| layout::within(&entry.name, name)))
+            .filter(|entry| names.iter().any(|name| layout::names(entry.module(), name)))
+            .all(|entry| adapted.contains(entry.module()));
+        // PEFT wraps layers whose rank was pruned to nothing, and asym does not.
+        if exactly || matches!(&config.method, Method::AdaLora(settings) if !settings.rank_pattern.is_empty()) {
+            return names.clone();
+        }
+    }
+    let mut modules: Vec<String> = Vec::new();
+    for entry in entries.iter().filter(|entry| matches!(entry.kind, Kind::Weight { .. })) {
+        if adapted.contains(entry.module()) {
+            modules.push(entry.module().to_string());
+        }
+    }
+    modules
+}
+
+/// The adapter that a folder in PEFT's format describes.
+///
+/// # Errors
+///
+/// A missing file, one that is no JSON, or a field that is neither understood nor at its default.
+pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterError> {
+    let folder = folder.as_ref();
+    let path = folder.join(CONFIG);
+    let fields = open(folder)?;
+    let invalid = |source| AdapterError::Json { path: path.clone(), source };
+    let refuse = |field: &str, value: &Value, supported: &str| AdapterError::UnsupportedField {
+        path: path.clone(),
+        field: field.to_string(),
+        found: value.to_string(),
+        supported: supported.to_string(),
+    };
+
+    // The kind first: in an adapter of another kind every other field is beside the point.
+    let Some(kind) = fields.get("peft_type") else {
+        return Err(invalid(serde::de::Error::missing_field("peft_type")));
+    };
+    let Some(method) = Method::read(&fields) else {
+        return Err(refuse("peft_type", kind, Method::PEFT_TYPES));
+    };
+    // Fields that switch something off may come with values that the method alone would find wrong.
+    if let Some((field, value, supported)) =
+        fields.iter().find_map(|(field, value)| Some((field, value, common_objection(field, value)?)))
+    {
+        return Err(refuse(field, value, supported));
+    }
+    let method = method.map_err(invalid)?;
+    let known = method.settings().write().map_err(invalid)?;
+    let unknown = |field: &str, value: &Value| !is_common(field) && !known.contains_key(field) && !is_off(value);
+    if let Some((field, value)) = fields.iter().find(|(field, value)| unknown(field, value)) {
+        return Err(refuse(field, value, "nothing (null, false or empty)"));
+    }
+
+    #[derive(Deserialize)]
+    struct Common {
+        target_modules: Targets,
+        exclude_modules: Option<Targets>,
+        modules_to_save: Option<Vec<String>>,
+        layers_to_transform: Option<OneOrMany<usize>>,
+        layers_pattern: Option<OneOrMany<String>>,
+        #[serde(default)]
+        bias: Option<String>,
+    }
+    let common: Common = serde_json::from_value(Value::Object(fields)).map_err(invalid)?;
+    let layers = common.layers_to_transform.map(OneOrMany::list).filter(|indices| !indices.is_empty());
+    let config = AdapterConfig {
+        method,
+        targets: common.target_modules,
+        exclude: common.exclude_modules.filter(|modules| *modules != Targets::Names(Vec::new())),
+        bias: match common.bias.as_deref() {
+            None | Some("none") => Bias::None,
+            Some("all") => Bias::All,
+            Some(_) => Bias::Adapted,
+        },
+        modules_to_save: common.modules_to_save.unwrap_or_default(),
+        layers: layers.map(|indices| Layers {
+            indices,
+            lists: common.layers_pattern.map(OneOrMany::list).unwrap_or_default(),
+        }),
+    };
+    config.validate()?;
+    Ok(config)
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    fn list(self) -> Vec<T> {
+        match self {
+            Self::One(value) => vec![value],
+            Self::Many(values) => values,
+        }
+    }
+}
+
+fn open(folder: &Path) -> Result<Map<String, Value>, AdapterError> {
+    let path = folder.join(CONFIG);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(AdapterError::NoAdapter { path: folder.to_path_buf(), missing: CONFIG, hint: "" });
+        }
+        Err(source) => return Err(AdapterError::Io { path, source }),
+    };
+    serde_json::from_str(&text).map_err(|source| AdapterError::Json { path, source })
+}
+
+/// The folder of the base model that an adapter folder names, if it names one.
+///
+/// A relative path is looked for where the program runs, as PEFT does, and then beside the adapter, so that a folder with
+/// both can be moved.
+///
+/// # Errors
+///
+/// As [`read_config`] for the file itself; [`AdapterError::BaseModel`] where no such folder is here, such as for a name on
+/// the Hub.
+pub fn base_model(folder: impl AsRef<Path>) -> Result<Option<PathBuf>, AdapterError> {
+    let folder = folder.as_ref();
+    let fields = open(folder)?;
+    let Some(name) = fields.get("base_model_name_or_path").and_then(Value::as_str).filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    [PathBuf::from(name), folder.join(name)]
+        .into_iter()
+        .find(|path| path.is_dir())
+        .map(Some)
+        .ok_or_else(|| AdapterError::BaseModel { path: folder.join(CONFIG), name: name.to_string() })
+}
+
+/// Fields of every method that are read, or say where an adapter comes from, or belong to a feature that another field
+/// switches on.
+fn is_common(field: &str) -> bool {
+    const READ: &[&str] = &[
+        "bias",
+        "exclude_modules",
+        "layers_pattern",
+        "layers_to_transform",
+        "modules_to_save",
+        "peft_type",
+        "target_modules",
+    ];
+    const WITHOUT_EFFECT: &[&str] = &[
+        "auto_mapping",
+        "base_model_name_or_path",
+        "inference_mode",
+        "megatron_core",
+        "peft_version",
+        "qalora_group_size",
+        "revision",
+        "task_type",
+    ];
+    READ.contains(&field) || WITHOUT_EFFECT.contains(&field)
+}
+
+/// Whether a field is switched off. One that is not known is accepted in this case only, so that a new feature of PEFT is
+/// refused by name and never ignored.
+fn is_off(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
+/// What a field whose name is known would have to be, where its value is not supported.
+fn common_objection(field: &str, value: &Value) -> Option<&'static str> {
+    let (supported, expected) = match field {
+        "bias" => (
+            matches!(value.as_str(), None | Some("none" | "all" | "lora_only" | "vera_only")),
+            "\"none\", \"all\", \"lora_only\" or \"vera_only\"",
+        ),
+        // The others, pissa and its kind, change the base weights.
+        "init_lora_weights" => (
+            value.is_boolean() || value.is_null() || value == "gaussian" || value == "orthogonal",
+            "true, false, \"gaussian\" or \"orthogonal\", which leave the base weights as they are; convert such an \
+             adapter in PEFT first, with path_initial_model_for_weight_conversion of save_pretrained",
+        ),
+        "init_weights" | "init_ia3_weights" => (value.is_boolean() || value.is_null(), "true or false"),
+        "save_projection" => (
+            value == true,
+            "true: the projections of VeRA come from PyTorch's generator, and the folder must hold them",
+        ),
+        _ => return None,
+    };
+    (!supported).then_some(expected)
+}
+
+/// Whether `key` is a copy that PEFT writes, with `bias="all"`, of the biases of a module that is trained whole.
+pub(super) fn is_repeated_bias(key: &str, config: &AdapterConfig) -> bool {
+    config.bias == Bias::All
+        && key.ends_with(".bias")
+        && (key.contains(".original_module.") || key.contains(".modules_to_save."))
+}
