@@ -9,7 +9,7 @@
 
 use asym::core::{AdaptedLinear, AdaptedLinearConfig, AdapterConfig, Lora};
 use asym::tasks::memory;
-use burn::module::{Lora, Module};
+use burn::module::{Lora as BurnLora, Module};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 
@@ -157,7 +157,7 @@ fn six_layers(device: &Device) {
     let dropped = factored(AdapterConfig::new(Lora::b_only(8).dropout(0.1)));
     let dense_trained = dense(AdapterConfig::lora(8));
     let dense_frozen = dense(AdapterConfig::b_only(8));
-    let burn = Dense::new(6, WIDTH, device).apply_lora(Lora::new(8, 16.0));
+    let burn = Dense::new(6, WIDTH, device).apply_lora(BurnLora::new(8, 16.0));
     let burn = retained(|input| burn.forward(input), WIDTH, device);
     println!("\nsix 768 x 768 layers, r = 8, 1024 tokens            | MiB      | of LoRA's");
     row("LoRA: A and B trained", trained, trained);

@@ -62,8 +62,11 @@ fn models_give_the_logits_of_transformers() {
 
 #[test]
 fn adapters_give_the_logits_of_peft() {
-    check_adapter(&fixture("roberta-classifier"), &fixture("peft-lora"));
     check_adapter(&fixture("bert-classifier"), &fixture("peft-bert-lora"));
+    let methods = ["lora", "dora", "adalora", "vera", "ia3", "patterns", "bias-all", "embedding"];
+    for method in methods {
+        check_adapter(&fixture("roberta-classifier"), &fixture(&format!("peft-{method}")));
+    }
 }
 
 #[test]
@@ -72,7 +75,9 @@ fn shared_reference_is_met() {
     for name in ["roberta-sequence-classification", "bert-sequence-classification", "roberta-masked-lm"] {
         check(&reference.join(name), &reference.join(name), &[], "logits");
     }
-    check_adapter(&reference.join("roberta-sequence-classification"), &reference.join("peft/lora"));
+    for adapter in ["lora", "lora-patterns", "lora-rslora-bias", "dora", "adalora", "vera", "ia3"] {
+        check_adapter(&reference.join("roberta-sequence-classification"), &reference.join("peft").join(adapter));
+    }
 }
 
 #[test]
@@ -88,6 +93,42 @@ fn a_masked_language_model_takes_the_head_of_its_adapter() {
     let run = predict(&model, &adapter.join("inputs.safetensors"), &output, &more);
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     assert_eq!(read(&output)["logits"].shape, [3, 3]);
+}
+
+#[test]
+fn an_adapter_finds_its_base_model() {
+    // `../roberta-classifier`, beside the adapter and wherever the program runs.
+    let (adapter, output) = (fixture("peft-lora"), scratch("predict-base").join("logits.safetensors"));
+    let run = asym([
+        OsStr::new("predict"),
+        "--adapter".as_ref(),
+        adapter.as_os_str(),
+        "--inputs".as_ref(),
+        adapter.join("inputs.safetensors").as_os_str(),
+        "--output".as_ref(),
+        output.as_os_str(),
+    ]);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let expected = &read(&adapter.join("expected.safetensors"))["logits"];
+    assert!(difference(&read(&output)["logits"].f32(), &expected.f32()) < TOLERANCE);
+
+    let lost = copy(&adapter, "predict-base-lost");
+    let inspect = |folder: &Path| asym([OsStr::new("inspect"), "--adapter".as_ref(), folder.as_os_str()]);
+    for (base, part) in [(Some("somebody/some-model"), "somebody/some-model"), (None, "--model")] {
+        edit_json(&lost.join("adapter_config.json"), |config| {
+            config.insert("base_model_name_or_path".into(), serde_json::json!(base));
+        });
+        let run = inspect(&lost);
+        let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(!run.status.success() && stderr.contains(part), "{stderr}");
+        assert!(stderr.contains(lost.to_str().unwrap()), "{stderr}");
+    }
+    edit_json(&lost.join("adapter_config.json"), |config| {
+        config.insert("base_model_name_or_path".into(), serde_json::json!(asym::embedded::NAME));
+    });
+    // The embedded model has more layers: it is found, and refused for what the adapter lacks.
+    let stderr = String::from_utf8_lossy(&inspect(&lost).stderr).into_owned();
+    assert!(stderr.contains("missing") && stderr.contains("encoder.layer.3"), "{stderr}");
 }
 
 #[test]

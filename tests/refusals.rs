@@ -210,22 +210,51 @@ fn adapters_that_do_not_fit_are_refused() {
 
 #[test]
 fn adapters_of_another_kind_are_refused_by_field_and_value() {
-    let Some(reference) = reference("the refusal of adapters that are not supported") else { return };
-    let model = reference.join("roberta-sequence-classification");
-    let cases: [(&str, &[&str]); 6] = [
-        ("ia3", &["peft_type", "IA3"]),
-        ("adalora", &["peft_type", "ADALORA"]),
-        ("vera", &["peft_type", "VERA"]),
-        ("dora", &["use_dora", "true"]),
-        ("lora-rslora-bias", &["bias", "lora_only"]),
-        ("lora-patterns", &["alpha_pattern"]),
-    ];
-    for (name, parts) in cases {
-        let folder = reference.join("peft").join(name);
-        let path = folder.join("adapter_config.json");
-        let parts = [parts, &[text(&path)]].concat();
-        refused(name, &model, &folder.join("inputs.safetensors"), &adapter(&folder), &parts);
+    let model = fixture("roberta-classifier");
+    let inputs = model.join("inputs.safetensors");
+    let changed = |from: &str, field: &str, value: serde_json::Value, parts: &[&str]| {
+        let folder = copy(&fixture(from), &format!("bad-{from}-{field}-{value}").replace(['"', '/'], ""));
+        edit_json(&folder.join("adapter_config.json"), |config| drop(config.insert(field.into(), value)));
+        refused(field, &model, &inputs, &adapter(&folder), &[parts, &["adapter_config.json", field.trim_start_matches("lora_")]].concat());
+    };
+    // They change the base weights.
+    for init in ["pissa", "pissa_niter_16", "olora", "corda", "loftq", "eva", "lora_ga"] {
+        changed("peft-lora", "init_lora_weights", init.into(), &[init, "path_initial_model_for_weight_conversion"]);
     }
+    for kind in ["BOFT", "LOHA", "PREFIX_TUNING"] {
+        changed("peft-lora", "peft_type", kind.into(), &[kind, "\"LORA\"", "\"VERA\""]);
+    }
+    changed("peft-vera", "save_projection", false.into(), &["false", "generator"]);
+    changed("peft-ia3", "fan_in_fan_out", true.into(), &["true"]);
+    changed("peft-adalora", "use_dora", true.into(), &["true"]);
+    changed("peft-adalora", "alpha_pattern", serde_json::json!({"query": 3}), &["query"]);
+    changed("peft-lora", "bias", "vera".into(), &["vera", "lora_only"]);
+    changed("peft-lora", "lora_alpha", (-1).into(), &["positive"]);
+    changed("peft-lora", "lora_dropout", 1.into(), &["below 1"]);
+}
+
+#[test]
+fn tensors_that_do_not_fit_their_configuration_are_refused() {
+    let model = fixture("roberta-classifier");
+    let inputs = model.join("inputs.safetensors");
+    let with = |from: &str, name: &str, field: &str, value: serde_json::Value, parts: &[&str]| {
+        let folder = copy(&fixture(from), name);
+        edit_json(&folder.join("adapter_config.json"), |config| drop(config.insert(field.into(), value)));
+        refused(name, &model, &inputs, &adapter(&folder), parts);
+    };
+    with("peft-lora", "rank-smaller", "r", 2.into(), &["lora_A.weight", "[3, 24]", "[2, 24]"]);
+    with("peft-lora", "rank-too-large", "r", 25.into(), &["rank 25", "from 1 to 24"]);
+    with("peft-patterns", "pattern-rank", "rank_pattern", serde_json::json!({"query": 2}), &["lora_A.weight", "[2, 24]"]);
+    with("peft-adalora", "initial-rank", "init_r", 6.into(), &["rank_pattern", "5", "6"]);
+    with("peft-vera", "vera-rank", "r", 5.into(), &["vera_A", "[7, 24]", "[5, 24]"]);
+    with("peft-dora", "no-dora", "use_dora", false.into(), &["unexpected", "lora_magnitude_vector"]);
+
+    let folder = copy(&fixture("peft-vera"), "no-projections");
+    let mut tensors = read(&folder.join("adapter_model.safetensors"));
+    tensors.retain(|key, _| !key.contains("vera_A") && !key.contains("vera_B"));
+    write(&folder.join("adapter_model.safetensors"), &tensors, None);
+    let parts = ["base_model.vera_A", "base_model.vera_B", "save_projection"];
+    refused("no-projections", &model, &inputs, &adapter(&folder), &parts);
 }
 
 #[test]

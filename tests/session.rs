@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use asym::core::{AdapterConfig, Factor, Init, Lora, load_adapter};
+use asym::core::{AdaLora, AdapterConfig, Bias, Dora, Factor, Ia3, Init, Lora, Method, Vera, load_adapter};
 use asym::models::{
     Checkpoint, EncoderConfig, EncoderModel, Family, FileDtype, MaskedLanguageModel, SequenceClassifier,
 };
@@ -208,6 +208,86 @@ fn a_run_leaves_what_a_report_needs() {
     assert!(matches!(&refused, TaskError::OutputExists { path } if *path == folder), "{refused}");
     assert!(refused.to_string().contains(folder.to_str().unwrap()));
     assert_eq!(text("results.json"), json(&result));
+}
+
+/// Every method trains, and its folder holds what was trained.
+#[test]
+fn every_method_trains() {
+    let _alone = alone();
+    let (base, data) = (base(0.0), data(60, 20));
+    let methods: [(&str, AdapterConfig); 5] = [
+        ("dora", AdapterConfig::new(Dora(Lora::b_only(3)))),
+        ("adalora", AdapterConfig::new(AdaLora::new(4, 2))),
+        ("vera", AdapterConfig::new(Vera::new(16)).bias(Bias::Adapted)),
+        ("ia3", AdapterConfig::new(Ia3::new(["output.dense"])).targets(Ia3::BERT_TARGETS)),
+        ("patterns", AdapterConfig::new(Lora::new(3).rank_of("layer.1.*value", 2)).bias(Bias::All)),
+    ];
+    for (name, config) in methods {
+        let folder = scratch(&format!("session-method-{name}")).join("run");
+        let recipe = Recipe { epochs: 3, tuning: Tuning::Adapter(config), ..recipe() };
+        let result = run(&base, &data, &recipe, Some(&folder)).unwrap();
+        assert_eq!(toml::from_str::<Recipe>(&std::fs::read_to_string(folder.join("recipe.toml")).unwrap()).unwrap(), recipe);
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        let steps = result.losses.len() / 3;
+        let (first, last) = (mean(&result.losses[..steps]), mean(&result.losses[2 * steps..]));
+        println!("{name}: {} trained, loss {first:.3} to {last:.3}", result.trainable);
+        assert!(last < first, "{name}: {first} to {last}");
+
+        // The folder's adapter scores as the run did.
+        let (model, read) = load(&base, &folder);
+        let Method::AdaLora(settings) = &read.method else { continue };
+        // 24 steps: ranks fall from the second on and stay for the last seven.
+        assert_eq!((settings.warmup_steps, settings.final_steps, settings.total_steps), (2, 7, Some(24)));
+        let left: usize = settings.rank_pattern.values().flatten().filter(|kept| **kept).count();
+        assert!(settings.rank_pattern.len() == 4 && left <= 2 * 4 && left > 0, "{:?}", settings.rank_pattern);
+        let entries = asym::core::layout::entries(&model, &model.naming());
+        let stored: usize =
+            entries.iter().filter(|entry| entry.field() == "lora_E").map(|entry| entry.shape[0]).sum();
+        assert_eq!(stored, left, "what was dropped is not saved");
+    }
+}
+
+/// LoRA+ and LoRA-FA change what they should and nothing else.
+#[test]
+fn factors_have_rates_and_gradients_of_their_own() {
+    let _alone = alone();
+    let (base, data) = (base(0.0), data(16, 8));
+    // One step at the peak: Adam moves every value by the learning rate.
+    let moved = |recipe: Recipe| {
+        let folder = scratch("session-rates").join("run");
+        let recipe = Recipe { epochs: 1, batch_size: 16, weight_decay: 0.0, ..recipe };
+        run(&base, &data, &recipe, Some(&folder)).unwrap();
+        let after = read(&folder.join("adapter/adapter_model.safetensors"));
+        let largest = |part: &str| {
+            let of = after.iter().filter(|(key, _)| key.ends_with(part));
+            of.flat_map(|(_, tensor)| tensor.f32()).fold(0.0f32, |largest, value| largest.max(value.abs()))
+        };
+        (largest("lora_A.weight"), largest("lora_B.weight"), largest("out_proj.bias"))
+    };
+    // Both factors start so that a move is seen: A at 0, whose gradient is not 0 where B is not.
+    let both = Lora::new(3).a(Factor::trained(Init::Zero)).b(Factor::frozen(Init::Orthonormal));
+    let a_only = Recipe { tuning: Tuning::Adapter(AdapterConfig::new(both)), ..recipe() };
+    let b_only = recipe();
+    let close = |value: f32, expected: f32| (value - expected).abs() < 1e-3 * expected;
+    assert!(close(moved(a_only.clone()).0, 1e-2));
+    assert!(close(moved(b_only.clone()).1, 1e-2));
+    let ratio = |recipe: Recipe| Recipe { b_learning_rate_ratio: Some(4.0), ..recipe };
+    let (a, _, bias) = moved(ratio(a_only.clone()));
+    assert!(close(a, 1e-2), "A keeps the base rate: {a}");
+    assert!(close(bias, 4e-2), "vectors take B's: {bias}");
+    let b = moved(ratio(b_only.clone())).1;
+    assert!(close(b, 4e-2), "B moves four times as fast: {b}");
+
+    let projected = |recipe: Recipe| Recipe { projected_gradient: true, ..recipe };
+    // A gradient's size does not matter to Adam, and for an orthonormal A its direction stays.
+    assert!(close(moved(projected(b_only)).1, 1e-2));
+    let folder = scratch("session-rates").join("refused");
+    let error = run(&base, &data, &projected(a_only), Some(&folder)).unwrap_err().to_string();
+    assert!(error.contains("projected_gradient") && !folder.exists(), "{error}");
+    let short = AdapterConfig::new(AdaLora::new(4, 2).schedule(3, 1, 1));
+    let short = Recipe { tuning: Tuning::Adapter(short), ..recipe() };
+    let error = run(&base, &data, &short, Some(&folder)).unwrap_err().to_string();
+    assert!(error.contains("total_steps") && !folder.exists(), "{error}");
 }
 
 #[test]

@@ -46,6 +46,23 @@ def labels_of(stored):
     return None
 
 
+def load(base, adapter):
+    """PEFT's model and its report of missing and unexpected keys, which from_pretrained drops."""
+    reports, load_adapter = [], peft.PeftModel.load_adapter
+
+    def reporting(self, *arguments, **options):
+        reports.append(load_adapter(self, *arguments, **options))
+        return reports[-1]
+
+    peft.PeftModel.load_adapter = reporting
+    try:
+        adapted = peft.PeftModel.from_pretrained(base, adapter).eval()
+    finally:
+        peft.PeftModel.load_adapter = load_adapter
+    (report,) = reports
+    return adapted, report
+
+
 def check(asym, folder, model, inputs):
     adapter = folder if (folder / "adapter_config.json").exists() else folder / "adapter"
     config = json.loads((adapter / "adapter_config.json").read_text())
@@ -58,9 +75,7 @@ def check(asym, folder, model, inputs):
     base = transformers.AutoModelForSequenceClassification.from_pretrained(
         model, attn_implementation="eager", **({"num_labels": labels} if labels else {})
     )
-    adapted = peft.PeftModel.from_pretrained(base, adapter).eval()
-    # from_pretrained loads with strict=False and drops the report, so the same file is loaded once more for it.
-    result = adapted.load_adapter(adapter, adapter_name="default")
+    adapted, result = load(base, adapter)
     missing = [key for key in result.missing_keys if any(word in key for word in OF_ADAPTERS)]
     assert not missing, f"{folder}: missing {missing}"
     assert not result.unexpected_keys, f"{folder}: unexpected {result.unexpected_keys}"
@@ -78,7 +93,10 @@ def check(asym, folder, model, inputs):
     batch = load_file(inputs)
     with torch.no_grad():
         logits = adapted(**batch).logits
-        plain = adapted.unload()(**batch).logits
+        for module in adapted.modules():
+            if isinstance(module, BaseTunerLayer):
+                module.enable_adapters(False)
+        plain = adapted(**batch).logits
     effect = (logits - plain).abs().max().item()
     difference = (logits - predict(asym, model, adapter, inputs)).abs().max().item()
     print(

@@ -169,6 +169,14 @@ pub enum AdapterError {
         /// What is wrong with it.
         source: safetensors::SafeTensorError,
     },
+    /// A configuration whose settings are refused.
+    #[error("{}: {source}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: Box<AdapterError>,
+    },
     /// A field of `adapter_config.json` that this version does not understand.
     #[error("{}: `{field}` is {found}, which is not supported here; supported: {supported}", path.display())]
     UnsupportedField {

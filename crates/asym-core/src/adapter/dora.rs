@@ -41,7 +41,8 @@ impl Settings for Dora {
 
     fn build(&self, site: &Site, draw: &mut Draw<'_>) -> Result<Option<Adapter>, AdapterError> {
         let pair = self.0.pair(site, draw)?;
-        let magnitude = norm(&draw.weight, &pair);
+        // A leaf of the graph, which is what can be trained.
+        let magnitude = norm(&draw.weight, &pair).detach();
         Ok(Some(Adapter::Dora(DoraPair { pair, magnitude: Param::from_tensor(magnitude) })))
     }
 

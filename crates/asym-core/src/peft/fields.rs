@@ -139,8 +139,10 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
             lists: common.layers_pattern.map(OneOrMany::list).unwrap_or_default(),
         }),
     };
-    config.validate()?;
-    Ok(config)
+    match config.validate() {
+        Ok(()) => Ok(config),
+        Err(source) => Err(AdapterError::Refused { path, source: Box::new(source) }),
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,101 @@
+//! AdaLoRA finds where rank is needed.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use asym_core::{
+    AdaLora, AdaptedLinear, AdaptedLinearConfig, AdapterConfig, AdapterError, Naming, RankAllocator, orthogonality,
+};
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::{Device, Distribution, Tensor};
+
+/// Two layers side by side, whose outputs are added.
+#[derive(Module, Debug)]
+struct Model {
+    needed: AdaptedLinear,
+    idle: AdaptedLinear,
+}
+
+impl Model {
+    fn new(device: &Device) -> Self {
+        let layer = || AdaptedLinearConfig::new(16, 12).with_bias(false).init(device);
+        Self { needed: layer(), idle: layer() }
+    }
+
+    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        let halves = input.split(16, 1);
+        self.needed.forward(halves[0].clone()) + self.idle.forward(halves[1].clone())
+    }
+}
+
+/// The ranks that are left of two layers of rank 6 with a budget of 3 for each, after learning an update of `rank` in the
+/// first layer alone.
+fn learned(rank: usize) -> Vec<usize> {
+    let device = Device::default().autodiff();
+    device.seed(3);
+    let random = |shape| Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), &device);
+    let plain = Model::new(&device);
+    let update = random([16, rank]).matmul(random([rank, 12]));
+    let settings = AdaLora::new(6, 3).schedule(30, 5, 60).total_steps(300);
+    let config = AdapterConfig::new(settings.clone()).targets(["needed", "idle"]);
+    let mut model = config.attach(plain.clone(), 5).unwrap();
+    let mut allocator = RankAllocator::new(&settings, &model, &Naming::BURN).unwrap();
+    let mut optimizer = AdamConfig::new().init();
+    let mut last = f32::MAX;
+    for step in 0..300 {
+        let input = random([64, 32]);
+        let target = plain.forward(input.clone()) + input.clone().narrow(1, 0, 16).matmul(update.clone());
+        let loss = (model.forward(input) - target.detach()).powi_scalar(2).mean();
+        last = loss.clone().into_scalar();
+        let penalty = orthogonality(&model).unwrap() * settings.orthogonality;
+        let gradients = GradientsParams::from_grads((loss + penalty).backward(), &model);
+        allocator.observe(&model, &gradients);
+        model = optimizer.step(0.03, model, gradients);
+        model = allocator.allocate(model, step);
+    }
+    println!("an update of rank {rank}: loss {last}");
+    ["needed", "idle"].map(|name| allocator.rank_pattern()[name].iter().filter(|kept| **kept).count()).to_vec()
+}
+
+#[test]
+fn the_budget_goes_where_the_update_is() {
+    // Six triplets in all: the layer whose update has rank 4 keeps at least as many, and more than the idle one.
+    let ranks = learned(4);
+    assert_eq!(ranks.iter().sum::<usize>(), 6);
+    assert!(ranks[0] >= 4 && ranks[0] > ranks[1], "{ranks:?}");
+}
+
+#[test]
+fn the_penalty_is_zero_for_orthonormal_factors_alone() {
+    let device = Device::default();
+    let config = AdapterConfig::new(AdaLora::new(6, 3)).targets(["needed", "idle"]);
+    let model = config.attach(Model::new(&device), 5).unwrap();
+    let penalty: f32 = orthogonality(&model).unwrap().into_scalar();
+    // Factors drawn with deviation 0.02: AAᵀ is near 0, ‖0 − I‖ of rank 6 is √6.
+    assert!((penalty - 6f32.sqrt()).abs() < 0.05, "{penalty}");
+    let identity = asym_core::layout::rewrite(
+        model,
+        &Naming::BURN,
+        |entry| matches!(entry.field(), "lora_A" | "lora_B"),
+        |entry, values| {
+            let columns = entry.shape[1];
+            Some((0..values.len()).map(|i| f32::from(u8::from(i / columns == i % columns))).collect())
+        },
+    );
+    let penalty: f32 = orthogonality(&identity).unwrap().into_scalar();
+    assert!(penalty < 1e-6, "{penalty}");
+    assert!(orthogonality(&Model::new(&device)).is_none());
+}
+
+#[test]
+fn an_allocator_needs_a_number_of_steps_and_something_to_allocate() {
+    let device = Device::default();
+    let settings = AdaLora::new(6, 3);
+    let model = AdapterConfig::new(settings.clone()).targets(["needed"]).attach(Model::new(&device), 5).unwrap();
+    let error = RankAllocator::new(&settings, &model, &Naming::BURN).unwrap_err();
+    assert!(matches!(error, AdapterError::Setting { field: "total_steps", .. }), "{error}");
+    let filled = settings.for_training(100);
+    assert_eq!((filled.warmup_steps, filled.final_steps, filled.total_steps), (10, 30, Some(100)));
+    assert!(RankAllocator::new(&filled, &model, &Naming::BURN).is_ok());
+    let error = RankAllocator::new(&filled, &Model::new(&device), &Naming::BURN).unwrap_err();
+    assert!(matches!(error, AdapterError::NotAdapted), "{error}");
+}
