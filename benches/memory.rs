@@ -11,9 +11,7 @@
 //! model, its optimizer state and the batch take.
 
 use asym::core::layout::{self, Kind};
-use asym::core::{
-    AdaLora, AdapterConfig, Dora, Ia3, Lora, Method, Targets, Vera, inspect, orthogonality, train_only,
-};
+use asym::core::{AdaLora, AdapterConfig, Dora, Ia3, Lora, Method, Targets, Vera, inspect, orthogonality, train_only};
 use asym::models::{EncoderConfig, EncoderInput, EncoderModel, Family, SequenceClassifier};
 use asym::tasks::memory;
 use burn::module::{Lora as BurnLora, Module, ParamGroup};
@@ -49,6 +47,7 @@ struct Options {
 }
 
 /// What one row of the table trains.
+#[allow(clippy::large_enum_variant, reason = "there is one in each row")]
 enum Trained {
     Full,
     Head,
@@ -73,7 +72,11 @@ fn methods(targets: &Targets) -> Vec<(&'static str, f64, Trained)> {
             rows.push((name, dropout, Trained::Adapter(AdapterConfig::new(method).targets(targets.clone()))));
         }
     }
-    rows.push(("(IA)³", 0.0, Trained::Adapter(AdapterConfig::new(Ia3::new(["output.dense"])).targets(Ia3::BERT_TARGETS))));
+    rows.push((
+        "(IA)³",
+        0.0,
+        Trained::Adapter(AdapterConfig::new(Ia3::new(["output.dense"])).targets(Ia3::BERT_TARGETS)),
+    ));
     rows.push(("Burn's apply_lora r=8", 0.0, Trained::Burn));
     rows
 }

@@ -51,10 +51,8 @@ fn gradients(model: &Three, stored: &Tensors, step: usize) -> GradientsParams {
             }
             let values = at_step(&self.stored[&format!("gradients.{}", entry.name)], self.step);
             // Files hold the transposes of what Burn does.
-            let gradient = Tensor::<2>::from_data(
-                TensorData::new(values, [entry.shape[0], entry.shape[1]]),
-                &Device::default(),
-            );
+            let gradient =
+                Tensor::<2>::from_data(TensorData::new(values, [entry.shape[0], entry.shape[1]]), &Device::default());
             self.gradients.register::<D>(param.id, gradient.transpose().reshape(param.shape()));
         }
     }

@@ -30,7 +30,9 @@ fn configs() -> Vec<(&'static str, AdapterConfig)> {
         // One layer loses all of its triplets.
         let kept = if layer == 1 { [false; 5] } else { [true, false, true, true, false] };
         pruned.rank_pattern.insert(format!("encoder.layer.{layer}.attention.self.query"), kept.to_vec());
-        pruned.rank_pattern.insert(format!("encoder.layer.{layer}.intermediate.dense"), vec![false, true, false, true, true]);
+        pruned
+            .rank_pattern
+            .insert(format!("encoder.layer.{layer}.intermediate.dense"), vec![false, true, false, true, true]);
     }
     vec![
         ("names", on(lora().into())),
@@ -78,12 +80,8 @@ fn an_adapter_that_was_written_is_read_as_it_was() {
             }
             let model = whole.attach_named(plain.clone(), 11, &naming).unwrap();
             // As after training: nothing that is trained is where it started, the head and biases included.
-            let trained: Vec<String> = inspect(&model, &naming)
-                .rows
-                .into_iter()
-                .filter(|row| row.trained)
-                .map(|row| row.entry.path)
-                .collect();
+            let trained: Vec<String> =
+                inspect(&model, &naming).rows.into_iter().filter(|row| row.trained).map(|row| row.entry.path).collect();
             let model = layout::rewrite(
                 model,
                 &naming,

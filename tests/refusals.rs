@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 mod common;
-use common::{Stored, asym, copy, edit_json, fixture, predict, read, reference, scratch, write};
+use common::{Stored, asym, copy, edit_json, fixture, predict, read, scratch, write};
 
 /// What `asym predict` says; it must fail, and leave no output.
 fn refusal(name: &str, model: &Path, inputs: &Path, more: &[&OsStr]) -> String {
@@ -215,7 +215,13 @@ fn adapters_of_another_kind_are_refused_by_field_and_value() {
     let changed = |from: &str, field: &str, value: serde_json::Value, parts: &[&str]| {
         let folder = copy(&fixture(from), &format!("bad-{from}-{field}-{value}").replace(['"', '/'], ""));
         edit_json(&folder.join("adapter_config.json"), |config| drop(config.insert(field.into(), value)));
-        refused(field, &model, &inputs, &adapter(&folder), &[parts, &["adapter_config.json", field.trim_start_matches("lora_")]].concat());
+        refused(
+            field,
+            &model,
+            &inputs,
+            &adapter(&folder),
+            &[parts, &["adapter_config.json", field.trim_start_matches("lora_")]].concat(),
+        );
     };
     // They change the base weights.
     for init in ["pissa", "pissa_niter_16", "olora", "corda", "loftq", "eva", "lora_ga"] {
@@ -244,7 +250,13 @@ fn tensors_that_do_not_fit_their_configuration_are_refused() {
     };
     with("peft-lora", "rank-smaller", "r", 2.into(), &["lora_A.weight", "[3, 24]", "[2, 24]"]);
     with("peft-lora", "rank-too-large", "r", 25.into(), &["rank 25", "from 1 to 24"]);
-    with("peft-patterns", "pattern-rank", "rank_pattern", serde_json::json!({"query": 2}), &["lora_A.weight", "[2, 24]"]);
+    with(
+        "peft-patterns",
+        "pattern-rank",
+        "rank_pattern",
+        serde_json::json!({"query": 2}),
+        &["lora_A.weight", "[2, 24]"],
+    );
     with("peft-adalora", "initial-rank", "init_r", 6.into(), &["rank_pattern", "5", "6"]);
     with("peft-vera", "vera-rank", "r", 5.into(), &["vera_A", "[7, 24]", "[5, 24]"]);
     with("peft-dora", "no-dora", "use_dora", false.into(), &["unexpected", "lora_magnitude_vector"]);

@@ -226,7 +226,10 @@ fn every_method_trains() {
         let folder = scratch(&format!("session-method-{name}")).join("run");
         let recipe = Recipe { epochs: 3, tuning: Tuning::Adapter(config), ..recipe() };
         let result = run(&base, &data, &recipe, Some(&folder)).unwrap();
-        assert_eq!(toml::from_str::<Recipe>(&std::fs::read_to_string(folder.join("recipe.toml")).unwrap()).unwrap(), recipe);
+        assert_eq!(
+            toml::from_str::<Recipe>(&std::fs::read_to_string(folder.join("recipe.toml")).unwrap()).unwrap(),
+            recipe
+        );
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
         let steps = result.losses.len() / 3;
         let (first, last) = (mean(&result.losses[..steps]), mean(&result.losses[2 * steps..]));
@@ -241,8 +244,7 @@ fn every_method_trains() {
         let left: usize = settings.rank_pattern.values().flatten().filter(|kept| **kept).count();
         assert!(settings.rank_pattern.len() == 4 && left <= 2 * 4 && left > 0, "{:?}", settings.rank_pattern);
         let entries = asym::core::layout::entries(&model, &model.naming());
-        let stored: usize =
-            entries.iter().filter(|entry| entry.field() == "lora_E").map(|entry| entry.shape[0]).sum();
+        let stored: usize = entries.iter().filter(|entry| entry.field() == "lora_E").map(|entry| entry.shape[0]).sum();
         assert_eq!(stored, left, "what was dropped is not saved");
     }
 }

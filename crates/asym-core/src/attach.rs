@@ -155,9 +155,7 @@ impl AdapterConfig {
                 let regex = whole(pattern)?;
                 Box::new(move |module| regex.is_match(module))
             }
-            Some(Targets::Names(names)) => {
-                Box::new(|module| names.iter().any(|name| layout::names(module, name)))
-            }
+            Some(Targets::Names(names)) => Box::new(|module| names.iter().any(|name| layout::names(module, name))),
         };
         let rest: Vec<&Entry> = found.iter().filter(|entry| !excluded(entry.module())).copied().collect();
         match (&self.exclude, rest.is_empty()) {
@@ -254,7 +252,7 @@ impl ModuleVisitor for Scales {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let [module @ .., weight, adapter, variant, field] = self.path.as_slice() else { return };
         let path = [weight, adapter, variant, field].map(String::as_str);
-        if path == ["weight", "adapter", "Ia3", "output"] {
+        if path == ["weight", "adapter", "Ia3Scale", "output"] {
             self.found.insert(module.join("."), param.val().reshape([-1]));
         }
     }

@@ -175,21 +175,12 @@ impl AdapterConfig {
 
     /// The factor pair, where the method has one whose start and training can be chosen.
     pub fn factors(&self) -> Option<(Factor, Factor)> {
-        match &self.method {
-            Method::Lora(lora) => Some((lora.a, lora.b)),
-            Method::Dora(dora) => Some((dora.0.a, dora.0.b)),
-            Method::AdaLora(_) | Method::Vera(_) | Method::Ia3(_) => None,
-        }
+        self.method.settings().factors()
     }
 }
 
 /// `value` where it lies in its range.
-pub(crate) fn setting(
-    field: &'static str,
-    found: f64,
-    good: bool,
-    expected: &'static str,
-) -> Result<(), AdapterError> {
+pub(crate) fn setting(field: &'static str, found: f64, good: bool, expected: &'static str) -> Result<(), AdapterError> {
     match good {
         true => Ok(()),
         false => Err(AdapterError::Setting { field, found, expected }),

@@ -123,7 +123,7 @@ impl Entry {
     }
 
     /// Values as Burn stores them, in file order.
-    fn to_file(&self, values: Vec<f32>) -> Vec<f32> {
+    fn stored(&self, values: Vec<f32>) -> Vec<f32> {
         match self.transposed {
             Some([rows, columns]) => transpose(&values, rows, columns),
             None => values,
@@ -131,7 +131,7 @@ impl Entry {
     }
 
     /// Values in file order, as Burn stores them.
-    fn from_file(&self, values: Vec<f32>) -> Vec<f32> {
+    fn loaded(&self, values: Vec<f32>) -> Vec<f32> {
         match self.transposed {
             Some([rows, columns]) => transpose(&values, columns, rows),
             None => values,
@@ -168,7 +168,7 @@ pub fn collect<M: Module>(
             let entry = self.place.entry(param);
             let values = (self.read)(&entry).then(|| {
                 let values = param.base().into_data().iter::<f32>().collect::<Vec<f32>>();
-                entry.to_file(values)
+                entry.stored(values)
             });
             self.found.push((entry, values));
         }
@@ -246,10 +246,10 @@ fn map<M: Module>(
             if let Some(tensor) = self.shared.get(&entry.name).and_then(|shared| shared.downcast_ref::<Tensor<D>>()) {
                 return param.transform_for_load(tensor.clone(), id);
             }
-            let read = || entry.to_file(param.base().into_data().iter::<f32>().collect());
+            let read = || entry.stored(param.base().into_data().iter::<f32>().collect());
             let Some(values) = (self.value)(&entry, &read) else { return param };
             assert_eq!(values.len(), entry.count(), "{}: number of values", entry.name);
-            let data = TensorData::new(entry.from_file(values), param.lazy_shape());
+            let data = TensorData::new(entry.loaded(values), param.lazy_shape());
             let tensor = Tensor::from_data(data, &param.lazy_device());
             if entry.kind == Kind::Shared {
                 self.shared.insert(entry.name, Box::new(tensor.clone()));
@@ -322,7 +322,9 @@ impl<'a> Place<'a> {
         };
         let module = name.rsplit_once('.').map_or("", |(module, _)| module).to_string();
         let (shape, transposed) = match (kind, dims.as_slice()) {
-            (Kind::Weight { layer: Layer::Linear, .. }, &[rows, columns]) => (vec![columns, rows], Some([rows, columns])),
+            (Kind::Weight { layer: Layer::Linear, .. }, &[rows, columns]) => {
+                (vec![columns, rows], Some([rows, columns]))
+            }
             _ => (dims, None),
         };
         if let Kind::Weight { layer, .. } = kind {

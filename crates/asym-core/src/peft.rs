@@ -17,7 +17,6 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::adapter::Method;
 use crate::layout::{self, Entry, Kind, Naming};
 use crate::{AdapterConfig, AdapterError, Factor};
 
@@ -138,7 +137,10 @@ pub fn save_adapter<M: Module>(
 
     std::fs::create_dir_all(folder).map_err(|source| AdapterError::Io { path: folder.to_path_buf(), source })?;
     write_in_one_step(&weights, &data)?;
-    write_in_one_step(&folder.join(CARD), card::text(config, &crate::inspect(model, &options.naming), options).as_bytes())?;
+    write_in_one_step(
+        &folder.join(CARD),
+        card::text(config, &crate::inspect(model, &options.naming), options).as_bytes(),
+    )?;
     write_in_one_step(&folder.join(CONFIG), peft.as_bytes())
 }
 
@@ -166,7 +168,9 @@ pub fn load_adapter<M: Module>(
     if let Some(extra) = header.metadata().as_ref().and_then(|metadata| metadata.get("asym")) {
         let extra: Extra =
             serde_json::from_str(extra).map_err(|source| AdapterError::Json { path: path.clone(), source })?;
-        restore(&mut config.method, &extra);
+        if let (Some(a), Some(b)) = (extra.a, extra.b) {
+            config.method.settings_mut().set_factors(a, b);
+        }
     }
 
     // PEFT lists every name a head could have, `classifier` and `score`, whichever the model has.
@@ -200,17 +204,6 @@ fn read(folder: &Path, path: &Path) -> Result<Vec<u8>, AdapterError> {
         }
         Err(source) => Err(AdapterError::Io { path: path.to_path_buf(), source }),
     }
-}
-
-/// Give the method's factors what only asym knows of them.
-fn restore(method: &mut Method, extra: &Extra) {
-    let lora = match method {
-        Method::Lora(lora) => lora,
-        Method::Dora(dora) => &mut dora.0,
-        Method::AdaLora(_) | Method::Vera(_) | Method::Ia3(_) => return,
-    };
-    lora.a = extra.a.unwrap_or(lora.a);
-    lora.b = extra.b.unwrap_or(lora.b);
 }
 
 /// The tensor of the file under `key`, checked.

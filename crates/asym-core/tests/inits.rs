@@ -1,7 +1,7 @@
 //! Each init has the distribution that its documentation states.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use asym_core::{AdaptedLinear, AdaptedLinearConfig, Adapter, AdapterConfig, Factor, Init};
+use asym_core::{AdaptedLinear, AdaptedLinearConfig, Adapter, AdapterConfig, Factor, Init, Lora};
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, Tolerance};
 
@@ -16,9 +16,9 @@ fn pair(rank: usize, init: Init, seed: u64) -> (AdaptedLinear, Tensor<2>, Tensor
     let decay = Tensor::<1>::from_floats(decay.as_slice(), &device).unsqueeze::<2>();
     let layer = AdaptedLinear { weight: Param::from_tensor(layer.weight.val() * decay), ..layer };
     // A bare layer's weight has the path `weight`, and its module the empty name.
-    let config = AdapterConfig::lora(rank).a(Factor::trained(init)).b(Factor::trained(init)).targets("");
+    let config = AdapterConfig::new(Lora::new(rank).a(Factor::trained(init)).b(Factor::trained(init))).targets("");
     let layer = config.attach(layer, seed).unwrap();
-    let Adapter::LowRank(adapter) = layer.weight.reparameterization::<Adapter>().unwrap();
+    let Some(Adapter::LowRank(adapter)) = layer.weight.reparameterization::<Adapter>() else { panic!("a pair") };
     let (a, b) = (adapter.a.val(), adapter.b.val());
     (layer, a, b)
 }

@@ -104,12 +104,7 @@ fn rows() -> Vec<Row> {
         row("rslora", lora().rank_stabilized().into(), &[A, B], a + b),
         row("lora, patterns", lora().rank_of("output", 2).alpha_of("query", 9.0).into(), &[A, B], 5 * 42 + 2 * 46),
         row("dora", Dora(lora()).into(), &[A, B, "lora_magnitude_vector"], a + b + 29 + 17),
-        row(
-            "dora, A frozen",
-            Dora(Lora::b_only(5).alpha(3.0)).into(),
-            &[B, "lora_magnitude_vector"],
-            b + 29 + 17,
-        ),
+        row("dora, A frozen", Dora(Lora::b_only(5).alpha(3.0)).into(), &[B, "lora_magnitude_vector"], b + 29 + 17),
         row("adalora", AdaLora::new(5, 2).alpha(3.0).into(), &["lora_A", "lora_E", "lora_B"], a + b + 5 + 5),
         row("vera", Vera::new(7).into(), &["vera_lambda_d", "vera_lambda_b"], 7 + 7 + 29 + 17),
         Row { dense: false, ..row("ia3, outputs", Ia3::new(["none"]).into(), &["ia3_l"], 29 + 17) },
@@ -191,7 +186,8 @@ fn only_what_should_train_has_a_gradient_and_it_stays_so() {
         let (name, expected) = (row.name, expected(&row));
         let model = moved(row.config.attach(Model::new(&device), 3).unwrap());
         assert_eq!(gradients(&model), expected, "{name}");
-        let effect = logits(&model).iter().zip(logits(&Model::new(&plain))).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let effect =
+            logits(&model).iter().zip(logits(&Model::new(&plain))).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(effect > 1e-2, "{name}: no effect");
 
         let back = model.valid().train();
@@ -314,7 +310,7 @@ fn vera_draws_one_pair_for_all_layers_and_counts_it_once() {
     let own = 13 * 29 + 29 + 29 * 17 + 17 * 3 + 3;
     assert_eq!(table.total(), own + 2 * 7 * 29 + 7 + 7 + 29 + 17);
     let of = |layer: &AdaptedLinear| match layer.weight.reparameterization::<Adapter>() {
-        Some(Adapter::Vera(scales)) => (scales.a.val().into_data(), scales.b.val().into_data()),
+        Some(Adapter::VeraScales(scales)) => (scales.a.val().into_data(), scales.b.val().into_data()),
         other => panic!("{other:?}"),
     };
     assert_eq!(of(&model.query), of(&model.output));

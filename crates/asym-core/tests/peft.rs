@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use asym_core::{
-    AdaptedLinear, AdaptedLinearConfig, AdapterConfig, AdapterError, Factor, Init, Lora, Naming, SaveOptions,
-    inspect, load_adapter, save_adapter,
+    AdaptedLinear, AdaptedLinearConfig, AdapterConfig, AdapterError, Factor, Init, Lora, Naming, SaveOptions, inspect,
+    load_adapter, save_adapter,
 };
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
@@ -53,9 +53,7 @@ fn folder(name: &str) -> PathBuf {
 
 fn config() -> AdapterConfig {
     let lora = Lora::b_only(4).alpha(6.0).b(Factor::trained(Init::Gaussian));
-    AdapterConfig::new(lora)
-        .targets("encoder.layer.*")
-        .save_whole(["classifier"])
+    AdapterConfig::new(lora).targets("encoder.layer.*").save_whole(["classifier"])
 }
 
 fn options() -> SaveOptions<'static> {

@@ -9,6 +9,7 @@ use crate::error::TaskError;
 use crate::glue::Task;
 
 /// What of the model is trained.
+#[allow(clippy::large_enum_variant, reason = "there is one in a recipe; a box would be in every caller's way")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tuning {

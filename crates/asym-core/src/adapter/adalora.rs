@@ -16,7 +16,7 @@ use rand_distr::{Distribution, Normal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Adapter, Draw, PeftTensor, Settings, Site};
+use super::{Adapter, Draw, Owner, PeftTensor, Settings, Site, Weight, add, is_type};
 use crate::AdapterError;
 use crate::config::setting;
 use crate::init::Shape;
@@ -141,9 +141,11 @@ impl AdaLora {
 
     /// Triplets of `module` that are left.
     pub fn rank_at(&self, module: &str) -> usize {
-        self.rank_pattern
-            .get(module)
-            .map_or(self.initial_rank, |kept| kept.iter().filter(|kept| **kept).count())
+        self.rank_pattern.get(module).map_or(self.initial_rank, |kept| kept.iter().filter(|kept| **kept).count())
+    }
+
+    pub(super) fn is_described(fields: &Map<String, Value>) -> bool {
+        is_type(fields, "ADALORA")
     }
 
     pub(super) fn read(fields: Value) -> Result<Self, serde_json::Error> {
@@ -254,7 +256,7 @@ impl Settings for AdaLora {
             };
             Param::from_tensor(Tensor::from_data(TensorData::new(values, shape.dims()), &draw.weight.device()))
         };
-        Ok(Some(Adapter::AdaLora(AdaLoraPair {
+        Ok(Some(Adapter::AdaLoraPair(AdaLoraPair {
             a: factor("lora_A", Shape::A { d_input: site.d_input, rank }),
             e: draw.vector(rank, 0.0),
             b: factor("lora_B", Shape::B { rank, d_output: site.d_output }),
@@ -298,7 +300,8 @@ impl Settings for AdaLora {
             return (shape.to_vec(), values);
         }
         let stays = |index: usize| kept[if by_row { index / columns } else { index % columns }];
-        let values = values.into_iter().enumerate().filter(|(index, _)| stays(*index)).map(|(_, value)| value).collect();
+        let values =
+            values.into_iter().enumerate().filter(|(index, _)| stays(*index)).map(|(_, value)| value).collect();
         let rank = self.rank_at(module);
         (if by_row { vec![rank, columns] } else { vec![rows, rank] }, values)
     }
@@ -341,8 +344,22 @@ impl AdaLoraPair {
     pub fn delta(&self) -> Tensor<2> {
         (self.a.val() * self.e.val().mul_scalar(self.scale).unsqueeze::<2>()).matmul(self.b.val())
     }
+}
 
-    pub(super) fn peft_tensor(field: &str, dims: &[usize]) -> Option<PeftTensor> {
+impl Weight for AdaLoraPair {
+    fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+        linear(input.clone(), weight, bias) + self.forward(input)
+    }
+
+    fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        add(base, self.delta())
+    }
+
+    fn describe(&self) -> String {
+        format!("AdaLoRA r={}", self.rank())
+    }
+
+    fn peft_tensor(field: &str, dims: &[usize], _owner: &Owner) -> Option<PeftTensor> {
         Some(match (field, dims) {
             ("a", &[rows, columns]) => PeftTensor::new("lora_A", [columns, rows]),
             ("b", &[rows, columns]) => PeftTensor::new("lora_B", [columns, rows]),

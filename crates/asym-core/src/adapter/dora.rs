@@ -8,13 +8,23 @@ use burn::tensor::module::linear;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Adapter, Draw, Lora, LowRank, Owner, PeftTensor, Settings, Site};
+use super::{Adapter, Draw, Factor, Lora, LowRank, Owner, PeftTensor, Settings, Site, Weight, is_type};
 use crate::AdapterError;
 
 /// DoRA's settings: those of LoRA.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Dora(pub Lora);
+
+impl Dora {
+    pub(super) fn is_described(fields: &Map<String, Value>) -> bool {
+        is_type(fields, "LORA") && fields.get("use_dora") == Some(&Value::Bool(true))
+    }
+
+    pub(super) fn read(fields: Value) -> Result<Self, serde_json::Error> {
+        Lora::read(fields).map(Self)
+    }
+}
 
 impl Settings for Dora {
     fn name(&self) -> &'static str {
@@ -43,11 +53,19 @@ impl Settings for Dora {
         let pair = self.0.pair(site, draw)?;
         // A leaf of the graph, which is what can be trained.
         let magnitude = norm(&draw.weight, &pair).detach();
-        Ok(Some(Adapter::Dora(DoraPair { pair, magnitude: Param::from_tensor(magnitude) })))
+        Ok(Some(Adapter::DoraPair(DoraPair { pair, magnitude: Param::from_tensor(magnitude) })))
     }
 
     fn write(&self) -> Result<Map<String, Value>, serde_json::Error> {
         Ok(self.0.write(true))
+    }
+
+    fn factors(&self) -> Option<(Factor, Factor)> {
+        self.0.factors()
+    }
+
+    fn set_factors(&mut self, a: Factor, b: Factor) {
+        self.0.set_factors(a, b);
     }
 }
 
@@ -69,12 +87,7 @@ impl DoraPair {
     /// - weight: `[d_input, d_output]`
     /// - bias: `[d_output]`
     /// - output: `[..., d_output]`
-    pub fn forward<const D: usize>(
-        &self,
-        input: Tensor<D>,
-        weight: Tensor<2>,
-        bias: Option<Tensor<1>>,
-    ) -> Tensor<D> {
+    pub fn forward<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
         let gain = wide::<D>(self.gain(&weight));
         let base = linear(input.clone(), weight.clone(), None);
         let dropout = &self.pair.dropout;
@@ -94,19 +107,28 @@ impl DoraPair {
         }
     }
 
-    /// The adapted weight.
-    pub(super) fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+    /// m / ‖W0 + s·B·A‖ of each output.
+    fn gain(&self, weight: &Tensor<2>) -> Tensor<1> {
+        self.magnitude.val() / norm(weight, &self.pair)
+    }
+}
+
+impl Weight for DoraPair {
+    fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+        self.forward(input, weight, bias)
+    }
+
+    fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
         let weight: Tensor<2> = matrix(base.clone());
         let gain = self.gain(&weight).unsqueeze::<2>();
         ((weight + self.pair.delta()) * gain).reshape(base.shape())
     }
 
-    /// m / ‖W0 + s·B·A‖ of each output.
-    fn gain(&self, weight: &Tensor<2>) -> Tensor<1> {
-        self.magnitude.val() / norm(weight, &self.pair)
+    fn describe(&self) -> String {
+        format!("DoRA r={}", self.pair.rank())
     }
 
-    pub(super) fn peft_tensor(field: &str, dims: &[usize], owner: &Owner) -> Option<PeftTensor> {
+    fn peft_tensor(field: &str, dims: &[usize], owner: &Owner) -> Option<PeftTensor> {
         match field {
             "magnitude" => Some(PeftTensor::new("lora_magnitude_vector", dims)),
             _ => LowRank::peft_tensor(field.strip_prefix("pair.")?, dims, owner),

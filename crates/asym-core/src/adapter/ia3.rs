@@ -4,10 +4,11 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use burn::tensor::module::linear;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Adapter, Draw, PeftTensor, Settings, Site};
+use super::{Adapter, Draw, Owner, PeftTensor, Settings, Site, Weight, is_type};
 use crate::{AdapterError, Targets};
 
 /// (IA)³'s settings.
@@ -35,6 +36,10 @@ impl Ia3 {
                 regex::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|regex| regex.is_match(module))
             }
         }
+    }
+
+    pub(super) fn is_described(fields: &Map<String, Value>) -> bool {
+        is_type(fields, "IA3")
     }
 
     pub(super) fn read(fields: Value) -> Result<Self, serde_json::Error> {
@@ -73,7 +78,7 @@ impl Settings for Ia3 {
 
     fn build(&self, site: &Site, draw: &mut Draw<'_>) -> Result<Option<Adapter>, AdapterError> {
         let scales_input = self.scales_input(&site.module);
-        Ok(Some(Adapter::Ia3(Ia3Scale {
+        Ok(Some(Adapter::Ia3Scale(Ia3Scale {
             input: scales_input.then(|| draw.vector(site.d_input, 1.0)),
             output: (!scales_input).then(|| draw.vector(site.d_output, 1.0)),
         })))
@@ -98,26 +103,20 @@ pub struct Ia3Scale {
     pub output: Option<Param<Tensor<1>>>,
 }
 
-impl Ia3Scale {
-    /// The output of the adapted layer, whose own is `base`.
-    pub(super) fn forward<const D: usize>(
-        &self,
-        input: Tensor<D>,
-        base: impl Fn(&Tensor<D>) -> Tensor<D>,
-    ) -> Tensor<D> {
+impl Weight for Ia3Scale {
+    fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
         let input = match &self.input {
             Some(scale) => input * scale.val().unsqueeze(),
             None => input,
         };
-        let output = base(&input);
+        let output = linear(input, weight, bias);
         match &self.output {
             Some(scale) => output * scale.val().unsqueeze(),
             None => output,
         }
     }
 
-    /// The adapted weight `[d_input, d_output]`.
-    pub(super) fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+    fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
         let base = match &self.input {
             Some(scale) => {
                 let mut column = [1; D];
@@ -132,7 +131,11 @@ impl Ia3Scale {
         }
     }
 
-    pub(super) fn peft_tensor(field: &str, dims: &[usize]) -> Option<PeftTensor> {
+    fn describe(&self) -> String {
+        "(IA)³".to_string()
+    }
+
+    fn peft_tensor(field: &str, dims: &[usize], _owner: &Owner) -> Option<PeftTensor> {
         let &[length] = dims else { return None };
         match field {
             "input" => Some(PeftTensor::new("ia3_l", [1, length])),

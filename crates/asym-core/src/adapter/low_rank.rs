@@ -10,7 +10,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Adapter, Draw, Owner, PeftTensor, Settings, Site};
+use super::{Adapter, Draw, Owner, PeftTensor, Settings, Site, Weight, add, is_type};
 use crate::config::setting;
 use crate::init::Shape;
 use crate::layout::Layer;
@@ -173,6 +173,10 @@ impl Lora {
         })
     }
 
+    pub(super) fn is_described(fields: &Map<String, Value>) -> bool {
+        is_type(fields, "LORA")
+    }
+
     pub(super) fn read(fields: Value) -> Result<Self, serde_json::Error> {
         #[derive(Deserialize)]
         struct Fields {
@@ -255,6 +259,14 @@ impl Settings for Lora {
     fn write(&self) -> Result<Map<String, Value>, serde_json::Error> {
         Ok(self.write(false))
     }
+
+    fn factors(&self) -> Option<(Factor, Factor)> {
+        Some((self.a, self.b))
+    }
+
+    fn set_factors(&mut self, a: Factor, b: Factor) {
+        (self.a, self.b) = (a, b);
+    }
 }
 
 /// `pattern` as PEFT reads the keys of its patterns: it must match to the end of a name, from its start or any dot on.
@@ -264,7 +276,10 @@ fn ending(pattern: &str) -> Result<Regex, AdapterError> {
 }
 
 fn first_match<'a, T>(patterns: &'a IndexMap<String, T>, module: &str) -> Option<&'a T> {
-    patterns.iter().find(|(pattern, _)| ending(pattern).is_ok_and(|regex| regex.is_match(module))).map(|(_, value)| value)
+    patterns
+        .iter()
+        .find(|(pattern, _)| ending(pattern).is_ok_and(|regex| regex.is_match(module)))
+        .map(|(_, value)| value)
 }
 
 /// The factor pair of one weight.
@@ -301,37 +316,52 @@ impl LowRank {
         linear(hidden.mul_scalar(self.scale), self.b.val(), None)
     }
 
-    /// What the adapter adds to an embedding's rows.
-    ///
-    /// # Shapes
-    ///
-    /// - ids: `[batch, length]`
-    /// - output: `[batch, length, d_output]`
-    pub fn embedding(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        let hidden = embedding(self.a.val(), ids);
-        linear(hidden.mul_scalar(self.scale), self.b.val(), None)
-    }
-
-    /// What the adapter adds to a convolution's output: a convolution with r outputs, and one of size 1.
-    ///
-    /// # Shapes
-    ///
-    /// - input: `[batch, channels_in, height, width]`
-    /// - output: `[batch, channels_out, height_out, width_out]`
-    pub fn conv2d(&self, input: Tensor<4>, kernel: [usize; 2], options: ConvOptions<2>) -> Tensor<4> {
-        let (rank, [_, channels_in, ..], [_, channels_out]) = (self.rank(), input.dims(), self.b.shape().dims());
-        let a = self.a.val().swap_dims(0, 1).reshape([rank, channels_in, kernel[0], kernel[1]]);
-        let b = self.b.val().swap_dims(0, 1).reshape([channels_out, rank, 1, 1]);
-        let hidden = conv2d(self.dropout.forward(input), a, None, options);
-        conv2d(hidden.mul_scalar(self.scale), b, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
-    }
-
     /// s·A·B, `[d_input, d_output]`: what merging adds to the weight.
     pub fn delta(&self) -> Tensor<2> {
         self.a.val().matmul(self.b.val()).mul_scalar(self.scale)
     }
+}
 
-    pub(super) fn peft_tensor(field: &str, dims: &[usize], owner: &Owner) -> Option<PeftTensor> {
+impl Weight for LowRank {
+    fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+        linear(input.clone(), weight, bias) + self.forward(input)
+    }
+
+    fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        add(base, self.delta())
+    }
+
+    /// Ids are looked up in A, and the rows found are multiplied by B.
+    fn embedding(&self, ids: Tensor<2, Int>, weight: Tensor<2>) -> Tensor<3> {
+        let hidden = embedding(self.a.val(), ids.clone()); // [batch, length, r]
+        embedding(weight, ids) + linear(hidden.mul_scalar(self.scale), self.b.val(), None)
+    }
+
+    /// A convolution with r outputs, and one of size 1.
+    fn conv2d(
+        &self,
+        input: Tensor<4>,
+        weight: Tensor<4>,
+        bias: Option<Tensor<1>>,
+        options: ConvOptions<2>,
+    ) -> Tensor<4> {
+        // With groups, a narrow convolution of the whole input is not what ΔW adds.
+        if options.groups > 1 {
+            return conv2d(input, self.compose(weight), bias, options);
+        }
+        let [channels_out, channels_in, height, width] = weight.dims();
+        let a = self.a.val().swap_dims(0, 1).reshape([self.rank(), channels_in, height, width]);
+        let b = self.b.val().swap_dims(0, 1).reshape([channels_out, self.rank(), 1, 1]);
+        let output = conv2d(input.clone(), weight, bias, options.clone());
+        let hidden = conv2d(self.dropout.forward(input), a, None, options); // [batch, r, height_out, width_out]
+        output + conv2d(hidden.mul_scalar(self.scale), b, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+    }
+
+    fn describe(&self) -> String {
+        format!("low-rank r={}", self.rank())
+    }
+
+    fn peft_tensor(field: &str, dims: &[usize], owner: &Owner) -> Option<PeftTensor> {
         let &[rows, columns] = dims else { return None };
         Some(match (owner.layer, field) {
             (Layer::Linear, "a") => PeftTensor::new("lora_A.weight", [columns, rows]),

@@ -30,6 +30,14 @@ pub(crate) trait Settings {
     /// PEFT's fields for these settings. Fields that are not among them must be switched off in a folder that is read.
     fn write(&self) -> Result<Map<String, Value>, serde_json::Error>;
 
+    /// The factor pair, where its start and training can be chosen.
+    fn factors(&self) -> Option<(Factor, Factor)> {
+        None
+    }
+
+    /// Choose the factor pair. Without effect where there is none to choose.
+    fn set_factors(&mut self, _a: Factor, _b: Factor) {}
+
     /// The part of a tensor that is stored, where some of the rank was dropped: its shape and values in files.
     fn prune(&self, _module: &str, _tensor: &str, shape: &[usize], values: Vec<f32>) -> (Vec<usize>, Vec<f32>) {
         (shape.to_vec(), values)
@@ -115,7 +123,13 @@ pub(crate) struct Shared {
 
 impl Draw<'_> {
     /// The values of the factor called `name`, from the seed and that name, as Burn stores them.
-    pub(crate) fn values(&self, site: &Site, factor: Factor, name: &str, shape: Shape) -> Result<Tensor<2>, AdapterError> {
+    pub(crate) fn values(
+        &self,
+        site: &Site,
+        factor: Factor,
+        name: &str,
+        shape: Shape,
+    ) -> Result<Tensor<2>, AdapterError> {
         let values = match self.seed {
             None => vec![0.0; shape.dims().iter().product()],
             Some(seed) => factor

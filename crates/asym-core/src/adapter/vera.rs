@@ -9,7 +9,7 @@ use burn::tensor::module::linear;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Adapter, Draw, Factor, PeftTensor, Settings, Site};
+use super::{Adapter, Draw, Factor, Owner, PeftTensor, Settings, Site, Weight, add, is_type};
 use crate::config::setting;
 use crate::init::Shape;
 use crate::{AdapterError, Init};
@@ -50,6 +50,10 @@ impl Vera {
     pub fn dropout(mut self, probability: f64) -> Self {
         self.dropout = probability;
         self
+    }
+
+    pub(super) fn is_described(fields: &Map<String, Value>) -> bool {
+        is_type(fields, "VERA")
     }
 
     pub(super) fn read(fields: Value) -> Result<Self, serde_json::Error> {
@@ -98,7 +102,7 @@ impl Settings for Vera {
             }
         };
         let frozen = |tensor| Param::from_tensor(tensor).set_require_grad(false);
-        Ok(Some(Adapter::Vera(VeraScales {
+        Ok(Some(Adapter::VeraScales(VeraScales {
             a: frozen(a),
             b: frozen(b),
             lambda_d: draw.vector(self.rank, self.d_initial),
@@ -180,8 +184,22 @@ impl VeraScales {
         let (a, b) = self.factors();
         a.matmul(b)
     }
+}
 
-    pub(super) fn peft_tensor(field: &str, dims: &[usize]) -> Option<PeftTensor> {
+impl Weight for VeraScales {
+    fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+        linear(input.clone(), weight, bias) + self.forward(input)
+    }
+
+    fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        add(base, self.delta())
+    }
+
+    fn describe(&self) -> String {
+        format!("VeRA r={}", self.rank())
+    }
+
+    fn peft_tensor(field: &str, dims: &[usize], _owner: &Owner) -> Option<PeftTensor> {
         let shared = |name| match *dims {
             [rows, columns] => Some(PeftTensor { name, shape: vec![columns, rows], shared: true }),
             _ => None,

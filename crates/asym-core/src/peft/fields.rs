@@ -134,10 +134,8 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
             Some(_) => Bias::Adapted,
         },
         modules_to_save: common.modules_to_save.unwrap_or_default(),
-        layers: layers.map(|indices| Layers {
-            indices,
-            lists: common.layers_pattern.map(OneOrMany::list).unwrap_or_default(),
-        }),
+        layers: layers
+            .map(|indices| Layers { indices, lists: common.layers_pattern.map(OneOrMany::list).unwrap_or_default() }),
     };
     match config.validate() {
         Ok(()) => Ok(config),
@@ -185,7 +183,8 @@ fn open(folder: &Path) -> Result<Map<String, Value>, AdapterError> {
 pub fn base_model(folder: impl AsRef<Path>) -> Result<Option<PathBuf>, AdapterError> {
     let folder = folder.as_ref();
     let fields = open(folder)?;
-    let Some(name) = fields.get("base_model_name_or_path").and_then(Value::as_str).filter(|name| !name.is_empty()) else {
+    let Some(name) = fields.get("base_model_name_or_path").and_then(Value::as_str).filter(|name| !name.is_empty())
+    else {
         return Ok(None);
     };
     [PathBuf::from(name), folder.join(name)]

@@ -6,9 +6,9 @@ use burn::tensor::Tensor;
 use indexmap::IndexMap;
 
 use super::AdaLora;
+use crate::AdapterError;
 use crate::adapter::Settings;
 use crate::layout::{self, Entry, Kind, Naming, Place};
-use crate::AdapterError;
 
 /// Decides after each step which triplets of an AdaLoRA model stay.
 ///
@@ -246,7 +246,7 @@ enum Part {
 }
 
 fn triplet_part(entry: &Entry) -> Option<Part> {
-    if entry.kind != Kind::Adapter || !entry.path.contains(".AdaLora.") {
+    if entry.kind != Kind::Adapter || !entry.path.contains(".AdaLoraPair.") {
         return None;
     }
     match entry.path.rsplit('.').next()? {
