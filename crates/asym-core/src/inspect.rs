@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use crate::layout::{Entry, Kind, Naming, Place};
+use crate::layout::{self, EachParam, Entry, Kind, Naming};
 
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,30 +26,23 @@ pub struct Inspection {
 
 /// List the parameters of `module` under their names in files.
 pub fn inspect<M: Module>(module: &M, naming: &Naming) -> Inspection {
-    struct Inspector<'a> {
-        place: Place<'a>,
+    #[derive(Default)]
+    struct Inspector {
         /// What all layers share counts once.
         shared: HashSet<String>,
         rows: Vec<Row>,
     }
-    impl ModuleVisitor for Inspector<'_> {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            self.place.enter(name, container);
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.place.exit();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+    impl EachParam for Inspector {
+        fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
             // On a plain device the tensor itself does not tell whether it will be trained.
             let trained = param.is_require_grad() || Module::train(param.valid()).is_require_grad();
-            let entry = self.place.entry(param);
             if entry.kind != Kind::Shared || self.shared.insert(entry.name.clone()) {
                 self.rows.push(Row { entry, trained });
             }
         }
     }
-    let mut inspector = Inspector { place: Place::new(naming), shared: HashSet::new(), rows: Vec::new() };
-    module.visit(&mut inspector);
+    let mut inspector = Inspector::default();
+    layout::each(module, naming, &mut inspector);
     Inspection { rows: inspector.rows }
 }
 

@@ -152,12 +152,33 @@ pub fn collect<M: Module>(
     naming: &Naming,
     read: impl FnMut(&Entry) -> bool,
 ) -> Vec<(Entry, Option<Vec<f32>>)> {
-    struct Collector<'a, F> {
-        place: Place<'a>,
+    struct Collector<F> {
         read: F,
         found: Vec<(Entry, Option<Vec<f32>>)>,
     }
-    impl<F: FnMut(&Entry) -> bool> ModuleVisitor for Collector<'_, F> {
+    impl<F: FnMut(&Entry) -> bool> EachParam for Collector<F> {
+        fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
+            let values = (self.read)(&entry).then(|| entry.stored(param.base().into_data().iter::<f32>().collect()));
+            self.found.push((entry, values));
+        }
+    }
+    let mut collector = Collector { read, found: Vec::new() };
+    each(module, naming, &mut collector);
+    collector.found
+}
+
+/// What is done with each parameter of a module, whatever its rank.
+pub(crate) trait EachParam {
+    fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>);
+}
+
+/// Visit the floating-point parameters of `module`, in the order of its fields.
+pub(crate) fn each<M: Module>(module: &M, naming: &Naming, visitor: &mut impl EachParam) {
+    struct Visitor<'a, V> {
+        place: Place<'a>,
+        inner: &'a mut V,
+    }
+    impl<V: EachParam> ModuleVisitor for Visitor<'_, V> {
         fn enter_module(&mut self, name: &str, container: &str) {
             self.place.enter(name, container);
         }
@@ -165,17 +186,10 @@ pub fn collect<M: Module>(
             self.place.exit();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let entry = self.place.entry(param);
-            let values = (self.read)(&entry).then(|| {
-                let values = param.base().into_data().iter::<f32>().collect::<Vec<f32>>();
-                entry.stored(values)
-            });
-            self.found.push((entry, values));
+            self.inner.param(self.place.entry(param), param);
         }
     }
-    let mut collector = Collector { place: Place::new(naming), read, found: Vec::new() };
-    module.visit(&mut collector);
-    collector.found
+    module.visit(&mut Visitor { place: Place::new(naming), inner: visitor });
 }
 
 /// Replace the parameters for which `value` has one, given in file order, and keep the rest.
@@ -261,7 +275,7 @@ fn map<M: Module>(
 }
 
 /// Where a traversal stands.
-pub(crate) struct Place<'a> {
+struct Place<'a> {
     naming: &'a Naming,
     path: Vec<String>,
     containers: Vec<String>,
@@ -270,22 +284,22 @@ pub(crate) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub(crate) fn new(naming: &'a Naming) -> Self {
+    fn new(naming: &'a Naming) -> Self {
         Self { naming, path: Vec::new(), containers: Vec::new(), owner: None }
     }
 
-    pub(crate) fn enter(&mut self, name: &str, container: &str) {
+    fn enter(&mut self, name: &str, container: &str) {
         self.path.push(name.to_string());
         self.containers.push(container.to_string());
     }
 
-    pub(crate) fn exit(&mut self) {
+    fn exit(&mut self) {
         self.path.pop();
         self.containers.pop();
     }
 
     /// The parameter that is met here.
-    pub(crate) fn entry<const D: usize>(&mut self, param: &Param<Tensor<D>>) -> Entry {
+    fn entry<const D: usize>(&mut self, param: &Param<Tensor<D>>) -> Entry {
         use burn::module::Reparameterization;
         let dims = param.lazy_shape().to_vec();
         let adapter = self

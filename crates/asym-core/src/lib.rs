@@ -52,7 +52,10 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | choose layers, factors, dropout | [`AdapterConfig`] |
+//! | choose layers, biases, what is trained whole | [`AdapterConfig`] |
+//! | choose a method: LoRA and its variants, DoRA, AdaLoRA, VeRA, (IA)³ | [`Method`] |
+//! | adapt embeddings and convolutions | [`AdaptedEmbedding`], [`AdaptedConv2d`] |
+//! | train B faster than A, or along a projected gradient | [`optim`] |
 //! | adapt a model whose layers are Burn's own | [`AdapterConfig::attach`] |
 //! | save for and load from Python's PEFT | [`save_adapter`], [`load_adapter`] |
 //! | train a head alone | [`train_only`] |

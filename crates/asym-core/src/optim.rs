@@ -2,42 +2,33 @@
 
 use std::collections::HashMap;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::module::{Module, Param, ParamGroup, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use faer::Mat;
 
 use crate::init::apart;
-use crate::layout::{self, Entry, Kind, Naming, Place};
+use crate::layout::{self, EachParam, Entry, Kind, Naming};
 use crate::{AdapterConfig, AdapterError, Method};
 
 /// The parameters that LoRA+ (Hayou et al., 2024, arXiv:2402.12354) trains faster than the others: every factor B, and
 /// every trained vector, as PEFT's `create_loraplus_optimizer` takes them. For a learning rate of their own, some
 /// multiple of that of A.
 pub fn fast_parameters<M: Module>(model: &M) -> ParamGroup {
-    struct Fast {
-        place: Place<'static>,
-        found: Vec<Param<Tensor<1>>>,
-    }
-    impl ModuleVisitor for Fast {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            self.place.enter(name, container);
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.place.exit();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let entry = self.place.entry(param);
+    #[derive(Default)]
+    struct Fast(Vec<Param<Tensor<1>>>);
+    impl EachParam for Fast {
+        fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
             if D == 1 || is_b(&entry) {
                 // A group is made of a module's ids; what stands behind them does not matter.
                 let stand_in = Tensor::zeros([1], &param.lazy_device());
-                self.found.push(Param::initialized(param.id, stand_in));
+                self.0.push(Param::initialized(param.id, stand_in));
             }
         }
     }
-    let mut fast = Fast { place: Place::new(&Naming::BURN), found: Vec::new() };
-    model.visit(&mut fast);
-    ParamGroup::ids_from_module(fast.found)
+    let mut fast = Fast::default();
+    layout::each(model, &Naming::BURN, &mut fast);
+    ParamGroup::ids_from_module(fast.0)
 }
 
 fn is_b(entry: &Entry) -> bool {
@@ -82,20 +73,12 @@ impl ProjectedGradient {
             projections.insert(entry.path.trim_end_matches('a').to_string(), values);
         }
 
-        struct Siblings<'a> {
-            place: Place<'a>,
+        struct Siblings {
             values: HashMap<String, Vec<f32>>,
             found: HashMap<ParamId, Tensor<2>>,
         }
-        impl ModuleVisitor for Siblings<'_> {
-            fn enter_module(&mut self, name: &str, container: &str) {
-                self.place.enter(name, container);
-            }
-            fn exit_module(&mut self, _name: &str, _container: &str) {
-                self.place.exit();
-            }
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                let entry = self.place.entry(param);
+        impl EachParam for Siblings {
+            fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
                 let pair = entry.path.strip_suffix('b').filter(|_| is_b(&entry));
                 if let Some(values) = pair.and_then(|pair| self.values.remove(pair)) {
                     let rank = param.shape()[0];
@@ -106,8 +89,8 @@ impl ProjectedGradient {
                 }
             }
         }
-        let mut siblings = Siblings { place: Place::new(naming), values: projections, found: HashMap::new() };
-        model.visit(&mut siblings);
+        let mut siblings = Siblings { values: projections, found: HashMap::new() };
+        layout::each(model, naming, &mut siblings);
         Ok(Self { projections: siblings.found })
     }
 

@@ -2,63 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use asym_core::{
-    AdaptedLinear, AdaptedLinearConfig, Adapter, AdapterConfig, AdapterError, Factor, Init, Lora, Naming, Targets,
-    inspect, merge, train_only,
+    AdaptedLinear, Adapter, AdapterConfig, AdapterError, Factor, Init, Lora, Naming, Targets, inspect, merge,
+    train_only,
 };
 use burn::module::{Module, Param};
-use burn::nn::{Linear, LinearConfig, Relu};
-use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+use burn::nn::{LinearConfig, Relu};
+use burn::tensor::{Device, Tensor, Tolerance};
 
-/// Two layers of odd shapes that carry adapters, and a head.
-#[derive(Module, Debug)]
-struct Model {
-    query: AdaptedLinear,
-    output: AdaptedLinear,
-    activation: Relu,
-    classifier: AdaptedLinear,
-}
-
-impl Model {
-    fn new(device: &Device) -> Self {
-        Self {
-            query: AdaptedLinearConfig::new(13, 29).init(device),
-            output: AdaptedLinearConfig::new(29, 17).with_bias(false).init(device),
-            activation: Relu::new(),
-            classifier: AdaptedLinearConfig::new(17, 3).init(device),
-        }
-    }
-
-    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let hidden = self.activation.forward(self.query.forward(input));
-        self.classifier.forward(self.output.forward(hidden))
-    }
-}
-
-/// The same model with Burn's own layers.
-#[derive(Module, Debug)]
-struct Dense {
-    query: Linear,
-    output: Linear,
-    activation: Relu,
-    classifier: Linear,
-}
-
-impl Dense {
-    fn from(model: &Model) -> Self {
-        let linear = |layer: AdaptedLinear| Linear { weight: layer.weight, bias: layer.bias };
-        Self {
-            query: linear(model.query.clone()),
-            output: linear(model.output.clone()),
-            activation: Relu::new(),
-            classifier: linear(model.classifier.clone()),
-        }
-    }
-
-    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let hidden = self.activation.forward(self.query.forward(input));
-        self.classifier.forward(self.output.forward(hidden))
-    }
-}
+mod common;
+use common::{Dense, Model, input};
 
 /// Every pair of a trained or frozen A and B, none of whose factors is zero, so that no effect hides.
 fn pairs() -> Vec<AdapterConfig> {
@@ -82,11 +34,6 @@ fn pairs() -> Vec<AdapterConfig> {
     pairs
 }
 
-fn input(device: &Device) -> Tensor<3> {
-    let values: Vec<f32> = (0..2 * 7 * 13).map(|i| (i as f32 * 0.37).sin()).collect();
-    Tensor::from_data(TensorData::new(values, [2, 7, 13]), device)
-}
-
 fn close(left: Tensor<3>, right: Tensor<3>) {
     left.into_data().assert_approx_eq::<f32>(&right.into_data(), Tolerance::absolute(1e-5));
 }
@@ -107,7 +54,7 @@ fn factored_is_dense_and_merged() {
         let difference: f32 = (factored.clone() - before).abs().max().into_scalar();
         assert!(difference > 1e-2, "the adapter must have an effect, {difference} is none: {config:?}");
 
-        close(Dense::from(&model).forward(input(&device)), factored.clone());
+        close(Dense::from(model.clone()).forward(input(&device)), factored.clone());
         let merged = merge(model);
         assert!(merged.query.weight.reparameterization::<Adapter>().is_none());
         close(merged.forward(input(&device)), factored);
@@ -227,7 +174,7 @@ fn merge_free(model: &Model) -> Model {
 #[test]
 fn a_users_module_takes_adapters_without_a_change() {
     let device = Device::default().autodiff();
-    let model = Dense::from(&Model::new(&device));
+    let model = Dense::from(Model::new(&device));
     let before = model.forward(input(&device));
     let model = AdapterConfig::b_only(4).targets(["query"]).attach(model, 1).unwrap();
     close(model.forward(input(&device)), before);
@@ -284,7 +231,7 @@ fn bad_settings_are_refused() {
 
     let model = on_query(2).attach(Model::new(&device), 0).unwrap();
     assert!(matches!(on_query(2).attach(model, 0), Err(AdapterError::AlreadyAdapted { .. })));
-    let dense = Dense::from(&Model::new(&device));
+    let dense = Dense::from(Model::new(&device));
     let dropped = lora(Lora::new(2).dropout(0.1)).attach(dense, 0);
     assert!(matches!(dropped, Err(AdapterError::DropoutOnDense { .. })));
 

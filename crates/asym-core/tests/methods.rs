@@ -5,76 +5,14 @@ use std::collections::BTreeSet;
 
 use asym_core::layout::{self, Kind};
 use asym_core::{
-    AdaLora, AdaptedLinear, AdaptedLinearConfig, Adapter, AdapterConfig, AdapterError, Bias, Dora, Factor, Ia3, Init,
-    Lora, Method, Naming, SaveOptions, Targets, Vera, inspect, load_adapter, merge, save_adapter,
+    AdaLora, AdaptedLinear, Adapter, AdapterConfig, AdapterError, Bias, Dora, Factor, Ia3, Init, Lora, Method, Naming,
+    SaveOptions, Targets, Vera, inspect, load_adapter, merge, save_adapter,
 };
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::nn::{Linear, Relu};
 use burn::tensor::{Device, Gradients, Tensor, TensorData, Tolerance};
 
-/// Two layers of odd shapes that carry adapters, and a head.
-#[derive(Module, Debug)]
-struct Model {
-    query: AdaptedLinear,
-    output: AdaptedLinear,
-    activation: Relu,
-    classifier: AdaptedLinear,
-}
-
-impl Model {
-    fn new(device: &Device) -> Self {
-        // Drawn anew for each model by Burn: made on the host here, so that two models are the same.
-        let layer = |d_input: usize, d_output: usize, bias: bool| {
-            let wave = |count: usize, phase: f32| -> Vec<f32> {
-                (0..count).map(|i| 0.4 * ((i * i) as f32 * 0.37 + phase + i as f32).sin()).collect()
-            };
-            let mut layer = AdaptedLinearConfig::new(d_input, d_output).with_bias(bias).init(device);
-            let weight = TensorData::new(wave(d_input * d_output, 0.1), [d_input, d_output]);
-            layer.weight = Param::from_tensor(Tensor::from_data(weight, device));
-            layer.bias = bias.then(|| Param::from_tensor(Tensor::from_data(wave(d_output, 0.9).as_slice(), device)));
-            layer
-        };
-        Self {
-            query: layer(13, 29, true),
-            output: layer(29, 17, false),
-            activation: Relu::new(),
-            classifier: layer(17, 3, true),
-        }
-    }
-
-    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let hidden = self.activation.forward(self.query.forward(input));
-        self.classifier.forward(self.output.forward(hidden))
-    }
-}
-
-/// The same layers as Burn's own, which compose the dense weight.
-#[derive(Module, Debug)]
-struct Dense {
-    query: Linear,
-    output: Linear,
-    activation: Relu,
-    classifier: Linear,
-}
-
-impl From<Model> for Dense {
-    fn from(model: Model) -> Self {
-        let linear = |layer: AdaptedLinear| Linear { weight: layer.weight, bias: layer.bias };
-        Self {
-            query: linear(model.query),
-            output: linear(model.output),
-            activation: Relu::new(),
-            classifier: linear(model.classifier),
-        }
-    }
-}
-
-impl Dense {
-    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let hidden = self.activation.forward(self.query.forward(input));
-        self.classifier.forward(self.output.forward(hidden))
-    }
-}
+mod common;
+use common::{Dense, Model, input};
 
 struct Row {
     name: &'static str,
@@ -110,11 +48,6 @@ fn rows() -> Vec<Row> {
         Row { dense: false, ..row("ia3, outputs", Ia3::new(["none"]).into(), &["ia3_l"], 29 + 17) },
         row("ia3, inputs", Ia3::new(["query", "output"]).into(), &["ia3_l"], 13 + 29),
     ]
-}
-
-fn input(device: &Device) -> Tensor<3> {
-    let values: Vec<f32> = (0..2 * 7 * 13).map(|i| (i as f32 * 0.37).sin()).collect();
-    Tensor::from_data(TensorData::new(values, [2, 7, 13]), device)
 }
 
 fn logits(model: &Model) -> Vec<f32> {

@@ -1,6 +1,6 @@
 //! Which triplets stay: importance, a falling budget, and the penalty that keeps triplets comparable.
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use indexmap::IndexMap;
@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::AdaLora;
 use crate::AdapterError;
 use crate::adapter::Settings;
-use crate::layout::{self, Entry, Kind, Naming, Place};
+use crate::layout::{self, EachParam, Entry, Kind, Naming};
 
 /// Decides after each step which triplets of an AdaLoRA model stay.
 ///
@@ -198,19 +198,11 @@ impl RankAllocator {
 
     fn each<M: Module>(&mut self, model: &M, act: impl FnMut(&mut Triplets, Part, Parameter)) {
         struct Each<'a, F> {
-            place: Place<'a>,
             triplets: &'a mut IndexMap<String, Triplets>,
             act: F,
         }
-        impl<F: FnMut(&mut Triplets, Part, Parameter)> ModuleVisitor for Each<'_, F> {
-            fn enter_module(&mut self, name: &str, container: &str) {
-                self.place.enter(name, container);
-            }
-            fn exit_module(&mut self, _name: &str, _container: &str) {
-                self.place.exit();
-            }
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                let entry = self.place.entry(param);
+        impl<F: FnMut(&mut Triplets, Part, Parameter)> EachParam for Each<'_, F> {
+            fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
                 let Some(part) = triplet_part(&entry) else { return };
                 let Some(triplets) = self.triplets.get_mut(entry.module()) else { return };
                 // Outside of the graph: importance is measured, not trained.
@@ -218,17 +210,19 @@ impl RankAllocator {
                 let value = if value.device().is_autodiff() { value.inner() } else { value };
                 let parameter = match D {
                     1 => Parameter::Vector(param.id, value.reshape([-1])),
-                    _ => {
-                        let dims = value.dims();
-                        Parameter::Matrix(param.id, value.reshape([dims[0] as i64, -1]))
-                    }
+                    _ => Parameter::Matrix(param.id, matrix(value)),
                 };
                 (self.act)(triplets, part, parameter);
             }
         }
         let naming = self.naming;
-        model.visit(&mut Each { place: Place::new(&naming), triplets: &mut self.triplets, act });
+        layout::each(model, &naming, &mut Each { triplets: &mut self.triplets, act });
     }
+}
+
+fn matrix<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
+    let rows = tensor.dims()[0];
+    tensor.reshape([rows as i64, -1])
 }
 
 /// A parameter of a triplet.
@@ -260,23 +254,15 @@ fn triplet_part(entry: &Entry) -> Option<Part> {
 /// The mean, over all factors A and B of AdaLoRA adapters, of ‖AAᵀ − I‖ or ‖BᵀB − I‖: to be added to the loss, times
 /// [`AdaLora::orthogonality`]. `None` for a model without such adapters.
 pub fn orthogonality<M: Module>(model: &M) -> Option<Tensor<1>> {
-    struct Penalty<'a> {
-        place: Place<'a>,
+    #[derive(Default)]
+    struct Penalty {
         sum: Option<Tensor<1>>,
         count: usize,
     }
-    impl ModuleVisitor for Penalty<'_> {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            self.place.enter(name, container);
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.place.exit();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let Some(part @ (Part::A | Part::B)) = triplet_part(&self.place.entry(param)) else { return };
-            let factor = param.val();
-            let dims = factor.dims();
-            let factor: Tensor<2> = factor.reshape([dims[0] as i64, -1]);
+    impl EachParam for Penalty {
+        fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
+            let Some(part @ (Part::A | Part::B)) = triplet_part(&entry) else { return };
+            let factor = matrix(param.val());
             let gram = match part {
                 Part::B => factor.clone().matmul(factor.transpose()),
                 _ => factor.clone().transpose().matmul(factor),
@@ -291,7 +277,7 @@ pub fn orthogonality<M: Module>(model: &M) -> Option<Tensor<1>> {
             self.count += 1;
         }
     }
-    let mut penalty = Penalty { place: Place::new(&Naming::BURN), sum: None, count: 0 };
-    model.visit(&mut penalty);
+    let mut penalty = Penalty::default();
+    layout::each(model, &Naming::BURN, &mut penalty);
     penalty.sum.map(|sum| sum / penalty.count as f64)
 }
