@@ -102,19 +102,20 @@ def kept(model, batch):
     """Bytes of the storages that the graph of a loss holds, without those of the model and the batch."""
     known = [*model.parameters(), *model.buffers(), *batch.values()]
     known = {tensor.untyped_storage().data_ptr() for tensor in known}
-    saved = []
+    held = {}
 
     def pack(tensor):
         packed = Packed(tensor)
-        # The storage is held until the end, so that no later one gets its address; the tensor would hold its graph too.
-        saved.append((tensor.untyped_storage(), weakref.ref(packed)))
+        # A graph that the forward pass makes and drops, such as that of DoRA's norm, lets go of what it held, and so does
+        # this. Until then the storage is held, so that no other one gets its address; the tensor would hold its graph too.
+        key = id(packed)
+        held[key] = tensor.untyped_storage(), weakref.ref(packed, lambda _: held.pop(key))
         return packed
 
     with saved_tensors_hooks(pack, lambda packed: packed.tensor):
         loss = model(**batch).loss
-    # While `loss` is there; a graph that the forward pass made and dropped, such as that of DoRA's norm, is not.
-    held = [storage for storage, packed in saved if packed() is not None]
-    sizes = {storage.data_ptr(): storage.nbytes() for storage in held if storage.data_ptr() not in known}
+    storages = [storage for storage, _ in held.values()]
+    sizes = {storage.data_ptr(): storage.nbytes() for storage in storages if storage.data_ptr() not in known}
     del loss
     return sum(sizes.values())
 
