@@ -83,8 +83,7 @@ impl ProjectedGradient {
                 if let Some(values) = pair.and_then(|pair| self.values.remove(pair)) {
                     let rank = param.shape()[0];
                     // Gradients are plain tensors.
-                    let base = param.base();
-                    let plain = if base.device().is_autodiff() { base.inner().device() } else { base.device() };
+                    let plain = param.lazy_device().inner();
                     self.found.insert(param.id, Tensor::from_data(TensorData::new(values, [rank, rank]), &plain));
                 }
             }

@@ -130,7 +130,7 @@ impl Settings for Vera {
 /// The vectors of one weight, and the pair that all share.
 ///
 /// The pair is one piece of memory behind every layer of a model, from attaching or loading on; each layer uses the part
-/// that fits it.
+/// that fits it. Moving a model to another device makes a copy for each layer: attach where it is trained.
 #[derive(Module, Debug)]
 pub struct VeraScales {
     /// Aᵀ: `[max_input, r]`, frozen.
