@@ -236,7 +236,7 @@ fn every_method_trains() {
         println!("{name}: {} trained, loss {first:.3} to {last:.3}", result.trainable);
         assert!(last < first, "{name}: {first} to {last}");
 
-        // The folder's adapter scores as the run did.
+        // The folder's adapter loads; AdaLoRA's has the ranks that are left.
         let (model, read) = load(&base, &folder);
         let Method::AdaLora(settings) = &read.method else { continue };
         // 24 steps: ranks fall from the second on and stay for the last seven.
@@ -374,6 +374,16 @@ fn what_cannot_be_trained_is_refused_before_a_folder_is_made() {
         ("rank 0", adapter(AdapterConfig::lora(0)), "rank"),
         ("rank above the layer", adapter(AdapterConfig::b_only(25)), "from 1 to 24"),
         ("target", adapter(AdapterConfig::lora(2).targets(["q_proj"])), "query, key, value"),
+        (
+            "projection of everything",
+            Recipe { projected_gradient: true, tuning: Tuning::Full, ..recipe() },
+            "projected_gradient",
+        ),
+        (
+            "ratio without factors",
+            Recipe { b_learning_rate_ratio: Some(4.0), tuning: Tuning::Head, ..recipe() },
+            "b_learning_rate_ratio",
+        ),
         ("epochs", Recipe { epochs: 0, ..recipe() }, "epochs"),
         ("batch size", Recipe { batch_size: 0, ..recipe() }, "batch_size"),
         ("learning rate", Recipe { learning_rate: f64::NAN, ..recipe() }, "learning_rate"),

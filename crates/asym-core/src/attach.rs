@@ -65,6 +65,15 @@ impl AdapterConfig {
             })
             .collect();
         let settings = self.method.settings();
+        let adapted: Vec<&str> = sites.values().map(|site| site.module.as_str()).collect();
+        // What a file brings was good for PEFT, which passes over it.
+        if let (Some(_), Some((field, pattern))) = (seed, settings.unmatched(&adapted)) {
+            return Err(AdapterError::NoMatch {
+                field,
+                pattern,
+                available: layout::last_segments(adapted.into_iter()),
+            });
+        }
         // In the model's order, so that the first refusal is the same each time.
         entries.iter().filter_map(|entry| sites.get(&entry.path)).try_for_each(|site| settings.check(site))?;
 
@@ -126,10 +135,13 @@ impl AdapterConfig {
                 weights.iter().filter(|entry| regex.is_match(entry.module())).copied().collect()
             }
             Targets::Names(wanted) => {
-                for name in wanted {
-                    if !weights.iter().any(|entry| layout::names(entry.module(), name)) {
-                        return Err(no_match("targets", name));
-                    }
+                // A name may find nothing but what is trained whole, which is passed over as in PEFT.
+                let known = |name: &str| {
+                    let mut all = entries.iter().filter(|entry| matches!(entry.kind, Kind::Weight { .. }));
+                    all.any(|entry| layout::names(entry.module(), name))
+                };
+                if let Some(name) = wanted.iter().find(|name| !known(name)) {
+                    return Err(no_match("targets", name));
                 }
                 weights
                     .iter()
@@ -182,7 +194,9 @@ impl AdapterConfig {
         let index = |module: &str| -> Option<usize> {
             lists.iter().find_map(|list| list.captures(module))?.name("index")?.as_str().parse().ok()
         };
-        let chosen = |module: &str| index(module).is_some_and(|index| layers.indices.contains(&index));
+        // A whole name among the targets is that module, whatever its number, as in PEFT.
+        let named = |module: &str| matches!(&self.targets, Targets::Names(names) if names.iter().any(|n| n == module));
+        let chosen = |module: &str| named(module) || index(module).is_some_and(|index| layers.indices.contains(&index));
         let rest: Vec<&Entry> = found.iter().filter(|entry| chosen(entry.module())).copied().collect();
         match rest.is_empty() {
             false => Ok(rest),

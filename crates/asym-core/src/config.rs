@@ -147,7 +147,8 @@ impl AdapterConfig {
     /// # Errors
     ///
     /// [`AdapterError::Setting`] for a number outside its range; [`AdapterError::Conflict`] for settings that exclude each
-    /// other; [`AdapterError::Pattern`] for one that is no regular expression.
+    /// other; [`AdapterError::Pattern`] for a method's pattern that is no regular expression. Those of targets are read
+    /// when the adapter is attached.
     pub fn validate(&self) -> Result<(), AdapterError> {
         self.method.settings().validate()?;
         if let (Some(_), Targets::Pattern(pattern)) = (&self.layers, &self.targets)

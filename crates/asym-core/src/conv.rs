@@ -12,8 +12,9 @@ use crate::Adapter;
 /// A two-dimensional convolution that can carry an adapter, in place of Burn's [`Conv2d`].
 ///
 /// Without an adapter it computes what [`Conv2d`] does. With one it adds a convolution with r outputs followed by one of
-/// size 1, as PEFT does. With more than one group it composes the dense kernel instead: what PEFT's two convolutions mean
-/// then is no update of the kernel, and such adapters are not exchanged with it.
+/// size 1, as PEFT does. With more than one group it composes the update of the kernel instead, of which PEFT's two
+/// convolutions are none; and PEFT leaves dilation out of its first one. Adapters of grouped and of dilated convolutions
+/// are therefore asym's alone: PEFT refuses the first, and computes something else from the second.
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct AdaptedConv2d {

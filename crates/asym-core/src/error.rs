@@ -88,8 +88,8 @@ pub enum AdapterError {
         /// The names that would match.
         available: Vec<String>,
     },
-    /// A target pattern that is no regular expression.
-    #[error("target `{pattern}` is no regular expression: {source}")]
+    /// A pattern that is no regular expression, or uses what only Python's have.
+    #[error("`{pattern}` is no regular expression that is supported here: {source}")]
     Pattern {
         /// The pattern given.
         pattern: String,
@@ -143,8 +143,8 @@ pub enum AdapterError {
     },
     /// A base model that an adapter names and that is not here.
     #[error(
-        "{}: its base model `{name}` is no folder here, neither from where the program runs nor beside the adapter: give \
-         the base model's folder",
+        "{}: its base model `{name}` is no folder here, neither from where the program runs nor from the adapter's folder: \
+         give the base model's folder",
         path.display()
     )]
     BaseModel {

@@ -12,8 +12,10 @@ use crate::layout::{self, EachParam, Entry, Kind, Naming};
 use crate::{AdapterConfig, AdapterError, Method};
 
 /// The parameters that LoRA+ (Hayou et al., 2024, arXiv:2402.12354) trains faster than the others: every factor B, and
-/// every trained vector, as PEFT's `create_loraplus_optimizer` takes them. For a learning rate of their own, some
-/// multiple of that of A.
+/// every trained vector. For a learning rate of their own, some multiple of that of A.
+///
+/// As PEFT's `create_loraplus_optimizer`, but for what it stores as a column (AdaLoRA's E, (IA)³'s factors), which is slow
+/// there, and for the adapters of embeddings, which have a small rate of their own there.
 pub fn fast_parameters<M: Module>(model: &M) -> ParamGroup {
     #[derive(Default)]
     struct Fast(Vec<Param<Tensor<1>>>);

@@ -18,7 +18,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{self, Entry, Kind, Naming};
-use crate::{AdapterConfig, AdapterError, Factor};
+use crate::{AdapterConfig, AdapterError, Factor, Targets};
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
@@ -56,8 +56,14 @@ struct Stored<'a> {
 
 impl<'a> Stored<'a> {
     fn new<'e>(config: &'a AdapterConfig, entries: impl Iterator<Item = &'e Entry>) -> Self {
-        let adapters = entries.filter(|entry| entry.kind == Kind::Adapter);
-        Self { config, adapted: adapters.map(|entry| entry.module().to_string()).collect() }
+        let emptied = config.method.settings().emptied();
+        let adapted = entries.filter(|entry| match entry.kind {
+            Kind::Adapter => true,
+            // PEFT's adapter is still there where the rank is 0.
+            Kind::Weight { .. } => emptied.contains(&entry.module()),
+            _ => false,
+        });
+        Self { config, adapted: adapted.map(|entry| entry.module().to_string()).collect() }
     }
 
     fn holds(&self, entry: &Entry) -> bool {
@@ -176,6 +182,12 @@ pub fn load_adapter<M: Module>(
     // PEFT lists every name a head could have, `classifier` and `score`, whichever the model has.
     let before = layout::entries(&model, naming);
     config.modules_to_save.retain(|name| before.iter().any(|entry| layout::within(&entry.name, name)));
+    // And it is content where one name of a list is found.
+    if let Targets::Names(names) = &mut config.targets
+        && names.iter().any(|name| before.iter().any(|entry| layout::names(entry.module(), name)))
+    {
+        names.retain(|name| before.iter().any(|entry| layout::names(entry.module(), name)));
+    }
 
     let model = config.attach_drawn(model, None, naming)?;
     let entries = layout::entries(&model, naming);

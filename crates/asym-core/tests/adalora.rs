@@ -96,6 +96,10 @@ fn an_allocator_needs_a_number_of_steps_and_something_to_allocate() {
     let filled = settings.for_training(100);
     assert_eq!((filled.warmup_steps, filled.final_steps, filled.total_steps), (10, 30, Some(100)));
     assert!(RankAllocator::new(&filled, &model, &Naming::BURN).is_ok());
+    let mut pruned = filled.clone();
+    pruned.rank_pattern.insert("needed".into(), vec![true; 6]);
+    let error = RankAllocator::new(&pruned, &model, &Naming::BURN).unwrap_err();
+    assert!(matches!(error, AdapterError::Conflict { field: "rank_pattern", .. }), "{error}");
     let error = RankAllocator::new(&filled, &Model::new(&device), &Naming::BURN).unwrap_err();
     assert!(matches!(error, AdapterError::NotAdapted), "{error}");
 }

@@ -45,7 +45,7 @@ fn rows() -> Vec<Row> {
         row("dora, A frozen", Dora(Lora::b_only(5).alpha(3.0)).into(), &[B, "lora_magnitude_vector"], b + 29 + 17),
         row("adalora", AdaLora::new(5, 2).alpha(3.0).into(), &["lora_A", "lora_E", "lora_B"], a + b + 5 + 5),
         row("vera", Vera::new(7).into(), &["vera_lambda_d", "vera_lambda_b"], 7 + 7 + 29 + 17),
-        Row { dense: false, ..row("ia3, outputs", Ia3::new(["none"]).into(), &["ia3_l"], 29 + 17) },
+        Row { dense: false, ..row("ia3, outputs", Ia3::new([]).into(), &["ia3_l"], 29 + 17) },
         row("ia3, inputs", Ia3::new(["query", "output"]).into(), &["ia3_l"], 13 + 29),
     ]
 }
@@ -297,15 +297,25 @@ fn what_a_method_cannot_do_is_refused() {
     setting(AdapterConfig::new(AdaLora::new(4, 2).schedule(3, 1, 7).total_steps(10)), "total_steps");
     setting(AdapterConfig::new(Vera::new(0)), "rank");
     setting(AdapterConfig::new(Vera::new(4).dropout(1.0)), "dropout");
+    setting(AdapterConfig::new(Vera::new(1 << 17)), "rank");
+    for (config, name) in [
+        (AdapterConfig::new(Lora::new(2).rank_of("quary", 3)), "rank_pattern"),
+        (AdapterConfig::new(Dora(Lora::new(2).alpha_of("output", 3.0))), "alpha_pattern"),
+        (AdapterConfig::new(Ia3::new(["outputt"])), "feedforward"),
+        (AdapterConfig::new(Ia3::new(Targets::ALL_LINEAR)), "feedforward"),
+    ] {
+        let error = attach(config);
+        assert!(matches!(error, AdapterError::NoMatch { field, .. } if field == name), "{error}");
+    }
     assert!(matches!(attach(AdapterConfig::new(AdaLora::new(14, 2))), AdapterError::Rank { rank: 14, .. }));
     assert!(matches!(attach(AdapterConfig::new(Lora::new(2).rank_of("que(", 3))), AdapterError::Pattern { .. }));
     assert!(matches!(attach(AdapterConfig::new(Ia3::new("(")).bias(Bias::None)), AdapterError::Pattern { .. }));
-    let biased = attach(AdapterConfig::new(Ia3::new(["none"])).bias(Bias::All));
+    let biased = attach(AdapterConfig::new(Ia3::new([])).bias(Bias::All));
     assert!(matches!(biased, AdapterError::Conflict { field: "bias", .. }), "{biased}");
 
     // Layers that compose their weight see neither their input nor their bias.
     let dense = Dense::from(Model::new(&device));
-    let error = AdapterConfig::new(Ia3::new(["none"])).targets(["query"]).attach(dense.clone(), 0).unwrap_err();
+    let error = AdapterConfig::new(Ia3::new([])).targets(["query"]).attach(dense.clone(), 0).unwrap_err();
     assert!(matches!(error, AdapterError::BiasOnDense { .. }), "{error}");
     let dropped = AdapterConfig::new(Vera::new(4).dropout(0.1)).targets(["query"]).attach(dense, 0).unwrap_err();
     assert!(matches!(dropped, AdapterError::DropoutOnDense { .. }), "{dropped}");

@@ -39,6 +39,9 @@ impl Method {
             Some((word, digits)) => (word, usize::from_str(digits).map_err(|_| unknown())?),
             None => (name, rank),
         };
+        if word != name && matches!(word, "full" | "head" | "ia3") {
+            return Err(unknown());
+        }
         let adapter = |config: AdapterConfig| (format!("{word}-r{rank}"), Tuning::Adapter(config));
         let (name, tuning) = match word {
             "full" => ("full".to_string(), Tuning::Full),

@@ -48,7 +48,9 @@ pub fn glue(task: Task, tuning: &Tuning) -> Option<Cell> {
     let Tuning::Adapter(config) = tuning else { return None };
     glue_cells().ok()?.into_iter().filter(|cell| cell.task == task.row().title).find(|cell| match &config.method {
         Method::Lora(lora) => {
+            let plain = !lora.rank_stabilized && lora.rank_pattern.is_empty() && lora.alpha_pattern.is_empty();
             cell.method == "lora"
+                && plain
                 && cell.rank == Some(lora.rank)
                 && (cell.a_init, cell.a_train) == (Some(lora.a.init), Some(lora.a.train))
                 && (cell.b_init, cell.b_train) == (Some(lora.b.init), Some(lora.b.train))
@@ -64,7 +66,7 @@ pub fn glue(task: Task, tuning: &Tuning) -> Option<Cell> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use asym_core::{AdaLora, AdapterConfig, Ia3, Vera};
+    use asym_core::{AdaLora, AdapterConfig, Ia3, Lora, Vera};
 
     #[test]
     fn the_file_is_whole_and_the_right_cells_are_found() {
@@ -75,6 +77,7 @@ mod tests {
         assert_eq!(mean(Task::Mrpc, AdapterConfig::a_only(16)), Some(90.2));
         assert_eq!(mean(Task::Cola, AdapterConfig::lora(8)), Some(64.4));
         assert_eq!(mean(Task::Cola, AdapterConfig::lora(5)), None);
+        assert_eq!(mean(Task::Cola, AdapterConfig::new(Lora::new(8).rank_stabilized())), None);
         // Table 4.
         assert_eq!(mean(Task::Cola, AdapterConfig::new(AdaLora::new(12, 8))), Some(67.5));
         assert_eq!(mean(Task::Mrpc, AdapterConfig::new(Ia3::new(["output.dense"]))), Some(83.7));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use asym_core::AdapterConfig;
+use asym_core::{AdapterConfig, AdapterError};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TaskError;
@@ -129,7 +129,15 @@ impl Recipe {
                 return Err(TaskError::Setting { field, found, expected });
             }
         }
+        let conflict = |field, reason| Err(AdapterError::Conflict { field, reason }.into());
         match &self.tuning {
+            Tuning::Full | Tuning::Head if self.projected_gradient => {
+                conflict("projected_gradient", "it belongs to adapters: make a table of those alone, or switch it off")
+            }
+            Tuning::Full | Tuning::Head if self.b_learning_rate_ratio.is_some() => conflict(
+                "b_learning_rate_ratio",
+                "it belongs to adapters: make a table of those alone, or leave it out",
+            ),
             Tuning::Adapter(config) => Ok(config.validate()?),
             Tuning::Full | Tuning::Head => Ok(()),
         }

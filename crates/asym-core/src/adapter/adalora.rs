@@ -218,7 +218,7 @@ impl Settings for AdaLora {
         let penalty = self.orthogonality;
         setting("orthogonality", penalty, penalty.is_finite() && penalty >= 0.0, "0 or a positive number")?;
         match self.total_steps {
-            Some(total) if self.warmup_steps + self.final_steps >= total => Err(AdapterError::Setting {
+            Some(total) if self.warmup_steps.saturating_add(self.final_steps) >= total => Err(AdapterError::Setting {
                 field: "total_steps",
                 found: total as f64,
                 expected: "more than warmup_steps and final_steps together, so that ranks have time to fall",
@@ -283,11 +283,18 @@ impl Settings for AdaLora {
             "beta2": self.beta2,
             "orth_reg_weight": self.orthogonality,
             // PEFT refuses a configuration without it, also where nothing is trained any more.
-            "total_step": self.total_steps.unwrap_or(self.warmup_steps + self.final_steps + 1),
+            "total_step": self.total_steps.unwrap_or_else(|| {
+                self.warmup_steps.saturating_add(self.final_steps).saturating_add(1)
+            }),
             "rank_pattern": if pattern.is_empty() { Value::Null } else { Value::Object(pattern) },
             "init_lora_weights": true,
         });
         Ok(fields.as_object().cloned().unwrap_or_default())
+    }
+
+    fn emptied(&self) -> Vec<&str> {
+        let dropped = self.rank_pattern.iter().filter(|(_, kept)| !kept.contains(&true));
+        dropped.map(|(module, _)| module.as_str()).collect()
     }
 
     fn prune(&self, module: &str, tensor: &str, shape: &[usize], values: Vec<f32>) -> (Vec<usize>, Vec<f32>) {

@@ -64,6 +64,10 @@ impl Settings for Dora {
         self.0.factors()
     }
 
+    fn unmatched(&self, modules: &[&str]) -> Option<(&'static str, String)> {
+        self.0.unmatched(modules)
+    }
+
     fn set_factors(&mut self, a: Factor, b: Factor) {
         self.0.set_factors(a, b);
     }
@@ -138,7 +142,7 @@ impl Weight for DoraPair {
 
 /// ‖W0 + s·B·A‖ of each output, outside of the graph.
 ///
-/// From ‖W0‖², ⟨W0, s·B·A⟩ and ‖s·B·A‖² through matrices that are r high, so that nothing as large as W0 is made.
+/// From ‖W0‖², ⟨W0, s·B·A⟩ and ‖s·B·A‖² through matrices that are r high: of W0's size, only its square is made, and let go at once.
 fn norm(weight: &Tensor<2>, pair: &LowRank) -> Tensor<1> {
     let weight = weight.clone().detach();
     let a = pair.a.val().detach().mul_scalar(pair.scale); // [d_input, r]

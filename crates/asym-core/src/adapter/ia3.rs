@@ -16,6 +16,7 @@ use crate::{AdapterError, Targets};
 #[serde(deny_unknown_fields)]
 pub struct Ia3 {
     /// The layers, among the targets, whose input is scaled: the second of each feed-forward pair. The others' output is.
+    /// An empty list: none. A string is a regular expression.
     pub feedforward: Targets,
 }
 
@@ -28,7 +29,7 @@ impl Ia3 {
         Self { feedforward: feedforward.into() }
     }
 
-    fn scales_input(&self, module: &str) -> bool {
+    pub(crate) fn scales_input(&self, module: &str) -> bool {
         match &self.feedforward {
             // PEFT compares ends here and not whole segments, so that `dense` finds `predense` too.
             Targets::Names(wanted) => wanted.iter().any(|name| module.ends_with(name.as_str())),
@@ -82,6 +83,17 @@ impl Settings for Ia3 {
             input: scales_input.then(|| draw.vector(site.d_input, 1.0)),
             output: (!scales_input).then(|| draw.vector(site.d_output, 1.0)),
         })))
+    }
+
+    fn unmatched(&self, modules: &[&str]) -> Option<(&'static str, String)> {
+        let idle = |name: &str| !modules.iter().any(|module| module.ends_with(name));
+        match &self.feedforward {
+            Targets::Names(names) => names.iter().find(|name| idle(name)).map(|name| ("feedforward", name.clone())),
+            Targets::Pattern(pattern) => {
+                let idle = !modules.iter().any(|module| self.scales_input(module));
+                idle.then(|| ("feedforward", pattern.clone()))
+            }
+        }
     }
 
     fn write(&self) -> Result<Map<String, Value>, serde_json::Error> {

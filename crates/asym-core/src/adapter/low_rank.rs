@@ -264,6 +264,13 @@ impl Settings for Lora {
         Some((self.a, self.b))
     }
 
+    fn unmatched(&self, modules: &[&str]) -> Option<(&'static str, String)> {
+        let idle =
+            |pattern: &&String| !ending(pattern).is_ok_and(|regex| modules.iter().any(|module| regex.is_match(module)));
+        let rank = self.rank_pattern.keys().find(idle).map(|pattern| ("rank_pattern", pattern.clone()));
+        rank.or_else(|| self.alpha_pattern.keys().find(idle).map(|pattern| ("alpha_pattern", pattern.clone())))
+    }
+
     fn set_factors(&mut self, a: Factor, b: Factor) {
         (self.a, self.b) = (a, b);
     }
@@ -345,15 +352,16 @@ impl Weight for LowRank {
         bias: Option<Tensor<1>>,
         options: ConvOptions<2>,
     ) -> Tensor<4> {
+        let output = conv2d(input.clone(), weight.clone(), bias, options.clone());
+        let input = self.dropout.forward(input);
         // With groups, a narrow convolution of the whole input is not what ΔW adds.
         if options.groups > 1 {
-            return conv2d(input, self.compose(weight), bias, options);
+            return output + conv2d(input, add(weight.zeros_like(), self.delta()), None, options);
         }
         let [channels_out, channels_in, height, width] = weight.dims();
         let a = self.a.val().swap_dims(0, 1).reshape([self.rank(), channels_in, height, width]);
         let b = self.b.val().swap_dims(0, 1).reshape([channels_out, self.rank(), 1, 1]);
-        let output = conv2d(input.clone(), weight, bias, options.clone());
-        let hidden = conv2d(self.dropout.forward(input), a, None, options); // [batch, r, height_out, width_out]
+        let hidden = conv2d(input, a, None, options); // [batch, r, height_out, width_out]
         output + conv2d(hidden.mul_scalar(self.scale), b, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
     }
 

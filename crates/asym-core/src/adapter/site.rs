@@ -38,6 +38,16 @@ pub(crate) trait Settings {
     /// Choose the factor pair. Without effect where there is none to choose.
     fn set_factors(&mut self, _a: Factor, _b: Factor) {}
 
+    /// A name or pattern in these settings that matches none of the adapted `modules`, and the field it stands in.
+    fn unmatched(&self, _modules: &[&str]) -> Option<(&'static str, String)> {
+        None
+    }
+
+    /// Modules that these settings adapt with nothing left of them: they have no parameters, and PEFT has their names.
+    fn emptied(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// The part of a tensor that is stored, where some of the rank was dropped: its shape and values in files.
     fn prune(&self, _module: &str, _tensor: &str, shape: &[usize], values: Vec<f32>) -> (Vec<usize>, Vec<f32>) {
         (shape.to_vec(), values)

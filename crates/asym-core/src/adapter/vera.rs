@@ -18,7 +18,7 @@ use crate::{AdapterError, Init};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vera {
-    /// The rank r of the shared pair: any number from 1, since no factor of it is trained.
+    /// The rank r of the shared pair: from 1 to 65536, whatever the layers' sizes, since no factor of it is trained.
     pub rank: usize,
     /// What λ_d starts at. Default: 0.1.
     #[serde(default = "default_d_initial")]
@@ -29,6 +29,9 @@ pub struct Vera {
     #[serde(default)]
     pub dropout: f64,
 }
+
+/// Above any rank that was ever used; below what would exhaust the memory before a file's shapes are looked at.
+const MAX_RANK: usize = 1 << 16;
 
 const fn default_d_initial() -> f64 {
     0.1
@@ -80,7 +83,7 @@ impl Settings for Vera {
     }
 
     fn validate(&self) -> Result<(), AdapterError> {
-        setting("rank", self.rank as f64, self.rank > 0, "at least 1")?;
+        setting("rank", self.rank as f64, (1..=MAX_RANK).contains(&self.rank), "from 1 to 65536")?;
         setting("d_initial", self.d_initial, self.d_initial.is_finite(), "a number")?;
         setting("dropout", self.dropout, (0.0..1.0).contains(&self.dropout), "from 0 to below 1")
     }

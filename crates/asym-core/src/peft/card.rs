@@ -2,16 +2,21 @@
 
 use super::SaveOptions;
 use crate::inspect::Inspection;
-use crate::{AdapterConfig, Targets};
+use crate::{AdapterConfig, Bias, Targets};
 
 /// The card: what the adapter is, and how it is used from either side.
 pub(super) fn text(config: &AdapterConfig, table: &Inspection, options: &SaveOptions<'_>) -> String {
     let base = options.base_model.map_or_else(String::new, |base| format!("base_model: {}\n", yaml(base)));
     let of_base = options.base_model.map_or_else(|| "a model".to_string(), |base| format!("`{base}`"));
-    let targets = match &config.targets {
-        Targets::Names(names) => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-        Targets::Pattern(pattern) => format!("`{pattern}`"),
-    };
+    let targets = names_of(&config.targets);
+    let choice: String = [
+        config.exclude.as_ref().map(|exclude| format!("| but not | {} |\n", names_of(exclude))),
+        config.layers.as_ref().map(|layers| format!("| numbers | {:?} |\n", layers.indices)),
+        (config.bias != Bias::None).then(|| format!("| biases trained | {:?} |\n", config.bias).to_lowercase()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let whole = match config.modules_to_save.is_empty() {
         true => "none".to_string(),
         false => config.modules_to_save.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
@@ -31,7 +36,7 @@ pub(super) fn text(config: &AdapterConfig, table: &Inspection, options: &SaveOpt
         "---\n{base}library_name: peft\ntags:\n- {tag}\n- asym\n---\n\n\
          # {method} adapter for {of_base}\n\n\
          |  |  |\n|---|---|\n\
-         | method | {method} |\n| layers | {targets} |\n{factors}\
+         | method | {method} |\n| layers | {targets} |\n{choice}{factors}\
          | trained whole | {whole} |\n| trained parameters | {trained} of {total} |\n{seed}\n\
          In Python: `peft.PeftModel.from_pretrained(base, folder)`. In Rust: `asym::core::load_adapter`, or\n\
          `asym predict --adapter folder`.\n",
@@ -40,6 +45,15 @@ pub(super) fn text(config: &AdapterConfig, table: &Inspection, options: &SaveOpt
         trained = table.trained(),
         total = table.total(),
     )
+}
+
+/// As code in a table's cell, where a bar would end it.
+fn names_of(targets: &Targets) -> String {
+    let code = |name: &String| format!("`{}`", name.replace('|', "\\|"));
+    match targets {
+        Targets::Names(names) => names.iter().map(code).collect::<Vec<_>>().join(", "),
+        Targets::Pattern(pattern) => code(pattern),
+    }
 }
 
 /// A string as YAML, where a path may hold anything.

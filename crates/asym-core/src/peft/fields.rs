@@ -20,13 +20,24 @@ pub(super) fn write(
     options: &SaveOptions<'_>,
 ) -> Result<Map<String, Value>, serde_json::Error> {
     let mut fields = config.method.settings().write()?;
+    let mut targets = target_modules(config, entries, adapted);
+    if let Method::Ia3(settings) = &config.method {
+        // PEFT asks for one list within the other, name by name.
+        let within =
+            matches!(&settings.feedforward, Targets::Names(names) if names.iter().all(|n| targets.contains(n)));
+        if !within {
+            targets = whole_names(entries, adapted);
+            let inputs: Vec<&String> = targets.iter().filter(|module| settings.scales_input(module)).collect();
+            fields.insert("feedforward_modules".into(), json!(inputs));
+        }
+    }
     let common = json!({
         "task_type": options.task_type,
         "base_model_name_or_path": options.base_model,
         "revision": null,
         "inference_mode": true,
         "fan_in_fan_out": false,
-        "target_modules": target_modules(config, entries, adapted),
+        "target_modules": targets,
         "modules_to_save": match config.modules_to_save.is_empty() {
             true => Value::Null,
             false => json!(config.modules_to_save),
@@ -61,18 +72,16 @@ fn target_modules(config: &AdapterConfig, entries: &[Entry], adapted: &HashSet<S
             .filter(|entry| !config.modules_to_save.iter().any(|name| layout::within(&entry.name, name)))
             .filter(|entry| names.iter().any(|name| layout::names(entry.module(), name)))
             .all(|entry| adapted.contains(entry.module()));
-        // PEFT wraps layers whose rank was pruned to nothing, and asym does not.
-        if exactly || matches!(&config.method, Method::AdaLora(settings) if !settings.rank_pattern.is_empty()) {
+        if exactly {
             return names.clone();
         }
     }
-    let mut modules: Vec<String> = Vec::new();
-    for entry in entries.iter().filter(|entry| matches!(entry.kind, Kind::Weight { .. })) {
-        if adapted.contains(entry.module()) {
-            modules.push(entry.module().to_string());
-        }
-    }
-    modules
+    whole_names(entries, adapted)
+}
+
+fn whole_names(entries: &[Entry], adapted: &HashSet<String>) -> Vec<String> {
+    let weights = entries.iter().filter(|entry| matches!(entry.kind, Kind::Weight { .. }));
+    weights.map(Entry::module).filter(|module| adapted.contains(*module)).map(ToString::to_string).collect()
 }
 
 /// The adapter that a folder in PEFT's format describes.
@@ -173,8 +182,8 @@ fn open(folder: &Path) -> Result<Map<String, Value>, AdapterError> {
 
 /// The folder of the base model that an adapter folder names, if it names one.
 ///
-/// A relative path is looked for where the program runs, as PEFT does, and then beside the adapter, so that a folder with
-/// both can be moved.
+/// A relative path is looked for from where the program runs, as PEFT does, and then from the adapter's folder, so that the
+/// two can be moved together.
 ///
 /// # Errors
 ///

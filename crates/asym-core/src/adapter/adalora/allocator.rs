@@ -88,7 +88,8 @@ impl RankAllocator {
     ///
     /// # Errors
     ///
-    /// Settings without `total_steps`, or that [`AdapterConfig::validate`](crate::AdapterConfig::validate) refuses;
+    /// Settings without `total_steps`, with a `rank_pattern` of an earlier training, or that
+    /// [`AdapterConfig::validate`](crate::AdapterConfig::validate) refuses;
     /// [`AdapterError::NotAdapted`] for a model without such adapters.
     pub fn new<M: Module>(settings: &AdaLora, model: &M, naming: &Naming) -> Result<Self, AdapterError> {
         settings.validate()?;
@@ -99,6 +100,12 @@ impl RankAllocator {
                 expected: "the number of steps of the whole training",
             });
         };
+        if !settings.rank_pattern.is_empty() {
+            return Err(AdapterError::Conflict {
+                field: "rank_pattern",
+                reason: "ranks that were dropped are not chosen among again: train without it, or with LoRA's rank_pattern",
+            });
+        }
         let modules: Vec<(String, usize)> = layout::entries(model, naming)
             .iter()
             .filter_map(|entry| Some((triplet_part(entry)?, entry)))
@@ -114,7 +121,7 @@ impl RankAllocator {
             initial_budget: modules.iter().map(|(_, rank)| rank).sum(),
             target_budget: settings.target_rank * modules.len(),
             triplets: modules.iter().map(|(module, _)| (module.clone(), Triplets::default())).collect(),
-            rank_pattern: settings.rank_pattern.clone(),
+            rank_pattern: IndexMap::new(),
             settings: settings.clone(),
         })
     }
