@@ -1,7 +1,7 @@
 //! The closed set of adapter methods: their settings, and what a weight then carries.
 //!
-//! A method is one file here, and one line of [`methods!`]: a struct of settings ([`Settings`]), and a module that holds a
-//! weight's parameters ([`Weight`]). Both traits say how their part is written in PEFT's format.
+//! A method is one file here, and one line of `methods!`: a struct of settings (`Settings`), and a module that holds a
+//! weight's parameters (`Weight`). Both traits say how their part is written in PEFT's format.
 
 mod adalora;
 mod dora;
