@@ -99,9 +99,8 @@ impl DoraPair {
         let output = if dropping {
             // Dropout acts on what the adapter adds: all that differs from the frozen layer.
             let dropped = dropout.forward(input);
-            let undropped = LowRank { dropout: burn::nn::DropoutConfig::new(0.0).init(), ..self.pair.clone() };
             let turned = linear(dropped.clone(), weight, None);
-            base + turned * (gain.clone() - 1.0) + undropped.forward(dropped) * gain
+            base + turned * (gain.clone() - 1.0) + self.pair.undropped(dropped) * gain
         } else {
             (base + self.pair.forward(input)) * gain
         };

@@ -318,7 +318,12 @@ impl LowRank {
     /// - input: `[..., d_input]`
     /// - output: `[..., d_output]`
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let hidden = linear(self.dropout.forward(input), self.a.val(), None);
+        self.undropped(self.dropout.forward(input))
+    }
+
+    /// The same without dropout.
+    pub(super) fn undropped<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let hidden = linear(input, self.a.val(), None);
         // Scaled while it is r wide.
         linear(hidden.mul_scalar(self.scale), self.b.val(), None)
     }
