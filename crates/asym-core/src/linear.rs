@@ -1,9 +1,9 @@
 //! The adapted linear layer: the factored forward.
 
+use asym_kernels::linear;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, assert_shape};
 
 use crate::Adapter;

@@ -1,10 +1,11 @@
-//! GELU whose gradient is exact on every backend.
+//! The activations of the models. Their gradients are exact on every backend.
 
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use burn::tensor::{Tensor, activation};
+use asym_kernels::gelu;
+use burn::tensor::Tensor;
 
-use crate::{Activation, host};
+use crate::Activation;
 
 impl Activation {
     /// Apply the activation, whatever the shape.
@@ -14,36 +15,6 @@ impl Activation {
             Self::GeluTanh => gelu_tanh(x),
         }
     }
-}
-
-/// x·Φ(x), with its exact gradient.
-///
-/// Burn's own `gelu` is exact forward everywhere, but backward only on flex: elsewhere its gradient is that of the tanh
-/// approximation.
-fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let device = x.device();
-    match (host::is_host(&device), device.is_autodiff()) {
-        (true, true) => {
-            let (slope, offset) = host::gelu_tangent(x.clone().detach());
-            x * slope + offset
-        }
-        (true, false) => host::gelu(x),
-        (false, true) => composed_gelu(x),
-        (false, false) => activation::gelu(x),
-    }
-}
-
-/// GELU as the line that touches it: y = x·g − x·(x·φ(x)) with g = Φ(x) + x·φ(x), its derivative, held constant.
-///
-/// The value is x·Φ(x) and the gradient g, both exact, and autodiff keeps g alone: the plain composition
-/// x·(1 + erf(x/√2))/2 keeps three tensors of this size. First order only, as all of Burn's autodiff.
-fn composed_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let point = x.clone().detach();
-    let cdf = (point.clone() * FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
-    let density = (point.clone() * point.clone() * -0.5).exp() * (1.0 / (2.0 * PI).sqrt());
-    let weighted = point.clone() * density; // x·φ(x)
-    let derivative = cdf + weighted.clone();
-    x * derivative - point * weighted
 }
 
 /// x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³))): `gelu_new` of transformers.
@@ -58,8 +29,12 @@ fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
+    use std::f64::consts::PI;
+
+    use asym_kernels::composed;
     use burn::tensor::Device;
+
+    use super::*;
 
     /// Φ(x) by Simpson's rule over its density, in f64: a source that shares nothing with the code above.
     fn gelu_f64(x: f64) -> f64 {
@@ -95,7 +70,7 @@ mod tests {
     #[test]
     fn values_and_gradients_are_those_of_finite_differences_in_f64() {
         check("gelu", gelu, gelu_f64);
-        check("composed_gelu", composed_gelu, gelu_f64);
+        check("composed_gelu", composed::gelu, gelu_f64);
         check("gelu_tanh", gelu_tanh, gelu_tanh_f64);
     }
 }

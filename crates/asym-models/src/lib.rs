@@ -23,7 +23,6 @@ mod activation;
 mod checkpoint;
 mod config;
 mod error;
-mod host;
 mod init;
 mod inputs;
 mod keys;

@@ -5,13 +5,11 @@
 //! the checkpoint's keys where Rust allows it; [`KeyTable`] has the rest.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig, Naming};
+use asym_kernels::{Heads, attention, dropout, linear, residual_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Dropout, DropoutConfig, EmbeddingConfig, LayerNorm, LayerNormConfig};
-use burn::tensor::activation::softmax;
-use burn::tensor::module::linear;
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::host::dropout;
 use crate::{Activation, EncoderConfig, Family, KeyTable};
 
 /// A batch as Hugging Face's tokenizers name it.
@@ -83,6 +81,8 @@ struct Output {
     dense: AdaptedLinear,
     layer_norm: LayerNorm,
     dropout: Dropout,
+    /// That of the norm, which keeps it to itself.
+    epsilon: f64,
 }
 
 impl Encoder {
@@ -96,7 +96,12 @@ impl Encoder {
         };
         let layer_norm = || LayerNormConfig::new(hidden).with_epsilon(config.layer_norm_eps).init(device);
         let dropout = || DropoutConfig::new(config.hidden_dropout_prob).init();
-        let output = |d_input| Output { dense: linear(d_input, hidden), layer_norm: layer_norm(), dropout: dropout() };
+        let output = |d_input| Output {
+            dense: linear(d_input, hidden),
+            layer_norm: layer_norm(),
+            dropout: dropout(),
+            epsilon: config.layer_norm_eps,
+        };
         let block = || Block {
             attention: Attention {
                 self_attention: SelfAttention {
@@ -214,28 +219,10 @@ impl Block {
 
 impl SelfAttention {
     fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
-        let [batch, length, width] = hidden.dims();
-        let head_width = width / self.heads;
-        let split = |projected: Tensor<3>| {
-            projected
-                .reshape([batch, length, self.heads, head_width]) // [batch, length, heads, head_width]
-                .swap_dims(1, 2) // [batch, heads, length, head_width]
-        };
-        // The query is scaled and not the scores, which are more numbers as soon as length > head_width.
-        let query = split(self.query.forward(hidden.clone()) * (head_width as f64).powf(-0.5));
-        let key = split(self.key.forward(hidden.clone()));
-        let value = split(self.value.forward(hidden));
-
-        let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, length, length]
-        let scores = match bias {
-            Some(bias) => scores + bias.clone(),
-            None => scores,
-        };
-        let probabilities = dropout(&self.dropout, softmax(scores, 3));
-        probabilities
-            .matmul(value) // [batch, heads, length, head_width]
-            .swap_dims(1, 2) // [batch, length, heads, head_width]
-            .reshape([batch, length, width]) // [batch, length, width]
+        let query = self.query.forward(hidden.clone());
+        let key = self.key.forward(hidden.clone());
+        let value = self.value.forward(hidden);
+        attention(query, key, value, bias, Heads::new(self.heads), &self.dropout)
     }
 }
 
@@ -247,7 +234,7 @@ impl Intermediate {
 
 impl Output {
     fn forward(&self, output: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        self.layer_norm.forward(dropout(&self.dropout, self.dense.forward(output)) + residual)
+        residual_norm(&self.layer_norm, self.epsilon, &self.dropout, self.dense.forward(output), residual)
     }
 }
 

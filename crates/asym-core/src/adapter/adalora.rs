@@ -7,9 +7,9 @@ mod allocator;
 
 pub use allocator::{RankAllocator, orthogonality};
 
+use asym_kernels::{dropout, linear};
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::module::linear;
 use burn::tensor::{Tensor, TensorData};
 use indexmap::IndexMap;
 use rand_distr::{Distribution, Normal};
@@ -342,7 +342,7 @@ impl AdaLoraPair {
     /// - input: `[..., d_input]`
     /// - output: `[..., d_output]`
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let hidden = linear(self.dropout.forward(input), self.a.val(), None);
+        let hidden = linear(dropout(&self.dropout, input), self.a.val(), None);
         let scaled = hidden * self.e.val().mul_scalar(self.scale).unsqueeze();
         linear(scaled, self.b.val(), None)
     }

@@ -2,9 +2,9 @@
 //!
 //! Liu et al., 2024 (arXiv:2402.09353). The norm is a constant in backward (their section 4.3).
 
+use asym_kernels::linear;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::linear;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -98,7 +98,7 @@ impl DoraPair {
         let dropping = dropout.training.is_enabled() && input.device().is_autodiff() && dropout.prob > 0.0;
         let output = if dropping {
             // Dropout acts on what the adapter adds: all that differs from the frozen layer.
-            let dropped = dropout.forward(input);
+            let dropped = asym_kernels::dropout(dropout, input);
             let turned = linear(dropped.clone(), weight, None);
             base + turned * (gain.clone() - 1.0) + self.pair.undropped(dropped) * gain
         } else {

@@ -2,9 +2,9 @@
 //!
 //! Liu et al., 2022 (arXiv:2205.05638).
 
+use asym_kernels::linear;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::linear;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 

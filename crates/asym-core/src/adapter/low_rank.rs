@@ -1,8 +1,9 @@
 //! ΔW = s·B·A: LoRA, with either factor trained or frozen, and s = α/r or, for rsLoRA, α/√r.
 
+use asym_kernels::{LowRank as Update, add_low_rank, dropout, linear};
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::module::{conv2d, embedding, linear};
+use burn::tensor::module::{conv2d, embedding};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor};
 use indexmap::IndexMap;
@@ -49,8 +50,8 @@ pub struct Lora {
     pub alpha: Option<f64>,
     /// Probability with which an element of the adapter's input is dropped in training. Default: 0.
     ///
-    /// Its mask is as wide as the input and is kept for backward: on a layer with frozen A it costs the memory that
-    /// freezing A saves. The ids that enter an embedding are never dropped.
+    /// On the CPU its mask is drawn again for backward. Elsewhere it is kept, as wide as the input: on a layer with frozen A
+    /// it then costs the memory that freezing A saves. The ids that enter an embedding are never dropped.
     #[serde(default)]
     pub dropout: f64,
     /// Scale by α / √r (rsLoRA; Kalajdzievski, 2023), so that the update does not shrink as the rank grows.
@@ -318,7 +319,7 @@ impl LowRank {
     /// - input: `[..., d_input]`
     /// - output: `[..., d_output]`
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        self.undropped(self.dropout.forward(input))
+        self.undropped(dropout(&self.dropout, input))
     }
 
     /// The same without dropout.
@@ -336,7 +337,9 @@ impl LowRank {
 
 impl Weight for LowRank {
     fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-        linear(input.clone(), weight, bias) + self.forward(input)
+        let output = linear(input.clone(), weight, bias);
+        let update = Update { a: self.a.val(), b: self.b.val(), scale: self.scale };
+        add_low_rank(output, dropout(&self.dropout, input), update)
     }
 
     fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
@@ -358,7 +361,7 @@ impl Weight for LowRank {
         options: ConvOptions<2>,
     ) -> Tensor<4> {
         let output = conv2d(input.clone(), weight.clone(), bias, options.clone());
-        let input = self.dropout.forward(input);
+        let input = dropout(&self.dropout, input);
         // With groups, a narrow convolution of the whole input is not what ΔW adds.
         if options.groups > 1 {
             return output + conv2d(input, add(weight.zeros_like(), self.delta()), None, options);

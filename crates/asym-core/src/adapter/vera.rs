@@ -2,10 +2,10 @@
 //!
 //! Kopiczko et al., 2024 (arXiv:2310.11454).
 
+use asym_kernels::{dropout, linear};
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::Tensor;
-use burn::tensor::module::linear;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -177,7 +177,7 @@ impl VeraScales {
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let (a, b) = self.slices();
         // The vectors scale what is between the products: neither product's input is kept for backward.
-        let hidden = linear(self.dropout.forward(input), a, None);
+        let hidden = linear(dropout(&self.dropout, input), a, None);
         let hidden = hidden * self.lambda_d.val().unsqueeze();
         linear(hidden, b, None) * self.lambda_b.val().unsqueeze()
     }

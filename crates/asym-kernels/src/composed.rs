@@ -1,0 +1,105 @@
+//! The same operations composed of Burn's own: for other backends and other dtypes, and the oracle of the tests.
+
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+use burn::nn::{self, LayerNorm};
+use burn::tensor::activation::{self, softmax};
+use burn::tensor::{Bool, Int, Tensor, module};
+
+use crate::{Heads, LowRank};
+
+/// As [`attention`](crate::attention()).
+pub fn attention(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    bias: Option<&Tensor<4>>,
+    heads: Heads,
+    dropout: &nn::Dropout,
+) -> Tensor<3> {
+    let ([batch, queries, features], [_, keys, _]) = (query.dims(), key.dims());
+    let width = features / heads.query;
+    let group = heads.query / heads.key_value;
+    let split = |projected: Tensor<3>, length, heads| {
+        projected
+            .reshape([batch, length, heads, width]) // [batch, length, heads, width]
+            .swap_dims(1, 2) // [batch, heads, length, width]
+    };
+    let shared = |projected: Tensor<3>| {
+        let split = split(projected, keys, heads.key_value);
+        if group == 1 { split } else { split.unsqueeze_dim::<5>(2).repeat_dim(2, group).reshape([batch, heads.query, keys, width]) }
+    };
+    // The query is scaled and not the scores, which are more numbers as soon as length > width.
+    let query = split(query * (width as f64).powf(-0.5), queries, heads.query);
+    let (key, value) = (shared(key), shared(value));
+
+    let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, queries, keys]
+    let scores = match bias {
+        Some(bias) => scores + bias.clone(),
+        None => scores,
+    };
+    let scores = match heads.causal {
+        true => {
+            let later = later_keys(queries, keys, &scores);
+            scores.mask_fill(later, f64::NEG_INFINITY)
+        }
+        false => scores,
+    };
+    dropout
+        .forward(softmax(scores, 3))
+        .matmul(value) // [batch, heads, queries, width]
+        .swap_dims(1, 2) // [batch, queries, heads, width]
+        .reshape([batch, queries, features]) // [batch, queries, features]
+}
+
+/// Where a key stands after the query: `[1, 1, queries, keys]`.
+fn later_keys(queries: usize, keys: usize, like: &Tensor<4>) -> Tensor<4, Bool> {
+    let device = like.device();
+    let place = |end: usize| Tensor::<1, Int>::arange(0..end as i64, &device);
+    let of_query = place(queries).add_scalar((keys - queries) as i64).reshape([1, 1, queries, 1]);
+    place(keys).reshape([1, 1, 1, keys]).greater(of_query)
+}
+
+/// As [`residual_norm`](crate::residual_norm()).
+pub fn residual_norm<const D: usize>(
+    norm: &LayerNorm,
+    dropout: &nn::Dropout,
+    input: Tensor<D>,
+    residual: Tensor<D>,
+) -> Tensor<D> {
+    norm.forward(dropout.forward(input) + residual)
+}
+
+/// As [`dropout`](crate::dropout()), with a mask that is kept.
+pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<D> {
+    layer.forward(input)
+}
+
+/// As [`linear`](crate::linear()).
+pub fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    module::linear(input, weight, bias)
+}
+
+/// As [`add_low_rank`](crate::add_low_rank()).
+pub fn add_low_rank<const D: usize>(output: Tensor<D>, input: Tensor<D>, update: LowRank) -> Tensor<D> {
+    let LowRank { a, b, scale } = update;
+    // Scaled while it is r wide.
+    output + module::linear(module::linear(input, a, None).mul_scalar(scale), b, None)
+}
+
+/// As [`gelu`](crate::gelu()): the line that touches it, y = x·g − x·(x·φ(x)) with g = Φ(x) + x·φ(x), its derivative, held
+/// constant.
+///
+/// The value is x·Φ(x) and the gradient g, both exact, and autodiff keeps g alone: the plain composition
+/// x·(1 + erf(x/√2))/2 keeps three tensors of this size. First order only, as all of Burn's autodiff.
+pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if !x.device().is_autodiff() {
+        return activation::gelu(x);
+    }
+    let point = x.clone().detach();
+    let cdf = (point.clone() * FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
+    let density = (point.clone() * point.clone() * -0.5).exp() * (1.0 / (2.0 * PI).sqrt());
+    let weighted = point.clone() * density; // x·φ(x)
+    let derivative = cdf + weighted.clone();
+    x * derivative - point * weighted
+}

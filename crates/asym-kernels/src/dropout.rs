@@ -1,0 +1,108 @@
+//! Dropout whose mask is a function of a seed, so that it is drawn again for backward and not kept.
+
+use burn::nn;
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use crate::composed;
+use crate::extension::{HostOperation, run};
+use crate::host::{HostTensor, owned, takes, tensor};
+
+/// Values that one task works on: enough to be worth a task, few enough to stay in the first cache levels.
+const CHUNK: usize = 4096;
+
+/// Dropout with `layer`'s probability, where it acts: in training, on a device with autodiff.
+///
+/// Reproducible from `Device::seed`, as Burn's own, but with other numbers. On the host nothing is kept for backward.
+pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<D> {
+    if !takes(&input) {
+        return composed::dropout(layer, input);
+    }
+    match Mask::of(layer, &input.device()) {
+        Some(mask) => run(mask, vec![input.into_dispatch()]),
+        None => input,
+    }
+}
+
+/// Which values stay.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Mask {
+    /// Probability with which a value stays.
+    pub(crate) keep: f64,
+    /// One for each application.
+    pub(crate) seed: u64,
+}
+
+impl Mask {
+    /// What `layer` does on `device`: nothing outside of training. Draws a seed from the device's generator.
+    pub(crate) fn of(layer: &nn::Dropout, device: &Device) -> Option<Self> {
+        let acts = layer.training.is_enabled() && device.is_autodiff() && layer.prob > 0.0;
+        acts.then(|| Self { keep: 1.0 - layer.prob, seed: seed(device) })
+    }
+
+    /// Scale what stays and drop the rest. The same values fall for the same `task` each time.
+    pub(crate) fn apply(self, task: usize, values: &mut [f32]) {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(task as u64);
+        let threshold = (self.keep * f64::from(u32::MAX)) as u32;
+        let scale = (1.0 / self.keep) as f32;
+        for value in values {
+            *value *= if rng.next_u32() <= threshold { scale } else { 0.0 };
+        }
+    }
+
+    fn apply_all(self, values: &mut [f32]) {
+        // A stream for each chunk: whichever thread takes it, it draws the same.
+        values.par_chunks_mut(CHUNK).enumerate().for_each(|(task, chunk)| self.apply(task, chunk));
+    }
+}
+
+/// A seed from the device's generator, which `Device::seed` makes reproducible.
+fn seed(device: &Device) -> u64 {
+    let words = Tensor::<1, Int>::random([2], Distribution::Uniform(0.0, f64::from(i32::MAX)), device);
+    words.into_data().iter::<i64>().fold(0u64, |seed, word| (seed << 32) | (word as u64 & 0xffff_ffff))
+}
+
+impl HostOperation for Mask {
+    fn forward(&self, inputs: Vec<HostTensor>, _: &[bool]) -> (HostTensor, Vec<HostTensor>) {
+        (self.masked(inputs), Vec::new())
+    }
+
+    fn backward(&self, _: Vec<HostTensor>, gradient: HostTensor, _: &[bool]) -> Vec<Option<HostTensor>> {
+        vec![Some(self.masked(vec![gradient]))]
+    }
+}
+
+impl Mask {
+    fn masked(self, inputs: Vec<HostTensor>) -> HostTensor {
+        let Ok([input]) = <[_; 1]>::try_from(inputs) else { unreachable!("dropout has one input") };
+        let (shape, dtype) = (input.layout().shape().clone(), input.dtype());
+        let mut values = owned(input);
+        self.apply_all(&mut values);
+        tensor(values, shape, dtype)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_keep_the_share_that_they_should() {
+        let dropout = Mask { keep: 0.9, seed: 5 };
+        let mut values = vec![1.0f32; 100_000];
+        dropout.apply(3, &mut values);
+        let kept = values.iter().filter(|value| **value > 0.0).count() as f64 / 1e5;
+        // Three standard deviations of a binomial share.
+        assert!((kept - 0.9).abs() < 3.0 * (0.09f64 / 1e5).sqrt(), "{kept}");
+        assert!(values.iter().all(|value| *value == 0.0 || (value - 1.0 / 0.9).abs() < 1e-6));
+        let mut again = vec![1.0f32; 100_000];
+        dropout.apply(3, &mut again);
+        assert_eq!(values, again);
+        let mut other = vec![1.0f32; 100_000];
+        dropout.apply(4, &mut other);
+        assert_ne!(values, other);
+    }
+}

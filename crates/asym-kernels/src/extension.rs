@@ -1,0 +1,140 @@
+//! How an operation of this crate enters Burn's graph. Nothing else here knows autodiff.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, DispatchTensor, Flex, backend_extension};
+use burn::tensor::Tensor;
+
+use crate::host::HostTensor;
+
+/// An operation with both of its passes.
+pub(crate) trait HostOperation: Debug + Send + Sync + 'static {
+    /// The output, and what [`backward`](Self::backward) needs, given which inputs are tracked.
+    fn forward(&self, inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>);
+
+    /// The gradient of each tracked input, from that of the output.
+    fn backward(&self, kept: Vec<HostTensor>, gradient: HostTensor, tracked: &[bool]) -> Vec<Option<HostTensor>>;
+}
+
+/// The most inputs that an operation has.
+const MOST: usize = 4;
+
+/// Run `operation` on its inputs.
+///
+/// # Panics
+///
+/// Panics if there are no inputs, or more than [`MOST`].
+pub(crate) fn run<const D: usize>(operation: impl HostOperation, inputs: Vec<DispatchTensor>) -> Tensor<D> {
+    let count = inputs.len();
+    assert!((1..=MOST).contains(&count), "an operation of {count} inputs");
+    // What routes the call takes tensors one by one: the rest are filled up with the first, and not looked at.
+    let filler = inputs[0].clone();
+    let mut inputs = inputs.into_iter();
+    let [first, second, third, fourth] = std::array::from_fn(|_| inputs.next().unwrap_or_else(|| filler.clone()));
+    drop(filler);
+    let call = Call { operation: Arc::new(operation), count };
+    Tensor::from_dispatch(<Dispatch as HostCall>::host_call(first, second, third, fourth, call))
+}
+
+/// An operation and how many of the tensors passed are its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    operation: Arc<dyn HostOperation>,
+    count: usize,
+}
+
+/// The one way in.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait HostCall: Backend {
+    fn host_call(
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        third: FloatTensor<Self>,
+        fourth: FloatTensor<Self>,
+        call: Call,
+    ) -> FloatTensor<Self>;
+}
+
+impl HostCall for Flex {
+    fn host_call(
+        first: HostTensor,
+        second: HostTensor,
+        third: HostTensor,
+        fourth: HostTensor,
+        call: Call,
+    ) -> HostTensor {
+        let mut inputs = vec![first, second, third, fourth];
+        inputs.truncate(call.count);
+        call.operation.forward(inputs, &[false; MOST][..call.count]).0
+    }
+}
+
+impl<C: CheckpointStrategy> HostCall for Autodiff<Flex, C> {
+    fn host_call(
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        third: FloatTensor<Self>,
+        fourth: FloatTensor<Self>,
+        call: Call,
+    ) -> FloatTensor<Self> {
+        let mut inputs = vec![first, second, third, fourth];
+        inputs.truncate(call.count);
+        match call.count {
+            1 => track::<C, 1>(inputs, call),
+            2 => track::<C, 2>(inputs, call),
+            3 => track::<C, 3>(inputs, call),
+            _ => track::<C, 4>(inputs, call),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Step;
+
+#[derive(Debug, Clone)]
+struct Kept {
+    operation: Arc<dyn HostOperation>,
+    tensors: Vec<HostTensor>,
+}
+
+impl<const N: usize> Backward<Flex, N> for Step {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        let tracked = ops.parents.each_ref().map(Option::is_some);
+        let Kept { operation, tensors } = ops.state;
+        let of_inputs = operation.backward(tensors, gradient, &tracked);
+        for (parent, gradient) in ops.parents.into_iter().zip(of_inputs) {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                gradients.register::<Flex>(parent.id, gradient);
+            }
+        }
+    }
+}
+
+fn track<C: CheckpointStrategy, const N: usize>(
+    inputs: Vec<FloatTensor<Autodiff<Flex, C>>>,
+    Call { operation, .. }: Call,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let tracked: Vec<bool> = inputs.iter().map(|input| input.is_tracked()).collect();
+    let mut primitives = Vec::with_capacity(N);
+    let nodes = inputs.into_iter().map(|input| {
+        let (primitive, node) = input.into_parts();
+        primitives.push(primitive);
+        node
+    });
+    let nodes: Vec<_> = nodes.collect();
+    let Ok(nodes) = <[_; N]>::try_from(nodes) else { unreachable!("as many nodes as inputs") };
+    let (output, tensors) = operation.forward(primitives, &tracked);
+    match Backward::<Flex, N>::prepare::<C>(Step, nodes).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(Kept { operation, tensors }, output),
+        OpsKind::UnTracked(step) => step.finish(output),
+    }
+}

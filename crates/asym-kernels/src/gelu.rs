@@ -1,0 +1,74 @@
+//! GELU, x·Φ(x), whose gradient is exact on every backend.
+
+use std::mem::MaybeUninit;
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use crate::composed;
+use crate::extension::{HostOperation, run};
+use crate::host::{HostTensor, floats, owned, takes, tensor};
+use crate::math::{vectorized, written};
+use crate::normal::normal;
+
+/// Values that one task works on.
+const CHUNK: usize = 8192;
+
+/// x·Φ(x), with its exact gradient Φ(x) + x·φ(x).
+///
+/// Burn's own `gelu` is exact forward everywhere, but backward only on flex: elsewhere its gradient is that of the tanh
+/// approximation. On the host, autodiff keeps the input.
+pub fn gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    if takes(&input) { run(Gelu, vec![input.into_dispatch()]) } else { composed::gelu(input) }
+}
+
+#[derive(Debug)]
+struct Gelu;
+
+impl HostOperation for Gelu {
+    fn forward(&self, mut inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>) {
+        let Some(input) = inputs.pop() else { unreachable!("GELU has one input") };
+        let (shape, dtype) = (input.layout().shape().clone(), input.dtype());
+        if !tracked[0] {
+            let mut values = owned(input);
+            values.par_chunks_mut(CHUNK).for_each(|chunk| {
+                vectorized(|| {
+                    for value in chunk {
+                        *value *= normal(*value).0;
+                    }
+                });
+            });
+            return (tensor(values, shape, dtype), Vec::new());
+        }
+        let read = floats(&input);
+        let write = |output: &mut [MaybeUninit<f32>]| {
+            output.par_chunks_mut(CHUNK).zip(read.par_chunks(CHUNK)).for_each(|(output, input)| {
+                vectorized(|| {
+                    for (output, input) in output.iter_mut().zip(input) {
+                        output.write(input * normal(*input).0);
+                    }
+                });
+            });
+        };
+        // SAFETY: there are as many inputs as outputs.
+        let values = unsafe { written(read.len(), write) };
+        drop(read);
+        (tensor(values, shape, dtype), vec![input])
+    }
+
+    fn backward(&self, mut kept: Vec<HostTensor>, gradient: HostTensor, _: &[bool]) -> Vec<Option<HostTensor>> {
+        let Some(input) = kept.pop() else { unreachable!("GELU keeps its input") };
+        let (shape, dtype) = (input.layout().shape().clone(), input.dtype());
+        let mut values = owned(input);
+        let gradient = floats(&gradient);
+        values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).for_each(|(values, gradient)| {
+            vectorized(|| {
+                for (value, gradient) in values.iter_mut().zip(gradient) {
+                    let (cumulative, density) = normal(*value);
+                    *value = gradient * (cumulative + *value * density);
+                }
+            });
+        });
+        vec![Some(tensor(values, shape, dtype))]
+    }
+}

@@ -1,0 +1,46 @@
+//! Burn operations for the CPU that make few passes over memory and keep little for backward.
+//!
+//! Burn composes attention, layer norm and GELU of element-wise operations. Each is a pass over memory of its own, and under
+//! autodiff most of them keep what they read. Here each is one operation of the graph with a backward pass of its own:
+//!
+//! | operation | kept for backward | composed |
+//! |---|---|---|
+//! | [`attention`] | Q, K, V | these, and three tensors of heads · length² |
+//! | [`residual_norm`] | the normalised rows | these, their variance, a mask, the sum |
+//! | [`gelu`] | its input | the derivative |
+//! | [`dropout`] | a seed | a mask as wide as its input |
+//! | [`linear`] | what the products of tracked factors need | the same, by one matrix product a sequence |
+//! | [`add_low_rank`] | x·A, and x where A is tracked | the same, with one more sum |
+//!
+//! They work where tensors lie in the host's memory, which is Burn's flex backend, in f32; all but the products also in half
+//! precision, whose arithmetic is then f32's. Everywhere else each function computes its [`composed`] form, and that form is
+//! the oracle of the tests. All run on rayon's threads, and what they compute does not depend on how many there are.
+//!
+//! ```
+//! use burn::tensor::{Device, Distribution, Tensor};
+//!
+//! let device = Device::flex().autodiff();
+//! let x = Tensor::<2>::random([4, 8], Distribution::Default, &device).require_grad();
+//! let gradients = asym_kernels::gelu(x.clone()).sum().backward();
+//! assert_eq!(x.grad(&gradients).map(|gradient| gradient.dims()), Some([4, 8]));
+//! ```
+
+mod attention;
+pub mod composed;
+mod dropout;
+mod extension;
+mod gelu;
+mod host;
+mod linear;
+mod low_rank;
+mod math;
+mod normal;
+mod residual_norm;
+
+pub use attention::{Heads, attention};
+pub use dropout::dropout;
+pub use gelu::gelu;
+pub use host::is_host;
+pub use linear::linear;
+pub use low_rank::{LowRank, add_low_rank};
+pub use residual_norm::residual_norm;

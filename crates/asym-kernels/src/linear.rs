@@ -1,0 +1,137 @@
+//! A linear layer as one matrix product, whatever the axes before the last.
+
+use std::mem::MaybeUninit;
+
+use burn::tensor::{DType, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::composed;
+use crate::extension::{HostOperation, run};
+use crate::host::{HostTensor, floats, takes, tensor};
+use crate::math::{Matrix, MatrixMut, Output, new_product, parallel_product, written};
+
+/// Rows that one task fills.
+const ROWS: usize = 64;
+
+/// x·W + bias.
+///
+/// Burn's own multiplies sequence by sequence wherever a sequence is a whole number of tiles long, which suits a GPU; on the
+/// host it lays the weight out anew for each of them. Here all rows are one product, which adds to rows that hold the bias.
+///
+/// # Shapes
+///
+/// - input: `[..., d_input]`
+/// - weight: `[d_input, d_output]`
+/// - bias: `[d_output]`
+/// - output: `[..., d_output]`
+pub fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    let matches = |dtype: DType| dtype == DType::F32;
+    let fits = matches(input.dtype()) && matches(weight.dtype()) && bias.as_ref().is_none_or(|bias| matches(bias.dtype()));
+    if !fits || !takes(&input) || D < 2 || input.dims().contains(&0) {
+        return composed::linear(input, weight, bias);
+    }
+    let mut inputs = vec![input.into_dispatch(), weight.into_dispatch()];
+    inputs.extend(bias.map(Tensor::into_dispatch));
+    run(Linear, inputs)
+}
+
+#[derive(Debug)]
+struct Linear;
+
+impl HostOperation for Linear {
+    fn forward(&self, inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>) {
+        let (input, weight) = (&inputs[0], &inputs[1]);
+        let output = {
+            let (rows, weight) = (floats(input), Matrix::tensor(weight));
+            let [d_input, d_output] = dims(&inputs[1]);
+            let rows = Matrix::of(&rows, d_input);
+            match inputs.get(2).map(floats) {
+                None => new_product(1.0, rows, weight),
+                Some(bias) => {
+                    let count = input.layout().shape().num_elements() / d_input;
+                    let mut output = repeated(&bias, count);
+                    parallel_product(MatrixMut::of(&mut output, d_output), Output::Add, 1.0, rows, weight);
+                    output
+                }
+            }
+        };
+        let shape = with_last(input.layout().shape(), dims(weight)[1]);
+        let output = tensor(output, shape, DType::F32);
+        // Each product of the backward pass needs the other operand.
+        let kept = [tracked[0].then(|| weight.clone()), tracked[1].then(|| input.clone())];
+        (output, kept.into_iter().flatten().collect())
+    }
+
+    fn backward(&self, kept: Vec<HostTensor>, gradient: HostTensor, tracked: &[bool]) -> Vec<Option<HostTensor>> {
+        let shape = gradient.layout().shape().clone();
+        let d_output = shape[shape.num_dims() - 1];
+        let values = floats(&gradient);
+        let rows = Matrix::of(&values, d_output);
+        let mut kept = kept.into_iter();
+        let of_input = tracked[0].then(|| kept.next()).flatten().map(|weight| {
+            let of_input = new_product(1.0, rows, Matrix::tensor(&weight).transposed());
+            tensor(of_input, with_last(&shape, dims(&weight)[0]), DType::F32)
+        });
+        let of_weight = tracked[1].then(|| kept.next()).flatten().map(|input| {
+            let d_input = input.layout().shape()[shape.num_dims() - 1];
+            let input = floats(&input);
+            let of_weight = new_product(1.0, Matrix::of(&input, d_input).transposed(), rows);
+            tensor(of_weight, Shape::from([d_input, d_output]), DType::F32)
+        });
+        let of_bias = tracked.get(2).is_some_and(|tracked| *tracked).then(|| {
+            tensor(column_sums(&values, d_output), Shape::from([d_output]), DType::F32)
+        });
+        vec![of_input, of_weight, of_bias]
+    }
+}
+
+fn dims(matrix: &HostTensor) -> [usize; 2] {
+    let shape = matrix.layout().shape();
+    [shape[0], shape[1]]
+}
+
+/// `shape` with another last axis.
+pub(crate) fn with_last(shape: &Shape, last: usize) -> Shape {
+    let mut shape = shape.clone();
+    let axis = shape.num_dims() - 1;
+    shape[axis] = last;
+    shape
+}
+
+/// `row`, `count` times.
+fn repeated(row: &[f32], count: usize) -> Vec<f32> {
+    let write = |output: &mut [MaybeUninit<f32>]| {
+        output.par_chunks_mut(ROWS * row.len()).for_each(|rows| {
+            for output in rows.chunks_exact_mut(row.len()) {
+                output.write_copy_of_slice(row);
+            }
+        });
+    };
+    // SAFETY: the length is a whole number of rows, and each is written.
+    unsafe { written(count * row.len(), write) }
+}
+
+/// Σ over rows of `width` values, in tasks whose sums are added in order.
+pub(crate) fn column_sums(values: &[f32], width: usize) -> Vec<f32> {
+    let partial: Vec<Vec<f32>> = values
+        .par_chunks(ROWS * width)
+        .map(|rows| {
+            let mut sums = vec![0.0f32; width];
+            for row in rows.chunks_exact(width) {
+                add(&mut sums, row);
+            }
+            sums
+        })
+        .collect();
+    let mut sums = vec![0.0f32; width];
+    for part in &partial {
+        add(&mut sums, part);
+    }
+    sums
+}
+
+fn add(sums: &mut [f32], row: &[f32]) {
+    for (sum, value) in sums.iter_mut().zip(row) {
+        *sum += value;
+    }
+}

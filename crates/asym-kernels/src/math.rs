@@ -1,0 +1,343 @@
+//! Matrices where they stand in a larger one, their products, and loops that compile to vector instructions.
+
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+use gemm::{Parallelism, gemm};
+use pulp::Arch;
+
+use crate::host::HostTensor;
+
+/// A matrix within a slice.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    values: *const f32,
+    rows: usize,
+    columns: usize,
+    row_stride: isize,
+    column_stride: isize,
+    slice: PhantomData<&'a [f32]>,
+}
+
+/// A matrix to write to, whose rows are contiguous.
+pub(crate) struct MatrixMut<'a> {
+    values: *mut f32,
+    rows: usize,
+    columns: usize,
+    row_stride: isize,
+    slice: PhantomData<&'a mut [f32]>,
+}
+
+impl<'a> Matrix<'a> {
+    /// `rows` rows of `columns` values, `stride` apart.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `values` is shorter than what is described.
+    pub(crate) fn view(values: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
+        assert!(fits(values.len(), rows, columns, stride), "a matrix within its slice");
+        let row_stride = stride as isize;
+        Self { values: values.as_ptr(), rows, columns, row_stride, column_stride: 1, slice: PhantomData }
+    }
+
+    /// `values` in rows of `columns`.
+    pub(crate) fn of(values: &'a [f32], columns: usize) -> Self {
+        Self::view(values, values.len() / columns, columns, columns)
+    }
+
+    /// The matrix that a tensor of rank 2 is, f32, however it lies in memory.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is something else.
+    pub(crate) fn tensor(tensor: &'a HostTensor) -> Self {
+        let (layout, storage) = (tensor.layout(), tensor.storage::<f32>());
+        let (&[rows, columns], &[row_stride, column_stride]) = (layout.shape().as_slice(), layout.strides()) else {
+            panic!("a matrix has two axes, and not {:?}", layout.shape())
+        };
+        let ends = [(rows, row_stride), (columns, column_stride)].map(|(count, stride)| {
+            assert!(stride >= 0, "a stride of {stride}");
+            count.saturating_sub(1) * stride as usize
+        });
+        assert!(layout.start_offset() + ends[0] + ends[1] < storage.len(), "a matrix within its storage");
+        let values = storage[layout.start_offset()..].as_ptr();
+        Self { values, rows, columns, row_stride, column_stride, slice: PhantomData }
+    }
+
+    pub(crate) fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+impl<'a> MatrixMut<'a> {
+    /// `values` in rows of `columns`.
+    pub(crate) fn of(values: &'a mut [f32], columns: usize) -> Self {
+        let rows = values.len() / columns;
+        Self { values: values.as_mut_ptr(), rows, columns, row_stride: columns as isize, slice: PhantomData }
+    }
+}
+
+fn fits(length: usize, rows: usize, columns: usize, stride: usize) -> bool {
+    columns <= stride && (rows == 0 || (rows - 1) * stride + columns <= length)
+}
+
+/// A slice of which tasks write parts that do not overlap.
+pub(crate) struct Shared<'a> {
+    values: *mut f32,
+    length: usize,
+    slice: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: it gives out parts through an unsafe function alone, whose caller promises that they do not overlap.
+unsafe impl Sync for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    pub(crate) fn new(values: &'a mut [f32]) -> Self {
+        Self { values: values.as_mut_ptr(), length: values.len(), slice: PhantomData }
+    }
+
+    /// A matrix from the `start`-th value on.
+    ///
+    /// # Safety
+    ///
+    /// No other matrix that shares a value with it may be alive.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the matrix does not fit.
+    pub(crate) unsafe fn matrix(&self, start: usize, rows: usize, columns: usize, stride: usize) -> MatrixMut<'_> {
+        assert!(start <= self.length && fits(self.length - start, rows, columns, stride), "a matrix within its slice");
+        // SAFETY: the start lies within the slice.
+        let values = unsafe { self.values.add(start) };
+        MatrixMut { values, rows, columns, row_stride: stride as isize, slice: PhantomData }
+    }
+}
+
+/// What a product does with the values that its output holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    Overwrite,
+    Add,
+}
+
+/// Products of fewer multiplications run on one thread: 192³, as in Burn's flex.
+const PARALLEL: usize = 192 * 192 * 192;
+
+/// `scale` · `left` · `right` on this thread, within a task.
+///
+/// # Panics
+///
+/// Panics if the sizes do not fit.
+pub(crate) fn product(output: MatrixMut<'_>, then: Output, scale: f32, left: Matrix<'_>, right: Matrix<'_>) {
+    multiply(output, then, scale, left, right, Parallelism::None);
+}
+
+/// The same on all threads, where there is enough to do.
+pub(crate) fn parallel_product(output: MatrixMut<'_>, then: Output, scale: f32, left: Matrix<'_>, right: Matrix<'_>) {
+    let work = left.rows.saturating_mul(left.columns).saturating_mul(right.columns);
+    let parallelism = if work < PARALLEL { Parallelism::None } else { Parallelism::Rayon(0) };
+    multiply(output, then, scale, left, right, parallelism);
+}
+
+fn multiply(
+    output: MatrixMut<'_>,
+    then: Output,
+    scale: f32,
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    parallelism: Parallelism,
+) {
+    let (rows, columns, inner) = (output.rows, output.columns, left.columns);
+    assert_eq!((left.rows, right.rows, right.columns), (rows, inner, columns), "sizes of a product");
+    // SAFETY: each of the three lies within a slice that is borrowed for as long as it lives, checked where it was made,
+    // and the output is borrowed mutably.
+    unsafe {
+        gemm(
+            rows,
+            columns,
+            inner,
+            output.values,
+            1,
+            output.row_stride,
+            then == Output::Add,
+            left.values,
+            left.column_stride,
+            left.row_stride,
+            right.values,
+            right.column_stride,
+            right.row_stride,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// A new vector of `length` values, all set by `write`.
+///
+/// Large ones are not zeroed first, which is a pass over memory.
+///
+/// # Safety
+///
+/// `write` must set every value.
+pub(crate) unsafe fn written(length: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let mut values = Vec::with_capacity(length);
+    write(&mut values.spare_capacity_mut()[..length]);
+    // SAFETY: the caller's promise, for a vector with room for as many.
+    unsafe { values.set_len(length) };
+    values
+}
+
+/// A new matrix of `rows` · `columns` values that is `scale` · `left` · `right`, on all threads.
+pub(crate) fn new_product(scale: f32, left: Matrix<'_>, right: Matrix<'_>) -> Vec<f32> {
+    let (rows, columns) = (left.rows, right.columns);
+    let write = |values: &mut [MaybeUninit<f32>]| {
+        let row_stride = columns as isize;
+        let output =
+            MatrixMut { values: values.as_mut_ptr().cast(), rows, columns, row_stride, slice: PhantomData };
+        parallel_product(output, Output::Overwrite, scale, left, right);
+    };
+    // SAFETY: a product that overwrites sets all of its output and reads nothing of it.
+    unsafe { written(rows * columns, write) }
+}
+
+/// Run `work` compiled for the widest vectors that this machine has.
+#[inline(always)]
+pub(crate) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
+    Arch::new().dispatch(work)
+}
+
+/// Lanes of a reduction: as wide as two of the widest vector registers.
+const LANES: usize = 32;
+
+/// Reduce `values` in lanes. The order does not depend on the machine, and so neither does the result.
+#[inline(always)]
+pub(crate) fn reduce(values: &[f32], start: f32, combine: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [start; LANES];
+    let (whole, rest) = values.as_chunks::<LANES>();
+    for chunk in whole {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = combine(*lane, *value);
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane = combine(*lane, *value);
+    }
+    lanes.into_iter().fold(start, combine)
+}
+
+/// Σ values.
+#[inline(always)]
+pub(crate) fn sum(values: &[f32]) -> f32 {
+    reduce(values, 0.0, |sum, value| sum + value)
+}
+
+/// Σ left · right, in lanes as [`reduce`].
+#[inline(always)]
+pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let ((left, left_rest), (right, right_rest)) = (left.as_chunks::<LANES>(), right.as_chunks::<LANES>());
+    for (left, right) in left.iter().zip(right) {
+        for ((lane, left), right) in lanes.iter_mut().zip(left).zip(right) {
+            *lane += left * right;
+        }
+    }
+    for ((lane, left), right) in lanes.iter_mut().zip(left_rest).zip(right_rest) {
+        *lane += left * right;
+    }
+    lanes.iter().sum()
+}
+
+/// Softmax of `row` + `bias`, in place. A row that is masked throughout, with the same number everywhere, is uniform.
+#[inline(always)]
+pub(crate) fn softmax_row(row: &mut [f32], bias: Option<&[f32]>) {
+    if let Some(bias) = bias {
+        for (value, bias) in row.iter_mut().zip(bias) {
+            *value += bias;
+        }
+    }
+    let largest = reduce(row, f32::NEG_INFINITY, |largest, value| if value > largest { value } else { largest });
+    for value in row.iter_mut() {
+        *value = exp(*value - largest);
+    }
+    let inverse = 1.0 / sum(row);
+    for value in row {
+        *value *= inverse;
+    }
+}
+
+/// eˣ for x ≤ 0, within 2 units in the last place; 0 where it would be subnormal.
+///
+/// 2ⁿ·eʳ with |r| ≤ ln 2 / 2 (Cody and Waite's reduction), and Taylor's polynomial of degree 7, whose rest is below 1e-8.
+/// Without a branch or a call, so that a loop over it compiles to vector instructions.
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    const LOW: f32 = -87.0;
+    /// Adding it rounds to a whole number in the low bits of the fraction.
+    const ROUND: f32 = 12_582_912.0;
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let clamped = if x > LOW { x } else { LOW };
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let whole = shifted - ROUND;
+    let r = (clamped - whole * LN2_HIGH) - whole * LN2_LOW;
+    let tail = 1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0 + r * (1.0 / 5040.0)));
+    let polynomial = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * tail)));
+    let exponent = (shifted.to_bits().wrapping_sub(ROUND.to_bits())).wrapping_add(127) << 23;
+    let value = polynomial * f32::from_bits(exponent);
+    let value = if x < LOW { 0.0 } else { value };
+    // NaN passes the clamp by, and must stay one.
+    if x.is_nan() { x } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_within_two_units_in_the_last_place() {
+        let mut largest = 0.0f64;
+        for i in 0..=870_000 {
+            let x = -(i as f32) * 1e-4;
+            let exact = f64::from(x).exp();
+            largest = largest.max((f64::from(exp(x)) - exact).abs() / exact);
+        }
+        assert!(largest < 2.0 * f64::from(f32::EPSILON), "{largest:e}");
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!(exp(-88.0), 0.0);
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn a_row_that_is_masked_throughout_is_uniform() {
+        let mut row = [1.0, -2.0, 3.0, 0.5];
+        softmax_row(&mut row, Some(&[f32::MIN; 4]));
+        assert_eq!(row, [0.25; 4]);
+    }
+
+    #[test]
+    fn products_read_and_write_where_matrices_stand() {
+        // 2 × 3 in rows of 5, 3 × 2 transposed, into 2 × 2 in rows of 4.
+        let left: Vec<f32> = (0..10).map(|i| i as f32).collect();
+        let right: Vec<f32> = (0..6).map(|i| i as f32 - 2.0).collect();
+        let mut output = vec![100.0f32; 8];
+        let left = Matrix::view(&left, 2, 3, 5);
+        let right = Matrix::view(&right, 2, 3, 3).transposed();
+        let shared = Shared::new(&mut output);
+        // SAFETY: the only matrix there is.
+        product(unsafe { shared.matrix(1, 2, 2, 4) }, Output::Add, 2.0, left, right);
+        // [[0, 1, 2], [5, 6, 7]] · [[-2, 1], [-1, 2], [0, 3]]
+        assert_eq!(output, [100.0, 100.0 - 2.0, 100.0 + 16.0, 100.0, 100.0, 100.0 - 32.0, 100.0 + 76.0, 100.0]);
+        assert_eq!(new_product(1.0, left, right), [-1.0, 8.0, -16.0, 38.0]);
+    }
+}

@@ -1,0 +1,168 @@
+//! The end of a sublayer: LayerNorm(dropout(x) + residual), forward and backward in one pass each.
+//!
+//! Kept for backward are the normalised rows and one number a row; the dropout mask is drawn again from its seed.
+
+use burn::nn::{self, LayerNorm};
+use burn::tensor::{DType, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::composed;
+use crate::dropout::Mask;
+use crate::extension::{HostOperation, run};
+use crate::host::{HostTensor, floats, owned, takes, tensor};
+use crate::linear::column_sums;
+use crate::math::{dot, sum, vectorized};
+
+/// Rows that one task works on. Each draws its own part of the dropout mask.
+const ROWS: usize = 16;
+
+/// LayerNorm(dropout(x) + residual).
+///
+/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalised rows.
+///
+/// # Shapes
+///
+/// - both inputs, output: `[..., features]`
+///
+/// # Panics
+///
+/// Panics if shapes differ.
+pub fn residual_norm<const D: usize>(
+    norm: &LayerNorm,
+    epsilon: f64,
+    dropout: &nn::Dropout,
+    input: Tensor<D>,
+    residual: Tensor<D>,
+) -> Tensor<D> {
+    let Some(beta) = norm.beta.as_ref().filter(|_| takes(&input)) else {
+        return composed::residual_norm(norm, dropout, input, residual);
+    };
+    assert_eq!(input.dims(), residual.dims(), "what a norm adds");
+    let operation =
+        ResidualNorm { width: input.dims()[D - 1], epsilon: epsilon as f32, mask: Mask::of(dropout, &input.device()) };
+    let [input, residual] = [input, residual].map(Tensor::into_dispatch);
+    let [gamma, beta] = [norm.gamma.val(), beta.val()].map(Tensor::into_dispatch);
+    run(operation, vec![input, residual, gamma, beta])
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ResidualNorm {
+    /// Features of a row.
+    width: usize,
+    /// Added to the variance.
+    epsilon: f32,
+    mask: Option<Mask>,
+}
+
+impl HostOperation for ResidualNorm {
+    fn forward(&self, inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>) {
+        let Ok([input, residual, gamma, beta]) = <[_; 4]>::try_from(inputs) else { unreachable!("four inputs") };
+        let (shape, dtype) = (input.layout().shape().clone(), input.dtype());
+        let (scale, shift) = (floats(&gamma), floats(&beta));
+        let mut rows = owned(input);
+        let inverse = self.normalise(&mut rows, &floats(&residual));
+        if !tracked.contains(&true) {
+            self.each_row(&mut rows, |row| {
+                for ((value, scale), shift) in row.iter_mut().zip(&*scale).zip(&*shift) {
+                    *value = *value * scale + shift;
+                }
+            });
+            return (tensor(rows, shape, dtype), Vec::new());
+        }
+        let mut output = rows.clone();
+        self.each_row(&mut output, |row| {
+            for ((value, scale), shift) in row.iter_mut().zip(&*scale).zip(&*shift) {
+                *value = *value * scale + shift;
+            }
+        });
+        let count = inverse.len();
+        drop(scale);
+        let kept = vec![tensor(rows, shape.clone(), dtype), tensor(inverse, Shape::from([count]), DType::F32), gamma];
+        (tensor(output, shape, dtype), kept)
+    }
+
+    fn backward(&self, kept: Vec<HostTensor>, gradient: HostTensor, tracked: &[bool]) -> Vec<Option<HostTensor>> {
+        let Ok([rows, inverse, gamma]) = <[_; 3]>::try_from(kept) else { unreachable!("three are kept") };
+        let (shape, dtype, width) = (rows.layout().shape().clone(), rows.dtype(), self.width);
+        let (gradient, scale, inverse) = (floats(&gradient), floats(&gamma), floats(&inverse));
+        let mut values = owned(rows);
+        let of_gamma = tracked[2].then(|| {
+            let products: Vec<f32> = values.par_iter().zip(&*gradient).map(|(row, gradient)| row * gradient).collect();
+            tensor(column_sums(&products, width), Shape::from([width]), gamma.dtype())
+        });
+        let of_beta = tracked[3].then(|| tensor(column_sums(&gradient, width), Shape::from([width]), gamma.dtype()));
+        if !tracked[0] && !tracked[1] {
+            return vec![None, None, of_gamma, of_beta];
+        }
+        // The rows become the gradient of the sum, in place.
+        let chunk = ROWS * width;
+        let each = values.par_chunks_mut(chunk).zip(gradient.par_chunks(chunk)).zip(inverse.par_chunks(ROWS));
+        each.for_each_init(
+            || vec![0.0f32; width],
+            |scaled, ((rows, gradient), inverse)| {
+                vectorized(|| {
+                    let each = rows.chunks_exact_mut(width).zip(gradient.chunks_exact(width)).zip(inverse);
+                    for ((row, gradient), inverse) in each {
+                        for ((scaled, gradient), scale) in scaled.iter_mut().zip(gradient).zip(&*scale) {
+                            *scaled = gradient * scale;
+                        }
+                        let mean = sum(scaled) / width as f32;
+                        let slope = dot(scaled, row) / width as f32;
+                        for (value, scaled) in row.iter_mut().zip(&*scaled) {
+                            *value = (scaled - mean - *value * slope) * inverse;
+                        }
+                    }
+                });
+            },
+        );
+        let of_sum = tensor(values, shape.clone(), dtype);
+        let of_input = match self.mask {
+            Some(mask) if tracked[0] => {
+                let mut values = floats(&of_sum).into_owned();
+                values.par_chunks_mut(chunk).enumerate().for_each(|(task, values)| mask.apply(task, values));
+                tensor(values, shape, dtype)
+            }
+            _ => of_sum.clone(),
+        };
+        vec![tracked[0].then_some(of_input), tracked[1].then_some(of_sum), of_gamma, of_beta]
+    }
+}
+
+impl ResidualNorm {
+    /// `rows` become dropout(rows) + residual with mean 0 and variance 1; 1/√(variance + ε) of each is returned.
+    fn normalise(&self, rows: &mut [f32], residual: &[f32]) -> Vec<f32> {
+        let width = self.width;
+        let mut inverse = vec![0.0f32; rows.len() / width];
+        let chunk = ROWS * width;
+        let each = rows.par_chunks_mut(chunk).zip(residual.par_chunks(chunk)).zip(inverse.par_chunks_mut(ROWS));
+        each.enumerate().for_each(|(task, ((rows, residual), inverse))| {
+            if let Some(mask) = self.mask {
+                mask.apply(task, rows);
+            }
+            vectorized(|| {
+                let each = rows.chunks_exact_mut(width).zip(residual.chunks_exact(width)).zip(inverse);
+                for ((row, residual), inverse) in each {
+                    for (value, residual) in row.iter_mut().zip(residual) {
+                        *value += residual;
+                    }
+                    let mean = sum(row) / width as f32;
+                    for value in row.iter_mut() {
+                        *value -= mean;
+                    }
+                    // In a second pass over what has no mean any more: nothing cancels.
+                    *inverse = (dot(row, row) / width as f32 + self.epsilon).sqrt().recip();
+                    for value in row.iter_mut() {
+                        *value *= *inverse;
+                    }
+                }
+            });
+        });
+        inverse
+    }
+
+    fn each_row(&self, values: &mut [f32], work: impl Fn(&mut [f32]) + Sync) {
+        values.par_chunks_mut(ROWS * self.width).for_each(|rows| {
+            vectorized(|| rows.chunks_exact_mut(self.width).for_each(&work));
+        });
+    }
+}
