@@ -223,7 +223,8 @@ fn residual_norm_is_its_composed_form() {
         let oracle_fixed = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
             composed::residual_norm(&cast(&rows[0]), &none(), rows[0].clone(), rows[1].clone())
         };
-        both(&format!("{shape:?}"), &rows, &[], &ours_fixed, &oracle_fixed, true);
+        // Two features always become -1 and 1: the gradient is 0 but for ε, and has no relative error in half precision.
+        both(&format!("{shape:?}"), &rows, &[], &ours_fixed, &oracle_fixed, shape[2] > 2);
 
         // Scale and shift, and that a frozen norm gives its inputs the same gradients.
         let gradients = |norm: &LayerNorm, form: &dyn Fn(&LayerNorm) -> Tensor<3>| {
