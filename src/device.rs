@@ -1,15 +1,151 @@
 //! The device that the program was built for.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, DeviceType};
 
 #[cfg(not(any(feature = "flex", feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda")))]
 compile_error!("choose a backend: one of the features flex (default), wgpu, vulkan, metal, cuda");
 
-/// The best device among the backends that were compiled in, as Burn ranks them; `BURN_DEVICE` names another.
+/// Names a device: a backend that was compiled in, and a number where there are several, as in `cuda:1`.
+pub const VARIABLE: &str = "BURN_DEVICE";
+
+/// Why there is no device to work on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// The name is that of no backend, or of one that was not compiled in.
+    #[error("{VARIABLE}={name}: this program was built with {built}; name one of these, or build with `--features {name}`")]
+    Backend {
+        /// The name given.
+        name: String,
+        /// The backends that were compiled in.
+        built: String,
+    },
+    /// What stands after the colon is no number.
+    #[error("{VARIABLE}={given}: expected a backend and a number from 0 on, as in cuda:1")]
+    Index {
+        /// What was given.
+        given: String,
+    },
+    /// The backend finds no hardware or no driver.
+    #[error("no {name} device was found: install {install}, or build with `--features flex` for the CPU")]
+    NoDevice {
+        /// The backend.
+        name: &'static str,
+        /// What it needs.
+        install: &'static str,
+    },
+    /// There are not as many devices.
+    #[error("{VARIABLE}={name}:{index}: there {} of {name}, numbered from 0", counted(*.found))]
+    NoSuchIndex {
+        /// The backend.
+        name: &'static str,
+        /// The number given.
+        index: usize,
+        /// How many there are.
+        found: usize,
+    },
+}
+
+fn counted(found: usize) -> String {
+    if found == 1 { "is 1 device".to_string() } else { format!("are {found} devices") }
+}
+
+/// A backend that was compiled in.
+struct Backend {
+    name: &'static str,
+    kind: fn() -> DeviceType,
+    /// What a machine needs for it.
+    install: &'static str,
+}
+
+/// In the order in which Burn prefers them.
+const BACKENDS: &[Backend] = &[
+    #[cfg(feature = "cuda")]
+    Backend { name: "cuda", kind: || DeviceType::Cuda, install: "NVIDIA's driver (libcuda) for an NVIDIA GPU" },
+    #[cfg(feature = "metal")]
+    Backend { name: "metal", kind: || DeviceType::Metal, install: "macOS with a GPU that has Metal" },
+    #[cfg(feature = "vulkan")]
+    Backend { name: "vulkan", kind: || DeviceType::Vulkan, install: VULKAN },
+    #[cfg(feature = "wgpu")]
+    Backend { name: "wgpu", kind: || DeviceType::Wgpu, install: VULKAN },
+    #[cfg(feature = "flex")]
+    Backend { name: "flex", kind: || DeviceType::Flex, install: "nothing" },
+];
+
+#[cfg(any(feature = "vulkan", feature = "wgpu"))]
+const VULKAN: &str = "the GPU's Vulkan driver, or Mesa's for the CPU (Debian: mesa-vulkan-drivers)";
+
+/// The best device among the backends that were compiled in, as Burn ranks them; the variable `BURN_DEVICE` names another.
 ///
 /// Printed on standard error, so that no result is read without knowing where it was made.
-pub fn default_device() -> Device {
-    let device = Device::default();
+///
+/// # Errors
+///
+/// A backend without a device, a name of no backend, a number of no device.
+pub fn default_device() -> Result<Device, DeviceError> {
+    let given = std::env::var(VARIABLE).ok().filter(|given| !given.is_empty());
+    let device = choose(given.as_deref(), &|backend| Device::enumerate((backend.kind)()).into_iter().collect())?;
     eprintln!("device: {device:?}");
-    device
+    Ok(device)
+}
+
+fn choose(given: Option<&str>, find: &dyn Fn(&Backend) -> Vec<Device>) -> Result<Device, DeviceError> {
+    let (name, index) = match given.map(|given| (given, given.split_once(':'))) {
+        None => (None, 0),
+        Some((name, None)) => (Some(name), 0),
+        Some((given, Some((name, index)))) => {
+            (Some(name), index.parse().map_err(|_| DeviceError::Index { given: given.to_string() })?)
+        }
+    };
+    let found = match name {
+        None => BACKENDS.first(),
+        Some(name) => BACKENDS.iter().find(|backend| backend.name.eq_ignore_ascii_case(name)),
+    };
+    let Some(backend) = found else {
+        let built: Vec<_> = BACKENDS.iter().map(|backend| backend.name).collect();
+        return Err(DeviceError::Backend { name: name.unwrap_or_default().to_string(), built: built.join(", ") });
+    };
+    let devices = find(backend);
+    match devices.len() {
+        0 => Err(DeviceError::NoDevice { name: backend.name, install: backend.install }),
+        found if index >= found => Err(DeviceError::NoSuchIndex { name: backend.name, index, found }),
+        // Not the first of the list, which need not be the one that the backend prefers.
+        _ if given.is_none() => Ok(Device::default()),
+        _ => devices.into_iter().nth(index).ok_or(DeviceError::NoDevice { name: backend.name, install: backend.install }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn refusal(given: Option<&str>, devices: usize) -> String {
+        choose(given, &|_| vec![Device::flex(); devices]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_by_name() {
+        let name = BACKENDS[0].name;
+        for (given, devices, parts) in [
+            (None, 0, vec!["no ", name, "install"]),
+            (Some(name.to_string()), 0, vec![name, "install"]),
+            (Some(format!("{name}:3")), 1, vec![":3", "is 1 device"]),
+            (Some(format!("{name}:2")), 2, vec![":2", "are 2 devices"]),
+            (Some(format!("{name}:x")), 1, vec![":x", "a number"]),
+            (Some("abacus".to_string()), 1, vec!["abacus", name, "--features abacus"]),
+        ] {
+            let message = refusal(given.as_deref(), devices);
+            assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_name_alone_and_a_number_find_a_device() {
+        let name = BACKENDS[0].name;
+        for given in [name.to_string(), name.to_uppercase(), format!("{name}:1")] {
+            assert!(choose(Some(&given), &|_| vec![Device::flex(); 2]).is_ok(), "{given}");
+        }
+    }
 }

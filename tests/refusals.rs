@@ -282,3 +282,20 @@ fn a_command_line_that_makes_no_sense_is_refused() {
     let stderr = refusal("merge", &model, &model.join("inputs.safetensors"), &["--merge".as_ref()]);
     assert!(stderr.contains("--adapter"), "{stderr}");
 }
+
+#[test]
+fn devices_that_are_not_there_are_refused() {
+    let model = fixture("roberta-classifier");
+    for (device, parts) in [("abacus", ["abacus", "built with"]), ("flex:7", ["flex:7", "1 device"]), ("flex:x", ["flex:x", "number"])]
+    {
+        let run = std::process::Command::new(env!("CARGO_BIN_EXE_asym"))
+            .args(["inspect", "--model"])
+            .arg(&model)
+            .env("BURN_DEVICE", device)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(!run.status.success() && !stderr.contains("panicked at"), "{device}: {stderr}");
+        assert!(parts.iter().all(|part| stderr.contains(part)), "{device}: {stderr}");
+    }
+}

@@ -127,7 +127,7 @@ impl ExperimentArgs {
     /// Everything that the library refuses.
     pub fn run(self, task: Task) -> Result<()> {
         asym_tasks::memory::keep_pages();
-        let device = device::default_device();
+        let device = device::default_device()?;
         let base = match &self.model {
             Some(folder) => Base::open(folder)?,
             None => embedded::roberta_mini()?,

@@ -28,7 +28,7 @@ pub struct InspectArgs {
 ///
 /// A file that is missing, damaged or does not fit.
 pub fn inspect(args: &InspectArgs) -> Result<()> {
-    let device = device::default_device();
+    let device = device::default_device()?;
     let (_, checkpoint) = super::base_model(args.model.as_deref(), args.adapter.as_deref())?;
     let loaded = checkpoint.sequence_classifier(args.num_labels, 0, &device)?;
     let naming = loaded.model.naming();

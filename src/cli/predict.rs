@@ -42,7 +42,7 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
     if args.output.exists() {
         bail!("{}: exists already; name another output file", args.output.display());
     }
-    let device = device::default_device();
+    let device = device::default_device()?;
     let (base, checkpoint) = super::base_model(args.model.as_deref(), args.adapter.as_deref())?;
     let input = read_inputs(&args.inputs, &device)?;
     check_input(&input, checkpoint.config()).with_context(|| args.inputs.display().to_string())?;

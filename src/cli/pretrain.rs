@@ -40,7 +40,7 @@ pub fn pretrain(args: &PretrainArgs) -> Result<()> {
         return Ok(());
     }
     asym_tasks::memory::keep_pages();
-    let device = device::default_device();
+    let device = device::default_device()?;
     let recipe = PretrainRecipe { seed: args.seed, steps: args.steps, ..PretrainRecipe::default() };
     let result = run(&recipe, &args.output, &device, &StopSignal::on_ctrl_c())?;
     let json = serde_json::to_string_pretty(&result)? + "\n";

@@ -1,0 +1,290 @@
+//! What must be the same on every backend: run on the one that was compiled in, against values from the CPU in f32.
+//!
+//! ```text
+//! cargo test --no-default-features --features wgpu --test backends
+//! ```
+//!
+//! needs a Vulkan driver; Mesa's lavapipe serves where there is no GPU. With the default feature both sides are the CPU, and
+//! what is left are the properties: dropout, merging, files, GELU and half precision against f64.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use asym::core::{
+    AdaLora, AdaptedLinear, AdapterConfig, Dora, Ia3, Init, Lora, Method, Naming, SaveOptions, Vera, load_adapter, merge,
+    save_adapter,
+};
+use asym::models::{EncoderConfig, EncoderInput, EncoderModel, Family, SequenceClassifier};
+use burn::module::{Module, Param};
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::nn::{DropoutConfig, LinearConfig};
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
+
+mod common;
+use common::{difference, scratch};
+
+/// The device under test. Its name is printed: a suite that ran elsewhere than was meant would prove nothing.
+fn device() -> Device {
+    asym::device::default_device().unwrap().autodiff()
+}
+
+fn cpu() -> Device {
+    Device::flex().autodiff()
+}
+
+fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// Numbers of both signs without a pattern.
+fn wave(count: usize, phase: f32) -> Vec<f32> {
+    (0..count).map(|i| (0.7 * i as f32 + phase + (i * i % 17) as f32).sin()).collect()
+}
+
+fn tensor<const D: usize>(shape: [usize; D], phase: f32, device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(wave(shape.iter().product(), phase), shape), device)
+}
+
+/// Within `limit` of the largest reference value.
+fn agree(name: &str, ours: &[f32], reference: &[f32], limit: f32) {
+    let largest = reference.iter().fold(1e-20f32, |largest, value| largest.max(value.abs()));
+    let error = difference(ours, reference) / largest;
+    assert!(ours.len() == reference.len() && error < limit, "{name}: {error:e}");
+}
+
+#[derive(Module, Debug)]
+struct Layer {
+    layer: AdaptedLinear,
+}
+
+const SHAPE: [usize; 3] = [3, 11, 20];
+const OUTPUTS: usize = 14;
+
+impl Layer {
+    fn new(device: &Device) -> Self {
+        let mut layer = AdaptedLinear::from(LinearConfig::new(SHAPE[2], OUTPUTS).init(device));
+        layer.weight = Param::from_tensor(tensor([SHAPE[2], OUTPUTS], 0.3, device));
+        layer.bias = Some(Param::from_tensor(tensor([OUTPUTS], 0.9, device)));
+        Self { layer }
+    }
+
+    /// Adapted, and moved from where B = 0 hides A.
+    fn adapted(method: &Method, device: &Device) -> Self {
+        let config = AdapterConfig::new(method.clone()).targets(["layer"]);
+        let model = config.attach(Self::new(device), 3).unwrap();
+        asym::core::layout::rewrite(
+            model,
+            &Naming::BURN,
+            |entry| entry.kind == asym::core::layout::Kind::Adapter,
+            |_, values| Some(values.iter().zip(wave(values.len(), 0.2)).map(|(value, wave)| value + 0.2 * wave).collect()),
+        )
+    }
+}
+
+fn methods() -> Vec<(&'static str, Method)> {
+    vec![
+        ("lora", Lora::new(4).into()),
+        ("b-only", Lora::b_only(4).into()),
+        ("a-only", Lora::a_only(4).into()),
+        ("dora", Dora(Lora::new(4)).into()),
+        ("adalora", AdaLora::new(4, 2).into()),
+        ("vera", Vera::new(6).into()),
+        ("ia3", Ia3::new([]).into()),
+    ]
+}
+
+/// Output, gradient of the input, and gradients of all trained parameters.
+fn pass(model: &Layer, device: &Device) -> Vec<Vec<f32>> {
+    let input = tensor(SHAPE, 0.5, device).require_grad();
+    let output = model.layer.forward(input.clone());
+    let gradients = (output.clone() * tensor(output.dims(), 1.7, device)).sum().backward();
+    let mut all = vec![floats(output), floats(input.grad(&gradients).unwrap())];
+    struct Visitor<'a>(&'a burn::tensor::Gradients, &'a mut Vec<Vec<f32>>);
+    impl burn::module::ModuleVisitor for Visitor<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = param.base().grad(self.0) {
+                self.1.push(floats(gradient));
+            }
+        }
+    }
+    model.visit(&mut Visitor(&gradients, &mut all));
+    all
+}
+
+#[test]
+fn adapted_layers_and_their_gradients() {
+    for (name, method) in methods() {
+        let ours = pass(&Layer::adapted(&method, &device()), &device());
+        let reference = pass(&Layer::adapted(&method, &cpu()), &cpu());
+        assert_eq!(ours.len(), reference.len(), "{name}");
+        assert!(ours.len() > 2, "{name}: something is trained");
+        for (index, (ours, reference)) in ours.iter().zip(&reference).enumerate() {
+            agree(&format!("{name}, {index}"), ours, reference, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn merging_changes_nothing() {
+    for (name, method) in methods() {
+        let device = device();
+        let model = Layer::adapted(&method, &device);
+        let input = tensor(SHAPE, 0.5, &device);
+        let factored = floats(model.layer.forward(input.clone()));
+        agree(name, &floats(merge(model).layer.forward(input)), &factored, 1e-5);
+    }
+}
+
+#[test]
+fn files_are_the_same_and_load() {
+    for (name, method) in methods() {
+        let config = AdapterConfig::new(method.clone()).targets(["layer"]);
+        let written = |device: &Device, side: &str| {
+            let folder = scratch(&format!("backends-{name}-{side}"));
+            let model = Layer::adapted(&method, device);
+            save_adapter(&model, &config, &folder, &SaveOptions::default()).unwrap();
+            folder
+        };
+        let (ours, reference) = (written(&device(), "device"), written(&cpu(), "cpu"));
+        let read = |folder: &std::path::Path| common::read(&folder.join("adapter_model.safetensors"));
+        for (key, stored) in read(&reference) {
+            agree(&format!("{name}, {key}"), &read(&ours)[&key].f32(), &stored.f32(), 1e-6);
+        }
+        // What the CPU wrote, on the device.
+        let (loaded, _) = load_adapter(Layer::new(&device()), &reference, &Naming::BURN).unwrap();
+        let output = floats(loaded.layer.forward(tensor(SHAPE, 0.5, &device())));
+        let expected = floats(Layer::adapted(&method, &cpu()).layer.forward(tensor(SHAPE, 0.5, &cpu())));
+        agree(name, &output, &expected, 1e-5);
+    }
+}
+
+#[test]
+fn every_init_is_the_same_everywhere() {
+    for init in [Init::Zero, Init::Orthonormal, Init::Kaiming, Init::Gaussian, Init::SvdV, Init::SvdU] {
+        let factors = |device: &Device| {
+            let config = AdapterConfig::new(Lora::new(4).a(asym::core::Factor::frozen(init))).targets(["layer"]);
+            let model = config.attach(Layer::new(device), 3).unwrap();
+            let adapters = |entry: &asym::core::layout::Entry| entry.kind == asym::core::layout::Kind::Adapter;
+            asym::core::layout::collect(&model, &Naming::BURN, adapters)
+                .into_iter()
+                .filter_map(|(_, values)| values)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(factors(&device()), factors(&cpu()), "{init:?}: drawn on the host");
+    }
+}
+
+#[test]
+fn dropout_drops_its_share_and_passes_the_same_gradient() {
+    let device = device();
+    device.seed(5);
+    let dropout = DropoutConfig::new(0.3).init();
+    let ones = Tensor::<2>::ones([64, 512], &device).require_grad();
+    let output = asym_kernels::dropout(&dropout, ones.clone());
+    let gradients = output.clone().sum().backward();
+    let (output, gradient) = (floats(output), floats(ones.grad(&gradients).unwrap()));
+    assert_eq!(output, gradient, "the mask of the backward pass is that of the forward pass");
+    let count = output.len() as f64;
+    let kept = output.iter().filter(|value| **value > 0.0).count() as f64 / count;
+    // Four standard deviations of a binomial share: Burn's generators on other devices are seeded, not chosen here.
+    assert!((kept - 0.7).abs() < 4.0 * (0.21 / count).sqrt(), "{kept}");
+    assert!(output.iter().all(|value| *value == 0.0 || (value - 1.0 / 0.7).abs() < 1e-5));
+    // Outside of training it does nothing.
+    let plain = asym_kernels::dropout(&dropout, Tensor::<2>::ones([4, 4], &device.clone().inner()));
+    assert_eq!(floats(plain), [1.0; 16]);
+}
+
+#[test]
+fn gelu_is_exact_in_backward() {
+    let points: Vec<f32> = (-400..=400).map(|i| i as f32 * 0.0125).collect();
+    let input = Tensor::<1>::from_floats(points.as_slice(), &device()).require_grad();
+    let output = asym_kernels::gelu(input.clone());
+    let gradients = output.clone().sum().backward();
+    let (output, gradient) = (floats(output), floats(input.grad(&gradients).unwrap()));
+    // Φ(x) by Simpson's rule over its density, in f64.
+    let density = |t: f64| (-0.5 * t * t).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let cdf = |x: f64| {
+        let step = x / 1000.0;
+        let weight = |i: usize| if i == 0 || i == 1000 { 1.0 } else { [2.0, 4.0][i % 2] };
+        0.5 + (0..=1000).map(|i| weight(i) * density(i as f64 * step)).sum::<f64>() * step / 3.0
+    };
+    for ((point, output), gradient) in points.iter().zip(output).zip(gradient) {
+        let x = f64::from(*point);
+        assert!((f64::from(output) - x * cdf(x)).abs() < 2e-6, "gelu({x}) = {output}");
+        // The tanh approximation's derivative is off by up to 1e-3.
+        assert!((f64::from(gradient) - cdf(x) - x * density(x)).abs() < 2e-6, "gelu'({x}) = {gradient}");
+    }
+}
+
+/// A RoBERTa or BERT of two small blocks.
+fn encoder(family: Family, device: &Device) -> SequenceClassifier {
+    let mut config = EncoderConfig::new(family, 60, 24, 2);
+    (config.num_attention_heads, config.intermediate_size) = (3, 40);
+    (config.hidden_dropout_prob, config.attention_probs_dropout_prob) = (0.0, 0.0);
+    SequenceClassifier::init(&config, 4, device).unwrap()
+}
+
+/// Logits, the loss, and the logits after one step of AdamW; with a padded row.
+fn one_step(family: Family, method: Option<&Method>, device: &Device) -> [Vec<f32>; 3] {
+    let plain = encoder(family, device);
+    let naming = plain.naming();
+    let mut model = match method {
+        Some(method) => {
+            let config = AdapterConfig::new(method.clone()).targets(["query", "value"]).save_whole(["classifier"]);
+            config.attach_named(plain, 4, &naming).unwrap()
+        }
+        None => plain,
+    };
+    let ids: Vec<i64> = (0..18).map(|i| 3 + i * 7 % 50).collect();
+    let mask: Vec<i64> = (0..18).map(|i| i64::from(i < 14)).collect();
+    let input = || EncoderInput {
+        input_ids: Tensor::<2, Int>::from_data(TensorData::new(ids.clone(), [2, 9]), device),
+        attention_mask: Some(Tensor::from_data(TensorData::new(mask.clone(), [2, 9]), device)),
+        token_type_ids: None,
+    };
+    let labels = Tensor::<1, Int>::from_data([0i64, 1].as_slice(), device);
+    let logits = model.forward(input());
+    let loss = CrossEntropyLossConfig::new().init(device).forward(logits.clone(), labels);
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    model = AdamWConfig::new().with_epsilon(1e-3).init().step(1e-2, model, gradients);
+    [floats(logits), floats(loss), floats(model.forward(input()))]
+}
+
+#[test]
+fn one_training_step_of_each_model() {
+    for family in [Family::Roberta, Family::Bert] {
+        for method in [None, Some(Lora::b_only(4).into()), Some(Lora::new(4).into())] {
+            let ours = one_step(family, method.as_ref(), &device());
+            let reference = one_step(family, method.as_ref(), &cpu());
+            for (name, (ours, reference)) in ["logits", "loss", "after"].iter().zip(ours.iter().zip(&reference)) {
+                agree(&format!("{family:?}, {method:?}: {name}"), ours, reference, 1e-4);
+            }
+            assert!(difference(&reference[0], &reference[2]) > 1e-4, "the step moved the model");
+        }
+    }
+}
+
+/// The error against f64 on the CPU is that of numbers of half as many bits, not of a wrong operation.
+#[test]
+fn half_precision_where_the_device_has_it() {
+    for (dtype, cast, unit) in
+        [(DType::F16, FloatDType::F16, 1.0 / 1024.0), (DType::BF16, FloatDType::BF16, 1.0 / 128.0)]
+    {
+        let device = device();
+        if !device.supports_dtype(dtype) {
+            eprintln!("SKIPPED: {device:?} has no {dtype:?}");
+            continue;
+        }
+        let forward = |cast: FloatDType, device: &Device| {
+            let model = Layer::adapted(&Lora::b_only(4).into(), device);
+            let weight = model.layer.weight.val().cast(FloatDType::F32);
+            let input = tensor(SHAPE, 0.5, device).cast(cast);
+            let output = asym_kernels::linear(input, weight.cast(cast), None);
+            floats(asym_kernels::gelu(output).cast(FloatDType::F32))
+        };
+        let (ours, exact) = (forward(cast, &device), forward(FloatDType::F64, &cpu()));
+        // Inputs, weights and results are rounded, and sums of 20 products.
+        agree(&format!("{dtype:?}"), &ours, &exact, 4.0 * unit);
+        let largest = exact.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        println!("{dtype:?}: error {:e} of the largest value", difference(&ours, &exact) / largest);
+    }
+}
