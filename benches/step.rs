@@ -1,9 +1,20 @@
-//! Training steps of one setting, timed one by one.
+//! Training steps of one setting, beside its peers: `cargo xtask bench` runs this and `benches/peers/step.py` in turns.
+//!
+//! ```text
+//! cargo bench --bench step -- --method b-only --rounds 5    # by itself
+//! ```
+//!
+//! With `--serve` it obeys lines on standard input, as the peer does: `step` takes one training step, `memory` measures one,
+//! `products` runs the matrix products of a step and nothing else. Each is answered by a line of JSON.
+
+use std::io::BufRead;
 use std::time::Instant;
-use asym::core::{AdapterConfig, Lora};
+
+use asym::core::{AdapterConfig, Lora, Targets};
 use asym::tasks::memory;
-use burn::tensor::Device;
-use clap::Parser;
+use burn::tensor::{Device, Distribution, Tensor};
+use clap::{Parser, ValueEnum};
+use serde_json::{Value, json};
 
 mod common;
 use common::{Trained, Training};
@@ -11,47 +22,156 @@ use common::{Trained, Training};
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
+/// One setting's training steps.
 #[derive(Debug, Parser)]
 struct Options {
-    #[arg(long, default_value = "b-only")]
-    method: String,
+    /// What is trained, with rank 8 on query and value
+    #[arg(long, value_enum, default_value_t = Method::BOnly)]
+    method: Method,
+    /// Blocks of the encoder
     #[arg(long, default_value_t = 12)]
     layers: usize,
+    /// Features; heads are 64 wide
     #[arg(long, default_value_t = 768)]
     hidden: usize,
+    /// Sequences
     #[arg(long, default_value_t = 8)]
     batch: usize,
+    /// Tokens of a sequence
     #[arg(long, default_value_t = 128)]
     length: usize,
+    /// The model's own dropout
     #[arg(long, default_value_t = 0.0)]
     dropout: f64,
-    #[arg(long, default_value_t = 6)]
-    steps: usize,
+    /// Adapters on all linear layers, and not on query and value
+    #[arg(long)]
+    all_linear: bool,
+    /// Steps to time
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Obey standard input
+    #[arg(long)]
+    serve: bool,
+    /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-fn main() {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// LoRA with A frozen
+    BOnly,
+    /// LoRA
+    Lora,
+    /// Every parameter
+    Full,
+    /// Burn's own `apply_lora`
+    Burn,
+}
+
+impl Options {
+    fn trained(&self) -> Trained {
+        let targets: Targets = match self.all_linear {
+            true => Targets::ALL_LINEAR.into(),
+            false => ["query", "value"].into(),
+        };
+        match self.method {
+            Method::BOnly => Trained::Adapter(AdapterConfig::new(Lora::b_only(8)).targets(targets)),
+            Method::Lora => Trained::Adapter(AdapterConfig::new(Lora::new(8)).targets(targets)),
+            Method::Full => Trained::Full,
+            Method::Burn => Trained::Burn(targets),
+        }
+    }
+}
+
+/// Seconds of a step.
+fn step(training: &mut Training) -> Value {
+    let start = Instant::now();
+    let loss = training.loss();
+    training.update(loss);
+    json!({ "seconds": start.elapsed().as_secs_f64() })
+}
+
+/// Bytes that a step keeps for backward, and its peak above what model, optimizer state and batch take.
+fn measure(training: &mut Training) -> Value {
+    memory::reset_peak();
+    let before = memory::current();
+    let loss = training.loss();
+    let kept = memory::current().saturating_sub(before);
+    training.update(loss);
+    json!({ "kept": kept, "peak": memory::peak().saturating_sub(before) })
+}
+
+/// Seconds of the matrix products of a step alone, each of its size and as often, one after another.
+fn products(options: &Options) -> Value {
+    let device = Device::default();
+    let (tokens, hidden, inner) = (options.batch * options.length, options.hidden, 4 * options.hidden);
+    let heads = options.batch * (hidden / 64);
+    let random = |rows, columns| Tensor::<2>::random([rows, columns], Distribution::Default, &device);
+    let batched = |rows, columns| Tensor::<3>::random([heads, rows, columns], Distribution::Default, &device);
+    let full = options.method == Method::Full;
+    let mut seconds = 0.0;
+    // (rows, inputs, outputs, forward, toward the input, toward the weight), a classifier's last block for one token alone.
+    let mut linear = |rows: usize, inputs: usize, outputs: usize, forward: usize, back: usize| {
+        let (x, w, g) = (random(rows, inputs), random(inputs, outputs), random(rows, outputs));
+        let start = Instant::now();
+        (0..forward).for_each(|_| drop(x.clone().matmul(w.clone())));
+        (0..back).for_each(|_| drop(g.clone().matmul(w.clone().transpose())));
+        if full {
+            (0..forward).for_each(|_| drop(x.clone().transpose().matmul(g.clone())));
+        }
+        seconds += start.elapsed().as_secs_f64();
+    };
+    let (last, blocks) = (options.batch, options.layers - 1);
+    // Query, key, value and output of each block; those of the first have no input that is tracked, unless all is.
+    let first = if full { 0 } else { 3 };
+    linear(tokens, hidden, hidden, 4 * blocks + 2, 4 * blocks + 2 - first);
+    linear(last, hidden, hidden, 2, 2);
+    for (rows, count) in [(tokens, blocks), (last, 1)] {
+        linear(rows, hidden, inner, count, count);
+        linear(rows, inner, hidden, count, count);
+    }
+    let (q, scores) = (batched(options.length, 64), batched(options.length, options.length));
+    let start = Instant::now();
+    for _ in 0..blocks {
+        // Forward, and again in backward.
+        (0..2).for_each(|_| drop(q.clone().matmul(q.clone().swap_dims(1, 2))));
+        drop(scores.clone().matmul(q.clone()));
+        // Toward values, probabilities, queries and keys.
+        (0..2).for_each(|_| drop(scores.clone().swap_dims(1, 2).matmul(q.clone())));
+        drop(q.clone().matmul(q.clone().swap_dims(1, 2)));
+        drop(scores.clone().matmul(q.clone()));
+    }
+    seconds += start.elapsed().as_secs_f64();
+    json!({ "seconds": seconds })
+}
+
+fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     memory::keep_pages();
     let device = Device::default().autodiff();
-    let trained = match options.method.as_str() {
-        "full" => Trained::Full,
-        "lora" => Trained::Adapter(AdapterConfig::new(Lora::new(8)).targets(["query", "value"])),
-        "b-only" => Trained::Adapter(AdapterConfig::new(Lora::b_only(8)).targets(["query", "value"])),
-        "burn" => Trained::Burn(["query", "value"].into()),
-        other => panic!("{other}"),
-    };
-    let mut training = Training::new(&trained, [options.hidden, options.layers], [options.batch, options.length], options.dropout, &device);
-    for _ in 0..options.steps {
-        memory::reset_peak();
-        let before = memory::current();
-        let start = Instant::now();
-        let loss = training.loss();
-        let forward = start.elapsed().as_secs_f64();
-        let kept = memory::current().saturating_sub(before);
-        training.update(loss);
-        let _ = &training;
-        println!("{:.3} forward {:.3} kept {:.1} peak {:.1}", start.elapsed().as_secs_f64(), forward, kept as f64 / 1048576.0, memory::peak().saturating_sub(before) as f64/1048576.0);
+    let shape = [options.hidden, options.layers];
+    let mut training =
+        Training::new(&options.trained(), shape, [options.batch, options.length], options.dropout, &device);
+    // The first steps fill caches, the optimizer's state and threads' buffers.
+    (0..2).for_each(|_| drop(step(&mut training)));
+    if !options.serve {
+        for _ in 0..options.rounds {
+            println!("{}", step(&mut training));
+        }
+        println!("{}", measure(&mut training));
+        println!("{}", products(&options));
+        return Ok(());
     }
+    println!("{}", json!({ "versions": concat!("asym ", env!("CARGO_PKG_VERSION")) }));
+    for line in std::io::stdin().lock().lines() {
+        let answer = match line?.trim() {
+            "step" => step(&mut training),
+            "memory" => measure(&mut training),
+            "products" => products(&options),
+            other => anyhow::bail!("`{other}`: expected step, memory or products"),
+        };
+        println!("{answer}");
+    }
+    Ok(())
 }

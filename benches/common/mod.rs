@@ -1,4 +1,5 @@
 //! What the measuring programs share: the models that they measure, and a step of each.
+#![allow(dead_code, reason = "each bench is a program of its own")]
 
 use asym::core::layout::{self, Kind};
 use asym::core::{AdapterConfig, Method, Targets, orthogonality, train_only};

@@ -40,20 +40,20 @@ NAMES = {
 }
 
 
-def build(method, dropout, targets, layers):
+def build(method, dropout, targets, layers, hidden=768, attention="eager", own_dropout=0.0):
     """The model, with what `method` trains."""
     config = RobertaConfig(
         vocab_size=VOCABULARY,
-        hidden_size=768,
+        hidden_size=hidden,
         num_hidden_layers=layers,
-        num_attention_heads=12,
-        intermediate_size=3072,
+        num_attention_heads=hidden // 64,
+        intermediate_size=4 * hidden,
         max_position_embeddings=514,
         type_vocab_size=1,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
+        hidden_dropout_prob=own_dropout,
+        attention_probs_dropout_prob=own_dropout,
         num_labels=2,
-        attn_implementation="eager",
+        attn_implementation=attention,
     )
     model = RobertaForSequenceClassification(config)
     if method == "full":

