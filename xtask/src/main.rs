@@ -2,6 +2,8 @@
 //!
 //! It depends on no crate of the workspace, so that it builds in seconds; it runs cargo and the project's own binaries.
 
+mod bench;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,6 +27,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Time training steps beside Burn's own LoRA and Python's PEFT, in turns, and print a table
+    Bench(bench::Options),
     /// Make tests/fixtures anew; needs Python with what the script's header names
     Fixtures,
 }
@@ -39,6 +43,7 @@ fn main() -> Result<()> {
             command.args(rest);
             run(command, &root)
         }
+        Chore::Bench(options) => bench::bench(&options, &root),
         Chore::Fixtures => {
             let mut command = Command::new("python3");
             command.arg("tests/fixtures/make.py");

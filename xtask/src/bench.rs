@@ -1,0 +1,265 @@
+//! Training steps side by side: asym, Burn's `apply_lora`, PyTorch with transformers and PEFT, in turns within one run.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+/// What to compare, and how often.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// A Python with torch, transformers and peft; without it, asym and Burn alone are measured
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// Encoders
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "base,large")]
+    models: Vec<Model>,
+    /// What is trained
+    #[arg(long, value_delimiter = ',', default_value = "b-only,lora,full")]
+    methods: Vec<String>,
+    /// Steps of each contestant, in turns
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// Sequences
+    #[arg(long, default_value_t = 8)]
+    batch: usize,
+    /// Tokens of a sequence
+    #[arg(long, default_value_t = 128)]
+    length: usize,
+    /// Adapters on all linear layers, and not on query and value
+    #[arg(long)]
+    all_linear: bool,
+    /// Also with torch.compile
+    #[arg(long)]
+    compile: bool,
+    /// A tiny encoder and two rounds: whether it works, and not how fast
+    #[arg(long)]
+    smoke: bool,
+    /// File to write the table to, besides standard output
+    #[arg(long)]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Model {
+    /// 2 blocks, 128 features
+    Tiny,
+    /// RoBERTa-base: 12 blocks, 768 features
+    Base,
+    /// RoBERTa-large: 24 blocks, 1024 features
+    Large,
+}
+
+impl Model {
+    fn shape(self) -> (&'static str, usize, usize) {
+        match self {
+            Self::Tiny => ("tiny", 2, 128),
+            Self::Base => ("RoBERTa-base", 12, 768),
+            Self::Large => ("RoBERTa-large", 24, 1024),
+        }
+    }
+}
+
+/// A process that takes steps when told to.
+struct Contestant {
+    name: String,
+    process: Child,
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    versions: String,
+    seconds: Vec<f64>,
+}
+
+impl Contestant {
+    fn start(name: impl Into<String>, command: &mut Command) -> Result<Self> {
+        let name = name.into();
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("{command:?}"))?;
+        let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
+            bail!("{name}: no pipes")
+        };
+        let answers = BufReader::new(answers);
+        let mut contestant =
+            Self { name, process, orders: Some(orders), answers, versions: String::new(), seconds: Vec::new() };
+        // Said when the model is made and warm.
+        contestant.versions = contestant.answer()?["versions"].as_str().unwrap_or_default().to_string();
+        Ok(contestant)
+    }
+
+    fn answer(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        serde_json::from_str(&line).with_context(|| format!("{} ended early, with `{}`", self.name, line.trim()))
+    }
+
+    fn order(&mut self, what: &str) -> Result<Value> {
+        let Some(orders) = &mut self.orders else { bail!("{}: has ended", self.name) };
+        writeln!(orders, "{what}")?;
+        orders.flush()?;
+        self.answer()
+    }
+
+    fn seconds(&mut self, what: &str) -> Result<f64> {
+        self.order(what)?["seconds"].as_f64().with_context(|| format!("{}: seconds", self.name))
+    }
+}
+
+impl Drop for Contestant {
+    fn drop(&mut self) {
+        // The end of its input ends it.
+        self.orders = None;
+        let _ = self.process.wait();
+    }
+}
+
+pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
+    if options.rounds == 0 {
+        bail!("--rounds 0 measures nothing; give at least 1");
+    }
+    let worker = build(root)?;
+    let mut report = String::new();
+    writeln!(report, "Machine: {}. Batch {} x {} tokens, f32.", machine(), options.batch, options.length)?;
+    let models = if options.smoke { vec![Model::Tiny] } else { options.models.clone() };
+    let rounds = if options.smoke { 2 } else { options.rounds };
+    let mut versions: Vec<String> = Vec::new();
+    let heading = "\n| model | trained | program | median step, s | spread, s | asym is faster by | kept, MiB | peak, MiB |\n\
+                   |---|---|---|---:|---:|---:|---:|---:|";
+    writeln!(report, "{heading}")?;
+    let mut notes = String::new();
+    for model in models {
+        let (name, layers, hidden) = model.shape();
+        for method in &options.methods {
+            let mut contestants = contestants(options, &worker, root, method, layers, hidden)?;
+            for round in 0..rounds {
+                eprint!("\r{name}, {method}: round {} of {rounds} ", round + 1);
+                for contestant in &mut contestants {
+                    let seconds = contestant.seconds("step")?;
+                    contestant.seconds.push(seconds);
+                }
+            }
+            eprintln!();
+            let products = contestants[0].seconds("products")?;
+            let ours = median(&contestants[0].seconds);
+            writeln!(notes, "- {name}, {method}: the products of a step alone take {:.2} of asym's step.", products / ours)?;
+            for contestant in &mut contestants {
+                let memory = contestant.order("memory")?;
+                let mib = |key: &str| memory[key].as_f64().map_or(f64::NAN, |bytes| bytes / f64::from(1 << 20));
+                let seconds = median(&contestant.seconds);
+                let (low, high) = range(&contestant.seconds);
+                writeln!(
+                    report,
+                    "| {name} | {method} | {} | {seconds:.3} | {low:.3} to {high:.3} | {:.2} | {:.1} | {:.1} |",
+                    contestant.name,
+                    seconds / ours,
+                    mib("kept"),
+                    mib("peak"),
+                )?;
+                if !versions.contains(&contestant.versions) {
+                    versions.push(contestant.versions.clone());
+                }
+            }
+        }
+    }
+    writeln!(report, "\n{notes}\nVersions: {}.", versions.join("; "))?;
+    print!("{report}");
+    if let Some(path) = &options.output {
+        std::fs::write(path, &report).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// All that take the same step.
+fn contestants(
+    options: &Options,
+    worker: &Path,
+    root: &Path,
+    method: &str,
+    layers: usize,
+    hidden: usize,
+) -> Result<Vec<Contestant>> {
+    let numbers = [("--layers", layers), ("--hidden", hidden), ("--batch", options.batch), ("--length", options.length)];
+    let common = |command: &mut Command, method: &str| {
+        command.args(["--method", method]);
+        for (name, value) in numbers {
+            command.args([name, &value.to_string()]);
+        }
+        if options.all_linear {
+            command.arg("--all-linear");
+        }
+    };
+    let ours = |name: &str, method: &str| {
+        let mut command = Command::new(worker);
+        command.arg("--serve");
+        common(&mut command, method);
+        Contestant::start(name, &mut command)
+    };
+    let mut contestants = vec![ours("asym", method)?];
+    if method == "lora" {
+        contestants.push(ours("Burn's apply_lora", "burn")?);
+    }
+    let Some(python) = &options.python else { return Ok(contestants) };
+    let compiled = if options.compile { vec![("sdpa", true)] } else { Vec::new() };
+    for (attention, compile) in [("eager", false), ("sdpa", false)].into_iter().chain(compiled) {
+        let mut command = Command::new(python);
+        command.arg(root.join("benches/peers/step.py")).args(["--attention", attention]);
+        common(&mut command, method);
+        if compile {
+            command.arg("--compile");
+        }
+        // glibc is told to keep its pages, as asym's programs tell it: the peer's fastest setting.
+        command
+            .env("MALLOC_MMAP_THRESHOLD_", "1073741824")
+            .env("MALLOC_TRIM_THRESHOLD_", "2147483647")
+            .env("MALLOC_TOP_PAD_", "268435456")
+            .env("HF_HUB_OFFLINE", "1");
+        let compile = if compile { ", torch.compile" } else { "" };
+        contestants.push(Contestant::start(format!("PEFT, {attention} attention{compile}"), &mut command)?);
+    }
+    Ok(contestants)
+}
+
+/// Build the program that takes asym's steps; cargo says where it put it.
+fn build(root: &Path) -> Result<PathBuf> {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--workspace", "--bench", "step", "--message-format", "json"])
+        .current_dir(root)
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        bail!("the bench `step` was not built");
+    }
+    let lines = String::from_utf8_lossy(&output.stdout);
+    let artifacts = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut programs = artifacts.filter(|artifact| artifact["target"]["name"] == "step");
+    programs.find_map(|artifact| artifact["executable"].as_str().map(PathBuf::from)).context("cargo named no program")
+}
+
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let wide = if info.contains("avx512f") { ", AVX-512" } else { "" };
+    format!("{}, {cores} cores{wide}, {}", model.unwrap_or("unknown processor"), std::env::consts::OS)
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() % 2 {
+        0 => f64::midpoint(sorted[middle - 1], sorted[middle]),
+        _ => sorted[middle],
+    }
+}
+
+fn range(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::INFINITY, 0.0), |(low, high), value| (value.min(low), value.max(high)))
+}
