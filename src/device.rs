@@ -13,7 +13,9 @@ pub const VARIABLE: &str = "BURN_DEVICE";
 #[non_exhaustive]
 pub enum DeviceError {
     /// The name is that of no backend, or of one that was not compiled in.
-    #[error("{VARIABLE}={name}: this program was built with {built}; name one of these, or build with `--features {name}`")]
+    #[error(
+        "{VARIABLE}={name}: this program was built with {built}; name one of these, or build with `--features {name}`"
+    )]
     Backend {
         /// The name given.
         name: String,
@@ -111,7 +113,9 @@ fn choose(given: Option<&str>, find: &dyn Fn(&Backend) -> Vec<Device>) -> Result
         found if index >= found => Err(DeviceError::NoSuchIndex { name: backend.name, index, found }),
         // Not the first of the list, which need not be the one that the backend prefers.
         _ if given.is_none() => Ok(Device::default()),
-        _ => devices.into_iter().nth(index).ok_or(DeviceError::NoDevice { name: backend.name, install: backend.install }),
+        _ => {
+            devices.into_iter().nth(index).ok_or(DeviceError::NoDevice { name: backend.name, install: backend.install })
+        }
     }
 }
 

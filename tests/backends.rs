@@ -9,8 +9,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use asym::core::{
-    AdaLora, AdaptedLinear, AdapterConfig, Dora, Ia3, Init, Lora, Method, Naming, SaveOptions, Vera, load_adapter, merge,
-    save_adapter,
+    AdaLora, AdaptedLinear, AdapterConfig, Dora, Ia3, Init, Lora, Method, Naming, SaveOptions, Vera, load_adapter,
+    merge, save_adapter,
 };
 use asym::models::{EncoderConfig, EncoderInput, EncoderModel, Family, SequenceClassifier};
 use burn::module::{Module, Param};
@@ -75,7 +75,9 @@ impl Layer {
             model,
             &Naming::BURN,
             |entry| entry.kind == asym::core::layout::Kind::Adapter,
-            |_, values| Some(values.iter().zip(wave(values.len(), 0.2)).map(|(value, wave)| value + 0.2 * wave).collect()),
+            |_, values| {
+                Some(values.iter().zip(wave(values.len(), 0.2)).map(|(value, wave)| value + 0.2 * wave).collect())
+            },
         )
     }
 }

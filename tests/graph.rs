@@ -106,7 +106,8 @@ fn one_layer(device: &Device) {
     row("B only: A frozen", frozen, trained);
     row("A only: B frozen", a_only, trained);
     row("B only with dropout 0.1 on the adapter's input", dropped, trained);
-    let mask = dropped - frozen;
+    let mask = dropped.saturating_sub(frozen);
+    assert!(mask < NODES, "the mask is drawn again and not kept: {mask} bytes");
     println!(
         "the mask costs {:.3} MiB, {:.1} bytes an element",
         mask as f64 / MIB,

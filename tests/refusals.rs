@@ -286,7 +286,8 @@ fn a_command_line_that_makes_no_sense_is_refused() {
 #[test]
 fn devices_that_are_not_there_are_refused() {
     let model = fixture("roberta-classifier");
-    for (device, parts) in [("abacus", ["abacus", "built with"]), ("flex:7", ["flex:7", "1 device"]), ("flex:x", ["flex:x", "number"])]
+    for (device, parts) in
+        [("abacus", ["abacus", "built with"]), ("flex:7", ["flex:7", "1 device"]), ("flex:x", ["flex:x", "number"])]
     {
         let run = std::process::Command::new(env!("CARGO_BIN_EXE_asym"))
             .args(["inspect", "--model"])

@@ -23,13 +23,7 @@ pub enum Trained {
 }
 
 /// A RoBERTa with random weights, `hidden` wide and `layers` deep, and what is trained of it.
-pub fn model(
-    trained: &Trained,
-    hidden: usize,
-    layers: usize,
-    dropout: f64,
-    device: &Device,
-) -> SequenceClassifier {
+pub fn model(trained: &Trained, hidden: usize, layers: usize, dropout: f64, device: &Device) -> SequenceClassifier {
     let mut config = EncoderConfig::new(Family::Roberta, VOCABULARY, hidden, layers);
     (config.hidden_dropout_prob, config.attention_probs_dropout_prob) = (dropout, dropout);
     let plain = SequenceClassifier::init(&config, 1, device).unwrap_or_else(|error| panic!("{error}"));

@@ -148,7 +148,11 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
             eprintln!();
             let products = contestants[0].seconds("products")?;
             let ours = median(&contestants[0].seconds);
-            writeln!(notes, "- {name}, {method}: the products of a step alone take {:.2} of asym's step.", products / ours)?;
+            writeln!(
+                notes,
+                "- {name}, {method}: the products of a step alone take {:.2} of asym's step.",
+                products / ours
+            )?;
             for contestant in &mut contestants {
                 let memory = contestant.order("memory")?;
                 let mib = |key: &str| memory[key].as_f64().map_or(f64::NAN, |bytes| bytes / f64::from(1 << 20));
@@ -185,7 +189,8 @@ fn contestants(
     layers: usize,
     hidden: usize,
 ) -> Result<Vec<Contestant>> {
-    let numbers = [("--layers", layers), ("--hidden", hidden), ("--batch", options.batch), ("--length", options.length)];
+    let numbers =
+        [("--layers", layers), ("--hidden", hidden), ("--batch", options.batch), ("--length", options.length)];
     let common = |command: &mut Command, method: &str| {
         command.args(["--method", method]);
         for (name, value) in numbers {

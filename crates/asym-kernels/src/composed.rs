@@ -27,7 +27,11 @@ pub fn attention(
     };
     let shared = |projected: Tensor<3>| {
         let split = split(projected, keys, heads.key_value);
-        if group == 1 { split } else { split.unsqueeze_dim::<5>(2).repeat_dim(2, group).reshape([batch, heads.query, keys, width]) }
+        if group == 1 {
+            split
+        } else {
+            split.unsqueeze_dim::<5>(2).repeat_dim(2, group).reshape([batch, heads.query, keys, width])
+        }
     };
     // The query is scaled and not the scores, which are more numbers as soon as length > width.
     let query = split(query * (width as f64).powf(-0.5), queries, heads.query);

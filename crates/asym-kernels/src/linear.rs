@@ -26,7 +26,8 @@ const ROWS: usize = 64;
 /// - output: `[..., d_output]`
 pub fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     let matches = |dtype: DType| dtype == DType::F32;
-    let fits = matches(input.dtype()) && matches(weight.dtype()) && bias.as_ref().is_none_or(|bias| matches(bias.dtype()));
+    let fits =
+        matches(input.dtype()) && matches(weight.dtype()) && bias.as_ref().is_none_or(|bias| matches(bias.dtype()));
     if !fits || !takes(&input) || D < 2 || input.dims().contains(&0) {
         return composed::linear(input, weight, bias);
     }
@@ -78,9 +79,10 @@ impl HostOperation for Linear {
             let of_weight = new_product(1.0, Matrix::of(&input, d_input).transposed(), rows);
             tensor(of_weight, Shape::from([d_input, d_output]), DType::F32)
         });
-        let of_bias = tracked.get(2).is_some_and(|tracked| *tracked).then(|| {
-            tensor(column_sums(&values, d_output), Shape::from([d_output]), DType::F32)
-        });
+        let of_bias = tracked
+            .get(2)
+            .is_some_and(|tracked| *tracked)
+            .then(|| tensor(column_sums(&values, d_output), Shape::from([d_output]), DType::F32));
         vec![of_input, of_weight, of_bias]
     }
 }

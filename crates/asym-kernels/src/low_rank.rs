@@ -79,14 +79,16 @@ impl HostOperation for AddLowRank {
             tensor(of_b, [rank, shape[last]].into(), DType::F32)
         });
         // The gradient of x·A.
-        let of_hidden = b.map(|b| (new_product(self.scale, rows, Matrix::tensor(&b).transposed()), b.layout().shape()[0]));
+        let of_hidden =
+            b.map(|b| (new_product(self.scale, rows, Matrix::tensor(&b).transposed()), b.layout().shape()[0]));
         let of_input = a.zip(of_hidden.as_ref()).map(|(a, (of_hidden, rank))| {
             let of_input = new_product(1.0, Matrix::of(of_hidden, *rank), Matrix::tensor(&a).transposed());
             tensor(of_input, with_last(&shape, a.layout().shape()[0]), DType::F32)
         });
         let of_a = input.zip(of_hidden.as_ref()).map(|(input, (of_hidden, rank))| {
             let d_input = input.layout().shape()[last];
-            let of_a = new_product(1.0, Matrix::of(&floats(&input), d_input).transposed(), Matrix::of(of_hidden, *rank));
+            let of_a =
+                new_product(1.0, Matrix::of(&floats(&input), d_input).transposed(), Matrix::of(of_hidden, *rank));
             tensor(of_a, [d_input, *rank].into(), DType::F32)
         });
         vec![tracked[0].then(|| gradient.clone()), of_input, of_a, of_b]

@@ -253,8 +253,7 @@ pub(crate) fn new_product(scale: f32, left: Matrix<'_>, right: Matrix<'_>) -> Ve
     let (rows, columns) = (left.rows, right.columns);
     let write = |values: &mut [MaybeUninit<f32>]| {
         let row_stride = columns as isize;
-        let output =
-            MatrixMut { values: values.as_mut_ptr().cast(), rows, columns, row_stride, slice: PhantomData };
+        let output = MatrixMut { values: values.as_mut_ptr().cast(), rows, columns, row_stride, slice: PhantomData };
         parallel_product(output, Output::Overwrite, scale, left, right);
     };
     // SAFETY: a product that overwrites sets all of its output and reads nothing of it.

@@ -61,7 +61,10 @@ fn agree(name: &str, ours: &Pass, oracle: &Pass) {
     for (index, (ours, oracle)) in each.enumerate() {
         let difference = ours.iter().zip(oracle).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(error(ours, oracle) < 1e-5 || difference < 1e-5, "{name}, {index}: {:e}", error(ours, oracle));
-        assert!(ours.iter().any(|value| *value != 0.0) || oracle.iter().all(|value| value.abs() < 1e-5), "{name}: zeros");
+        assert!(
+            ours.iter().any(|value| *value != 0.0) || oracle.iter().all(|value| value.abs() < 1e-5),
+            "{name}: zeros"
+        );
     }
 }
 
@@ -147,7 +150,8 @@ fn attention_is_its_composed_form() {
 #[test]
 fn linear_and_low_rank_are_their_composed_forms() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
-    for (shape, d_output, rank) in [([2, 7, 5], 3, 2), ([1, 1, 1], 1, 1), ([8, 128, 96], 200, 8), ([3, 64, 130], 33, 4)] {
+    for (shape, d_output, rank) in [([2, 7, 5], 3, 2), ([1, 1, 1], 1, 1), ([8, 128, 96], 200, 8), ([3, 64, 130], 33, 4)]
+    {
         let rows = [random(shape, &mut rng)];
         let matrices = [random([shape[2], d_output], &mut rng), random([1, d_output], &mut rng)];
         type Form = fn(Tensor<3>, Tensor<2>, Option<Tensor<1>>) -> Tensor<3>;
@@ -175,7 +179,14 @@ fn linear_and_low_rank_are_their_composed_forms() {
                 form(rows[0].clone(), rows[1].clone(), update)
             }
         };
-        both(&format!("low rank {shape:?}"), &rows, &matrices, &apply(add_low_rank), &apply(composed::add_low_rank), false);
+        both(
+            &format!("low rank {shape:?}"),
+            &rows,
+            &matrices,
+            &apply(add_low_rank),
+            &apply(composed::add_low_rank),
+            false,
+        );
         // The output that it adds to is not changed where someone else still reads it.
         let before = values(rows[0].clone());
         let update = LowRank { a: matrices[0].clone(), b: matrices[1].clone(), scale: 1.0 };
@@ -241,7 +252,8 @@ fn residual_norm_is_its_composed_form() {
         let apply = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
             residual_norm(&frozen, 1e-5, &none(), rows[0].clone(), rows[1].clone())
         };
-        let (ours, oracle) = (pass(&rows, &[], FloatDType::F32, &apply), pass(&rows, &[], FloatDType::F32, &ours_fixed));
+        let (ours, oracle) =
+            (pass(&rows, &[], FloatDType::F32, &apply), pass(&rows, &[], FloatDType::F32, &ours_fixed));
         assert_eq!(ours.gradients, oracle.gradients);
         let plain = residual_norm(&frozen, 1e-5, &none(), x.clone().inner(), r.clone().inner());
         assert_eq!(values(plain), ours.output);

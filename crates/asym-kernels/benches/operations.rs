@@ -1,0 +1,155 @@
+//! Each operation and its composed form, forward and backward, at the sizes of RoBERTa-base with 8 sequences of 128 tokens.
+//!
+//! ```text
+//! cargo bench -p asym-kernels --bench operations
+//! ```
+#![allow(missing_docs)]
+
+use asym_kernels::{Heads, LowRank, add_low_rank, attention, composed, dropout, gelu, linear, residual_norm};
+use burn::nn::{DropoutConfig, LayerNormConfig};
+use burn::tensor::{Device, Distribution, Tensor};
+use divan::Bencher;
+
+const BATCH: usize = 8;
+const LENGTH: usize = 128;
+const WIDTH: usize = 768;
+const INNER: usize = 4 * WIDTH;
+
+fn main() {
+    divan::main();
+}
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Default, &device())
+}
+
+fn step(bencher: Bencher<'_, '_>, width: usize, apply: impl Fn(Tensor<3>) -> Tensor<3> + Sync) {
+    let input = random([BATCH, LENGTH, width]);
+    bencher.bench_local(|| {
+        let leaf = input.clone().require_grad();
+        drop(apply(leaf).sum().backward());
+    });
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod attention_step {
+    use super::*;
+
+    #[divan::bench]
+    fn fused(bencher: Bencher<'_, '_>) {
+        let none = DropoutConfig::new(0.0).init();
+        step(bencher, WIDTH, |x| attention(x.clone(), x.clone(), x, None, Heads::new(12), &none));
+    }
+
+    #[divan::bench]
+    fn composed_form(bencher: Bencher<'_, '_>) {
+        let none = DropoutConfig::new(0.0).init();
+        step(bencher, WIDTH, |x| composed::attention(x.clone(), x.clone(), x, None, Heads::new(12), &none));
+    }
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod attention_dropout_step {
+    use super::*;
+
+    #[divan::bench]
+    fn fused(bencher: Bencher<'_, '_>) {
+        let tenth = DropoutConfig::new(0.1).init();
+        step(bencher, WIDTH, |x| attention(x.clone(), x.clone(), x, None, Heads::new(12), &tenth));
+    }
+
+    #[divan::bench]
+    fn composed_form(bencher: Bencher<'_, '_>) {
+        let tenth = DropoutConfig::new(0.1).init();
+        step(bencher, WIDTH, |x| composed::attention(x.clone(), x.clone(), x, None, Heads::new(12), &tenth));
+    }
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod residual_norm_step {
+    use super::*;
+
+    #[divan::bench]
+    fn fused(bencher: Bencher<'_, '_>) {
+        let none = DropoutConfig::new(0.0).init();
+        let norm = LayerNormConfig::new(WIDTH).init(&device());
+        step(bencher, WIDTH, |x| residual_norm(&norm, 1e-5, &none, x.clone(), x));
+    }
+
+    #[divan::bench]
+    fn composed_form(bencher: Bencher<'_, '_>) {
+        let none = DropoutConfig::new(0.0).init();
+        let norm = LayerNormConfig::new(WIDTH).init(&device());
+        step(bencher, WIDTH, |x| composed::residual_norm(&norm, &none, x.clone(), x));
+    }
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod gelu_step {
+    use super::*;
+
+    #[divan::bench]
+    fn fused(bencher: Bencher<'_, '_>) {
+        step(bencher, INNER, |x| gelu(x));
+    }
+
+    #[divan::bench]
+    fn composed_form(bencher: Bencher<'_, '_>) {
+        step(bencher, INNER, |x| composed::gelu(x));
+    }
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod dropout_step {
+    use super::*;
+
+    #[divan::bench]
+    fn fused(bencher: Bencher<'_, '_>) {
+        let tenth = DropoutConfig::new(0.1).init();
+        step(bencher, WIDTH, |x| dropout(&tenth, x));
+    }
+
+    #[divan::bench]
+    fn composed_form(bencher: Bencher<'_, '_>) {
+        let tenth = DropoutConfig::new(0.1).init();
+        step(bencher, WIDTH, |x| composed::dropout(&tenth, x));
+    }
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod linear_step {
+    use super::*;
+
+    #[divan::bench]
+    fn fused(bencher: Bencher<'_, '_>) {
+        let (weight, bias) = (random([WIDTH, INNER]), random([INNER]));
+        step(bencher, WIDTH, |x| linear(x, weight.clone(), Some(bias.clone())));
+    }
+
+    #[divan::bench]
+    fn composed_form(bencher: Bencher<'_, '_>) {
+        let (weight, bias) = (random([WIDTH, INNER]), random([INNER]));
+        step(bencher, WIDTH, |x| composed::linear(x, weight.clone(), Some(bias.clone())));
+    }
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod add_low_rank_step {
+    use super::*;
+
+    #[divan::bench]
+    fn fused(bencher: Bencher<'_, '_>) {
+        let update = LowRank { a: random([WIDTH, 8]), b: random([8, WIDTH]).require_grad(), scale: 2.0 };
+        step(bencher, WIDTH, |x| add_low_rank(x.clone(), x, update.clone()));
+    }
+
+    #[divan::bench]
+    fn composed_form(bencher: Bencher<'_, '_>) {
+        let update = LowRank { a: random([WIDTH, 8]), b: random([8, WIDTH]).require_grad(), scale: 2.0 };
+        step(bencher, WIDTH, |x| composed::add_low_rank(x.clone(), x, update.clone()));
+    }
+}
