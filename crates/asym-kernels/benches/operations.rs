@@ -94,12 +94,12 @@ mod gelu_step {
 
     #[divan::bench]
     fn fused(bencher: Bencher<'_, '_>) {
-        step(bencher, INNER, |x| gelu(x));
+        step(bencher, INNER, gelu);
     }
 
     #[divan::bench]
     fn composed_form(bencher: Bencher<'_, '_>) {
-        step(bencher, INNER, |x| composed::gelu(x));
+        step(bencher, INNER, composed::gelu);
     }
 }
 
