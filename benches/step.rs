@@ -115,10 +115,10 @@ fn products(options: &Options) -> Value {
     let mut linear = |rows: usize, inputs: usize, outputs: usize, forward: usize, back: usize| {
         let (x, w, g) = (random(rows, inputs), random(inputs, outputs), random(rows, outputs));
         let start = Instant::now();
-        (0..forward).for_each(|_| drop(asym_kernels::linear(x.clone(), w.clone(), None)));
-        (0..back).for_each(|_| drop(asym_kernels::linear(g.clone(), w.clone().transpose(), None)));
+        (0..forward).for_each(|_| drop(asym::kernels::linear(x.clone(), w.clone(), None)));
+        (0..back).for_each(|_| drop(asym::kernels::linear(g.clone(), w.clone().transpose(), None)));
         if full {
-            (0..forward).for_each(|_| drop(asym_kernels::linear(x.clone().transpose(), g.clone(), None)));
+            (0..forward).for_each(|_| drop(asym::kernels::linear(x.clone().transpose(), g.clone(), None)));
         }
         seconds += start.elapsed().as_secs_f64();
     };

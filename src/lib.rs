@@ -4,6 +4,7 @@
 //! | part | holds |
 //! |---|---|
 //! | [`core`] | the adapted layer: factor pairs that attach, freeze, merge, and save as Python's PEFT does |
+//! | [`kernels`] | attention, norm, GELU, dropout and products for the CPU, and their composed forms |
 //! | [`models`] | RoBERTa and BERT from Hugging Face checkpoints |
 //! | [`tasks`] | benchmarks, batches, training, tables |
 //! | [`embedded`] | a small checkpoint and two generated tasks, compiled in |
@@ -12,6 +13,7 @@
 //! [`core`] begins with the method in forty lines.
 
 pub use asym_core as core;
+pub use asym_kernels as kernels;
 pub use asym_models as models;
 pub use asym_tasks as tasks;
 

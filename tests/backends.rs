@@ -181,7 +181,7 @@ fn dropout_drops_its_share_and_passes_the_same_gradient() {
     device.seed(5);
     let dropout = DropoutConfig::new(0.3).init();
     let ones = Tensor::<2>::ones([64, 512], &device).require_grad();
-    let output = asym_kernels::dropout(&dropout, ones.clone());
+    let output = asym::kernels::dropout(&dropout, ones.clone());
     let gradients = output.clone().sum().backward();
     let (output, gradient) = (floats(output), floats(ones.grad(&gradients).unwrap()));
     assert_eq!(output, gradient, "the mask of the backward pass is that of the forward pass");
@@ -191,7 +191,7 @@ fn dropout_drops_its_share_and_passes_the_same_gradient() {
     assert!((kept - 0.7).abs() < 4.0 * (0.21 / count).sqrt(), "{kept}");
     assert!(output.iter().all(|value| *value == 0.0 || (value - 1.0 / 0.7).abs() < 1e-5));
     // Outside of training it does nothing.
-    let plain = asym_kernels::dropout(&dropout, Tensor::<2>::ones([4, 4], &device.clone().inner()));
+    let plain = asym::kernels::dropout(&dropout, Tensor::<2>::ones([4, 4], &device.clone().inner()));
     assert_eq!(floats(plain), [1.0; 16]);
 }
 
@@ -199,7 +199,7 @@ fn dropout_drops_its_share_and_passes_the_same_gradient() {
 fn gelu_is_exact_in_backward() {
     let points: Vec<f32> = (-400..=400).map(|i| i as f32 * 0.0125).collect();
     let input = Tensor::<1>::from_floats(points.as_slice(), &device()).require_grad();
-    let output = asym_kernels::gelu(input.clone());
+    let output = asym::kernels::gelu(input.clone());
     let gradients = output.clone().sum().backward();
     let (output, gradient) = (floats(output), floats(input.grad(&gradients).unwrap()));
     // Φ(x) by Simpson's rule over its density, in f64.
@@ -280,8 +280,8 @@ fn half_precision_where_the_device_has_it() {
             let model = Layer::adapted(&Lora::b_only(4).into(), device);
             let weight = model.layer.weight.val().cast(FloatDType::F32);
             let input = tensor(SHAPE, 0.5, device).cast(cast);
-            let output = asym_kernels::linear(input, weight.cast(cast), None);
-            floats(asym_kernels::gelu(output).cast(FloatDType::F32))
+            let output = asym::kernels::linear(input, weight.cast(cast), None);
+            floats(asym::kernels::gelu(output).cast(FloatDType::F32))
         };
         let (ours, exact) = (forward(cast, &device), forward(FloatDType::F64, &cpu()));
         // Inputs, weights and results are rounded, and sums of 20 products.
