@@ -1,8 +1,8 @@
-//! The checkpoint and the tasks that are compiled in, for a first table without any download.
+//! The checkpoint that is compiled in, for a first table without any download.
 //!
 //! `models/roberta-mini/README.md` says what they are and which command made them.
 
-use asym_tasks::{Base, Split, Task, TaskError};
+use asym_tasks::{Base, TaskError};
 
 macro_rules! embedded {
     ($name:literal) => {
@@ -25,19 +25,4 @@ pub fn roberta_mini() -> Result<Base, TaskError> {
         include_bytes!(embedded!("model.safetensors")),
         include_bytes!(embedded!("tokenizer.json")),
     )
-}
-
-/// The generated set in the format of `task`.
-///
-/// # Errors
-///
-/// None, unless the files compiled in are damaged.
-pub fn data(task: Task) -> Result<Split, TaskError> {
-    let (train, dev) = match task {
-        Task::Mrpc => (include_str!(embedded!("paraphrase/train.tsv")), include_str!(embedded!("paraphrase/dev.tsv"))),
-        Task::Cola => {
-            (include_str!(embedded!("acceptability/train.tsv")), include_str!(embedded!("acceptability/dev.tsv")))
-        }
-    };
-    task.parse(("embedded train.tsv", train), ("embedded dev.tsv", dev))
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use asym::cli::{self, InspectArgs, PredictArgs, PretrainArgs};
+use asym::cli::{self, ClassifyArgs, DataArgs, InspectArgs, PredictArgs, PretrainArgs, RunArgs, SubmitArgs, TableArgs};
 use clap::{Parser, Subcommand};
 
 #[global_allocator]
@@ -18,6 +18,16 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Train what a recipe file says, and print its table
+    Run(RunArgs),
+    /// Compare methods on one task over seeds, as the examples do
+    Table(TableArgs),
+    /// Say which label a text, or a pair of texts, has
+    Classify(ClassifyArgs),
+    /// Write the submission files of a GLUE task
+    Submit(SubmitArgs),
+    /// Write the generated counterparts of GLUE's tasks as files
+    Data(DataArgs),
     /// Run a model, with an adapter or without, on tensors in a safetensors file
     Predict(PredictArgs),
     /// Print the table of a model's parameters
@@ -29,6 +39,11 @@ enum Command {
 
 fn main() -> ExitCode {
     cli::exit(match Args::parse().command {
+        Command::Run(args) => cli::run(&args),
+        Command::Table(args) => args.run(),
+        Command::Classify(args) => cli::classify(&args),
+        Command::Submit(args) => cli::submit(&args),
+        Command::Data(args) => cli::data(&args),
         Command::Predict(args) => cli::predict(&args),
         Command::Inspect(args) => cli::inspect(&args),
         Command::Pretrain(args) => cli::pretrain(&args),

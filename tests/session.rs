@@ -13,7 +13,8 @@ use asym::models::{
 };
 use asym::tasks::recipe::{Grouping, Recipe, Tuning};
 use asym::tasks::{
-    Base, EncodedExample, Padding, Prepared, RunFolder, RunResult, Session, StopSignal, Task, TaskError,
+    Base, EncodedExample, Origin, Padding, Plan, Prepared, RunFolder, RunResult, Session, StopSignal, Target, Task,
+    TaskError,
 };
 use burn::tensor::Device;
 
@@ -56,12 +57,17 @@ fn examples(train: usize, dev: usize, lengths: Range<usize>) -> Prepared {
         let word = |j: usize| 5 + (((i * 64 + j + 1) as u32).wrapping_mul(2_654_435_761) >> 16) % 55;
         let words = lengths.start + i % lengths.len() - 2;
         let input_ids: Vec<u32> = [0].into_iter().chain((0..words).map(word)).chain([2]).collect();
-        EncodedExample { type_ids: vec![0; input_ids.len()], label: usize::from(input_ids[1] < 32), input_ids }
+        EncodedExample {
+            type_ids: vec![0; input_ids.len()],
+            target: Target::Class(usize::from(input_ids[1] < 32)),
+            input_ids,
+        }
     };
     Prepared {
         task: Task::Mrpc,
         train: (0..train).map(example).collect(),
         dev: (train..train + dev).map(example).collect(),
+        parts: vec![0..dev],
         padding: Padding { pad_id: 1, token_types: false },
     }
 }
@@ -87,7 +93,16 @@ fn recipe() -> Recipe {
 
 fn run(base: &Base, data: &Prepared, recipe: &Recipe, folder: Option<&Path>) -> Result<RunResult, TaskError> {
     let (device, stop) = (Device::default(), StopSignal::default());
-    Session { base, data, device: &device, stop: &stop }.run(recipe, "test", folder)
+    Session { base, data, device: &device, stop: &stop, origin: Origin::default() }.run(recipe, "test", folder)
+}
+
+/// The recipe that a run left.
+fn recipe_of(folder: &Path) -> Recipe {
+    let plan = Plan::read(&folder.join("recipe.toml"), &[]).unwrap();
+    let mut recipes = plan.recipes();
+    let recipe = recipes.next().unwrap();
+    assert!(recipes.next().is_none());
+    recipe
 }
 
 /// The text of `results.json`. Not its numbers read again: serde_json may miss the last bit of one.
@@ -164,8 +179,11 @@ fn a_run_leaves_what_a_report_needs() {
 
     let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(text("results.json"), json(&result));
-    assert_eq!(toml::from_str::<Recipe>(&text("recipe.toml")).unwrap(), recipe);
-    assert!(RunFolder::finished(&folder, &recipe).is_some_and(|read| read.losses.len() == result.losses.len()));
+    assert_eq!(recipe_of(&folder), recipe);
+    assert!(
+        RunFolder::finished(&folder, &Plan::of(&recipe, None, None))
+            .is_some_and(|read| read.losses.len() == result.losses.len())
+    );
     let environment: serde_json::Value = serde_json::from_str(&text("environment.json")).unwrap();
     assert_eq!(environment["base"], "tiny");
 
@@ -178,7 +196,7 @@ fn a_run_leaves_what_a_report_needs() {
     assert!(result.losses.iter().all(|loss| loss.is_finite() && *loss > 0.0));
     assert!(result.scores.keys().map(String::as_str).eq(["accuracy", "f1", "loss"]), "{:?}", result.scores);
     assert!((0.0..=1.0).contains(&result.scores["accuracy"]));
-    assert!(result.seconds > 0.0 && result.samples_per_second > 0.0);
+    assert!(result.seconds > 0.0 && result.training.samples_per_second() > 0.0);
     assert!(result.peak_bytes.unwrap() > 4 * result.total, "the peak holds the model at least");
 
     let lines: Vec<serde_json::Value> =
@@ -226,10 +244,7 @@ fn every_method_trains() {
         let folder = scratch(&format!("session-method-{name}")).join("run");
         let recipe = Recipe { epochs: 3, tuning: Tuning::Adapter(config), ..recipe() };
         let result = run(&base, &data, &recipe, Some(&folder)).unwrap();
-        assert_eq!(
-            toml::from_str::<Recipe>(&std::fs::read_to_string(folder.join("recipe.toml")).unwrap()).unwrap(),
-            recipe
-        );
+        assert_eq!(recipe_of(&folder), recipe);
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
         let steps = result.losses.len() / 3;
         let (first, last) = (mean(&result.losses[..steps]), mean(&result.losses[2 * steps..]));
@@ -334,7 +349,7 @@ fn a_stopped_run_leaves_its_folder_usable() {
     let (base, data) = (base(0.1), data(8000, 20));
     let folder = scratch("session-stop").join("run");
     let (recipe, device, stop) = (recipe(), Device::default(), StopSignal::default());
-    let session = Session { base: &base, data: &data, device: &device, stop: &stop };
+    let session = Session { base: &base, data: &data, device: &device, stop: &stop, origin: Origin::default() };
     let result = std::thread::scope(|scope| {
         let running = scope.spawn(|| session.run(&recipe, "test", Some(&folder)));
         let (lines, started) = (folder.join("metrics.jsonl"), Instant::now());
@@ -351,8 +366,11 @@ fn a_stopped_run_leaves_its_folder_usable() {
 
     let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(text("results.json"), json(&result));
-    assert!(RunFolder::finished(&folder, &recipe).is_none(), "what was interrupted is made again by --resume");
-    assert_eq!(toml::from_str::<Recipe>(&text("recipe.toml")).unwrap(), recipe);
+    assert!(
+        RunFolder::finished(&folder, &Plan::of(&recipe, None, None)).is_none(),
+        "what was interrupted is made again by --resume"
+    );
+    assert_eq!(recipe_of(&folder), recipe);
     // What was learned until then is kept.
     load(&base, &folder);
     let adapter = read(&folder.join("adapter/adapter_model.safetensors"));

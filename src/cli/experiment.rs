@@ -1,13 +1,15 @@
-//! The examples that reproduce a column of the paper's GLUE tables.
+//! `asym table`, and the examples: a column of the paper's GLUE tables.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use asym_tasks::recipe::{Grouping, Recipe, Tuning};
-use asym_tasks::{Base, Experiment, Method, Prepared, Session, StopSignal, Task};
+use asym_tasks::{Experiment, Method, Origin, Prepared, Session, StopSignal, Task};
 use clap::Parser;
 
-use crate::{device, embedded};
+use super::SourceArgs;
+use super::run::{line, next_free};
+use crate::device;
 
 /// A table of fine-tuning methods: a row each, mean and standard deviation over seeds.
 ///
@@ -16,12 +18,12 @@ use crate::{device, embedded};
 /// of the LoRA scripts that the paper follows.
 #[derive(Debug, Parser)]
 pub struct ExperimentArgs {
-    /// Folder of a RoBERTa or BERT checkpoint from Hugging Face [default: the embedded mini RoBERTa]
+    /// RoBERTa or BERT checkpoint: a folder, or a name on the Hub [default: the embedded mini RoBERTa]
     #[arg(long)]
-    model: Option<PathBuf>,
-    /// Folder with the task's train and dev files [default: the embedded generated set]
+    model: Option<String>,
+    /// The task's data: a folder, or a name on the Hub, such as nyu-mll/glue [default: the generated set]
     #[arg(long)]
-    data: Option<PathBuf>,
+    data: Option<String>,
     /// Rows of the table: full, head, ia3, and lora, b-only, a-only, rslora, dora, b-only-dora, adalora, vera, which a rank
     /// may follow, as in b-only-r16
     #[arg(long, value_delimiter = ',', default_value = "full,head,lora-r8,b-only-r8,b-only-r16,a-only-r8,a-only-r16")]
@@ -74,39 +76,28 @@ pub struct ExperimentArgs {
     /// Take finished runs in --output as they are and make the missing ones
     #[arg(long, requires = "output")]
     resume: bool,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
-/// Settings that depend on the task and on whether the model is the embedded one.
-struct Defaults {
-    epochs: usize,
-    batch_size: usize,
-    learning_rate: f64,
-    full_learning_rate: f64,
-    weight_decay: f64,
-    max_length: usize,
+/// Options of `asym table`: those of the examples, for any task.
+#[derive(Debug, Parser)]
+pub struct TableArgs {
+    /// The task
+    #[arg(long)]
+    task: Task,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
 }
 
-impl Defaults {
-    fn of(task: Task, embedded: bool) -> Self {
-        match (task, embedded) {
-            (Task::Mrpc | Task::Cola, true) => Self {
-                epochs: 3,
-                batch_size: 32,
-                learning_rate: 3e-3,
-                full_learning_rate: 5e-4,
-                weight_decay: 0.01,
-                max_length: 64,
-            },
-            // LoRA's scripts for RoBERTa-large; the rate for full fine-tuning is RoBERTa's own.
-            (task, false) => Self {
-                epochs: 20,
-                batch_size: 32,
-                learning_rate: 3e-4,
-                full_learning_rate: 1e-5,
-                weight_decay: 0.1,
-                max_length: if task == Task::Mrpc { 512 } else { 128 },
-            },
-        }
+impl TableArgs {
+    /// Make the table and print it.
+    ///
+    /// # Errors
+    ///
+    /// Everything that the library refuses.
+    pub fn run(self) -> Result<()> {
+        self.experiment.run(self.task)
     }
 }
 
@@ -128,28 +119,15 @@ impl ExperimentArgs {
     pub fn run(self, task: Task) -> Result<()> {
         asym_tasks::memory::keep_pages();
         let device = device::default_device()?;
-        let base = match &self.model {
-            Some(folder) => Base::open(folder)?,
-            None => embedded::roberta_mini()?,
-        };
-        let split = match &self.data {
-            Some(folder) => task.read(folder)?,
-            None => embedded::data(task)?,
-        };
+        let base = self.source.base(self.model.as_deref())?;
+        let split = self.source.split(task, self.data.as_deref())?;
+        let origin = Origin { model: self.model.clone(), data: self.data.clone() };
         let experiment = self.experiment(task)?;
         let data = Prepared::new(task, &split, &base, experiment.recipe.max_length)?;
-        eprintln!(
-            "{}: {} training examples ({}), {} to measure on ({}); model: {}; runs: {}",
-            task.row().title,
-            data.train.len(),
-            split.train_name,
-            data.dev.len(),
-            split.dev_name,
-            base.name(),
-            experiment.output.display()
-        );
+        let runs = experiment.output.display();
+        eprintln!("{}; model: {}; runs: {runs}", super::describe(task, &split), base.name());
         let stop = StopSignal::on_ctrl_c();
-        let session = Session { base: &base, data: &data, device: &device, stop: &stop };
+        let session = Session { base: &base, data: &data, device: &device, stop: &stop, origin };
         let started = session.start(&experiment.recipe)?;
         if !started.0.initialised.is_empty() {
             eprintln!(
@@ -159,12 +137,7 @@ impl ExperimentArgs {
         }
         drop(started);
 
-        let headline = task.row().headline;
-        let report = experiment.run(&session, |run| {
-            let score =
-                run.scores.get(headline.name()).map_or("-".to_string(), |score| format!("{:.1} %", 100.0 * score));
-            eprintln!("{} seed {}: {headline} {score} in {:.0} s", run.method, run.seed, run.seconds);
-        })?;
+        let report = experiment.run(&session, |run| eprintln!("{}", line(run)))?;
         println!("{report}");
         if stop.requested() {
             // An error, so that a script does not take a part of the table for the whole.
@@ -174,7 +147,7 @@ impl ExperimentArgs {
     }
 
     fn experiment(self, task: Task) -> Result<Experiment> {
-        let defaults = Defaults::of(task, self.model.is_none());
+        let defaults = if self.model.is_some() { task.row().paper } else { task.mini() };
         let methods: Vec<Method> =
             self.methods.iter().map(|name| Method::parse(name, self.rank)).collect::<Result<_, _>>()?;
         let recipe = Recipe {
@@ -203,8 +176,4 @@ impl ExperimentArgs {
             resume: self.resume,
         })
     }
-}
-
-fn next_free(folder: &Path, name: &str) -> PathBuf {
-    (1..).map(|number| folder.join(format!("{name}-{number}"))).find(|path| !path.exists()).unwrap_or_default()
 }

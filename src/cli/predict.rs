@@ -3,19 +3,19 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use asym_core::load_adapter;
 use asym_models::{check_input, read_inputs, write_tensor};
 use burn::module::Module;
 use clap::Args;
 
+use super::{Location, SourceArgs};
 use crate::device;
 
 /// Options of `asym predict`.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// Folder of a RoBERTa or BERT checkpoint from Hugging Face [default: the base model that the adapter names]
+    /// RoBERTa or BERT checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
     #[arg(long, required_unless_present = "adapter")]
-    model: Option<PathBuf>,
+    model: Option<String>,
     /// Folder of an adapter in PEFT's format
     #[arg(long)]
     adapter: Option<PathBuf>,
@@ -31,6 +31,8 @@ pub struct PredictArgs {
     /// Fold the adapter into the weights first
     #[arg(long, requires = "adapter")]
     merge: bool,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 /// Run the model on the inputs and write its logits.
@@ -43,7 +45,8 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
         bail!("{}: exists already; name another output file", args.output.display());
     }
     let device = device::default_device()?;
-    let (base, checkpoint) = super::base_model(args.model.as_deref(), args.adapter.as_deref())?;
+    let location = Location::find(&args.source, args.model.as_deref(), args.adapter.as_deref())?;
+    let checkpoint = location.checkpoint()?;
     let input = read_inputs(&args.inputs, &device)?;
     check_input(&input, checkpoint.config()).with_context(|| args.inputs.display().to_string())?;
 
@@ -52,28 +55,10 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
         write_tensor(&args.output, "logits", loaded.model.valid().forward(input))?;
         return Ok(());
     }
-    let loaded = checkpoint.sequence_classifier(args.num_labels, 0, &device)?;
-    let naming = loaded.model.naming();
-    let mut untrained = loaded.initialised;
-    let mut model = loaded.model;
-    if let Some(folder) = &args.adapter {
-        let (adapted, config) = load_adapter(model, folder, &naming)?;
-        untrained.retain(|name| !config.modules_to_save.iter().any(|module| name.starts_with(&format!("{module}."))));
-        model = match args.merge {
-            true => asym_core::merge(adapted),
-            false => adapted,
-        };
-    }
-    if !untrained.is_empty() {
-        bail!(
-            "{}: no trained head: {} are not in the checkpoint{}",
-            base,
-            untrained.join(", "),
-            match args.adapter {
-                Some(_) => ", nor among the modules that the adapter saves",
-                None => "; give the --adapter that was trained with it",
-            }
-        );
+    let adapter = args.adapter.as_deref();
+    let mut model = super::classifier(location.name(), &checkpoint, adapter, args.num_labels, &device)?;
+    if args.merge {
+        model = asym_core::merge(model);
     }
     write_tensor(&args.output, "logits", model.valid().forward(input))?;
     Ok(())

@@ -1,12 +1,9 @@
-//! `asym pretrain`: make the embedded checkpoint and its tasks anew.
+//! `asym pretrain`: make the embedded checkpoint anew.
 
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use asym_tasks::StopSignal;
-use asym_tasks::grammar;
 use asym_tasks::pretrain::{PretrainRecipe, pretrain as run};
 use clap::Args;
 
@@ -24,21 +21,14 @@ pub struct PretrainArgs {
     /// Optimizer steps
     #[arg(long, default_value_t = PretrainRecipe::default().steps)]
     steps: usize,
-    /// Write the generated tasks alone
-    #[arg(long)]
-    data_only: bool,
 }
 
-/// Write the generated tasks, pre-train, and write the checkpoint with what it reached.
+/// Pre-train, and write the checkpoint with what it reached.
 ///
 /// # Errors
 ///
 /// What the system refuses, or a loss that is not finite.
 pub fn pretrain(args: &PretrainArgs) -> Result<()> {
-    write_tasks(&args.output)?;
-    if args.data_only {
-        return Ok(());
-    }
     asym_tasks::memory::keep_pages();
     let device = device::default_device()?;
     let recipe = PretrainRecipe { seed: args.seed, steps: args.steps, ..PretrainRecipe::default() };
@@ -46,25 +36,5 @@ pub fn pretrain(args: &PretrainArgs) -> Result<()> {
     let json = serde_json::to_string_pretty(&result)? + "\n";
     std::fs::write(args.output.join("pretraining.json"), &json)?;
     print!("{json}");
-    Ok(())
-}
-
-/// The seed of the generated tasks: fixed, since the sets are part of the project and not of a run.
-const TASK_SEED: u64 = 0;
-
-fn write_tasks(folder: &Path) -> Result<()> {
-    let open = |name: &str| -> Result<BufWriter<File>> {
-        let path = folder.join(name);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
-        }
-        Ok(BufWriter::new(File::create(&path).with_context(|| path.display().to_string())?))
-    };
-    let pairs = grammar::paraphrase(TASK_SEED);
-    grammar::write_mrpc(open("paraphrase/train.tsv")?, &pairs.train)?;
-    grammar::write_mrpc(open("paraphrase/dev.tsv")?, &pairs.dev)?;
-    let judgements = grammar::acceptability(TASK_SEED);
-    grammar::write_cola(open("acceptability/train.tsv")?, &judgements.train)?;
-    grammar::write_cola(open("acceptability/dev.tsv")?, &judgements.dev)?;
     Ok(())
 }

@@ -1,13 +1,16 @@
 //! Training steps side by side: asym, Burn's `apply_lora`, PyTorch with transformers and PEFT, in turns within one run.
 
+mod contestant;
+pub(crate) mod epoch;
+
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+
+use self::contestant::{Contestant, build, keeping_pages, machine, median, range};
 
 /// What to compare, and how often.
 #[derive(Debug, Args)]
@@ -64,67 +67,11 @@ impl Model {
     }
 }
 
-/// A process that takes steps when told to.
-struct Contestant {
-    name: String,
-    process: Child,
-    orders: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-    versions: String,
-    seconds: Vec<f64>,
-}
-
-impl Contestant {
-    fn start(name: impl Into<String>, command: &mut Command) -> Result<Self> {
-        let name = name.into();
-        let mut process = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("{command:?}"))?;
-        let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
-            bail!("{name}: no pipes")
-        };
-        let answers = BufReader::new(answers);
-        let mut contestant =
-            Self { name, process, orders: Some(orders), answers, versions: String::new(), seconds: Vec::new() };
-        // Said when the model is made and warm.
-        contestant.versions = contestant.answer()?["versions"].as_str().unwrap_or_default().to_string();
-        Ok(contestant)
-    }
-
-    fn answer(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        serde_json::from_str(&line).with_context(|| format!("{} ended early, with `{}`", self.name, line.trim()))
-    }
-
-    fn order(&mut self, what: &str) -> Result<Value> {
-        let Some(orders) = &mut self.orders else { bail!("{}: has ended", self.name) };
-        writeln!(orders, "{what}")?;
-        orders.flush()?;
-        self.answer()
-    }
-
-    fn seconds(&mut self, what: &str) -> Result<f64> {
-        self.order(what)?["seconds"].as_f64().with_context(|| format!("{}: seconds", self.name))
-    }
-}
-
-impl Drop for Contestant {
-    fn drop(&mut self) {
-        // The end of its input ends it.
-        self.orders = None;
-        let _ = self.process.wait();
-    }
-}
-
 pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
     if options.rounds == 0 {
         bail!("--rounds 0 measures nothing; give at least 1");
     }
-    let worker = build(root)?;
+    let worker = build(root, "step")?;
     let mut report = String::new();
     writeln!(report, "Machine: {}. Batch {} x {} tokens, f32.", machine(), options.batch, options.length)?;
     let models = if options.smoke { vec![Model::Tiny] } else { options.models.clone() };
@@ -219,52 +166,9 @@ fn contestants(
         if compile {
             command.arg("--compile");
         }
-        // glibc is told to keep its pages, as asym's programs tell it: the peer's fastest setting.
-        command
-            .env("MALLOC_MMAP_THRESHOLD_", "1073741824")
-            .env("MALLOC_TRIM_THRESHOLD_", "2147483647")
-            .env("MALLOC_TOP_PAD_", "268435456")
-            .env("HF_HUB_OFFLINE", "1");
+        keeping_pages(&mut command);
         let compile = if compile { ", torch.compile" } else { "" };
         contestants.push(Contestant::start(format!("PEFT, {attention} attention{compile}"), &mut command)?);
     }
     Ok(contestants)
-}
-
-/// Build the program that takes asym's steps; cargo says where it put it.
-fn build(root: &Path) -> Result<PathBuf> {
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--workspace", "--bench", "step", "--message-format", "json"])
-        .current_dir(root)
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        bail!("the bench `step` was not built");
-    }
-    let lines = String::from_utf8_lossy(&output.stdout);
-    let artifacts = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut programs = artifacts.filter(|artifact| artifact["target"]["name"] == "step");
-    programs.find_map(|artifact| artifact["executable"].as_str().map(PathBuf::from)).context("cargo named no program")
-}
-
-fn machine() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let wide = if info.contains("avx512f") { ", AVX-512" } else { "" };
-    format!("{}, {cores} cores{wide}, {}", model.unwrap_or("unknown processor"), std::env::consts::OS)
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() % 2 {
-        0 => f64::midpoint(sorted[middle - 1], sorted[middle]),
-        _ => sorted[middle],
-    }
-}
-
-fn range(values: &[f64]) -> (f64, f64) {
-    values.iter().fold((f64::INFINITY, 0.0), |(low, high), value| (value.min(low), value.max(high)))
 }

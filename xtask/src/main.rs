@@ -21,7 +21,7 @@ struct Args {
 enum Chore {
     /// Run what continuous integration runs
     Ci,
-    /// Make models/roberta-mini anew: text, tokenizer, weights and tasks, all from a seed
+    /// Make models/roberta-mini anew: text, tokenizer and weights, all from a seed
     Pretrain {
         /// Passed on to `asym pretrain`, such as --seed 2
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -29,6 +29,8 @@ enum Chore {
     },
     /// Time training steps beside Burn's own LoRA and Python's PEFT, in turns, and print a table
     Bench(bench::Options),
+    /// Time loading, an epoch and measuring of a real task beside transformers and PEFT, in turns, and print a table
+    BenchEpoch(bench::epoch::Options),
     /// Make tests/fixtures anew; needs Python with what the script's header names
     Fixtures,
 }
@@ -44,6 +46,7 @@ fn main() -> Result<()> {
             run(command, &root)
         }
         Chore::Bench(options) => bench::bench(&options, &root),
+        Chore::BenchEpoch(options) => bench::epoch::bench(&options, &root),
         Chore::Fixtures => {
             let mut command = Command::new("python3");
             command.arg("tests/fixtures/make.py");

@@ -1,5 +1,6 @@
 //! What a run starts from: a checkpoint with its tokenizer, and data encoded for it.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,6 +53,11 @@ impl Base {
         })
     }
 
+    /// The same under another name, such as that on the Hub, which adapters then give as their base.
+    pub fn named(self, name: &str) -> Self {
+        Self { name: name.to_string(), ..self }
+    }
+
     /// The folder, or the name of the embedded checkpoint.
     pub fn name(&self) -> &str {
         &self.name
@@ -76,8 +82,10 @@ pub struct Prepared {
     pub task: Task,
     /// Training examples, in file order.
     pub train: Arc<[EncodedExample]>,
-    /// Development examples, in file order.
+    /// Development examples, one set behind the other, in file order.
     pub dev: Arc<[EncodedExample]>,
+    /// Where each development set lies in `dev`.
+    pub parts: Vec<Range<usize>>,
     /// How batches of them are filled up.
     pub padding: Padding,
 }
@@ -91,10 +99,18 @@ impl Prepared {
     pub fn new(task: Task, split: &Split, base: &Base, max_length: usize) -> Result<Self, TaskError> {
         let limits = base.limits();
         base.tokenizer.check(&limits, max_length)?;
+        let mut dev = Vec::new();
+        let mut parts = Vec::new();
+        for part in &split.dev {
+            let start = dev.len();
+            dev.append(&mut base.tokenizer.encode_all(&part.examples, max_length)?);
+            parts.push(start..dev.len());
+        }
         Ok(Self {
             task,
-            train: base.tokenizer.encode_all(&split.train, max_length)?.into(),
-            dev: base.tokenizer.encode_all(&split.dev, max_length)?.into(),
+            train: base.tokenizer.encode_all(&split.train.examples, max_length)?.into(),
+            dev: dev.into(),
+            parts,
             padding: Padding::from(&limits),
         })
     }

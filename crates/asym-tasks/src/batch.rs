@@ -11,16 +11,28 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand_chacha::rand_core::Rng;
 
 use crate::error::TaskError;
+use crate::table::Target;
 
 /// An example as the model reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EncodedExample {
     /// Token ids, special tokens included, without padding.
     pub input_ids: Vec<u32>,
     /// The segment of each token: 1 in the second text of a pair, where the tokenizer tells the two apart.
     pub type_ids: Vec<u32>,
-    /// The class.
-    pub label: usize,
+    /// What is right.
+    pub target: Target,
+}
+
+/// What is right for each example of a batch, on the device.
+#[derive(Clone, Debug)]
+pub enum Targets {
+    /// Classes, `[batch]`.
+    Classes(Tensor<1, Int>),
+    /// Scores, `[batch]`.
+    Scores(Tensor<1>),
+    /// Not known: there is nothing to learn from.
+    Unknown,
 }
 
 /// Examples on the device, padded on the right to the longest of them.
@@ -32,10 +44,10 @@ pub struct Batch {
     pub attention_mask: Tensor<2, Int>,
     /// Segments, `[batch, length]`; only for a model with more than one token type.
     pub token_type_ids: Option<Tensor<2, Int>>,
-    /// Classes, `[batch]`.
-    pub labels: Tensor<1, Int>,
-    /// The same classes on the host, so that metrics need not wait for the device.
-    pub host_labels: Vec<usize>,
+    /// What is right.
+    pub targets: Targets,
+    /// The same on the host, so that metrics need not wait for the device.
+    pub host_targets: Vec<Target>,
     /// Where each example stands in the list that the loader was made from.
     pub indices: Vec<usize>,
 }
@@ -51,7 +63,7 @@ impl Batch {
         self.indices.is_empty()
     }
 
-    /// Pads `examples[indices]` and moves them to `device`, all tensors in one transfer.
+    /// Pads `examples[indices]` and moves them to `device`, all integers in one transfer.
     ///
     /// # Panics
     ///
@@ -82,19 +94,40 @@ impl Batch {
                 fill(&mut example.type_ids.iter().copied(), 0);
             }
         }
-        packed.extend(chosen().map(|example| example.label as i32));
+        // One kind of target for all: what a task asks for.
+        let host_targets: Vec<Target> = chosen().map(|example| example.target).collect();
+        let classes = host_targets.iter().map_while(|target| match target {
+            Target::Class(class) => Some(*class as i32),
+            Target::Score(_) | Target::Unknown => None,
+        });
+        packed.extend(classes);
+        let classified = packed.len() == (planes * plane) + batch;
 
         let total = packed.len();
         let packed: Tensor<1, Int> = Tensor::from_data(TensorData::new(packed, [total]), device);
         let matrix = |number: usize| -> Tensor<2, Int> {
             packed.clone().narrow(0, number * plane, plane).reshape([batch, length]) // [batch · length] -> [batch, length]
         };
+        let scores: Vec<f32> = host_targets
+            .iter()
+            .map_while(|target| match target {
+                Target::Score(score) => Some(*score),
+                Target::Class(_) | Target::Unknown => None,
+            })
+            .collect();
+        let targets = if classified {
+            Targets::Classes(packed.clone().narrow(0, planes * plane, batch))
+        } else if scores.len() == batch {
+            Targets::Scores(Tensor::from_data(TensorData::new(scores, [batch]), device))
+        } else {
+            Targets::Unknown
+        };
         Self {
             input_ids: matrix(0),
             attention_mask: matrix(1),
             token_type_ids: padding.token_types.then(|| matrix(2)),
-            labels: packed.clone().narrow(0, planes * plane, batch),
-            host_labels: chosen().map(|example| example.label).collect(),
+            targets,
+            host_targets,
             indices,
         }
     }

@@ -12,24 +12,37 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
     /// A task's name is none of those known.
-    #[error("there is no task `{found}`; write one of {}", known.join(", "))]
+    #[error("there is no task `{found}`{}; write one of {}", near(*.nearest), known.join(", "))]
     UnknownTask {
         /// The name that was given.
         found: String,
+        /// The name that it comes nearest to.
+        nearest: Option<&'static str>,
         /// Every task's name.
         known: Vec<&'static str>,
     },
 
-    /// A folder has no complete pair of training and development files.
-    #[error("{}: no data of task {task} here; looked for {}: put one of these pairs there, or point --data elsewhere",
-        folder.display(), looked_for.join("; "))]
+    /// A folder has no complete set of a task's files.
+    #[error("{}: no data of task {task} here; looked for {}, here and in the task's own folder below: put one of these \
+        there, or point --data elsewhere", folder.display(), looked_for.join("; or "))]
     MissingData {
         /// The task's name.
         task: &'static str,
         /// The folder that was searched.
         folder: PathBuf,
-        /// Each pair of file names that would have done.
+        /// Each set of files that would have done.
         looked_for: Vec<String>,
+    },
+
+    /// A data set lies in several files, of which one is not there.
+    #[error("{}: of its {expected} parts {found} are in this folder; fetch the missing ones", path.display())]
+    MissingShard {
+        /// The first part.
+        path: PathBuf,
+        /// Parts by the files' names.
+        expected: usize,
+        /// Parts that are there.
+        found: usize,
     },
 
     /// A file that was named is not there.
@@ -51,12 +64,57 @@ pub enum TaskError {
     },
 
     /// The `csv` crate could not split a file into records.
-    #[error("{path}: not a tab-separated file: {source}")]
+    #[error("{path}: its rows cannot be told apart: {source}")]
     Csv {
         /// The file.
         path: String,
         /// What the reader said.
         source: csv::Error,
+    },
+
+    /// A line is no JSON object.
+    #[error("{path}:{line}: not a JSON object: {source}; JSON lines hold one object per line")]
+    Json {
+        /// The file.
+        path: String,
+        /// The line.
+        line: usize,
+        /// What the reader said.
+        source: serde_json::Error,
+    },
+
+    /// A Parquet file cannot be read.
+    #[error(
+        "{path}: not a Parquet file that can be read: {source}; fetch it again, or save it with Snappy compression"
+    )]
+    Parquet {
+        /// The file.
+        path: String,
+        /// What the reader said.
+        source: Source,
+    },
+
+    /// A row has nothing, or neither text nor number, where a text or label should be.
+    #[error("{path}: row {line}: no text or number in column `{column}`; repair or remove the row")]
+    MissingValue {
+        /// The file.
+        path: String,
+        /// The line, or the row of a Parquet file.
+        line: usize,
+        /// The column.
+        column: String,
+    },
+
+    /// A file is quoted as CSV, where GLUE's layout has none.
+    #[error(
+        "{path}:{line}: this file is quoted as CSV is (each \" written twice), and GLUE's .tsv files are not; \
+        give it the ending .csv and the Hub's name (train.csv, validation.csv), or write it without quoting"
+    )]
+    QuotedTsv {
+        /// The file.
+        path: String,
+        /// The first line that shows it.
+        line: usize,
     },
 
     /// A file holds no example (a header at most).
@@ -111,6 +169,24 @@ pub enum TaskError {
         found: String,
         /// The task's labels as files write them.
         allowed: &'static [&'static str],
+    },
+
+    /// A label is no number of the task's range.
+    #[error(
+        "{path}:{line}: score `{found}` is no number from {least} to {most}; is this another task's file, or a test \
+        file without labels?"
+    )]
+    UnknownScore {
+        /// The file.
+        path: String,
+        /// The row's line.
+        line: usize,
+        /// What the label column holds.
+        found: String,
+        /// The least score.
+        least: f32,
+        /// The largest score.
+        most: f32,
     },
 
     /// A tokenizer's files cannot be understood.
@@ -252,6 +328,32 @@ pub enum TaskError {
         source: Source,
     },
 
+    /// A key of a recipe, or a word in it, that nobody knows.
+    #[error("{}: there is no `{found}` here{}; write one of {}", path.display(), near(nearest.as_deref()), known.join(", "))]
+    RecipeKey {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        found: String,
+        /// The word that it comes nearest to.
+        nearest: Option<String>,
+        /// The words that may stand there.
+        known: Vec<String>,
+    },
+
+    /// A change of a recipe that cannot be made.
+    #[error(
+        "`{found}` changes no recipe; write key=value, with dots into tables, as in epochs=3 or tuning.adapter.rank=4"
+    )]
+    Override {
+        /// What was given.
+        found: String,
+    },
+
+    /// What the Hub, or the way to it, refused.
+    #[error(transparent)]
+    Hub(#[from] crate::hub::HubError),
+
     /// What asym-core refused.
     #[error(transparent)]
     Adapter(#[from] asym_core::AdapterError),
@@ -286,4 +388,20 @@ pub enum TaskError {
         /// The learning rate at that step.
         learning_rate: f64,
     },
+}
+
+/// What is appended to an unknown name.
+fn near(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
+}
+
+/// The word of `known` that `found` comes nearest to, if it comes near at all.
+pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let found = found.to_lowercase();
+    known
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(&found, &word.to_lowercase()), word))
+        .filter(|(distance, word)| *distance <= 1 + word.len() / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
 }

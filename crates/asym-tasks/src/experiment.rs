@@ -1,17 +1,14 @@
 //! A table of the paper: methods × seeds, one run folder each.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use asym_core::{AdaLora, AdapterConfig, Dora, Ia3, Lora, Vera};
-use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
 use crate::error::TaskError;
-use crate::glue::Task;
-use crate::metrics::{Metric, Summary};
-use crate::paper;
+use crate::plan::Plan;
 use crate::recipe::{Recipe, Tuning};
+use crate::report::Report;
 use crate::run::{RunFolder, RunResult};
 use crate::train::Session;
 
@@ -115,21 +112,21 @@ impl Experiment {
     /// What [`check`](Self::check) and [`Session::run`] refuse. Runs that were finished stay in their folders.
     pub fn run(&self, session: &Session<'_>, mut seen: impl FnMut(&RunResult)) -> Result<Report, TaskError> {
         self.check(session)?;
-        let mut report = Report::new(self.recipe.task, &self.methods);
+        let mut report = Report::new(self.recipe.task, self.methods.iter().map(|method| &method.tuning));
         let count = self.methods.len() * self.seeds.len();
         let mut number = 0;
         for &seed in &self.seeds {
-            for (row, method) in report.rows.iter_mut().zip(&self.methods) {
+            for (row, method) in report.rows_mut().iter_mut().zip(&self.methods) {
                 if session.stop.requested() {
                     return Ok(report);
                 }
                 number += 1;
                 let recipe = self.recipe(method, seed);
                 let folder = self.output.join(format!("{}-seed{seed}", method.name));
-                let result = match self.resumed(&folder, &recipe)? {
+                let result = match self.resumed(&folder, &session.plan(&recipe))? {
                     Some(result) => result,
                     None => {
-                        let label = format!("[{number}/{count}] {} seed {seed}", method.name);
+                        let label = format!("[{number}/{count}] {} {} seed {seed}", recipe.task, method.name);
                         session.run(&recipe, &label, Some(&folder))?
                     }
                 };
@@ -143,11 +140,11 @@ impl Experiment {
     }
 
     /// The result in `folder`, where this experiment goes on with an earlier one; what is unfinished there makes room.
-    fn resumed(&self, folder: &Path, recipe: &Recipe) -> Result<Option<RunResult>, TaskError> {
+    fn resumed(&self, folder: &Path, plan: &Plan) -> Result<Option<RunResult>, TaskError> {
         if !self.resume || !folder.exists() {
             return Ok(None);
         }
-        let result = RunFolder::finished(folder, recipe);
+        let result = RunFolder::finished(folder, plan);
         if result.is_none() {
             // Moved, not removed: it may hold hours of somebody's work under another recipe.
             let mut aside = folder.as_os_str().to_owned();
@@ -159,87 +156,6 @@ impl Experiment {
             std::fs::rename(folder, &aside).map_err(|source| TaskError::Io { path: folder.to_path_buf(), source })?;
         }
         Ok(result)
-    }
-}
-
-/// The table: a row per method. Its `Display` is Markdown.
-#[derive(Clone, Debug)]
-pub struct Report {
-    task: Task,
-    rows: Vec<Row>,
-}
-
-/// One method and its runs.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// What it trains.
-    pub tuning: Tuning,
-    /// A finished run per seed.
-    pub runs: Vec<RunResult>,
-}
-
-impl Row {
-    /// Mean and spread of a score over the runs, in percent.
-    pub fn score(&self, metric: Metric) -> Option<Summary> {
-        self.summary(|run| run.scores.get(metric.name()).copied()).map(|summary| summary.scaled(100.0))
-    }
-
-    fn summary(&self, value: impl Fn(&RunResult) -> Option<f64>) -> Option<Summary> {
-        let values: Vec<f64> = self.runs.iter().filter_map(value).collect();
-        Summary::of(&values)
-    }
-}
-
-impl Report {
-    fn new(task: Task, methods: &[Method]) -> Self {
-        let rows = methods.iter().map(|method| Row { tuning: method.tuning.clone(), runs: Vec::new() }).collect();
-        Self { task, rows }
-    }
-
-    /// The rows, in the order of the methods.
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let metrics: Vec<Metric> = self.task.metrics().collect();
-        let headline = self.task.row().headline;
-        let mut header = vec!["method".to_string(), "seeds".to_string()];
-        header.extend(metrics.iter().map(|metric| format!("{metric} %")));
-        header.extend(["trained".into(), "share %".into(), "s / run".into(), "samples/s".into(), "peak MiB".into()]);
-        header.push(format!("paper: {headline} % ({})", paper::GLUE_MODEL));
-
-        let mut table = Table::new();
-        table.load_preset(ASCII_MARKDOWN).set_header(header);
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        let missing = || "-".to_string();
-        for row in &self.rows {
-            let number = |summary: Option<Summary>, digits: usize| {
-                summary.map_or_else(missing, |summary| format!("{:.digits$}", summary.mean))
-            };
-            let first = row.runs.first();
-            let mut cells = vec![row.tuning.to_string(), row.runs.len().to_string()];
-            cells.extend(
-                metrics.iter().map(|metric| row.score(*metric).map_or_else(missing, |score| format!("{score:.1}"))),
-            );
-            cells.push(first.map_or_else(missing, |run| run.trainable.to_string()));
-            let share = first.map(|run| 100.0 * run.trainable as f64 / run.total as f64);
-            cells.push(share.map_or_else(missing, |share| format!("{share:.3}")));
-            cells.push(number(row.summary(|run| Some(run.seconds)), 1));
-            cells.push(number(row.summary(|run| Some(run.samples_per_second)), 0));
-            let mib = |run: &RunResult| run.peak_bytes.map(|bytes| bytes as f64 / (1 << 20) as f64);
-            cells.push(number(row.summary(mib), 0));
-            cells.push(paper::glue(self.task, &row.tuning).map_or_else(missing, |cell| match cell.std {
-                Some(std) => format!("{} ± {std}", cell.mean),
-                None => cell.mean.to_string(),
-            }));
-            table.add_row(cells);
-        }
-        write!(f, "{table}")
     }
 }
 

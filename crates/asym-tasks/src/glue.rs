@@ -1,7 +1,14 @@
 //! GLUE's tasks: one row of a table each.
 //!
-//! To add a task: a variant of [`Task`], its place in [`Task::ALL`], and a row here. Nothing else in the crate knows
-//! a task's columns, labels or metrics.
+//! To add a task: a variant of [`Task`], its place in [`Task::ALL`], a row in `glue/rows.rs`, and its generator in
+//! `grammar`. Nothing else in the crate knows a task's columns, labels or metrics.
+
+mod files;
+mod generated;
+mod rows;
+mod submission;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::path::Path;
@@ -9,102 +16,130 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::TaskError;
+pub use self::files::Layout;
+pub use self::generated::generated;
+pub use self::submission::write_submission;
+use crate::error::{TaskError, nearest};
 use crate::metrics::Metric;
-use crate::table::{self, Columns, Example};
+use crate::table::{Answers, Example};
 
 /// A benchmark task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
-    /// Microsoft's paraphrase corpus: do two sentences mean the same?
-    Mrpc,
     /// The corpus of linguistic acceptability: is a sentence grammatical?
     Cola,
+    /// Multi-genre inference: does the first sentence entail the second, contradict it, or neither?
+    Mnli,
+    /// Microsoft's paraphrase corpus: do two sentences mean the same?
+    Mrpc,
+    /// Questions of SQuAD: does the sentence answer the question?
+    Qnli,
+    /// Quora's question pairs: do two questions ask the same?
+    Qqp,
+    /// Recognizing textual entailment: does the first sentence entail the second?
+    Rte,
+    /// Stanford's sentiment treebank: is the sentence positive?
+    Sst2,
+    /// The semantic textual similarity benchmark: how similar are two sentences, from 0 to 5?
+    Stsb,
 }
 
 /// What there is to know about a task.
 #[derive(Debug)]
 pub struct TaskRow {
-    /// The name in recipes and on the command line.
+    /// The name in recipes, on the command line and on the Hub.
     pub name: &'static str,
-    /// The name in tables.
+    /// The name in tables, and of GLUE's folders.
     pub title: &'static str,
-    /// The labels as files write them; a class is an index into it.
-    pub labels: &'static [&'static str],
+    /// What is asked for.
+    pub answers: Answers,
     /// The score that the paper reports first.
     pub headline: Metric,
     /// Further scores.
     pub further: &'static [Metric],
+    /// The names of the development sets, and of the test sets. A single one has none.
+    pub parts: &'static [&'static str],
     /// The layouts known, in the order in which a folder is searched; the first is GLUE's own.
     pub layouts: &'static [Layout],
+    /// The names of GLUE's submission files, one for each part.
+    pub submissions: &'static [&'static str],
+    /// How the paper trains it.
+    pub paper: Settings,
 }
 
-/// A pair of files in which a task is distributed.
-#[derive(Debug)]
-pub struct Layout {
-    /// File name of the training set.
-    pub train: &'static str,
-    /// File name of the development set.
-    pub dev: &'static str,
-    /// Where its columns are.
-    pub columns: Columns,
+/// The settings of a run that differ from task to task.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Passes over the training set.
+    pub epochs: usize,
+    /// Examples in a step.
+    pub batch_size: usize,
+    /// Peak learning rate of adapters and of the head alone.
+    pub learning_rate: f64,
+    /// Peak learning rate where the whole model is trained.
+    pub full_learning_rate: f64,
+    /// AdamW's weight decay.
+    pub weight_decay: f64,
+    /// Tokens of an example, special ones included.
+    pub max_length: usize,
+}
+
+/// A number that a run reports: a metric over all development sets, or over one of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Score {
+    /// The metric.
+    pub metric: Metric,
+    /// The set, by its place in [`TaskRow::parts`], and its name.
+    pub part: Option<usize>,
+    name: &'static str,
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.part {
+            Some(_) => write!(f, "{} {}", self.metric, self.name),
+            None => self.metric.fmt(f),
+        }
+    }
+}
+
+/// Examples of one file, or of the files of one set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// The name, where a task has several: "matched".
+    pub name: &'static str,
+    /// Where it came from: a path, or the name of a generated set.
+    pub source: String,
+    /// The examples, in file order.
+    pub examples: Vec<Example>,
 }
 
 /// A task's examples.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Split {
-    /// Examples to train on, in file order.
-    pub train: Vec<Example>,
-    /// Examples to measure on, in file order.
-    pub dev: Vec<Example>,
-    /// Where the training set came from: a path, or the name of an embedded set.
-    pub train_name: String,
-    /// Where the development set came from.
-    pub dev_name: String,
+    /// To train on.
+    pub train: Part,
+    /// To measure on: one set, or MNLI's two.
+    pub dev: Vec<Part>,
 }
 
-const MRPC_COLUMNS: Columns = Columns::Named { first: "#1 String", second: Some("#2 String"), label: "Quality" };
-
-const MRPC: TaskRow = TaskRow {
-    name: "mrpc",
-    title: "MRPC",
-    labels: &["0", "1"],
-    headline: Metric::Accuracy,
-    further: &[Metric::F1],
-    layouts: &[
-        Layout { train: "train.tsv", dev: "dev.tsv", columns: MRPC_COLUMNS },
-        Layout { train: "glue_train.tsv", dev: "glue_dev.tsv", columns: MRPC_COLUMNS },
-        // The corpus as Microsoft ships it. GLUE's dev set was cut from its training file, so its test file, whose
-        // labels are public, is what there is to measure on.
-        Layout { train: "msr_paraphrase_train.txt", dev: "msr_paraphrase_test.txt", columns: MRPC_COLUMNS },
-    ],
-};
-
-/// Source, label, the linguists' mark, sentence.
-const COLA_COLUMNS: Columns = Columns::Positional { width: 4, first: 3, second: None, label: 1 };
-
-const COLA: TaskRow = TaskRow {
-    name: "cola",
-    title: "CoLA",
-    labels: &["0", "1"],
-    headline: Metric::Matthews,
-    further: &[Metric::Accuracy],
-    layouts: &[
-        Layout { train: "train.tsv", dev: "dev.tsv", columns: COLA_COLUMNS },
-        Layout { train: "glue_train.tsv", dev: "glue_dev.tsv", columns: COLA_COLUMNS },
-    ],
-};
-
 impl Task {
-    /// Every task.
-    pub const ALL: &[Self] = &[Self::Mrpc, Self::Cola];
+    /// Every task, in the order of the paper's tables; those that it leaves out last.
+    pub const ALL: &[Self] =
+        &[Self::Mnli, Self::Sst2, Self::Mrpc, Self::Cola, Self::Qnli, Self::Rte, Self::Stsb, Self::Qqp];
 
     /// The task's row of the table.
     pub fn row(self) -> &'static TaskRow {
         match self {
-            Self::Mrpc => &MRPC,
-            Self::Cola => &COLA,
+            Self::Cola => &rows::COLA,
+            Self::Mnli => &rows::MNLI,
+            Self::Mrpc => &rows::MRPC,
+            Self::Qnli => &rows::QNLI,
+            Self::Qqp => &rows::QQP,
+            Self::Rte => &rows::RTE,
+            Self::Sst2 => &rows::SST2,
+            Self::Stsb => &rows::STSB,
         }
     }
 
@@ -113,9 +148,9 @@ impl Task {
         self.row().name
     }
 
-    /// Number of classes.
-    pub fn classes(self) -> usize {
-        self.row().labels.len()
+    /// Outputs that a model needs for it.
+    pub fn outputs(self) -> usize {
+        self.row().answers.outputs()
     }
 
     /// The headline score, then the further ones.
@@ -124,52 +159,49 @@ impl Task {
         std::iter::once(row.headline).chain(row.further.iter().copied())
     }
 
-    /// Reads the task from a folder, by the first layout whose two files are there.
+    /// Every score: the metrics over all development sets, then, where there are several, over each.
+    pub fn scores(self) -> Vec<Score> {
+        let parts = self.row().parts;
+        let each = if parts.len() > 1 { parts } else { &[] };
+        let part = |metric| each.iter().enumerate().map(move |(at, name)| Score { metric, part: Some(at), name });
+        let whole = self.metrics().map(|metric| Score { metric, part: None, name: "" });
+        whole.chain(self.metrics().flat_map(part)).collect()
+    }
+
+    /// Settings for the embedded checkpoint and the generated sets: what a few minutes allow.
+    pub fn mini(self) -> Settings {
+        Settings {
+            epochs: 3,
+            batch_size: 32,
+            learning_rate: 3e-3,
+            full_learning_rate: 5e-4,
+            weight_decay: 0.01,
+            max_length: 64,
+        }
+    }
+
+    /// Reads training and development sets from a folder, or from the task's own folder below it, by the first layout
+    /// whose files are there.
     ///
     /// # Errors
     ///
-    /// [`TaskError::MissingData`] names every pair that was looked for; else what [`table::read`] refuses.
+    /// [`TaskError::MissingData`] names every file that was looked for; else what [`crate::table::read`] refuses.
     pub fn read(self, folder: &Path) -> Result<Split, TaskError> {
-        let row = self.row();
-        let there = |name: &str| folder.join(name).is_file();
-        let Some(layout) = row.layouts.iter().find(|layout| there(layout.train) && there(layout.dev)) else {
-            return Err(TaskError::MissingData {
-                task: row.name,
-                folder: folder.to_owned(),
-                looked_for: row.layouts.iter().map(|layout| format!("{} and {}", layout.train, layout.dev)).collect(),
-            });
-        };
-        let (train, dev) = (folder.join(layout.train), folder.join(layout.dev));
-        Ok(Split {
-            train: table::read(&train, layout.columns, row.labels)?,
-            dev: table::read(&dev, layout.columns, row.labels)?,
-            train_name: train.display().to_string(),
-            dev_name: dev.display().to_string(),
-        })
+        files::read(self, folder)
     }
 
-    /// Reads the task from texts in GLUE's layout, each with the name that errors call it.
+    /// Reads the test sets, which have no labels, from a folder as [`read`](Self::read) does.
     ///
     /// # Errors
     ///
-    /// What [`table::parse`] refuses.
-    pub fn parse(self, train: (&str, &str), dev: (&str, &str)) -> Result<Split, TaskError> {
-        Ok(Split {
-            train: self.parse_examples(train.0, train.1)?,
-            dev: self.parse_examples(dev.0, dev.1)?,
-            train_name: train.0.to_owned(),
-            dev_name: dev.0.to_owned(),
-        })
+    /// As [`read`](Self::read).
+    pub fn read_tests(self, folder: &Path) -> Result<Vec<Part>, TaskError> {
+        files::read_tests(self, folder)
     }
 
-    /// Reads one text in GLUE's layout, which errors call `name`.
-    ///
-    /// # Errors
-    ///
-    /// What [`table::parse`] refuses.
-    pub fn parse_examples(self, name: &str, text: &str) -> Result<Vec<Example>, TaskError> {
-        let row = self.row();
-        table::parse(name, text, row.layouts[0].columns, row.labels)
+    /// Whether `path`, a file of the Hub's data set of GLUE, belongs to this task.
+    pub fn is_hub_file(self, path: &str) -> bool {
+        path.strip_prefix(self.name()).is_some_and(|rest| rest.starts_with('/') && rest.ends_with(".parquet"))
     }
 }
 
@@ -177,8 +209,12 @@ impl FromStr for Task {
     type Err = TaskError;
 
     fn from_str(name: &str) -> Result<Self, TaskError> {
-        Self::ALL.iter().copied().find(|task| task.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
-            TaskError::UnknownTask { found: name.to_owned(), known: Self::ALL.iter().map(|task| task.name()).collect() }
+        let known = || Self::ALL.iter().map(|task| task.name());
+        let is = |task: &Self| [task.name(), task.row().title].iter().any(|known| known.eq_ignore_ascii_case(name));
+        Self::ALL.iter().copied().find(is).ok_or_else(|| TaskError::UnknownTask {
+            found: name.to_owned(),
+            nearest: nearest(name, known()),
+            known: known().collect(),
         })
     }
 }
@@ -186,95 +222,5 @@ impl FromStr for Task {
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.row().title)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
-
-    use super::*;
-    use crate::scratch::Scratch;
-
-    const GLUE: &str = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t1\t2\tglue\tb\n";
-
-    fn first_word(split: &Split) -> &str {
-        &split.train[0].first
-    }
-
-    #[test]
-    fn every_task_is_in_the_table_once() {
-        for task in Task::ALL {
-            assert_eq!(task.name().parse::<Task>().unwrap(), *task);
-            assert!(!task.row().layouts.is_empty());
-            assert!(task.classes() >= 2);
-        }
-        let error = "wnli".parse::<Task>().unwrap_err();
-        assert!(error.to_string().contains("mrpc, cola"), "{error}");
-    }
-
-    #[test]
-    fn both_layouts_of_mrpc_and_glue_first() {
-        let folder = Scratch::new("glue-layouts");
-        let original = format!("\u{feff}{}", GLUE.replace("glue", "original"));
-        folder.write("msr_paraphrase_train.txt", original.as_bytes());
-        folder.write("msr_paraphrase_test.txt", original.as_bytes());
-        assert_eq!(first_word(&Task::Mrpc.read(folder.path()).unwrap()), "original");
-        // Half a layout does not count.
-        folder.write("glue_train.tsv", GLUE.as_bytes());
-        assert_eq!(first_word(&Task::Mrpc.read(folder.path()).unwrap()), "original");
-        folder.write("glue_dev.tsv", GLUE.as_bytes());
-        let split = Task::Mrpc.read(folder.path()).unwrap();
-        assert_eq!(first_word(&split), "glue");
-        assert!(split.dev_name.ends_with("glue_dev.tsv"));
-    }
-
-    #[test]
-    fn a_missing_file_names_all_that_were_looked_for() {
-        let folder = Scratch::new("glue-missing");
-        let error = Task::Mrpc.read(folder.path()).unwrap_err();
-        assert!(matches!(error, TaskError::MissingData { .. }), "{error:?}");
-        for layout in MRPC.layouts {
-            assert!(error.to_string().contains(layout.train), "{error}");
-            assert!(error.to_string().contains(layout.dev), "{error}");
-        }
-    }
-
-    #[test]
-    fn bytes_that_are_not_utf8_are_found() {
-        let folder = Scratch::new("glue-latin1");
-        folder.write("train.tsv", b"gj04\t1\t\tIt is.\ngj04\t1\t\tcaf\xe9\n");
-        folder.write("dev.tsv", b"gj04\t1\t\tIt is.\n");
-        let error = Task::Cola.read(folder.path()).unwrap_err();
-        assert!(matches!(error, TaskError::NotUtf8 { line: 2, .. }), "{error:?}");
-    }
-
-    #[test]
-    fn embedded_texts() {
-        let split = Task::Mrpc.parse(("paraphrase/train", GLUE), ("paraphrase/dev", GLUE)).unwrap();
-        assert_eq!(split.train, split.dev);
-        let error = Task::Cola.parse_examples("acceptability/dev", "").unwrap_err();
-        assert!(error.to_string().starts_with("acceptability/dev"), "{error}");
-        assert_eq!(Task::Cola.metrics().collect::<Vec<_>>(), [Metric::Matthews, Metric::Accuracy]);
-    }
-
-    /// Rows by `wc -l`, less the header; dev majority by INDEX.md.
-    #[test]
-    fn the_real_files() {
-        let Some(shared) = crate::scratch::shared() else {
-            return;
-        };
-        let mrpc = Task::Mrpc.read(&shared.join("data/MRPC")).unwrap();
-        assert_eq!((mrpc.train.len(), mrpc.dev.len()), (3668, 408));
-        let ones = mrpc.dev.iter().filter(|example| example.label == 1).count();
-        assert_eq!(ones, 279);
-        let cola = Task::Cola.read(&shared.join("data/CoLA")).unwrap();
-        assert_eq!((cola.train.len(), cola.dev.len()), (8551, 1043));
-        assert!(cola.dev.iter().all(|example| !example.first.is_empty()));
-        let original = MRPC.layouts[2].columns;
-        for (name, rows) in [("msr_paraphrase_train.txt", 4076), ("msr_paraphrase_test.txt", 1725)] {
-            let path = shared.join("data/MRPC").join(name);
-            assert_eq!(table::read(&path, original, MRPC.labels).unwrap().len(), rows);
-        }
     }
 }

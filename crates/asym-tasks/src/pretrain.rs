@@ -212,7 +212,7 @@ fn train_tokenizer(text: &[String], vocab_size: usize, path: &Path) -> Result<To
 }
 
 fn encode(tokenizer: &Tokenizer, text: &[String]) -> Result<Vec<Line>, TaskError> {
-    use crate::table::Example;
+    use crate::table::{Example, Target};
     const MAX_LENGTH: usize = 64;
     text.iter()
         .enumerate()
@@ -224,7 +224,7 @@ fn encode(tokenizer: &Tokenizer, text: &[String]) -> Result<Vec<Line>, TaskError
             let second_answers = second
                 .as_ref()
                 .is_some_and(|second| grammar::ANSWERS.iter().any(|answer| second.split(' ').next() == Some(*answer)));
-            let example = Example { first: first.to_string(), second, label: 0, line: index + 1 };
+            let example = Example { first: first.to_string(), second, target: Target::Unknown, line: index + 1 };
             let encoded = tokenizer.encode(&example, MAX_LENGTH)?;
             let end = encoded.input_ids.iter().position(|id| *id == 2).map_or(0, |end| end + 1);
             // The second sentence begins behind its opening mark.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TaskError;
 use crate::glue::Task;
-use crate::recipe::Recipe;
-use crate::train::Epoch;
+use crate::plan::Plan;
+use crate::train::{Epoch, Pace};
 
 /// What a run measured: `results.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,8 +32,10 @@ pub struct RunResult {
     pub steps: usize,
     /// Wall-clock seconds of training and measuring.
     pub seconds: f64,
-    /// Training examples per second of that.
-    pub samples_per_second: f64,
+    /// How fast it trained.
+    pub training: Pace,
+    /// How fast it measured the development sets.
+    pub measuring: Pace,
     /// The most bytes on the heap at once, the model included; absent where nobody counted.
     pub peak_bytes: Option<usize>,
     /// Whether it was stopped before its last epoch.
@@ -64,13 +66,13 @@ impl RunFolder {
     /// # Errors
     ///
     /// [`TaskError::OutputExists`], or what the system refuses.
-    pub fn create(path: &Path, recipe: &Recipe, base: &str, device: &Device) -> Result<Self, TaskError> {
+    pub fn create(path: &Path, plan: &Plan, base: &str, device: &Device) -> Result<Self, TaskError> {
         if path.exists() {
             return Err(TaskError::OutputExists { path: path.to_path_buf() });
         }
         std::fs::create_dir_all(path).map_err(|source| TaskError::Io { path: path.to_path_buf(), source })?;
         let folder = Self(path.to_path_buf());
-        let text = toml::to_string(recipe)
+        let text = toml::to_string(plan)
             .map_err(|source| TaskError::Recipe { path: folder.0.join("recipe.toml"), source: Box::new(source) })?;
         folder.write("recipe.toml", text.as_bytes())?;
         folder.write_json(
@@ -88,10 +90,10 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The results in `path`, if a run with this `recipe` was finished there.
-    pub fn finished(path: &Path, recipe: &Recipe) -> Option<RunResult> {
+    /// The results in `path`, if a run of this `plan` was finished there.
+    pub fn finished(path: &Path, plan: &Plan) -> Option<RunResult> {
         let text = std::fs::read_to_string(path.join("recipe.toml")).ok()?;
-        let same = toml::from_str::<Recipe>(&text).ok()? == *recipe;
+        let same = toml::from_str::<Plan>(&text).ok()? == *plan;
         let result: RunResult = serde_json::from_str(&std::fs::read_to_string(path.join("results.json")).ok()?).ok()?;
         (same && !result.interrupted).then_some(result)
     }

@@ -13,7 +13,7 @@ use tokenizers::{AddedToken, PostProcessor};
 
 use crate::batch::EncodedExample;
 use crate::error::{Source, TaskError};
-use crate::table::Example;
+use crate::table::{Example, Target};
 
 /// What a model can take, read from its configuration by whoever loads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +232,7 @@ impl Tokenizer {
         Ok(EncodedExample {
             input_ids: encoding.get_ids().to_vec(),
             type_ids: encoding.get_type_ids().to_vec(),
-            label: example.label,
+            target: example.target,
         })
     }
 
@@ -255,7 +255,7 @@ impl From<Source> for Failure {
 }
 
 fn probe() -> Example {
-    Example { first: "a".to_owned(), second: Some("b".to_owned()), label: 0, line: 0 }
+    Example { first: "a".to_owned(), second: Some("b".to_owned()), target: Target::Unknown, line: 0 }
 }
 
 #[cfg(test)]

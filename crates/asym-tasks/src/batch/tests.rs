@@ -12,7 +12,7 @@ fn examples(lengths: &[usize]) -> Vec<EncodedExample> {
         .map(|(index, &length)| EncodedExample {
             input_ids: vec![100 + index as u32; length],
             type_ids: (0..length).map(|token| u32::from(2 * token >= length)).collect(),
-            label: index % 2,
+            target: Target::Class(index % 2),
         })
         .collect()
 }
@@ -25,6 +25,13 @@ fn lengths(n: usize) -> Vec<usize> {
 fn host<const D: usize>(tensor: Tensor<D, Int>) -> (Vec<usize>, Vec<i64>) {
     let data = tensor.into_data();
     (data.shape().to_vec(), data.iter::<i64>().collect())
+}
+
+fn classes(targets: Targets) -> Vec<i64> {
+    match targets {
+        Targets::Classes(classes) => host(classes).1,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn loader(n: usize, batch_size: usize, order: Order) -> Loader {
@@ -114,10 +121,25 @@ fn a_batch_is_padded_to_its_longest() {
     let (shape, types) = host(batch.token_type_ids.unwrap());
     assert_eq!(shape, [3, 4]);
     assert_eq!(types, [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1]);
-    let (shape, labels) = host(batch.labels);
-    assert_eq!(shape, [3]);
-    assert_eq!(labels, [0, 0, 1]);
-    assert_eq!(batch.host_labels, [0, 0, 1]);
+    assert_eq!(classes(batch.targets), [0, 0, 1]);
+    assert_eq!(batch.host_targets, [0, 0, 1].map(Target::Class));
+}
+
+#[test]
+fn scores_are_numbers_and_what_is_not_known_is_nothing() {
+    let mut scored = examples(&[2, 3]);
+    scored[0].target = Target::Score(4.75);
+    scored[1].target = Target::Score(0.2);
+    let batch = Batch::new(&scored, vec![1, 0], TYPED, &Device::default());
+    let Targets::Scores(scores) = batch.targets else { panic!("{:?}", batch.targets) };
+    assert_eq!(scores.into_data().iter::<f32>().collect::<Vec<_>>(), [0.2, 4.75]);
+    assert_eq!(host(batch.input_ids).1, [101, 101, 101, 100, 100, 7]);
+    for example in &mut scored {
+        example.target = Target::Unknown;
+    }
+    let batch = Batch::new(&scored, vec![0, 1], TYPED, &Device::default());
+    assert!(matches!(batch.targets, Targets::Unknown));
+    assert_eq!(host(batch.attention_mask).1, [1, 1, 0, 1, 1, 1]);
 }
 
 #[test]
@@ -127,7 +149,7 @@ fn a_model_with_one_token_type_is_given_none() {
     assert!(batch.token_type_ids.is_none());
     assert_eq!(host(batch.input_ids).1, [100, 100, 100, 101, 1, 1]);
     assert_eq!(host(batch.attention_mask).1, [1, 1, 1, 1, 0, 0]);
-    assert_eq!(host(batch.labels).1, [0, 1]);
+    assert_eq!(classes(batch.targets), [0, 1]);
 }
 
 #[test]

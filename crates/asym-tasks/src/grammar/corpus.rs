@@ -1,8 +1,8 @@
 //! The pre-training corpus: single sentences, and short discourses in which a fact comes back in another form.
 
-use super::acceptability::specimen;
 use super::draw::{Draw, Stream};
 use super::scene::Scene;
+use super::tasks::cola::specimen;
 use super::{ANSWERS, held_out};
 
 /// Lines without end; see [`super::pretraining_corpus`].

@@ -10,14 +10,40 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 pub(super) enum Stream {
     /// The pre-training corpus.
     Corpus = 1,
-    /// Training examples of the paraphrase set.
-    ParaphraseTrain = 2,
-    /// Development examples of the paraphrase set.
-    ParaphraseDev = 3,
-    /// Training examples of the acceptability set.
-    AcceptabilityTrain = 4,
-    /// Development examples of the acceptability set.
-    AcceptabilityDev = 5,
+    /// MRPC's training examples.
+    MrpcTrain = 2,
+    /// MRPC's development examples.
+    MrpcDev = 3,
+    /// CoLA's training examples.
+    ColaTrain = 4,
+    /// CoLA's development examples.
+    ColaDev = 5,
+    /// MNLI's training examples.
+    MnliTrain = 6,
+    /// MNLI's matched development examples.
+    MnliMatched = 7,
+    /// MNLI's mismatched development examples.
+    MnliMismatched = 8,
+    /// QNLI's training examples.
+    QnliTrain = 9,
+    /// QNLI's development examples.
+    QnliDev = 10,
+    /// QQP's training examples.
+    QqpTrain = 11,
+    /// QQP's development examples.
+    QqpDev = 12,
+    /// RTE's training examples.
+    RteTrain = 13,
+    /// RTE's development examples.
+    RteDev = 14,
+    /// SST-2's training examples.
+    Sst2Train = 15,
+    /// SST-2's development examples.
+    Sst2Dev = 16,
+    /// STS-B's training examples.
+    StsbTrain = 17,
+    /// STS-B's development examples.
+    StsbDev = 18,
 }
 
 /// A source of draws whose every step is specified here and in ChaCha8, so that no release of `rand` can change the

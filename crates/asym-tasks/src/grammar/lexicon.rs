@@ -172,6 +172,9 @@ pub(super) struct Transfer {
     pub(super) take: Option<Verb>,
 }
 
+/// How many of the transfers come first that have a verb of the receiver's.
+pub(super) const EXCHANGES: usize = 3;
+
 /// The transfers.
 pub(super) static TRANSFERS: &[Transfer] = &[
     Transfer {

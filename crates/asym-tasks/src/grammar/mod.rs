@@ -1,47 +1,60 @@
 //! A small generated English, for a model that must be trained within minutes and without a download.
 //!
-//! A seeded grammar of about four hundred word types makes three things: a corpus to pre-train on
-//! ([`pretraining_corpus`]), a set of sentence pairs as in MRPC ([`paraphrase`]), and a set of judgements as in CoLA
-//! ([`acceptability`]). Sentences are lower case, words and marks stand apart by one blank, and each ends in " ." or
-//! " ?".
+//! A seeded grammar of about four hundred word types makes a corpus to pre-train on ([`pretraining_corpus`]) and a
+//! counterpart of each of GLUE's tasks ([`generate`]), which can be written as GLUE's files are ([`write_tsv`]).
+//! Sentences are lower case, words and marks stand apart by one blank, and each ends in " ." or " ?".
 //!
-//! In both sets the words alone say nothing about the label: a contradiction has the words of a paraphrase in other
-//! roles, and an unacceptable sentence has words that each occur as often in acceptable ones. The tests hold a
-//! bag-of-words classifier to chance.
+//! | task | question | what decides |
+//! |---|---|---|
+//! | CoLA | is a sentence acceptable? | whether two of its words go together |
+//! | MNLI | does a sentence follow, contradict, or neither? | whether both tell one scene, and whether one denies it |
+//! | MRPC | do two sentences mean the same? | whether both tell one scene |
+//! | QNLI | does a sentence answer a question? | whether it tells the scene that is asked about |
+//! | QQP | do two questions ask the same? | whether both ask about one scene |
+//! | RTE | does a sentence follow from another? | whether it tells the scene of the other, with less detail |
+//! | SST-2 | is a sentence positive? | whether a quality is good, and whether it is denied |
+//! | STS-B | how similar are two sentences? | how many people, events and tenses match |
+//!
+//! In none of them do the words alone say much about the target: which words there are, and in which of two sentences,
+//! is as likely in either class, or nearly. The tests hold a linear model of words close to chance. What does tell is
+//! how words go together, or how much of one sentence is in the other.
 //!
 //! # Determinism
 //!
-//! Everything follows from a `u64` seed. Each product reads its own ChaCha8 stream of the seed, and the draws are
-//! specified in this module, so that neither another product nor another release of `rand` changes a set.
+//! Everything follows from a `u64` seed. Each part of each product reads its own ChaCha8 stream of the seed, and the
+//! draws are specified in this module, so that neither another product nor another release of `rand` changes a set.
 //!
 //! # What is held out
 //!
-//! Whether a scene may occur in a development set is decided by a hash of its key, which names the kind of event and
-//! its fillers whatever their roles. The training sets and the corpus take only the other scenes, under any seed.
+//! Whether a scene may occur in a development set is decided by a hash of its key, which names its people and things
+//! whatever their roles. The training sets of all tasks and the corpus take only the other scenes, under any seed.
+//! Acceptable sentences and opinions have keys of their own. What is held out is a scene, not a question that leaves
+//! somebody out of it: another scene may have been asked about by the words of one of QNLI's questions.
 
-mod acceptability;
 mod corpus;
 mod draw;
 mod lexicon;
+mod question;
 mod render;
 mod scene;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod tsv;
 
-use std::collections::HashSet;
+use tasks::design;
+pub use tsv::write_tsv;
 
-use acceptability::specimen;
-use draw::{Draw, Stream};
-use scene::Scene;
-pub use tsv::{write_cola, write_mrpc};
+use crate::glue::Task;
+use crate::table::Target;
 
-/// Examples of either training set.
+/// Examples of each training set.
 pub const TRAIN_SIZE: usize = 3000;
-/// Examples of either development set.
+/// Examples of each development set, of which MNLI has two.
 pub const DEV_SIZE: usize = 500;
 
-/// The words that introduce the second sentence of a line of the corpus, where it agrees with the first and where it does not.
+/// The words that introduce the second sentence of a line of the corpus, where it agrees with the first and where it
+/// does not.
 pub const ANSWERS: [&str; 2] = ["yes", "no"];
 
 /// A set's two parts, of which neither holds a scene of the other.
@@ -49,40 +62,39 @@ pub const ANSWERS: [&str; 2] = ["yes", "no"];
 pub struct Split<T> {
     /// To learn from.
     pub train: Vec<T>,
-    /// To measure on.
+    /// To measure on; where there are several development sets, one behind the other.
     pub dev: Vec<T>,
 }
 
-/// Two sentences of the same words, or nearly.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
-    /// The first sentence.
+/// One generated example.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The text, or the first of a pair.
     pub first: String,
-    /// The second, in another form than the first.
-    pub second: String,
-    /// Whether they mean the same.
-    pub same: bool,
-    /// The kind of scene and its fillers, equal for whatever the same fillers do to each other.
+    /// The second text of a pair.
+    pub second: Option<String>,
+    /// What is to be predicted. Classes are numbered as in the data sets on the Hub.
+    pub target: Target,
+    /// The construction, or the kind of example: the source column of CoLA's files, the genre column of others.
+    pub source: &'static str,
+    /// What the example is about. No two examples of a part share it, and none of a development set has it from a
+    /// training set.
     pub key: String,
+    /// The development set that the example is in: 0, or 1 for MNLI's mismatched one. 0 in training sets.
+    pub part: usize,
 }
 
-/// A sentence and whether it is English.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
-    /// The construction that the sentence tries.
-    pub source: &'static str,
-    /// The sentence.
-    pub sentence: String,
-    /// Whether it is acceptable.
-    pub acceptable: bool,
-    /// What the sentence says of whom; a scene of the other products that says the same has the same key.
-    pub key: String,
+impl Sample {
+    /// The second text of a pair, or nothing.
+    fn second(&self) -> &str {
+        self.second.as_deref().unwrap_or_default()
+    }
 }
 
 /// `lines` lines to pre-train on; a tab parts the two halves of a discourse, which a tokenizer takes as a pair.
 ///
-/// A third of the lines restate a fact in another form, another third answer it, with "yes ," and a restatement or "no ,"
-/// and another meaning; the others are single sentences. No line tells a scene of either development set.
+/// A third of the lines restate a fact in another form, another third answer it, with "yes ," and a restatement or
+/// "no ," and another meaning; the others are single sentences. No line tells a scene of a development set.
 ///
 /// # Example
 ///
@@ -95,77 +107,26 @@ pub fn pretraining_corpus(seed: u64, lines: usize) -> impl Iterator<Item = Strin
     corpus::Lines::new(seed).take(lines)
 }
 
-/// The paraphrase set: do two sentences mean the same?
+/// The set of `task`: [`TRAIN_SIZE`] examples to train on, and [`DEV_SIZE`] of each development set.
 ///
-/// Half of either part are paraphrases: the second sentence has another form, and a synonym in place of one word. In the
-/// other half it tells another scene of the same kind. No word gives that away; how many words the two sentences share
-/// does, as it does in MRPC.
-pub fn paraphrase(seed: u64) -> Split<Pair> {
-    let part = |stream, dev, size| {
-        distinct(
-            seed,
-            stream,
-            dev,
-            size,
-            |draw, same| {
-                let scene = Scene::draw(draw);
-                let other = scene.counterpart(same, draw);
-                let (first, second) = scene.said_and_answered(&other, draw);
-                Pair { first, second, same, key: scene.key() }
-            },
-            |pair| &pair.key,
-            |pair| held_out(pair.key.rsplit_once(':').map_or("", |(cast, _)| cast)),
-        )
-    };
-    Split { train: part(Stream::ParaphraseTrain, false, TRAIN_SIZE), dev: part(Stream::ParaphraseDev, true, DEV_SIZE) }
-}
-
-/// The acceptability set: is the sentence English?
+/// Classes are even in each part, to within one example; scores are spread over their scale.
 ///
-/// Half of either part are acceptable. The flaws are of agreement, reflexives, auxiliaries, objects, demonstratives,
-/// word order, time, questions and degree.
-pub fn acceptability(seed: u64) -> Split<Judgement> {
-    let part = |stream, dev, size| {
-        distinct(
-            seed,
-            stream,
-            dev,
-            size,
-            |draw, acceptable| {
-                let specimen = specimen(draw, acceptable);
-                Judgement { source: specimen.source, sentence: specimen.sentence, acceptable, key: specimen.key }
-            },
-            |judgement| &judgement.key,
-            |judgement| held_out(&judgement.key),
-        )
-    };
+/// # Example
+///
+/// ```
+/// # use asym_tasks::glue::Task;
+/// # use asym_tasks::grammar::{DEV_SIZE, generate};
+/// let set = generate(Task::Mnli, 0);
+/// let mismatched = set.dev.iter().filter(|sample| sample.part == 1);
+/// assert_eq!(mismatched.count(), DEV_SIZE);
+/// ```
+pub fn generate(task: Task, seed: u64) -> Split<Sample> {
+    let design = design(task);
+    let parts = 0..design.dev.len();
     Split {
-        train: part(Stream::AcceptabilityTrain, false, TRAIN_SIZE),
-        dev: part(Stream::AcceptabilityDev, true, DEV_SIZE),
+        train: design.samples(seed, TRAIN_SIZE, None),
+        dev: parts.flat_map(|part| design.samples(seed, DEV_SIZE, Some(part))).collect(),
     }
-}
-
-/// `size` examples of one part, half of them of either label, no two of one key.
-fn distinct<T>(
-    seed: u64,
-    stream: Stream,
-    dev: bool,
-    size: usize,
-    make: impl Fn(&mut Draw, bool) -> T,
-    key: impl Fn(&T) -> &String,
-    is_held_out: impl Fn(&T) -> bool,
-) -> Vec<T> {
-    let mut draw = Draw::new(seed, stream);
-    let mut seen = HashSet::new();
-    let mut examples = Vec::with_capacity(size);
-    while examples.len() < size {
-        let example = make(&mut draw, examples.len() % 2 == 0);
-        if is_held_out(&example) == dev && seen.insert(key(&example).clone()) {
-            examples.push(example);
-        }
-    }
-    draw.shuffle(&mut examples);
-    examples
 }
 
 /// The key of a scene: what happens, and the fillers whatever their roles.
@@ -175,11 +136,12 @@ fn scene_key(event: &str, mut fillers: Vec<&str>) -> String {
 }
 
 /// Whether the scene of this key is kept for development sets: one in ten is.
-///
-/// The hash is FNV-1a with a final mix, written out because the standard library's may change.
 fn held_out(key: &str) -> bool {
-    let hash = key
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    ((hash ^ (hash >> 29)) >> 8) % 10 == 0
+    let hash = fnv1a(key.as_bytes());
+    ((hash ^ (hash >> 29)) >> 8).is_multiple_of(10)
+}
+
+/// Fowler, Noll and Vo's hash, written out because the standard library's may change.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

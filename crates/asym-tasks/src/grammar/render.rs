@@ -24,7 +24,7 @@ pub(super) fn agree(plural: bool, one: &'static str, many: &'static str) -> &'st
 }
 
 /// The finite verb phrase of an active clause: "did not praise".
-fn active(verb: &Verb, scene: &Scene, plural: bool) -> String {
+pub(super) fn active(verb: &Verb, scene: &Scene, plural: bool) -> String {
     match (scene.tense, scene.negated) {
         (Tense::Past, false) => verb.past.to_owned(),
         (Tense::Past, true) => format!("did not {}", verb.base),
@@ -46,7 +46,7 @@ fn be(scene: &Scene, plural: bool) -> String {
 }
 
 /// The finite verb phrase of a passive clause: "was not praised".
-fn passive(verb: &Verb, scene: &Scene, plural: bool) -> String {
+pub(super) fn passive(verb: &Verb, scene: &Scene, plural: bool) -> String {
     format!("{} {}", be(scene, plural), verb.participle)
 }
 
@@ -54,9 +54,9 @@ impl Scene {
     /// Every sentence of the scene, in a fixed order; at least four, all different.
     pub(super) fn sentences(&self) -> Vec<String> {
         let clauses = match &self.event {
-            Event::Act { verb, agent, patient } => self.act(verb.word(), agent, patient),
+            Event::Act { verb, agent, patient } => self.acted(verb.word(), agent, patient),
             Event::Transfer { transfer, agent, thing, recipient } => {
-                self.transfer(&transfer.give, transfer.take.as_ref(), agent, thing, recipient)
+                self.transferred(&transfer.give, transfer.take.as_ref(), agent, thing, recipient)
             }
         };
         clauses.into_iter().flat_map(|clause| self.placed(&clause)).collect()
@@ -79,6 +79,26 @@ impl Scene {
         (said.swap_remove(form), answered.swap_remove(answer))
     }
 
+    /// As [`said_and_answered`](Self::said_and_answered), or nothing where a clause drawn is one that
+    /// [may not be plain](Self::may_be_plain).
+    pub(super) fn told_apart(&self, other: &Self, draw: &mut Draw) -> Option<(String, String)> {
+        let (told, again) = self.said_and_answered(other, draw);
+        (self.allows(&told) && other.allows(&again)).then_some((told, again))
+    }
+
+    /// One sentence of the scene, or nothing where it is one that [may not be plain](Self::may_be_plain).
+    pub(super) fn told(&self, draw: &mut Draw) -> Option<String> {
+        let told = self.sentence(draw);
+        self.allows(&told).then_some(told)
+    }
+
+    /// Whether a sentence of this scene may be in the part that the scene belongs to.
+    fn allows(&self, sentence: &String) -> bool {
+        // The first clause is the plain one.
+        let plain = 1 + usize::from(self.adjunct.is_some());
+        self.may_be_plain() || !self.sentences()[..plain].contains(sentence)
+    }
+
     /// One sentence of the scene.
     pub(super) fn sentence(&self, draw: &mut Draw) -> String {
         let mut sentences = self.sentences();
@@ -99,7 +119,7 @@ impl Scene {
         if self.tense == Tense::Past { "it was" } else { "it is" }
     }
 
-    fn act(&self, verb: &Verb, agent: &Phrase, patient: &Phrase) -> Vec<String> {
+    fn acted(&self, verb: &Verb, agent: &Phrase, patient: &Phrase) -> Vec<String> {
         let (a, p, it) = (agent.text(), patient.text(), self.it());
         let does = active(verb, self, agent.plural);
         let is_done = passive(verb, self, patient.plural);
@@ -118,7 +138,7 @@ impl Scene {
         clauses
     }
 
-    fn transfer(
+    fn transferred(
         &self,
         give: &Verb,
         take: Option<&Verb>,

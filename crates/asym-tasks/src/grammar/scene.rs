@@ -105,6 +105,42 @@ pub(super) enum Event {
     Transfer { transfer: &'static Transfer, agent: Phrase, thing: Phrase, recipient: Phrase },
 }
 
+/// How much a scene tells, in cases of a hundred.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Detail {
+    /// How often a phrase that may have an adjective has one.
+    pub(super) adjective: usize,
+    /// How often there is a place or a time.
+    pub(super) adjunct: usize,
+    /// How often the scene is denied.
+    pub(super) negated: usize,
+}
+
+/// What two scenes of one kind have in common, in the same roles.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shared {
+    /// Who acts.
+    pub(super) agent: bool,
+    /// Who is acted on, or receives.
+    pub(super) other: bool,
+    /// What happens.
+    pub(super) event: bool,
+}
+
+impl Shared {
+    /// One of the two people.
+    pub(super) fn one_person(draw: &mut Draw) -> Self {
+        let agent = draw.chance(50);
+        Self { agent, other: !agent, event: false }
+    }
+
+    /// One of the two people, or in half of all cases nobody.
+    pub(super) fn one_person_or_none(draw: &mut Draw) -> Self {
+        let who = draw.below(4);
+        Self { agent: who == 0, other: who == 1, event: false }
+    }
+}
+
 /// An event in time, possibly denied.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scene {
@@ -154,24 +190,52 @@ impl Scene {
     /// Who and what is in the scene, whatever their roles, and then what happens: scenes that differ in roles alone, in
     /// number, tense, adjectives or adjuncts share the key.
     pub(super) fn key(&self) -> String {
-        let event = match self.event {
-            Event::Act { verb, .. } => verb.name().base,
-            Event::Transfer { transfer, .. } => transfer.give.base,
-        };
-        format!("{}:{event}", self.cast())
+        format!("{}:{}", self.cast(), self.happening())
     }
 
     /// Who and what is in the scene. Parts are divided by it, so that exchanging the verb does not leave a part.
     pub(super) fn cast(&self) -> String {
-        let fillers = match self.event {
-            Event::Act { agent, patient, .. } => vec![agent.noun.one, patient.noun.one],
-            Event::Transfer { agent, thing, recipient, .. } => vec![agent.noun.one, thing.noun.one, recipient.noun.one],
-        };
-        scene_key("scene", fillers)
+        scene_key("scene", self.participants())
     }
 
-    /// A scene of the same meaning with one word exchanged for a synonym; or another scene of the same kind, which no word
-    /// by itself gives away. It is held out, or not, as this one is.
+    /// The kind of event.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.event {
+            Event::Act { .. } => "act",
+            Event::Transfer { .. } => "transfer",
+        }
+    }
+
+    /// Who and what is in the scene, in a fixed order of roles.
+    fn participants(&self) -> Vec<&'static str> {
+        match self.event {
+            Event::Act { agent, patient, .. } => vec![agent.noun.one, patient.noun.one],
+            Event::Transfer { agent, thing, recipient, .. } => vec![agent.noun.one, thing.noun.one, recipient.noun.one],
+        }
+    }
+
+    /// What happens, by one name for all synonyms.
+    fn happening(&self) -> &'static str {
+        match self.event {
+            Event::Act { verb, .. } => verb.name().base,
+            Event::Transfer { transfer, .. } => transfer.give.base,
+        }
+    }
+
+    /// Whether a plain clause may tell the scene: "the cook praised the nurse".
+    ///
+    /// Such a clause of an act may be an acceptable sentence too, and those are held out by another key. Where only one
+    /// of the two keys is, a part for training, or the corpus, may have the very sentence that a development part would
+    /// have.
+    pub(super) fn may_be_plain(&self) -> bool {
+        match self.event {
+            Event::Act { .. } => held_out(&self.cast()) == held_out(&scene_key(self.happening(), self.participants())),
+            Event::Transfer { .. } => true,
+        }
+    }
+
+    /// A scene of the same meaning with one word exchanged for a synonym; or another scene of the same kind, which no
+    /// word by itself gives away. It is held out, or not, as this one is.
     pub(super) fn counterpart(&self, same_meaning: bool, draw: &mut Draw) -> Self {
         if same_meaning {
             return self.exchanged(draw);
@@ -200,5 +264,85 @@ impl Scene {
             (None, None) => {}
         }
         self
+    }
+
+    /// Draws an act between two people.
+    pub(super) fn act(draw: &mut Draw, detail: Detail) -> Self {
+        let (one, other) = draw.pick_two(PEOPLE);
+        let event = Event::Act {
+            verb: Sense::draw(draw, ACTS),
+            agent: Phrase::draw(draw, one, TRAITS, detail.adjective),
+            patient: Phrase::draw(draw, other, TRAITS, detail.adjective),
+        };
+        Self::around(event, draw, detail)
+    }
+
+    /// Draws one of the transfers, of a thing, which alone may have an adjective.
+    pub(super) fn transfer(draw: &mut Draw, transfers: &'static [Transfer], detail: Detail) -> Self {
+        let ((one, other), thing) = (draw.pick_two(PEOPLE), draw.pick(THINGS));
+        let event = Event::Transfer {
+            transfer: draw.pick(transfers),
+            agent: Phrase::draw(draw, one, TRAITS, 0),
+            thing: Phrase::draw(draw, thing, LOOKS, detail.adjective),
+            recipient: Phrase::draw(draw, other, TRAITS, 0),
+        };
+        Self::around(event, draw, detail)
+    }
+
+    /// The event in time, perhaps denied, perhaps with a place or a time.
+    fn around(event: Event, draw: &mut Draw, detail: Detail) -> Self {
+        let tense = Tense::draw(draw);
+        let negated = draw.chance(detail.negated);
+        let adjunct = draw.chance(detail.adjunct).then(|| {
+            let places = draw.chance(60);
+            *draw.pick(if places { PLACES } else { tense.times() })
+        });
+        Self { event, tense, negated, adjunct }
+    }
+
+    /// The scene without each of its adjectives in half of all cases.
+    pub(super) fn plainer(mut self, draw: &mut Draw) -> Self {
+        let phrases = match &mut self.event {
+            Event::Act { agent, patient, .. } => vec![agent, patient],
+            Event::Transfer { thing, .. } => vec![thing],
+        };
+        for phrase in phrases {
+            if draw.chance(50) {
+                phrase.adjective = None;
+            }
+        }
+        self
+    }
+
+    /// Another scene drawn by `scene`, of this one's kind, which has what is `shared` of this one and none of the rest:
+    /// no other person, thing or event. It is held out, or not, as this one is.
+    ///
+    /// None where no such scene was found, as for somebody all of whose scenes belong to the other parts.
+    pub(super) fn other(&self, shared: Shared, scene: fn(&mut Draw) -> Self, draw: &mut Draw) -> Option<Self> {
+        // One in ten is held out, so that hundreds of tries hardly ever miss what exists.
+        (0..200).find_map(|_| {
+            let mut other = scene(draw);
+            let own = self.participants();
+            if other.happening() == self.happening() || other.participants().iter().any(|noun| own.contains(noun)) {
+                return None;
+            }
+            match (self.event, &mut other.event) {
+                (Event::Act { verb, agent, patient }, Event::Act { verb: to, agent: by, patient: whom }) => {
+                    *by = if shared.agent { agent } else { *by };
+                    *whom = if shared.other { patient } else { *whom };
+                    *to = if shared.event { verb } else { *to };
+                }
+                (
+                    Event::Transfer { transfer, agent, recipient, .. },
+                    Event::Transfer { transfer: to, agent: by, recipient: whom, .. },
+                ) => {
+                    *by = if shared.agent { agent } else { *by };
+                    *whom = if shared.other { recipient } else { *whom };
+                    *to = if shared.event { transfer } else { *to };
+                }
+                _ => return None,
+            }
+            (held_out(&other.cast()) == held_out(&self.cast())).then_some(other)
+        })
     }
 }

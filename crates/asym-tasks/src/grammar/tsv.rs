@@ -1,32 +1,24 @@
-//! The files of GLUE's MRPC and CoLA.
+//! Files as GLUE distributes them: tab-separated, without quotes.
 
 use std::io::{self, Write};
 
-use super::{Judgement, Pair};
+use super::{Sample, design};
+use crate::glue::Task;
 
-/// Writes pairs as MRPC's files have them: a header line, then label, two identifiers and the two sentences.
+/// Writes samples as GLUE's files of the task have them, with "-" or a number where a column has no counterpart here.
+///
+/// A file is one part: MNLI's two development sets make two files.
 ///
 /// # Errors
 ///
-/// Whatever `writer` refuses.
-pub fn write_mrpc<W: Write>(mut writer: W, pairs: &[Pair]) -> io::Result<()> {
-    writeln!(writer, "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String")?;
-    for (row, pair) in pairs.iter().enumerate() {
-        let (first, second) = (2 * row + 1, 2 * row + 2);
-        writeln!(writer, "{}\t{first}\t{second}\t{}\t{}", u8::from(pair.same), pair.first, pair.second)?;
+/// Whatever `to` refuses.
+pub fn write_tsv(task: Task, samples: &[Sample], mut to: impl Write) -> io::Result<()> {
+    let design = design(task);
+    if let Some(header) = design.header {
+        writeln!(to, "{header}")?;
     }
-    writer.flush()
-}
-
-/// Writes judgements as CoLA's files have them: source, label, "*" if unacceptable, sentence; no header.
-///
-/// # Errors
-///
-/// Whatever `writer` refuses.
-pub fn write_cola<W: Write>(mut writer: W, judgements: &[Judgement]) -> io::Result<()> {
-    for judgement in judgements {
-        let (label, mark) = if judgement.acceptable { (1, "") } else { (0, "*") };
-        writeln!(writer, "{}\t{label}\t{mark}\t{}", judgement.source, judgement.sentence)?;
+    for (row, sample) in samples.iter().enumerate() {
+        writeln!(to, "{}", (design.line)(row, sample))?;
     }
-    writer.flush()
+    to.flush()
 }

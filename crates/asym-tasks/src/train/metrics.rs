@@ -1,5 +1,6 @@
 //! This project's metrics as burn-train knows metrics.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::TensorReadError;
@@ -7,7 +8,8 @@ use burn::train::metric::{
     Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
 };
 
-use crate::metrics::{self, Confusion};
+use crate::metrics::{self, Outcomes};
+use crate::table::Target;
 
 /// Numbers of one step.
 #[derive(Clone, Copy, Debug)]
@@ -17,11 +19,13 @@ pub(crate) struct Scalars {
     pub(crate) gradient_norm: Option<f64>,
 }
 
-/// Predicted and true classes of one batch.
+/// What was predicted for a batch, and what was right.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Predictions {
-    pub(crate) classes: Vec<usize>,
-    pub(crate) labels: Vec<usize>,
+    pub(crate) predicted: Vec<Target>,
+    pub(crate) right: Vec<Target>,
+    /// Where each example stands in the development sets.
+    pub(crate) indices: Vec<usize>,
 }
 
 /// Which number of a step a [`ScalarMetric`] follows.
@@ -113,21 +117,32 @@ impl Numeric for ScalarMetric {
     }
 }
 
-/// A score over all predictions of an epoch.
+/// A score over the predictions of an epoch, of one development set or of all.
 #[derive(Clone, Debug)]
 pub(crate) struct ScoreMetric {
+    name: String,
     metric: metrics::Metric,
-    classes: usize,
-    confusion: Confusion,
+    /// The examples that count.
+    members: Range<usize>,
+    outcomes: Outcomes,
 }
 
 impl ScoreMetric {
-    pub(crate) fn new(metric: metrics::Metric, classes: usize) -> Self {
-        Self { metric, classes, confusion: Confusion::new(classes) }
+    pub(crate) fn new(name: String, metric: metrics::Metric, members: Range<usize>) -> Self {
+        Self { name, metric, members, outcomes: Outcomes::default() }
     }
 
     fn score(&self) -> f64 {
-        self.metric.score(&self.confusion)
+        self.metric.score(&self.outcomes)
+    }
+}
+
+/// A class by its number.
+fn number(target: Target) -> Option<f64> {
+    match target {
+        Target::Class(class) => Some(class as f64),
+        Target::Score(score) => Some(f64::from(score)),
+        Target::Unknown => None,
     }
 }
 
@@ -135,14 +150,19 @@ impl Metric for ScoreMetric {
     type Input = Predictions;
 
     fn name(&self) -> MetricName {
-        Arc::new(self.metric.name().to_string())
+        Arc::new(self.name.clone())
     }
 
     fn update(&mut self, item: &Predictions, _metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
-        for (class, label) in item.classes.iter().zip(&item.labels) {
-            self.confusion.add(*class, *label);
+        for ((predicted, right), index) in item.predicted.iter().zip(&item.right).zip(&item.indices) {
+            if let (true, Some(predicted), Some(right)) =
+                (self.members.contains(index), number(*predicted), number(*right))
+            {
+                self.outcomes.add(predicted, right);
+            }
         }
-        Ok(entry(self.score()))
+        // A score of a part of the set says little, and to take it after each batch would cost more than the batch.
+        Ok(SerializedEntry::not_available(None))
     }
 
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
@@ -150,7 +170,7 @@ impl Metric for ScoreMetric {
     }
 
     fn clear(&mut self) {
-        self.confusion = Confusion::new(self.classes);
+        self.outcomes = Outcomes::default();
     }
 }
 

@@ -9,6 +9,7 @@ mod schedule;
 mod steering;
 mod step;
 mod strategy;
+mod times;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -25,17 +26,20 @@ pub use clip::clip_by_global_norm;
 pub use interrupt::StopSignal;
 pub use log::Epoch;
 pub use schedule::LinearWarmup;
+pub use times::Pace;
 
 use self::log::{History, JsonLines};
 use self::metrics::{Scalar, ScalarMetric, ScoreMetric};
 use self::progress::Progress;
 use self::steering::Steering;
-use self::step::Trainee;
+pub(crate) use self::step::{Trainee, answers};
 use self::strategy::{Failure, FineTuning, Save};
+use self::times::Times;
 use crate::base::{Base, Prepared};
 use crate::batch::{Loader, Order};
 use crate::error::TaskError;
 use crate::memory;
+use crate::plan::Plan;
 use crate::recipe::{Grouping, Recipe, Tuning};
 use crate::run::{RunFolder, RunResult};
 
@@ -52,6 +56,17 @@ pub struct Session<'a> {
     pub device: &'a Device,
     /// Who may ask to stop.
     pub stop: &'a StopSignal,
+    /// Where model and data came from, for the recipe that a run leaves: none where they are compiled in.
+    pub origin: Origin,
+}
+
+/// What model and data were asked for by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Folder or name on the Hub of the checkpoint.
+    pub model: Option<String>,
+    /// Folder or name on the Hub of the data.
+    pub data: Option<String>,
 }
 
 impl Session<'_> {
@@ -62,8 +77,8 @@ impl Session<'_> {
     ///
     /// What loading the checkpoint or attaching the adapter refuses.
     pub fn start(&self, recipe: &Recipe) -> Result<(Loaded<SequenceClassifier>, Tuning), TaskError> {
-        let classes = self.data.task.classes();
-        let loaded = self.base.checkpoint.sequence_classifier(Some(classes), recipe.seed, self.device)?;
+        let outputs = self.data.task.outputs();
+        let loaded = self.base.checkpoint.sequence_classifier(Some(outputs), recipe.seed, self.device)?;
         let naming = loaded.model.naming();
         let Loaded { model, initialised } = loaded;
         let (model, tuning) = match &recipe.tuning {
@@ -91,6 +106,11 @@ impl Session<'_> {
         Steering::new(recipe, tuning, &Trainee { model }, self.steps(recipe)).map(drop)
     }
 
+    /// The recipe file that repeats a run of `recipe`.
+    pub fn plan(&self, recipe: &Recipe) -> Plan {
+        Plan::of(recipe, self.origin.model.clone(), self.origin.data.clone())
+    }
+
     fn steps(&self, recipe: &Recipe) -> usize {
         recipe.epochs * recipe.steps_per_epoch(self.data.train.len())
     }
@@ -114,17 +134,21 @@ impl Session<'_> {
         let steps = self.steps(recipe);
         let trainee = Trainee { model: model.train() };
         let steering = Steering::new(recipe, tuning, &trainee, steps)?;
-        let folder = folder.map(|path| RunFolder::create(path, recipe, self.base.name(), self.device)).transpose()?;
+        let folder = folder
+            .map(|path| RunFolder::create(path, &self.plan(recipe), self.base.name(), self.device))
+            .transpose()?;
 
         let history = History::default();
         let lines = JsonLines::new(folder.as_ref().map(RunFolder::metrics).as_deref(), history.clone())?;
         let failure = Failure::default();
+        let times = Times::default();
         let strategy = FineTuning {
             recipe: recipe.clone(),
             device: self.device.clone(),
             steering: Mutex::new(steering),
             save: self.save(folder.as_ref(), recipe.seed),
             failure: failure.clone(),
+            times: times.clone(),
         };
         let (train, dev) = self.loaders(recipe)?;
         // PyTorch's ε; Burn's default is a thousand times larger.
@@ -144,8 +168,9 @@ impl Session<'_> {
             .metric_train_numeric(ScalarMetric::new(Scalar::LearningRate))
             .metric_train_numeric(ScalarMetric::new(Scalar::GradientNorm))
             .metric_valid_numeric(ScalarMetric::new(Scalar::Loss));
-        for metric in self.data.task.metrics() {
-            training = training.metric_valid_numeric(ScoreMetric::new(metric, self.data.task.classes()));
+        for score in self.data.task.scores() {
+            let members = score.part.map_or(0..self.data.dev.len(), |part| self.data.parts[part].clone());
+            training = training.metric_valid_numeric(ScoreMetric::new(score.to_string(), score.metric, members));
         }
         let outcome = training.launch(learner);
         let seconds = started.elapsed().as_secs_f64();
@@ -171,7 +196,8 @@ impl Session<'_> {
             total: table.total(),
             steps: losses.len(),
             seconds,
-            samples_per_second: (losses.len() * recipe.batch_size * recipe.accumulation) as f64 / seconds,
+            training: times.training(),
+            measuring: times.measuring(),
             peak_bytes: (memory::current() > 0).then(memory::peak),
             interrupted: outcome.interrupted.is_some(),
             losses,

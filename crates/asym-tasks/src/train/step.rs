@@ -3,7 +3,7 @@
 use asym_core::Naming;
 use asym_models::{EncoderInput, SequenceClassifier};
 use burn::module::Module;
-use burn::nn::loss::CrossEntropyLossConfig;
+use burn::nn::loss::{CrossEntropyLossConfig, MseLoss, Reduction};
 use burn::optim::GradientsParams;
 use burn::tensor::ExecutionError;
 use burn::tensor::Tensor;
@@ -11,7 +11,8 @@ use burn::train::metric::Adaptor;
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 
 use super::metrics::{Predictions, Scalars};
-use crate::batch::Batch;
+use crate::batch::{Batch, Targets};
+use crate::table::Target;
 
 /// A sequence classifier as burn-train drives it.
 #[derive(Module, Debug)]
@@ -27,14 +28,29 @@ pub(crate) struct StepOutput {
 }
 
 impl Trainee {
-    /// Logits `[batch, labels]` and the mean cross-entropy `[1]`.
-    fn loss(&self, batch: &Batch) -> (Tensor<2>, Tensor<1>) {
-        let logits = self.model.forward(EncoderInput {
+    /// Logits `[batch, outputs]`.
+    pub(crate) fn logits(&self, batch: &Batch) -> Tensor<2> {
+        self.model.forward(EncoderInput {
             input_ids: batch.input_ids.clone(),
             attention_mask: Some(batch.attention_mask.clone()),
             token_type_ids: batch.token_type_ids.clone(),
-        });
-        let loss = CrossEntropyLossConfig::new().init(&logits.device()).forward(logits.clone(), batch.labels.clone());
+        })
+    }
+
+    /// Logits `[batch, outputs]` and the loss `[1]`: the mean cross-entropy of classes, the mean squared error of scores.
+    fn loss(&self, batch: &Batch) -> (Tensor<2>, Tensor<1>) {
+        let logits = self.logits(batch);
+        let loss = match &batch.targets {
+            Targets::Classes(classes) => {
+                CrossEntropyLossConfig::new().init(&logits.device()).forward(logits.clone(), classes.clone())
+            }
+            Targets::Scores(scores) => {
+                let predicted = logits.clone().squeeze_dim::<1>(1); // [batch, 1] -> [batch]
+                MseLoss::new().forward(predicted, scores.clone(), Reduction::Mean)
+            }
+            // There is nothing to learn from such a batch, nor to be measured.
+            Targets::Unknown => Tensor::zeros([1], &logits.device()),
+        };
         (logits, loss)
     }
 
@@ -76,12 +92,20 @@ impl InferenceStep for Trainee {
 
     fn step(&self, batch: Batch) -> StepOutput {
         let (logits, loss) = self.loss(&batch);
-        let predictions = logits.argmax(1).into_data().iter::<i64>().map(|class| class as usize).collect();
         StepOutput {
             scalars: Scalars { loss: f64::from(loss.into_scalar::<f32>()), gradient_norm: None },
-            predictions: Predictions { classes: predictions, labels: batch.host_labels },
+            predictions: Predictions { predicted: answers(logits), right: batch.host_targets, indices: batch.indices },
         }
     }
+}
+
+/// What logits `[batch, outputs]` answer: the likeliest class, or, where there is one output, its value as a score.
+pub(crate) fn answers(logits: Tensor<2>) -> Vec<Target> {
+    let [_, outputs] = logits.dims();
+    if outputs == 1 {
+        return logits.into_data().iter::<f32>().map(Target::Score).collect();
+    }
+    logits.argmax(1).into_data().iter::<i64>().map(|class| Target::Class(class as usize)).collect()
 }
 
 impl ItemLazy for StepOutput {

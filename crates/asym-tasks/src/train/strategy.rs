@@ -5,6 +5,7 @@
 //! the adapter, not the whole model, saved after each epoch.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use asym_core::random::derive_seed;
 use burn::data::dataloader::DataLoaderIterator;
@@ -19,6 +20,7 @@ use super::clip::clip_by_global_norm;
 use super::metrics::{Predictions, Scalars};
 use super::steering::Steering;
 use super::step::{StepOutput, Trainee};
+use super::times::Times;
 use crate::batch::Batch;
 use crate::error::TaskError;
 use crate::recipe::{Recipe, Tuning};
@@ -50,6 +52,7 @@ pub(super) struct FineTuning {
     pub(super) steering: Mutex<Steering>,
     pub(super) save: Save,
     pub(super) failure: Failure,
+    pub(super) times: Times,
 }
 
 impl SupervisedLearningStrategy<Trainee> for FineTuning {
@@ -85,7 +88,7 @@ impl SupervisedLearningStrategy<Trainee> for FineTuning {
 
             let start = LearnerEvent::StartSplit { epoch_number: epoch, total_items: dev.num_items() };
             interrupter.fail_on_error(events.process_valid(start));
-            let complete = evaluate(&learner.model(), &mut *dev.iter(), &mut events, &interrupter);
+            let complete = evaluate(&learner.model(), &mut *dev.iter(), &self.times, &mut events, &interrupter);
             // A score over a part of the set would pass for one over the whole.
             if complete {
                 interrupter.fail_on_error(events.process_valid(LearnerEvent::EndSplit(epoch)));
@@ -127,8 +130,11 @@ impl FineTuning {
     ) {
         let mut accumulator = GradientsAccumulator::new();
         while !interrupter.should_stop() {
+            let started = Instant::now();
             let group = std::iter::from_fn(|| batches.next()).take(self.recipe.accumulation);
-            let group: Vec<Batch> = match group.collect() {
+            let group = group.collect::<Result<Vec<Batch>, _>>();
+            let input = started.elapsed();
+            let group = match group {
                 Ok(group) => group,
                 Err(error) => return interrupter.fail(error),
             };
@@ -159,6 +165,7 @@ impl FineTuning {
             learner.optimizer_step(gradients);
             steering.after_step(learner, *step);
             *step += 1;
+            self.times.trained(examples, started.elapsed(), input);
 
             let output = StepOutput {
                 scalars: Scalars { loss, gradient_norm: Some(norm) },
@@ -174,13 +181,17 @@ impl FineTuning {
 fn evaluate(
     model: &Trainee,
     batches: &mut dyn DataLoaderIterator<Batch>,
+    times: &Times,
     events: &mut Events,
     interrupter: &Interrupter,
 ) -> bool {
     use burn::module::Module;
     let model = model.valid();
     let mut iteration = 0;
-    while let Some(batch) = batches.next() {
+    loop {
+        let started = Instant::now();
+        let Some(batch) = batches.next() else { return true };
+        let input = started.elapsed();
         let batch = match batch {
             Ok(batch) => batch,
             Err(error) => {
@@ -189,12 +200,13 @@ fn evaluate(
             }
         };
         iteration += 1;
+        let examples = batch.len();
         let output = InferenceStep::step(&model, batch);
+        times.measured(examples, started.elapsed(), input);
         let item = TrainingItem::new(output, batches.progress(), Some(iteration), None);
         interrupter.fail_on_error(events.process_valid(LearnerEvent::ProcessedItem(item)));
         if interrupter.should_stop() {
             return false;
         }
     }
-    true
 }

@@ -1,23 +1,48 @@
+//! CoLA's counterpart: is a sentence acceptable?
+//!
 //! Minimal contrasts: each construction crosses two choices, so that no word is commoner in either class.
 //!
 //! A construction draws its words first and learns only then whether the sentence is to be acceptable. What then
 //! decides is always how two words go together, never which words are there.
 
-use super::draw::Draw;
-use super::lexicon::{
+use super::{Design, Draft, Part, label};
+use crate::grammar::draw::{Draw, Stream};
+use crate::grammar::lexicon::{
     ACTS, FUTURE_TIMES, Gender, MOVES, Noun, PAST_TIMES, PEOPLE, PLACES, SCALES, STRICT, TRAITS, Verb,
 };
-use super::render::agree;
-use super::scene_key;
+use crate::grammar::render::agree;
+use crate::grammar::{held_out, scene_key};
+use crate::table::Target;
+
+/// The set.
+pub(super) static DESIGN: Design = Design {
+    cases: 2,
+    train: Part { stream: Stream::ColaTrain, make },
+    dev: &[Part { stream: Stream::ColaDev, make }],
+    // CoLA's files have no header.
+    header: None,
+    line: |_, sample| {
+        let (number, mark) = (label(sample, &["0", "1"]), label(sample, &["*", ""]));
+        format!("{}\t{number}\t{mark}\t{}", sample.source, sample.first)
+    },
+};
+
+/// A sentence that is acceptable in the first case, and not in the second.
+fn make(draw: &mut Draw, case: usize) -> Option<Draft> {
+    let acceptable = case == 0;
+    let Specimen { source, key, sentence } = specimen(draw, acceptable);
+    let (target, held_out) = (Target::Class(usize::from(acceptable)), held_out(&key));
+    Some(Draft { first: sentence, second: None, target, source, key, held_out })
+}
 
 /// A sentence of a construction, with the key of its fillers.
-pub(super) struct Specimen {
+pub(in crate::grammar) struct Specimen {
     /// The construction's name: the source column of CoLA's files.
-    pub(super) source: &'static str,
+    pub(in crate::grammar) source: &'static str,
     /// The key of the fillers, shared with the scenes of the same fillers.
-    pub(super) key: String,
+    pub(in crate::grammar) key: String,
     /// The sentence.
-    pub(super) sentence: String,
+    pub(in crate::grammar) sentence: String,
 }
 
 /// Returns the key of the fillers and the sentence, which is acceptable or not, as told.
@@ -39,7 +64,7 @@ static CONSTRUCTIONS: &[(&str, Construction)] = &[
 ];
 
 /// Draws a specimen that is acceptable or not, as told.
-pub(super) fn specimen(draw: &mut Draw, acceptable: bool) -> Specimen {
+pub(in crate::grammar) fn specimen(draw: &mut Draw, acceptable: bool) -> Specimen {
     let (source, construction) = *draw.pick(CONSTRUCTIONS);
     let (key, sentence) = construction(draw, acceptable);
     Specimen { source, key, sentence }

@@ -1,0 +1,130 @@
+//! An epoch of MRPC on a real checkpoint: `cargo xtask bench-epoch` runs this and `benches/peers/epoch.py` in turns.
+//!
+//! It obeys lines on standard input: `load` reads the checkpoint and attaches the adapter, `epoch` reads the files, trains
+//! one pass and measures the development set. Each is answered by a line of JSON.
+
+use std::io::BufRead;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use asym::core::AdapterConfig;
+use asym::tasks::{Base, Grouping, Origin, Prepared, Recipe, Session, StopSignal, Task, Tuning, memory};
+use burn::tensor::Device;
+use clap::{Parser, ValueEnum};
+use serde_json::{Value, json};
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
+
+/// One setting's epochs.
+#[derive(Debug, Parser)]
+struct Options {
+    /// What is trained, with rank 8 on query and value
+    #[arg(long, value_enum)]
+    method: Method,
+    /// Folder of a checkpoint
+    #[arg(long)]
+    model: PathBuf,
+    /// Folder of MRPC's files
+    #[arg(long)]
+    data: PathBuf,
+    /// Examples in a batch
+    #[arg(long)]
+    batch: usize,
+    /// Similar lengths together, and not plainly shuffled
+    #[arg(long)]
+    grouped: bool,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Method {
+    /// LoRA with A frozen
+    BOnly,
+    /// LoRA
+    Lora,
+    /// Every parameter
+    Full,
+}
+
+impl Options {
+    fn recipe(&self) -> Recipe {
+        Recipe {
+            task: Task::Mrpc,
+            seed: 1,
+            epochs: 1,
+            batch_size: self.batch,
+            accumulation: 1,
+            learning_rate: 1e-3,
+            warmup: 0.06,
+            weight_decay: 0.01,
+            b_learning_rate_ratio: None,
+            projected_gradient: false,
+            max_gradient_norm: None,
+            max_length: 128,
+            grouping: if self.grouped { Grouping::ByLength } else { Grouping::None },
+            tuning: match self.method {
+                Method::BOnly => Tuning::Adapter(AdapterConfig::b_only(8)),
+                Method::Lora => Tuning::Adapter(AdapterConfig::lora(8)),
+                Method::Full => Tuning::Full,
+            },
+        }
+    }
+}
+
+/// A session over freshly read files, handed to `then`.
+fn session<T>(options: &Options, then: impl FnOnce(&Session<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let (device, stop) = (Device::default(), StopSignal::default());
+    let base = Base::open(&options.model)?;
+    let data = Prepared::new(Task::Mrpc, &Task::Mrpc.read(&options.data)?, &base, options.recipe().max_length)?;
+    then(&Session { base: &base, data: &data, device: &device, stop: &stop, origin: Origin::default() })
+}
+
+fn load(options: &Options) -> anyhow::Result<Value> {
+    let start = Instant::now();
+    let base = Base::open(&options.model)?;
+    let model = base.checkpoint.sequence_classifier(Some(2), 1, &Device::default())?.model;
+    let naming = model.naming();
+    let seconds = match options.recipe().tuning {
+        Tuning::Adapter(config) => {
+            let model = config.attach_named(model, 1, &naming)?;
+            let seconds = start.elapsed().as_secs_f64();
+            drop(model);
+            seconds
+        }
+        Tuning::Full | Tuning::Head => start.elapsed().as_secs_f64(),
+    };
+    Ok(json!({ "seconds": seconds }))
+}
+
+fn epoch(options: &Options) -> anyhow::Result<Value> {
+    let start = Instant::now();
+    session(options, |session| {
+        let result = session.run(&options.recipe(), "", None)?;
+        Ok(json!({
+            "seconds": start.elapsed().as_secs_f64(),
+            "train_samples": result.training.examples,
+            "train_seconds": result.training.seconds,
+            "measure_samples": result.measuring.examples,
+            "measure_seconds": result.measuring.seconds,
+            "input_seconds": result.training.input_seconds,
+        }))
+    })
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    memory::keep_pages();
+    println!("{}", json!({ "versions": concat!("asym ", env!("CARGO_PKG_VERSION")) }));
+    for line in std::io::stdin().lock().lines() {
+        let answer = match line?.trim() {
+            "load" => load(&options)?,
+            "epoch" => epoch(&options)?,
+            other => anyhow::bail!("`{other}`: expected load or epoch"),
+        };
+        println!("{answer}");
+    }
+    Ok(())
+}

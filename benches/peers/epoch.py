@@ -1,0 +1,131 @@
+"""The peer of `benches/epoch.rs`: an epoch of MRPC with PyTorch, transformers and PEFT, on the CPU.
+
+    pip install torch==2.15.0 transformers==5.24.0 peft==0.21.2
+
+`cargo xtask bench-epoch --python PYTHON --model FOLDER --data FOLDER` runs it. It obeys lines on standard input: `load`
+reads the checkpoint and attaches the adapter, `epoch` reads the files, trains one pass and measures the development set.
+"""
+
+import argparse
+import csv
+import json
+import logging
+import os
+import random
+import sys
+import time
+
+import peft
+import torch
+import transformers
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup
+
+import peft_glue
+
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+logging.disable(logging.WARNING)
+
+
+def read(folder, part):
+    """(first, second, label) of each row."""
+    with open(os.path.join(folder, f"glue_{part}.tsv"), encoding="utf-8-sig") as file:
+        rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [(row[3], row[4], int(row[0])) for row in rows[1:]]
+
+
+def build(options):
+    torch.manual_seed(1)
+    if options.method == "full":
+        return AutoModelForSequenceClassification.from_pretrained(options.model, num_labels=2)
+    return peft_glue.build(options.model, options.method, 8, attention="sdpa")[0]
+
+
+def batches(rows, lengths, size, grouped):
+    """Positions: shuffled, and within each 50 batches sorted by length if grouped, as asym does."""
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    if grouped:
+        order = [at for start in range(0, len(order), 50 * size)
+                 for at in sorted(order[start:start + 50 * size], key=lambda at: lengths[at])]
+    cut = [order[start:start + size] for start in range(0, len(order), size)]
+    if grouped:
+        random.shuffle(cut)
+    return cut
+
+
+def epoch(options):
+    started = time.perf_counter()
+    random.seed(1)
+    tokenizer = AutoTokenizer.from_pretrained(options.model)
+    sets = {}
+    for part in ("train", "dev"):
+        rows = read(options.data, part)
+        first, second = [row[0] for row in rows], [row[1] for row in rows]
+        encoded = tokenizer(first, second, truncation=True, max_length=128)
+        sets[part] = (rows, encoded, [len(ids) for ids in encoded["input_ids"]])
+    model = build(options).train()
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.01)
+
+    def batch(part, positions):
+        rows, encoded, _ = sets[part]
+        tensors = tokenizer.pad({key: [encoded[key][at] for at in positions] for key in encoded}, return_tensors="pt")
+        tensors["labels"] = torch.tensor([rows[at][2] for at in positions])
+        return tensors
+
+    rows, _, lengths = sets["train"]
+    plan = batches(rows, lengths, options.batch, options.grouped)
+    schedule = get_linear_schedule_with_warmup(optimizer, int(0.06 * len(plan)), len(plan))
+    input_seconds, start = 0.0, time.perf_counter()
+    for positions in plan:
+        before = time.perf_counter()
+        tensors = batch("train", positions)
+        input_seconds += time.perf_counter() - before
+        loss = model(**tensors).loss
+        loss.backward()
+        torch.nn.utils.get_total_norm([parameter.grad for parameter in trained]).item()
+        optimizer.step(), schedule.step(), optimizer.zero_grad()
+        loss.item()
+    train_seconds = time.perf_counter() - start
+
+    model.eval()
+    rows, _, lengths = sets["dev"]
+    # The longest first, as asym measures.
+    order = sorted(range(len(rows)), key=lambda at: -lengths[at])
+    hits, start = 0, time.perf_counter()
+    with torch.no_grad():
+        for at in range(0, len(order), 2 * options.batch):
+            tensors = batch("dev", order[at:at + 2 * options.batch])
+            hits += int((model(**tensors).logits.argmax(-1) == tensors["labels"]).sum())
+    measure_seconds = time.perf_counter() - start
+    return {
+        "seconds": time.perf_counter() - started, "train_samples": len(sets["train"][0]), "train_seconds": train_seconds,
+        "measure_samples": len(rows), "measure_seconds": measure_seconds, "input_seconds": input_seconds,
+        "accuracy": hits / len(rows),
+    }
+
+
+def load(options):
+    started = time.perf_counter()
+    AutoTokenizer.from_pretrained(options.model)
+    build(options)
+    return {"seconds": time.perf_counter() - started}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", choices=["b-only", "lora", "full"], required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--grouped", action="store_true")
+    options = parser.parse_args()
+    versions = f"torch {torch.__version__}, transformers {transformers.__version__}, peft {peft.__version__}"
+    print(json.dumps({"versions": versions, "threads": torch.get_num_threads()}), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(load(options) if line.strip() == "load" else epoch(options)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::*;
+
+fn close(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+}
+
+fn outcomes(predicted: &[f64], right: &[f64]) -> Outcomes {
+    Outcomes { predicted: predicted.to_vec(), right: right.to_vec() }
+}
+
+/// TP 3, FP 1, FN 2, TN 4, by hand: accuracy 7/10; F1 = 6/(6+1+2) = 2/3;
+/// Matthews = (3·4 − 1·2) / √((3+1)(3+2)(4+1)(4+2)) = 10/√600.
+#[test]
+fn binary_scores() {
+    let outcomes = outcomes(
+        &[1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+        &[1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    );
+    close(Metric::Accuracy.score(&outcomes), 0.7);
+    close(Metric::F1.score(&outcomes), 2.0 / 3.0);
+    close(Metric::Matthews.score(&outcomes), 10.0 / 600f64.sqrt());
+}
+
+/// Three classes, labels 0 1 2 2, predictions 0 2 2 1, by hand: right 2, n 4, predicted (1, 1, 2), labelled
+/// (1, 1, 2): (2·4 − 6) / √((16 − 6)(16 − 6)) = 0.2.
+#[test]
+fn matthews_of_three_classes() {
+    let outcomes = outcomes(&[0.0, 2.0, 2.0, 1.0], &[0.0, 1.0, 2.0, 2.0]);
+    close(Metric::Matthews.score(&outcomes), 0.2);
+    close(Metric::Accuracy.score(&outcomes), 0.5);
+}
+
+#[test]
+fn nothing_scores_nothing() {
+    for metric in Metric::ALL {
+        close(metric.score(&Outcomes::default()), 0.0);
+    }
+}
+
+/// 10 and 20 share ranks 1 and 2, and so on, by hand.
+#[test]
+fn ties_share_their_ranks() {
+    assert_eq!(ranks(&[30.0, 10.0, 10.0, 20.0]), [4.0, 1.5, 1.5, 3.0]);
+    assert_eq!(ranks(&[5.0, 5.0, 5.0]), [2.0, 2.0, 2.0]);
+}
+
+#[derive(Deserialize)]
+struct Fixture {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    predicted: Vec<f64>,
+    right: Vec<f64>,
+    scores: BTreeMap<String, f64>,
+}
+
+/// `tests/fixtures/make_metrics.py` made the expected scores with scikit-learn and SciPy.
+#[test]
+fn every_score_is_that_of_scikit_learn_or_scipy() {
+    let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/metrics.json")).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for case in &fixture.cases {
+        let outcomes = outcomes(&case.predicted, &case.right);
+        for (name, expected) in &case.scores {
+            let metric = Metric::ALL.iter().find(|metric| metric.name() == name).unwrap();
+            let found = metric.score(&outcomes);
+            assert!((found - expected).abs() < 1e-6, "{}: {name} is {found}, expected {expected}", case.name);
+            seen.insert(name);
+        }
+    }
+    assert_eq!(seen.len(), Metric::ALL.len());
+}

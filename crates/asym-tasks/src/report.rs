@@ -1,0 +1,141 @@
+//! The table that runs are gathered in.
+
+use std::fmt;
+
+use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+
+use crate::glue::{Score, Task};
+use crate::metrics::Summary;
+use crate::paper;
+use crate::recipe::Tuning;
+use crate::run::RunResult;
+
+/// The table: a row per method and task. Its `Display` is Markdown.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    rows: Vec<Row>,
+}
+
+/// One method on one task, and its runs.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The task.
+    pub task: Task,
+    /// What it trains.
+    pub tuning: Tuning,
+    /// A finished run per seed.
+    pub runs: Vec<RunResult>,
+}
+
+impl Row {
+    /// Mean and spread of a score over the runs, in percent.
+    pub fn score(&self, score: &Score) -> Option<Summary> {
+        let name = score.to_string();
+        self.summary(|run| run.scores.get(&name).copied()).map(|summary| summary.scaled(100.0))
+    }
+
+    fn summary(&self, value: impl Fn(&RunResult) -> Option<f64>) -> Option<Summary> {
+        let values: Vec<f64> = self.runs.iter().filter_map(value).collect();
+        Summary::of(&values)
+    }
+}
+
+impl Report {
+    /// A table of `task`, with a row per method and no run yet.
+    pub fn new<'a>(task: Task, methods: impl IntoIterator<Item = &'a Tuning>) -> Self {
+        let row = |tuning: &Tuning| Row { task, tuning: tuning.clone(), runs: Vec::new() };
+        Self { rows: methods.into_iter().map(row).collect() }
+    }
+
+    /// The rows, in the order of the methods.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    pub(crate) fn rows_mut(&mut self) -> &mut [Row] {
+        &mut self.rows
+    }
+
+    /// Appends the rows of another table.
+    pub fn append(&mut self, mut other: Self) {
+        self.rows.append(&mut other.rows);
+    }
+
+    /// The scores that have a column each, where all rows are of one task.
+    fn columns(&self) -> Option<Vec<Score>> {
+        let task = self.rows.first()?.task;
+        self.rows.iter().all(|row| row.task == task).then(|| task.scores())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.columns();
+        let mut header: Vec<String> = Vec::new();
+        match &columns {
+            Some(scores) => {
+                header.extend(["method".into(), "seeds".into()]);
+                header.extend(scores.iter().map(|score| format!("{score} %")));
+            }
+            None => header.extend(["task", "method", "seeds", "score", "%", "further %"].map(Into::into)),
+        }
+        header.extend(["trained", "share %", "s / run", "train/s", "eval/s", "input %", "peak MiB"].map(Into::into));
+        let headline = self.rows.first().filter(|_| columns.is_some()).map(|row| row.task.row().headline);
+        header.push(match headline {
+            Some(headline) => format!("paper: {headline} % ({})", paper::GLUE_MODEL),
+            None => format!("paper: % ({})", paper::GLUE_MODEL),
+        });
+
+        let mut table = Table::new();
+        table.load_preset(ASCII_MARKDOWN).set_header(header);
+        let words = if columns.is_some() { 1 } else { 2 };
+        for column in table.column_iter_mut().skip(words) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        for row in &self.rows {
+            table.add_row(cells(row, columns.as_deref()));
+        }
+        write!(f, "{table}")
+    }
+}
+
+fn cells(row: &Row, columns: Option<&[Score]>) -> Vec<String> {
+    let missing = || "-".to_string();
+    let number = |summary: Option<Summary>, digits: usize| {
+        summary.map_or_else(missing, |summary| format!("{:.digits$}", summary.mean))
+    };
+    let score = |score: &Score| row.score(score).map_or_else(missing, |score| format!("{score:.1}"));
+    let (method, seeds) = (row.tuning.to_string(), row.runs.len().to_string());
+    let mut cells = match columns {
+        Some(scores) => [method, seeds].into_iter().chain(scores.iter().map(score)).collect::<Vec<_>>(),
+        None => {
+            let scores = row.task.scores();
+            let further: Vec<String> =
+                scores.iter().skip(1).map(|further| format!("{further} {}", score(further))).collect();
+            let headline = scores.first();
+            vec![
+                row.task.to_string(),
+                method,
+                seeds,
+                headline.map_or_else(missing, ToString::to_string),
+                headline.map_or_else(missing, score),
+                further.join(", "),
+            ]
+        }
+    };
+    let first = row.runs.first();
+    cells.push(first.map_or_else(missing, |run| run.trainable.to_string()));
+    let share = first.map(|run| 100.0 * run.trainable as f64 / run.total as f64);
+    cells.push(share.map_or_else(missing, |share| format!("{share:.3}")));
+    cells.push(number(row.summary(|run| Some(run.seconds)), 1));
+    cells.push(number(row.summary(|run| Some(run.training.samples_per_second())), 0));
+    cells.push(number(row.summary(|run| Some(run.measuring.samples_per_second())), 0));
+    cells.push(number(row.summary(|run| Some(100.0 * run.training.input_share())), 2));
+    let mib = |run: &RunResult| run.peak_bytes.map(|bytes| bytes as f64 / (1 << 20) as f64);
+    cells.push(number(row.summary(mib), 0));
+    cells.push(paper::glue(row.task, &row.tuning).map_or_else(missing, |cell| match cell.std {
+        Some(std) => format!("{} ± {std}", cell.mean),
+        None => cell.mean.to_string(),
+    }));
+    cells
+}

@@ -1,0 +1,163 @@
+//! `asym classify`: texts in, labels out.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use asym_tasks::{Answer, Answers, Example, Plan, Predictor, Target, Task};
+use clap::Args;
+
+use super::{SourceArgs, adapted};
+use crate::device;
+
+/// Options of `asym classify`.
+#[derive(Debug, Args)]
+pub struct ClassifyArgs {
+    /// Checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
+    #[arg(long, required_unless_present = "adapter")]
+    model: Option<String>,
+    /// Folder of an adapter in PEFT's format, such as runs/mrpc-1/b-only-r8-seed1/adapter
+    #[arg(long)]
+    adapter: Option<PathBuf>,
+    /// A text; may be given several times
+    #[arg(long, required_unless_present = "file")]
+    text: Vec<String>,
+    /// The second text of each pair, as many as there are texts
+    #[arg(long)]
+    pair: Vec<String>,
+    /// File with a text per line, or two with a tab between; `-` reads standard input
+    #[arg(long, conflicts_with_all = ["text", "pair"])]
+    file: Option<PathBuf>,
+    /// The task, which names the labels [default: that of the run that made the adapter, else the labels of config.json]
+    #[arg(long)]
+    task: Option<Task>,
+    /// Tokens of an example, special ones included [default: what the model can take, 512 at most]
+    #[arg(long)]
+    max_length: Option<usize>,
+    /// Texts that pass the model at once
+    #[arg(long, default_value_t = 32)]
+    batch_size: usize,
+    /// Print a JSON object per text, with the probability of each label
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+/// Print a line for each text: the label and its probability, or the score.
+///
+/// # Errors
+///
+/// A file that is missing, damaged or does not fit; a head that neither the checkpoint nor the adapter has.
+pub fn classify(args: &ClassifyArgs) -> Result<()> {
+    let examples = texts(args)?;
+    let task = args.task.or_else(|| args.adapter.as_deref().and_then(task_of_run));
+    let device = device::default_device()?;
+    let (base, model) =
+        adapted(&args.source, args.model.as_deref(), args.adapter.as_deref(), task.map(Task::outputs), &device)?;
+    let labels = match task.map(|task| task.row().answers) {
+        Some(Answers::Classes(names)) => names.iter().map(ToString::to_string).collect(),
+        Some(Answers::Score { .. }) => Vec::new(),
+        None => base.checkpoint.config().labels.clone(),
+    };
+    let max_length = args.max_length.unwrap_or(base.limits().positions.min(512));
+    let predictor = Predictor::new(&base, model, max_length, args.batch_size, &device)?;
+    let started = std::time::Instant::now();
+    let answers = predictor.answers(&examples, |done| progress(done, examples.len(), started))?;
+    let mut out = std::io::stdout().lock();
+    for (example, answer) in examples.iter().zip(&answers) {
+        writeln!(out, "{}", if args.json { json(example, answer, &labels) } else { line(example, answer, &labels) })?;
+    }
+    Ok(())
+}
+
+/// The task of the recipe that lies beside an adapter which a run left.
+fn task_of_run(adapter: &Path) -> Option<Task> {
+    let plan = Plan::read(&adapter.parent()?.join("recipe.toml"), &[]).ok()?;
+    plan.tasks.first().copied()
+}
+
+fn texts(args: &ClassifyArgs) -> Result<Vec<Example>> {
+    let example = |line: usize, first: &str, second: Option<&str>| Example {
+        first: first.to_string(),
+        second: second.map(ToString::to_string),
+        target: Target::Unknown,
+        line,
+    };
+    let Some(path) = &args.file else {
+        if !args.pair.is_empty() && args.pair.len() != args.text.len() {
+            bail!("{} --text and {} --pair: give each text its second one, or none", args.text.len(), args.pair.len());
+        }
+        let second = |at: usize| args.pair.get(at).map(String::as_str);
+        return Ok(args.text.iter().enumerate().map(|(at, text)| example(at + 1, text, second(at))).collect());
+    };
+    let reader: Box<dyn BufRead> = match path.as_os_str() == "-" {
+        true => Box::new(std::io::stdin().lock()),
+        false => {
+            Box::new(std::io::BufReader::new(std::fs::File::open(path).with_context(|| path.display().to_string())?))
+        }
+    };
+    let mut examples = Vec::new();
+    for (at, line) in reader.lines().enumerate() {
+        let line = line.with_context(|| format!("{}:{}", path.display(), at + 1))?;
+        let (first, second) = match line.split_once('\t') {
+            Some((first, second)) => (first, Some(second)),
+            None => (line.as_str(), None),
+        };
+        examples.push(example(at + 1, first, second));
+    }
+    if examples.is_empty() {
+        bail!("{}: no text; write one per line", path.display());
+    }
+    Ok(examples)
+}
+
+/// A line that is written over, for whoever waits at a terminal.
+pub(super) fn progress(done: usize, total: usize, started: std::time::Instant) {
+    let mut err = std::io::stderr();
+    if !err.is_terminal() || total < 100 {
+        return;
+    }
+    let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-9);
+    let left = (total - done) as f64 / rate;
+    let _ = write!(err, "\r{done}/{total} texts  {rate:.0}/s  {left:.0} s left ");
+    if done == total {
+        let _ = writeln!(err);
+    }
+}
+
+fn name(class: usize, labels: &[String]) -> String {
+    labels.get(class).cloned().unwrap_or_else(|| format!("LABEL_{class}"))
+}
+
+fn line(example: &Example, answer: &Answer, labels: &[String]) -> String {
+    let second = example.second.as_ref().map_or_else(String::new, |second| format!("\t{second}"));
+    match answer.target {
+        Target::Class(class) => {
+            let probability = answer.probabilities.get(class).copied().unwrap_or_default();
+            format!("{}\t{probability:.4}\t{}{second}", name(class, labels), example.first)
+        }
+        Target::Score(score) => format!("{score:.4}\t{}{second}", example.first),
+        Target::Unknown => String::new(),
+    }
+}
+
+fn json(example: &Example, answer: &Answer, labels: &[String]) -> String {
+    let mut object = serde_json::Map::new();
+    object.insert("text".into(), example.first.clone().into());
+    if let Some(second) = &example.second {
+        object.insert("pair".into(), second.clone().into());
+    }
+    match answer.target {
+        Target::Class(class) => {
+            object.insert("label".into(), name(class, labels).into());
+            let probabilities: serde_json::Map<_, _> = (answer.probabilities.iter().enumerate())
+                .map(|(class, probability)| (name(class, labels), f64::from(*probability).into()))
+                .collect();
+            object.insert("probabilities".into(), probabilities.into());
+        }
+        Target::Score(score) => drop(object.insert("score".into(), f64::from(score).into())),
+        Target::Unknown => {}
+    }
+    serde_json::Value::Object(object).to_string()
+}

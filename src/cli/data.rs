@@ -1,0 +1,59 @@
+//! `asym data`: the generated sets as files.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use asym_tasks::{Task, grammar};
+use clap::Args;
+
+use super::source::TASK_SEED;
+
+/// Options of `asym data`.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// The tasks
+    #[arg(long, value_delimiter = ',', default_values_t = Task::ALL.iter().map(|task| task.name().to_string()))]
+    tasks: Vec<String>,
+    /// Folder to write, which must be new: a folder per task below it, in GLUE's layout
+    #[arg(long)]
+    output: PathBuf,
+    /// Seed of the sets; the tables are made with the default
+    #[arg(long, default_value_t = TASK_SEED)]
+    seed: u64,
+}
+
+/// Write the generated set of each task, as GLUE's files.
+///
+/// # Errors
+///
+/// A task that is not known, a folder that exists, what the system refuses.
+pub fn data(args: &DataArgs) -> Result<()> {
+    let tasks: Vec<Task> = args.tasks.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+    if args.output.exists() {
+        bail!("{}: exists already; name another output folder", args.output.display());
+    }
+    for task in tasks {
+        let sets = grammar::generate(task, args.seed);
+        let folder = args.output.join(task.row().title);
+        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        write(task, &sets.train, &folder.join("train.tsv"))?;
+        for (at, name) in task.row().parts.iter().enumerate() {
+            let name = if name.is_empty() { "dev.tsv".to_string() } else { format!("dev_{name}.tsv") };
+            let part: Vec<_> = sets.dev.iter().filter(|sample| sample.part == at).cloned().collect();
+            write(task, &part, &folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn write(task: Task, samples: &[grammar::Sample], path: &Path) -> Result<()> {
+    let file = File::create(path).with_context(|| path.display().to_string())?;
+    let mut out = BufWriter::new(file);
+    grammar::write_tsv(task, samples, &mut out)
+        .and_then(|()| out.flush())
+        .with_context(|| path.display().to_string())?;
+    println!("{}: {} examples", path.display(), samples.len());
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! `asym submit`: the files that GLUE's server takes.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use asym_tasks::glue::write_submission;
+use asym_tasks::{Predictor, Target, Task};
+use clap::Args;
+
+use super::classify::progress;
+use super::{SourceArgs, adapted};
+use crate::device;
+
+/// Options of `asym submit`.
+#[derive(Debug, Args)]
+pub struct SubmitArgs {
+    /// The task
+    #[arg(long)]
+    task: Task,
+    /// The data with its test sets: a folder, or a name on the Hub
+    #[arg(long)]
+    data: String,
+    /// Checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
+    #[arg(long, required_unless_present = "adapter")]
+    model: Option<String>,
+    /// Folder of an adapter in PEFT's format
+    #[arg(long)]
+    adapter: Option<PathBuf>,
+    /// Folder for the files, such as MNLI-m.tsv; files of the same name there are refused
+    #[arg(long)]
+    output: PathBuf,
+    /// Tokens of an example, special ones included [default: the task's, or what the model can take]
+    #[arg(long)]
+    max_length: Option<usize>,
+    /// Texts that pass the model at once
+    #[arg(long, default_value_t = 32)]
+    batch_size: usize,
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+/// Answer the task's test sets and write the answers.
+///
+/// # Errors
+///
+/// A file that is missing, damaged or does not fit, or would be replaced.
+pub fn submit(args: &SubmitArgs) -> Result<()> {
+    let row = args.task.row();
+    if let Some(there) = row.submissions.iter().map(|name| args.output.join(name)).find(|path| path.exists()) {
+        bail!("{}: exists already; name another output folder", there.display());
+    }
+    let parts = args.source.tests(args.task, &args.data)?;
+    let device = device::default_device()?;
+    let (base, model) =
+        adapted(&args.source, args.model.as_deref(), args.adapter.as_deref(), Some(args.task.outputs()), &device)?;
+    let max_length = args.max_length.unwrap_or(base.limits().positions.min(row.paper.max_length));
+    let predictor = Predictor::new(&base, model, max_length, args.batch_size, &device)?;
+    let mut answers: Vec<Vec<Target>> = Vec::new();
+    for part in &parts {
+        let started = std::time::Instant::now();
+        let found = predictor.answers(&part.examples, |done| progress(done, part.examples.len(), started))?;
+        answers.push(found.into_iter().map(|answer| answer.target).collect());
+    }
+    for (path, part) in write_submission(args.task, &answers, &args.output)?.iter().zip(&parts) {
+        println!("{}: {} answers to {}", path.display(), part.examples.len(), part.source);
+    }
+    Ok(())
+}

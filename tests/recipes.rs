@@ -1,0 +1,213 @@
+//! The recipes of the paper's GLUE tables, and the commands that run, use and hand them in.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use asym::tasks::{Plan, Task, paper};
+
+mod common;
+use common::{asym, scratch};
+
+const MINI: &str = "recipes/mini/glue/b-only-orthonormal-r8.toml";
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", stderr(output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The message of a command that must fail, with an exit code and without a panic.
+fn refusal<const N: usize>(args: [&str; N], parts: &[&str]) -> String {
+    let output = asym(args);
+    let message = stderr(&output);
+    println!("{args:?}: {message}");
+    assert_eq!(output.status.code(), Some(if parts.contains(&"Usage") { 2 } else { 1 }), "{message}");
+    assert!(!message.contains("panicked at"), "{message}");
+    for part in parts.iter().filter(|part| **part != "Usage") {
+        assert!(message.contains(part), "`{part}` in: {message}");
+    }
+    message
+}
+
+fn recipes(folder: &str) -> Vec<(String, Plan)> {
+    let mut found: Vec<(String, Plan)> = std::fs::read_dir(root(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_string(), Plan::read(&path, &[]).unwrap()))
+        .collect();
+    found.sort_by(|left, right| left.0.cmp(&right.0));
+    found
+}
+
+#[test]
+fn every_row_of_the_papers_tables_has_a_recipe_at_both_scales() {
+    let (large, mini) = (recipes("recipes/glue"), recipes("recipes/mini/glue"));
+    assert_eq!(large.len(), 20);
+    let mut cells = BTreeSet::new();
+    for ((name, plan), (mini_name, mini)) in large.iter().zip(&mini) {
+        assert_eq!((name, &plan.tuning), (mini_name, &mini.tuning));
+        assert_eq!(plan.model.as_deref(), Some("FacebookAI/roberta-large"));
+        assert_eq!((plan.data.as_deref(), mini.model.as_deref()), (Some("nyu-mll/glue"), None));
+        let header = std::fs::read_to_string(root("recipes/glue").join(format!("{name}.toml"))).unwrap();
+        for recipe in plan.recipes().chain(mini.recipes()) {
+            recipe.validate().unwrap();
+        }
+        for task in &plan.tasks {
+            // What the header says is what the paper's table has for this very tuning.
+            let cell = paper::glue(*task, &plan.tuning).unwrap_or_else(|| panic!("{name}: {task}"));
+            let score = cell.std.map_or(cell.mean.to_string(), |std| format!("{:?} ± {std}", cell.mean));
+            assert!(header.contains(&format!("{task} {score}")), "{name}: {task} {score}");
+            assert!(cells.insert((task.name(), plan.tuning.to_string())), "{name} is a row that another recipe is");
+        }
+    }
+    assert_eq!(cells.len(), paper::glue_cells().unwrap().len());
+}
+
+/// A recipe runs, its folder's own recipe repeats it bit for bit, and its adapter classifies and hands in.
+#[test]
+fn a_recipe_runs_and_what_it_leaves_is_of_use() {
+    let folder = scratch("recipe-run");
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_string();
+    let recipe = root(MINI);
+    let recipe = recipe.to_str().unwrap();
+    let run = asym(["run", recipe, "tasks=stsb,mnli", "seeds=1", "epochs=1", "--output", &path("runs")]);
+    let (table, said) = (stdout(&run), stderr(&run));
+    println!("{table}\n{said}");
+    for part in ["| STS-B ", "| MNLI ", "accuracy mismatched", "pearson", "spearman"] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    assert!(said.contains("input 0.") && said.contains("samples/s"), "{said}");
+
+    let left = path("runs/stsb/b-only-orthonormal-r8-seed1/recipe.toml");
+    stdout(&asym(["run", &left, "--output", &path("again")]));
+    let losses = |run: &str| {
+        let text = std::fs::read_to_string(path(run).to_string() + "/results.json").unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["losses"].clone()
+    };
+    assert_eq!(losses("runs/stsb/b-only-orthonormal-r8-seed1"), losses("again/stsb/recipe-seed1"));
+    let again =
+        stdout(&asym(["run", recipe, "tasks=stsb", "seeds=1", "epochs=1", "--output", &path("runs"), "--resume"]));
+    assert!(again.contains("| pearson"), "{again}");
+
+    // The task is that of the run beside the adapter.
+    let adapter = path("runs/mnli/b-only-orthonormal-r8-seed1/adapter");
+    let premise = "the boy praised the girl .";
+    let answers = stdout(&asym(["classify", "--adapter", &adapter, "--text", premise, "--pair", premise, "--json"]));
+    let answer: serde_json::Value = serde_json::from_str(answers.trim()).unwrap();
+    let probabilities = answer["probabilities"].as_object().unwrap();
+    assert_eq!(probabilities.len(), 3);
+    let total: f64 = probabilities.values().map(|probability| probability.as_f64().unwrap()).sum();
+    assert!((total - 1.0).abs() < 1e-5, "{answer}");
+    let likeliest = probabilities.iter().max_by(|l, r| l.1.as_f64().unwrap().total_cmp(&r.1.as_f64().unwrap()));
+    assert_eq!(likeliest.unwrap().0, answer["label"].as_str().unwrap());
+    std::fs::write(folder.join("texts.txt"), format!("{premise}\t{premise}\nthe girl slept .\tthe boy slept .\n"))
+        .unwrap();
+    let stsb = path("runs/stsb/b-only-orthonormal-r8-seed1/adapter");
+    let scores = stdout(&asym(["classify", "--adapter", &stsb, "--file", &path("texts.txt")]));
+    assert_eq!(scores.lines().count(), 2);
+    assert!(scores.lines().all(|line| line.split('\t').next().unwrap().parse::<f32>().is_ok()), "{scores}");
+
+    std::fs::create_dir(folder.join("tests")).unwrap();
+    let header = "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\n";
+    let row = "0\t-\t-\t-\t-\t-\t-\tthe boy slept .\tthe boy slept .\n";
+    std::fs::write(folder.join("tests/test.tsv"), format!("{header}{row}{}", row.replacen('0', "1", 1))).unwrap();
+    let submit = || {
+        asym([
+            "submit",
+            "--task",
+            "stsb",
+            "--data",
+            &path("tests"),
+            "--adapter",
+            &stsb,
+            "--output",
+            &path("submission"),
+        ])
+    };
+    stdout(&submit());
+    let text = std::fs::read_to_string(folder.join("submission/STS-B.tsv")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "index\tprediction"));
+    let score: f32 = lines[2].strip_prefix("1\t").unwrap().parse().unwrap();
+    assert!((0.0..=5.0).contains(&score));
+    assert!(stderr(&submit()).contains("exists already"));
+}
+
+/// Written as GLUE's files, a generated set is read back as it was made.
+#[test]
+fn generated_sets_are_written_in_glues_layout() {
+    let folder = scratch("generated").join("glue");
+    stdout(&asym(["data", "--output", folder.to_str().unwrap()]));
+    for task in Task::ALL {
+        let (read, made) = (task.read(&folder).unwrap(), asym::tasks::glue::generated(*task, 0));
+        let rows = |part: &asym::tasks::Part| -> Vec<_> {
+            part.examples.iter().map(|one| (one.first.clone(), one.second.clone(), one.target)).collect()
+        };
+        assert!(rows(&read.train) == rows(&made.train), "{task}");
+        assert_eq!(read.dev.len(), made.dev.len());
+        assert!(read.dev.iter().zip(&made.dev).all(|(read, made)| rows(read) == rows(made)), "{task}");
+    }
+    refusal(["data", "--output", folder.to_str().unwrap()], &["exists already"]);
+}
+
+#[test]
+fn mistakes_are_refused_before_anything_is_trained() {
+    let mini = root(MINI);
+    let mini = mini.to_str().unwrap();
+    refusal(["run", mini, "epoch=3"], &[mini, "`epoch`", "did you mean `epochs`?"]);
+    refusal(["run", mini, "tuning.adapter.rnk=3"], &["`rnk`", "did you mean `rank`?"]);
+    refusal(["run", mini, "tasks=mprc"], &["`mprc`", "did you mean `mrpc`?"]);
+    refusal(["run", mini, "epochs"], &["key=value"]);
+    refusal(["run", mini, "epochs=0"], &["`epochs` is 0"]);
+    refusal(["run", "no-such.toml"], &["no-such.toml"]);
+    refusal(["run", mini, "data=./no-such-folder"], &["./no-such-folder: no such folder"]);
+    refusal(["run", mini, "model=no such model"], &["no such model", "owner/name"]);
+    refusal(["table", "--task", "mprc"], &["Usage", "did you mean `mrpc`?"]);
+    refusal(["classify", "--model", "./absent", "--text", "a"], &["./absent"]);
+    refusal(
+        ["classify", "--adapter", "./absent", "--text", "a", "--text", "b", "--pair", "c"],
+        &["2 --text and 1 --pair"],
+    );
+
+    let folder = scratch("bad-data");
+    let fixture = |name: &str| std::fs::read(root("crates/asym-tasks/tests/fixtures").join(name)).unwrap();
+    let data = format!("data={}", folder.display());
+    for name in ["train.parquet", "validation.parquet"] {
+        std::fs::write(folder.join(name), fixture("pairs.parquet")).unwrap();
+    }
+    refusal(["run", mini, "tasks=qnli", &data], &["train.parquet", "`question`", "sentence1"]);
+    let quoted = "index\tsentence1\tsentence2\tlabel\n0\t\"a \"\"b\"\" c\"\td\tentailment\n";
+    for name in ["train.tsv", "dev.tsv"] {
+        std::fs::write(folder.join(name), quoted).unwrap();
+    }
+    refusal(["run", mini, "tasks=rte", &data], &["train.tsv:2", "quoted", ".csv"]);
+    // A name on the Hub, with no Hub to ask.
+    let cache = scratch("empty-cache");
+    let offline = std::process::Command::new(env!("CARGO_BIN_EXE_asym"))
+        .args(["run", mini, "model=FacebookAI/roberta-large", "--offline"])
+        .env("HF_HUB_CACHE", &cache)
+        .output()
+        .unwrap();
+    let message = stderr(&offline);
+    println!("{message}");
+    assert!(!offline.status.success() && message.contains("FacebookAI/roberta-large"), "{message}");
+    assert!(message.contains("--offline") || message.contains("offline"), "{message}");
+    let unreachable = std::process::Command::new(env!("CARGO_BIN_EXE_asym"))
+        .args(["run", mini, "data=nyu-mll/glue"])
+        // Nothing listens on the discard port.
+        .envs([("HF_ENDPOINT", "http://127.0.0.1:9"), ("HF_HUB_CACHE", cache.to_str().unwrap())])
+        .output()
+        .unwrap();
+    let message = stderr(&unreachable);
+    println!("{message}");
+    assert!(!unreachable.status.success() && message.contains("127.0.0.1:9"), "{message}");
+}

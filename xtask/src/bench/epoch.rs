@@ -1,0 +1,127 @@
+//! An epoch of a real task, from checkpoint and files to scores, beside transformers and PEFT.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::contestant::{Contestant, build, keeping_pages, machine, median, range};
+
+/// What to compare, and how often.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// A Python with torch, transformers and peft; without it, asym alone is measured
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// Folder of a checkpoint
+    #[arg(long)]
+    model: PathBuf,
+    /// Folder of MRPC's files
+    #[arg(long)]
+    data: PathBuf,
+    /// What is trained: b-only, lora or full
+    #[arg(long, value_delimiter = ',', default_value = "b-only")]
+    methods: Vec<String>,
+    /// Examples in a batch
+    #[arg(long, default_value_t = 16)]
+    batch: usize,
+    /// Epochs of each contestant, in turns
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// File to write the table to, besides standard output
+    #[arg(long)]
+    output: Option<PathBuf>,
+}
+
+/// What one contestant measured, a value per round.
+#[derive(Default)]
+struct Measured {
+    load: Vec<f64>,
+    whole: Vec<f64>,
+    train: Vec<f64>,
+    measure: Vec<f64>,
+    input: Vec<f64>,
+}
+
+pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
+    if options.rounds == 0 {
+        bail!("--rounds 0 measures nothing; give at least 1");
+    }
+    let worker = build(root, "epoch")?;
+    let mut report = String::new();
+    writeln!(report, "Machine: {}. MRPC, batches of {}, padded to the longest, f32.\n", machine(), options.batch)?;
+    writeln!(
+        report,
+        "| trained | program | load, s | epoch end to end, s | spread, s | asym is faster by | training, samples/s | \
+         measuring, samples/s | input, % of the time |\n|---|---|---:|---:|---:|---:|---:|---:|---:|"
+    )?;
+    let mut versions: Vec<String> = Vec::new();
+    for method in &options.methods {
+        let mut contestants = contestants(options, &worker, root, method)?;
+        let mut measured: Vec<Measured> = contestants.iter().map(|_| Measured::default()).collect();
+        for round in 0..options.rounds {
+            for (contestant, measured) in contestants.iter_mut().zip(&mut measured) {
+                eprintln!("{method}, round {} of {}: {}", round + 1, options.rounds, contestant.name);
+                measured.load.push(contestant.seconds("load")?);
+                let epoch = contestant.order("epoch")?;
+                let number = |key: &str| epoch[key].as_f64().with_context(|| format!("{}: {key}", contestant.name));
+                measured.whole.push(number("seconds")?);
+                measured.train.push(number("train_samples")? / number("train_seconds")?);
+                measured.measure.push(number("measure_samples")? / number("measure_seconds")?);
+                measured
+                    .input
+                    .push(100.0 * epoch["input_seconds"].as_f64().unwrap_or(f64::NAN) / number("train_seconds")?);
+            }
+        }
+        for (at, contestant) in contestants.iter().enumerate() {
+            let of = &measured[at];
+            // Each order has a row of asym's; the first two contestants are asym's in either order.
+            let ours = median(&measured[at % 2].whole);
+            let (low, high) = range(&of.whole);
+            let input = median(&of.input);
+            writeln!(
+                report,
+                "| {method} | {} | {:.2} | {:.1} | {low:.1} to {high:.1} | {:.2} | {:.0} | {:.0} | {} |",
+                contestant.name,
+                median(&of.load),
+                median(&of.whole),
+                median(&of.whole) / ours,
+                median(&of.train),
+                median(&of.measure),
+                if input.is_nan() { "-".to_string() } else { format!("{input:.2}") },
+            )?;
+            if !versions.contains(&contestant.versions) {
+                versions.push(contestant.versions.clone());
+            }
+        }
+    }
+    writeln!(report, "\nVersions: {}.", versions.join("; "))?;
+    print!("{report}");
+    if let Some(path) = &options.output {
+        std::fs::write(path, &report).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// asym with plain shuffling and with similar lengths together, then the peer with either.
+fn contestants(options: &Options, worker: &Path, root: &Path, method: &str) -> Result<Vec<Contestant>> {
+    let mut programs = vec![("asym", worker.to_path_buf(), None)];
+    if let Some(python) = &options.python {
+        programs.push(("PEFT, sdpa attention", python.clone(), Some(root.join("benches/peers/epoch.py"))));
+    }
+    let mut contestants = Vec::new();
+    for (name, program, script) in programs {
+        for (order, flag) in [("plain shuffling", None), ("similar lengths together", Some("--grouped"))] {
+            let mut command = Command::new(&program);
+            command.args(&script).args(["--method", method, "--batch", &options.batch.to_string()]);
+            command.arg("--model").arg(&options.model).arg("--data").arg(&options.data).args(flag);
+            if script.is_some() {
+                keeping_pages(&mut command);
+            }
+            contestants.push(Contestant::start(format!("{name}, {order}"), &mut command)?);
+        }
+    }
+    Ok(contestants)
+}
