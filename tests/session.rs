@@ -67,7 +67,7 @@ fn examples(train: usize, dev: usize, lengths: Range<usize>) -> Prepared {
         task: Task::Mrpc,
         train: (0..train).map(example).collect(),
         dev: (train..train + dev).map(example).collect(),
-        parts: vec![0..dev],
+        parts: std::iter::once(0..dev).collect(),
         padding: Padding { pad_id: 1, token_types: false },
     }
 }

@@ -64,9 +64,8 @@ pub fn classify(args: &ClassifyArgs) -> Result<()> {
     let predictor = Predictor::new(&base, model, max_length, args.batch_size, &device)?;
     let started = std::time::Instant::now();
     let answers = predictor.answers(&examples, |done| progress(done, examples.len(), started))?;
-    let mut out = std::io::stdout().lock();
     for (example, answer) in examples.iter().zip(&answers) {
-        writeln!(out, "{}", if args.json { json(example, answer, &labels) } else { line(example, answer, &labels) })?;
+        super::say(if args.json { json(example, answer, &labels) } else { line(example, answer, &labels) })?;
     }
     Ok(())
 }

@@ -54,6 +54,6 @@ fn write(task: Task, samples: &[grammar::Sample], path: &Path) -> Result<()> {
     grammar::write_tsv(task, samples, &mut out)
         .and_then(|()| out.flush())
         .with_context(|| path.display().to_string())?;
-    println!("{}: {} examples", path.display(), samples.len());
+    super::say(format!("{}: {} examples", path.display(), samples.len()))?;
     Ok(())
 }

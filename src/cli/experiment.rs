@@ -138,7 +138,7 @@ impl ExperimentArgs {
         drop(started);
 
         let report = experiment.run(&session, |run| eprintln!("{}", line(run)))?;
-        println!("{report}");
+        super::say(report)?;
         if stop.requested() {
             // An error, so that a script does not take a part of the table for the whole.
             bail!("stopped early; --resume --output {} makes the missing runs", experiment.output.display());

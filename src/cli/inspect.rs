@@ -39,6 +39,6 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
         Some(folder) => load_adapter(loaded.model, folder, &naming)?.0,
         None => train_only(loaded.model, &naming, &["classifier".to_string()])?,
     };
-    println!("{}", asym_core::inspect(&model, &naming));
+    super::say(asym_core::inspect(&model, &naming))?;
     Ok(())
 }

@@ -135,6 +135,15 @@ fn describe(task: Task, split: &Split) -> String {
     format!("{task}: {} training examples ({}), {}", train.examples.len(), train.source, sets.join(", "))
 }
 
+/// Print a line. Whoever reads may have seen enough, as `head` has: that is no error, nor a reason to stop.
+fn say(line: impl std::fmt::Display) -> Result<()> {
+    use std::io::{ErrorKind, Write};
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
 /// End a program: print what went wrong, once, and say so by the exit code.
 ///
 /// The library's messages contain their causes, so that a chain is printed only as far as it adds anything.

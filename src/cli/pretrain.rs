@@ -35,6 +35,6 @@ pub fn pretrain(args: &PretrainArgs) -> Result<()> {
     let result = run(&recipe, &args.output, &device, &StopSignal::on_ctrl_c())?;
     let json = serde_json::to_string_pretty(&result)? + "\n";
     std::fs::write(args.output.join("pretraining.json"), &json)?;
-    print!("{json}");
+    super::say(json.trim_end())?;
     Ok(())
 }

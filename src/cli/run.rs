@@ -74,7 +74,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     for data in &tasks {
         report.append(experiment(data.task).run(&session(data), |run| eprintln!("{}", line(run)))?);
     }
-    println!("{report}");
+    super::say(report)?;
     if stop.requested() {
         // An error, so that a script does not take a part of the table for the whole.
         bail!("stopped early; --resume --output {} makes the missing runs", output.display());

@@ -62,7 +62,7 @@ pub fn submit(args: &SubmitArgs) -> Result<()> {
         answers.push(found.into_iter().map(|answer| answer.target).collect());
     }
     for (path, part) in write_submission(args.task, &answers, &args.output)?.iter().zip(&parts) {
-        println!("{}: {} answers to {}", path.display(), part.examples.len(), part.source);
+        super::say(format!("{}: {} answers to {}", path.display(), part.examples.len(), part.source))?;
     }
     Ok(())
 }

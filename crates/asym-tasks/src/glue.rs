@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::files::Layout;
 pub use self::generated::generated;
+pub(crate) use self::submission::spell;
 pub use self::submission::write_submission;
 use crate::error::{TaskError, nearest};
 use crate::metrics::Metric;

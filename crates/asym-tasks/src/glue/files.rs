@@ -35,6 +35,12 @@ const ENDINGS: [(&str, Format); 5] = [
     (".tsv", Format::Csv),
 ];
 
+/// A set's files, in their order.
+struct Found {
+    paths: Vec<PathBuf>,
+    format: Format,
+}
+
 impl Layout {
     /// GLUE's TSV files by their names.
     pub(super) const fn files(
@@ -72,19 +78,19 @@ impl Layout {
     }
 
     /// The files of `name` in `folder`, if there are any.
-    fn find(&self, folder: &Path, name: &str) -> Result<Option<(Vec<PathBuf>, Format)>, TaskError> {
+    fn find(&self, folder: &Path, name: &str) -> Result<Option<Found>, TaskError> {
         if self.naming == Naming::Files {
             let path = folder.join(name);
-            return Ok(path.is_file().then(|| (vec![path], Format::Tsv)));
+            return Ok(path.is_file().then(|| Found { paths: vec![path], format: Format::Tsv }));
         }
         for (ending, format) in ENDINGS {
             let path = folder.join(format!("{name}{ending}"));
             if path.is_file() {
-                return Ok(Some((vec![path], format)));
+                return Ok(Some(Found { paths: vec![path], format }));
             }
             let shards = shards(folder, name, ending)?;
             if !shards.is_empty() {
-                return Ok(Some((shards, format)));
+                return Ok(Some(Found { paths: shards, format }));
             }
         }
         Ok(None)
@@ -118,7 +124,7 @@ fn search(
     task: Task,
     folder: &Path,
     names: impl Fn(&Layout) -> Vec<&'static str>,
-) -> Result<(Layout, Vec<(Vec<PathBuf>, Format)>), TaskError> {
+) -> Result<(Layout, Vec<Found>), TaskError> {
     let row = task.row();
     for folder in [folder.to_path_buf(), folder.join(row.title), folder.join(row.name)] {
         for layout in row.layouts {
@@ -143,11 +149,7 @@ fn search(
     })
 }
 
-fn read_part(
-    name: &'static str,
-    (paths, format): &(Vec<PathBuf>, Format),
-    reading: Reading,
-) -> Result<Part, TaskError> {
+fn read_part(name: &'static str, Found { paths, format }: &Found, reading: Reading) -> Result<Part, TaskError> {
     let mut examples = Vec::new();
     for path in paths {
         examples.append(&mut table::read(path, Reading { format: *format, ..reading })?);

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Sample, design};
-use crate::glue::Task;
+use crate::glue::{Task, spell};
 
 /// Writes samples as GLUE's files of the task have them, with "-" or a number where a column has no counterpart here.
 ///
@@ -18,7 +18,8 @@ pub fn write_tsv(task: Task, samples: &[Sample], mut to: impl Write) -> io::Resu
         writeln!(to, "{header}")?;
     }
     for (row, sample) in samples.iter().enumerate() {
-        writeln!(to, "{}", (design.line)(row, sample))?;
+        let label = spell(task.row().answers, sample.target);
+        writeln!(to, "{}", (design.line)(row, sample, &label))?;
     }
     to.flush()
 }

@@ -5,7 +5,7 @@
 //! A construction draws its words first and learns only then whether the sentence is to be acceptable. What then
 //! decides is always how two words go together, never which words are there.
 
-use super::{Design, Draft, Part, label};
+use super::{Design, Draft, Part};
 use crate::grammar::draw::{Draw, Stream};
 use crate::grammar::lexicon::{
     ACTS, FUTURE_TIMES, Gender, MOVES, Noun, PAST_TIMES, PEOPLE, PLACES, SCALES, STRICT, TRAITS, Verb,
@@ -21,9 +21,9 @@ pub(super) static DESIGN: Design = Design {
     dev: &[Part { stream: Stream::ColaDev, make }],
     // CoLA's files have no header.
     header: None,
-    line: |_, sample| {
-        let (number, mark) = (label(sample, &["0", "1"]), label(sample, &["*", ""]));
-        format!("{}\t{number}\t{mark}\t{}", sample.source, sample.first)
+    line: |_, sample, label| {
+        let mark = if label == "0" { "*" } else { "" };
+        format!("{}\t{label}\t{mark}\t{}", sample.source, sample.first)
     },
 };
 

@@ -30,8 +30,8 @@ pub(super) struct Design {
     pub(super) dev: &'static [Part],
     /// The first line of GLUE's file, where it has one.
     pub(super) header: Option<&'static str>,
-    /// A line of GLUE's file, by the sample's place in it.
-    pub(super) line: fn(usize, &Sample) -> String,
+    /// A line of GLUE's file, by the sample's place in it and its answer as such files write it.
+    pub(super) line: fn(usize, &Sample, &str) -> String,
 }
 
 /// A part of a set.
@@ -103,13 +103,5 @@ impl Design {
         }
         draw.shuffle(&mut samples);
         samples
-    }
-}
-
-/// The class of a sample, as a word of GLUE's file; nothing where it has none.
-fn label(sample: &Sample, names: &[&'static str]) -> &'static str {
-    match sample.target {
-        Target::Class(class) => names[class],
-        Target::Score(_) | Target::Unknown => "",
     }
 }

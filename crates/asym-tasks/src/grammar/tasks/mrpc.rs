@@ -3,7 +3,7 @@
 //! Half of either part are paraphrases: the second sentence has another form, and a synonym in place of one word. In
 //! the other half it tells another scene of the same kind.
 
-use super::{Design, Draft, Part, label};
+use super::{Design, Draft, Part};
 use crate::grammar::draw::{Draw, Stream};
 use crate::grammar::scene::Scene;
 use crate::table::Target;
@@ -14,8 +14,8 @@ pub(super) static DESIGN: Design = Design {
     train: Part { stream: Stream::MrpcTrain, make },
     dev: &[Part { stream: Stream::MrpcDev, make }],
     header: Some("Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"),
-    line: |row, sample| {
-        let (quality, one, other) = (label(sample, &["0", "1"]), 2 * row + 1, 2 * row + 2);
+    line: |row, sample, quality| {
+        let (one, other) = (2 * row + 1, 2 * row + 2);
         format!("{quality}\t{one}\t{other}\t{}\t{}", sample.first, sample.second())
     },
 };

@@ -4,7 +4,7 @@
 //! synonym in place of one word, or another act of one of the two: the one whom the question names, or the one whom it
 //! asks for.
 
-use super::{Design, Draft, Part, label};
+use super::{Design, Draft, Part};
 use crate::grammar::draw::{Draw, Stream};
 use crate::grammar::scene::{Detail, Scene, Shared};
 use crate::table::Target;
@@ -15,10 +15,7 @@ pub(super) static DESIGN: Design = Design {
     train: Part { stream: Stream::QnliTrain, make },
     dev: &[Part { stream: Stream::QnliDev, make }],
     header: Some("index\tquestion\tsentence\tlabel"),
-    line: |row, sample| {
-        let label = label(sample, &["entailment", "not_entailment"]);
-        format!("{row}\t{}\t{}\t{label}", sample.first, sample.second())
-    },
+    line: |row, sample, label| format!("{row}\t{}\t{}\t{label}", sample.first, sample.second()),
 };
 
 /// An act to ask about.

@@ -3,7 +3,7 @@
 //! Both ask whether something is so, in different forms. The second asks it with a synonym in place of one word, or
 //! asks about another scene, which has one of the same people in the same role or none of them.
 
-use super::{Design, Draft, Part, label};
+use super::{Design, Draft, Part};
 use crate::grammar::draw::{Draw, Stream};
 use crate::grammar::lexicon::TRANSFERS;
 use crate::grammar::scene::{Detail, Scene, Shared};
@@ -15,9 +15,9 @@ pub(super) static DESIGN: Design = Design {
     train: Part { stream: Stream::QqpTrain, make },
     dev: &[Part { stream: Stream::QqpDev, make }],
     header: Some("id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate"),
-    line: |row, sample| {
+    line: |row, sample, label| {
         let (one, other) = (2 * row + 1, 2 * row + 2);
-        format!("{row}\t{one}\t{other}\t{}\t{}\t{}", sample.first, sample.second(), label(sample, &["0", "1"]))
+        format!("{row}\t{one}\t{other}\t{}\t{}\t{label}", sample.first, sample.second())
     },
 };
 

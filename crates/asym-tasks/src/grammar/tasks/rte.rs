@@ -3,7 +3,7 @@
 //! The second sentence has another form and tells less: no place nor time, fewer adjectives, and a synonym in place of
 //! one word. It is about the scene of the first, or about another one with one of its people in the same role.
 
-use super::{Design, Draft, Part, label};
+use super::{Design, Draft, Part};
 use crate::grammar::draw::{Draw, Stream};
 use crate::grammar::scene::{Detail, Scene, Shared};
 use crate::table::Target;
@@ -14,10 +14,7 @@ pub(super) static DESIGN: Design = Design {
     train: Part { stream: Stream::RteTrain, make },
     dev: &[Part { stream: Stream::RteDev, make }],
     header: Some("index\tsentence1\tsentence2\tlabel"),
-    line: |row, sample| {
-        let label = label(sample, &["entailment", "not_entailment"]);
-        format!("{row}\t{}\t{}\t{label}", sample.first, sample.second())
-    },
+    line: |row, sample, label| format!("{row}\t{}\t{}\t{label}", sample.first, sample.second()),
 };
 
 /// A scene that has something to leave out.

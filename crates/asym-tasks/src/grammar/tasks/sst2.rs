@@ -3,7 +3,7 @@
 //! Praise and its denial cross: "the cook was kind" and "the cook was not angry" are positive, "the cook was not kind"
 //! and "the cook was angry" negative. Somebody stands by, whose adjective does not count.
 
-use super::{Design, Draft, Part, label};
+use super::{Design, Draft, Part};
 use crate::grammar::draw::{Draw, Stream};
 use crate::grammar::held_out;
 use crate::grammar::lexicon::{PEOPLE, PLACES, TRAITS};
@@ -16,7 +16,7 @@ pub(super) static DESIGN: Design = Design {
     train: Part { stream: Stream::Sst2Train, make },
     dev: &[Part { stream: Stream::Sst2Dev, make }],
     header: Some("sentence\tlabel"),
-    line: |_, sample| format!("{}\t{}", sample.first, label(sample, &["0", "1"])),
+    line: |_, sample, label| format!("{}\t{label}", sample.first),
 };
 
 /// The meanings, by their first synonyms, that are good to have said of oneself; "old" and "young" are neither.

@@ -24,12 +24,8 @@ pub(super) static DESIGN: Design = Design {
     line,
 };
 
-/// A line without any origin; without a score where the sample has none.
-fn line(row: usize, sample: &Sample) -> String {
-    let score = match sample.target {
-        Target::Score(score) => format!("{score:.3}"),
-        Target::Class(_) | Target::Unknown => String::new(),
-    };
+/// A line without any origin.
+fn line(row: usize, sample: &Sample, score: &str) -> String {
     format!("{row}\t{}\t-\t-\t{row}\t-\t-\t{}\t{}\t{score}", sample.source, sample.first, sample.second())
 }
 
