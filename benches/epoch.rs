@@ -110,6 +110,7 @@ fn epoch(options: &Options) -> anyhow::Result<Value> {
             "measure_samples": result.measuring.examples,
             "measure_seconds": result.measuring.seconds,
             "input_seconds": result.training.input_seconds,
+            "accuracy": result.scores.get("accuracy"),
         }))
     })
 }

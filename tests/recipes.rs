@@ -140,6 +140,37 @@ fn a_recipe_runs_and_what_it_leaves_is_of_use() {
     let score: f32 = lines[2].strip_prefix("1\t").unwrap().parse().unwrap();
     assert!((0.0..=5.0).contains(&score));
     assert!(stderr(&submit()).contains("exists already"));
+    let out = path("other");
+    let other = ["submit", "--task", "mrpc", "--data", &path("tests"), "--adapter", &stsb, "--output", &out];
+    assert!(!asym(other).status.success());
+
+    // What full fine-tuning leaves is a checkpoint with tokenizer and labels.
+    let full = ["run", recipe, "tasks=sst2", "seeds=1", "epochs=1", "tuning=full", "--output", &path("full")];
+    stdout(&asym(full));
+    let model = path("full/sst2/b-only-orthonormal-r8-seed1/model");
+    let said = stdout(&asym(["classify", "--model", &model, "--text", "the boy is happy ."]));
+    assert!(said.starts_with("positive\t") || said.starts_with("negative\t"), "{said}");
+    refusal(["classify", "--model", &model, "--text", "a", "--pair", "b"], &["SST-2", "single texts"]);
+    refusal(["classify", "--adapter", &stsb, "--text", "a"], &["STS-B", "pairs"]);
+    std::fs::write(folder.join("tests/test.tsv"), "index\tsentence\n0\tthe boy slept .\n").unwrap();
+    let of = |task| {
+        ["submit", "--task", task, "--data", &path("tests"), "--model", &model, "--output", &out].map(String::from)
+    };
+    assert!(stderr(&asym(of("cola"))).contains("trained on sst2, not on cola"));
+    stdout(&asym(of("sst2")));
+
+    // A checkpoint's own order of the labels is heeded; one of another task is refused.
+    std::fs::remove_file(folder.join("full/sst2/b-only-orthonormal-r8-seed1/recipe.toml")).unwrap();
+    let label = |names: [&str; 2]| {
+        common::edit_json(&PathBuf::from(&model).join("config.json"), |config| {
+            config["id2label"] = serde_json::json!({ "0": names[0], "1": names[1] });
+            config["label2id"] = serde_json::json!({ names[0]: 0, names[1]: 1 });
+        });
+        asym(["classify", "--task", "sst2", "--model", &model, "--text", "the boy is happy ."])
+    };
+    let (plain, swapped) = (stdout(&label(["negative", "positive"])), stdout(&label(["POSITIVE", "NEGATIVE"])));
+    assert_ne!(plain.split('\t').next().unwrap(), swapped.to_lowercase().split('\t').next().unwrap());
+    assert!(stderr(&label(["cat", "dog"])).contains("label `cat` is none of the task's"));
 }
 
 /// Written as GLUE's files, a generated set is read back as it was made.
@@ -168,6 +199,8 @@ fn mistakes_are_refused_before_anything_is_trained() {
     refusal(["run", mini, "tasks=mprc"], &["`mprc`", "did you mean `mrpc`?"]);
     refusal(["run", mini, "epochs"], &["key=value"]);
     refusal(["run", mini, "epochs=0"], &["`epochs` is 0"]);
+    refusal(["run", mini, "tasks=rte,rte"], &["`rte` stands twice in tasks"]);
+    refusal(["table", "--task", "rte", "--methods", "lora,lora-r8"], &["`lora-r8` stands twice in methods"]);
     refusal(["run", "no-such.toml"], &["no-such.toml"]);
     refusal(["run", mini, "data=./no-such-folder"], &["./no-such-folder: no such folder"]);
     refusal(["run", mini, "model=no such model"], &["no such model", "owner/name"]);

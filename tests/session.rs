@@ -13,8 +13,8 @@ use asym::models::{
 };
 use asym::tasks::recipe::{Grouping, Recipe, Tuning};
 use asym::tasks::{
-    Base, EncodedExample, Origin, Padding, Plan, Prepared, RunFolder, RunResult, Session, StopSignal, Target, Task,
-    TaskError,
+    Base, Batch, EncodedExample, Origin, Padding, Plan, Prepared, RunFolder, RunResult, Session, StopSignal, Target,
+    Task, TaskError,
 };
 use burn::tensor::Device;
 
@@ -133,6 +133,43 @@ fn a_run_repeats_bit_for_bit() {
         let other = run(&base, &data, &Recipe { seed: 6, ..recipe.clone() }, None).unwrap();
         assert_ne!(bits(&first), bits(&other), "{}", recipe.tuning);
     }
+}
+
+/// The first loss of a regression is the mean squared error of the logits, by hand.
+#[test]
+fn a_score_is_learned_by_its_squared_error() {
+    let _alone = alone();
+    let (base, mut data) = (base(0.0), data(8, 4));
+    data.task = Task::Stsb;
+    let scored = |examples: &[EncodedExample]| -> std::sync::Arc<[EncodedExample]> {
+        let score = |(i, example): (usize, &EncodedExample)| EncodedExample {
+            target: Target::Score(0.5 * i as f32),
+            ..example.clone()
+        };
+        examples.iter().enumerate().map(score).collect()
+    };
+    (data.train, data.dev) = (scored(&data.train), scored(&data.dev));
+    let recipe = Recipe { task: Task::Stsb, epochs: 30, ..recipe() };
+    let (device, stop) = (Device::default(), StopSignal::default());
+    let session = Session { base: &base, data: &data, device: &device, stop: &stop, origin: Origin::default() };
+    let (start, _) = session.start(&recipe).unwrap();
+    let errors: Vec<f64> = (0..8)
+        .map(|at| {
+            let batch = Batch::new(&data.train, vec![at], data.padding, &device);
+            let input = asym::models::EncoderInput {
+                input_ids: batch.input_ids,
+                attention_mask: Some(batch.attention_mask),
+                token_type_ids: None,
+            };
+            let logit = f64::from(start.model.forward(input).into_data().iter::<f32>().next().unwrap());
+            (logit - 0.5 * at as f64).powi(2)
+        })
+        .collect();
+    let result = session.run(&recipe, "test", None).unwrap();
+    let expected = errors.iter().sum::<f64>() / 8.0;
+    assert!((result.losses[0] - expected).abs() < 1e-5 * expected, "{} is not {expected}", result.losses[0]);
+    assert!(result.losses[29] < 0.5 * result.losses[0], "{:?}", result.losses);
+    assert!(result.scores.keys().map(String::as_str).eq(["loss", "pearson", "spearman"]), "{:?}", result.scores);
 }
 
 /// As wide as work that is split among threads.

@@ -66,7 +66,7 @@ def epoch(options):
         sets[part] = (rows, encoded, [len(ids) for ids in encoded["input_ids"]])
     model = build(options).train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.01, fused=True)
 
     def batch(part, positions):
         rows, encoded, _ = sets[part]
@@ -121,8 +121,9 @@ def main():
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--grouped", action="store_true")
     options = parser.parse_args()
-    versions = f"torch {torch.__version__}, transformers {transformers.__version__}, peft {peft.__version__}"
-    print(json.dumps({"versions": versions, "threads": torch.get_num_threads()}), flush=True)
+    versions = f"torch {torch.__version__} ({torch.get_num_threads()} threads), transformers {transformers.__version__}, "
+    versions += f"peft {peft.__version__}"
+    print(json.dumps({"versions": versions}), flush=True)
     for line in sys.stdin:
         print(json.dumps(load(options) if line.strip() == "load" else epoch(options)), flush=True)
 

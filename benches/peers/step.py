@@ -1,6 +1,6 @@
 """The peer of `benches/step.rs`: training steps with PyTorch, transformers and PEFT, on the CPU, with random weights.
 
-    pip install torch==2.11.0 transformers==5.23.0 peft==0.21.2
+    pip install torch==2.15.0 transformers==5.24.0 peft==0.21.2
 
 `cargo xtask bench --python PYTHON` runs it. It obeys lines on standard input: `step` takes one training step, `memory`
 measures one. Each is answered by a line of JSON.
@@ -35,7 +35,7 @@ def main():
     shape = {"hidden": options.hidden, "attention": options.attention, "own_dropout": options.dropout}
     model = peft_memory.build(options.method, 0.0, targets, options.layers, **shape).train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=1e-4)
+    optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True)
     tokens = torch.arange(options.batch * options.length).reshape(options.batch, options.length)
     batch = {"input_ids": 5 + tokens * 7 % (peft_memory.VOCABULARY - 5), "labels": torch.arange(options.batch) % 2}
     forward = torch.compile(model) if options.compile else model
@@ -49,8 +49,9 @@ def main():
 
     for _ in range(2):
         step()
-    versions = f"torch {torch.__version__}, transformers {transformers.__version__}, peft {peft.__version__}"
-    print(json.dumps({"versions": versions, "threads": torch.get_num_threads()}), flush=True)
+    versions = f"torch {torch.__version__} ({torch.get_num_threads()} threads), transformers {transformers.__version__}, "
+    versions += f"peft {peft.__version__}"
+    print(json.dumps({"versions": versions}), flush=True)
     for line in sys.stdin:
         if line.strip() == "step":
             answer = step()

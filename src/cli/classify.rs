@@ -1,13 +1,13 @@
 //! `asym classify`: texts in, labels out.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use asym_tasks::{Answer, Answers, Example, Plan, Predictor, Target, Task};
+use asym_tasks::{Answer, Example, Predictor, Target, Task};
 use clap::Args;
 
-use super::{SourceArgs, adapted};
+use super::{SourceArgs, Trained};
 use crate::device;
 
 /// Options of `asym classify`.
@@ -31,7 +31,7 @@ pub struct ClassifyArgs {
     /// The task, which names the labels [default: that of the run that made the adapter, else the labels of config.json]
     #[arg(long)]
     task: Option<Task>,
-    /// Tokens of an example, special ones included [default: what the model can take, 512 at most]
+    /// Tokens of an example, special ones included [default: those of the run, else what the model can take, 512 at most]
     #[arg(long)]
     max_length: Option<usize>,
     /// Texts that pass the model at once
@@ -51,16 +51,17 @@ pub struct ClassifyArgs {
 /// A file that is missing, damaged or does not fit; a head that neither the checkpoint nor the adapter has.
 pub fn classify(args: &ClassifyArgs) -> Result<()> {
     let examples = texts(args)?;
-    let task = args.task.or_else(|| args.adapter.as_deref().and_then(task_of_run));
     let device = device::default_device()?;
-    let (base, model) =
-        adapted(&args.source, args.model.as_deref(), args.adapter.as_deref(), task.map(Task::outputs), &device)?;
-    let labels = match task.map(|task| task.row().answers) {
-        Some(Answers::Classes(names)) => names.iter().map(ToString::to_string).collect(),
-        Some(Answers::Score { .. }) => Vec::new(),
-        None => base.checkpoint.config().labels.clone(),
-    };
-    let max_length = args.max_length.unwrap_or(base.limits().positions.min(512));
+    let from = (args.model.as_deref(), args.adapter.as_deref());
+    let Trained { base, model, task, labels, max_length } =
+        Trained::load(&args.source, from, args.task, args.max_length, &device)?;
+    if let Some(task) = task
+        && let Some(wrong) = examples.iter().find(|example| example.second.is_some() != task.is_pair())
+    {
+        let expected =
+            if task.is_pair() { "pairs: give each --text its --pair" } else { "single texts, without --pair" };
+        bail!("{} asks about {expected} (text {} is not so)", task, wrong.line);
+    }
     let predictor = Predictor::new(&base, model, max_length, args.batch_size, &device)?;
     let started = std::time::Instant::now();
     let answers = predictor.answers(&examples, |done| progress(done, examples.len(), started))?;
@@ -68,12 +69,6 @@ pub fn classify(args: &ClassifyArgs) -> Result<()> {
         super::say(if args.json { json(example, answer, &labels) } else { line(example, answer, &labels) })?;
     }
     Ok(())
-}
-
-/// The task of the recipe that lies beside an adapter which a run left.
-fn task_of_run(adapter: &Path) -> Option<Task> {
-    let plan = Plan::read(&adapter.parent()?.join("recipe.toml"), &[]).ok()?;
-    plan.tasks.first().copied()
 }
 
 fn texts(args: &ClassifyArgs) -> Result<Vec<Example>> {

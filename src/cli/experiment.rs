@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use asym_tasks::recipe::{Grouping, Recipe, Tuning};
-use asym_tasks::{Experiment, Method, Origin, Prepared, Session, StopSignal, Task};
+use asym_tasks::{Experiment, Method, Task};
 use clap::Parser;
 
 use super::SourceArgs;
-use super::run::{line, next_free};
-use crate::device;
+use super::run::{execute, next_free};
 
 /// A table of fine-tuning methods: a row each, mean and standard deviation over seeds.
 ///
@@ -117,33 +116,10 @@ impl ExperimentArgs {
     ///
     /// Everything that the library refuses.
     pub fn run(self, task: Task) -> Result<()> {
-        asym_tasks::memory::keep_pages();
-        let device = device::default_device()?;
-        let base = self.source.base(self.model.as_deref())?;
-        let split = self.source.split(task, self.data.as_deref())?;
-        let origin = Origin { model: self.model.clone(), data: self.data.clone() };
+        let (source, model, data) = (self.source.clone(), self.model.clone(), self.data.clone());
         let experiment = self.experiment(task)?;
-        let data = Prepared::new(task, &split, &base, experiment.recipe.max_length)?;
-        let runs = experiment.output.display();
-        eprintln!("{}; model: {}; runs: {runs}", super::describe(task, &split), base.name());
-        let stop = StopSignal::on_ctrl_c();
-        let session = Session { base: &base, data: &data, device: &device, stop: &stop, origin };
-        let started = session.start(&experiment.recipe)?;
-        if !started.0.initialised.is_empty() {
-            eprintln!(
-                "drawn anew for each seed, since the checkpoint lacks them: {}",
-                started.0.initialised.join(", ")
-            );
-        }
-        drop(started);
-
-        let report = experiment.run(&session, |run| eprintln!("{}", line(run)))?;
-        super::say(report)?;
-        if stop.requested() {
-            // An error, so that a script does not take a part of the table for the whole.
-            bail!("stopped early; --resume --output {} makes the missing runs", experiment.output.display());
-        }
-        Ok(())
+        let output = experiment.output.clone();
+        execute(&source, model.as_deref(), data.as_deref(), &[experiment], &output)
     }
 
     fn experiment(self, task: Task) -> Result<Experiment> {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use asym_core::{load_adapter, train_only};
 use clap::Args;
 
-use super::{Location, SourceArgs};
+use super::{SourceArgs, locate};
 use crate::device;
 
 /// Options of `asym inspect`.
@@ -32,7 +32,7 @@ pub struct InspectArgs {
 /// A file that is missing, damaged or does not fit.
 pub fn inspect(args: &InspectArgs) -> Result<()> {
     let device = device::default_device()?;
-    let checkpoint = Location::find(&args.source, args.model.as_deref(), args.adapter.as_deref())?.checkpoint()?;
+    let checkpoint = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?.checkpoint()?;
     let loaded = checkpoint.sequence_classifier(args.num_labels, 0, &device)?;
     let naming = loaded.model.naming();
     let model = match &args.adapter {

@@ -17,70 +17,45 @@ pub use inspect::{InspectArgs, inspect};
 pub use predict::{PredictArgs, predict};
 pub use pretrain::{PretrainArgs, pretrain};
 pub use run::{RunArgs, run};
+use source::Location;
 pub use source::SourceArgs;
 pub use submit::{SubmitArgs, submit};
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use asym_core::{AdapterError, load_adapter};
 use asym_models::{Checkpoint, SequenceClassifier};
-use asym_tasks::{Base, Split, Task};
+use asym_tasks::{Base, Plan, Split, Task};
 use burn::tensor::Device;
 
 use crate::embedded;
 
-/// Where a base model is.
-enum Location {
-    /// Compiled in.
-    Embedded,
-    /// A folder, and what it is called in messages and in adapters.
-    Folder { name: String, path: PathBuf },
+/// The model given, else the one that the adapter names.
+fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> Result<Location> {
+    match (model, adapter) {
+        (Some(model), _) => source.model(Some(model)),
+        (None, Some(adapter)) => match asym_core::base_model(adapter) {
+            Ok(Some(path)) => Ok(Location::Folder { name: path.display().to_string(), path }),
+            Ok(None) => bail!("{}: names no base model; give its folder with --model", adapter.display()),
+            Err(AdapterError::BaseModel { name, .. })
+                if name == embedded::NAME || asym_tasks::hub::looks_like_repo(&name) =>
+            {
+                source.model(Some(&name))
+            }
+            Err(error) => Err(error.into()),
+        },
+        (None, None) => bail!("give a --model, or an --adapter that names its base"),
+    }
 }
 
-impl Location {
-    /// The model given, else the one that the adapter names.
-    fn find(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> Result<Self> {
-        let of = |name: String| match name == embedded::NAME {
-            true => Ok(Self::Embedded),
-            false => Ok(Self::Folder { path: source.model_folder(&name)?, name }),
-        };
-        match (model, adapter) {
-            (Some(model), _) => of(model.to_string()),
-            (None, Some(adapter)) => match asym_core::base_model(adapter) {
-                Ok(Some(path)) => Ok(Self::Folder { name: path.display().to_string(), path }),
-                Ok(None) => bail!("{}: names no base model; give its folder with --model", adapter.display()),
-                Err(AdapterError::BaseModel { name, .. })
-                    if name == embedded::NAME || asym_tasks::hub::looks_like_repo(&name) =>
-                {
-                    of(name)
-                }
-                Err(error) => Err(error.into()),
-            },
-            (None, None) => bail!("give a --model, or an --adapter that names its base"),
-        }
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Self::Embedded => embedded::NAME,
-            Self::Folder { name, .. } => name,
-        }
-    }
-
-    fn checkpoint(&self) -> Result<Checkpoint> {
-        match self {
-            Self::Embedded => Ok(embedded::roberta_mini()?.checkpoint),
-            Self::Folder { path, .. } => Ok(Checkpoint::open(path)?),
-        }
-    }
-
-    fn base(&self) -> Result<Base> {
-        match self {
-            Self::Embedded => Ok(embedded::roberta_mini()?),
-            Self::Folder { name, path } => Ok(Base::open(path)?.named(name)),
-        }
+/// The recipe of the run that left this adapter or model: it lies beside it. None where it was no run.
+fn run_beside(folder: &Path) -> Result<Option<Plan>> {
+    let Ok(folder) = folder.canonicalize() else { return Ok(None) };
+    match folder.parent().map(|parent| parent.join("recipe.toml")).filter(|path| path.is_file()) {
+        Some(path) => Ok(Some(Plan::read(&path, &[])?)),
+        None => Ok(None),
     }
 }
 
@@ -114,17 +89,51 @@ fn classifier(
     Ok(model)
 }
 
-/// A classifier and what it was made from, for texts.
-fn adapted(
-    source: &SourceArgs,
-    model: Option<&str>,
-    adapter: Option<&Path>,
-    outputs: Option<usize>,
-    device: &Device,
-) -> Result<(Base, SequenceClassifier)> {
-    let base = Location::find(source, model, adapter)?.base()?;
-    let model = classifier(base.name(), &base.checkpoint, adapter, outputs, device)?;
-    Ok((base, model))
+/// A classifier for texts, with what it was made from and what its outputs mean.
+struct Trained {
+    base: Base,
+    model: SequenceClassifier,
+    /// The task, where somebody said or the run's recipe says so.
+    task: Option<Task>,
+    /// The names of the classes, by outputs; none where a score is given.
+    labels: Vec<String>,
+    /// Tokens of an example, special ones included.
+    max_length: usize,
+}
+
+impl Trained {
+    /// The task and the length are those given, else those of the run that left adapter or model.
+    fn load(
+        source: &SourceArgs,
+        (model, adapter): (Option<&str>, Option<&Path>),
+        task: Option<Task>,
+        max_length: Option<usize>,
+        device: &Device,
+    ) -> Result<Self> {
+        let run = adapter.or(model.map(Path::new)).map(run_beside).transpose()?.flatten();
+        let run_task = run.as_ref().and_then(|run| run.tasks.first().copied());
+        if let (Some(task), Some(other)) = (task, run_task.filter(|other| Some(*other) != task)) {
+            bail!("it was trained on {}, not on {}; give what was trained on the task", other.name(), task.name());
+        }
+        let task = task.or(run_task);
+        let base = locate(source, model, adapter)?.base()?;
+        let model = classifier(base.name(), &base.checkpoint, adapter, task.map(Task::outputs), device)?;
+        let own = &base.checkpoint.config().labels;
+        let labels = match task.map(|task| task.row().answers.names()) {
+            // The checkpoint's own head means what its configuration says.
+            Some(names) if adapter.is_none() && !own.iter().all(|label| label.starts_with("LABEL_")) => {
+                if let Some(other) = own.iter().find(|label| !names.iter().any(|name| name.eq_ignore_ascii_case(label)))
+                {
+                    bail!("{}: label `{other}` is none of the task's: {}", base.name(), names.join(", "));
+                }
+                own.clone()
+            }
+            Some(names) => names.iter().map(ToString::to_string).collect(),
+            None => own.clone(),
+        };
+        let max_length = max_length.or(run.and_then(|run| run.max_length)).unwrap_or(base.limits().positions.min(512));
+        Ok(Self { base, model, task, labels, max_length })
+    }
 }
 
 /// What is said of a task's data before it is used.

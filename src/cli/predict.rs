@@ -7,7 +7,7 @@ use asym_models::{check_input, read_inputs, write_tensor};
 use burn::module::Module;
 use clap::Args;
 
-use super::{Location, SourceArgs};
+use super::{SourceArgs, locate};
 use crate::device;
 
 /// Options of `asym predict`.
@@ -45,7 +45,7 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
         bail!("{}: exists already; name another output file", args.output.display());
     }
     let device = device::default_device()?;
-    let location = Location::find(&args.source, args.model.as_deref(), args.adapter.as_deref())?;
+    let location = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?;
     let checkpoint = location.checkpoint()?;
     let input = read_inputs(&args.inputs, &device)?;
     check_input(&input, checkpoint.config()).with_context(|| args.inputs.display().to_string())?;

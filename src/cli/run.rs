@@ -33,31 +33,14 @@ pub struct RunArgs {
 ///
 /// Everything that the library refuses; nothing is trained before every task's data and settings were checked.
 pub fn run(args: &RunArgs) -> Result<()> {
-    asym_tasks::memory::keep_pages();
     let plan = Plan::read(&args.recipe, &args.changes)?;
-    plan.recipes().try_for_each(|recipe| recipe.validate())?;
     let name = args.recipe.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy());
     let output = args.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), &name));
     if output.exists() && !args.resume {
         bail!("{}: exists already; name another output folder, or give --resume", output.display());
     }
-    let device = device::default_device()?;
-    let base = args.source.base(plan.model.as_deref())?;
-    let prepare = |task: &Task| -> Result<Prepared> {
-        let split = args.source.split(*task, plan.data.as_deref())?;
-        let data = Prepared::new(*task, &split, &base, plan.recipe(*task, 0).max_length)?;
-        eprintln!("{}", super::describe(*task, &split));
-        Ok(data)
-    };
-    // All data is read and encoded now, so that the last task's cannot fail after hours of the others'.
-    let tasks: Vec<Prepared> = plan.tasks.iter().map(prepare).collect::<Result<_>>()?;
-    eprintln!("model: {}; runs: {}", base.name(), output.display());
-
-    let stop = StopSignal::on_ctrl_c();
-    let origin = Origin { model: plan.model.clone(), data: plan.data.clone() };
-    let session = |data| Session { base: &base, data, device: &device, stop: &stop, origin: origin.clone() };
-    let experiment = |task: Task| {
-        let recipe = plan.recipe(task, plan.seeds[0]);
+    let experiment = |task: &Task| {
+        let recipe = plan.recipe(*task, plan.seeds[0]);
         Experiment {
             full_learning_rate: recipe.learning_rate,
             methods: vec![Method { name: name.to_string(), tuning: plan.tuning.clone() }],
@@ -67,17 +50,64 @@ pub fn run(args: &RunArgs) -> Result<()> {
             recipe,
         }
     };
-    for data in &tasks {
-        experiment(data.task).check(&session(data))?;
+    let experiments: Vec<Experiment> = plan.tasks.iter().map(experiment).collect();
+    execute(&args.source, plan.model.as_deref(), plan.data.as_deref(), &experiments, &output)
+}
+
+/// Make the tables of experiments over one model, a task each, and print them as one.
+///
+/// What is cheap to refuse comes first, then the data, then the model, and all of it before the first step: the last
+/// task's files cannot fail after hours of the others' training.
+pub(super) fn execute(
+    source: &SourceArgs,
+    model: Option<&str>,
+    data: Option<&str>,
+    experiments: &[Experiment],
+    output: &Path,
+) -> Result<()> {
+    asym_tasks::memory::keep_pages();
+    experiments.iter().try_for_each(Experiment::validate)?;
+    let device = device::default_device()?;
+    let mut splits = Vec::new();
+    for experiment in experiments {
+        let task = experiment.recipe.task;
+        let (split, data) = source.split(task, data)?;
+        eprintln!("{}", super::describe(task, &split));
+        splits.push((split, data));
+    }
+    let location = source.model(model)?;
+    let base = location.base()?;
+    eprintln!("model: {}; runs: {}", base.name(), output.display());
+
+    let stop = StopSignal::on_ctrl_c();
+    let mut prepared = Vec::new();
+    for (experiment, (split, data)) in experiments.iter().zip(splits) {
+        let recipe = &experiment.recipe;
+        prepared.push((Prepared::new(recipe.task, &split, &base, recipe.max_length)?, data));
+    }
+    let session = |at: usize| {
+        let (data, name): &(Prepared, Option<String>) = &prepared[at];
+        let origin = Origin { model: location.pinned(), data: name.clone() };
+        Session { base: &base, data, device: &device, stop: &stop, origin }
+    };
+    for (at, experiment) in experiments.iter().enumerate() {
+        let drawn = experiment.check(&session(at))?;
+        if !drawn.is_empty() {
+            let task = experiment.recipe.task;
+            eprintln!("{task}: drawn anew for each seed, since the checkpoint lacks them: {}", drawn.join(", "));
+        }
     }
     let mut report = Report::default();
-    for data in &tasks {
-        report.append(experiment(data.task).run(&session(data), |run| eprintln!("{}", line(run)))?);
+    for (at, experiment) in experiments.iter().enumerate() {
+        report.append(experiment.run(&session(at), |run| eprintln!("{}", line(run)))?);
     }
-    super::say(report)?;
+    super::say(&report)?;
+    // Errors, so that a script does not take a part of the table for the whole.
     if stop.requested() {
-        // An error, so that a script does not take a part of the table for the whole.
         bail!("stopped early; --resume --output {} makes the missing runs", output.display());
+    }
+    if !report.failed.is_empty() {
+        bail!("{} of the runs came to nothing: see below the table", report.failed.len());
     }
     Ok(())
 }

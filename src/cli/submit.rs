@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use asym_tasks::glue::write_submission;
-use asym_tasks::{Predictor, Target, Task};
+use asym_tasks::{Answer, Predictor, Target, Task};
 use clap::Args;
 
 use super::classify::progress;
-use super::{SourceArgs, adapted};
+use super::{SourceArgs, Trained};
 use crate::device;
 
 /// Options of `asym submit`.
@@ -29,7 +29,7 @@ pub struct SubmitArgs {
     /// Folder for the files, such as MNLI-m.tsv; files of the same name there are refused
     #[arg(long)]
     output: PathBuf,
-    /// Tokens of an example, special ones included [default: the task's, or what the model can take]
+    /// Tokens of an example, special ones included [default: those of the run, else what the model can take, 512 at most]
     #[arg(long)]
     max_length: Option<usize>,
     /// Texts that pass the model at once
@@ -51,15 +51,24 @@ pub fn submit(args: &SubmitArgs) -> Result<()> {
     }
     let parts = args.source.tests(args.task, &args.data)?;
     let device = device::default_device()?;
-    let (base, model) =
-        adapted(&args.source, args.model.as_deref(), args.adapter.as_deref(), Some(args.task.outputs()), &device)?;
-    let max_length = args.max_length.unwrap_or(base.limits().positions.min(row.paper.max_length));
+    let from = (args.model.as_deref(), args.adapter.as_deref());
+    let Trained { base, model, labels, max_length, .. } =
+        Trained::load(&args.source, from, Some(args.task), args.max_length, &device)?;
+    // The model's order of the labels need not be the task's.
+    let names = row.answers.names();
+    let class = |own: usize| {
+        labels.get(own).and_then(|label| names.iter().position(|name| name.eq_ignore_ascii_case(label))).unwrap_or(own)
+    };
+    let target = |answer: Answer| match answer.target {
+        Target::Class(own) => Target::Class(class(own)),
+        other => other,
+    };
     let predictor = Predictor::new(&base, model, max_length, args.batch_size, &device)?;
     let mut answers: Vec<Vec<Target>> = Vec::new();
     for part in &parts {
         let started = std::time::Instant::now();
         let found = predictor.answers(&part.examples, |done| progress(done, part.examples.len(), started))?;
-        answers.push(found.into_iter().map(|answer| answer.target).collect());
+        answers.push(found.into_iter().map(target).collect());
     }
     for (path, part) in write_submission(args.task, &answers, &args.output)?.iter().zip(&parts) {
         super::say(format!("{}: {} answers to {}", path.display(), part.examples.len(), part.source))?;

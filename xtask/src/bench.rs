@@ -151,7 +151,7 @@ fn contestants(
         let mut command = Command::new(worker);
         command.arg("--serve");
         common(&mut command, method);
-        Contestant::start(name, &mut command)
+        Contestant::start(name, &mut command, true)
     };
     let mut contestants = vec![ours("asym", method)?];
     if method == "lora" {
@@ -168,7 +168,7 @@ fn contestants(
         }
         keeping_pages(&mut command);
         let compile = if compile { ", torch.compile" } else { "" };
-        contestants.push(Contestant::start(format!("PEFT, {attention} attention{compile}"), &mut command)?);
+        contestants.push(Contestant::start(format!("PEFT, {attention} attention{compile}"), &mut command, true)?);
     }
     Ok(contestants)
 }

@@ -308,6 +308,15 @@ impl SequenceClassifier {
         Self { backbone: Encoder::skeleton(config, device), head }
     }
 
+    /// The same with names for its labels, which [`save`](crate::save) writes; nothing changes where there are not as many
+    /// names as labels.
+    pub fn with_labels(mut self, names: &[&str]) -> Self {
+        if names.len() == self.backbone.config.num_labels() {
+            self.backbone.config.labels = names.iter().map(ToString::to_string).collect();
+        }
+        self
+    }
+
     /// The logits of each sequence.
     ///
     /// # Shapes

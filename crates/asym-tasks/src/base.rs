@@ -53,7 +53,7 @@ impl Base {
         })
     }
 
-    /// The same under another name, such as that on the Hub, which adapters then give as their base.
+    /// The same under another name, such as that on the Hub, which adapters then give as their base model.
     pub fn named(self, name: &str) -> Self {
         Self { name: name.to_string(), ..self }
     }

@@ -105,10 +105,22 @@ pub enum TaskError {
         column: String,
     },
 
+    /// A quote is opened and never closed, so that the rest of the file would be one cell.
+    #[error(
+        "{path}:{line}: a cell begins with a quote that nothing closes; write each \" of a text twice, or name the file as \
+        GLUE does (dev.tsv), whose quotes are text"
+    )]
+    OpenQuote {
+        /// The file.
+        path: String,
+        /// The line of the cell.
+        line: usize,
+    },
+
     /// A file is quoted as CSV, where GLUE's layout has none.
     #[error(
         "{path}:{line}: this file is quoted as CSV is (each \" written twice), and GLUE's .tsv files are not; \
-        give it the ending .csv and the Hub's name (train.csv, validation.csv), or write it without quoting"
+        write it without quoting, or as validation.csv and the like, with the columns of the Hub's data set"
     )]
     QuotedTsv {
         /// The file.
@@ -145,7 +157,7 @@ pub enum TaskError {
     },
 
     /// A row has too few columns, or so many that a tab must stand inside a sentence.
-    #[error("{path}:{line}: {expected} tab-separated columns expected, {found} found; repair or remove the line")]
+    #[error("{path}:{line}: {expected} columns expected, {found} found; repair or remove the line")]
     ColumnCount {
         /// The file.
         path: String,
@@ -341,6 +353,15 @@ pub enum TaskError {
         known: Vec<String>,
     },
 
+    /// Something is listed twice.
+    #[error("`{found}` stands twice in {field}; write it once")]
+    Repeated {
+        /// The list.
+        field: &'static str,
+        /// The item.
+        found: String,
+    },
+
     /// A change of a recipe that cannot be made.
     #[error(
         "`{found}` changes no recipe; write key=value, with dots into tables, as in epochs=3 or tuning.adapter.rank=4"
@@ -348,6 +369,13 @@ pub enum TaskError {
     Override {
         /// What was given.
         found: String,
+    },
+
+    /// A batch could not be made.
+    #[error("a batch could not be made: {source}")]
+    Input {
+        /// What the loader said.
+        source: Source,
     },
 
     /// What the Hub, or the way to it, refused.

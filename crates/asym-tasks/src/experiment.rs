@@ -6,7 +6,7 @@ use std::str::FromStr;
 use asym_core::{AdaLora, AdapterConfig, Dora, Ia3, Lora, Vera};
 
 use crate::error::TaskError;
-use crate::plan::Plan;
+use crate::plan::{Plan, once};
 use crate::recipe::{Recipe, Tuning};
 use crate::report::Report;
 use crate::run::{RunFolder, RunResult};
@@ -89,32 +89,47 @@ impl Experiment {
         Recipe { tuning: method.tuning.clone(), seed, learning_rate, ..self.recipe.clone() }
     }
 
-    /// Check every run of the table before the first one starts.
+    /// Check what can be checked without model and data.
     ///
     /// # Errors
     ///
-    /// What any run's recipe, model or adapter would be refused for, and an `output` that exists unless it is resumed.
-    pub fn check(&self, session: &Session<'_>) -> Result<(), TaskError> {
+    /// What any run's recipe would be refused for, a method or seed that is listed twice, and an `output` that exists
+    /// unless it is resumed.
+    pub fn validate(&self) -> Result<(), TaskError> {
         if self.output.exists() && !self.resume {
             return Err(TaskError::OutputExists { path: self.output.clone() });
         }
-        for method in &self.methods {
-            let recipe = self.recipe(method, self.seeds.first().copied().unwrap_or_default());
-            session.check(&recipe)?;
-        }
-        Ok(())
+        once("methods", self.methods.iter().map(|method| &method.name))?;
+        once("seeds", &self.seeds)?;
+        self.methods.iter().try_for_each(|method| self.recipe(method, 0).validate())
     }
 
-    /// Make all runs, seed by seed, so that an interrupted table has every row. `seen` gets each result as it comes.
+    /// Check every run of the table before the first one starts. Returns the parameters that the checkpoint lacks.
     ///
     /// # Errors
     ///
-    /// What [`check`](Self::check) and [`Session::run`] refuse. Runs that were finished stay in their folders.
+    /// As [`validate`](Self::validate), and what any run's model or adapter would be refused for.
+    pub fn check(&self, session: &Session<'_>) -> Result<Vec<String>, TaskError> {
+        self.validate()?;
+        let mut drawn = Vec::new();
+        for method in &self.methods {
+            let recipe = self.recipe(method, self.seeds.first().copied().unwrap_or_default());
+            drawn = session.check(&recipe)?;
+        }
+        Ok(drawn)
+    }
+
+    /// Make all runs, seed by seed, so that an interrupted table has every row. `seen` gets each result as it comes. A run
+    /// whose loss is not finite is left out of the table, which says so, and the others go on.
+    ///
+    /// # Errors
+    ///
+    /// What [`Session::run`] refuses; [`check`](Self::check) finds it beforehand. Runs that were finished stay in their
+    /// folders.
     pub fn run(&self, session: &Session<'_>, mut seen: impl FnMut(&RunResult)) -> Result<Report, TaskError> {
-        self.check(session)?;
         let mut report = Report::new(self.recipe.task, self.methods.iter().map(|method| &method.tuning));
         let count = self.methods.len() * self.seeds.len();
-        let mut number = 0;
+        let (mut number, mut failed) = (0, Vec::new());
         for &seed in &self.seeds {
             for (row, method) in report.rows_mut().iter_mut().zip(&self.methods) {
                 if session.stop.requested() {
@@ -127,7 +142,13 @@ impl Experiment {
                     Some(result) => result,
                     None => {
                         let label = format!("[{number}/{count}] {} {} seed {seed}", recipe.task, method.name);
-                        session.run(&recipe, &label, Some(&folder))?
+                        match session.run(&recipe, &label, Some(&folder)) {
+                            Err(error @ TaskError::NonFiniteLoss { .. }) => {
+                                failed.push(format!("{} {} seed {seed}: {error}", recipe.task, method.name));
+                                continue;
+                            }
+                            result => result?,
+                        }
                     }
                 };
                 seen(&result);
@@ -136,6 +157,7 @@ impl Experiment {
                 }
             }
         }
+        report.failed = failed;
         Ok(report)
     }
 
@@ -147,12 +169,14 @@ impl Experiment {
         let result = RunFolder::finished(folder, plan);
         if result.is_none() {
             // Moved, not removed: it may hold hours of somebody's work under another recipe.
-            let mut aside = folder.as_os_str().to_owned();
-            aside.push(".unfinished");
-            let aside = PathBuf::from(aside);
-            if aside.exists() {
-                return Err(TaskError::OutputExists { path: aside });
-            }
+            let aside = (1..)
+                .map(|number| {
+                    let mut aside = folder.as_os_str().to_owned();
+                    aside.push(format!(".unfinished-{number}"));
+                    PathBuf::from(aside)
+                })
+                .find(|aside| !aside.exists())
+                .unwrap_or_default();
             std::fs::rename(folder, &aside).map_err(|source| TaskError::Io { path: folder.to_path_buf(), source })?;
         }
         Ok(result)

@@ -200,6 +200,11 @@ impl Task {
         files::read_tests(self, folder)
     }
 
+    /// Whether an example is a pair of texts.
+    pub fn is_pair(self) -> bool {
+        self.row().layouts.iter().any(Layout::is_pair)
+    }
+
     /// Whether `path`, a file of the Hub's data set of GLUE, belongs to this task.
     pub fn is_hub_file(self, path: &str) -> bool {
         path.strip_prefix(self.name()).is_some_and(|rest| rest.starts_with('/') && rest.ends_with(".parquet"))

@@ -87,7 +87,7 @@ impl Plan {
     }
 
     /// The plan in `text`, which errors call `path`, after `changes` of the form `key=value`. A key within a table has
-    /// dots, as in `tuning.adapter.rank=4`. A value is TOML, or else a string; lists may be written with commas alone.
+    /// dots, as in `tuning.adapter.rank=4`. A value is TOML, or else a string; `tasks` and `seeds` may be written with commas alone.
     ///
     /// # Errors
     ///
@@ -104,6 +104,8 @@ impl Plan {
                 return Err(TaskError::Setting { field, found: 0.0, expected: "at least one" });
             }
         }
+        once("tasks", plan.tasks.iter().map(|task| task.name()))?;
+        once("seeds", &plan.seeds)?;
         Ok(plan)
     }
 
@@ -129,8 +131,8 @@ impl Plan {
         }
     }
 
-    /// How `task` is trained where the plan does not say: as the paper does, or, where model or data are those that are
-    /// compiled in, as a few minutes allow.
+    /// How `task` is trained where the plan does not say: as the paper does, or, with the embedded checkpoint, as a few
+    /// minutes allow.
     pub fn settings(&self, task: Task) -> Settings {
         if self.model.is_some() { task.row().paper } else { task.mini() }
     }
@@ -164,6 +166,17 @@ impl Plan {
     pub fn recipes(&self) -> impl Iterator<Item = Recipe> {
         self.tasks.iter().flat_map(|task| self.seeds.iter().map(|seed| self.recipe(*task, *seed)))
     }
+}
+
+/// Refuse what is listed twice: its second run would find the first one's folder.
+pub(crate) fn once<T: ToString>(field: &'static str, items: impl IntoIterator<Item = T>) -> Result<(), TaskError> {
+    let mut seen = std::collections::HashSet::new();
+    for item in items.into_iter().map(|item| item.to_string()) {
+        if !seen.insert(item.clone()) {
+            return Err(TaskError::Repeated { field, found: item });
+        }
+    }
+    Ok(())
 }
 
 /// What serde refused, with the known name that an unknown one comes nearest to.
@@ -299,6 +312,9 @@ targets = ["query", "value"]
         let error = parse(TEXT, &["epochs=many"]).unwrap_err();
         assert!(error.to_string().contains("many"), "{error}");
         assert!(matches!(parse(TEXT, &["seeds=[]"]), Err(TaskError::Setting { field: "seeds", .. })));
+        for twice in ["seeds=1,2,1", "tasks=rte,rte"] {
+            assert!(matches!(parse(TEXT, &[twice]), Err(TaskError::Repeated { .. })), "{twice}");
+        }
         assert!(parse("seeds = [1]", &[]).unwrap_err().to_string().contains("tasks"));
     }
 

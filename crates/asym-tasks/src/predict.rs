@@ -53,7 +53,7 @@ impl<'a> Predictor<'a> {
     ///
     /// # Errors
     ///
-    /// A text that cannot be encoded.
+    /// A text that cannot be encoded, a batch that cannot be made.
     pub fn answers(&self, examples: &[Example], mut passed: impl FnMut(usize)) -> Result<Vec<Answer>, TaskError> {
         let encoded = self.base.tokenizer.encode_all(examples, self.max_length)?;
         let padding = Padding::from(&self.base.limits());
@@ -61,7 +61,9 @@ impl<'a> Predictor<'a> {
         let loader = Loader::new(encoded, self.batch_size, Order::ByLength, padding, self.device)?;
         let mut found: Vec<Option<Answer>> = vec![None; examples.len()];
         let mut done = 0;
-        for batch in loader.epoch(0).flatten() {
+        for batch in loader.epoch(0) {
+            // Batches of what is in memory do not fail; the type is burn-train's.
+            let batch = batch.map_err(|error| TaskError::Input { source: Box::new(error) })?;
             let logits = self.trainee.logits(&batch); // [batch, outputs]
             let [_, outputs] = logits.dims();
             let probabilities: Vec<f32> = match outputs {

@@ -32,11 +32,9 @@ pub enum Grouping {
     None,
 }
 
-/// One fine-tuning run, without the model and the data it is pointed at.
-///
-/// Defaults are those of the LoRA scripts for GLUE where the paper gives none.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// One fine-tuning run, without the model and the data it is pointed at, and with nothing left open: a
+/// [`Plan`](crate::Plan) is what files hold.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// The task.
     pub task: Task,
@@ -47,44 +45,25 @@ pub struct Recipe {
     /// Examples that pass the model at once.
     pub batch_size: usize,
     /// Batches whose gradients make one step.
-    #[serde(default = "one")]
     pub accumulation: usize,
     /// The learning rate at the end of the warm-up.
     pub learning_rate: f64,
     /// The part of all steps over which the learning rate rises from 0; it falls linearly to 0 over the rest.
-    #[serde(default = "default_warmup")]
     pub warmup: f64,
     /// AdamW's decoupled weight decay, on everything that is trained.
-    #[serde(default = "default_weight_decay")]
     pub weight_decay: f64,
     /// LoRA+: the learning rate of every factor B, and of every trained vector, over that of the rest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub b_learning_rate_ratio: Option<f64>,
     /// LoRA-FA: project the gradient of B, where A is frozen, onto what A passes.
-    #[serde(default)]
     pub projected_gradient: bool,
     /// Scale the gradient down to this norm, taken over all parameters, where it is longer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_gradient_norm: Option<f64>,
     /// Tokens of an example, special ones included; what is longer is cut.
     pub max_length: usize,
     /// The order of the training examples.
-    #[serde(default)]
     pub grouping: Grouping,
-    /// What is trained. Last, since TOML wants tables behind values.
+    /// What is trained.
     pub tuning: Tuning,
-}
-
-const fn one() -> usize {
-    1
-}
-
-const fn default_warmup() -> f64 {
-    0.06
-}
-
-const fn default_weight_decay() -> f64 {
-    0.01
 }
 
 impl Recipe {

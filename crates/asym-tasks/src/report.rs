@@ -14,6 +14,8 @@ use crate::run::RunResult;
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     rows: Vec<Row>,
+    /// Runs that came to nothing, and why.
+    pub failed: Vec<String>,
 }
 
 /// One method on one task, and its runs.
@@ -44,7 +46,7 @@ impl Report {
     /// A table of `task`, with a row per method and no run yet.
     pub fn new<'a>(task: Task, methods: impl IntoIterator<Item = &'a Tuning>) -> Self {
         let row = |tuning: &Tuning| Row { task, tuning: tuning.clone(), runs: Vec::new() };
-        Self { rows: methods.into_iter().map(row).collect() }
+        Self { rows: methods.into_iter().map(row).collect(), failed: Vec::new() }
     }
 
     /// The rows, in the order of the methods.
@@ -59,6 +61,7 @@ impl Report {
     /// Appends the rows of another table.
     pub fn append(&mut self, mut other: Self) {
         self.rows.append(&mut other.rows);
+        self.failed.append(&mut other.failed);
     }
 
     /// The scores that have a column each, where all rows are of one task.
@@ -95,7 +98,8 @@ impl fmt::Display for Report {
         for row in &self.rows {
             table.add_row(cells(row, columns.as_deref()));
         }
-        write!(f, "{table}")
+        write!(f, "{table}")?;
+        self.failed.iter().try_for_each(|failed| write!(f, "\n- left out: {failed}"))
     }
 }
 

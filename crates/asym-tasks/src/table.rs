@@ -1,6 +1,6 @@
 //! Files of labelled texts, whatever their format: GLUE's TSV, CSV, JSON lines, the Hub's Parquet.
 //!
-//! A format is one file below this one: it tells the [`Collector`] its columns once and then each row's cells, and knows
+//! A format is one file below this one: it tells the `Collector` its columns once and then each row's cells, and knows
 //! nothing of tasks.
 
 mod csv;
@@ -51,8 +51,13 @@ pub enum Target {
 /// What a task asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Answers {
-    /// One of these classes, by the names that GLUE's files give them. The Hub's files give their positions here.
-    Classes(&'static [&'static str]),
+    /// One of these classes. Files give a class by its name, by its spelling, or by its position here, as the Hub's do.
+    Classes {
+        /// What people and configurations call them; a class is an index into it.
+        names: &'static [&'static str],
+        /// How GLUE's files write them, in the same order.
+        spelt: &'static [&'static str],
+    },
     /// A number of this range, both ends included.
     Score {
         /// The least.
@@ -102,10 +107,18 @@ pub struct Reading {
 }
 
 impl Answers {
+    /// The names of the classes; none where a score is asked for.
+    pub fn names(&self) -> &'static [&'static str] {
+        match self {
+            Self::Classes { names, .. } => names,
+            Self::Score { .. } => &[],
+        }
+    }
+
     /// Outputs that a model needs: one per class, or one for a score.
     pub fn outputs(&self) -> usize {
         match self {
-            Self::Classes(names) => names.len(),
+            Self::Classes { names, .. } => names.len(),
             Self::Score { .. } => 1,
         }
     }
@@ -113,16 +126,20 @@ impl Answers {
     fn parse(&self, path: &str, line: usize, found: &str) -> Result<Target, TaskError> {
         let found = found.trim();
         match self {
-            Self::Classes(names) => names
+            Self::Classes { names, spelt } => names
                 .iter()
                 .position(|name| *name == found)
-                .or_else(|| found.parse().ok().filter(|class| *class < names.len()))
+                .or_else(|| spelt.iter().position(|name| *name == found))
+                // A column of numbers with a hole in it becomes one of floats in pandas: `1.0`.
+                .or_else(|| {
+                    found.parse::<f64>().ok().and_then(|number| (0..names.len()).find(|class| *class as f64 == number))
+                })
                 .map(Target::Class)
                 .ok_or_else(|| TaskError::UnknownLabel {
                     path: path.to_owned(),
                     line,
                     found: found.to_owned(),
-                    allowed: names,
+                    allowed: spelt,
                 }),
             Self::Score { least, most } => found
                 .parse::<f32>()

@@ -117,6 +117,21 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
+    /// Writes `tokenizer.json` into `folder`, as the tokenizer is used here: without padding or truncation of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::Io`], [`TaskError::UnreadableTokenizer`].
+    pub fn save(&self, folder: &Path) -> Result<(), TaskError> {
+        let path = folder.join("tokenizer.json");
+        let unreadable = |source| TaskError::UnreadableTokenizer { path: path.display().to_string(), source };
+        let text = self.inner.to_string(true).map_err(unreadable)?;
+        let part = folder.join("tokenizer.json.part");
+        std::fs::write(&part, text)
+            .and_then(|()| std::fs::rename(&part, &path))
+            .map_err(|source| TaskError::Io { path: path.clone(), source })
+    }
+
     /// Size of the vocabulary: one more than its largest id, so that a vocabulary with holes counts in full.
     pub fn vocab_size(&self) -> usize {
         self.largest().map_or(0, |(_, id)| id + 1)

@@ -18,12 +18,13 @@ pub(super) struct Contestant {
 }
 
 impl Contestant {
-    pub(super) fn start(name: impl Into<String>, command: &mut Command) -> Result<Self> {
+    pub(super) fn start(name: impl Into<String>, command: &mut Command, quiet: bool) -> Result<Self> {
         let name = name.into();
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            // A table needs quiet, and yet a wrong option must say what is wrong with it.
+            .stderr(if quiet { Stdio::null() } else { Stdio::inherit() })
             .spawn()
             .with_context(|| format!("{command:?}"))?;
         let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
@@ -32,7 +33,7 @@ impl Contestant {
         let answers = BufReader::new(answers);
         let mut contestant =
             Self { name, process, orders: Some(orders), answers, versions: String::new(), seconds: Vec::new() };
-        // Said when the model is made and warm.
+        // Said when it is ready to be measured.
         contestant.versions = contestant.answer()?["versions"].as_str().unwrap_or_default().to_string();
         Ok(contestant)
     }

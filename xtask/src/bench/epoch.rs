@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::contestant::{Contestant, build, keeping_pages, machine, median, range};
 
@@ -21,9 +21,9 @@ pub(crate) struct Options {
     /// Folder of MRPC's files
     #[arg(long)]
     data: PathBuf,
-    /// What is trained: b-only, lora or full
-    #[arg(long, value_delimiter = ',', default_value = "b-only")]
-    methods: Vec<String>,
+    /// What is trained
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "b-only")]
+    methods: Vec<Method>,
     /// Examples in a batch
     #[arg(long, default_value_t = 16)]
     batch: usize,
@@ -35,6 +35,26 @@ pub(crate) struct Options {
     output: Option<PathBuf>,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Method {
+    /// LoRA with A frozen
+    BOnly,
+    /// LoRA
+    Lora,
+    /// Every parameter
+    Full,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BOnly => "b-only",
+            Self::Lora => "lora",
+            Self::Full => "full",
+        }
+    }
+}
+
 /// What one contestant measured, a value per round.
 #[derive(Default)]
 struct Measured {
@@ -43,6 +63,7 @@ struct Measured {
     train: Vec<f64>,
     measure: Vec<f64>,
     input: Vec<f64>,
+    accuracy: Vec<f64>,
 }
 
 pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
@@ -55,12 +76,16 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
     writeln!(
         report,
         "| trained | program | load, s | epoch end to end, s | spread, s | asym is faster by | training, samples/s | \
-         measuring, samples/s | input, % of the time |\n|---|---|---:|---:|---:|---:|---:|---:|---:|"
+         measuring, samples/s | input, % of the time | accuracy % |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"
     )?;
     let mut versions: Vec<String> = Vec::new();
-    for method in &options.methods {
+    for method in options.methods.iter().map(|method| method.name()) {
         let mut contestants = contestants(options, &worker, root, method)?;
         let mut measured: Vec<Measured> = contestants.iter().map(|_| Measured::default()).collect();
+        // Reads the files once for all: the first to come should not wait for the disk.
+        for contestant in &mut contestants {
+            contestant.order("load")?;
+        }
         for round in 0..options.rounds {
             for (contestant, measured) in contestants.iter_mut().zip(&mut measured) {
                 eprintln!("{method}, round {} of {}: {}", round + 1, options.rounds, contestant.name);
@@ -68,6 +93,7 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
                 let epoch = contestant.order("epoch")?;
                 let number = |key: &str| epoch[key].as_f64().with_context(|| format!("{}: {key}", contestant.name));
                 measured.whole.push(number("seconds")?);
+                measured.accuracy.push(100.0 * number("accuracy")?);
                 measured.train.push(number("train_samples")? / number("train_seconds")?);
                 measured.measure.push(number("measure_samples")? / number("measure_seconds")?);
                 measured
@@ -83,7 +109,7 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
             let input = median(&of.input);
             writeln!(
                 report,
-                "| {method} | {} | {:.2} | {:.1} | {low:.1} to {high:.1} | {:.2} | {:.0} | {:.0} | {} |",
+                "| {method} | {} | {:.2} | {:.1} | {low:.1} to {high:.1} | {:.2} | {:.0} | {:.0} | {} | {:.1} |",
                 contestant.name,
                 median(&of.load),
                 median(&of.whole),
@@ -91,6 +117,7 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
                 median(&of.train),
                 median(&of.measure),
                 if input.is_nan() { "-".to_string() } else { format!("{input:.2}") },
+                median(&of.accuracy),
             )?;
             if !versions.contains(&contestant.versions) {
                 versions.push(contestant.versions.clone());
@@ -120,7 +147,7 @@ fn contestants(options: &Options, worker: &Path, root: &Path, method: &str) -> R
             if script.is_some() {
                 keeping_pages(&mut command);
             }
-            contestants.push(Contestant::start(format!("{name}, {order}"), &mut command)?);
+            contestants.push(Contestant::start(format!("{name}, {order}"), &mut command, false)?);
         }
     }
     Ok(contestants)

@@ -68,6 +68,10 @@ impl Layout {
         Self { skip_short_rows: true, ..self }
     }
 
+    pub(super) fn is_pair(&self) -> bool {
+        matches!(self.columns, Columns::Named { second: Some(_), .. })
+    }
+
     /// How a search for `names` is described.
     fn describe(&self, names: &[&str]) -> String {
         let names: Vec<String> = match self.naming {

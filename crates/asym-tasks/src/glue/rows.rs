@@ -31,12 +31,21 @@ const fn paper(epochs: usize, batch_size: usize, learning_rate: f64, max_length:
 }
 
 /// Files that were copied beside those of other tasks carry this name.
-const fn prefixed(columns: Columns) -> Layout {
-    Layout::files("glue_train.tsv", &["glue_dev.tsv"], columns, &["glue_test.tsv"], columns)
+const fn prefixed(columns: Columns, tests: Columns) -> Layout {
+    Layout::files("glue_train.tsv", &["glue_dev.tsv"], columns, &["glue_test.tsv"], tests)
 }
 
-const ENTAILMENT: Answers = Answers::Classes(&["entailment", "not_entailment"]);
-const BINARY: Answers = Answers::Classes(&["0", "1"]);
+/// Classes that GLUE's files write by their names.
+const fn named(names: &'static [&'static str]) -> Answers {
+    Answers::Classes { names, spelt: names }
+}
+
+/// Classes that they write as 0 and 1.
+const fn binary(names: &'static [&'static str]) -> Answers {
+    Answers::Classes { names, spelt: &["0", "1"] }
+}
+
+const ENTAILMENT: Answers = named(&["entailment", "not_entailment"]);
 
 /// Source, label, the linguists' mark, sentence.
 const COLA_COLUMNS: Columns = Columns::Positional { width: 4, first: 3, label: 1 };
@@ -44,13 +53,13 @@ const COLA_COLUMNS: Columns = Columns::Positional { width: 4, first: 3, label: 1
 pub(super) const COLA: TaskRow = TaskRow {
     name: "cola",
     title: "CoLA",
-    answers: BINARY,
+    answers: binary(&["unacceptable", "acceptable"]),
     headline: Metric::Matthews,
     further: &[Metric::Accuracy],
     parts: &[""],
     layouts: &[
         glue(COLA_COLUMNS, single("sentence", "label")),
-        prefixed(COLA_COLUMNS),
+        prefixed(COLA_COLUMNS, single("sentence", "label")),
         hub(single("sentence", "label")),
     ],
     submissions: &["CoLA.tsv"],
@@ -60,7 +69,7 @@ pub(super) const COLA: TaskRow = TaskRow {
 pub(super) const MNLI: TaskRow = TaskRow {
     name: "mnli",
     title: "MNLI",
-    answers: Answers::Classes(&["entailment", "neutral", "contradiction"]),
+    answers: named(&["entailment", "neutral", "contradiction"]),
     headline: Metric::Accuracy,
     further: &[],
     parts: &["matched", "mismatched"],
@@ -88,13 +97,13 @@ const MRPC_COLUMNS: Columns = pair("#1 String", "#2 String", "Quality");
 pub(super) const MRPC: TaskRow = TaskRow {
     name: "mrpc",
     title: "MRPC",
-    answers: BINARY,
+    answers: binary(&["not_equivalent", "equivalent"]),
     headline: Metric::Accuracy,
     further: &[Metric::F1],
     parts: &[""],
     layouts: &[
         glue(MRPC_COLUMNS, MRPC_COLUMNS),
-        prefixed(MRPC_COLUMNS),
+        prefixed(MRPC_COLUMNS, MRPC_COLUMNS),
         // The corpus as Microsoft ships it. GLUE's dev set was cut from its training file, so its test file, whose
         // labels are public, is what there is to measure on.
         Layout::files("msr_paraphrase_train.txt", &["msr_paraphrase_test.txt"], MRPC_COLUMNS, &[], MRPC_COLUMNS),
@@ -123,7 +132,7 @@ const QQP_COLUMNS: Columns = pair("question1", "question2", "is_duplicate");
 pub(super) const QQP: TaskRow = TaskRow {
     name: "qqp",
     title: "QQP",
-    answers: BINARY,
+    answers: binary(&["not_duplicate", "duplicate"]),
     headline: Metric::Accuracy,
     further: &[Metric::F1],
     parts: &[""],
@@ -155,7 +164,7 @@ const SST2_COLUMNS: Columns = single("sentence", "label");
 pub(super) const SST2: TaskRow = TaskRow {
     name: "sst2",
     title: "SST-2",
-    answers: BINARY,
+    answers: binary(&["negative", "positive"]),
     headline: Metric::Accuracy,
     further: &[],
     parts: &[""],

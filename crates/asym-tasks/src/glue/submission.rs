@@ -26,7 +26,9 @@ pub fn write_submission(task: Task, answers: &[Vec<Target>], folder: &Path) -> R
             let _ = writeln!(text, "{index}\t{}", spell(task.row().answers, *answer));
         }
         let path = folder.join(name);
-        std::fs::write(&path, text).map_err(io(&path))?;
+        let part = folder.join(format!("{name}.part"));
+        // In one step: half a file would pass for a whole one.
+        std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &path)).map_err(io(&path))?;
         written.push(path);
     }
     Ok(written)
@@ -35,8 +37,8 @@ pub fn write_submission(task: Task, answers: &[Vec<Target>], folder: &Path) -> R
 /// The answer as GLUE's files write it.
 pub(crate) fn spell(answers: Answers, answer: Target) -> String {
     match (answers, answer) {
-        (Answers::Classes(names), Target::Class(class)) => {
-            names.get(class).map_or_else(String::new, ToString::to_string)
+        (Answers::Classes { spelt, .. }, Target::Class(class)) => {
+            spelt.get(class).map_or_else(String::new, ToString::to_string)
         }
         // The server refuses what lies outside the scale.
         (Answers::Score { least, most }, Target::Score(score)) => format!("{:.3}", score.clamp(least, most)),

@@ -8,6 +8,9 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Task
     let header = text.lines().next().unwrap_or_default();
     // No task has a comma or a tab in a column's name.
     let delimiter = if header.contains('\t') { b'\t' } else { b',' };
+    if let Some(line) = Quotes::scan(text, delimiter).open {
+        return Err(TaskError::OpenQuote { path: collector.path.to_owned(), line });
+    }
     let mut reader =
         csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
     let path = collector.path;
@@ -28,4 +31,42 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Task
         collector.row(line, &cells)?;
     }
     Ok(())
+}
+
+/// How a text uses quotes.
+pub(super) struct Quotes {
+    /// Whether quotes surround whole cells or are doubled within them, and stand nowhere else.
+    pub(super) proper: bool,
+    /// The line of a cell whose quote is never closed.
+    pub(super) open: Option<usize>,
+    /// The line of the first doubled quote.
+    pub(super) doubled: Option<usize>,
+}
+
+impl Quotes {
+    /// Reads `text` as a CSV reader does.
+    pub(super) fn scan(text: &str, delimiter: u8) -> Self {
+        let mut quotes = Self { proper: true, open: None, doubled: None };
+        let (mut line, mut starts) = (1, true);
+        let mut bytes = text.bytes().peekable();
+        while let Some(byte) = bytes.next() {
+            match (byte, quotes.open) {
+                (b'"', Some(_)) if bytes.peek() == Some(&b'"') => {
+                    bytes.next();
+                    quotes.doubled.get_or_insert(line);
+                }
+                // The end of a cell, behind which nothing else may stand.
+                (b'"', Some(_)) => {
+                    quotes.open = None;
+                    quotes.proper &= bytes.peek().is_none_or(|next| [delimiter, b'\n', b'\r'].contains(next));
+                }
+                (b'"', None) if starts => quotes.open = Some(line),
+                (b'"', None) => quotes.proper = false,
+                _ => {}
+            }
+            line += usize::from(byte == b'\n');
+            starts = quotes.open.is_none() && (byte == delimiter || byte == b'\n');
+        }
+        quotes
+    }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 const PAIR: Columns = Columns::Named { first: "#1 String", second: Some("#2 String"), label: Some("Quality") };
 const SINGLE: Columns = Columns::Positional { width: 4, first: 3, label: 1 };
-const BINARY: Answers = Answers::Classes(&["0", "1"]);
+const BINARY: Answers = Answers::Classes { names: &["no", "yes"], spelt: &["0", "1"] };
 const HEADER: &str = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n";
 
 fn reading(format: Format, columns: Columns) -> Reading {
@@ -117,6 +117,10 @@ fn a_quoted_file_is_refused_as_glues_and_read_as_csv() {
     assert_eq!(parse("dev.tsv", QUOTED, reading(Format::Csv, HUB)).unwrap(), expected);
     let commas = QUOTED.replace('\t', ",");
     assert_eq!(parse("dev.csv", &commas, reading(Format::Csv, HUB)).unwrap(), expected);
+    // What a reader would take for one long cell.
+    let open = "sentence1,sentence2,label\na,b,1\nc,\"d,0\ne,f,1\n";
+    let error = parse("dev.csv", open, reading(Format::Csv, HUB)).unwrap_err();
+    assert!(matches!(error, TaskError::OpenQuote { line: 3, .. }), "{error:?}");
     // One lone quote shows that quotes are text.
     let text = format!("{HEADER}1\t1\t2\t\"a \"\"b\"\"\"\t\"c\n");
     assert_eq!(pairs(&text).unwrap(), [pair("\"a \"\"b\"\"\"", "\"c", 1, 2)]);
@@ -140,11 +144,12 @@ fn json_lines() {
 /// Positions of classes are what the Hub's files have in place of names.
 #[test]
 fn classes_by_name_or_by_position_and_scores_within_their_range() {
-    let classes = Answers::Classes(&["entailment", "not_entailment"]);
-    for (found, class) in [("entailment", 0), ("1", 1), (" not_entailment ", 1)] {
+    let names = &["entailment", "not_entailment"];
+    let classes = Answers::Classes { names, spelt: names };
+    for (found, class) in [("entailment", 0), ("1", 1), (" not_entailment ", 1), ("1.0", 1)] {
         assert_eq!(classes.parse("f", 1, found).unwrap(), Target::Class(class));
     }
-    for bad in ["2", "-1", "neutral", ""] {
+    for bad in ["2", "-1", "0.5", "NaN", "neutral", ""] {
         assert!(matches!(classes.parse("f", 1, bad), Err(TaskError::UnknownLabel { .. })), "{bad}");
     }
     let scores = Answers::Score { least: 0.0, most: 5.0 };

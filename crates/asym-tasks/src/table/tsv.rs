@@ -1,8 +1,9 @@
 //! Tab-separated files as GLUE ships them: no quoting, perhaps a header.
 
-use csv::StringRecord;
+use ::csv::StringRecord;
 
 use super::Collector;
+use super::csv::Quotes;
 use crate::error::TaskError;
 
 /// Reads `text`.
@@ -12,12 +13,12 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Task
     }
     // Quoting is off because a `"` is text here, often without its partner. Only a newline ends a row: a carriage
     // return before it is taken off below, any other belongs to its sentence.
-    let mut reader = csv::ReaderBuilder::new()
+    let mut reader = ::csv::ReaderBuilder::new()
         .delimiter(b'\t')
         .quoting(false)
         .has_headers(false)
         .flexible(true)
-        .terminator(csv::Terminator::Any(b'\n'))
+        .terminator(::csv::Terminator::Any(b'\n'))
         .from_reader(text.as_bytes());
     let mut columns: Option<(usize, Vec<usize>)> = None;
     let mut record = StringRecord::new();
@@ -71,26 +72,8 @@ fn cell(record: &StringRecord, position: usize) -> &str {
 /// A program that quotes writes each `"` of a text twice and puts the cell between quotes. Where every quote of a file can
 /// be read so, and at least one is doubled, quotes are marks and not text. GLUE's own files have lone quotes all over.
 fn quoted(text: &str) -> Option<usize> {
-    let mut evidence = None;
-    let (mut line, mut within, mut starts) = (1, false, true);
-    let mut bytes = text.bytes().peekable();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' if within && bytes.peek() == Some(&b'"') => {
-                bytes.next();
-                evidence.get_or_insert(line);
-            }
-            // The end of a cell, behind which nothing else may stand.
-            b'"' if within => match bytes.peek() {
-                None | Some(b'\t' | b'\n' | b'\r') => within = false,
-                Some(_) => return None,
-            },
-            b'"' if starts => within = true,
-            b'"' => return None,
-            _ => {}
-        }
-        line += usize::from(byte == b'\n');
-        starts = !within && matches!(byte, b'\t' | b'\n');
+    match Quotes::scan(text, b'\t') {
+        Quotes { proper: true, open: None, doubled } => doubled,
+        _ => None,
     }
-    if within { None } else { evidence }
 }

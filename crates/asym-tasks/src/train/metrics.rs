@@ -188,3 +188,30 @@ impl Numeric for ScoreMetric {
         NumericEntry::Final(self.score())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Batches are sorted by length, so that examples of both sets stand in each.
+    #[test]
+    fn a_score_counts_the_examples_of_its_set_alone() {
+        let metadata =
+            MetricMetadata { progress: burn::data::dataloader::Progress::new(0, 0, None), iteration: None, lr: None };
+        let class = |classes: &[usize]| classes.iter().map(|class| Target::Class(*class)).collect::<Vec<_>>();
+        // Set one is 0..3, of which two are right; set two is 3..5, of which none is.
+        let batches = [
+            Predictions { predicted: class(&[1, 0, 1]), right: class(&[1, 1, 0]), indices: vec![2, 4, 0] },
+            Predictions { predicted: class(&[0, 1]), right: class(&[1, 1]), indices: vec![3, 1] },
+        ];
+        for (members, expected) in [(0..3, 2.0 / 3.0), (3..5, 0.0), (0..5, 0.4)] {
+            let mut metric = ScoreMetric::new("accuracy".into(), metrics::Metric::Accuracy, members);
+            for batch in &batches {
+                assert!(metric.update(batch, &metadata).is_ok());
+            }
+            assert!((metric.score() - expected).abs() < 1e-12, "{}", metric.score());
+            metric.clear();
+            assert_eq!(metric.score(), 0.0);
+        }
+    }
+}

@@ -81,6 +81,7 @@ impl Session<'_> {
         let loaded = self.base.checkpoint.sequence_classifier(Some(outputs), recipe.seed, self.device)?;
         let naming = loaded.model.naming();
         let Loaded { model, initialised } = loaded;
+        let model = model.with_labels(self.data.task.row().answers.names());
         let (model, tuning) = match &recipe.tuning {
             Tuning::Full => (model, Tuning::Full),
             Tuning::Head => (train_only(model, &naming, &[HEAD.to_string()])?, Tuning::Head),
@@ -95,15 +96,17 @@ impl Session<'_> {
         Ok((Loaded { model, initialised }, tuning))
     }
 
-    /// Refuse what [`run`](Self::run) would refuse before training, on the plain device.
+    /// Refuse what [`run`](Self::run) would refuse before training, on the plain device. Returns the parameters that the
+    /// checkpoint lacks, which each run draws from its seed.
     ///
     /// # Errors
     ///
     /// As [`start`](Self::start), and settings of the recipe that do not fit its method or the number of its steps.
-    pub fn check(&self, recipe: &Recipe) -> Result<(), TaskError> {
+    pub fn check(&self, recipe: &Recipe) -> Result<Vec<String>, TaskError> {
         recipe.validate()?;
-        let (Loaded { model, .. }, tuning) = self.start(recipe)?;
-        Steering::new(recipe, tuning, &Trainee { model }, self.steps(recipe)).map(drop)
+        let (Loaded { model, initialised }, tuning) = self.start(recipe)?;
+        Steering::new(recipe, tuning, &Trainee { model }, self.steps(recipe))?;
+        Ok(initialised)
     }
 
     /// The recipe file that repeats a run of `recipe`.
@@ -223,7 +226,7 @@ impl Session<'_> {
 
     fn save(&self, folder: Option<&RunFolder>, seed: u64) -> Save {
         let Some(folder) = folder.cloned() else { return Arc::new(|_, _| Ok(())) };
-        let base = self.base.name().to_string();
+        let (base, tokenizer) = (self.base.name().to_string(), self.base.tokenizer.clone());
         Arc::new(move |trainee, tuning| {
             let model = &trainee.model;
             match tuning {
@@ -236,7 +239,11 @@ impl Session<'_> {
                     };
                     Ok(save_adapter(model, config, folder.adapter(), &options)?)
                 }
-                Tuning::Full | Tuning::Head => Ok(asym_models::save(model, folder.model(), FileDtype::F32)?),
+                Tuning::Full | Tuning::Head => {
+                    asym_models::save(model, folder.model(), FileDtype::F32)?;
+                    // Without it the folder answers no text.
+                    tokenizer.save(&folder.model())
+                }
             }
         })
     }

@@ -79,7 +79,9 @@ impl SupervisedLearningStrategy<Trainee> for FineTuning {
             let start = LearnerEvent::StartSplit { epoch_number: epoch, total_items: train.num_items() };
             interrupter.fail_on_error(events.process_train(start));
             let batches = &mut *train.iter();
+            let started = Instant::now();
             self.train_epoch(&mut learner, &mut steering, batches, &mut step, &mut events, &interrupter);
+            self.times.trained_for(started.elapsed());
             interrupter.fail_on_error(events.process_train(LearnerEvent::EndSplit(epoch)));
             if interrupter.should_stop() {
                 break;
@@ -88,7 +90,9 @@ impl SupervisedLearningStrategy<Trainee> for FineTuning {
 
             let start = LearnerEvent::StartSplit { epoch_number: epoch, total_items: dev.num_items() };
             interrupter.fail_on_error(events.process_valid(start));
+            let started = Instant::now();
             let complete = evaluate(&learner.model(), &mut *dev.iter(), &self.times, &mut events, &interrupter);
+            self.times.measured_for(started.elapsed());
             // A score over a part of the set would pass for one over the whole.
             if complete {
                 interrupter.fail_on_error(events.process_valid(LearnerEvent::EndSplit(epoch)));
@@ -165,7 +169,7 @@ impl FineTuning {
             learner.optimizer_step(gradients);
             steering.after_step(learner, *step);
             *step += 1;
-            self.times.trained(examples, started.elapsed(), input);
+            self.times.trained(examples, input);
 
             let output = StepOutput {
                 scalars: Scalars { loss, gradient_norm: Some(norm) },
@@ -202,7 +206,7 @@ fn evaluate(
         iteration += 1;
         let examples = batch.len();
         let output = InferenceStep::step(&model, batch);
-        times.measured(examples, started.elapsed(), input);
+        times.measured(examples, input);
         let item = TrainingItem::new(output, batches.progress(), Some(iteration), None);
         interrupter.fail_on_error(events.process_valid(LearnerEvent::ProcessedItem(item)));
         if interrupter.should_stop() {

@@ -1,6 +1,6 @@
 //! Where a run's time goes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Pace {
     /// Examples that passed.
     pub examples: usize,
-    /// Wall-clock seconds that they took, without what lies between epochs.
+    /// Wall-clock seconds that the loops over them took, logging included, saving and what else lies between not.
     pub seconds: f64,
     /// Seconds of that in which batches were put together and sent to the device.
     pub input_seconds: f64,
@@ -27,9 +27,8 @@ impl Pace {
         if self.seconds > 0.0 { self.input_seconds / self.seconds } else { 0.0 }
     }
 
-    fn add(&mut self, examples: usize, time: Duration, input: Duration) {
+    fn add(&mut self, examples: usize, input: Duration) {
         self.examples += examples;
-        self.seconds += time.as_secs_f64();
         self.input_seconds += input.as_secs_f64();
     }
 }
@@ -39,19 +38,35 @@ impl Pace {
 pub(super) struct Times(Arc<Mutex<(Pace, Pace)>>);
 
 impl Times {
-    pub(super) fn trained(&self, examples: usize, time: Duration, input: Duration) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.add(examples, time, input);
+    /// A batch was trained on, or several that made one step; putting them together took `input`.
+    pub(super) fn trained(&self, examples: usize, input: Duration) {
+        self.lock().0.add(examples, input);
     }
 
-    pub(super) fn measured(&self, examples: usize, time: Duration, input: Duration) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.add(examples, time, input);
+    /// A loop over the training set took as long.
+    pub(super) fn trained_for(&self, time: Duration) {
+        self.lock().0.seconds += time.as_secs_f64();
+    }
+
+    /// A batch was measured; putting it together took `input`.
+    pub(super) fn measured(&self, examples: usize, input: Duration) {
+        self.lock().1.add(examples, input);
+    }
+
+    /// A loop over the development sets took as long.
+    pub(super) fn measured_for(&self, time: Duration) {
+        self.lock().1.seconds += time.as_secs_f64();
     }
 
     pub(super) fn training(&self) -> Pace {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+        self.lock().0
     }
 
     pub(super) fn measuring(&self) -> Pace {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        self.lock().1
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Pace, Pace)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
