@@ -67,6 +67,8 @@ pub struct TaskRow {
     pub submissions: &'static [&'static str],
     /// How the paper trains it.
     pub paper: Settings,
+    /// Passes over the generated set that the embedded checkpoint needs.
+    pub mini_epochs: usize,
 }
 
 /// The settings of a run that differ from task to task.
@@ -172,7 +174,7 @@ impl Task {
     /// Settings for the embedded checkpoint and the generated sets: what a few minutes allow.
     pub fn mini(self) -> Settings {
         Settings {
-            epochs: 3,
+            epochs: self.row().mini_epochs,
             batch_size: 32,
             learning_rate: 3e-3,
             full_learning_rate: 5e-4,

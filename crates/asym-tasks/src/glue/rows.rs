@@ -64,6 +64,7 @@ pub(super) const COLA: TaskRow = TaskRow {
     ],
     submissions: &["CoLA.tsv"],
     paper: paper(20, 32, 3e-4, 128),
+    mini_epochs: 3,
 };
 
 pub(super) const MNLI: TaskRow = TaskRow {
@@ -90,6 +91,7 @@ pub(super) const MNLI: TaskRow = TaskRow {
     ],
     submissions: &["MNLI-m.tsv", "MNLI-mm.tsv"],
     paper: paper(10, 32, 3e-4, 128),
+    mini_epochs: 5,
 };
 
 const MRPC_COLUMNS: Columns = pair("#1 String", "#2 String", "Quality");
@@ -111,6 +113,7 @@ pub(super) const MRPC: TaskRow = TaskRow {
     ],
     submissions: &["MRPC.tsv"],
     paper: paper(20, 32, 3e-4, 512),
+    mini_epochs: 3,
 };
 
 const QNLI_COLUMNS: Columns = pair("question", "sentence", "label");
@@ -125,6 +128,7 @@ pub(super) const QNLI: TaskRow = TaskRow {
     layouts: &[glue(QNLI_COLUMNS, QNLI_COLUMNS), hub(QNLI_COLUMNS)],
     submissions: &["QNLI.tsv"],
     paper: paper(10, 32, 2e-4, 512),
+    mini_epochs: 5,
 };
 
 const QQP_COLUMNS: Columns = pair("question1", "question2", "is_duplicate");
@@ -143,6 +147,7 @@ pub(super) const QQP: TaskRow = TaskRow {
     ],
     submissions: &["QQP.tsv"],
     paper: paper(20, 32, 3e-4, 512),
+    mini_epochs: 3,
 };
 
 const RTE_COLUMNS: Columns = pair("sentence1", "sentence2", "label");
@@ -157,6 +162,7 @@ pub(super) const RTE: TaskRow = TaskRow {
     layouts: &[glue(RTE_COLUMNS, RTE_COLUMNS), hub(RTE_COLUMNS)],
     submissions: &["RTE.tsv"],
     paper: paper(20, 64, 4e-4, 512),
+    mini_epochs: 3,
 };
 
 const SST2_COLUMNS: Columns = single("sentence", "label");
@@ -171,6 +177,7 @@ pub(super) const SST2: TaskRow = TaskRow {
     layouts: &[glue(SST2_COLUMNS, SST2_COLUMNS), hub(SST2_COLUMNS)],
     submissions: &["SST-2.tsv"],
     paper: paper(10, 64, 4e-4, 512),
+    mini_epochs: 3,
 };
 
 pub(super) const STSB: TaskRow = TaskRow {
@@ -186,4 +193,5 @@ pub(super) const STSB: TaskRow = TaskRow {
     ],
     submissions: &["STS-B.tsv"],
     paper: paper(10, 32, 3e-4, 128),
+    mini_epochs: 5,
 };
