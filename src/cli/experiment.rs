@@ -123,7 +123,7 @@ impl ExperimentArgs {
     }
 
     fn experiment(self, task: Task) -> Result<Experiment> {
-        let defaults = if self.model.is_some() { task.row().paper } else { task.mini() };
+        let defaults = if self.model.is_some() { task.row().paper } else { task.row().mini };
         let methods: Vec<Method> =
             self.methods.iter().map(|name| Method::parse(name, self.rank)).collect::<Result<_, _>>()?;
         let recipe = Recipe {

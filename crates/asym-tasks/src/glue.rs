@@ -67,8 +67,8 @@ pub struct TaskRow {
     pub submissions: &'static [&'static str],
     /// How the paper trains it.
     pub paper: Settings,
-    /// Passes over the generated set that the embedded checkpoint needs.
-    pub mini_epochs: usize,
+    /// How the embedded checkpoint is trained on the generated set: what a few minutes allow.
+    pub mini: Settings,
 }
 
 /// The settings of a run that differ from task to task.
@@ -169,18 +169,6 @@ impl Task {
         let part = |metric| each.iter().enumerate().map(move |(at, name)| Score { metric, part: Some(at), name });
         let whole = self.metrics().map(|metric| Score { metric, part: None, name: "" });
         whole.chain(self.metrics().flat_map(part)).collect()
-    }
-
-    /// Settings for the embedded checkpoint and the generated sets: what a few minutes allow.
-    pub fn mini(self) -> Settings {
-        Settings {
-            epochs: self.row().mini_epochs,
-            batch_size: 32,
-            learning_rate: 3e-3,
-            full_learning_rate: 5e-4,
-            weight_decay: 0.01,
-            max_length: 64,
-        }
     }
 
     /// Reads training and development sets from a folder, or from the task's own folder below it, by the first layout

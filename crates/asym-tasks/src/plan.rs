@@ -134,7 +134,7 @@ impl Plan {
     /// How `task` is trained where the plan does not say: as the paper does, or, with the embedded checkpoint, as a few
     /// minutes allow.
     pub fn settings(&self, task: Task) -> Settings {
-        if self.model.is_some() { task.row().paper } else { task.mini() }
+        if self.model.is_some() { task.row().paper } else { task.row().mini }
     }
 
     /// The recipe of one run.
