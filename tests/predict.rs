@@ -113,7 +113,8 @@ fn an_adapter_finds_its_base_model() {
     assert!(difference(&read(&output)["logits"].f32(), &expected.f32()) < TOLERANCE);
 
     let lost = copy(&adapter, "predict-base-lost");
-    let inspect = |folder: &Path| asym([OsStr::new("inspect"), "--adapter".as_ref(), folder.as_os_str()]);
+    let inspect =
+        |folder: &Path| asym([OsStr::new("inspect"), "--offline".as_ref(), "--adapter".as_ref(), folder.as_os_str()]);
     for (base, part) in [(Some("somebody/some-model"), "somebody/some-model"), (None, "--model")] {
         edit_json(&lost.join("adapter_config.json"), |config| {
             config.insert("base_model_name_or_path".into(), serde_json::json!(base));

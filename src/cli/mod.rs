@@ -24,7 +24,7 @@ pub use submit::{SubmitArgs, submit};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use asym_core::{AdapterError, load_adapter};
 use asym_models::{Checkpoint, SequenceClassifier};
 use asym_tasks::{Base, Plan, Split, Task};
@@ -42,7 +42,9 @@ fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> R
             Err(AdapterError::BaseModel { name, .. })
                 if name == embedded::NAME || asym_tasks::hub::looks_like_repo(&name) =>
             {
-                source.model(Some(&name))
+                source
+                    .model(Some(&name))
+                    .with_context(|| format!("{}: its base model is {name}; --model names another", adapter.display()))
             }
             Err(error) => Err(error.into()),
         },
