@@ -197,6 +197,10 @@ mod parquet_files {
             matches!(&error, TaskError::MissingValue { line: 2, column, .. } if column == "sentence1"),
             "{error:?}"
         );
+        let error = read(&fixture("zstd.parquet"), reading(Format::Parquet, HUB)).unwrap_err();
+        assert!(matches!(error, TaskError::Parquet { .. }), "{error:?}");
+        let text = error.to_string().to_lowercase();
+        assert!(text.contains("zstd") && text.contains("snappy"), "{error}");
         for name in ["make_parquet.py", "metrics.json"] {
             let error = read(&fixture(name), reading(Format::Parquet, HUB)).unwrap_err();
             assert!(matches!(error, TaskError::Parquet { .. }), "{error:?}");
