@@ -1,14 +1,13 @@
 //! `asym table`, and the examples: a column of the paper's GLUE tables.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use asym_tasks::recipe::{Grouping, Recipe, Tuning};
 use asym_tasks::{Experiment, Method, Task};
 use clap::Parser;
 
-use super::SourceArgs;
-use super::run::{execute, next_free};
+use super::run::{RunsArgs, execute, next_free};
 
 /// A table of fine-tuning methods: a row each, mean and standard deviation over seeds.
 ///
@@ -69,14 +68,8 @@ pub struct ExperimentArgs {
     /// Shuffle without regard to length: more padding, as PyTorch's plain data loader
     #[arg(long)]
     no_grouping: bool,
-    /// Folder for the runs, which must be new [default: the next free runs/TASK-NUMBER]
-    #[arg(long)]
-    output: Option<PathBuf>,
-    /// Take finished runs in --output as they are and make the missing ones
-    #[arg(long, requires = "output")]
-    resume: bool,
     #[command(flatten)]
-    source: SourceArgs,
+    runs: RunsArgs,
 }
 
 /// Options of `asym table`: those of the examples, for any task.
@@ -116,7 +109,7 @@ impl ExperimentArgs {
     ///
     /// Everything that the library refuses.
     pub fn run(self, task: Task) -> Result<()> {
-        let (source, model, data) = (self.source.clone(), self.model.clone(), self.data.clone());
+        let (source, model, data) = (self.runs.source.clone(), self.model.clone(), self.data.clone());
         let experiment = self.experiment(task)?;
         let output = experiment.output.clone();
         execute(&source, model.as_deref(), data.as_deref(), &[experiment], &output)
@@ -142,14 +135,14 @@ impl ExperimentArgs {
             max_length: self.max_length.unwrap_or(defaults.max_length),
             grouping: if self.no_grouping { Grouping::None } else { Grouping::ByLength },
         };
-        let output = self.output.unwrap_or_else(|| next_free(Path::new("runs"), task.name()));
+        let output = self.runs.output.unwrap_or_else(|| next_free(Path::new("runs"), task.name()));
         Ok(Experiment {
             recipe,
             methods,
             seeds: self.seeds,
             full_learning_rate: self.full_learning_rate.unwrap_or(defaults.full_learning_rate),
             output,
-            resume: self.resume,
+            resume: self.runs.resume,
         })
     }
 }

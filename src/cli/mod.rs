@@ -16,7 +16,7 @@ pub use experiment::{ExperimentArgs, TableArgs, glue};
 pub use inspect::{InspectArgs, inspect};
 pub use predict::{PredictArgs, predict};
 pub use pretrain::{PretrainArgs, pretrain};
-pub use run::{RunArgs, run};
+pub use run::{RunArgs, RunsArgs, run};
 use source::Location;
 pub use source::SourceArgs;
 pub use submit::{SubmitArgs, submit};

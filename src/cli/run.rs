@@ -12,19 +12,26 @@ use crate::device;
 /// Options of `asym run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The recipe, such as recipes/mini/glue/lora-b-only-r8.toml
+    /// The recipe, such as recipes/mini/glue/b-only-orthonormal-r8.toml
     recipe: PathBuf,
     /// Changes of the recipe, such as tasks=rte,stsb seeds=1 epochs=3 tuning.adapter.rank=4
     #[arg(value_name = "KEY=VALUE")]
     changes: Vec<String>,
-    /// Folder for the runs, which must be new [default: the next free runs/RECIPE-NUMBER]
+    #[command(flatten)]
+    runs: RunsArgs,
+}
+
+/// Where runs go to, and where their model and data come from.
+#[derive(Clone, Debug, Args)]
+pub struct RunsArgs {
+    /// Folder for the runs, which must be new [default: the next free runs/NAME-NUMBER, by the recipe or the task]
     #[arg(long)]
-    output: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
     /// Take finished runs in --output as they are and make the missing ones
     #[arg(long, requires = "output")]
-    resume: bool,
+    pub(super) resume: bool,
     #[command(flatten)]
-    source: SourceArgs,
+    pub(super) source: SourceArgs,
 }
 
 /// Train each task of the recipe with each of its seeds, and print the table.
@@ -35,8 +42,8 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> Result<()> {
     let plan = Plan::read(&args.recipe, &args.changes)?;
     let name = args.recipe.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy());
-    let output = args.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), &name));
-    if output.exists() && !args.resume {
+    let output = args.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), &name));
+    if output.exists() && !args.runs.resume {
         bail!("{}: exists already; name another output folder, or give --resume", output.display());
     }
     let experiment = |task: &Task| {
@@ -46,12 +53,12 @@ pub fn run(args: &RunArgs) -> Result<()> {
             methods: vec![Method { name: name.to_string(), tuning: plan.tuning.clone() }],
             seeds: plan.seeds.clone(),
             output: output.join(task.name()),
-            resume: args.resume,
+            resume: args.runs.resume,
             recipe,
         }
     };
     let experiments: Vec<Experiment> = plan.tasks.iter().map(experiment).collect();
-    execute(&args.source, plan.model.as_deref(), plan.data.as_deref(), &experiments, &output)
+    execute(&args.runs.source, plan.model.as_deref(), plan.data.as_deref(), &experiments, &output)
 }
 
 /// Make the tables of experiments over one model, a task each, and print them as one.

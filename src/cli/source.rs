@@ -117,7 +117,7 @@ impl SourceArgs {
     /// A folder without the task's files, a file that cannot be read; what the Hub refuses.
     pub fn split(&self, task: Task, data: Option<&str>) -> Result<(Split, Option<String>)> {
         let Some(name) = data else { return Ok((generated(task, TASK_SEED), None)) };
-        let folder = self.data_folder(task, name)?;
+        let folder = self.data_folder(task, name, false)?;
         Ok((task.read(&folder)?, Some(pinned(name, &folder))))
     }
 
@@ -127,14 +127,14 @@ impl SourceArgs {
     ///
     /// As [`split`](Self::split).
     pub fn tests(&self, task: Task, data: &str) -> Result<Vec<Part>> {
-        Ok(task.read_tests(&self.data_folder(task, data)?)?)
+        Ok(task.read_tests(&self.data_folder(task, data, true)?)?)
     }
 
-    fn data_folder(&self, task: Task, name: &str) -> Result<PathBuf> {
+    fn data_folder(&self, task: Task, name: &str, tests: bool) -> Result<PathBuf> {
         if !is_on_hub(name)? {
             return Ok(PathBuf::from(name));
         }
-        let wanted = |path: &str| task.is_hub_file(path);
+        let wanted = |path: &str| task.is_hub_file(path, tests);
         let (folder, _) =
             self.hub()?.dataset(name, &wanted).with_context(|| format!("data of task {}", task.name()))?;
         Ok(folder)

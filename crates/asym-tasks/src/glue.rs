@@ -195,9 +195,11 @@ impl Task {
         self.row().layouts.iter().any(Layout::is_pair)
     }
 
-    /// Whether `path`, a file of the Hub's data set of GLUE, belongs to this task.
-    pub fn is_hub_file(self, path: &str) -> bool {
-        path.strip_prefix(self.name()).is_some_and(|rest| rest.starts_with('/') && rest.ends_with(".parquet"))
+    /// Whether `path`, a file of the Hub's data set of GLUE, belongs to this task: to its test sets, or to the others, so
+    /// that a run need not fetch tests.
+    pub fn is_hub_file(self, path: &str, tests: bool) -> bool {
+        let name = path.strip_prefix(self.name()).and_then(|rest| rest.strip_prefix('/'));
+        name.is_some_and(|name| name.ends_with(".parquet") && name.starts_with("test") == tests)
     }
 }
 

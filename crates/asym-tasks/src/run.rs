@@ -130,11 +130,15 @@ impl RunFolder {
     }
 
     fn write(&self, name: &str, data: &[u8]) -> Result<(), TaskError> {
-        let path = self.0.join(name);
-        let part = self.0.join(format!("{name}.part"));
-        // In one step, so that a killed run leaves no half a file that would pass for a finished one.
-        std::fs::write(&part, data)
-            .and_then(|()| std::fs::rename(&part, &path))
-            .map_err(|source| TaskError::Io { path, source })
+        write_whole(&self.0.join(name), data)
     }
+}
+
+/// Write a file in one step, so that whoever is killed leaves no half a file that would pass for a finished one.
+pub(crate) fn write_whole(path: &Path, data: &[u8]) -> Result<(), TaskError> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    std::fs::write(&part, data)
+        .and_then(|()| std::fs::rename(&part, path))
+        .map_err(|source| TaskError::Io { path: path.to_path_buf(), source })
 }

@@ -126,10 +126,7 @@ impl Tokenizer {
         let path = folder.join("tokenizer.json");
         let unreadable = |source| TaskError::UnreadableTokenizer { path: path.display().to_string(), source };
         let text = self.inner.to_string(true).map_err(unreadable)?;
-        let part = folder.join("tokenizer.json.part");
-        std::fs::write(&part, text)
-            .and_then(|()| std::fs::rename(&part, &path))
-            .map_err(|source| TaskError::Io { path: path.clone(), source })
+        crate::run::write_whole(&path, text.as_bytes())
     }
 
     /// Size of the vocabulary: one more than its largest id, so that a vocabulary with holes counts in full.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Task;
 use crate::error::TaskError;
+use crate::run::write_whole;
 use crate::table::{Answers, Target};
 
 /// Writes a submission file of `task` into `folder` for each of its test sets: a header, then the number of each row
@@ -14,11 +15,7 @@ use crate::table::{Answers, Target};
 ///
 /// What the system refuses.
 pub fn write_submission(task: Task, answers: &[Vec<Target>], folder: &Path) -> Result<Vec<PathBuf>, TaskError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| TaskError::Io { path, source }
-    };
-    std::fs::create_dir_all(folder).map_err(io(folder))?;
+    std::fs::create_dir_all(folder).map_err(|source| TaskError::Io { path: folder.to_owned(), source })?;
     let mut written = Vec::new();
     for (name, answers) in task.row().submissions.iter().zip(answers) {
         let mut text = String::from("index\tprediction\n");
@@ -26,9 +23,7 @@ pub fn write_submission(task: Task, answers: &[Vec<Target>], folder: &Path) -> R
             let _ = writeln!(text, "{index}\t{}", spell(task.row().answers, *answer));
         }
         let path = folder.join(name);
-        let part = folder.join(format!("{name}.part"));
-        // In one step: half a file would pass for a whole one.
-        std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &path)).map_err(io(&path))?;
+        write_whole(&path, text.as_bytes())?;
         written.push(path);
     }
     Ok(written)

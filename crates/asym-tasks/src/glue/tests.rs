@@ -127,9 +127,11 @@ fn test_sets_and_their_submission() {
 
 #[test]
 fn a_tasks_files_on_the_hub() {
-    assert!(Task::Sst2.is_hub_file("sst2/train-00000-of-00001.parquet"));
+    let test = "mnli/test_matched-00000-of-00001.parquet";
+    assert!(Task::Mnli.is_hub_file(test, true) && !Task::Mnli.is_hub_file(test, false));
+    assert!(Task::Sst2.is_hub_file("sst2/train-00000-of-00001.parquet", false));
     for other in ["sst2x/train.parquet", "README.md", "sst2/README.md", "mrpc/train-00000-of-00001.parquet"] {
-        assert!(!Task::Sst2.is_hub_file(other), "{other}");
+        assert!(!Task::Sst2.is_hub_file(other, false), "{other}");
     }
 }
 
