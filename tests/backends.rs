@@ -12,7 +12,7 @@ use asym::core::{
     AdaLora, AdaptedLinear, AdapterConfig, Dora, Ia3, Init, Lora, Method, Naming, SaveOptions, Vera, load_adapter,
     merge, save_adapter,
 };
-use asym::models::{EncoderConfig, EncoderInput, EncoderModel, Family, SequenceClassifier};
+use asym::models::{EncoderConfig, EncoderInput, PretrainedModel, Family, SequenceClassifier};
 use burn::module::{Module, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{DropoutConfig, LinearConfig};

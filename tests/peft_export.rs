@@ -76,7 +76,7 @@ fn an_adapter_that_was_written_is_read_as_it_was() {
         let checkpoint = Checkpoint::open(&base).unwrap();
         let plain = checkpoint.sequence_classifier(None, 0, &device).unwrap().model;
         let naming = plain.naming();
-        let input = read_inputs(base.join("inputs.safetensors"), &device).unwrap();
+        let input: asym::models::EncoderInput = read_inputs(base.join("inputs.safetensors"), &device).unwrap();
         for (name, config) in configs() {
             let config = named(config, family).save_whole(["classifier"]);
             // Drawn with every triplet, as in training.

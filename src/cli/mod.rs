@@ -120,7 +120,7 @@ impl Trained {
         let task = task.or(run_task);
         let base = locate(source, model, adapter)?.base()?;
         let model = classifier(base.name(), &base.checkpoint, adapter, task.map(Task::outputs), device)?;
-        let own = &base.checkpoint.config().labels;
+        let own = &base.config().labels;
         let labels = match task.map(|task| task.row().answers.names()) {
             // The checkpoint's own head means what its configuration says.
             Some(names) if adapter.is_none() && !own.iter().all(|label| label.starts_with("LABEL_")) => {

@@ -47,12 +47,12 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
     let device = device::default_device()?;
     let location = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?;
     let checkpoint = location.checkpoint()?;
-    let input = read_inputs(&args.inputs, &device)?;
-    check_input(&input, checkpoint.config()).with_context(|| args.inputs.display().to_string())?;
+    let input: asym_models::EncoderInput = read_inputs(&args.inputs, &device)?;
+    check_input(&input, checkpoint.encoder()?).with_context(|| args.inputs.display().to_string())?;
 
     if checkpoint.is_masked_language_model() && args.adapter.is_none() {
         let loaded = checkpoint.masked_language_model(0, &device)?;
-        write_tensor(&args.output, "logits", loaded.model.valid().forward(input))?;
+        write_tensor(&args.output, "logits", loaded.model.valid().forward(input).into_data())?;
         return Ok(());
     }
     let adapter = args.adapter.as_deref();
@@ -60,6 +60,6 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
     if args.merge {
         model = asym_core::merge(model);
     }
-    write_tensor(&args.output, "logits", model.valid().forward(input))?;
+    write_tensor(&args.output, "logits", model.valid().forward(input).into_data())?;
     Ok(())
 }

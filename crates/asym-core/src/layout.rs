@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, FloatDType, Tensor, TensorData};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -207,10 +207,37 @@ pub(crate) fn each<M: Module>(module: &M, naming: &Naming, visitor: &mut impl Ea
 pub fn replace<M: Module, E>(
     module: M,
     naming: &Naming,
+    value: impl FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
+) -> Result<M, E> {
+    replace_with(module, naming, None, value)
+}
+
+/// As [`replace`], with tensors of `dtype`. Each is converted by itself, so that a model never lies in memory twice.
+///
+/// # Errors
+///
+/// As [`replace`].
+///
+/// # Panics
+///
+/// As [`replace`].
+pub fn replace_as<M: Module, E>(
+    module: M,
+    naming: &Naming,
+    dtype: FloatDType,
+    value: impl FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
+) -> Result<M, E> {
+    replace_with(module, naming, Some(dtype), value)
+}
+
+fn replace_with<M: Module, E>(
+    module: M,
+    naming: &Naming,
+    dtype: Option<FloatDType>,
     mut value: impl FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
 ) -> Result<M, E> {
     let mut error = None;
-    let module = map(module, naming, |entry, _| match error.is_none().then(|| value(entry)) {
+    let module = map(module, naming, dtype, |entry, _| match error.is_none().then(|| value(entry)) {
         Some(Ok(values)) => values,
         Some(Err(first)) => {
             error = Some(first);
@@ -233,17 +260,20 @@ pub fn rewrite<M: Module>(
     wanted: impl Fn(&Entry) -> bool,
     mut value: impl FnMut(&Entry, Vec<f32>) -> Option<Vec<f32>>,
 ) -> M {
-    map(module, naming, |entry, read| wanted(entry).then(|| value(entry, read())).flatten())
+    map(module, naming, None, |entry, read| wanted(entry).then(|| value(entry, read())).flatten())
 }
 
 fn map<M: Module>(
     module: M,
     naming: &Naming,
+    dtype: Option<FloatDType>,
     value: impl FnMut(&Entry, &dyn Fn() -> Vec<f32>) -> Option<Vec<f32>>,
 ) -> M {
     struct Mapper<'a, F> {
         place: Place<'a>,
         value: F,
+        /// That of the device where none is given.
+        dtype: Option<FloatDType>,
         /// Tensors by name.
         shared: HashMap<String, Box<dyn Any>>,
     }
@@ -264,14 +294,18 @@ fn map<M: Module>(
             let Some(values) = (self.value)(&entry, &read) else { return param };
             assert_eq!(values.len(), entry.count(), "{}: number of values", entry.name);
             let data = TensorData::new(entry.loaded(values), param.lazy_shape());
-            let tensor = Tensor::from_data(data, &param.lazy_device());
+            let device = param.lazy_device();
+            let tensor = match self.dtype {
+                Some(dtype) => Tensor::from_data(data, (&device, DType::from(dtype))),
+                None => Tensor::from_data(data, &device),
+            };
             if entry.kind == Kind::Shared {
                 self.shared.insert(entry.name, Box::new(tensor.clone()));
             }
             param.transform_for_load(tensor, id)
         }
     }
-    module.map(&mut Mapper { place: Place::new(naming), value, shared: HashMap::new() })
+    module.map(&mut Mapper { place: Place::new(naming), value, dtype, shared: HashMap::new() })
 }
 
 /// Where a traversal stands.

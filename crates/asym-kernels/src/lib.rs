@@ -35,6 +35,8 @@ mod linear;
 mod low_rank;
 mod math;
 mod normal;
+mod pending;
+pub use pending::{Rotation, gated_silu, rms_norm, rotary};
 mod residual_norm;
 
 pub use attention::{Heads, attention};

@@ -3,16 +3,57 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use asym_kernels::gelu;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, activation};
 
-use crate::Activation;
+/// The activation between the two linear layers of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// x·Φ(x), exact: `gelu`.
+    Gelu,
+    /// GELU by its tanh approximation: `gelu_new` and `gelu_pytorch_tanh`.
+    GeluTanh,
+    /// max(x, 0): `relu`.
+    Relu,
+    /// x·σ(x): `silu` and `swish`.
+    Silu,
+    /// `tanh`.
+    Tanh,
+}
 
 impl Activation {
+    pub(crate) const SUPPORTED: &'static str = "`gelu`, `gelu_new`, `gelu_pytorch_tanh`, `relu`, `silu` or `tanh`";
+
+    /// The activation that transformers calls `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "gelu" => Self::Gelu,
+            "gelu_new" | "gelu_pytorch_tanh" => Self::GeluTanh,
+            "relu" => Self::Relu,
+            "silu" | "swish" => Self::Silu,
+            "tanh" => Self::Tanh,
+            _ => return None,
+        })
+    }
+
+    /// What transformers calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_new",
+            Self::Relu => "relu",
+            Self::Silu => "silu",
+            Self::Tanh => "tanh",
+        }
+    }
+
     /// Apply the activation, whatever the shape.
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Gelu => gelu(x),
             Self::GeluTanh => gelu_tanh(x),
+            Self::Relu => activation::relu(x),
+            Self::Silu => activation::silu(x),
+            Self::Tanh => x.tanh(),
         }
     }
 }

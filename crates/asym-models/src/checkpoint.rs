@@ -5,68 +5,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use asym_core::layout::{self, Entry};
-use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device, FloatDType};
 
-use crate::init::{self, draw};
-use crate::keys::{self, DROPPED_BUFFERS, ENCODER_MODULES, KeyTable, OLD_NORM_NAMES};
+use crate::init::draw;
+use crate::keys;
+use crate::roberta::{EncoderConfig, MaskedLanguageModel, SequenceClassifier};
 use crate::weights::{self, Stored};
-use crate::{EncoderConfig, Family, MaskedLanguageModel, ModelError, SequenceClassifier};
-
-/// A model of this crate: what loading and saving need to know of it.
-///
-/// Sealed: a checkpoint's keys are known for the models of this crate.
-pub trait EncoderModel: Module + sealed::Sealed {
-    /// A model of this configuration whose parameters wait for their values.
-    #[doc(hidden)]
-    fn skeleton(config: &EncoderConfig, device: &Device) -> Self;
-
-    /// What files call its parameters.
-    fn keys(family: Family) -> &'static KeyTable;
-
-    /// The configuration it was built from.
-    fn config(&self) -> &EncoderConfig;
-
-    /// A model drawn anew as transformers draws it, for training from nothing. Each parameter depends on `seed` and its
-    /// name alone, not on the backend.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError::Config`] where [`EncoderConfig::validate`] refuses.
-    fn init(config: &EncoderConfig, seed: u64, device: &Device) -> Result<Self, ModelError> {
-        init::init(config, seed, device)
-    }
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for crate::SequenceClassifier {}
-    impl Sealed for crate::MaskedLanguageModel {}
-}
-
-impl EncoderModel for SequenceClassifier {
-    fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
-        Self::skeleton(config, device)
-    }
-    fn keys(family: Family) -> &'static KeyTable {
-        KeyTable::classifier(family)
-    }
-    fn config(&self) -> &EncoderConfig {
-        self.config()
-    }
-}
-
-impl EncoderModel for MaskedLanguageModel {
-    fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
-        Self::skeleton(config, device)
-    }
-    fn keys(family: Family) -> &'static KeyTable {
-        KeyTable::masked_lm(family)
-    }
-    fn config(&self) -> &EncoderConfig {
-        self.config()
-    }
-}
+use crate::{Config, KeyTable, ModelConfig, ModelError, PretrainedModel};
 
 /// A model and what its checkpoint did not have.
 #[derive(Debug, Clone)]
@@ -81,7 +26,7 @@ pub struct Loaded<M> {
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     path: PathBuf,
-    config: EncoderConfig,
+    config: Config,
     tensors: BTreeMap<String, Stored>,
 }
 
@@ -93,7 +38,7 @@ impl Checkpoint {
     /// A missing file or shard, a configuration that asym cannot build, a file that is not valid safetensors.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ModelError> {
         let folder = folder.as_ref();
-        let config = EncoderConfig::read(&folder.join("config.json"))?;
+        let config = Config::read(&folder.join("config.json"))?;
         Ok(Self { path: folder.into(), config, tensors: weights::open_folder(folder)? })
     }
 
@@ -105,20 +50,50 @@ impl Checkpoint {
     /// As [`open`](Self::open).
     pub fn from_bytes(name: &str, config: &str, weights: impl Into<Cow<'static, [u8]>>) -> Result<Self, ModelError> {
         let path = PathBuf::from(name);
-        let config = EncoderConfig::parse(config, &path.join("config.json"))?;
+        let config = Config::parse(config, &path.join("config.json"))?;
         let tensors = weights::open_bytes(weights.into(), path.join("model.safetensors"))?;
         Ok(Self { path, config, tensors })
     }
 
     /// The configuration in `config.json`.
-    pub fn config(&self) -> &EncoderConfig {
+    pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The folder, or the name of what is compiled in.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The configuration of one family.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Family`] where it is another's.
+    pub fn config_of<C: ModelConfig>(&self) -> Result<&C, ModelError> {
+        C::of(&self.config).ok_or_else(|| ModelError::Family {
+            path: self.path.join("config.json"),
+            found: self.config.family(),
+        })
+    }
+
+    /// BERT's or RoBERTa's configuration.
+    ///
+    /// # Errors
+    ///
+    /// As [`config_of`](Self::config_of).
+    pub fn encoder(&self) -> Result<&EncoderConfig, ModelError> {
+        self.config_of()
+    }
+
+    /// Whether a tensor of the checkpoint lies in the module `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors.keys().any(|key| keys::within(key, name))
     }
 
     /// Whether this checkpoint is a masked language model: it has that head and no classifier's.
     pub fn is_masked_language_model(&self) -> bool {
-        let has = |head: &str| self.tensors.keys().any(|key| key.starts_with(head));
-        (has("lm_head.") || has("cls.predictions.")) && !has("classifier.")
+        (self.has("lm_head") || self.has("cls.predictions")) && !self.has("classifier")
     }
 
     /// A sequence classifier, with as many labels as the configuration says or `num_labels`.
@@ -127,30 +102,23 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// A key that is missing, unknown, there twice, or of another shape than the configuration says; a dtype that is not
-    /// one of floats; a value that is not finite.
+    /// As [`load`](Self::load).
     pub fn sequence_classifier(
         &self,
         num_labels: Option<usize>,
         seed: u64,
         device: &Device,
     ) -> Result<Loaded<SequenceClassifier>, ModelError> {
-        let mut config = self.config.clone();
-        if let Some(num_labels) = num_labels {
-            config = config.with_num_labels(num_labels);
-            config.validate(&self.path)?;
-        }
-        self.load(&config, seed, device)
+        self.load(num_labels, seed, device)
     }
 
     /// A masked language model; its head is drawn from `seed` where the checkpoint lacks it, and reported.
     ///
     /// # Errors
     ///
-    /// As [`sequence_classifier`](Self::sequence_classifier), and a configuration that does not tie the decoder to the
-    /// word embeddings.
+    /// As [`load`](Self::load), and a configuration that does not tie the decoder to the word embeddings.
     pub fn masked_language_model(&self, seed: u64, device: &Device) -> Result<Loaded<MaskedLanguageModel>, ModelError> {
-        if !self.config.tie_word_embeddings {
+        if !self.encoder()?.tie_word_embeddings {
             return Err(ModelError::Config {
                 path: self.path.join("config.json"),
                 key: "tie_word_embeddings",
@@ -158,17 +126,48 @@ impl Checkpoint {
                 found: "`false`".into(),
             });
         }
-        self.load(&self.config, seed, device)
+        self.load(None, seed, device)
     }
 
-    fn load<M: EncoderModel>(
+    /// Any model of this crate, in f32, a classifier with `num_labels` labels where that is given.
+    ///
+    /// A head that the checkpoint lacks is drawn from `seed` as transformers draws it, and reported.
+    ///
+    /// # Errors
+    ///
+    /// A configuration of another family. A key that is missing, unknown, there twice, or of another shape than the
+    /// configuration says; a dtype that is not one of floats; a value that is not finite.
+    pub fn load<M: PretrainedModel>(
         &self,
-        config: &EncoderConfig,
+        num_labels: Option<usize>,
         seed: u64,
         device: &Device,
     ) -> Result<Loaded<M>, ModelError> {
-        let table = M::keys(config.family);
-        let model = M::skeleton(config, device);
+        self.load_as(num_labels, seed, FloatDType::F32, device)
+    }
+
+    /// As [`load`](Self::load), with parameters of another dtype: each is converted where it is put on the device.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load); [`ModelError::NoDtype`] where the device does not have the dtype.
+    pub fn load_as<M: PretrainedModel>(
+        &self,
+        num_labels: Option<usize>,
+        seed: u64,
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Loaded<M>, ModelError> {
+        if !device.supports_dtype(DType::from(dtype)) {
+            return Err(ModelError::NoDtype { dtype: format!("{dtype:?}"), device: format!("{device:?}") });
+        }
+        let mut config = self.config_of::<M::Config>()?.clone();
+        if let Some(num_labels) = num_labels {
+            config = config.with_num_labels(num_labels);
+            config.validate(&self.path)?;
+        }
+        let table = M::keys(&config);
+        let model = M::skeleton(&config, device);
         let entries = layout::entries(&model, &table.naming);
         let mut stored = self.assign(&entries, table)?;
         let initialised = self.missing(&entries, &stored, table)?;
@@ -177,10 +176,10 @@ impl Checkpoint {
                 check(entry, key, tensor, table)?;
             }
         }
-        let model = layout::replace(model, &table.naming, |entry| {
+        let model = layout::replace_as(model, &table.naming, dtype, |entry| {
             Ok(Some(match stored.remove(entry.name.as_str()) {
                 Some((_, tensor)) => tensor.floats(),
-                None => draw(entry, config, seed),
+                None => draw(entry, &config, seed),
             }))
         })?;
         Ok(Loaded { model, initialised })
@@ -192,11 +191,9 @@ impl Checkpoint {
         let mut assigned: BTreeMap<String, (&str, &Stored)> = BTreeMap::new();
         let mut unexpected = Vec::new();
         for (key, tensor) in &self.tensors {
-            let name = self.canonical(key);
+            let name = table.canonical(key);
             if !wanted.contains(name.as_str()) {
-                let dropped = table.dropped.iter().any(|module| keys::within(&name, module))
-                    || DROPPED_BUFFERS.iter().any(|buffer| name.ends_with(&format!(".{buffer}")));
-                if !dropped {
+                if !table.is_dropped(&name, |parameter| wanted.contains(parameter)) {
                     unexpected.push(key.clone());
                 }
             } else if let Some((first, _)) = assigned.get(&name) {
@@ -210,25 +207,20 @@ impl Checkpoint {
                 assigned.insert(name, (key, tensor));
             }
         }
+        // A tied tensor may stand under the name of its copy alone.
+        for (parameter, keys) in table.tied.iter().filter(|(parameter, _)| wanted.contains(parameter)) {
+            if !assigned.contains_key(*parameter) {
+                let copies = keys.iter().filter(|key| !wanted.contains(**key));
+                if let Some((key, tensor)) = copies.filter_map(|key| self.tensors.get_key_value(*key)).next() {
+                    assigned.insert(parameter.to_string(), (key, tensor));
+                }
+            }
+        }
         if unexpected.is_empty() {
             Ok(assigned)
         } else {
             Err(ModelError::UnexpectedKeys { path: self.path.clone(), keys: unexpected })
         }
-    }
-
-    /// A key as today's transformers writes it: with the family's prefix and with PyTorch's names for norms.
-    fn canonical(&self, key: &str) -> String {
-        let mut name = key.to_string();
-        if ENCODER_MODULES.iter().any(|module| keys::within(key, module)) {
-            name = format!("{}.{key}", self.config.family.model_type());
-        }
-        for (old, new) in OLD_NORM_NAMES {
-            if let Some(module) = name.strip_suffix(old) {
-                name = format!("{module}{new}");
-            }
-        }
-        name
     }
 
     /// The parameters to initialise: those of head modules that are absent as a whole.

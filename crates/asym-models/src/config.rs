@@ -1,196 +1,129 @@
-//! `config.json` as Hugging Face writes it, and the configuration that a model is built from.
+//! `config.json` of any family: what the families share, and the choice between them.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::ModelError;
+use crate::bart::BartConfig;
+use crate::llama::LlamaConfig;
+use crate::roberta::EncoderConfig;
+use crate::vit::VitConfig;
+use crate::{Activation, ModelError};
 
-/// `config.json` of a BERT or RoBERTa checkpoint, as the file has it: keys may be absent, unknown ones are ignored.
+/// The configuration that a model is built from; every setting has a value.
 ///
-/// Source: `BertConfig` and `RobertaConfig` of transformers, 4 and 5.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs, reason = "the keys are documented by transformers")]
-pub struct HuggingFaceConfig {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub architectures: Option<Vec<String>>,
-    pub model_type: Option<String>,
-    pub vocab_size: Option<usize>,
-    pub hidden_size: Option<usize>,
-    pub num_hidden_layers: Option<usize>,
-    pub num_attention_heads: Option<usize>,
-    pub intermediate_size: Option<usize>,
-    pub hidden_act: Option<String>,
-    pub hidden_dropout_prob: Option<f64>,
-    pub attention_probs_dropout_prob: Option<f64>,
-    pub classifier_dropout: Option<f64>,
-    pub max_position_embeddings: Option<usize>,
-    pub type_vocab_size: Option<usize>,
-    pub layer_norm_eps: Option<f64>,
-    pub initializer_range: Option<f64>,
-    pub pad_token_id: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub position_embedding_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub is_decoder: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub add_cross_attention: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tie_word_embeddings: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub num_labels: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id2label: Option<BTreeMap<String, String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub label2id: Option<BTreeMap<String, serde_json::Value>>,
-    /// transformers 5.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dtype: Option<String>,
-    /// transformers 4.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub torch_dtype: Option<String>,
-}
-
-/// The two families that share this encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// Devlin et al., 2019.
-    Bert,
-    /// Liu et al., 2019.
-    Roberta,
-}
-
-impl Family {
-    /// `model_type` in `config.json`, and the first part of a checkpoint's keys.
-    pub const fn model_type(self) -> &'static str {
-        match self {
-            Self::Bert => "bert",
-            Self::Roberta => "roberta",
-        }
-    }
-}
-
-/// The activation between the two linear layers of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Activation {
-    /// x·Φ(x), exact: `gelu`.
-    Gelu,
-    /// GELU by its tanh approximation: `gelu_new` and `gelu_pytorch_tanh`.
-    GeluTanh,
-}
-
-impl Activation {
-    const SUPPORTED: &'static str = "`gelu`, `gelu_new` or `gelu_pytorch_tanh`";
-
-    const fn hidden_act(self) -> &'static str {
-        match self {
-            Self::Gelu => "gelu",
-            Self::GeluTanh => "gelu_new",
-        }
-    }
-}
-
-/// The configuration that an encoder is built from; every setting has a value.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EncoderConfig {
-    /// BERT or RoBERTa: position ids, heads and names differ.
-    pub family: Family,
-    /// Number of tokens.
-    pub vocab_size: usize,
-    /// Width of a hidden state.
-    pub hidden_size: usize,
-    /// Number of blocks.
-    pub num_hidden_layers: usize,
-    /// Number of attention heads, a divisor of `hidden_size`.
-    pub num_attention_heads: usize,
-    /// Width inside the feed-forward layer.
-    pub intermediate_size: usize,
-    /// Activation of the feed-forward layer and of the masked-LM head.
-    pub activation: Activation,
-    /// Dropout on embeddings and on each sublayer's output.
-    pub hidden_dropout_prob: f64,
-    /// Dropout on attention probabilities.
-    pub attention_probs_dropout_prob: f64,
-    /// Dropout in the classification head; `hidden_dropout_prob` where absent.
-    pub classifier_dropout: Option<f64>,
-    /// Rows of the position table. RoBERTa loses `pad_token_id + 1` of them, see [`max_length`](Self::max_length).
-    pub max_position_embeddings: usize,
-    /// Number of token types.
-    pub type_vocab_size: usize,
-    /// Added to the variance in LayerNorm.
-    pub layer_norm_eps: f64,
-    /// Standard deviation of the weights of a head, or of a model, that is drawn.
-    pub initializer_range: f64,
-    /// The padding token.
-    pub pad_token_id: usize,
-    /// Whether the masked-LM head's decoder is the word embedding: the only kind asym has.
-    pub tie_word_embeddings: bool,
-    /// The names of the labels of a classifier, in the order of its logits.
-    pub labels: Vec<String>,
-}
-
-/// More blocks than any published encoder, few enough that a damaged configuration cannot fill the memory.
-const MAX_LAYERS: usize = 1000;
-
-impl EncoderConfig {
-    /// A configuration with the defaults of transformers: four times the width inside, dropout 0.1, two labels.
+/// Beside it stands what the file has, `HuggingFaceConfig` of each model's module, where keys may be absent.
+pub trait ModelConfig: Clone + Debug + PartialEq {
+    /// Parse the text of a `config.json`; `path` is for messages alone.
     ///
-    /// The heads are 64 wide where `hidden_size` allows it, as in both papers; else there is one.
-    pub fn new(family: Family, vocab_size: usize, hidden_size: usize, num_hidden_layers: usize) -> Self {
-        let (max_position_embeddings, type_vocab_size, layer_norm_eps, pad_token_id) = match family {
-            Family::Bert => (512, 2, 1e-12, 0),
-            Family::Roberta => (514, 1, 1e-5, 1),
-        };
-        Self {
-            family,
-            vocab_size,
-            hidden_size,
-            num_hidden_layers,
-            num_attention_heads: if hidden_size.is_multiple_of(64) { hidden_size / 64 } else { 1 },
-            intermediate_size: hidden_size * 4,
-            activation: Activation::Gelu,
-            hidden_dropout_prob: 0.1,
-            attention_probs_dropout_prob: 0.1,
-            classifier_dropout: None,
-            max_position_embeddings,
-            type_vocab_size,
-            layer_norm_eps,
-            initializer_range: 0.02,
-            pad_token_id,
-            tie_word_embeddings: true,
-            labels: default_labels(2),
+    /// # Errors
+    ///
+    /// [`ModelError::Json`]; [`ModelError::Config`] for a missing size and for what asym does not have.
+    fn parse(text: &str, path: &Path) -> Result<Self, ModelError>;
+
+    /// This family's configuration, where `config` is one.
+    fn of(config: &Config) -> Option<&Self>;
+
+    /// Check that a model can be built.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Config`], with `path` as its file.
+    fn validate(&self, path: &Path) -> Result<(), ModelError>;
+
+    /// The configuration as `config.json` has it, readable by transformers 4 and 5.
+    ///
+    /// # Errors
+    ///
+    /// None that a configuration made here can cause.
+    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value>;
+
+    /// The names of a classifier's labels, in the order of its logits.
+    fn labels(&self) -> &[String];
+
+    /// The same with `num_labels` labels, named as transformers names them where their number changes.
+    fn with_num_labels(self, num_labels: usize) -> Self;
+
+    /// Standard deviation of weights that are drawn.
+    fn initializer_range(&self) -> f64;
+
+    /// The row of the embedding `name` that stands for padding, and starts as zeros.
+    fn padding_row(&self, _name: &str) -> Option<usize> {
+        None
+    }
+}
+
+/// The families: a variant and the values of `model_type` for each.
+macro_rules! families {
+    ($($(#[$doc:meta])* $variant:ident($config:ty): $($model_type:literal),+;)+) => {
+        /// The configuration in a checkpoint's `config.json`, of whatever family.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Config {
+            $($(#[$doc])* $variant($config),)+
         }
-    }
 
-    /// Number of labels of a classifier.
-    pub fn num_labels(&self) -> usize {
-        self.labels.len()
-    }
+        impl Config {
+            /// The values of `model_type` that can be read.
+            pub const MODEL_TYPES: &'static [&'static str] = &[$($($model_type),+),+];
 
-    /// The same with `num_labels` labels, named as transformers names them.
-    pub fn with_num_labels(mut self, num_labels: usize) -> Self {
-        if num_labels != self.labels.len() {
-            self.labels = default_labels(num_labels);
+            /// Parse the text of a `config.json`; `path` is for messages alone.
+            ///
+            /// # Errors
+            ///
+            /// As [`ModelConfig::parse`], and a `model_type` that is none of [`MODEL_TYPES`](Self::MODEL_TYPES).
+            pub fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
+                #[derive(Deserialize)]
+                struct Kind {
+                    model_type: Option<String>,
+                }
+                let json = |source| ModelError::Json { path: path.into(), source };
+                let kind: Kind = serde_json::from_str(text).map_err(json)?;
+                match kind.model_type.as_deref() {
+                    $($(Some($model_type))|+ => Ok(Self::$variant(<$config as ModelConfig>::parse(text, path)?)),)+
+                    other => {
+                        let known = Self::MODEL_TYPES.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+                        Err(refuse(path, "model_type", known.join(", "), quoted(other)))
+                    }
+                }
+            }
+
+            /// The names of a classifier's labels, in the order of its logits.
+            pub fn labels(&self) -> &[String] {
+                match self {
+                    $(Self::$variant(config) => ModelConfig::labels(config),)+
+                }
+            }
+
+            /// The value of `model_type` of the first model of this family.
+            pub(crate) const fn family(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => stringify!($variant),)+
+                }
+            }
         }
-        self
-    }
+    };
+}
 
-    /// The longest sequence, in tokens that are not padding.
-    pub fn max_length(&self) -> usize {
-        match self.family {
-            Family::Bert => self.max_position_embeddings,
-            // Positions count from `pad_token_id + 1`.
-            Family::Roberta => self.max_position_embeddings.saturating_sub(self.pad_token_id + 1),
-        }
-    }
+families! {
+    /// BERT and RoBERTa.
+    Encoder(EncoderConfig): "bert", "roberta";
+    /// ViT.
+    Vit(VitConfig): "vit";
+    /// Llama and Llama 2.
+    Llama(LlamaConfig): "llama";
+    /// BART.
+    Bart(BartConfig): "bart";
+}
 
+impl Config {
     /// Read `config.json`.
     ///
     /// # Errors
     ///
-    /// [`ModelError::MissingFile`], [`ModelError::Io`], [`ModelError::Json`] or [`ModelError::Config`].
+    /// [`ModelError::MissingFile`], [`ModelError::Io`], and as [`parse`](Self::parse).
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -204,248 +137,169 @@ impl EncoderConfig {
         };
         Self::parse(&text, path)
     }
-
-    /// Parse the text of a `config.json`; `path` is for messages alone.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError::Json`] or [`ModelError::Config`].
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
-        let config: HuggingFaceConfig =
-            serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;
-        config.resolve(path)
-    }
-
-    /// Check that a model can be built.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError::Config`], with `path` as its file.
-    pub fn validate(&self, path: &Path) -> Result<(), ModelError> {
-        let error = |key, expected: &str, found: String| {
-            Err(ModelError::Config { path: path.into(), key, expected: expected.into(), found })
-        };
-        let sizes = [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
-            ("max_position_embeddings", self.max_position_embeddings),
-            ("type_vocab_size", self.type_vocab_size),
-            ("id2label", self.num_labels()),
-        ];
-        if let Some((key, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
-            return error(key, "at least one", "0".into());
-        }
-        if self.num_hidden_layers > MAX_LAYERS {
-            return error("num_hidden_layers", &format!("at most {MAX_LAYERS}"), self.num_hidden_layers.to_string());
-        }
-        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            let expected = format!("a divisor of hidden_size {}", self.hidden_size);
-            return error("num_attention_heads", &expected, self.num_attention_heads.to_string());
-        }
-        if self.pad_token_id >= self.vocab_size {
-            let expected = format!("an id below vocab_size {}", self.vocab_size);
-            return error("pad_token_id", &expected, self.pad_token_id.to_string());
-        }
-        if self.max_length() == 0 {
-            let expected = format!("more than pad_token_id + 1 = {}", self.pad_token_id + 1);
-            return error("max_position_embeddings", &expected, self.max_position_embeddings.to_string());
-        }
-        let dropouts = [
-            ("hidden_dropout_prob", self.hidden_dropout_prob),
-            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
-            ("classifier_dropout", self.classifier_dropout.unwrap_or(0.0)),
-        ];
-        if let Some((key, found)) = dropouts.into_iter().find(|(_, p)| !(0.0..1.0).contains(p)) {
-            return error(key, "a probability in [0, 1)", found.to_string());
-        }
-        let positive = [("layer_norm_eps", self.layer_norm_eps), ("initializer_range", self.initializer_range)];
-        match positive.into_iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
-            Some((key, found)) => error(key, "a positive number", found.to_string()),
-            None => Ok(()),
-        }
-    }
-
-    /// The configuration as `config.json` has it, readable by transformers 4 and 5.
-    pub fn to_hugging_face(&self, architecture: &str, dtype: &str) -> HuggingFaceConfig {
-        let labels = || self.labels.iter().enumerate();
-        HuggingFaceConfig {
-            architectures: Some(vec![architecture.into()]),
-            model_type: Some(self.family.model_type().into()),
-            vocab_size: Some(self.vocab_size),
-            hidden_size: Some(self.hidden_size),
-            num_hidden_layers: Some(self.num_hidden_layers),
-            num_attention_heads: Some(self.num_attention_heads),
-            intermediate_size: Some(self.intermediate_size),
-            hidden_act: Some(self.activation.hidden_act().into()),
-            hidden_dropout_prob: Some(self.hidden_dropout_prob),
-            attention_probs_dropout_prob: Some(self.attention_probs_dropout_prob),
-            classifier_dropout: self.classifier_dropout,
-            max_position_embeddings: Some(self.max_position_embeddings),
-            type_vocab_size: Some(self.type_vocab_size),
-            layer_norm_eps: Some(self.layer_norm_eps),
-            initializer_range: Some(self.initializer_range),
-            pad_token_id: Some(self.pad_token_id),
-            position_embedding_type: Some("absolute".into()),
-            tie_word_embeddings: Some(self.tie_word_embeddings),
-            id2label: Some(labels().map(|(id, label)| (id.to_string(), label.clone())).collect()),
-            label2id: Some(labels().map(|(id, label)| (label.clone(), id.into())).collect()),
-            // Not `dtype`, which transformers 4 would not know; 5 reads both.
-            torch_dtype: Some(dtype.into()),
-            ..HuggingFaceConfig::default()
-        }
-    }
 }
 
-impl HuggingFaceConfig {
-    /// The configuration of a model, with transformers' defaults for what is absent; `path` is for messages alone.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError::Config`] for a missing size and for what asym does not have.
-    pub fn resolve(&self, path: &Path) -> Result<EncoderConfig, ModelError> {
-        let error = |key, expected: &str, found: String| ModelError::Config {
-            path: path.into(),
-            key,
-            expected: expected.into(),
-            found,
-        };
-        let size = |key, value: Option<usize>| value.ok_or_else(|| error(key, "a size", "nothing".into()));
+/// More blocks than any published model, few enough that a damaged configuration cannot fill the memory.
+pub(crate) const MAX_LAYERS: usize = 1000;
 
-        let family = match self.model_type.as_deref() {
-            Some("bert") => Family::Bert,
-            Some("roberta") => Family::Roberta,
-            other => return Err(error("model_type", "`bert` or `roberta`", quoted(other))),
-        };
-        let activation = match self.hidden_act.as_deref() {
-            None | Some("gelu") => Activation::Gelu,
-            Some("gelu_new" | "gelu_pytorch_tanh") => Activation::GeluTanh,
-            other => return Err(error("hidden_act", Activation::SUPPORTED, quoted(other))),
-        };
-        if !matches!(self.position_embedding_type.as_deref(), None | Some("absolute")) {
-            return Err(error(
-                "position_embedding_type",
-                "`absolute`",
-                quoted(self.position_embedding_type.as_deref()),
-            ));
+/// The keys that every family has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the keys are documented by transformers")]
+pub struct CommonFields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architectures: Option<Vec<String>>,
+    pub model_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tie_word_embeddings: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub num_labels: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id2label: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label2id: Option<BTreeMap<String, Value>>,
+    /// transformers 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// transformers 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub torch_dtype: Option<String>,
+    /// What no computation here depends on, such as the ids of special tokens: kept, and written again.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl CommonFields {
+    /// What `config.json` of a saved model says. Not `dtype`, which transformers 4 would not know; 5 reads both.
+    pub(crate) fn written(
+        (architecture, model_type, dtype): (&str, &str, &str),
+        tie_word_embeddings: Option<bool>,
+        labels: &[String],
+        other: &Map<String, Value>,
+    ) -> Self {
+        let labels = || labels.iter().enumerate();
+        Self {
+            architectures: Some(vec![architecture.into()]),
+            model_type: Some(model_type.into()),
+            tie_word_embeddings,
+            num_labels: None,
+            id2label: Some(labels().map(|(id, label)| (id.to_string(), label.clone())).collect()),
+            label2id: Some(labels().map(|(id, label)| (label.clone(), id.into())).collect()),
+            dtype: None,
+            torch_dtype: Some(dtype.into()),
+            other: other.clone(),
         }
-        for (key, value) in [("is_decoder", self.is_decoder), ("add_cross_attention", self.add_cross_attention)] {
-            if value == Some(true) {
-                return Err(error(key, "`false`: an encoder", "`true`".into()));
-            }
-        }
-        let defaults = EncoderConfig::new(
-            family,
-            size("vocab_size", self.vocab_size)?,
-            size("hidden_size", self.hidden_size)?,
-            size("num_hidden_layers", self.num_hidden_layers)?,
-        );
-        let config = EncoderConfig {
-            num_attention_heads: size("num_attention_heads", self.num_attention_heads)?,
-            intermediate_size: size("intermediate_size", self.intermediate_size)?,
-            activation,
-            hidden_dropout_prob: self.hidden_dropout_prob.unwrap_or(0.1),
-            attention_probs_dropout_prob: self.attention_probs_dropout_prob.unwrap_or(0.1),
-            classifier_dropout: self.classifier_dropout,
-            // These three are the same for both classes in transformers, whatever the published checkpoints have.
-            max_position_embeddings: self.max_position_embeddings.unwrap_or(512),
-            type_vocab_size: self.type_vocab_size.unwrap_or(2),
-            layer_norm_eps: self.layer_norm_eps.unwrap_or(1e-12),
-            initializer_range: self.initializer_range.unwrap_or(0.02),
-            pad_token_id: self.pad_token_id.unwrap_or(defaults.pad_token_id),
-            tie_word_embeddings: self.tie_word_embeddings.unwrap_or(true),
-            labels: self.labels().map_err(|(key, expected, found)| error(key, &expected, found))?,
-            ..defaults
-        };
-        config.validate(path)?;
-        Ok(config)
     }
 
-    /// The labels by `id2label`, else as many as `num_labels` says, else two.
-    fn labels(&self) -> Result<Vec<String>, (&'static str, String, String)> {
+    /// The labels by `id2label`, else as many as `num_labels` says, else `default`.
+    pub(crate) fn labels(&self, default: usize, path: &Path) -> Result<Vec<String>, ModelError> {
         let Some(names) = &self.id2label else {
-            return Ok(default_labels(self.num_labels.unwrap_or(2)));
+            return Ok(default_labels(self.num_labels.unwrap_or(default)));
         };
         if let Some(found) = self.num_labels.filter(|count| *count != names.len()) {
-            return Err(("num_labels", format!("{} as in id2label", names.len()), found.to_string()));
+            return Err(refuse(path, "num_labels", format!("{} as in id2label", names.len()), found));
         }
         // The map's order is that of strings, where "10" comes before "2".
         (0..names.len())
             .map(|id| {
                 let found = || names.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
                 let expected = || format!("the ids 0 to {}", names.len() - 1);
-                names.get(&id.to_string()).cloned().ok_or_else(|| ("id2label", expected(), found()))
+                names.get(&id.to_string()).cloned().ok_or_else(|| refuse(path, "id2label", expected(), found()))
             })
             .collect()
     }
 }
 
-fn default_labels(count: usize) -> Vec<String> {
+/// `labels`, or the names that transformers gives where their number changes.
+pub(crate) fn relabelled(labels: Vec<String>, num_labels: usize) -> Vec<String> {
+    if num_labels == labels.len() { labels } else { default_labels(num_labels) }
+}
+
+pub(crate) fn default_labels(count: usize) -> Vec<String> {
     (0..count).map(|id| format!("LABEL_{id}")).collect()
 }
 
-fn quoted(value: Option<&str>) -> String {
+pub(crate) fn quoted(value: Option<&str>) -> String {
     value.map_or_else(|| "nothing".into(), |value| format!("`{value}`"))
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
+/// The error of a setting.
+pub(crate) fn refuse(
+    path: &Path,
+    key: &'static str,
+    expected: impl Into<String>,
+    found: impl ToString,
+) -> ModelError {
+    ModelError::Config { path: path.into(), key, expected: expected.into(), found: found.to_string() }
+}
 
-    use super::*;
+/// A size that must be there.
+pub(crate) fn size(path: &Path, key: &'static str, value: Option<usize>) -> Result<usize, ModelError> {
+    value.ok_or_else(|| refuse(path, key, "a size", "nothing"))
+}
 
-    const MINIMAL: &str = r#"{"model_type": "roberta", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
-        "num_attention_heads": 2, "intermediate_size": 16, "an_unknown_key": [1]"#;
-
-    fn parse(rest: &str) -> Result<EncoderConfig, ModelError> {
-        EncoderConfig::parse(&format!("{MINIMAL}{rest}}}"), Path::new("config.json"))
+/// The activation called `value`, or `default`.
+pub(crate) fn activation(
+    path: &Path,
+    key: &'static str,
+    value: Option<&str>,
+    default: Activation,
+) -> Result<Activation, ModelError> {
+    match value {
+        None => Ok(default),
+        Some(name) => Activation::named(name)
+            .ok_or_else(|| refuse(path, key, Activation::SUPPORTED, quoted(Some(name)))),
     }
+}
 
-    #[test]
-    fn absent_keys_have_the_defaults_of_transformers() {
-        let config = parse("").unwrap();
-        assert_eq!((config.pad_token_id, config.num_labels(), config.layer_norm_eps), (1, 2, 1e-12));
-        assert_eq!((config.max_position_embeddings, config.max_length()), (512, 510));
+/// Refuse sizes of nothing.
+pub(crate) fn at_least_one(path: &Path, sizes: &[(&'static str, usize)]) -> Result<(), ModelError> {
+    match sizes.iter().find(|(_, size)| *size == 0) {
+        Some((key, _)) => Err(refuse(path, key, "at least one", 0)),
+        None => Ok(()),
     }
+}
 
-    #[test]
-    fn what_is_written_reads_back() {
-        let config = EncoderConfig::new(Family::Bert, 100, 128, 2).with_num_labels(12);
-        let text = serde_json::to_string(&config.to_hugging_face("BertForSequenceClassification", "float32")).unwrap();
-        assert_eq!(EncoderConfig::parse(&text, Path::new("config.json")).unwrap(), config);
+/// Refuse numbers of blocks that no model has.
+pub(crate) fn few_layers(path: &Path, key: &'static str, layers: usize) -> Result<(), ModelError> {
+    match layers > MAX_LAYERS {
+        true => Err(refuse(path, key, format!("at most {MAX_LAYERS}"), layers)),
+        false => Ok(()),
     }
+}
 
-    #[test]
-    fn what_cannot_be_built_is_refused_by_key() {
-        let cases = [
-            (r#", "hidden_act": "silu""#, "`hidden_act`: expected `gelu`"),
-            (r#", "position_embedding_type": "relative_key""#, "`position_embedding_type`"),
-            (r#", "is_decoder": true"#, "`is_decoder`"),
-            (r#", "hidden_dropout_prob": 1.5"#, "`hidden_dropout_prob`"),
-            (r#", "pad_token_id": 10"#, "`pad_token_id`: expected an id below vocab_size 10, found 10"),
-            (r#", "id2label": {"0": "no", "2": "yes"}"#, "`id2label`: expected the ids 0 to 1, found `0`, `2`"),
-            (r#", "num_labels": 3, "id2label": {"0": "no"}"#, "`num_labels`: expected 1 as in id2label, found 3"),
-            (r#", "num_labels": 0"#, "`id2label`: expected at least one, found 0"),
-            (r#", "max_position_embeddings": 2"#, "`max_position_embeddings`"),
-            (r#", "layer_norm_eps": -1"#, "`layer_norm_eps`"),
-        ];
-        for (rest, message) in cases {
-            let error = parse(rest).unwrap_err().to_string();
-            assert!(error.starts_with("config.json: ") && error.contains(message), "{error}");
-        }
-        let replaced = [
-            ("\"roberta\"", "\"llama\"", "`model_type`: expected `bert` or `roberta`, found `llama`"),
-            ("\"num_attention_heads\": 2", "\"num_attention_heads\": 3", "a divisor of hidden_size 8, found 3"),
-            ("\"vocab_size\": 10,", "", "`vocab_size`: expected a size, found nothing"),
-            ("\"hidden_size\": 8", "\"hidden_size\": 0", "`hidden_size`: expected at least one, found 0"),
-            ("\"hidden_size\": 8", "\"hidden_size\": -8", "line 1 column"),
-        ];
-        for (from, to, message) in replaced {
-            let text = format!("{}}}", MINIMAL.replace(from, to));
-            let error = EncoderConfig::parse(&text, Path::new("config.json")).unwrap_err().to_string();
-            assert!(error.contains(message), "{error}");
-        }
+/// Refuse heads that do not divide the features.
+pub(crate) fn divides(
+    path: &Path,
+    (key, heads): (&'static str, usize),
+    (of, features): (&str, usize),
+) -> Result<(), ModelError> {
+    match features.is_multiple_of(heads) {
+        true => Ok(()),
+        false => Err(refuse(path, key, format!("a divisor of {of} {features}"), heads)),
+    }
+}
+
+/// Refuse an id that the vocabulary does not have.
+pub(crate) fn is_token(path: &Path, key: &'static str, id: usize, vocab_size: usize) -> Result<(), ModelError> {
+    match id < vocab_size {
+        true => Ok(()),
+        false => Err(refuse(path, key, format!("an id below vocab_size {vocab_size}"), id)),
+    }
+}
+
+/// Refuse what is no share of what dropout drops.
+pub(crate) fn probabilities(path: &Path, values: &[(&'static str, f64)]) -> Result<(), ModelError> {
+    match values.iter().find(|(_, p)| !(0.0..1.0).contains(p)) {
+        Some((key, found)) => Err(refuse(path, key, "a probability in [0, 1)", found)),
+        None => Ok(()),
+    }
+}
+
+/// Refuse what is not above zero.
+pub(crate) fn positive(path: &Path, values: &[(&'static str, f64)]) -> Result<(), ModelError> {
+    match values.iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
+        Some((key, found)) => Err(refuse(path, key, "a positive number", found)),
+        None => Ok(()),
     }
 }

@@ -44,6 +44,22 @@ pub enum ModelError {
         /// What is there.
         found: String,
     },
+    /// A checkpoint is of another family than the model that was to be made of it.
+    #[error("{}: `model_type`: a configuration of {found}, which the model asked for is not made of", path.display())]
+    Family {
+        /// The file.
+        path: PathBuf,
+        /// The family that it is of.
+        found: &'static str,
+    },
+    /// A device does not have the dtype that was asked for.
+    #[error("{device} has no {dtype}; ask for f32, or build with a backend whose device has it")]
+    NoDtype {
+        /// The dtype.
+        dtype: String,
+        /// The device.
+        device: String,
+    },
     /// A file is not valid safetensors: truncated, or its header contradicts it.
     #[error("{}: not a valid safetensors file: {source}; it is truncated or damaged, fetch it again", path.display())]
     Safetensors {

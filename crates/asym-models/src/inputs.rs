@@ -1,114 +1,174 @@
 //! Batches from files, logits to files, and the check that a batch fits a model.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::save::{FileDtype, Floats, write_safetensors};
+use crate::save::{Data, Written, write_safetensors};
 use crate::weights::{self, Stored};
-use crate::{EncoderConfig, EncoderInput, ModelError};
+use crate::{ModelConfig, ModelError};
 
-const INPUT_IDS: &str = "input_ids";
-const ATTENTION_MASK: &str = "attention_mask";
-const TOKEN_TYPE_IDS: &str = "token_type_ids";
+/// The ids of a batch's tokens.
+pub(crate) const INPUT_IDS: &str = "input_ids";
+/// 1 where a token counts.
+pub(crate) const ATTENTION_MASK: &str = "attention_mask";
 
-/// Read a batch from a safetensors file: `input_ids` and, where they are there, `attention_mask` and `token_type_ids`,
-/// all `[batch, length]` in I64 or I32.
+/// A batch as a model takes it, and as safetensors files have it.
+pub trait ModelInput: Sized + Clone {
+    /// That of the models.
+    type Config: ModelConfig;
+
+    /// Take this batch's tensors out of a file.
+    ///
+    /// # Errors
+    ///
+    /// A tensor that is missing, or of another shape or dtype than it should be.
+    fn read(file: &mut InputFile, device: &Device) -> Result<Self, ModelError>;
+
+    /// Check on the host that a model of `config` can take the batch, where a kernel would panic.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Input`].
+    fn check(&self, config: &Self::Config) -> Result<(), ModelError>;
+}
+
+/// The tensors of a file, of which a batch takes what it knows.
+#[derive(Debug)]
+pub struct InputFile {
+    path: PathBuf,
+    tensors: BTreeMap<String, Stored>,
+}
+
+impl InputFile {
+    /// Integers `[batch, length]`; absent where there are none of that name.
+    pub(crate) fn ids(&mut self, key: &'static str, device: &Device) -> Result<Option<Tensor<2, Int>>, ModelError> {
+        let Some(stored) = self.tensors.remove(key) else { return Ok(None) };
+        let [batch, length] = *stored.shape.as_slice() else {
+            return Err(self.misshapen(key, "[batch, length]", &stored));
+        };
+        if batch == 0 || length == 0 {
+            return Err(self.misshapen(key, "[batch, length]", &stored));
+        }
+        let data = TensorData::new(stored.integers(key)?, [batch, length]);
+        Ok(Some(Tensor::from_data(data, device)))
+    }
+
+    /// The same of a tensor that must have the shape of `like`.
+    pub(crate) fn ids_like(
+        &mut self,
+        key: &'static str,
+        (other, like): (&str, &Tensor<2, Int>),
+        device: &Device,
+    ) -> Result<Option<Tensor<2, Int>>, ModelError> {
+        match self.ids(key, device)? {
+            Some(ids) if ids.dims() != like.dims() => Err(ModelError::Input {
+                key,
+                expected: format!("shape {:?} as {other}", like.dims()),
+                found: format!("{:?}", ids.dims()),
+            }),
+            ids => Ok(ids),
+        }
+    }
+
+    /// Floats `[batch, channels, height, width]`.
+    pub(crate) fn floats(&mut self, key: &'static str, device: &Device) -> Result<Tensor<4>, ModelError> {
+        let stored = self.tensors.remove(key).ok_or_else(|| self.missing(key))?;
+        let Ok(shape) = <[usize; 4]>::try_from(stored.shape.as_slice()) else {
+            return Err(self.misshapen(key, "[batch, channels, height, width]", &stored));
+        };
+        if shape.contains(&0) {
+            return Err(self.misshapen(key, "[batch, channels, height, width]", &stored));
+        }
+        stored.check_floats(key)?;
+        Ok(Tensor::from_data(TensorData::new(stored.floats(), shape), device))
+    }
+
+    pub(crate) fn missing(&self, key: &str) -> ModelError {
+        ModelError::MissingKeys { path: self.path.clone(), keys: vec![key.into()] }
+    }
+
+    fn misshapen(&self, key: &'static str, expected: &str, stored: &Stored) -> ModelError {
+        ModelError::Input {
+            key,
+            expected: format!("shape {expected}, not empty"),
+            found: format!("{:?} in {}", stored.shape, self.path.display()),
+        }
+    }
+}
+
+/// Read a batch from a safetensors file, whose tensors are named as Hugging Face names them.
 ///
 /// Whether it fits a model is another question: [`check_input`].
 ///
 /// # Errors
 ///
-/// A missing or invalid file; no `input_ids`; another tensor than these; another shape or dtype.
-pub fn read_inputs(path: impl AsRef<Path>, device: &Device) -> Result<EncoderInput, ModelError> {
+/// A missing or invalid file; a tensor that is missing, of another shape or dtype, or unknown.
+pub fn read_inputs<I: ModelInput>(path: impl AsRef<Path>, device: &Device) -> Result<I, ModelError> {
     let path = path.as_ref();
-    let mut tensors = weights::open_file(path)?;
-    let ids = tensors
-        .remove(INPUT_IDS)
-        .ok_or_else(|| ModelError::MissingKeys { path: path.into(), keys: vec![INPUT_IDS.into()] })?;
-    let shape = match *ids.shape.as_slice() {
-        [batch, length] if batch > 0 && length > 0 => [batch, length],
-        _ => {
-            let found = format!("{:?} in {}", ids.shape, path.display());
-            return Err(ModelError::Input {
-                key: INPUT_IDS,
-                expected: "shape [batch, length], not empty".into(),
-                found,
-            });
-        }
-    };
-    let read = |key: &'static str, stored: &Stored| {
-        if stored.shape != shape {
-            let (expected, found) = (format!("shape {shape:?} as input_ids"), format!("{:?}", stored.shape));
-            return Err(ModelError::Input { key, expected, found });
-        }
-        let data = TensorData::new(stored.integers(key)?, shape);
-        Ok(Tensor::<2, Int>::from_data(data, device))
-    };
-    let input = EncoderInput {
-        input_ids: read(INPUT_IDS, &ids)?,
-        attention_mask: tensors.remove(ATTENTION_MASK).map(|mask| read(ATTENTION_MASK, &mask)).transpose()?,
-        token_type_ids: tensors.remove(TOKEN_TYPE_IDS).map(|ids| read(TOKEN_TYPE_IDS, &ids)).transpose()?,
-    };
-    if tensors.is_empty() {
+    let mut file = InputFile { path: path.into(), tensors: weights::open_file(path)? };
+    let input = I::read(&mut file, device)?;
+    if file.tensors.is_empty() {
         Ok(input)
     } else {
         // A misspelt mask would otherwise be no mask.
-        Err(ModelError::UnexpectedKeys { path: path.into(), keys: tensors.into_keys().collect() })
+        Err(ModelError::UnexpectedKeys { path: path.into(), keys: file.tensors.into_keys().collect() })
     }
 }
 
-/// Write one tensor to a safetensors file in f32, whole or not at all.
+/// Write one tensor to a safetensors file, floats in f32 and integers as I64, whole or not at all.
 ///
 /// # Errors
 ///
 /// [`ModelError::Io`].
-pub fn write_tensor<const D: usize>(path: impl AsRef<Path>, name: &str, tensor: Tensor<D>) -> Result<(), ModelError> {
-    let shape = tensor.dims().to_vec();
-    let values = tensor.into_data().iter::<f32>().collect();
-    write_safetensors(path.as_ref(), vec![(name.into(), Floats { shape, values, dtype: FileDtype::F32 })], None)
+pub fn write_tensor(path: impl AsRef<Path>, name: &str, tensor: TensorData) -> Result<(), ModelError> {
+    let shape = tensor.shape().to_vec();
+    let data = match tensor.dtype().is_float() {
+        true => Data::F32(tensor.iter::<f32>().collect()),
+        false => Data::I64(tensor.iter::<i64>().collect()),
+    };
+    write_safetensors(path.as_ref(), vec![(name.into(), Written { shape, data })], None)
 }
 
-/// Check on the host that a model of `config` has a row for every id, where a kernel would panic.
+/// Check on the host that a model of `config` can take a batch, where a kernel would panic.
 ///
 /// # Errors
 ///
-/// [`ModelError::Input`]: an empty batch, tensors of different shapes, an id or type outside its table, a mask that is
-/// not 0 or 1, a sequence longer than the position table.
-pub fn check_input(input: &EncoderInput, config: &EncoderConfig) -> Result<(), ModelError> {
-    let shape @ [batch, length] = input.input_ids.dims();
-    if batch == 0 || length == 0 {
-        return Err(ModelError::Input {
-            key: INPUT_IDS,
-            expected: "a batch".into(),
-            found: format!("shape {shape:?}"),
-        });
-    }
-    let ids = check_ids(INPUT_IDS, &input.input_ids, shape, config.vocab_size)?;
-    if let Some(mask) = &input.attention_mask {
-        check_ids(ATTENTION_MASK, mask, shape, 2)?;
-    }
-    if let Some(types) = &input.token_type_ids {
-        check_ids(TOKEN_TYPE_IDS, types, shape, config.type_vocab_size)?;
-    }
-    // BERT's positions are those of the row, RoBERTa's count the tokens that are not padding.
-    let longest = match config.family {
-        crate::Family::Bert => length,
-        crate::Family::Roberta => {
-            let real = |row: &[i64]| row.iter().filter(|id| **id != config.pad_token_id as i64).count();
-            ids.chunks(length).map(real).max().unwrap_or(0)
-        }
-    };
-    if longest > config.max_length() {
-        let expected = format!("at most {} tokens by max_position_embeddings", config.max_length());
-        return Err(ModelError::Input { key: INPUT_IDS, expected, found: longest.to_string() });
-    }
-    Ok(())
+/// [`ModelError::Input`]: an empty batch, tensors of different shapes, an id outside its table, a mask that is not 0 or
+/// 1, a sequence longer than the model's positions.
+pub fn check_input<I: ModelInput>(input: &I, config: &I::Config) -> Result<(), ModelError> {
+    input.check(config)
 }
 
-fn check_ids(key: &'static str, ids: &Tensor<2, Int>, shape: [usize; 2], rows: usize) -> Result<Vec<i64>, ModelError> {
+/// Refuse a batch of nothing.
+pub(crate) fn check_some(key: &'static str, [batch, length]: [usize; 2]) -> Result<(), ModelError> {
+    match batch == 0 || length == 0 {
+        true => Err(ModelError::Input { key, expected: "a batch".into(), found: format!("shape {:?}", [batch, length]) }),
+        false => Ok(()),
+    }
+}
+
+/// Refuse more tokens than the model has positions for.
+pub(crate) fn check_length(key: &'static str, found: usize, limit: usize) -> Result<(), ModelError> {
+    match found > limit {
+        true => {
+            let expected = format!("at most {limit} tokens by max_position_embeddings");
+            Err(ModelError::Input { key, expected, found: found.to_string() })
+        }
+        false => Ok(()),
+    }
+}
+
+/// The values of ids below `rows` in a tensor of `shape`.
+pub(crate) fn check_ids(
+    key: &'static str,
+    ids: &Tensor<2, Int>,
+    (other, shape): (&str, [usize; 2]),
+    rows: usize,
+) -> Result<Vec<i64>, ModelError> {
     if ids.dims() != shape {
-        let (expected, found) = (format!("shape {shape:?} as input_ids"), format!("{:?}", ids.dims()));
+        let (expected, found) = (format!("shape {shape:?} as {other}"), format!("{:?}", ids.dims()));
         return Err(ModelError::Input { key, expected, found });
     }
     let values: Vec<i64> = ids.to_data().iter::<i64>().collect();

@@ -1,11 +1,8 @@
-//! What Hugging Face's files call the parameters, per family and head: each table is the whole truth about one kind of
-//! checkpoint.
+//! What Hugging Face's files call the parameters: the form of the tables, one of which stands beside each model.
 
 use asym_core::Naming;
 
-use crate::Family;
-
-/// How one model class of transformers is stored.
+/// How one model class of transformers is stored: the whole truth about one kind of checkpoint.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyTable {
     /// The class in `architectures`.
@@ -16,123 +13,53 @@ pub struct KeyTable {
     pub head: &'static [&'static str],
     /// Modules that checkpoints of other tasks carry and this model has no use for.
     pub dropped: &'static [&'static str],
+    /// Ends of keys of old files that are no parameters, such as positions that were counted out.
+    pub buffers: &'static [&'static str],
+    /// The prefix of the base model, and its modules: checkpoints of the bare model store them without it.
+    pub base: (&'static str, &'static [&'static str]),
+    /// Old ends of keys, and today's.
+    pub renamed: &'static [(&'static str, &'static str)],
+    /// A parameter, and the keys that hold the same tensor in some files, beside it or in its place.
+    pub tied: &'static [(&'static str, &'static [&'static str])],
 }
 
-/// Buffers that are not parameters: old checkpoints, MiniLM's among them, store the numbers 0 to n - 1.
-pub(crate) const DROPPED_BUFFERS: &[&str] = &["embeddings.position_ids", "embeddings.token_type_ids"];
-
-/// Modules of the encoder, which checkpoints of the bare encoder store without the family's prefix.
-pub(crate) const ENCODER_MODULES: &[&str] = &["embeddings", "encoder", "pooler"];
-
-/// What TensorFlow called a LayerNorm's parameters, in old checkpoints.
-pub(crate) const OLD_NORM_NAMES: &[(&str, &str)] =
-    &[("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")];
-
-/// `BertForSequenceClassification`.
-pub const BERT_CLASSIFIER: KeyTable = KeyTable {
-    architecture: "BertForSequenceClassification",
-    naming: Naming(&[
-        ("backbone", "bert"),
-        ("self_attention", "self"),
-        ("layer_norm", "LayerNorm"),
-        ("head.Bert.pooler", "bert.pooler.dense"),
-        ("head.Bert.classifier", "classifier"),
-    ]),
-    head: &["bert.pooler", "classifier"],
-    dropped: &["cls"],
-};
-
-/// `RobertaForSequenceClassification`.
-pub const ROBERTA_CLASSIFIER: KeyTable = KeyTable {
-    architecture: "RobertaForSequenceClassification",
-    naming: Naming(&[
-        ("backbone", "roberta"),
-        ("self_attention", "self"),
-        ("layer_norm", "LayerNorm"),
-        ("head.Roberta", "classifier"),
-    ]),
-    head: &["classifier"],
-    dropped: &["lm_head", "roberta.pooler"],
-};
-
-/// `BertForMaskedLM`; its decoder is the word embedding and is not loaded twice.
-pub const BERT_MASKED_LM: KeyTable = KeyTable {
-    architecture: "BertForMaskedLM",
-    naming: Naming(&[
-        ("backbone", "bert"),
-        ("self_attention", "self"),
-        ("lm_head.dense", "cls.predictions.transform.dense"),
-        ("lm_head.layer_norm", "cls.predictions.transform.LayerNorm"),
-        ("lm_head", "cls.predictions"),
-        ("layer_norm", "LayerNorm"),
-    ]),
-    head: &["cls.predictions"],
-    dropped: &["bert.pooler", "cls.seq_relationship", "cls.predictions.decoder", "classifier"],
-};
-
-/// `RobertaForMaskedLM`; its decoder is the word embedding and is not loaded twice.
-pub const ROBERTA_MASKED_LM: KeyTable = KeyTable {
-    architecture: "RobertaForMaskedLM",
-    naming: Naming(&[
-        ("backbone", "roberta"),
-        ("self_attention", "self"),
-        // This one norm is spelled as in Python's style guide.
-        ("lm_head.layer_norm", "lm_head.layer_norm"),
-        ("layer_norm", "LayerNorm"),
-    ]),
-    head: &["lm_head"],
-    dropped: &["roberta.pooler", "lm_head.decoder", "classifier"],
-};
-
 impl KeyTable {
-    /// The table of a sequence classifier.
-    pub const fn classifier(family: Family) -> &'static Self {
-        match family {
-            Family::Bert => &BERT_CLASSIFIER,
-            Family::Roberta => &ROBERTA_CLASSIFIER,
+    /// A table of no differences, to be filled up by `..`.
+    pub const EMPTY: Self = Self {
+        architecture: "",
+        naming: Naming::BURN,
+        head: &[],
+        dropped: &[],
+        buffers: &[],
+        base: ("", &[]),
+        renamed: &[],
+        tied: &[],
+    };
+
+    /// A key as today's transformers writes it: with the base model's prefix and today's names.
+    pub(crate) fn canonical(&self, key: &str) -> String {
+        let (prefix, modules) = self.base;
+        let mut name = match modules.iter().any(|module| within(key, module)) {
+            true => format!("{prefix}.{key}"),
+            false => key.to_string(),
+        };
+        for (old, new) in self.renamed {
+            if let Some(module) = name.strip_suffix(old) {
+                name = format!("{module}{new}");
+            }
         }
+        name
     }
 
-    /// The table of a masked language model.
-    pub const fn masked_lm(family: Family) -> &'static Self {
-        match family {
-            Family::Bert => &BERT_MASKED_LM,
-            Family::Roberta => &ROBERTA_MASKED_LM,
-        }
+    /// Whether the key `name` is known and has no place in this model, whose parameters are those that `wanted` knows.
+    pub(crate) fn is_dropped(&self, name: &str, wanted: impl Fn(&str) -> bool) -> bool {
+        self.dropped.iter().any(|module| within(name, module))
+            || self.buffers.iter().any(|buffer| name.strip_suffix(buffer).is_some_and(|module| module.ends_with('.')))
+            || self.tied.iter().any(|(parameter, keys)| wanted(parameter) && keys.contains(&name))
     }
 }
 
 /// Whether the tensor `key` is in the module `module`, or is it.
 pub(crate) fn within(key: &str, module: &str) -> bool {
     key.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_written_as_transformers_writes_them() {
-        let cases = [
-            (
-                BERT_CLASSIFIER,
-                "backbone.encoder.layer.0.attention.self_attention.query.weight",
-                "bert.encoder.layer.0.attention.self.query.weight",
-            ),
-            (BERT_CLASSIFIER, "head.Bert.pooler.weight", "bert.pooler.dense.weight"),
-            (BERT_CLASSIFIER, "head.Bert.classifier.bias", "classifier.bias"),
-            (ROBERTA_CLASSIFIER, "head.Roberta.out_proj.bias", "classifier.out_proj.bias"),
-            (
-                ROBERTA_MASKED_LM,
-                "backbone.encoder.layer.1.attention.output.layer_norm",
-                "roberta.encoder.layer.1.attention.output.LayerNorm",
-            ),
-            (ROBERTA_MASKED_LM, "lm_head.layer_norm", "lm_head.layer_norm"),
-            (BERT_MASKED_LM, "lm_head.layer_norm", "cls.predictions.transform.LayerNorm"),
-            (BERT_MASKED_LM, "lm_head.bias", "cls.predictions.bias"),
-        ];
-        for (table, path, name) in cases {
-            assert_eq!(table.naming.apply(path), name);
-        }
-    }
 }

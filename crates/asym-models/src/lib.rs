@@ -20,20 +20,33 @@
 //! `roberta.encoder.layer.0.attention.self.query.weight`, so that adapters attach and are written as in Python's PEFT.
 
 mod activation;
+pub mod bart;
+mod blocks;
+mod cache;
 mod checkpoint;
 mod config;
+mod decode;
 mod error;
+pub mod generation;
 mod init;
 mod inputs;
 mod keys;
-mod roberta;
+pub mod llama;
+mod model;
+pub mod roberta;
 mod save;
+pub mod vit;
 mod weights;
 
-pub use checkpoint::{Checkpoint, EncoderModel, Loaded};
-pub use config::{Activation, EncoderConfig, Family, HuggingFaceConfig};
+pub use activation::Activation;
+pub use bart::{BartClassifier, BartConfig, BartInput, BartLanguageModel};
+pub use checkpoint::{Checkpoint, Loaded};
+pub use config::{CommonFields, Config, ModelConfig};
 pub use error::ModelError;
-pub use inputs::{check_input, read_inputs, write_tensor};
+pub use inputs::{InputFile, ModelInput, check_input, read_inputs, write_tensor};
 pub use keys::KeyTable;
-pub use roberta::{Encoder, EncoderInput, MaskedLanguageModel, SequenceClassifier};
+pub use llama::{LlamaConfig, LlamaInput, LlamaLanguageModel};
+pub use model::PretrainedModel;
+pub use roberta::{Encoder, EncoderConfig, EncoderInput, Family, MaskedLanguageModel, SequenceClassifier};
 pub use save::{FileDtype, save};
+pub use vit::{VitClassifier, VitConfig, VitInput, VitModel};

@@ -4,13 +4,20 @@
 //! `modeling_roberta.py` of transformers 5.23. The two differ in position ids, heads and names. Fields are called as
 //! the checkpoint's keys where Rust allows it; [`KeyTable`] has the rest.
 
-use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig, Naming};
+use asym_core::{AdaptedEmbedding, AdaptedLinear, Naming};
 use asym_kernels::{Heads, attention, dropout, linear, residual_norm};
 use burn::module::{Initializer, Module, Param};
-use burn::nn::{Dropout, DropoutConfig, EmbeddingConfig, LayerNorm, LayerNormConfig};
-use burn::tensor::{Device, Int, Tensor};
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::{Activation, EncoderConfig, Family, KeyTable};
+use crate::blocks::{attention_bias, zero_embedding, zero_linear};
+use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
+use crate::{Activation, KeyTable, ModelError, PretrainedModel};
+
+mod config;
+mod keys;
+
+pub use config::{EncoderConfig, Family, HuggingFaceConfig};
 
 /// A batch as Hugging Face's tokenizers name it.
 #[derive(Debug, Clone)]
@@ -21,6 +28,41 @@ pub struct EncoderInput {
     pub attention_mask: Option<Tensor<2, Int>>,
     /// The type of each token, `[batch, length]`. Absent: 0.
     pub token_type_ids: Option<Tensor<2, Int>>,
+}
+
+const TOKEN_TYPE_IDS: &str = "token_type_ids";
+
+impl ModelInput for EncoderInput {
+    type Config = EncoderConfig;
+
+    fn read(file: &mut InputFile, device: &Device) -> Result<Self, ModelError> {
+        let input_ids = file.ids(INPUT_IDS, device)?.ok_or_else(|| file.missing(INPUT_IDS))?;
+        let attention_mask = file.ids_like(ATTENTION_MASK, (INPUT_IDS, &input_ids), device)?;
+        let token_type_ids = file.ids_like(TOKEN_TYPE_IDS, (INPUT_IDS, &input_ids), device)?;
+        Ok(Self { input_ids, attention_mask, token_type_ids })
+    }
+
+    fn check(&self, config: &EncoderConfig) -> Result<(), ModelError> {
+        let shape @ [_, length] = self.input_ids.dims();
+        check_some(INPUT_IDS, shape)?;
+        let like = (INPUT_IDS, shape);
+        let ids = check_ids(INPUT_IDS, &self.input_ids, like, config.vocab_size)?;
+        if let Some(mask) = &self.attention_mask {
+            check_ids(ATTENTION_MASK, mask, like, 2)?;
+        }
+        if let Some(types) = &self.token_type_ids {
+            check_ids(TOKEN_TYPE_IDS, types, like, config.type_vocab_size)?;
+        }
+        // BERT's positions are those of the row, RoBERTa's count the tokens that are not padding.
+        let longest = match config.family {
+            Family::Bert => length,
+            Family::Roberta => {
+                let real = |row: &[i64]| row.iter().filter(|id| **id != config.pad_token_id as i64).count();
+                ids.chunks(length).map(real).max().unwrap_or(0)
+            }
+        };
+        check_length(INPUT_IDS, longest, config.max_length())
+    }
 }
 
 /// The encoder: embeddings and blocks, without a pooler.
@@ -90,10 +132,7 @@ impl Encoder {
     pub(crate) fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
         let linear = |d_input, d_output| zero_linear(d_input, d_output, device);
-        let embedding = |rows| {
-            let config = EmbeddingConfig::new(rows, hidden).with_initializer(Initializer::Zeros);
-            AdaptedEmbedding::new(&config, device)
-        };
+        let embedding = |rows| zero_embedding(rows, hidden, device);
         let layer_norm = || LayerNormConfig::new(hidden).with_epsilon(config.layer_norm_eps).init(device);
         let dropout = || DropoutConfig::new(config.hidden_dropout_prob).init();
         let output = |d_input| Output {
@@ -191,16 +230,6 @@ impl Encoder {
         let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
         (hidden, bias)
     }
-}
-
-/// 0 where a token may be attended to, else the most negative number: the softmax of what it is added to is then 0, and
-/// uniform, not NaN, where a whole row is masked. Made once for all blocks.
-fn attention_bias(mask: Tensor<2, Int>, hidden: &Tensor<3>) -> Tensor<4> {
-    let dtype = hidden.dtype();
-    let min = dtype.finfo().map_or(f64::from(f32::MIN), |info| info.min);
-    let [batch, length] = mask.dims();
-    let masked = mask.equal_elem(0).float().cast(dtype) * min;
-    masked.reshape([batch, 1, 1, length])
 }
 
 impl Embeddings {
@@ -352,7 +381,7 @@ impl SequenceClassifier {
 
     /// What Hugging Face's files call its parameters.
     pub fn naming(&self) -> Naming {
-        KeyTable::classifier(self.config().family).naming
+        Self::keys(self.config()).naming
     }
 }
 
@@ -436,7 +465,7 @@ impl MaskedLanguageModel {
 
     /// What Hugging Face's files call its parameters.
     pub fn naming(&self) -> Naming {
-        KeyTable::masked_lm(self.config().family).naming
+        Self::keys(self.config()).naming
     }
 
     fn logits<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
@@ -447,7 +476,47 @@ impl MaskedLanguageModel {
     }
 }
 
-/// A linear layer that waits for its weights: zeros are never drawn, and never made where a checkpoint has values.
-fn zero_linear(d_input: usize, d_output: usize, device: &Device) -> AdaptedLinear {
-    AdaptedLinearConfig::new(d_input, d_output).with_initializer(Initializer::Zeros).init(device)
+impl crate::model::sealed::Sealed for SequenceClassifier {}
+impl crate::model::sealed::Sealed for MaskedLanguageModel {}
+
+impl PretrainedModel for SequenceClassifier {
+    type Config = EncoderConfig;
+    type Input = EncoderInput;
+
+    fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
+        Self::skeleton(config, device)
+    }
+    fn keys(config: &EncoderConfig) -> &'static KeyTable {
+        match config.family {
+            Family::Bert => &keys::BERT_CLASSIFIER,
+            Family::Roberta => &keys::ROBERTA_CLASSIFIER,
+        }
+    }
+    fn config(&self) -> &EncoderConfig {
+        self.config()
+    }
+    fn logits(&self, input: EncoderInput) -> TensorData {
+        self.forward(input).into_data()
+    }
+}
+
+impl PretrainedModel for MaskedLanguageModel {
+    type Config = EncoderConfig;
+    type Input = EncoderInput;
+
+    fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
+        Self::skeleton(config, device)
+    }
+    fn keys(config: &EncoderConfig) -> &'static KeyTable {
+        match config.family {
+            Family::Bert => &keys::BERT_MASKED_LM,
+            Family::Roberta => &keys::ROBERTA_MASKED_LM,
+        }
+    }
+    fn config(&self) -> &EncoderConfig {
+        self.config()
+    }
+    fn logits(&self, input: EncoderInput) -> TensorData {
+        self.forward(input).into_data()
+    }
 }

@@ -9,8 +9,7 @@ use asym_core::layout::{self, Kind};
 use half::f16;
 use safetensors::{Dtype, SafeTensorError, View};
 
-use crate::ModelError;
-use crate::checkpoint::EncoderModel;
+use crate::{ModelConfig, ModelError, PretrainedModel};
 
 /// The dtype of the tensors in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,10 +40,10 @@ impl FileDtype {
 ///
 /// [`ModelError::Adapted`] for a model that carries adapters; [`ModelError::NotFinite`] and [`ModelError::TooLarge`]
 /// for a value that the file could not be loaded with; [`ModelError::Io`]. Nothing is written before all is checked.
-pub fn save<M: EncoderModel>(model: &M, folder: impl AsRef<Path>, dtype: FileDtype) -> Result<(), ModelError> {
+pub fn save<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: FileDtype) -> Result<(), ModelError> {
     let folder = folder.as_ref();
     let (weights_path, config_path) = (folder.join("model.safetensors"), folder.join("config.json"));
-    let table = M::keys(model.config().family);
+    let table = M::keys(model.config());
 
     let mut tensors = Vec::new();
     for (entry, values) in layout::collect(model, &table.naming, |entry| entry.kind != Kind::Adapter) {
@@ -57,7 +56,7 @@ pub fn save<M: EncoderModel>(model: &M, folder: impl AsRef<Path>, dtype: FileDty
         if let Some(&found) = values.iter().find(too_large) {
             return Err(ModelError::TooLarge { path: path(), key: entry.name, found });
         }
-        tensors.push((entry.name, Floats { shape: entry.shape, values, dtype }));
+        tensors.push((entry.name, Written { shape: entry.shape, data: Data::floats(values, dtype) }));
     }
 
     fs::create_dir_all(folder).map_err(|source| ModelError::Io { path: folder.into(), source })?;
@@ -65,9 +64,9 @@ pub fn save<M: EncoderModel>(model: &M, folder: impl AsRef<Path>, dtype: FileDty
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     write_safetensors(&weights_path, tensors, Some(metadata))?;
 
-    let config = model.config().to_hugging_face(table.architecture, dtype.torch());
+    let json = |source| ModelError::Json { path: config_path.clone(), source };
+    let config = model.config().to_hugging_face(table.architecture, dtype.torch()).map_err(json)?;
     write_atomically(&config_path, |temporary| {
-        let json = |source| ModelError::Json { path: config_path.clone(), source };
         let text = serde_json::to_string_pretty(&config).map_err(json)? + "\n";
         fs::write(temporary, text).map_err(|source| ModelError::Io { path: config_path.clone(), source })
     })
@@ -76,7 +75,7 @@ pub fn save<M: EncoderModel>(model: &M, folder: impl AsRef<Path>, dtype: FileDty
 /// Write named tensors to a file, whole or not at all.
 pub(crate) fn write_safetensors(
     path: &Path,
-    tensors: Vec<(String, Floats)>,
+    tensors: Vec<(String, Written)>,
     metadata: Option<HashMap<String, String>>,
 ) -> Result<(), ModelError> {
     write_atomically(path, |temporary| {
@@ -103,17 +102,34 @@ fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<(), ModelEr
 }
 
 /// A tensor to be written.
-pub(crate) struct Floats {
+pub(crate) struct Written {
     pub shape: Vec<usize>,
-    pub values: Vec<f32>,
-    pub dtype: FileDtype,
+    pub data: Data,
 }
 
-impl View for Floats {
+/// Its values.
+pub(crate) enum Data {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    I64(Vec<i64>),
+}
+
+impl Data {
+    /// Floats in the dtype of a file.
+    pub(crate) fn floats(values: Vec<f32>, dtype: FileDtype) -> Self {
+        match dtype {
+            FileDtype::F32 => Self::F32(values),
+            FileDtype::F16 => Self::F16(values.into_iter().map(f16::from_f32).collect()),
+        }
+    }
+}
+
+impl View for Written {
     fn dtype(&self) -> Dtype {
-        match self.dtype {
-            FileDtype::F32 => Dtype::F32,
-            FileDtype::F16 => Dtype::F16,
+        match self.data {
+            Data::F32(_) => Dtype::F32,
+            Data::F16(_) => Dtype::F16,
+            Data::I64(_) => Dtype::I64,
         }
     }
 
@@ -122,20 +138,22 @@ impl View for Floats {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        match self.dtype {
-            FileDtype::F32 if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(&self.values)),
-            FileDtype::F32 => Cow::Owned(self.values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-            FileDtype::F16 => {
-                Cow::Owned(self.values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect())
-            }
+        let little = cfg!(target_endian = "little");
+        match &self.data {
+            Data::F32(values) if little => Cow::Borrowed(bytemuck::cast_slice(values)),
+            Data::F16(values) if little => Cow::Borrowed(bytemuck::cast_slice(values)),
+            Data::I64(values) if little => Cow::Borrowed(bytemuck::cast_slice(values)),
+            Data::F32(values) => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            Data::F16(values) => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            Data::I64(values) => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
         }
     }
 
     fn data_len(&self) -> usize {
-        let width = match self.dtype {
-            FileDtype::F32 => 4,
-            FileDtype::F16 => 2,
-        };
-        self.values.len() * width
+        match &self.data {
+            Data::F32(values) => values.len() * 4,
+            Data::F16(values) => values.len() * 2,
+            Data::I64(values) => values.len() * 8,
+        }
     }
 }

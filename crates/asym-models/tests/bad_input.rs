@@ -207,10 +207,10 @@ fn inputs() {
     let changed = |change: fn(&mut HashMap<String, Owned>)| {
         fs::copy(fixture("bert-classifier").join("inputs.safetensors"), &path).unwrap();
         rewrite(&path, change);
-        read_inputs(&path, &device)
+        read_inputs::<EncoderInput>(&path, &device)
     };
     assert_error!(
-        read_inputs(folder.join("none.safetensors"), &device).unwrap_err(),
+        read_inputs::<EncoderInput>(folder.join("none.safetensors"), &device).unwrap_err(),
         ModelError::MissingFile { .. },
         "none.safetensors"
     );
@@ -226,7 +226,7 @@ fn inputs() {
     let dtype = changed(|tensors| tensors.get_mut("input_ids").unwrap().0 = Dtype::F64).unwrap_err();
     assert_error!(dtype, ModelError::Dtype { .. }, "input_ids", "I64 or I32", "F64");
 
-    let config = Checkpoint::open(&folder).unwrap().config().clone();
+    let config = Checkpoint::open(&folder).unwrap().encoder().unwrap().clone();
     let of = |ids: Tensor<2, Int>| EncoderInput { input_ids: ids, attention_mask: None, token_type_ids: None };
     let ids = || Tensor::<2, Int>::from_ints([[5, 6], [7, 8]], &device);
     check_input(&of(ids()), &config).unwrap();

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use asym_models::Checkpoint;
+use asym_models::{Checkpoint, EncoderConfig};
 
 use crate::batch::{EncodedExample, Padding};
 use crate::error::TaskError;
@@ -17,6 +17,7 @@ pub struct Base {
     name: String,
     /// The weights and their configuration.
     pub checkpoint: Checkpoint,
+    config: EncoderConfig,
     /// The tokenizer that belongs to them.
     pub tokenizer: Tokenizer,
 }
@@ -28,9 +29,11 @@ impl Base {
     ///
     /// A file that is missing or cannot be read.
     pub fn open(folder: &Path) -> Result<Self, TaskError> {
+        let checkpoint = Checkpoint::open(folder)?;
         Ok(Self {
             name: folder.display().to_string(),
-            checkpoint: Checkpoint::open(folder)?,
+            config: checkpoint.encoder()?.clone(),
+            checkpoint,
             tokenizer: Tokenizer::from_folder(folder)?,
         })
     }
@@ -46,9 +49,11 @@ impl Base {
         weights: &'static [u8],
         tokenizer: &'static [u8],
     ) -> Result<Self, TaskError> {
+        let checkpoint = Checkpoint::from_bytes(name, config, weights)?;
         Ok(Self {
             name: name.to_string(),
-            checkpoint: Checkpoint::from_bytes(name, config, weights)?,
+            config: checkpoint.encoder()?.clone(),
+            checkpoint,
             tokenizer: Tokenizer::from_bytes(&format!("{name}/tokenizer.json"), tokenizer)?,
         })
     }
@@ -63,9 +68,14 @@ impl Base {
         &self.name
     }
 
+    /// BERT's or RoBERTa's configuration: the models that the tasks are for.
+    pub fn config(&self) -> &EncoderConfig {
+        &self.config
+    }
+
     /// What the model can take.
     pub fn limits(&self) -> ModelLimits {
-        let config = self.checkpoint.config();
+        let config = &self.config;
         ModelLimits {
             vocab_size: config.vocab_size,
             positions: config.max_length(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use burn::tensor::{Int, Tensor, TensorData};
 use safetensors::SafeTensors;
 
 /// A fixture of `tests/fixtures/make.py`.
@@ -31,4 +32,21 @@ pub fn golden(path: &Path) -> BTreeMap<String, Vec<f32>> {
             (name, floats.collect())
         })
         .collect()
+}
+
+/// The largest difference from `expected`, over the positions that `mask` counts.
+#[allow(dead_code, reason = "each test file is a program of its own")]
+pub fn difference(actual: &TensorData, expected: &[f32], mask: Option<&Tensor<2, Int>>) -> f32 {
+    let actual: Vec<f32> = actual.iter::<f32>().collect();
+    assert_eq!(actual.len(), expected.len());
+    let counts: Vec<bool> = match mask {
+        Some(mask) => mask.to_data().iter::<i64>().map(|value| value == 1).collect(),
+        None => vec![true],
+    };
+    let width = actual.len() / counts.len();
+    let differences = actual.iter().zip(expected).enumerate().filter(|(i, _)| counts[i / width]);
+    differences.map(|(_, (a, b))| (a - b).abs()).fold(0.0, |largest: f32, d| {
+        assert!(!d.is_nan());
+        largest.max(d)
+    })
 }

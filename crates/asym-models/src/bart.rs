@@ -1,0 +1,515 @@
+//! BART: an encoder and a decoder of post-norm blocks, with a language-model or a classification head.
+//!
+//! Sources: Lewis et al., 2020 (arXiv:1910.13461); `modeling_bart.py` of transformers 5.23. Fields are called as the
+//! checkpoint's keys.
+
+use asym_core::{AdaptedEmbedding, AdaptedLinear};
+use asym_kernels::{Heads, attention, dropout, linear, residual_norm};
+use burn::module::{Initializer, Module, Param};
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::blocks::{attention_bias, layer_norm, zero_embedding, zero_linear, zero_linear_with};
+use crate::cache::KeyValueCache;
+use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
+use crate::{Activation, KeyTable, ModelError, PretrainedModel};
+
+mod config;
+mod decode;
+
+pub use config::{BartConfig, HuggingFaceConfig, Stack};
+pub use decode::BartDecoder;
+
+/// What is true of every BART checkpoint.
+const KEYS: KeyTable = KeyTable {
+    base: ("model", &["shared", "encoder", "decoder"]),
+    // The Hub's files have one tensor under up to four names.
+    tied: &[
+        (
+            "model.shared.weight",
+            &["model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"],
+        ),
+        ("model.encoder.embed_tokens.weight", &["model.shared.weight"]),
+        ("model.decoder.embed_tokens.weight", &["model.shared.weight"]),
+    ],
+    buffers: &["encoder.version", "decoder.version"],
+    ..KeyTable::EMPTY
+};
+
+/// `BartForConditionalGeneration`.
+pub const BART_LANGUAGE_MODEL: KeyTable = KeyTable {
+    architecture: "BartForConditionalGeneration",
+    head: &["final_logits_bias", "lm_head"],
+    dropped: &["classification_head"],
+    ..KEYS
+};
+
+/// `BartForSequenceClassification`.
+pub const BART_CLASSIFIER: KeyTable = KeyTable {
+    architecture: "BartForSequenceClassification",
+    head: &["classification_head"],
+    dropped: &["final_logits_bias", "lm_head"],
+    ..KEYS
+};
+
+/// Rows of the position tables that no token stands at.
+const POSITION_OFFSET: usize = 2;
+
+/// Added to the variance in LayerNorm: PyTorch's default, which BART has no setting for.
+const EPSILON: f64 = 1e-5;
+
+const DECODER_INPUT_IDS: &str = "decoder_input_ids";
+const DECODER_ATTENTION_MASK: &str = "decoder_attention_mask";
+
+/// A batch for both sides.
+#[derive(Debug, Clone)]
+pub struct BartInput {
+    /// The encoder's token ids, `[batch, length]`.
+    pub input_ids: Tensor<2, Int>,
+    /// 1 where a token counts and 0 where it is padding, `[batch, length]`. Absent: every token counts.
+    pub attention_mask: Option<Tensor<2, Int>>,
+    /// The decoder's token ids, `[batch, decoder length]`. Absent: `input_ids`, moved right by the start token.
+    pub decoder_input_ids: Option<Tensor<2, Int>>,
+    /// The same as `attention_mask` for the decoder.
+    pub decoder_attention_mask: Option<Tensor<2, Int>>,
+}
+
+impl ModelInput for BartInput {
+    type Config = BartConfig;
+
+    fn read(file: &mut InputFile, device: &Device) -> Result<Self, ModelError> {
+        let input_ids = file.ids(INPUT_IDS, device)?.ok_or_else(|| file.missing(INPUT_IDS))?;
+        let attention_mask = file.ids_like(ATTENTION_MASK, (INPUT_IDS, &input_ids), device)?;
+        let decoder_input_ids = file.ids(DECODER_INPUT_IDS, device)?;
+        let like = decoder_input_ids.as_ref().map_or((INPUT_IDS, &input_ids), |ids| (DECODER_INPUT_IDS, ids));
+        let decoder_attention_mask = file.ids_like(DECODER_ATTENTION_MASK, like, device)?;
+        Ok(Self { input_ids, attention_mask, decoder_input_ids, decoder_attention_mask })
+    }
+
+    fn check(&self, config: &BartConfig) -> Result<(), ModelError> {
+        let shape @ [batch, length] = self.input_ids.dims();
+        check_some(INPUT_IDS, shape)?;
+        check_ids(INPUT_IDS, &self.input_ids, (INPUT_IDS, shape), config.vocab_size)?;
+        check_length(INPUT_IDS, length, config.max_position_embeddings)?;
+        if let Some(mask) = &self.attention_mask {
+            check_ids(ATTENTION_MASK, mask, (INPUT_IDS, shape), 2)?;
+        }
+        let (name, decoder_shape) = match &self.decoder_input_ids {
+            Some(ids) => {
+                let shape @ [_, length] = ids.dims();
+                check_some(DECODER_INPUT_IDS, shape)?;
+                check_ids(DECODER_INPUT_IDS, ids, (INPUT_IDS, [batch, length]), config.vocab_size)?;
+                check_length(DECODER_INPUT_IDS, length, config.max_position_embeddings)?;
+                (DECODER_INPUT_IDS, shape)
+            }
+            None => (INPUT_IDS, shape),
+        };
+        if let Some(mask) = &self.decoder_attention_mask {
+            check_ids(DECODER_ATTENTION_MASK, mask, (name, decoder_shape), 2)?;
+        }
+        Ok(())
+    }
+}
+
+/// Both sides, without a head.
+#[derive(Module, Debug)]
+pub struct Bart {
+    /// The word embedding of both sides. Absent where each has its own.
+    shared: Option<AdaptedEmbedding>,
+    encoder: Encoder,
+    decoder: Decoder,
+    #[module(skip)]
+    config: BartConfig,
+}
+
+#[derive(Module, Debug)]
+struct Encoder {
+    embed_tokens: Option<AdaptedEmbedding>,
+    embed_positions: AdaptedEmbedding,
+    layers: Vec<EncoderBlock>,
+    layernorm_embedding: LayerNorm,
+    dropout: Dropout,
+}
+
+#[derive(Module, Debug)]
+struct Decoder {
+    embed_tokens: Option<AdaptedEmbedding>,
+    embed_positions: AdaptedEmbedding,
+    layers: Vec<DecoderBlock>,
+    layernorm_embedding: LayerNorm,
+    dropout: Dropout,
+}
+
+#[derive(Module, Debug)]
+struct EncoderBlock {
+    self_attn: Attention,
+    self_attn_layer_norm: LayerNorm,
+    fc1: AdaptedLinear,
+    fc2: AdaptedLinear,
+    final_layer_norm: LayerNorm,
+    dropout: Dropout,
+    activation_dropout: Dropout,
+    #[module(skip)]
+    activation: Activation,
+}
+
+#[derive(Module, Debug)]
+struct DecoderBlock {
+    self_attn: Attention,
+    self_attn_layer_norm: LayerNorm,
+    encoder_attn: Attention,
+    encoder_attn_layer_norm: LayerNorm,
+    fc1: AdaptedLinear,
+    fc2: AdaptedLinear,
+    final_layer_norm: LayerNorm,
+    dropout: Dropout,
+    activation_dropout: Dropout,
+    #[module(skip)]
+    activation: Activation,
+}
+
+#[derive(Module, Debug)]
+struct Attention {
+    k_proj: AdaptedLinear,
+    v_proj: AdaptedLinear,
+    q_proj: AdaptedLinear,
+    out_proj: AdaptedLinear,
+    dropout: Dropout,
+    #[module(skip)]
+    heads: Heads,
+}
+
+/// The encoder's last hidden state as the decoder's blocks see it: each block's keys and values of it.
+#[derive(Debug, Clone)]
+struct Memory {
+    keys_and_values: Vec<(Tensor<3>, Tensor<3>)>,
+    /// Added to the scores of each of its tokens.
+    bias: Option<Tensor<4>>,
+}
+
+impl Bart {
+    /// A model whose parameters are made when they are first read. `config` must be valid.
+    fn skeleton(config: &BartConfig, device: &Device) -> Self {
+        let width = config.d_model;
+        let norm = || LayerNormConfig::new(width).with_epsilon(EPSILON).init(device);
+        let dropout = |p: f64| DropoutConfig::new(p).init();
+        let embedding = || zero_embedding(config.vocab_size, width, device);
+        let own = || (!config.tie_word_embeddings).then(embedding);
+        let positions = || zero_embedding(config.max_position_embeddings + POSITION_OFFSET, width, device);
+        let attention = |heads, causal| Attention {
+            k_proj: zero_linear(width, width, device),
+            v_proj: zero_linear(width, width, device),
+            q_proj: zero_linear(width, width, device),
+            out_proj: zero_linear(width, width, device),
+            dropout: dropout(config.attention_dropout),
+            heads: Heads { causal, ..Heads::new(heads) },
+        };
+        let encoder_block = |stack: Stack| EncoderBlock {
+            self_attn: attention(stack.heads, false),
+            self_attn_layer_norm: norm(),
+            fc1: zero_linear(width, stack.ffn_dim, device),
+            fc2: zero_linear(stack.ffn_dim, width, device),
+            final_layer_norm: norm(),
+            dropout: dropout(config.dropout),
+            activation_dropout: dropout(config.activation_dropout),
+            activation: config.activation,
+        };
+        let decoder_block = |stack: Stack| DecoderBlock {
+            self_attn: attention(stack.heads, true),
+            self_attn_layer_norm: norm(),
+            encoder_attn: attention(stack.heads, false),
+            encoder_attn_layer_norm: norm(),
+            fc1: zero_linear(width, stack.ffn_dim, device),
+            fc2: zero_linear(stack.ffn_dim, width, device),
+            final_layer_norm: norm(),
+            dropout: dropout(config.dropout),
+            activation_dropout: dropout(config.activation_dropout),
+            activation: config.activation,
+        };
+        Self {
+            shared: config.tie_word_embeddings.then(embedding),
+            encoder: Encoder {
+                embed_tokens: own(),
+                embed_positions: positions(),
+                layers: (0..config.encoder.layers).map(|_| encoder_block(config.encoder)).collect(),
+                layernorm_embedding: norm(),
+                dropout: dropout(config.dropout),
+            },
+            decoder: Decoder {
+                embed_tokens: own(),
+                embed_positions: positions(),
+                layers: (0..config.decoder.layers).map(|_| decoder_block(config.decoder)).collect(),
+                layernorm_embedding: norm(),
+                dropout: dropout(config.dropout),
+            },
+            config: config.clone(),
+        }
+    }
+
+    /// The encoder's last hidden state.
+    ///
+    /// # Shapes
+    ///
+    /// - both inputs: `[batch, length]`
+    /// - output: `[batch, length, d_model]`
+    pub fn encode(&self, input_ids: Tensor<2, Int>, attention_mask: Option<Tensor<2, Int>>) -> Tensor<3> {
+        let Encoder { embed_tokens, embed_positions, layers, layernorm_embedding, dropout } = &self.encoder;
+        let embedded = self.words(embed_tokens.as_ref(), input_ids) ;
+        let mut hidden = placed(embedded, 0, embed_positions, layernorm_embedding, dropout);
+        let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
+        for block in layers {
+            hidden = block.forward(hidden, bias.as_ref());
+        }
+        hidden
+    }
+
+    /// The decoder's last hidden state.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, decoder length, d_model]`
+    pub fn forward(&self, input: BartInput) -> Tensor<3> {
+        let BartInput { input_ids, attention_mask, decoder_input_ids, decoder_attention_mask } = input;
+        let decoder_input_ids = decoder_input_ids.unwrap_or_else(|| self.moved_right(input_ids.clone()));
+        let encoded = self.encode(input_ids, attention_mask.clone());
+        let memory = self.memory(encoded, attention_mask);
+        self.decode(decoder_input_ids, decoder_attention_mask, &memory, None)
+    }
+
+    /// What the decoder's blocks see of the encoder.
+    fn memory(&self, encoded: Tensor<3>, attention_mask: Option<Tensor<2, Int>>) -> Memory {
+        let bias = attention_mask.map(|mask| attention_bias(mask, &encoded));
+        let of_block = |block: &DecoderBlock| block.encoder_attn.keys_and_values(encoded.clone());
+        Memory { keys_and_values: self.decoder.layers.iter().map(of_block).collect(), bias }
+    }
+
+    /// The decoder; with caches, one for each block, after the tokens that these hold.
+    fn decode(
+        &self,
+        input_ids: Tensor<2, Int>,
+        attention_mask: Option<Tensor<2, Int>>,
+        memory: &Memory,
+        mut caches: Option<&mut [KeyValueCache]>,
+    ) -> Tensor<3> {
+        let Decoder { embed_tokens, embed_positions, layers, layernorm_embedding, dropout } = &self.decoder;
+        let before = caches.as_ref().and_then(|caches| caches.first()).map_or(0, KeyValueCache::len);
+        let embedded = self.words(embed_tokens.as_ref(), input_ids);
+        let mut hidden = placed(embedded, before, embed_positions, layernorm_embedding, dropout);
+        let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
+        for (index, (block, encoded)) in layers.iter().zip(&memory.keys_and_values).enumerate() {
+            let cache = caches.as_deref_mut().and_then(|caches| caches.get_mut(index));
+            hidden = block.forward(hidden, bias.as_ref(), encoded, memory.bias.as_ref(), cache);
+        }
+        hidden
+    }
+
+    /// The embeddings of words, by a side's own table or by the one that both share.
+    fn words(&self, own: Option<&AdaptedEmbedding>, ids: Tensor<2, Int>) -> Tensor<3> {
+        let Some(table) = own.or(self.shared.as_ref()) else { unreachable!("a skeleton has one or the other") };
+        let embedded = table.forward(ids);
+        if self.config.scale_embedding { embedded * (self.config.d_model as f64).sqrt() } else { embedded }
+    }
+
+    /// The start token, and all ids but the last: `shift_tokens_right` of transformers.
+    fn moved_right(&self, ids: Tensor<2, Int>) -> Tensor<2, Int> {
+        let [batch, length] = ids.dims();
+        let start = Tensor::full([batch, 1], self.config.decoder_start_token_id as i64, &ids.device());
+        Tensor::cat(vec![start, ids.slice([0..batch, 0..length - 1])], 1)
+    }
+}
+
+/// Embeddings with the positions from `before` on, normalised.
+fn placed(
+    embedded: Tensor<3>,
+    before: usize,
+    positions: &AdaptedEmbedding,
+    norm: &LayerNorm,
+    drop: &Dropout,
+) -> Tensor<3> {
+    let [_, length, _] = embedded.dims();
+    // The same for every row: [1, length, d_model]
+    let positions = positions.weight.val().narrow(0, POSITION_OFFSET + before, length).unsqueeze();
+    dropout(drop, layer_norm(norm, EPSILON, embedded + positions))
+}
+
+impl EncoderBlock {
+    fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+        let (key, value) = self.self_attn.keys_and_values(hidden.clone());
+        let attended = self.self_attn.forward(hidden.clone(), key, value, bias);
+        let hidden = residual_norm(&self.self_attn_layer_norm, EPSILON, &self.dropout, attended, hidden);
+        let inside = self.activation.forward(self.fc1.forward(hidden.clone())); // [batch, length, ffn_dim]
+        let output = self.fc2.forward(dropout(&self.activation_dropout, inside));
+        residual_norm(&self.final_layer_norm, EPSILON, &self.dropout, output, hidden)
+    }
+}
+
+impl DecoderBlock {
+    fn forward(
+        &self,
+        hidden: Tensor<3>,
+        bias: Option<&Tensor<4>>,
+        (encoded_key, encoded_value): &(Tensor<3>, Tensor<3>),
+        encoded_bias: Option<&Tensor<4>>,
+        cache: Option<&mut KeyValueCache>,
+    ) -> Tensor<3> {
+        let (key, value) = self.self_attn.keys_and_values(hidden.clone());
+        let (key, value) = match cache {
+            Some(cache) => cache.append(key, value),
+            None => (key, value),
+        };
+        let attended = self.self_attn.forward(hidden.clone(), key, value, bias);
+        let hidden = residual_norm(&self.self_attn_layer_norm, EPSILON, &self.dropout, attended, hidden);
+
+        let (key, value) = (encoded_key.clone(), encoded_value.clone());
+        let attended = self.encoder_attn.forward(hidden.clone(), key, value, encoded_bias);
+        let hidden = residual_norm(&self.encoder_attn_layer_norm, EPSILON, &self.dropout, attended, hidden);
+
+        let inside = self.activation.forward(self.fc1.forward(hidden.clone())); // [batch, length, ffn_dim]
+        let output = self.fc2.forward(dropout(&self.activation_dropout, inside));
+        residual_norm(&self.final_layer_norm, EPSILON, &self.dropout, output, hidden)
+    }
+}
+
+impl Attention {
+    fn keys_and_values(&self, hidden: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+        (self.k_proj.forward(hidden.clone()), self.v_proj.forward(hidden))
+    }
+
+    fn forward(&self, queries: Tensor<3>, key: Tensor<3>, value: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+        let query = self.q_proj.forward(queries);
+        self.out_proj.forward(attention(query, key, value, bias, self.heads, &self.dropout))
+    }
+}
+
+/// `BartForConditionalGeneration`.
+#[derive(Module, Debug)]
+pub struct BartLanguageModel {
+    model: Bart,
+    /// Absent where the head is the word embedding.
+    lm_head: Option<AdaptedLinear>,
+    /// Added to the logits, `[1, vocab_size]`: of the checkpoint, never trained.
+    final_logits_bias: Param<Tensor<2>>,
+}
+
+impl BartLanguageModel {
+    /// The logits of the token after each of the decoder's.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, decoder length, vocab_size]`
+    ///
+    /// # Panics
+    ///
+    /// On a batch that [`check_input`](crate::check_input) refuses.
+    pub fn forward(&self, input: BartInput) -> Tensor<3> {
+        self.head(self.model.forward(input))
+    }
+
+    /// The model below the head.
+    pub fn backbone(&self) -> &Bart {
+        &self.model
+    }
+
+    fn head<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
+        let bias = self.final_logits_bias.val().reshape([self.model.config.vocab_size]);
+        match (&self.lm_head, &self.model.shared) {
+            (Some(head), _) => head.forward(hidden) + bias.unsqueeze(),
+            (None, Some(shared)) => linear(hidden, shared.weight.val().transpose(), Some(bias)),
+            (None, None) => unreachable!("a skeleton has one or the other"),
+        }
+    }
+}
+
+/// `BartForSequenceClassification`: it looks at the decoder's state of the last token that ends the sequence.
+#[derive(Module, Debug)]
+pub struct BartClassifier {
+    model: Bart,
+    classification_head: ClassificationHead,
+}
+
+#[derive(Module, Debug)]
+struct ClassificationHead {
+    dense: AdaptedLinear,
+    dropout: Dropout,
+    out_proj: AdaptedLinear,
+}
+
+impl BartClassifier {
+    /// The logits of each sequence.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, labels]`
+    ///
+    /// # Panics
+    ///
+    /// On a batch that [`check_input`](crate::check_input) refuses. A row without the ending token is judged by its first.
+    pub fn forward(&self, input: BartInput) -> Tensor<2> {
+        let [batch, length] = input.input_ids.dims();
+        let ends = input.input_ids.clone().equal_elem(self.model.config.eos_token_id as i64).int();
+        let places = Tensor::<1, Int>::arange(0..length as i64, &ends.device()).unsqueeze::<2>();
+        let last = (ends * places).max_dim(1); // [batch, 1]
+        let hidden = self.model.forward(input); // [batch, length, d_model]
+        let width = self.model.config.d_model;
+        let chosen = hidden.gather(1, last.unsqueeze_dim::<3>(2).expand([batch, 1, width]));
+        let head = &self.classification_head;
+        let dense = head.dense.forward(head.dropout.forward(chosen.reshape([batch, width]))).tanh();
+        head.out_proj.forward(head.dropout.forward(dense))
+    }
+
+    /// The model below the head.
+    pub fn backbone(&self) -> &Bart {
+        &self.model
+    }
+}
+
+impl crate::model::sealed::Sealed for BartLanguageModel {}
+impl crate::model::sealed::Sealed for BartClassifier {}
+
+impl PretrainedModel for BartLanguageModel {
+    type Config = BartConfig;
+    type Input = BartInput;
+
+    fn skeleton(config: &BartConfig, device: &Device) -> Self {
+        let head = || zero_linear_with(config.d_model, config.vocab_size, false, device);
+        let bias: Param<Tensor<2>> = Initializer::Zeros.init([1, config.vocab_size], device);
+        Self {
+            model: Bart::skeleton(config, device),
+            lm_head: (!config.tie_word_embeddings).then(head),
+            final_logits_bias: bias.set_require_grad(false),
+        }
+    }
+    fn keys(_config: &BartConfig) -> &'static KeyTable {
+        &BART_LANGUAGE_MODEL
+    }
+    fn config(&self) -> &BartConfig {
+        &self.model.config
+    }
+    fn logits(&self, input: BartInput) -> TensorData {
+        self.forward(input).into_data()
+    }
+}
+
+impl PretrainedModel for BartClassifier {
+    type Config = BartConfig;
+    type Input = BartInput;
+
+    fn skeleton(config: &BartConfig, device: &Device) -> Self {
+        let dropout = DropoutConfig::new(config.classifier_dropout).init();
+        let head = ClassificationHead {
+            dense: zero_linear(config.d_model, config.d_model, device),
+            dropout,
+            out_proj: zero_linear(config.d_model, config.labels.len(), device),
+        };
+        Self { model: Bart::skeleton(config, device), classification_head: head }
+    }
+    fn keys(_config: &BartConfig) -> &'static KeyTable {
+        &BART_CLASSIFIER
+    }
+    fn config(&self) -> &BartConfig {
+        &self.model.config
+    }
+    fn logits(&self, input: BartInput) -> TensorData {
+        self.forward(input).into_data()
+    }
+}

@@ -1,0 +1,271 @@
+//! BART's `config.json`, and the configuration that it becomes.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::config::{
+    CommonFields, Config, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token,
+    positive, probabilities, refuse, relabelled, size,
+};
+use crate::{Activation, ModelError};
+
+/// `config.json` of a BART checkpoint, as the file has it: keys may be absent, unknown ones are kept.
+///
+/// Source: `BartConfig` of transformers, 4 and 5.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the keys are documented by transformers")]
+pub struct HuggingFaceConfig {
+    #[serde(flatten)]
+    pub common: CommonFields,
+    pub vocab_size: Option<usize>,
+    pub d_model: Option<usize>,
+    pub encoder_layers: Option<usize>,
+    pub encoder_attention_heads: Option<usize>,
+    pub encoder_ffn_dim: Option<usize>,
+    pub decoder_layers: Option<usize>,
+    pub decoder_attention_heads: Option<usize>,
+    pub decoder_ffn_dim: Option<usize>,
+    pub max_position_embeddings: Option<usize>,
+    pub activation_function: Option<String>,
+    pub dropout: Option<f64>,
+    pub attention_dropout: Option<f64>,
+    pub activation_dropout: Option<f64>,
+    pub classifier_dropout: Option<f64>,
+    pub encoder_layerdrop: Option<f64>,
+    pub decoder_layerdrop: Option<f64>,
+    pub init_std: Option<f64>,
+    pub scale_embedding: Option<bool>,
+    pub pad_token_id: Option<usize>,
+    pub eos_token_id: Option<usize>,
+    pub decoder_start_token_id: Option<usize>,
+}
+
+/// One side's blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stack {
+    /// Number of blocks.
+    pub layers: usize,
+    /// Number of attention heads, a divisor of `d_model`.
+    pub heads: usize,
+    /// Width inside the feed-forward layer.
+    pub ffn_dim: usize,
+}
+
+/// The configuration that a BART is built from; every setting has a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BartConfig {
+    /// Number of tokens.
+    pub vocab_size: usize,
+    /// Width of a hidden state.
+    pub d_model: usize,
+    /// The encoder's blocks.
+    pub encoder: Stack,
+    /// The decoder's blocks.
+    pub decoder: Stack,
+    /// Tokens of the longest sequence; the position tables have two rows more.
+    pub max_position_embeddings: usize,
+    /// Activation of the feed-forward layers.
+    pub activation: Activation,
+    /// Dropout on embeddings and on each sublayer's output.
+    pub dropout: f64,
+    /// Dropout on attention probabilities.
+    pub attention_dropout: f64,
+    /// Dropout inside the feed-forward layers.
+    pub activation_dropout: f64,
+    /// Dropout in the classification head.
+    pub classifier_dropout: f64,
+    /// Standard deviation of the weights of a head, or of a model, that is drawn.
+    pub init_std: f64,
+    /// Whether embeddings are multiplied by √d_model.
+    pub scale_embedding: bool,
+    /// Whether both sides and the head share one word embedding.
+    pub tie_word_embeddings: bool,
+    /// The padding token.
+    pub pad_token_id: usize,
+    /// The token that ends a sequence, on which the classifier looks.
+    pub eos_token_id: usize,
+    /// The token that the decoder starts with.
+    pub decoder_start_token_id: usize,
+    /// The names of the labels of a classifier, in the order of its logits.
+    pub labels: Vec<String>,
+    /// Keys of `config.json` that nothing here depends on.
+    pub other: Map<String, Value>,
+}
+
+impl BartConfig {
+    /// A configuration with the defaults of transformers, the same on both sides, and 64 features a head where `d_model`
+    /// allows it.
+    pub fn new(vocab_size: usize, d_model: usize, layers: usize) -> Self {
+        let heads = if d_model.is_multiple_of(64) { d_model / 64 } else { 1 };
+        let stack = Stack { layers, heads, ffn_dim: 4 * d_model };
+        Self {
+            vocab_size,
+            d_model,
+            encoder: stack,
+            decoder: stack,
+            max_position_embeddings: 1024,
+            activation: Activation::Gelu,
+            dropout: 0.1,
+            attention_dropout: 0.0,
+            activation_dropout: 0.0,
+            classifier_dropout: 0.0,
+            init_std: 0.02,
+            scale_embedding: false,
+            tie_word_embeddings: true,
+            pad_token_id: 1,
+            eos_token_id: 2,
+            decoder_start_token_id: 2,
+            labels: default_labels(3),
+            other: Map::new(),
+        }
+    }
+}
+
+impl ModelConfig for BartConfig {
+    fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
+        let config: HuggingFaceConfig =
+            serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;
+        config.resolve(path)
+    }
+
+    fn of(config: &Config) -> Option<&Self> {
+        match config {
+            Config::Bart(config) => Some(config),
+            _ => None,
+        }
+    }
+
+    fn validate(&self, path: &Path) -> Result<(), ModelError> {
+        at_least_one(
+            path,
+            &[
+                ("vocab_size", self.vocab_size),
+                ("d_model", self.d_model),
+                ("encoder_layers", self.encoder.layers),
+                ("encoder_attention_heads", self.encoder.heads),
+                ("encoder_ffn_dim", self.encoder.ffn_dim),
+                ("decoder_layers", self.decoder.layers),
+                ("decoder_attention_heads", self.decoder.heads),
+                ("decoder_ffn_dim", self.decoder.ffn_dim),
+                ("max_position_embeddings", self.max_position_embeddings),
+                ("id2label", self.labels.len()),
+            ],
+        )?;
+        few_layers(path, "encoder_layers", self.encoder.layers)?;
+        few_layers(path, "decoder_layers", self.decoder.layers)?;
+        divides(path, ("encoder_attention_heads", self.encoder.heads), ("d_model", self.d_model))?;
+        divides(path, ("decoder_attention_heads", self.decoder.heads), ("d_model", self.d_model))?;
+        is_token(path, "pad_token_id", self.pad_token_id, self.vocab_size)?;
+        is_token(path, "eos_token_id", self.eos_token_id, self.vocab_size)?;
+        is_token(path, "decoder_start_token_id", self.decoder_start_token_id, self.vocab_size)?;
+        probabilities(
+            path,
+            &[
+                ("dropout", self.dropout),
+                ("attention_dropout", self.attention_dropout),
+                ("activation_dropout", self.activation_dropout),
+                ("classifier_dropout", self.classifier_dropout),
+            ],
+        )?;
+        positive(path, &[("init_std", self.init_std)])
+    }
+
+    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value> {
+        serde_json::to_value(HuggingFaceConfig {
+            common: CommonFields::written(
+                (architecture, "bart", dtype),
+                Some(self.tie_word_embeddings),
+                &self.labels,
+                &self.other,
+            ),
+            vocab_size: Some(self.vocab_size),
+            d_model: Some(self.d_model),
+            encoder_layers: Some(self.encoder.layers),
+            encoder_attention_heads: Some(self.encoder.heads),
+            encoder_ffn_dim: Some(self.encoder.ffn_dim),
+            decoder_layers: Some(self.decoder.layers),
+            decoder_attention_heads: Some(self.decoder.heads),
+            decoder_ffn_dim: Some(self.decoder.ffn_dim),
+            max_position_embeddings: Some(self.max_position_embeddings),
+            activation_function: Some(self.activation.name().into()),
+            dropout: Some(self.dropout),
+            attention_dropout: Some(self.attention_dropout),
+            activation_dropout: Some(self.activation_dropout),
+            classifier_dropout: Some(self.classifier_dropout),
+            encoder_layerdrop: Some(0.0),
+            decoder_layerdrop: Some(0.0),
+            init_std: Some(self.init_std),
+            scale_embedding: Some(self.scale_embedding),
+            pad_token_id: Some(self.pad_token_id),
+            eos_token_id: Some(self.eos_token_id),
+            decoder_start_token_id: Some(self.decoder_start_token_id),
+        })
+    }
+
+    fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    fn with_num_labels(self, num_labels: usize) -> Self {
+        Self { labels: relabelled(self.labels, num_labels), ..self }
+    }
+
+    fn initializer_range(&self) -> f64 {
+        self.init_std
+    }
+
+    fn padding_row(&self, name: &str) -> Option<usize> {
+        (name.ends_with("shared.weight") || name.ends_with("embed_tokens.weight")).then_some(self.pad_token_id)
+    }
+}
+
+impl HuggingFaceConfig {
+    /// The configuration of a model, with transformers' defaults for what is absent; `path` is for messages alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Config`] for a missing size and for what asym does not have.
+    pub fn resolve(&self, path: &Path) -> Result<BartConfig, ModelError> {
+        let drops = [("encoder_layerdrop", self.encoder_layerdrop), ("decoder_layerdrop", self.decoder_layerdrop)];
+        if let Some((key, Some(found))) = drops.into_iter().find(|(_, drop)| drop.is_some_and(|drop| drop != 0.0)) {
+            return Err(refuse(path, key, "0: asym drops no layers", found));
+        }
+        let default = BartConfig::new(
+            size(path, "vocab_size", self.vocab_size)?,
+            size(path, "d_model", self.d_model)?,
+            size(path, "encoder_layers", self.encoder_layers)?,
+        );
+        let config = BartConfig {
+            encoder: Stack {
+                layers: default.encoder.layers,
+                heads: size(path, "encoder_attention_heads", self.encoder_attention_heads)?,
+                ffn_dim: size(path, "encoder_ffn_dim", self.encoder_ffn_dim)?,
+            },
+            decoder: Stack {
+                layers: size(path, "decoder_layers", self.decoder_layers)?,
+                heads: size(path, "decoder_attention_heads", self.decoder_attention_heads)?,
+                ffn_dim: size(path, "decoder_ffn_dim", self.decoder_ffn_dim)?,
+            },
+            max_position_embeddings: self.max_position_embeddings.unwrap_or(default.max_position_embeddings),
+            activation: activation(path, "activation_function", self.activation_function.as_deref(), default.activation)?,
+            dropout: self.dropout.unwrap_or(default.dropout),
+            attention_dropout: self.attention_dropout.unwrap_or(0.0),
+            activation_dropout: self.activation_dropout.unwrap_or(0.0),
+            classifier_dropout: self.classifier_dropout.unwrap_or(0.0),
+            init_std: self.init_std.unwrap_or(default.init_std),
+            scale_embedding: self.scale_embedding.unwrap_or(false),
+            tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(true),
+            pad_token_id: self.pad_token_id.unwrap_or(default.pad_token_id),
+            eos_token_id: self.eos_token_id.unwrap_or(default.eos_token_id),
+            decoder_start_token_id: self.decoder_start_token_id.unwrap_or(default.decoder_start_token_id),
+            labels: self.common.labels(3, path)?,
+            other: self.common.other.clone(),
+            ..default
+        };
+        config.validate(path)?;
+        Ok(config)
+    }
+}

@@ -1,0 +1,122 @@
+//! BART's decoder, token by token.
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::{BartInput, BartLanguageModel, Memory};
+use crate::PretrainedModel;
+use crate::cache::{KeyValueCache, moved};
+use crate::decode::last_logits;
+use crate::generation::NextToken;
+
+/// A BART that answers a batch of texts: for [`generate`](crate::generation::generate).
+#[derive(Debug)]
+pub struct BartDecoder<'a> {
+    model: &'a BartLanguageModel,
+    /// Of each text.
+    encoded: Memory,
+    /// Of each row: that of its text.
+    memory: Memory,
+    /// The text that each row answers.
+    texts: Vec<usize>,
+    caches: Vec<KeyValueCache>,
+    /// What the decoder starts with.
+    start: Vec<Vec<u32>>,
+    /// All tokens of each row, where there is no cache and they are computed anew each time.
+    tokens: Option<Vec<Vec<u32>>>,
+}
+
+impl BartLanguageModel {
+    /// Answer texts, with room for answers of `capacity` tokens. The texts are encoded here.
+    ///
+    /// The decoder starts with `decoder_input_ids` where there are any, else with the configured token. Without a cache,
+    /// every token costs the whole answer again.
+    ///
+    /// The model must be on a device without autodiff: [`Module::valid`](burn::module::Module::valid).
+    pub fn decoder(&self, input: BartInput, capacity: usize, cached: bool) -> BartDecoder<'_> {
+        let config = self.config();
+        let [batch, _] = input.input_ids.dims();
+        let start: Vec<Vec<u32>> = match &input.decoder_input_ids {
+            Some(ids) => {
+                let [_, length] = ids.dims();
+                let ids: Vec<u32> = ids.to_data().iter::<i64>().map(|id| id as u32).collect();
+                ids.chunks(length).map(<[u32]>::to_vec).collect()
+            }
+            None => vec![vec![config.decoder_start_token_id as u32]; batch],
+        };
+        let encoded = self.model.encode(input.input_ids, input.attention_mask.clone());
+        let encoded = self.model.memory(encoded, input.attention_mask);
+        BartDecoder {
+            model: self,
+            memory: encoded.clone(),
+            encoded,
+            texts: (0..batch).collect(),
+            caches: vec![KeyValueCache::new(capacity); if cached { config.decoder.layers } else { 0 }],
+            tokens: (!cached).then(|| start.clone()),
+            start,
+        }
+    }
+}
+
+impl BartDecoder<'_> {
+    /// The tokens that each answer starts with.
+    pub fn prompts(&self) -> &[Vec<u32>] {
+        &self.start
+    }
+
+    /// The logits after the last of `tokens`, `[rows, count]`, which follow those in the caches.
+    fn continued(&mut self, tokens: &[u32], count: usize) -> Vec<f32> {
+        let device = self.model.final_logits_bias.val().device();
+        let ids: Vec<i64> = tokens.iter().map(|token| i64::from(*token)).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [self.texts.len(), count]), &device);
+        let caches = (!self.caches.is_empty()).then_some(self.caches.as_mut_slice());
+        let hidden = self.model.model.decode(ids, None, &self.memory, caches);
+        last_logits(hidden, |last| self.model.head(last))
+    }
+}
+
+impl Memory {
+    /// Row i becomes what row `rows[i]` is.
+    fn select(&self, rows: &Tensor<1, Int>) -> Self {
+        let of = |tensor: &Tensor<3>| tensor.clone().select(0, rows.clone());
+        Self {
+            keys_and_values: self.keys_and_values.iter().map(|(key, value)| (of(key), of(value))).collect(),
+            bias: self.bias.as_ref().map(|bias| bias.clone().select(0, rows.clone())),
+        }
+    }
+}
+
+impl NextToken for BartDecoder<'_> {
+    fn vocab_size(&self) -> usize {
+        self.model.config().vocab_size
+    }
+
+    fn start(&mut self) -> Vec<f32> {
+        let count = self.start.first().map_or(0, Vec::len);
+        self.continued(&self.start.concat(), count)
+    }
+
+    fn step(&mut self, rows: &[usize], tokens: &[u32]) -> Vec<f32> {
+        let device = self.model.final_logits_bias.val().device();
+        if let Some(moved) = moved(rows, self.texts.len(), &device) {
+            self.caches.iter_mut().for_each(|cache| cache.select(&moved));
+        }
+        // Beams change places among those of the same text, which keeps its place: most steps move no memory.
+        let texts: Vec<usize> = rows.iter().map(|row| self.texts[*row]).collect();
+        if texts != self.texts {
+            let indices: Vec<i64> = texts.iter().map(|text| *text as i64).collect();
+            self.memory = self.encoded.select(&Tensor::from_data(indices.as_slice(), &device));
+            self.texts = texts;
+        }
+        match self.tokens.take() {
+            None => self.continued(tokens, 1),
+            Some(before) => {
+                let whole: Vec<Vec<u32>> =
+                    rows.iter().zip(tokens).map(|(row, token)| [before[*row].as_slice(), &[*token]].concat()).collect();
+                let count = whole.first().map_or(0, Vec::len);
+                let logits = self.continued(&whole.concat(), count);
+                self.tokens = Some(whole);
+                logits
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What the blocks of several models are made of.
+
+use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig};
+use burn::module::Initializer;
+use burn::nn::{EmbeddingConfig, LayerNorm};
+use burn::tensor::{Device, Int, Tensor};
+
+/// A linear layer that waits for its weights: zeros are never drawn, and never made where a checkpoint has values.
+pub(crate) fn zero_linear(d_input: usize, d_output: usize, device: &Device) -> AdaptedLinear {
+    zero_linear_with(d_input, d_output, true, device)
+}
+
+/// The same, with a bias or without.
+pub(crate) fn zero_linear_with(d_input: usize, d_output: usize, bias: bool, device: &Device) -> AdaptedLinear {
+    AdaptedLinearConfig::new(d_input, d_output).with_bias(bias).with_initializer(Initializer::Zeros).init(device)
+}
+
+/// An embedding that waits for its rows.
+pub(crate) fn zero_embedding(rows: usize, width: usize, device: &Device) -> AdaptedEmbedding {
+    AdaptedEmbedding::new(&EmbeddingConfig::new(rows, width).with_initializer(Initializer::Zeros), device)
+}
+
+/// 0 where a token may be attended to, else the most negative number: the softmax of what it is added to is then 0, and
+/// uniform, not NaN, where a whole row is masked. Made once for all blocks.
+///
+/// # Shapes
+///
+/// - mask: `[batch, length]`, 1 or 0
+/// - output: `[batch, 1, 1, length]`, in the dtype of `hidden`
+pub(crate) fn attention_bias(mask: Tensor<2, Int>, hidden: &Tensor<3>) -> Tensor<4> {
+    let dtype = hidden.dtype();
+    let min = dtype.finfo().map_or(f64::from(f32::MIN), |info| info.min);
+    let [batch, length] = mask.dims();
+    let masked = mask.equal_elem(0).float().cast(dtype) * min;
+    masked.reshape([batch, 1, 1, length])
+}
+
+/// LayerNorm, whose `epsilon` the module keeps to itself.
+pub(crate) fn layer_norm<const D: usize>(norm: &LayerNorm, _epsilon: f64, input: Tensor<D>) -> Tensor<D> {
+    norm.forward(input)
+}

@@ -1,0 +1,52 @@
+//! What decoders of several models share.
+
+use burn::tensor::{Int, Tensor};
+
+/// Prompts without their padding.
+#[derive(Debug, Clone)]
+pub(crate) struct Prompts {
+    rows: Vec<Vec<u32>>,
+}
+
+impl Prompts {
+    /// The tokens that `mask` counts, of `ids`: both `[rows, length]`.
+    pub(crate) fn new(ids: &Tensor<2, Int>, mask: Option<&Tensor<2, Int>>) -> Self {
+        let [_, length] = ids.dims();
+        let values: Vec<u32> = ids.to_data().iter::<i64>().map(|id| id as u32).collect();
+        let counts: Vec<bool> = match mask {
+            Some(mask) => mask.to_data().iter::<i64>().map(|value| value == 1).collect(),
+            None => vec![true; values.len()],
+        };
+        let row = |(ids, counts): (&[u32], &[bool])| {
+            ids.iter().zip(counts).filter(|(_, counts)| **counts).map(|(id, _)| *id).collect()
+        };
+        Self { rows: values.chunks(length).zip(counts.chunks(length)).map(row).collect() }
+    }
+
+    pub(crate) fn rows(&self) -> &[Vec<u32>] {
+        &self.rows
+    }
+
+    /// Tokens of the longest.
+    pub(crate) fn longest(&self) -> usize {
+        self.rows.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// What each row lacks to the longest.
+    pub(crate) fn padding(&self) -> Vec<usize> {
+        self.rows.iter().map(|row| self.longest() - row.len()).collect()
+    }
+
+    /// The rows, padded on the left.
+    pub(crate) fn padded(&self, pad: u32) -> Vec<Vec<u32>> {
+        let padding = self.padding();
+        self.rows.iter().zip(padding).map(|(row, padding)| [vec![pad; padding], row.clone()].concat()).collect()
+    }
+}
+
+/// The logits of each row's last position, on the host: `head` sees no other.
+pub(crate) fn last_logits(hidden: Tensor<3>, head: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Vec<f32> {
+    let [rows, length, width] = hidden.dims();
+    let last = hidden.slice([0..rows, length - 1..length]).reshape([rows, width]);
+    head(last).into_data().iter::<f32>().collect()
+}

@@ -1,0 +1,284 @@
+//! Llama: a causal decoder with RMSNorm, rotated queries and keys, and a gated feed-forward layer.
+//!
+//! Sources: Touvron et al., 2023 (arXiv:2307.09288); `modeling_llama.py` of transformers 5.23. Fields are called as the
+//! checkpoint's keys.
+
+use asym_core::{AdaptedEmbedding, AdaptedLinear};
+use asym_kernels::{Heads, Rotation, attention, gated_silu, linear, rms_norm, rotary};
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, RmsNorm, RmsNormConfig};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+use crate::blocks::{attention_bias, zero_embedding, zero_linear_with};
+use crate::cache::KeyValueCache;
+use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
+use crate::{Activation, KeyTable, ModelError, PretrainedModel};
+
+mod config;
+mod decode;
+
+pub use config::{HuggingFaceConfig, LlamaConfig};
+pub use decode::LlamaDecoder;
+
+/// `LlamaForCausalLM`.
+pub const LLAMA_LANGUAGE_MODEL: KeyTable = KeyTable {
+    architecture: "LlamaForCausalLM",
+    head: &["lm_head"],
+    // Wavelengths that old files store.
+    buffers: &["rotary_emb.inv_freq"],
+    base: ("model", &["embed_tokens", "layers", "norm"]),
+    tied: &[("model.embed_tokens.weight", &["lm_head.weight"])],
+    ..KeyTable::EMPTY
+};
+
+/// A batch for a causal language model.
+#[derive(Debug, Clone)]
+pub struct LlamaInput {
+    /// Token ids, `[batch, length]`.
+    pub input_ids: Tensor<2, Int>,
+    /// 1 where a token counts and 0 where it is padding, on either side, `[batch, length]`. Absent: every token counts.
+    pub attention_mask: Option<Tensor<2, Int>>,
+}
+
+impl ModelInput for LlamaInput {
+    type Config = LlamaConfig;
+
+    fn read(file: &mut InputFile, device: &Device) -> Result<Self, ModelError> {
+        let input_ids = file.ids(INPUT_IDS, device)?.ok_or_else(|| file.missing(INPUT_IDS))?;
+        let attention_mask = file.ids_like(ATTENTION_MASK, (INPUT_IDS, &input_ids), device)?;
+        Ok(Self { input_ids, attention_mask })
+    }
+
+    fn check(&self, config: &LlamaConfig) -> Result<(), ModelError> {
+        let shape @ [_, length] = self.input_ids.dims();
+        check_some(INPUT_IDS, shape)?;
+        check_ids(INPUT_IDS, &self.input_ids, (INPUT_IDS, shape), config.vocab_size)?;
+        let longest = match &self.attention_mask {
+            Some(mask) => {
+                let mask = check_ids(ATTENTION_MASK, mask, (INPUT_IDS, shape), 2)?;
+                mask.chunks(length).map(|row| row.iter().sum::<i64>() as usize).max().unwrap_or(0)
+            }
+            None => length,
+        };
+        check_length(INPUT_IDS, longest, config.max_position_embeddings)
+    }
+}
+
+/// Embedding, blocks and the last norm.
+#[derive(Module, Debug)]
+pub struct Llama {
+    embed_tokens: AdaptedEmbedding,
+    layers: Vec<Block>,
+    norm: RmsNorm,
+    #[module(skip)]
+    config: LlamaConfig,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    self_attn: Attention,
+    mlp: Mlp,
+    input_layernorm: RmsNorm,
+    post_attention_layernorm: RmsNorm,
+}
+
+#[derive(Module, Debug)]
+struct Attention {
+    q_proj: AdaptedLinear,
+    k_proj: AdaptedLinear,
+    v_proj: AdaptedLinear,
+    o_proj: AdaptedLinear,
+    dropout: Dropout,
+    #[module(skip)]
+    heads: Heads,
+}
+
+#[derive(Module, Debug)]
+struct Mlp {
+    gate_proj: AdaptedLinear,
+    up_proj: AdaptedLinear,
+    down_proj: AdaptedLinear,
+    #[module(skip)]
+    activation: Activation,
+}
+
+/// What every block is told of the tokens that pass.
+struct Places {
+    rotation: Rotation,
+    /// Added to the scores of each key, `[batch, 1, 1, keys]`.
+    bias: Option<Tensor<4>>,
+}
+
+impl Llama {
+    /// A model whose parameters are made when they are first read. `config` must be valid.
+    fn skeleton(config: &LlamaConfig, device: &Device) -> Self {
+        let hidden = config.hidden_size;
+        let norm = || RmsNormConfig::new(hidden).with_epsilon(config.rms_norm_eps).init(device);
+        let inside = config.num_attention_heads * config.head_dim;
+        let shared = config.num_key_value_heads * config.head_dim;
+        let of_attention = |input, output| zero_linear_with(input, output, config.attention_bias, device);
+        let of_mlp = |input, output| zero_linear_with(input, output, config.mlp_bias, device);
+        let block = || Block {
+            self_attn: Attention {
+                q_proj: of_attention(hidden, inside),
+                k_proj: of_attention(hidden, shared),
+                v_proj: of_attention(hidden, shared),
+                o_proj: of_attention(inside, hidden),
+                dropout: DropoutConfig::new(config.attention_dropout).init(),
+                heads: Heads {
+                    query: config.num_attention_heads,
+                    key_value: config.num_key_value_heads,
+                    causal: true,
+                },
+            },
+            mlp: Mlp {
+                gate_proj: of_mlp(hidden, config.intermediate_size),
+                up_proj: of_mlp(hidden, config.intermediate_size),
+                down_proj: of_mlp(config.intermediate_size, hidden),
+                activation: config.activation,
+            },
+            input_layernorm: norm(),
+            post_attention_layernorm: norm(),
+        };
+        Self {
+            embed_tokens: zero_embedding(config.vocab_size, hidden, device),
+            layers: (0..config.num_hidden_layers).map(|_| block()).collect(),
+            norm: norm(),
+            config: config.clone(),
+        }
+    }
+
+    /// The last hidden state, after the last norm.
+    ///
+    /// Positions count the tokens that are not padding, wherever padding stands.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, length, hidden_size]`
+    pub fn forward(&self, input: LlamaInput) -> Tensor<3> {
+        let LlamaInput { input_ids, attention_mask } = input;
+        let [_, length] = input_ids.dims();
+        let positions = match &attention_mask {
+            Some(mask) => mask.clone().cumsum(1).sub_scalar(1).clamp_min(0),
+            None => Tensor::arange(0..length as i64, &input_ids.device()).unsqueeze(),
+        };
+        let hidden = self.embed_tokens.forward(input_ids);
+        let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
+        self.run(hidden, &Places { rotation: self.rotation(positions), bias }, None)
+    }
+
+    /// The blocks and the last norm; with caches, one for each block, after the tokens that these hold.
+    fn run(&self, mut hidden: Tensor<3>, places: &Places, mut caches: Option<&mut [KeyValueCache]>) -> Tensor<3> {
+        for (index, block) in self.layers.iter().enumerate() {
+            hidden = block.forward(hidden, places, caches.as_deref_mut().and_then(|caches| caches.get_mut(index)));
+        }
+        normalise(&self.norm, hidden)
+    }
+
+    /// Cosine and sine of every position's angles, in f32: `[batch or 1, length, head_dim / 2]`.
+    fn rotation(&self, positions: Tensor<2, Int>) -> Rotation {
+        let LlamaConfig { head_dim, rope_theta, .. } = self.config;
+        let frequencies: Vec<f32> = (0..head_dim / 2)
+            .map(|pair| rope_theta.powf(-((2 * pair) as f64) / head_dim as f64) as f32)
+            .collect();
+        let device = positions.device();
+        let shape = [1, 1, frequencies.len()];
+        let frequencies = Tensor::<3>::from_data(TensorData::new(frequencies, shape), (&device, DType::F32));
+        let angles = positions.float().cast(DType::F32).unsqueeze_dim::<3>(2) * frequencies;
+        Rotation { cos: angles.clone().cos(), sin: angles.sin() }
+    }
+}
+
+/// RMSNorm with statistics in f32, in the dtype of what it normalises.
+fn normalise(norm: &RmsNorm, hidden: Tensor<3>) -> Tensor<3> {
+    rms_norm(norm.gamma.val(), norm.epsilon, hidden)
+}
+
+impl Block {
+    fn forward(&self, hidden: Tensor<3>, places: &Places, cache: Option<&mut KeyValueCache>) -> Tensor<3> {
+        let attended = self.self_attn.forward(normalise(&self.input_layernorm, hidden.clone()), places, cache);
+        let hidden = hidden + attended;
+        let inside = self.mlp.forward(normalise(&self.post_attention_layernorm, hidden.clone()));
+        hidden + inside
+    }
+}
+
+impl Attention {
+    fn forward(&self, hidden: Tensor<3>, places: &Places, cache: Option<&mut KeyValueCache>) -> Tensor<3> {
+        let query = rotary(self.q_proj.forward(hidden.clone()), self.heads.query, &places.rotation);
+        let key = rotary(self.k_proj.forward(hidden.clone()), self.heads.key_value, &places.rotation);
+        let value = self.v_proj.forward(hidden);
+        let (key, value) = match cache {
+            Some(cache) => cache.append(key, value),
+            None => (key, value),
+        };
+        self.o_proj.forward(attention(query, key, value, places.bias.as_ref(), self.heads, &self.dropout))
+    }
+}
+
+impl Mlp {
+    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let gate = self.gate_proj.forward(hidden.clone()); // [batch, length, intermediate]
+        let up = self.up_proj.forward(hidden);
+        self.down_proj.forward(match self.activation {
+            Activation::Silu => gated_silu(gate, up),
+            other => other.forward(gate) * up,
+        })
+    }
+}
+
+/// `LlamaForCausalLM`.
+#[derive(Module, Debug)]
+pub struct LlamaLanguageModel {
+    model: Llama,
+    /// Absent where the head is the word embedding.
+    lm_head: Option<AdaptedLinear>,
+}
+
+impl LlamaLanguageModel {
+    /// The logits of the token after each.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, length, vocab_size]`
+    ///
+    /// # Panics
+    ///
+    /// On a batch that [`check_input`](crate::check_input) refuses.
+    pub fn forward(&self, input: LlamaInput) -> Tensor<3> {
+        self.head(self.model.forward(input))
+    }
+
+    /// The model below the head.
+    pub fn backbone(&self) -> &Llama {
+        &self.model
+    }
+
+    fn head<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
+        match &self.lm_head {
+            Some(head) => head.forward(hidden),
+            None => linear(hidden, self.model.embed_tokens.weight.val().transpose(), None),
+        }
+    }
+}
+
+impl crate::model::sealed::Sealed for LlamaLanguageModel {}
+
+impl PretrainedModel for LlamaLanguageModel {
+    type Config = LlamaConfig;
+    type Input = LlamaInput;
+
+    fn skeleton(config: &LlamaConfig, device: &Device) -> Self {
+        let head = || zero_linear_with(config.hidden_size, config.vocab_size, false, device);
+        Self { model: Llama::skeleton(config, device), lm_head: (!config.tie_word_embeddings).then(head) }
+    }
+    fn keys(_config: &LlamaConfig) -> &'static KeyTable {
+        &LLAMA_LANGUAGE_MODEL
+    }
+    fn config(&self) -> &LlamaConfig {
+        &self.model.config
+    }
+    fn logits(&self, input: LlamaInput) -> TensorData {
+        self.forward(input).into_data()
+    }
+}

@@ -1,0 +1,288 @@
+//! Llama's `config.json`, and the configuration that it becomes.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::config::{
+    CommonFields, Config, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token,
+    positive, probabilities, refuse, relabelled, size,
+};
+use crate::{Activation, ModelError};
+
+/// `config.json` of a Llama checkpoint, as the file has it: keys may be absent, unknown ones are kept.
+///
+/// Source: `LlamaConfig` of transformers, 4 and 5, which write the rotation differently.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the keys are documented by transformers")]
+pub struct HuggingFaceConfig {
+    #[serde(flatten)]
+    pub common: CommonFields,
+    pub vocab_size: Option<usize>,
+    pub hidden_size: Option<usize>,
+    pub intermediate_size: Option<usize>,
+    pub num_hidden_layers: Option<usize>,
+    pub num_attention_heads: Option<usize>,
+    pub num_key_value_heads: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_dim: Option<usize>,
+    pub hidden_act: Option<String>,
+    pub max_position_embeddings: Option<usize>,
+    pub initializer_range: Option<f64>,
+    pub rms_norm_eps: Option<f64>,
+    pub pad_token_id: Option<usize>,
+    pub attention_bias: Option<bool>,
+    pub attention_dropout: Option<f64>,
+    pub mlp_bias: Option<bool>,
+    /// transformers 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_theta: Option<f64>,
+    /// transformers 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_scaling: Option<Map<String, Value>>,
+    /// transformers 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_parameters: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partial_rotary_factor: Option<f64>,
+}
+
+/// The configuration that a Llama is built from; every setting has a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LlamaConfig {
+    /// Number of tokens.
+    pub vocab_size: usize,
+    /// Width of a hidden state.
+    pub hidden_size: usize,
+    /// Width inside the feed-forward layer.
+    pub intermediate_size: usize,
+    /// Number of blocks.
+    pub num_hidden_layers: usize,
+    /// Heads of the queries.
+    pub num_attention_heads: usize,
+    /// Heads of keys and values, a divisor of `num_attention_heads`.
+    pub num_key_value_heads: usize,
+    /// Features of a head, an even number.
+    pub head_dim: usize,
+    /// Activation of the gate.
+    pub activation: Activation,
+    /// Tokens of the longest sequence.
+    pub max_position_embeddings: usize,
+    /// Standard deviation of the weights of a model that is drawn.
+    pub initializer_range: f64,
+    /// Added to the mean square in RMSNorm.
+    pub rms_norm_eps: f64,
+    /// Base of the rotation's wavelengths.
+    pub rope_theta: f64,
+    /// Whether queries, keys, values and their output have a bias.
+    pub attention_bias: bool,
+    /// Dropout on attention probabilities.
+    pub attention_dropout: f64,
+    /// Whether the feed-forward layer has biases.
+    pub mlp_bias: bool,
+    /// Whether the head is the word embedding.
+    pub tie_word_embeddings: bool,
+    /// The padding token, where there is one.
+    pub pad_token_id: Option<usize>,
+    /// The names of the labels of a classifier.
+    pub labels: Vec<String>,
+    /// Keys of `config.json` that nothing here depends on, such as the ids of special tokens.
+    pub other: Map<String, Value>,
+}
+
+impl LlamaConfig {
+    /// A configuration with the defaults of transformers, without grouped heads.
+    pub fn new(vocab_size: usize, hidden_size: usize, num_hidden_layers: usize, num_attention_heads: usize) -> Self {
+        Self {
+            vocab_size,
+            hidden_size,
+            intermediate_size: 11_008,
+            num_hidden_layers,
+            num_attention_heads,
+            num_key_value_heads: num_attention_heads,
+            head_dim: hidden_size / num_attention_heads.max(1),
+            activation: Activation::Silu,
+            max_position_embeddings: 2048,
+            initializer_range: 0.02,
+            rms_norm_eps: 1e-6,
+            rope_theta: 10_000.0,
+            attention_bias: false,
+            attention_dropout: 0.0,
+            mlp_bias: false,
+            tie_word_embeddings: false,
+            pad_token_id: None,
+            labels: default_labels(2),
+            other: Map::new(),
+        }
+    }
+}
+
+impl ModelConfig for LlamaConfig {
+    fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
+        let config: HuggingFaceConfig =
+            serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;
+        config.resolve(path)
+    }
+
+    fn of(config: &Config) -> Option<&Self> {
+        match config {
+            Config::Llama(config) => Some(config),
+            _ => None,
+        }
+    }
+
+    fn validate(&self, path: &Path) -> Result<(), ModelError> {
+        at_least_one(
+            path,
+            &[
+                ("vocab_size", self.vocab_size),
+                ("hidden_size", self.hidden_size),
+                ("intermediate_size", self.intermediate_size),
+                ("num_hidden_layers", self.num_hidden_layers),
+                ("num_attention_heads", self.num_attention_heads),
+                ("num_key_value_heads", self.num_key_value_heads),
+                ("head_dim", self.head_dim),
+                ("max_position_embeddings", self.max_position_embeddings),
+            ],
+        )?;
+        few_layers(path, "num_hidden_layers", self.num_hidden_layers)?;
+        let heads = self.num_attention_heads;
+        divides(path, ("num_key_value_heads", self.num_key_value_heads), ("num_attention_heads", heads))?;
+        if !self.head_dim.is_multiple_of(2) {
+            return Err(refuse(path, "head_dim", "an even number: features rotate in pairs", self.head_dim));
+        }
+        if let Some(pad) = self.pad_token_id {
+            is_token(path, "pad_token_id", pad, self.vocab_size)?;
+        }
+        probabilities(path, &[("attention_dropout", self.attention_dropout)])?;
+        positive(
+            path,
+            &[
+                ("rms_norm_eps", self.rms_norm_eps),
+                ("initializer_range", self.initializer_range),
+                ("rope_theta", self.rope_theta),
+            ],
+        )
+    }
+
+    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value> {
+        let rope = json!({"rope_type": "default", "rope_theta": self.rope_theta});
+        let mut common = CommonFields::written(
+            (architecture, "llama", dtype),
+            Some(self.tie_word_embeddings),
+            &self.labels,
+            &self.other,
+        );
+        // A language model has no labels.
+        (common.id2label, common.label2id) = (None, None);
+        serde_json::to_value(HuggingFaceConfig {
+            common,
+            vocab_size: Some(self.vocab_size),
+            hidden_size: Some(self.hidden_size),
+            intermediate_size: Some(self.intermediate_size),
+            num_hidden_layers: Some(self.num_hidden_layers),
+            num_attention_heads: Some(self.num_attention_heads),
+            num_key_value_heads: Some(self.num_key_value_heads),
+            head_dim: Some(self.head_dim),
+            hidden_act: Some(self.activation.name().into()),
+            max_position_embeddings: Some(self.max_position_embeddings),
+            initializer_range: Some(self.initializer_range),
+            rms_norm_eps: Some(self.rms_norm_eps),
+            pad_token_id: self.pad_token_id,
+            attention_bias: Some(self.attention_bias),
+            attention_dropout: Some(self.attention_dropout),
+            mlp_bias: Some(self.mlp_bias),
+            // Both, for transformers 4 and 5.
+            rope_theta: Some(self.rope_theta),
+            rope_parameters: rope.as_object().cloned(),
+            ..HuggingFaceConfig::default()
+        })
+    }
+
+    fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    fn with_num_labels(self, num_labels: usize) -> Self {
+        Self { labels: relabelled(self.labels, num_labels), ..self }
+    }
+
+    fn initializer_range(&self) -> f64 {
+        self.initializer_range
+    }
+
+    fn padding_row(&self, name: &str) -> Option<usize> {
+        self.pad_token_id.filter(|_| name.ends_with("embed_tokens.weight"))
+    }
+}
+
+impl HuggingFaceConfig {
+    /// The configuration of a model, with transformers' defaults for what is absent; `path` is for messages alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Config`] for a missing size and for what asym does not have.
+    pub fn resolve(&self, path: &Path) -> Result<LlamaConfig, ModelError> {
+        let hidden_size = size(path, "hidden_size", self.hidden_size)?;
+        let heads = size(path, "num_attention_heads", self.num_attention_heads)?;
+        at_least_one(path, &[("num_attention_heads", heads)])?;
+        // transformers divides even where `head_dim` says otherwise.
+        divides(path, ("num_attention_heads", heads), ("hidden_size", hidden_size))?;
+        let default = LlamaConfig::new(
+            size(path, "vocab_size", self.vocab_size)?,
+            hidden_size,
+            size(path, "num_hidden_layers", self.num_hidden_layers)?,
+            heads,
+        );
+        let config = LlamaConfig {
+            intermediate_size: size(path, "intermediate_size", self.intermediate_size)?,
+            num_key_value_heads: self.num_key_value_heads.unwrap_or(heads),
+            head_dim: self.head_dim.unwrap_or(default.head_dim),
+            activation: activation(path, "hidden_act", self.hidden_act.as_deref(), default.activation)?,
+            max_position_embeddings: self.max_position_embeddings.unwrap_or(default.max_position_embeddings),
+            initializer_range: self.initializer_range.unwrap_or(default.initializer_range),
+            rms_norm_eps: self.rms_norm_eps.unwrap_or(default.rms_norm_eps),
+            rope_theta: self.rope_theta(path)?.unwrap_or(default.rope_theta),
+            attention_bias: self.attention_bias.unwrap_or(false),
+            attention_dropout: self.attention_dropout.unwrap_or(0.0),
+            mlp_bias: self.mlp_bias.unwrap_or(false),
+            tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(false),
+            pad_token_id: self.pad_token_id,
+            labels: self.common.labels(2, path)?,
+            other: self.common.other.clone(),
+            ..default
+        };
+        config.validate(path)?;
+        Ok(config)
+    }
+
+    /// The base of the rotation, wherever it stands; scaled rotations are refused by their name.
+    fn rope_theta(&self, path: &Path) -> Result<Option<f64>, ModelError> {
+        let mut theta = self.rope_theta;
+        let rotations = [("rope_scaling", &self.rope_scaling), ("rope_parameters", &self.rope_parameters)];
+        for (key, rotation) in rotations {
+            let Some(rotation) = rotation else { continue };
+            let kind = rotation.get("rope_type").or_else(|| rotation.get("type"));
+            if let Some(other) = kind.filter(|kind| !kind.is_null() && *kind != "default") {
+                return Err(refuse(path, key, "rope_type `default`: asym has no scaled rotation", format!("{other}")));
+            }
+            if let Some(found) = rotation.get("rope_theta") {
+                let found = found.as_f64().ok_or_else(|| refuse(path, key, "a number as rope_theta", found))?;
+                theta = Some(found);
+            }
+            partial(path, rotation.get("partial_rotary_factor").and_then(Value::as_f64))?;
+        }
+        partial(path, self.partial_rotary_factor)?;
+        Ok(theta)
+    }
+}
+
+/// Refuse to rotate a part of each head.
+fn partial(path: &Path, factor: Option<f64>) -> Result<(), ModelError> {
+    match factor.filter(|factor| *factor != 1.0) {
+        Some(found) => Err(refuse(path, "partial_rotary_factor", "1: asym rotates whole heads", found)),
+        None => Ok(()),
+    }
+}

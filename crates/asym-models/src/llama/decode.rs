@@ -1,0 +1,103 @@
+//! Llama, token by token.
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::{LlamaInput, LlamaLanguageModel, Places};
+use crate::PretrainedModel;
+use crate::cache::{KeyValueCache, moved};
+use crate::decode::{Prompts, last_logits};
+use crate::generation::NextToken;
+
+/// A Llama that continues a batch of prompts: for [`generate`](crate::generation::generate).
+#[derive(Debug)]
+pub struct LlamaDecoder<'a> {
+    model: &'a LlamaLanguageModel,
+    prompts: Prompts,
+    caches: Vec<KeyValueCache>,
+    /// Padding before each row's first token.
+    padding: Vec<usize>,
+    /// All tokens of each row, padding included, where there is no cache and they are computed anew each time.
+    tokens: Option<Vec<Vec<u32>>>,
+}
+
+impl LlamaLanguageModel {
+    /// Continue prompts, with room for sequences of `capacity` tokens.
+    ///
+    /// Rows may be padded on either side; they are moved to the right, where what follows is next to them. Without a
+    /// cache, every token costs the whole sequence again.
+    ///
+    /// The model must be on a device without autodiff: [`Module::valid`](burn::module::Module::valid).
+    pub fn decoder(&self, input: &LlamaInput, capacity: usize, cached: bool) -> LlamaDecoder<'_> {
+        let prompts = Prompts::new(&input.input_ids, input.attention_mask.as_ref());
+        let layers = if cached { self.config().num_hidden_layers } else { 0 };
+        LlamaDecoder {
+            model: self,
+            padding: prompts.padding(),
+            tokens: (!cached).then(|| prompts.padded(self.config().pad_token_id.unwrap_or(0) as u32)),
+            prompts,
+            caches: vec![KeyValueCache::new(capacity); layers],
+        }
+    }
+}
+
+impl LlamaDecoder<'_> {
+    /// The tokens of each prompt, without padding.
+    pub fn prompts(&self) -> &[Vec<u32>] {
+        self.prompts.rows()
+    }
+
+    /// The logits after the last of `tokens`, `[rows, count]`, which follow those in the caches.
+    fn continued(&mut self, tokens: &[u32], count: usize) -> Vec<f32> {
+        let model = &self.model.model;
+        let device = model.norm.gamma.val().device();
+        let rows = self.padding.len();
+        let before = self.caches.first().map_or(0, KeyValueCache::len);
+        let ids: Vec<i64> = tokens.iter().map(|token| i64::from(*token)).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [rows, count]), &device);
+        let places = |padding: usize| (before..before + count).map(move |at| at.saturating_sub(padding) as i64);
+        let positions: Vec<i64> = self.padding.iter().copied().flat_map(places).collect();
+        let positions = Tensor::<2, Int>::from_data(TensorData::new(positions, [rows, count]), &device);
+
+        let hidden = model.embed_tokens.forward(ids);
+        let keys = before + count;
+        // Where nothing is padded there is nothing to be masked.
+        let bias = self.padding.iter().any(|padding| *padding > 0).then(|| {
+            let counts = self.padding.iter().flat_map(|padding| (0..keys).map(|key| i64::from(key >= *padding)));
+            let mask: Vec<i64> = counts.collect();
+            let mask = Tensor::<2, Int>::from_data(TensorData::new(mask, [rows, keys]), &device);
+            crate::blocks::attention_bias(mask, &hidden)
+        });
+        let places = Places { rotation: model.rotation(positions), bias };
+        let caches = (!self.caches.is_empty()).then_some(self.caches.as_mut_slice());
+        last_logits(model.run(hidden, &places, caches), |last| self.model.head(last))
+    }
+}
+
+impl NextToken for LlamaDecoder<'_> {
+    fn vocab_size(&self) -> usize {
+        self.model.config().vocab_size
+    }
+
+    fn start(&mut self) -> Vec<f32> {
+        let rows = self.prompts.padded(self.model.config().pad_token_id.unwrap_or(0) as u32);
+        self.continued(&rows.concat(), self.prompts.longest())
+    }
+
+    fn step(&mut self, rows: &[usize], tokens: &[u32]) -> Vec<f32> {
+        if let Some(moved) = moved(rows, self.padding.len(), &self.model.model.norm.gamma.val().device()) {
+            self.caches.iter_mut().for_each(|cache| cache.select(&moved));
+        }
+        self.padding = rows.iter().map(|row| self.padding[*row]).collect();
+        match self.tokens.take() {
+            None => self.continued(tokens, 1),
+            Some(before) => {
+                let whole: Vec<Vec<u32>> =
+                    rows.iter().zip(tokens).map(|(row, token)| [before[*row].as_slice(), &[*token]].concat()).collect();
+                let count = whole.first().map_or(0, Vec::len);
+                let logits = self.continued(&whole.concat(), count);
+                self.tokens = Some(whole);
+                logits
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What loading, saving and running need to know of a model.
+
+use asym_core::Naming;
+use burn::module::Module;
+use burn::tensor::{Device, TensorData};
+
+use crate::inputs::ModelInput;
+use crate::{KeyTable, ModelConfig, ModelError, init};
+
+/// A model of this crate.
+///
+/// Sealed: a checkpoint's keys are known for the models of this crate.
+pub trait PretrainedModel: Module + sealed::Sealed {
+    /// What it is built from.
+    type Config: ModelConfig;
+
+    /// A batch for it.
+    type Input: ModelInput<Config = Self::Config>;
+
+    /// A model of this configuration whose parameters wait for their values. `config` must be valid.
+    #[doc(hidden)]
+    fn skeleton(config: &Self::Config, device: &Device) -> Self;
+
+    /// What files call its parameters.
+    fn keys(config: &Self::Config) -> &'static KeyTable;
+
+    /// The configuration it was built from.
+    fn config(&self) -> &Self::Config;
+
+    /// The logits of a batch, on the host: what `asym predict` writes.
+    ///
+    /// # Panics
+    ///
+    /// May panic on a batch that [`ModelInput::check`] refuses.
+    fn logits(&self, input: Self::Input) -> TensorData;
+
+    /// What Hugging Face's files call its parameters.
+    fn naming(&self) -> Naming {
+        Self::keys(self.config()).naming
+    }
+
+    /// A model drawn anew as transformers draws it, for training from nothing. Each parameter depends on `seed` and its
+    /// name alone, not on the backend.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Config`] where [`ModelConfig::validate`] refuses.
+    fn init(config: &Self::Config, seed: u64, device: &Device) -> Result<Self, ModelError> {
+        init::init(config, seed, device)
+    }
+}
+
+pub(crate) mod sealed {
+    /// The models of this crate.
+    pub trait Sealed {}
+}

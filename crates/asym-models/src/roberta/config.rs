@@ -1,0 +1,352 @@
+//! `config.json` as Hugging Face writes it, and the configuration that a model is built from.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::config::{
+    CommonFields, Config, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token,
+    positive, probabilities, quoted, refuse, relabelled, size,
+};
+use crate::{Activation, ModelError};
+
+/// `config.json` of a BERT or RoBERTa checkpoint, as the file has it: keys may be absent, unknown ones are ignored.
+///
+/// Source: `BertConfig` and `RobertaConfig` of transformers, 4 and 5.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the keys are documented by transformers")]
+pub struct HuggingFaceConfig {
+    #[serde(flatten)]
+    pub common: CommonFields,
+    pub vocab_size: Option<usize>,
+    pub hidden_size: Option<usize>,
+    pub num_hidden_layers: Option<usize>,
+    pub num_attention_heads: Option<usize>,
+    pub intermediate_size: Option<usize>,
+    pub hidden_act: Option<String>,
+    pub hidden_dropout_prob: Option<f64>,
+    pub attention_probs_dropout_prob: Option<f64>,
+    pub classifier_dropout: Option<f64>,
+    pub max_position_embeddings: Option<usize>,
+    pub type_vocab_size: Option<usize>,
+    pub layer_norm_eps: Option<f64>,
+    pub initializer_range: Option<f64>,
+    pub pad_token_id: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position_embedding_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_decoder: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub add_cross_attention: Option<bool>,
+}
+
+/// The two families that share this encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Devlin et al., 2019.
+    Bert,
+    /// Liu et al., 2019.
+    Roberta,
+}
+
+impl Family {
+    /// `model_type` in `config.json`, and the first part of a checkpoint's keys.
+    pub const fn model_type(self) -> &'static str {
+        match self {
+            Self::Bert => "bert",
+            Self::Roberta => "roberta",
+        }
+    }
+}
+
+/// The configuration that an encoder is built from; every setting has a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncoderConfig {
+    /// BERT or RoBERTa: position ids, heads and names differ.
+    pub family: Family,
+    /// Number of tokens.
+    pub vocab_size: usize,
+    /// Width of a hidden state.
+    pub hidden_size: usize,
+    /// Number of blocks.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads, a divisor of `hidden_size`.
+    pub num_attention_heads: usize,
+    /// Width inside the feed-forward layer.
+    pub intermediate_size: usize,
+    /// Activation of the feed-forward layer and of the masked-LM head.
+    pub activation: Activation,
+    /// Dropout on embeddings and on each sublayer's output.
+    pub hidden_dropout_prob: f64,
+    /// Dropout on attention probabilities.
+    pub attention_probs_dropout_prob: f64,
+    /// Dropout in the classification head; `hidden_dropout_prob` where absent.
+    pub classifier_dropout: Option<f64>,
+    /// Rows of the position table. RoBERTa loses `pad_token_id + 1` of them, see [`max_length`](Self::max_length).
+    pub max_position_embeddings: usize,
+    /// Number of token types.
+    pub type_vocab_size: usize,
+    /// Added to the variance in LayerNorm.
+    pub layer_norm_eps: f64,
+    /// Standard deviation of the weights of a head, or of a model, that is drawn.
+    pub initializer_range: f64,
+    /// The padding token.
+    pub pad_token_id: usize,
+    /// Whether the masked-LM head's decoder is the word embedding: the only kind asym has.
+    pub tie_word_embeddings: bool,
+    /// The names of the labels of a classifier, in the order of its logits.
+    pub labels: Vec<String>,
+    /// Keys of `config.json` that nothing here depends on, such as the ids of special tokens.
+    pub other: Map<String, Value>,
+}
+
+impl EncoderConfig {
+    /// A configuration with the defaults of transformers: four times the width inside, dropout 0.1, two labels.
+    ///
+    /// The heads are 64 wide where `hidden_size` allows it, as in both papers; else there is one.
+    pub fn new(family: Family, vocab_size: usize, hidden_size: usize, num_hidden_layers: usize) -> Self {
+        let (max_position_embeddings, type_vocab_size, layer_norm_eps, pad_token_id) = match family {
+            Family::Bert => (512, 2, 1e-12, 0),
+            Family::Roberta => (514, 1, 1e-5, 1),
+        };
+        Self {
+            family,
+            vocab_size,
+            hidden_size,
+            num_hidden_layers,
+            num_attention_heads: if hidden_size.is_multiple_of(64) { hidden_size / 64 } else { 1 },
+            intermediate_size: hidden_size * 4,
+            activation: Activation::Gelu,
+            hidden_dropout_prob: 0.1,
+            attention_probs_dropout_prob: 0.1,
+            classifier_dropout: None,
+            max_position_embeddings,
+            type_vocab_size,
+            layer_norm_eps,
+            initializer_range: 0.02,
+            pad_token_id,
+            tie_word_embeddings: true,
+            labels: default_labels(2),
+            other: Map::new(),
+        }
+    }
+
+    /// Number of labels of a classifier.
+    pub fn num_labels(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The longest sequence, in tokens that are not padding.
+    pub fn max_length(&self) -> usize {
+        match self.family {
+            Family::Bert => self.max_position_embeddings,
+            // Positions count from `pad_token_id + 1`.
+            Family::Roberta => self.max_position_embeddings.saturating_sub(self.pad_token_id + 1),
+        }
+    }
+}
+
+impl ModelConfig for EncoderConfig {
+    fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
+        let config: HuggingFaceConfig =
+            serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;
+        config.resolve(path)
+    }
+
+    fn of(config: &Config) -> Option<&Self> {
+        match config {
+            Config::Encoder(config) => Some(config),
+            _ => None,
+        }
+    }
+
+    fn validate(&self, path: &Path) -> Result<(), ModelError> {
+        at_least_one(
+            path,
+            &[
+                ("vocab_size", self.vocab_size),
+                ("hidden_size", self.hidden_size),
+                ("num_hidden_layers", self.num_hidden_layers),
+                ("num_attention_heads", self.num_attention_heads),
+                ("intermediate_size", self.intermediate_size),
+                ("max_position_embeddings", self.max_position_embeddings),
+                ("type_vocab_size", self.type_vocab_size),
+                ("id2label", self.num_labels()),
+            ],
+        )?;
+        few_layers(path, "num_hidden_layers", self.num_hidden_layers)?;
+        divides(path, ("num_attention_heads", self.num_attention_heads), ("hidden_size", self.hidden_size))?;
+        is_token(path, "pad_token_id", self.pad_token_id, self.vocab_size)?;
+        if self.max_length() == 0 {
+            let expected = format!("more than pad_token_id + 1 = {}", self.pad_token_id + 1);
+            return Err(refuse(path, "max_position_embeddings", expected, self.max_position_embeddings));
+        }
+        probabilities(
+            path,
+            &[
+                ("hidden_dropout_prob", self.hidden_dropout_prob),
+                ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
+                ("classifier_dropout", self.classifier_dropout.unwrap_or(0.0)),
+            ],
+        )?;
+        positive(path, &[("layer_norm_eps", self.layer_norm_eps), ("initializer_range", self.initializer_range)])
+    }
+
+    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value> {
+        serde_json::to_value(HuggingFaceConfig {
+            common: CommonFields::written(
+                (architecture, self.family.model_type(), dtype),
+                Some(self.tie_word_embeddings),
+                &self.labels,
+                &self.other,
+            ),
+            vocab_size: Some(self.vocab_size),
+            hidden_size: Some(self.hidden_size),
+            num_hidden_layers: Some(self.num_hidden_layers),
+            num_attention_heads: Some(self.num_attention_heads),
+            intermediate_size: Some(self.intermediate_size),
+            hidden_act: Some(self.activation.name().into()),
+            hidden_dropout_prob: Some(self.hidden_dropout_prob),
+            attention_probs_dropout_prob: Some(self.attention_probs_dropout_prob),
+            classifier_dropout: self.classifier_dropout,
+            max_position_embeddings: Some(self.max_position_embeddings),
+            type_vocab_size: Some(self.type_vocab_size),
+            layer_norm_eps: Some(self.layer_norm_eps),
+            initializer_range: Some(self.initializer_range),
+            pad_token_id: Some(self.pad_token_id),
+            position_embedding_type: Some("absolute".into()),
+            ..HuggingFaceConfig::default()
+        })
+    }
+
+    fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    fn with_num_labels(self, num_labels: usize) -> Self {
+        Self { labels: relabelled(self.labels, num_labels), ..self }
+    }
+
+    fn initializer_range(&self) -> f64 {
+        self.initializer_range
+    }
+
+    fn padding_row(&self, name: &str) -> Option<usize> {
+        let padded = name.ends_with("word_embeddings.weight")
+            || (self.family == Family::Roberta && name.ends_with("position_embeddings.weight"));
+        padded.then_some(self.pad_token_id)
+    }
+}
+
+impl HuggingFaceConfig {
+    /// The configuration of a model, with transformers' defaults for what is absent; `path` is for messages alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Config`] for a missing size and for what asym does not have.
+    pub fn resolve(&self, path: &Path) -> Result<EncoderConfig, ModelError> {
+        let family = match self.common.model_type.as_deref() {
+            Some("bert") => Family::Bert,
+            Some("roberta") => Family::Roberta,
+            other => return Err(refuse(path, "model_type", "`bert` or `roberta`", quoted(other))),
+        };
+        let activation = activation(path, "hidden_act", self.hidden_act.as_deref(), Activation::Gelu)?;
+        if !matches!(self.position_embedding_type.as_deref(), None | Some("absolute")) {
+            let found = quoted(self.position_embedding_type.as_deref());
+            return Err(refuse(path, "position_embedding_type", "`absolute`", found));
+        }
+        for (key, value) in [("is_decoder", self.is_decoder), ("add_cross_attention", self.add_cross_attention)] {
+            if value == Some(true) {
+                return Err(refuse(path, key, "`false`: an encoder", "`true`"));
+            }
+        }
+        let defaults = EncoderConfig::new(
+            family,
+            size(path, "vocab_size", self.vocab_size)?,
+            size(path, "hidden_size", self.hidden_size)?,
+            size(path, "num_hidden_layers", self.num_hidden_layers)?,
+        );
+        let config = EncoderConfig {
+            num_attention_heads: size(path, "num_attention_heads", self.num_attention_heads)?,
+            intermediate_size: size(path, "intermediate_size", self.intermediate_size)?,
+            activation,
+            hidden_dropout_prob: self.hidden_dropout_prob.unwrap_or(0.1),
+            attention_probs_dropout_prob: self.attention_probs_dropout_prob.unwrap_or(0.1),
+            classifier_dropout: self.classifier_dropout,
+            // These three are the same for both classes in transformers, whatever the published checkpoints have.
+            max_position_embeddings: self.max_position_embeddings.unwrap_or(512),
+            type_vocab_size: self.type_vocab_size.unwrap_or(2),
+            layer_norm_eps: self.layer_norm_eps.unwrap_or(1e-12),
+            initializer_range: self.initializer_range.unwrap_or(0.02),
+            pad_token_id: self.pad_token_id.unwrap_or(defaults.pad_token_id),
+            tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(true),
+            labels: self.common.labels(2, path)?,
+            other: self.common.other.clone(),
+            ..defaults
+        };
+        config.validate(path)?;
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const MINIMAL: &str = r#"{"model_type": "roberta", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "intermediate_size": 16, "an_unknown_key": [1]"#;
+
+    fn parse(rest: &str) -> Result<EncoderConfig, ModelError> {
+        EncoderConfig::parse(&format!("{MINIMAL}{rest}}}"), Path::new("config.json"))
+    }
+
+    #[test]
+    fn absent_keys_have_the_defaults_of_transformers() {
+        let config = parse("").unwrap();
+        assert_eq!((config.pad_token_id, config.num_labels(), config.layer_norm_eps), (1, 2, 1e-12));
+        assert_eq!((config.max_position_embeddings, config.max_length()), (512, 510));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let config = EncoderConfig::new(Family::Bert, 100, 128, 2).with_num_labels(12);
+        let value = config.to_hugging_face("BertForSequenceClassification", "float32").unwrap();
+        assert_eq!(EncoderConfig::parse(&value.to_string(), Path::new("config.json")).unwrap(), config);
+    }
+
+    #[test]
+    fn what_cannot_be_built_is_refused_by_key() {
+        let cases = [
+            (r#", "hidden_act": "mish""#, "`hidden_act`: expected `gelu`"),
+            (r#", "position_embedding_type": "relative_key""#, "`position_embedding_type`"),
+            (r#", "is_decoder": true"#, "`is_decoder`"),
+            (r#", "hidden_dropout_prob": 1.5"#, "`hidden_dropout_prob`"),
+            (r#", "pad_token_id": 10"#, "`pad_token_id`: expected an id below vocab_size 10, found 10"),
+            (r#", "id2label": {"0": "no", "2": "yes"}"#, "`id2label`: expected the ids 0 to 1, found `0`, `2`"),
+            (r#", "num_labels": 3, "id2label": {"0": "no"}"#, "`num_labels`: expected 1 as in id2label, found 3"),
+            (r#", "num_labels": 0"#, "`id2label`: expected at least one, found 0"),
+            (r#", "max_position_embeddings": 2"#, "`max_position_embeddings`"),
+            (r#", "layer_norm_eps": -1"#, "`layer_norm_eps`"),
+        ];
+        for (rest, message) in cases {
+            let error = parse(rest).unwrap_err().to_string();
+            assert!(error.starts_with("config.json: ") && error.contains(message), "{error}");
+        }
+        let replaced = [
+            ("\"roberta\"", "\"llama\"", "`model_type`: expected `bert` or `roberta`, found `llama`"),
+            ("\"num_attention_heads\": 2", "\"num_attention_heads\": 3", "a divisor of hidden_size 8, found 3"),
+            ("\"vocab_size\": 10,", "", "`vocab_size`: expected a size, found nothing"),
+            ("\"hidden_size\": 8", "\"hidden_size\": 0", "`hidden_size`: expected at least one, found 0"),
+            ("\"hidden_size\": 8", "\"hidden_size\": -8", "line 1 column"),
+        ];
+        for (from, to, message) in replaced {
+            let text = format!("{}}}", MINIMAL.replace(from, to));
+            let error = EncoderConfig::parse(&text, Path::new("config.json")).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What Hugging Face's files call the parameters of BERT and RoBERTa, per family and head.
+
+use asym_core::Naming;
+
+use super::Family;
+use crate::KeyTable;
+
+/// What is true of all four.
+const fn shared(family: Family) -> KeyTable {
+    KeyTable {
+        // Old checkpoints, MiniLM's among them, store the numbers 0 to n - 1.
+        buffers: &["embeddings.position_ids", "embeddings.token_type_ids"],
+        base: (family.model_type(), &["embeddings", "encoder", "pooler"]),
+        // What TensorFlow called a LayerNorm's parameters, in old checkpoints.
+        renamed: &[("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")],
+        ..KeyTable::EMPTY
+    }
+}
+
+/// `BertForSequenceClassification`.
+pub const BERT_CLASSIFIER: KeyTable = KeyTable {
+    architecture: "BertForSequenceClassification",
+    naming: Naming(&[
+        ("backbone", "bert"),
+        ("self_attention", "self"),
+        ("layer_norm", "LayerNorm"),
+        ("head.Bert.pooler", "bert.pooler.dense"),
+        ("head.Bert.classifier", "classifier"),
+    ]),
+    head: &["bert.pooler", "classifier"],
+    dropped: &["cls"],
+    ..shared(Family::Bert)
+};
+
+/// `RobertaForSequenceClassification`.
+pub const ROBERTA_CLASSIFIER: KeyTable = KeyTable {
+    architecture: "RobertaForSequenceClassification",
+    naming: Naming(&[
+        ("backbone", "roberta"),
+        ("self_attention", "self"),
+        ("layer_norm", "LayerNorm"),
+        ("head.Roberta", "classifier"),
+    ]),
+    head: &["classifier"],
+    dropped: &["lm_head", "roberta.pooler"],
+    ..shared(Family::Roberta)
+};
+
+/// `BertForMaskedLM`; its decoder is the word embedding and is not loaded twice.
+pub const BERT_MASKED_LM: KeyTable = KeyTable {
+    architecture: "BertForMaskedLM",
+    naming: Naming(&[
+        ("backbone", "bert"),
+        ("self_attention", "self"),
+        ("lm_head.dense", "cls.predictions.transform.dense"),
+        ("lm_head.layer_norm", "cls.predictions.transform.LayerNorm"),
+        ("lm_head", "cls.predictions"),
+        ("layer_norm", "LayerNorm"),
+    ]),
+    head: &["cls.predictions"],
+    dropped: &["bert.pooler", "cls.seq_relationship", "cls.predictions.decoder", "classifier"],
+    ..shared(Family::Bert)
+};
+
+/// `RobertaForMaskedLM`; its decoder is the word embedding and is not loaded twice.
+pub const ROBERTA_MASKED_LM: KeyTable = KeyTable {
+    architecture: "RobertaForMaskedLM",
+    naming: Naming(&[
+        ("backbone", "roberta"),
+        ("self_attention", "self"),
+        // This one norm is spelled as in Python's style guide.
+        ("lm_head.layer_norm", "lm_head.layer_norm"),
+        ("layer_norm", "LayerNorm"),
+    ]),
+    head: &["lm_head"],
+    dropped: &["roberta.pooler", "lm_head.decoder", "classifier"],
+    ..shared(Family::Roberta)
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_written_as_transformers_writes_them() {
+        let cases = [
+            (
+                BERT_CLASSIFIER,
+                "backbone.encoder.layer.0.attention.self_attention.query.weight",
+                "bert.encoder.layer.0.attention.self.query.weight",
+            ),
+            (BERT_CLASSIFIER, "head.Bert.pooler.weight", "bert.pooler.dense.weight"),
+            (BERT_CLASSIFIER, "head.Bert.classifier.bias", "classifier.bias"),
+            (ROBERTA_CLASSIFIER, "head.Roberta.out_proj.bias", "classifier.out_proj.bias"),
+            (
+                ROBERTA_MASKED_LM,
+                "backbone.encoder.layer.1.attention.output.layer_norm",
+                "roberta.encoder.layer.1.attention.output.LayerNorm",
+            ),
+            (ROBERTA_MASKED_LM, "lm_head.layer_norm", "lm_head.layer_norm"),
+            (BERT_MASKED_LM, "lm_head.layer_norm", "cls.predictions.transform.LayerNorm"),
+            (BERT_MASKED_LM, "lm_head.bias", "cls.predictions.bias"),
+        ];
+        for (table, path, name) in cases {
+            assert_eq!(table.naming.apply(path), name);
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! ViT: an image as a sequence of patches, pre-norm blocks, and a classifier on the first token.
+//!
+//! Sources: Dosovitskiy et al., 2021 (arXiv:2010.11929); `modeling_vit.py` of transformers 5.23. Fields are called as the
+//! checkpoint's keys, which are those of transformers 4: transformers 5 has other names in memory and the same in files.
+
+use asym_core::{AdaptedConv2d, AdaptedLinear, Naming};
+use asym_kernels::{Heads, attention, dropout};
+use burn::module::{Initializer, Module, Param};
+use burn::nn::conv::Conv2dConfig;
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::blocks::{layer_norm, zero_linear, zero_linear_with};
+use crate::inputs::{InputFile, ModelInput};
+use crate::{Activation, KeyTable, ModelError, PretrainedModel};
+
+mod config;
+mod positions;
+
+pub use config::{HuggingFaceConfig, Sides, VitConfig};
+
+/// What is true of every ViT checkpoint.
+const KEYS: KeyTable =
+    KeyTable { base: ("vit", &["embeddings", "encoder", "layernorm", "pooler"]), ..KeyTable::EMPTY };
+
+/// `ViTForImageClassification`.
+pub const VIT_CLASSIFIER: KeyTable = KeyTable {
+    architecture: "ViTForImageClassification",
+    head: &["classifier"],
+    dropped: &["vit.pooler", "vit.embeddings.mask_token"],
+    ..KEYS
+};
+
+/// `ViTModel`, with its pooler.
+pub const VIT_MODEL: KeyTable = KeyTable {
+    architecture: "ViTModel",
+    naming: Naming(&[("pooler", "vit.pooler.dense")]),
+    head: &["vit.pooler"],
+    dropped: &["classifier", "vit.embeddings.mask_token"],
+    ..KEYS
+};
+
+/// A batch of images.
+#[derive(Debug, Clone)]
+pub struct VitInput {
+    /// Pixels, normalised as the checkpoint's `preprocessor_config.json` says, `[batch, channels, height, width]`.
+    pub pixel_values: Tensor<4>,
+}
+
+const PIXEL_VALUES: &str = "pixel_values";
+
+impl ModelInput for VitInput {
+    type Config = VitConfig;
+
+    fn read(file: &mut InputFile, device: &Device) -> Result<Self, ModelError> {
+        Ok(Self { pixel_values: file.floats(PIXEL_VALUES, device)? })
+    }
+
+    fn check(&self, config: &VitConfig) -> Result<(), ModelError> {
+        let [batch, channels, height, width] = self.pixel_values.dims();
+        let key = PIXEL_VALUES;
+        if batch == 0 {
+            return Err(ModelError::Input { key, expected: "a batch".into(), found: "no image".into() });
+        }
+        if channels != config.num_channels {
+            let expected = format!("{} channels by num_channels", config.num_channels);
+            return Err(ModelError::Input { key, expected, found: channels.to_string() });
+        }
+        if config.grid_of([height, width]).contains(&0) {
+            let expected = format!("at least one patch of {:?} pixels", config.patch_size);
+            return Err(ModelError::Input { key, expected, found: format!("{height} by {width}") });
+        }
+        Ok(())
+    }
+}
+
+/// Embeddings, blocks and the last norm.
+#[derive(Module, Debug)]
+pub struct Vit {
+    embeddings: Embeddings,
+    encoder: Blocks,
+    layernorm: LayerNorm,
+    #[module(skip)]
+    config: VitConfig,
+}
+
+#[derive(Module, Debug)]
+struct Embeddings {
+    cls_token: Param<Tensor<3>>,           // [1, 1, hidden]
+    position_embeddings: Param<Tensor<3>>, // [1, 1 + patches, hidden]
+    patch_embeddings: PatchEmbeddings,
+    dropout: Dropout,
+}
+
+#[derive(Module, Debug)]
+struct PatchEmbeddings {
+    projection: AdaptedConv2d,
+}
+
+#[derive(Module, Debug)]
+struct Blocks {
+    layer: Vec<Block>,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    attention: Attention,
+    intermediate: Intermediate,
+    output: Output,
+    layernorm_before: LayerNorm,
+    layernorm_after: LayerNorm,
+    /// That of the norms, which keep it to themselves.
+    epsilon: f64,
+}
+
+#[derive(Module, Debug)]
+struct Attention {
+    attention: SelfAttention,
+    output: Output,
+}
+
+#[derive(Module, Debug)]
+struct SelfAttention {
+    query: AdaptedLinear,
+    key: AdaptedLinear,
+    value: AdaptedLinear,
+    dropout: Dropout,
+    heads: usize,
+}
+
+#[derive(Module, Debug)]
+struct Intermediate {
+    dense: AdaptedLinear,
+    #[module(skip)]
+    activation: Activation,
+}
+
+/// The end of both sublayers: project, and add the sublayer's input.
+#[derive(Module, Debug)]
+struct Output {
+    dense: AdaptedLinear,
+    dropout: Dropout,
+}
+
+impl Vit {
+    /// A model whose parameters are made when they are first read. `config` must be valid.
+    fn skeleton(config: &VitConfig, device: &Device) -> Self {
+        let hidden = config.hidden_size;
+        let [rows, columns] = config.grid();
+        let norm = || LayerNormConfig::new(hidden).with_epsilon(config.layer_norm_eps).init(device);
+        let dropout = || DropoutConfig::new(config.hidden_dropout_prob).init();
+        let projected = || zero_linear_with(hidden, hidden, config.qkv_bias, device);
+        let output = |d_input| Output { dense: zero_linear(d_input, hidden, device), dropout: dropout() };
+        let block = || Block {
+            attention: Attention {
+                attention: SelfAttention {
+                    query: projected(),
+                    key: projected(),
+                    value: projected(),
+                    dropout: DropoutConfig::new(config.attention_probs_dropout_prob).init(),
+                    heads: config.num_attention_heads,
+                },
+                output: output(hidden),
+            },
+            intermediate: Intermediate {
+                dense: zero_linear(hidden, config.intermediate_size, device),
+                activation: config.activation,
+            },
+            output: output(config.intermediate_size),
+            layernorm_before: norm(),
+            layernorm_after: norm(),
+            epsilon: config.layer_norm_eps,
+        };
+        let projection = Conv2dConfig::new([config.num_channels, hidden], config.patch_size)
+            .with_stride(config.patch_size)
+            .with_initializer(Initializer::Zeros);
+        Self {
+            embeddings: Embeddings {
+                cls_token: Initializer::Zeros.init([1, 1, hidden], device),
+                position_embeddings: Initializer::Zeros.init([1, 1 + rows * columns, hidden], device),
+                patch_embeddings: PatchEmbeddings { projection: AdaptedConv2d::new(&projection, device) },
+                dropout: dropout(),
+            },
+            encoder: Blocks { layer: (0..config.num_hidden_layers).map(|_| block()).collect() },
+            layernorm: norm(),
+            config: config.clone(),
+        }
+    }
+
+    /// The last hidden state, after the last norm.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, 1 + patches, hidden_size]`
+    pub fn forward(&self, input: VitInput) -> Tensor<3> {
+        let mut hidden = self.embeddings.forward(input, &self.config);
+        for block in &self.encoder.layer {
+            hidden = block.forward(hidden, None);
+        }
+        self.norm(hidden)
+    }
+
+    /// The embeddings and the output of every block, as `output_hidden_states` of transformers.
+    ///
+    /// # Shapes
+    ///
+    /// - each output: `[batch, 1 + patches, hidden_size]`
+    pub fn hidden_states(&self, input: VitInput) -> Vec<Tensor<3>> {
+        let mut states = vec![self.embeddings.forward(input, &self.config)];
+        for block in &self.encoder.layer {
+            states.extend(states.last().map(|hidden| block.forward(hidden.clone(), None)));
+        }
+        states
+    }
+
+    /// The last hidden state of the first token alone, `[batch, hidden_size]`: of the last block, no other token's query or
+    /// feed-forward layer has a part in it.
+    fn first_token(&self, input: VitInput) -> Tensor<2> {
+        let mut hidden = self.embeddings.forward(input, &self.config);
+        let [batch, _, width] = hidden.dims();
+        let last = self.encoder.layer.len().saturating_sub(1);
+        for (index, block) in self.encoder.layer.iter().enumerate() {
+            hidden = block.forward(hidden, (index == last).then_some(1));
+        }
+        self.norm(hidden).reshape([batch, width])
+    }
+
+    fn norm(&self, hidden: Tensor<3>) -> Tensor<3> {
+        layer_norm(&self.layernorm, self.config.layer_norm_eps, hidden)
+    }
+}
+
+impl Embeddings {
+    fn forward(&self, input: VitInput, config: &VitConfig) -> Tensor<3> {
+        let positions = self.position_embeddings.val();
+        let VitInput { pixel_values } = input;
+        let [batch, _, height, width] = pixel_values.dims();
+        let grid = config.grid_of([height, width]);
+        let patches = self.patch_embeddings.projection.forward(pixel_values.cast(positions.dtype()));
+        let patches = patches
+            .reshape([batch, config.hidden_size, grid[0] * grid[1]]) // [batch, hidden, patches]
+            .swap_dims(1, 2); // [batch, patches, hidden]
+        let first = self.cls_token.val().repeat_dim(0, batch);
+        let positions = positions::at_resolution(positions, config.grid(), grid);
+        dropout(&self.dropout, Tensor::cat(vec![first, patches], 1) + positions)
+    }
+}
+
+impl Block {
+    /// The outputs of all tokens, or of the first few, which see all of `hidden`.
+    fn forward(&self, hidden: Tensor<3>, first: Option<usize>) -> Tensor<3> {
+        let [batch, _, _] = hidden.dims();
+        let queried = |tensor: &Tensor<3>| match first {
+            Some(count) => tensor.clone().slice([0..batch, 0..count]),
+            None => tensor.clone(),
+        };
+        let normed = layer_norm(&self.layernorm_before, self.epsilon, hidden.clone());
+        let attended = self.attention.attention.forward(queried(&normed), normed);
+        let hidden = self.attention.output.forward(attended, queried(&hidden));
+        let normed = layer_norm(&self.layernorm_after, self.epsilon, hidden.clone());
+        self.output.forward(self.intermediate.forward(normed), hidden)
+    }
+}
+
+impl SelfAttention {
+    fn forward(&self, queries: Tensor<3>, hidden: Tensor<3>) -> Tensor<3> {
+        let query = self.query.forward(queries);
+        let key = self.key.forward(hidden.clone());
+        let value = self.value.forward(hidden);
+        attention(query, key, value, None, Heads::new(self.heads), &self.dropout)
+    }
+}
+
+impl Intermediate {
+    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.activation.forward(self.dense.forward(hidden)) // [batch, length, intermediate]
+    }
+}
+
+impl Output {
+    fn forward(&self, output: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        dropout(&self.dropout, self.dense.forward(output)) + residual
+    }
+}
+
+/// `ViTForImageClassification`.
+#[derive(Module, Debug)]
+pub struct VitClassifier {
+    vit: Vit,
+    classifier: AdaptedLinear,
+}
+
+impl VitClassifier {
+    /// The logits of each image.
+    ///
+    /// An image of another size than the configured one has its positions interpolated, as `interpolate_pos_encoding`
+    /// of transformers does when it is asked to.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, labels]`
+    ///
+    /// # Panics
+    ///
+    /// On images that [`check_input`](crate::check_input) refuses.
+    pub fn forward(&self, input: VitInput) -> Tensor<2> {
+        self.classifier.forward(self.vit.first_token(input))
+    }
+
+    /// The model below the classifier.
+    pub fn backbone(&self) -> &Vit {
+        &self.vit
+    }
+}
+
+/// `ViTModel`: the last hidden state, and the pooler's view of the first token.
+#[derive(Module, Debug)]
+pub struct VitModel {
+    vit: Vit,
+    pooler: AdaptedLinear,
+}
+
+impl VitModel {
+    /// The last hidden state, after the last norm.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, 1 + patches, hidden_size]`
+    pub fn forward(&self, input: VitInput) -> Tensor<3> {
+        self.vit.forward(input)
+    }
+
+    /// What the pooler makes of the first token.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, pooler_output_size]`
+    pub fn pooled(&self, input: VitInput) -> Tensor<2> {
+        self.vit.config.pooler_activation.forward(self.pooler.forward(self.vit.first_token(input)))
+    }
+}
+
+impl crate::model::sealed::Sealed for VitClassifier {}
+impl crate::model::sealed::Sealed for VitModel {}
+
+impl PretrainedModel for VitClassifier {
+    type Config = VitConfig;
+    type Input = VitInput;
+
+    fn skeleton(config: &VitConfig, device: &Device) -> Self {
+        let classifier = zero_linear(config.hidden_size, config.labels.len(), device);
+        Self { vit: Vit::skeleton(config, device), classifier }
+    }
+    fn keys(_config: &VitConfig) -> &'static KeyTable {
+        &VIT_CLASSIFIER
+    }
+    fn config(&self) -> &VitConfig {
+        &self.vit.config
+    }
+    fn logits(&self, input: VitInput) -> TensorData {
+        self.forward(input).into_data()
+    }
+}
+
+impl PretrainedModel for VitModel {
+    type Config = VitConfig;
+    type Input = VitInput;
+
+    fn skeleton(config: &VitConfig, device: &Device) -> Self {
+        let pooler = zero_linear(config.hidden_size, config.pooler_output_size, device);
+        Self { vit: Vit::skeleton(config, device), pooler }
+    }
+    fn keys(_config: &VitConfig) -> &'static KeyTable {
+        &VIT_MODEL
+    }
+    fn config(&self) -> &VitConfig {
+        &self.vit.config
+    }
+    fn logits(&self, input: VitInput) -> TensorData {
+        self.pooled(input).into_data()
+    }
+}

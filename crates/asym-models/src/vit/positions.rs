@@ -1,0 +1,52 @@
+//! Positions of one grid of patches, interpolated for another.
+
+use burn::tensor::{Tensor, TensorData};
+
+/// The learned positions of a grid `from`, as those of a grid `to`: bicubic, as `interpolate` of PyTorch without
+/// `align_corners` and without antialiasing. The first token keeps its own.
+///
+/// Interpolation along an axis is a matrix product with few numbers in each row, so that this runs, and is
+/// differentiated, wherever products are.
+///
+/// # Shapes
+///
+/// - positions: `[1, 1 + from, hidden]`
+/// - output: `[1, 1 + to, hidden]`
+pub(super) fn at_resolution(positions: Tensor<3>, from: [usize; 2], to: [usize; 2]) -> Tensor<3> {
+    if from == to {
+        return positions;
+    }
+    let [_, _, hidden] = positions.dims();
+    let (device, dtype) = (positions.device(), positions.dtype());
+    let first = positions.clone().slice([0..1, 0..1]);
+    let grid = positions.slice([0..1, 1..1 + from[0] * from[1]]); // [1, rows · columns, hidden]
+    let weights = |axis: usize| {
+        let data = TensorData::new(bicubic(from[axis], to[axis]), [to[axis], from[axis]]);
+        Tensor::<2>::from_data(data, (&device, dtype))
+    };
+    let columns = weights(1).unsqueeze::<3>().matmul(grid.reshape([from[0], from[1], hidden])); // [rows, to columns, hidden]
+    let rows = weights(0).matmul(columns.reshape([from[0], to[1] * hidden])); // [to rows, to columns · hidden]
+    Tensor::cat(vec![first, rows.reshape([1, to[0] * to[1], hidden])], 1)
+}
+
+/// The share of each of `from` points in each of `to` points, row by row. Source: Keys, 1981, with PyTorch's a = -0.75.
+fn bicubic(from: usize, to: usize) -> Vec<f32> {
+    const A: f64 = -0.75;
+    let kernel = |distance: f64| match distance.abs() {
+        x if x <= 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
+        x if x < 2.0 => ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A,
+        _ => 0.0,
+    };
+    let mut weights = vec![0.0; to * from];
+    for (index, row) in weights.chunks_exact_mut(from).enumerate() {
+        // Where the middle of the new point lies among the middles of the old ones.
+        let place = (index as f64 + 0.5) * from as f64 / to as f64 - 0.5;
+        for tap in -1..=2 {
+            let at = place.floor() as isize + tap;
+            // The edge stands for what is behind it.
+            let inside = at.clamp(0, from as isize - 1) as usize;
+            row[inside] += kernel(place - at as f64) as f32;
+        }
+    }
+    weights
+}
