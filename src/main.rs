@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use asym::cli::{self, ClassifyArgs, DataArgs, InspectArgs, PredictArgs, PretrainArgs, RunArgs, SubmitArgs, TableArgs};
+use asym::cli::{self, ClassifyArgs, DataArgs, GenerateArgs, InspectArgs, MergeArgs, PredictArgs, PretrainArgs, RunArgs, SubmitArgs, TableArgs};
 use clap::{Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: asym::tasks::memory::Counting = asym::tasks::memory::Counting;
 
-/// Low-rank adapters for RoBERTa and BERT, on Burn.
+/// Low-rank adapters for RoBERTa, BERT, ViT, Llama and BART, on Burn.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -24,12 +24,16 @@ enum Command {
     Table(TableArgs),
     /// Say which label a text, or a pair of texts, has
     Classify(ClassifyArgs),
+    /// Continue prompts, or answer texts, with a Llama or a BART
+    Generate(GenerateArgs),
     /// Write the submission files of a GLUE task
     Submit(SubmitArgs),
     /// Write the generated counterparts of GLUE's tasks as files
     Data(DataArgs),
     /// Run a model, with an adapter or without, on tensors in a safetensors file
     Predict(PredictArgs),
+    /// Fold an adapter into its model: a checkpoint that transformers loads
+    Merge(MergeArgs),
     /// Print the table of a model's parameters
     Inspect(InspectArgs),
     /// Make the embedded checkpoint anew; `cargo xtask pretrain` runs this
@@ -42,9 +46,11 @@ fn main() -> ExitCode {
         Command::Run(args) => cli::run(&args),
         Command::Table(args) => args.run(),
         Command::Classify(args) => cli::classify(&args),
+        Command::Generate(args) => cli::generate(&args),
         Command::Submit(args) => cli::submit(&args),
         Command::Data(args) => cli::data(&args),
         Command::Predict(args) => cli::predict(&args),
+        Command::Merge(args) => cli::merge(&args),
         Command::Inspect(args) => cli::inspect(&args),
         Command::Pretrain(args) => cli::pretrain(&args),
     })

@@ -3,19 +3,21 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use asym_core::{load_adapter, train_only};
+use asym_core::{Inspection, load_adapter, train_only};
+use asym_models::{Checkpoint, Loaded, ModelClass, PretrainedModel, WithModel};
+use burn::tensor::Device;
 use clap::Args;
 
-use super::{SourceArgs, locate};
+use super::{SourceArgs, locate, saved_whole};
 use crate::device;
 
 /// Options of `asym inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// RoBERTa or BERT checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
+    /// Checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
     #[arg(long, required_unless_present = "adapter")]
     model: Option<String>,
-    /// Folder of an adapter in PEFT's format; without one, the table of head-only training
+    /// Folder of an adapter in PEFT's format; without one, the table of head-only training, or of a language model as it is
     #[arg(long)]
     adapter: Option<PathBuf>,
     /// Labels of the classifier, where config.json does not say
@@ -33,12 +35,30 @@ pub struct InspectArgs {
 pub fn inspect(args: &InspectArgs) -> Result<()> {
     let device = device::default_device()?;
     let checkpoint = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?.checkpoint()?;
-    let loaded = checkpoint.sequence_classifier(args.num_labels, 0, &device)?;
-    let naming = loaded.model.naming();
-    let model = match &args.adapter {
-        Some(folder) => load_adapter(loaded.model, folder, &naming)?.0,
-        None => train_only(loaded.model, &naming, &["classifier".to_string()])?,
-    };
-    super::say(asym_core::inspect(&model, &naming))?;
-    Ok(())
+    let class = checkpoint.class(&saved_whole(args.adapter.as_deref())?);
+    // Of a masked language model, what a task would make of it.
+    let class = if class == ModelClass::MaskedLanguageModel { ModelClass::SequenceClassifier } else { class };
+    super::say(class.visit(Inspect { args, checkpoint: &checkpoint, device: &device })?)
+}
+
+struct Inspect<'a> {
+    args: &'a InspectArgs,
+    checkpoint: &'a Checkpoint,
+    device: &'a Device,
+}
+
+impl WithModel for Inspect<'_> {
+    type Output = Result<Inspection>;
+
+    fn with<M: PretrainedModel>(self) -> Result<Inspection> {
+        let Loaded { model, .. } = self.checkpoint.load::<M>(self.args.num_labels, 0, self.device)?;
+        let (naming, head) = (model.naming(), M::keys(model.config()).task_head);
+        let model = match &self.args.adapter {
+            Some(folder) => load_adapter(model, folder, &naming)?.0,
+            // A language model has no head that a task would train.
+            None if head.is_empty() => model,
+            None => train_only(model, &naming, &head.iter().map(ToString::to_string).collect::<Vec<_>>())?,
+        };
+        Ok(asym_core::inspect(&model, &naming))
+    }
 }

@@ -3,7 +3,9 @@
 mod classify;
 mod data;
 mod experiment;
+mod generate;
 mod inspect;
+mod merge;
 mod predict;
 mod pretrain;
 mod run;
@@ -13,7 +15,9 @@ mod submit;
 pub use classify::{ClassifyArgs, classify};
 pub use data::{DataArgs, data};
 pub use experiment::{ExperimentArgs, TableArgs, glue};
+pub use generate::{GenerateArgs, generate};
 pub use inspect::{InspectArgs, inspect};
+pub use merge::{MergeArgs, merge};
 pub use predict::{PredictArgs, predict};
 pub use pretrain::{PretrainArgs, pretrain};
 pub use run::{RunArgs, RunsArgs, run};
@@ -26,9 +30,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use asym_core::{AdapterError, load_adapter};
-use asym_models::{Checkpoint, SequenceClassifier};
+use asym_models::{Checkpoint, FileDtype, Loaded, PretrainedModel, SequenceClassifier};
 use asym_tasks::{Base, Plan, Split, Task};
-use burn::tensor::Device;
+use burn::tensor::{Device, FloatDType};
+use clap::ValueEnum;
 
 use crate::embedded;
 
@@ -61,23 +66,35 @@ fn run_beside(folder: &Path) -> Result<Option<Plan>> {
     }
 }
 
-/// A classifier whose head is trained, by the checkpoint or by the adapter, on the plain device.
-fn classifier(
+/// The adapter's modules that are trained whole; none where there is no adapter.
+fn saved_whole(adapter: Option<&Path>) -> Result<Vec<String>> {
+    Ok(adapter.map(asym_core::read_config).transpose()?.map(|config| config.modules_to_save).unwrap_or_default())
+}
+
+/// A model whose head is trained, by the checkpoint or by the adapter, on the plain device.
+///
+/// With an adapter it is made in f32, and converted when the adapter is on, or merged where that is wanted.
+fn trained<M: PretrainedModel>(
     name: &str,
     checkpoint: &Checkpoint,
     adapter: Option<&Path>,
-    outputs: Option<usize>,
+    (outputs, dtype, merged): (Option<usize>, FloatDType, bool),
     device: &Device,
-) -> Result<SequenceClassifier> {
-    let loaded = checkpoint.sequence_classifier(outputs, 0, device)?;
-    let naming = loaded.model.naming();
-    let mut untrained = loaded.initialised;
-    let mut model = loaded.model;
+) -> Result<M> {
+    let first = if adapter.is_some() { FloatDType::F32 } else { dtype };
+    let Loaded { mut model, initialised: mut untrained } = checkpoint.load_as::<M>(outputs, 0, first, device)?;
+    let naming = model.naming();
     if let Some(folder) = adapter {
         let (adapted, config) = load_adapter(model, folder, &naming)?;
         untrained.retain(|name| !config.modules_to_save.iter().any(|module| name.starts_with(&format!("{module}."))));
-        model = adapted;
+        model = if merged { asym_core::merge(adapted) } else { adapted };
+        if dtype != first {
+            checkpoint.check_dtype(dtype, device)?;
+            model = asym_core::layout::cast(model, dtype);
+        }
     }
+    // A bias of zeros is what transformers has where there is none.
+    untrained.retain(|name| name != "final_logits_bias");
     if !untrained.is_empty() {
         bail!(
             "{name}: no trained head: {} are not in the checkpoint{}",
@@ -89,6 +106,38 @@ fn classifier(
         );
     }
     Ok(model)
+}
+
+/// The dtype that a model computes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Dtype {
+    /// 32 bit
+    #[default]
+    F32,
+    /// 16 bit, IEEE
+    F16,
+    /// 16 bit with the range of 32
+    Bf16,
+}
+
+impl Dtype {
+    /// On a device.
+    const fn computed(self) -> FloatDType {
+        match self {
+            Self::F32 => FloatDType::F32,
+            Self::F16 => FloatDType::F16,
+            Self::Bf16 => FloatDType::BF16,
+        }
+    }
+
+    /// In a file.
+    const fn stored(self) -> FileDtype {
+        match self {
+            Self::F32 => FileDtype::F32,
+            Self::F16 => FileDtype::F16,
+            Self::Bf16 => FileDtype::BF16,
+        }
+    }
 }
 
 /// A classifier for texts, with what it was made from and what its outputs mean.
@@ -119,7 +168,8 @@ impl Trained {
         }
         let task = task.or(run_task);
         let base = locate(source, model, adapter)?.base()?;
-        let model = classifier(base.name(), &base.checkpoint, adapter, task.map(Task::outputs), device)?;
+        let outputs = (task.map(Task::outputs), FloatDType::F32, false);
+        let model = trained(base.name(), &base.checkpoint, adapter, outputs, device)?;
         let own = &base.config().labels;
         let labels = match task.map(|task| task.row().answers.names()) {
             // The checkpoint's own head means what its configuration says.

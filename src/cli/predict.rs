@@ -3,26 +3,27 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use asym_models::{check_input, read_inputs, write_tensor};
-use burn::module::Module;
+use asym_models::{Checkpoint, PretrainedModel, WithModel, check_input, read_inputs, write_tensor};
+use burn::tensor::Device;
 use clap::Args;
 
-use super::{SourceArgs, locate};
+use super::generate::{continued, settings};
+use super::{Dtype, SourceArgs, locate, saved_whole, trained};
 use crate::device;
 
 /// Options of `asym predict`.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// RoBERTa or BERT checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
+    /// Checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
     #[arg(long, required_unless_present = "adapter")]
     model: Option<String>,
     /// Folder of an adapter in PEFT's format
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// Safetensors file with input_ids, and attention_mask and token_type_ids where there are any
+    /// Safetensors file with what the model takes: input_ids and attention_mask, pixel_values, decoder_input_ids …
     #[arg(long)]
     inputs: PathBuf,
-    /// Safetensors file to write, with logits
+    /// Safetensors file to write, with logits or sequences
     #[arg(long)]
     output: PathBuf,
     /// Labels of the classifier, where the adapter brings the head and config.json does not say
@@ -31,11 +32,17 @@ pub struct PredictArgs {
     /// Fold the adapter into the weights first
     #[arg(long, requires = "adapter")]
     merge: bool,
+    /// Continue the inputs by these settings, a JSON object or a file that holds one, and write sequences of token ids
+    #[arg(long)]
+    generate: Option<String>,
+    /// Compute in this dtype, where the device has it
+    #[arg(long, value_enum, default_value_t)]
+    dtype: Dtype,
     #[command(flatten)]
     source: SourceArgs,
 }
 
-/// Run the model on the inputs and write its logits.
+/// Run the model on the inputs and write its logits, or the sequences that continue them.
 ///
 /// # Errors
 ///
@@ -44,22 +51,37 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
     if args.output.exists() {
         bail!("{}: exists already; name another output file", args.output.display());
     }
+    let asked = args.generate.as_deref().map(settings).transpose()?;
     let device = device::default_device()?;
     let location = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?;
     let checkpoint = location.checkpoint()?;
-    let input: asym_models::EncoderInput = read_inputs(&args.inputs, &device)?;
-    check_input(&input, checkpoint.encoder()?).with_context(|| args.inputs.display().to_string())?;
-
-    if checkpoint.is_masked_language_model() && args.adapter.is_none() {
-        let loaded = checkpoint.masked_language_model(0, &device)?;
-        write_tensor(&args.output, "logits", loaded.model.valid().forward(input).into_data())?;
+    let class = checkpoint.class(&saved_whole(args.adapter.as_deref())?);
+    if let Some(asked) = asked {
+        let (model, from) = ((class, location.name(), &checkpoint), (args.adapter.as_deref(), args.inputs.as_path()));
+        let sequences = continued(model, from, (args.dtype, args.merge), &asked, &device)?;
+        write_tensor(&args.output, "sequences", sequences)?;
         return Ok(());
     }
-    let adapter = args.adapter.as_deref();
-    let mut model = super::classifier(location.name(), &checkpoint, adapter, args.num_labels, &device)?;
-    if args.merge {
-        model = asym_core::merge(model);
+    class.visit(Predict { args, name: location.name(), checkpoint: &checkpoint, device: &device })
+}
+
+struct Predict<'a> {
+    args: &'a PredictArgs,
+    name: &'a str,
+    checkpoint: &'a Checkpoint,
+    device: &'a Device,
+}
+
+impl WithModel for Predict<'_> {
+    type Output = Result<()>;
+
+    fn with<M: PretrainedModel>(self) -> Result<()> {
+        let Self { args, name, checkpoint, device } = self;
+        let input: M::Input = read_inputs(&args.inputs, device)?;
+        check_input(&input, checkpoint.config_of()?).with_context(|| args.inputs.display().to_string())?;
+        let settings = (args.num_labels, args.dtype.computed(), args.merge);
+        let model: M = trained(name, checkpoint, args.adapter.as_deref(), settings, device)?;
+        write_tensor(&args.output, "logits", model.valid().logits(input))?;
+        Ok(())
     }
-    write_tensor(&args.output, "logits", model.valid().forward(input).into_data())?;
-    Ok(())
 }

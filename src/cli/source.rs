@@ -44,6 +44,14 @@ impl Location {
         }
     }
 
+    /// The folder, where there is one.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Embedded => None,
+            Self::Folder { path, .. } => Some(path),
+        }
+    }
+
     /// The weights and their configuration.
     ///
     /// # Errors

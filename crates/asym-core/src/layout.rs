@@ -263,6 +263,18 @@ pub fn rewrite<M: Module>(
     map(module, naming, None, |entry, read| wanted(entry).then(|| value(entry, read())).flatten())
 }
 
+/// Convert every parameter to `dtype`, adapters included.
+pub fn cast<M: Module>(module: M, dtype: FloatDType) -> M {
+    struct Cast(FloatDType);
+    impl ModuleMapper for Cast {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (id, tensor) = (param.id, param.base().cast(self.0));
+            param.transform_for_load(tensor, id)
+        }
+    }
+    module.map(&mut Cast(dtype))
+}
+
 fn map<M: Module>(
     module: M,
     naming: &Naming,

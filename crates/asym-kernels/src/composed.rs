@@ -4,7 +4,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use burn::nn::{self, LayerNorm};
 use burn::tensor::activation::{self, softmax};
-use burn::tensor::{Bool, Int, Tensor, module};
+use burn::tensor::{Bool, DType, Int, Tensor, module};
 
 use crate::{Heads, LowRank};
 
@@ -67,11 +67,29 @@ fn later_keys(queries: usize, keys: usize, like: &Tensor<4>) -> Tensor<4, Bool> 
 /// As [`residual_norm`](crate::residual_norm()).
 pub fn residual_norm<const D: usize>(
     norm: &LayerNorm,
+    epsilon: f64,
     dropout: &nn::Dropout,
     input: Tensor<D>,
     residual: Tensor<D>,
 ) -> Tensor<D> {
-    norm.forward(dropout.forward(input) + residual)
+    layer_norm(norm, epsilon, dropout.forward(input) + residual)
+}
+
+/// As [`layer_norm`](crate::layer_norm()). Burn's own takes its statistics in the dtype of its input.
+pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<D>) -> Tensor<D> {
+    let dtype = input.dtype();
+    if !matches!(dtype, DType::F16 | DType::BF16) {
+        return norm.forward(input);
+    }
+    let rows = input.cast(DType::F32);
+    let centred = rows.clone() - rows.mean_dim(D - 1);
+    let variance = (centred.clone() * centred.clone()).mean_dim(D - 1);
+    let normalised = centred / (variance + epsilon).sqrt() * norm.gamma.val().cast(DType::F32).unsqueeze();
+    match &norm.beta {
+        Some(beta) => normalised + beta.val().cast(DType::F32).unsqueeze(),
+        None => normalised,
+    }
+    .cast(dtype)
 }
 
 /// As [`dropout`](crate::dropout()), with a mask that is kept.

@@ -6,7 +6,7 @@
 //! | operation | kept for backward | composed |
 //! |---|---|---|
 //! | [`attention`] | Q, K, V | these, and three tensors of heads · length² |
-//! | [`residual_norm`] | the normalised rows | these, their variance, a mask, the sum |
+//! | [`residual_norm`], [`layer_norm`] | the normalised rows | these, their variance, a mask, the sum |
 //! | [`gelu`] | its input | the derivative |
 //! | [`dropout`] | a seed | a mask as wide as its input |
 //! | [`linear`] | what the products of tracked factors need | the same, by one matrix product a sequence |
@@ -45,4 +45,4 @@ pub use gelu::gelu;
 pub use host::is_host;
 pub use linear::linear;
 pub use low_rank::{LowRank, add_low_rank};
-pub use residual_norm::residual_norm;
+pub use residual_norm::{layer_norm, residual_norm};

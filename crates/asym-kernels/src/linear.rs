@@ -25,11 +25,15 @@ const ROWS: usize = 64;
 /// - bias: `[d_output]`
 /// - output: `[..., d_output]`
 pub fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-    let matches = |dtype: DType| dtype == DType::F32;
-    let fits =
-        matches(input.dtype()) && matches(weight.dtype()) && bias.as_ref().is_none_or(|bias| matches(bias.dtype()));
-    if !fits || !takes(&input) || D < 2 || input.dims().contains(&0) {
+    let dtype = input.dtype();
+    let one_dtype = weight.dtype() == dtype && bias.as_ref().is_none_or(|bias| bias.dtype() == dtype);
+    if !one_dtype || !takes(&input) || D < 2 || input.dims().contains(&0) {
         return composed::linear(input, weight, bias);
+    }
+    if dtype != DType::F32 {
+        // The host multiplies in f32 in any case; so the bias is added before there is any rounding.
+        let bias = bias.map(|bias| bias.cast(DType::F32));
+        return linear(input.cast(DType::F32), weight.cast(DType::F32), bias).cast(dtype);
     }
     let mut inputs = vec![input.into_dispatch(), weight.into_dispatch()];
     inputs.extend(bias.map(Tensor::into_dispatch));

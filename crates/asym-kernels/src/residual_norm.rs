@@ -1,4 +1,4 @@
-//! The end of a sublayer: LayerNorm(dropout(x) + residual), forward and backward in one pass each.
+//! LayerNorm, and the end of a sublayer, LayerNorm(dropout(x) + residual): forward and backward in one pass each.
 //!
 //! Kept for backward are the normalised rows and one number a row; the dropout mask is drawn again from its seed.
 
@@ -35,14 +35,30 @@ pub fn residual_norm<const D: usize>(
     residual: Tensor<D>,
 ) -> Tensor<D> {
     let Some(beta) = norm.beta.as_ref().filter(|_| takes(&input)) else {
-        return composed::residual_norm(norm, dropout, input, residual);
+        return composed::residual_norm(norm, epsilon, dropout, input, residual);
     };
     assert_eq!(input.dims(), residual.dims(), "what a norm adds");
     let operation =
         ResidualNorm { width: input.dims()[D - 1], epsilon: epsilon as f32, mask: Mask::of(dropout, &input.device()) };
     let [input, residual] = [input, residual].map(Tensor::into_dispatch);
     let [gamma, beta] = [norm.gamma.val(), beta.val()].map(Tensor::into_dispatch);
-    run(operation, vec![input, residual, gamma, beta])
+    run(operation, vec![input, gamma, beta, residual])
+}
+
+/// LayerNorm(x), with statistics in f32 whatever the dtype.
+///
+/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalised rows.
+///
+/// # Shapes
+///
+/// - input, output: `[..., features]`
+pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<D>) -> Tensor<D> {
+    let Some(beta) = norm.beta.as_ref().filter(|_| takes(&input)) else {
+        return composed::layer_norm(norm, epsilon, input);
+    };
+    let operation = ResidualNorm { width: input.dims()[D - 1], epsilon: epsilon as f32, mask: None };
+    let [gamma, beta] = [norm.gamma.val(), beta.val()].map(Tensor::into_dispatch);
+    run(operation, vec![input.into_dispatch(), gamma, beta])
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,11 +72,15 @@ struct ResidualNorm {
 
 impl HostOperation for ResidualNorm {
     fn forward(&self, inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>) {
-        let Ok([input, residual, gamma, beta]) = <[_; 4]>::try_from(inputs) else { unreachable!("four inputs") };
+        let mut inputs = inputs.into_iter();
+        let (Some(input), Some(gamma), Some(beta)) = (inputs.next(), inputs.next(), inputs.next()) else {
+            unreachable!("three inputs or four")
+        };
+        let residual = inputs.next();
         let (shape, dtype) = (input.layout().shape().clone(), input.dtype());
         let (scale, shift) = (floats(&gamma), floats(&beta));
         let mut rows = owned(input);
-        let inverse = self.normalise(&mut rows, &floats(&residual));
+        let inverse = self.normalise(&mut rows, residual.as_ref().map(floats).as_deref());
         if !tracked.contains(&true) {
             self.each_row(&mut rows, |row| {
                 for ((value, scale), shift) in row.iter_mut().zip(&*scale).zip(&*shift) {
@@ -86,13 +106,14 @@ impl HostOperation for ResidualNorm {
         let (shape, dtype, width) = (rows.layout().shape().clone(), rows.dtype(), self.width);
         let (gradient, scale, inverse) = (floats(&gradient), floats(&gamma), floats(&inverse));
         let mut values = owned(rows);
-        let of_gamma = tracked[2].then(|| {
+        let of_residual = tracked.get(3).is_some_and(|tracked| *tracked);
+        let of_gamma = tracked[1].then(|| {
             let products: Vec<f32> = values.par_iter().zip(&*gradient).map(|(row, gradient)| row * gradient).collect();
             tensor(column_sums(&products, width), Shape::from([width]), gamma.dtype())
         });
-        let of_beta = tracked[3].then(|| tensor(column_sums(&gradient, width), Shape::from([width]), gamma.dtype()));
-        if !tracked[0] && !tracked[1] {
-            return vec![None, None, of_gamma, of_beta];
+        let of_beta = tracked[2].then(|| tensor(column_sums(&gradient, width), Shape::from([width]), gamma.dtype()));
+        if !tracked[0] && !of_residual {
+            return vec![None, of_gamma, of_beta, None];
         }
         // The rows become the gradient of the sum, in place.
         let chunk = ROWS * width;
@@ -124,27 +145,28 @@ impl HostOperation for ResidualNorm {
             }
             _ => of_sum.clone(),
         };
-        vec![tracked[0].then_some(of_input), tracked[1].then_some(of_sum), of_gamma, of_beta]
+        vec![tracked[0].then_some(of_input), of_gamma, of_beta, of_residual.then_some(of_sum)]
     }
 }
 
 impl ResidualNorm {
-    /// `rows` become dropout(rows) + residual with mean 0 and variance 1; 1/√(variance + ε) of each is returned.
-    fn normalise(&self, rows: &mut [f32], residual: &[f32]) -> Vec<f32> {
+    /// `rows` become dropout(rows) + residual, where there is one, with mean 0 and variance 1; 1/√(variance + ε) of each is returned.
+    fn normalise(&self, rows: &mut [f32], residual: Option<&[f32]>) -> Vec<f32> {
         let width = self.width;
         let mut inverse = vec![0.0f32; rows.len() / width];
         let chunk = ROWS * width;
-        let each = rows.par_chunks_mut(chunk).zip(residual.par_chunks(chunk)).zip(inverse.par_chunks_mut(ROWS));
-        each.enumerate().for_each(|(task, ((rows, residual), inverse))| {
+        let each = rows.par_chunks_mut(chunk).zip(inverse.par_chunks_mut(ROWS));
+        each.enumerate().for_each(|(task, (rows, inverse))| {
             if let Some(mask) = self.mask {
                 mask.apply(task, rows);
             }
             vectorized(|| {
-                let each = rows.chunks_exact_mut(width).zip(residual.chunks_exact(width)).zip(inverse);
-                for ((row, residual), inverse) in each {
-                    for (value, residual) in row.iter_mut().zip(residual) {
+                if let Some(residual) = residual {
+                    for (value, residual) in rows.iter_mut().zip(&residual[task * chunk..]) {
                         *value += residual;
                     }
+                }
+                for (row, inverse) in rows.chunks_exact_mut(width).zip(inverse) {
                     let mean = sum(row) / width as f32;
                     for value in row.iter_mut() {
                         *value -= mean;

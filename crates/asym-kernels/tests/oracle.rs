@@ -1,7 +1,7 @@
 //! Each operation against its composed form: values and gradients, over shapes, strides, masks and dtypes.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use asym_kernels::{Heads, LowRank, add_low_rank, attention, composed, dropout, gelu, linear, residual_norm};
+use asym_kernels::{Heads, LowRank, add_low_rank, attention, composed, dropout, gelu, layer_norm, linear, residual_norm};
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
@@ -232,7 +232,7 @@ fn residual_norm_is_its_composed_form() {
             residual_norm(&cast(&rows[0]), 1e-5, &none(), rows[0].clone(), rows[1].clone())
         };
         let oracle_fixed = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
-            composed::residual_norm(&cast(&rows[0]), &none(), rows[0].clone(), rows[1].clone())
+            composed::residual_norm(&cast(&rows[0]), 1e-5, &none(), rows[0].clone(), rows[1].clone())
         };
         // Two features always become -1 and 1: the gradient is 0 but for ε, and has no relative error in half precision.
         both(&format!("{shape:?}"), &rows, &[], &ours_fixed, &oracle_fixed, shape[2] > 2);
@@ -244,7 +244,7 @@ fn residual_norm_is_its_composed_form() {
         };
         let [x, r] = &rows;
         let ours = gradients(&fixed, &|norm| residual_norm(norm, 1e-5, &none(), x.clone(), r.clone()));
-        let oracle = gradients(&fixed, &|norm| composed::residual_norm(norm, &none(), x.clone(), r.clone()));
+        let oracle = gradients(&fixed, &|norm| composed::residual_norm(norm, 1e-5, &none(), x.clone(), r.clone()));
         for (ours, oracle) in ours.into_iter().zip(oracle) {
             assert!(error(&ours.unwrap(), &oracle.unwrap()) < 1e-5, "{shape:?}");
         }
@@ -257,6 +257,17 @@ fn residual_norm_is_its_composed_form() {
         assert_eq!(ours.gradients, oracle.gradients);
         let plain = residual_norm(&frozen, 1e-5, &none(), x.clone().inner(), r.clone().inner());
         assert_eq!(values(plain), ours.output);
+
+        // Without a residual.
+        let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| layer_norm(&cast(&rows[0]), 1e-5, rows[0].clone());
+        let oracle =
+            |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| composed::layer_norm(&cast(&rows[0]), 1e-5, rows[0].clone());
+        both(&format!("layer norm, {shape:?}"), &rows[..1], &[], &ours, &oracle, shape[2] > 2);
+        let ours = gradients(&fixed, &|norm| layer_norm(norm, 1e-5, x.clone()));
+        let oracle = gradients(&fixed, &|norm| composed::layer_norm(norm, 1e-5, x.clone()));
+        for (ours, oracle) in ours.into_iter().zip(oracle) {
+            assert!(error(&ours.unwrap(), &oracle.unwrap()) < 1e-5, "layer norm, {shape:?}");
+        }
     }
 }
 

@@ -4,12 +4,12 @@
 //! checkpoint's keys.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear};
-use asym_kernels::{Heads, attention, dropout, linear, residual_norm};
+use asym_kernels::{Heads, attention, dropout, layer_norm, linear, residual_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::blocks::{attention_bias, layer_norm, zero_embedding, zero_linear, zero_linear_with};
+use crate::blocks::{attention_bias, zero_embedding, zero_linear, zero_linear_with};
 use crate::cache::KeyValueCache;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
@@ -48,6 +48,7 @@ pub const BART_LANGUAGE_MODEL: KeyTable = KeyTable {
 pub const BART_CLASSIFIER: KeyTable = KeyTable {
     architecture: "BartForSequenceClassification",
     head: &["classification_head"],
+    task_head: &["classification_head"],
     dropped: &["final_logits_bias", "lm_head"],
     ..KEYS
 };

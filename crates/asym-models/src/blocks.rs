@@ -2,7 +2,7 @@
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig};
 use burn::module::Initializer;
-use burn::nn::{EmbeddingConfig, LayerNorm};
+use burn::nn::EmbeddingConfig;
 use burn::tensor::{Device, Int, Tensor};
 
 /// A linear layer that waits for its weights: zeros are never drawn, and never made where a checkpoint has values.
@@ -33,9 +33,4 @@ pub(crate) fn attention_bias(mask: Tensor<2, Int>, hidden: &Tensor<3>) -> Tensor
     let [batch, length] = mask.dims();
     let masked = mask.equal_elem(0).float().cast(dtype) * min;
     masked.reshape([batch, 1, 1, length])
-}
-
-/// LayerNorm, whose `epsilon` the module keeps to itself.
-pub(crate) fn layer_norm<const D: usize>(norm: &LayerNorm, _epsilon: f64, input: Tensor<D>) -> Tensor<D> {
-    norm.forward(input)
 }

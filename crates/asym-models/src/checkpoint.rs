@@ -11,7 +11,7 @@ use crate::init::draw;
 use crate::keys;
 use crate::roberta::{EncoderConfig, MaskedLanguageModel, SequenceClassifier};
 use crate::weights::{self, Stored};
-use crate::{Config, KeyTable, ModelConfig, ModelError, PretrainedModel};
+use crate::{Config, FileDtype, KeyTable, ModelConfig, ModelError, PretrainedModel};
 
 /// A model and what its checkpoint did not have.
 #[derive(Debug, Clone)]
@@ -86,6 +86,15 @@ impl Checkpoint {
         self.config_of()
     }
 
+    /// The dtype that files of this checkpoint's weights have: that of most of its numbers.
+    pub fn file_dtype(&self) -> FileDtype {
+        let count = |dtype: FileDtype| -> usize {
+            let of = self.tensors.values().filter(|tensor| tensor.file_dtype() == Some(dtype));
+            of.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
+        };
+        [FileDtype::F32, FileDtype::F16, FileDtype::BF16].into_iter().max_by_key(|dtype| count(*dtype)).unwrap_or_default()
+    }
+
     /// Whether a tensor of the checkpoint lies in the module `name`.
     pub fn has(&self, name: &str) -> bool {
         self.tensors.keys().any(|key| keys::within(key, name))
@@ -158,9 +167,7 @@ impl Checkpoint {
         dtype: FloatDType,
         device: &Device,
     ) -> Result<Loaded<M>, ModelError> {
-        if !device.supports_dtype(DType::from(dtype)) {
-            return Err(ModelError::NoDtype { dtype: format!("{dtype:?}"), device: format!("{device:?}") });
-        }
+        self.check_dtype(dtype, device)?;
         let mut config = self.config_of::<M::Config>()?.clone();
         if let Some(num_labels) = num_labels {
             config = config.with_num_labels(num_labels);
@@ -183,6 +190,18 @@ impl Checkpoint {
             }))
         })?;
         Ok(Loaded { model, initialised })
+    }
+
+    /// Refuse a dtype that the device does not have.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::NoDtype`].
+    pub fn check_dtype(&self, dtype: FloatDType, device: &Device) -> Result<(), ModelError> {
+        match device.supports_dtype(DType::from(dtype)) {
+            true => Ok(()),
+            false => Err(ModelError::NoDtype { dtype: format!("{dtype:?}"), device: format!("{device:?}") }),
+        }
     }
 
     /// The tensor of each parameter: name -> (key in the file, tensor).

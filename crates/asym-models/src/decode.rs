@@ -23,12 +23,17 @@ impl Prompts {
         Self { rows: values.chunks(length).zip(counts.chunks(length)).map(row).collect() }
     }
 
+    /// Rows without padding.
+    pub(crate) const fn from(rows: Vec<Vec<u32>>) -> Self {
+        Self { rows }
+    }
+
     pub(crate) fn rows(&self) -> &[Vec<u32>] {
         &self.rows
     }
 
     /// Tokens of the longest.
-    pub(crate) fn longest(&self) -> usize {
+    fn longest(&self) -> usize {
         self.rows.iter().map(Vec::len).max().unwrap_or(0)
     }
 

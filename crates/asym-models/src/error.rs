@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use safetensors::SafeTensorError;
 
+use crate::generation::GenerationError;
+
 /// Why a model could not be made, loaded, fed or saved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -174,6 +176,9 @@ pub enum ModelError {
         /// What is there.
         found: String,
     },
+    /// Settings of generation that cannot be used.
+    #[error(transparent)]
+    Generation(GenerationError),
     /// A model that carries adapters was to be saved as a plain checkpoint.
     #[error("`{key}` is part of an adapter; merge the model, or save its adapter alone")]
     Adapted {

@@ -11,6 +11,8 @@ pub struct KeyTable {
     pub naming: Naming,
     /// Modules that a checkpoint of another task lacks: each is initialised where it is absent as a whole.
     pub head: &'static [&'static str],
+    /// The head that a task trains whole; nothing where the checkpoint's own serves.
+    pub task_head: &'static [&'static str],
     /// Modules that checkpoints of other tasks carry and this model has no use for.
     pub dropped: &'static [&'static str],
     /// Ends of keys of old files that are no parameters, such as positions that were counted out.
@@ -29,6 +31,7 @@ impl KeyTable {
         architecture: "",
         naming: Naming::BURN,
         head: &[],
+        task_head: &[],
         dropped: &[],
         buffers: &[],
         base: ("", &[]),

@@ -5,7 +5,7 @@
 //! the checkpoint's keys where Rust allows it; [`KeyTable`] has the rest.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear, Naming};
-use asym_kernels::{Heads, attention, dropout, linear, residual_norm};
+use asym_kernels::{Heads, attention, dropout, layer_norm, linear, residual_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -256,7 +256,7 @@ impl Embeddings {
         };
         // Added to each other first: where both are the same for every row, that costs one row.
         let embedded = self.word_embeddings.forward(input_ids) + (positions + types);
-        dropout(&self.dropout, self.layer_norm.forward(embedded))
+        dropout(&self.dropout, layer_norm(&self.layer_norm, config.layer_norm_eps, embedded))
     }
 }
 
@@ -470,7 +470,8 @@ impl MaskedLanguageModel {
 
     fn logits<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
         let head = &self.lm_head;
-        let transformed = head.layer_norm.forward(head.activation.forward(head.dense.forward(hidden)));
+        let transformed = head.activation.forward(head.dense.forward(hidden));
+        let transformed = layer_norm(&head.layer_norm, self.config().layer_norm_eps, transformed);
         let decoder = self.backbone.embeddings.word_embeddings.weight.val().transpose(); // [hidden, vocab]
         linear(transformed, decoder, Some(head.bias.val()))
     }

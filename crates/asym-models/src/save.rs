@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use asym_core::layout::{self, Kind};
-use half::f16;
+use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensorError, View};
 
 use crate::{ModelConfig, ModelError, PretrainedModel};
@@ -19,6 +19,8 @@ pub enum FileDtype {
     F32,
     /// 16 bit, IEEE: half the size, for weights that are small numbers.
     F16,
+    /// 16 bit with the range of 32, and three digits.
+    BF16,
 }
 
 impl FileDtype {
@@ -27,6 +29,7 @@ impl FileDtype {
         match self {
             Self::F32 => "float32",
             Self::F16 => "float16",
+            Self::BF16 => "bfloat16",
         }
     }
 }
@@ -111,6 +114,7 @@ pub(crate) struct Written {
 pub(crate) enum Data {
     F32(Vec<f32>),
     F16(Vec<f16>),
+    BF16(Vec<bf16>),
     I64(Vec<i64>),
 }
 
@@ -120,6 +124,7 @@ impl Data {
         match dtype {
             FileDtype::F32 => Self::F32(values),
             FileDtype::F16 => Self::F16(values.into_iter().map(f16::from_f32).collect()),
+            FileDtype::BF16 => Self::BF16(values.into_iter().map(bf16::from_f32).collect()),
         }
     }
 }
@@ -129,6 +134,7 @@ impl View for Written {
         match self.data {
             Data::F32(_) => Dtype::F32,
             Data::F16(_) => Dtype::F16,
+            Data::BF16(_) => Dtype::BF16,
             Data::I64(_) => Dtype::I64,
         }
     }
@@ -142,9 +148,11 @@ impl View for Written {
         match &self.data {
             Data::F32(values) if little => Cow::Borrowed(bytemuck::cast_slice(values)),
             Data::F16(values) if little => Cow::Borrowed(bytemuck::cast_slice(values)),
+            Data::BF16(values) if little => Cow::Borrowed(bytemuck::cast_slice(values)),
             Data::I64(values) if little => Cow::Borrowed(bytemuck::cast_slice(values)),
             Data::F32(values) => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
             Data::F16(values) => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            Data::BF16(values) => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
             Data::I64(values) => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
         }
     }
@@ -153,6 +161,7 @@ impl View for Written {
         match &self.data {
             Data::F32(values) => values.len() * 4,
             Data::F16(values) => values.len() * 2,
+            Data::BF16(values) => values.len() * 2,
             Data::I64(values) => values.len() * 8,
         }
     }

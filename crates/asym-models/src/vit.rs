@@ -4,13 +4,13 @@
 //! checkpoint's keys, which are those of transformers 4: transformers 5 has other names in memory and the same in files.
 
 use asym_core::{AdaptedConv2d, AdaptedLinear, Naming};
-use asym_kernels::{Heads, attention, dropout};
+use asym_kernels::{Heads, attention, dropout, layer_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::blocks::{layer_norm, zero_linear, zero_linear_with};
+use crate::blocks::{zero_linear, zero_linear_with};
 use crate::inputs::{InputFile, ModelInput};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
@@ -27,6 +27,7 @@ const KEYS: KeyTable =
 pub const VIT_CLASSIFIER: KeyTable = KeyTable {
     architecture: "ViTForImageClassification",
     head: &["classifier"],
+    task_head: &["classifier"],
     dropped: &["vit.pooler", "vit.embeddings.mask_token"],
     ..KEYS
 };

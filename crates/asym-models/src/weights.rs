@@ -12,7 +12,7 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use crate::ModelError;
+use crate::{FileDtype, ModelError};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -170,6 +170,16 @@ impl Stored {
                 Err(ModelError::NotFinite { path: self.path.to_path_buf(), key: key.into(), index, found })
             }
             (true, None) => Ok(()),
+        }
+    }
+
+    /// Its dtype, where it is one that files are written in.
+    pub(crate) fn file_dtype(&self) -> Option<FileDtype> {
+        match self.dtype {
+            Dtype::F32 => Some(FileDtype::F32),
+            Dtype::F16 => Some(FileDtype::F16),
+            Dtype::BF16 => Some(FileDtype::BF16),
+            _ => None,
         }
     }
 

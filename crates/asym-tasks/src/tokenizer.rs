@@ -202,6 +202,16 @@ impl Tokenizer {
         })
     }
 
+    /// The text of `ids`, without special tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::UnreadableTokenizer`] where the tokenizer's decoder fails.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TaskError> {
+        let unreadable = |source| TaskError::UnreadableTokenizer { path: self.name.clone(), source };
+        self.inner.decode(ids, true).map_err(unreadable)
+    }
+
     /// Encodes examples in their order, each as [`Tokenizer::encode`].
     ///
     /// # Errors

@@ -19,48 +19,36 @@ pub struct BartDecoder<'a> {
     /// The text that each row answers.
     texts: Vec<usize>,
     caches: Vec<KeyValueCache>,
-    /// What the decoder starts with.
-    start: Vec<Vec<u32>>,
+    /// What the answers begin with.
+    prompts: Vec<Vec<u32>>,
     /// All tokens of each row, where there is no cache and they are computed anew each time.
     tokens: Option<Vec<Vec<u32>>>,
 }
 
-impl BartLanguageModel {
-    /// Answer texts, with room for answers of `capacity` tokens. The texts are encoded here.
-    ///
-    /// The decoder starts with `decoder_input_ids` where there are any, else with the configured token. Without a cache,
-    /// every token costs the whole answer again.
+impl<'a> BartDecoder<'a> {
+    /// Answer texts, with room for answers of `capacity` tokens, which begin with `prompts`, all of one length. The texts
+    /// are encoded here. Without a cache, every token costs the whole answer again.
     ///
     /// The model must be on a device without autodiff: [`Module::valid`](burn::module::Module::valid).
-    pub fn decoder(&self, input: BartInput, capacity: usize, cached: bool) -> BartDecoder<'_> {
-        let config = self.config();
-        let [batch, _] = input.input_ids.dims();
-        let start: Vec<Vec<u32>> = match &input.decoder_input_ids {
-            Some(ids) => {
-                let [_, length] = ids.dims();
-                let ids: Vec<u32> = ids.to_data().iter::<i64>().map(|id| id as u32).collect();
-                ids.chunks(length).map(<[u32]>::to_vec).collect()
-            }
-            None => vec![vec![config.decoder_start_token_id as u32]; batch],
-        };
-        let encoded = self.model.encode(input.input_ids, input.attention_mask.clone());
-        let encoded = self.model.memory(encoded, input.attention_mask);
-        BartDecoder {
-            model: self,
+    pub fn new(
+        model: &'a BartLanguageModel,
+        input: &BartInput,
+        prompts: &[Vec<u32>],
+        capacity: usize,
+        cached: bool,
+    ) -> Self {
+        let mask = input.attention_mask.clone();
+        let encoded = model.model.encode(input.input_ids.clone(), mask.clone());
+        let encoded = model.model.memory(encoded, mask);
+        Self {
+            model,
             memory: encoded.clone(),
             encoded,
-            texts: (0..batch).collect(),
-            caches: vec![KeyValueCache::new(capacity); if cached { config.decoder.layers } else { 0 }],
-            tokens: (!cached).then(|| start.clone()),
-            start,
+            texts: (0..prompts.len()).collect(),
+            caches: vec![KeyValueCache::new(capacity); if cached { model.config().decoder.layers } else { 0 }],
+            tokens: (!cached).then(|| prompts.to_vec()),
+            prompts: prompts.to_vec(),
         }
-    }
-}
-
-impl BartDecoder<'_> {
-    /// The tokens that each answer starts with.
-    pub fn prompts(&self) -> &[Vec<u32>] {
-        &self.start
     }
 
     /// The logits after the last of `tokens`, `[rows, count]`, which follow those in the caches.
@@ -91,8 +79,8 @@ impl NextToken for BartDecoder<'_> {
     }
 
     fn start(&mut self) -> Vec<f32> {
-        let count = self.start.first().map_or(0, Vec::len);
-        self.continued(&self.start.concat(), count)
+        let count = self.prompts.first().map_or(0, Vec::len);
+        self.continued(&self.prompts.concat(), count)
     }
 
     fn step(&mut self, rows: &[usize], tokens: &[u32]) -> Vec<f32> {

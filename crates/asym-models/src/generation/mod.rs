@@ -1,12 +1,146 @@
-//! placeholder
+//! Text from a model that gives logits of the next token: greedily, by sampling, by beam search.
+//!
+//! Settings, their defaults and the token ids that come of them are those of `generate` in transformers 5. The settings
+//! are read from a checkpoint's `generation_config.json` ([`GenerationConfig`]), overlaid with what a user asks for, and
+//! resolved for a batch of prompts ([`Generation`]), which refuses what contradicts itself before anything is computed.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use asym_models::generation::{GenerationConfig, NextToken, generate};
+//!
+//! /// After each token comes the next higher one.
+//! struct Counting(Vec<Vec<u32>>);
+//!
+//! impl NextToken for Counting {
+//!     fn vocab_size(&self) -> usize {
+//!         10
+//!     }
+//!
+//!     fn start(&mut self) -> Vec<f32> {
+//!         let last: Vec<u32> = self.0.iter().map(|prompt| prompt[prompt.len() - 1]).collect();
+//!         self.step(&[], &last)
+//!     }
+//!
+//!     fn step(&mut self, _rows: &[usize], tokens: &[u32]) -> Vec<f32> {
+//!         tokens.iter().flat_map(|token| (0..10).map(move |next| f32::from(next == token + 1))).collect()
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), asym_models::generation::GenerationError> {
+//! let file = GenerationConfig::parse(r#"{"eos_token_id": 9}"#, Path::new("generation_config.json"))?;
+//! let user = GenerationConfig::strict(r#"{"max_new_tokens": 5}"#)?;
+//! let prompts = vec![vec![1, 2], vec![7]];
+//! let settings = file.overlaid_with(&user).resolve(2, None, 10)?;
+//! let texts = generate(&mut Counting(prompts.clone()), &prompts, &settings, |_| ());
+//! assert_eq!(texts[0].tokens, [1, 2, 3, 4, 5, 6, 7]);
+//! assert_eq!(texts[1].continuation(), [8, 9]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where the result is another than that of transformers
+//!
+//! - Each row is generated as if it were alone. In a padded batch, transformers lets `no_repeat_ngram_size` and
+//!   `bad_words_ids` see the padding of a shorter prompt, and counts `repetition_penalty` without it; here none of them
+//!   sees padding. Lengths do count it, as there: see [`GenerationConfig::resolve`].
+//! - Equal scores are told apart by the lower row and token, where `torch.topk` takes any. NaN is never chosen.
+//! - The random numbers of sampling are others; the probabilities are the same.
+//! - A row that beam search ends early is padded with `pad_token_id`; transformers takes the first of `eos_token_id`
+//!   where `pad_token_id` is 0.
+
+mod beam;
+mod checks;
+mod config;
+mod error;
+mod processors;
+mod read;
+mod scores;
+mod search;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use config::GenerationConfig;
+pub use error::GenerationError;
+pub use read::TokenIds;
+pub use settings::{EarlyStopping, Generation, Sampling};
+
 /// What generation asks of a model: logits of the next token, row by row.
 pub trait NextToken {
     /// Number of tokens.
     fn vocab_size(&self) -> usize;
+
     /// Take in the prompts: logits after the last token of each, `[rows, vocab_size]`.
     fn start(&mut self) -> Vec<f32>;
+
     /// Row i continues what row `rows[i]` of the last call was, with `tokens[i]`; its logits, `[rows.len(), vocab_size]`.
+    ///
+    /// Rows may be repeated, come in any order, and be left out, which ends them.
     fn step(&mut self, rows: &[usize], tokens: &[u32]) -> Vec<f32>;
 }
-/// placeholder
-pub fn generate() {}
+
+/// A prompt and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generated {
+    /// The prompt and its continuation, up to and including the token that ends it, without padding.
+    pub tokens: Vec<u32>,
+    /// How many of the tokens are the prompt's.
+    pub prompt_length: usize,
+    /// Of beam search: the sum of the log-probabilities, divided by the number of new tokens to the power of
+    /// `length_penalty`. It is `sequences_scores` of transformers.
+    pub score: Option<f32>,
+}
+
+impl Generated {
+    /// The new tokens.
+    pub fn continuation(&self) -> &[u32] {
+        &self.tokens[self.prompt_length..]
+    }
+}
+
+/// Continue `prompts`, the tokens that `model` starts with: `num_return_sequences` rows for each, in the order of the
+/// prompts, best first with beam search.
+///
+/// The prompts are without padding: for a decoder alone the texts, for an encoder-decoder what the decoder starts with.
+/// `settings` are resolved for them. `progress` is told after each step how many tokens the rows that still run have
+/// been continued by, of at most [`Generation::max_new_tokens`]. Rows that are finished leave the batch, and cost nothing.
+///
+/// # Panics
+///
+/// If the model gives another number of logits than it was asked for, or a prompt is empty.
+pub fn generate(
+    model: &mut impl NextToken,
+    prompts: &[Vec<u32>],
+    settings: &Generation,
+    progress: impl FnMut(usize),
+) -> Vec<Generated> {
+    assert!(prompts.iter().all(|prompt| !prompt.is_empty()), "a prompt has no token");
+    if prompts.is_empty() {
+        return Vec::new();
+    }
+    match settings.num_beams {
+        0 | 1 => search::search(model, prompts, settings, progress),
+        _ => beam::search(model, prompts, settings, progress),
+    }
+}
+
+/// The rows as transformers returns them in `sequences`: prompts padded on the left to the longest, continuations on the
+/// right. All rows have one length.
+pub fn pad_sequences(rows: &[Generated], pad: u32) -> Vec<Vec<u32>> {
+    let prompt = rows.iter().map(|row| row.prompt_length).max().unwrap_or(0);
+    let new = rows.iter().map(|row| row.continuation().len()).max().unwrap_or(0);
+    let padded = |row: &Generated| {
+        let mut tokens = vec![pad; prompt - row.prompt_length];
+        tokens.extend_from_slice(&row.tokens);
+        tokens.resize(prompt + new, pad);
+        tokens
+    };
+    rows.iter().map(padded).collect()
+}
+
+/// Check what a model answered.
+fn checked(logits: Vec<f32>, rows: usize, vocab_size: usize) -> Vec<f32> {
+    assert_eq!(logits.len(), rows * vocab_size, "a model gives {vocab_size} logits for each of {rows} rows");
+    logits
+}

@@ -2,17 +2,18 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::{LlamaInput, LlamaLanguageModel, Places};
+use super::{LlamaLanguageModel, Places};
 use crate::PretrainedModel;
 use crate::cache::{KeyValueCache, moved};
 use crate::decode::{Prompts, last_logits};
 use crate::generation::NextToken;
 
-/// A Llama that continues a batch of prompts: for [`generate`](crate::generation::generate).
+/// A Llama that continues prompts: for [`generate`](crate::generation::generate).
 #[derive(Debug)]
 pub struct LlamaDecoder<'a> {
     model: &'a LlamaLanguageModel,
-    prompts: Prompts,
+    /// Padded to one length.
+    prompts: Vec<Vec<u32>>,
     caches: Vec<KeyValueCache>,
     /// Padding before each row's first token.
     padding: Vec<usize>,
@@ -20,30 +21,23 @@ pub struct LlamaDecoder<'a> {
     tokens: Option<Vec<Vec<u32>>>,
 }
 
-impl LlamaLanguageModel {
-    /// Continue prompts, with room for sequences of `capacity` tokens.
+impl<'a> LlamaDecoder<'a> {
+    /// Continue prompts, with room for sequences of `capacity` tokens. Without a cache, every token costs the whole
+    /// sequence again.
     ///
-    /// Rows may be padded on either side; they are moved to the right, where what follows is next to them. Without a
-    /// cache, every token costs the whole sequence again.
+    /// Shorter prompts are padded on the left, where what follows is next to them.
     ///
     /// The model must be on a device without autodiff: [`Module::valid`](burn::module::Module::valid).
-    pub fn decoder(&self, input: &LlamaInput, capacity: usize, cached: bool) -> LlamaDecoder<'_> {
-        let prompts = Prompts::new(&input.input_ids, input.attention_mask.as_ref());
-        let layers = if cached { self.config().num_hidden_layers } else { 0 };
-        LlamaDecoder {
-            model: self,
+    pub fn new(model: &'a LlamaLanguageModel, prompts: &[Vec<u32>], capacity: usize, cached: bool) -> Self {
+        let prompts = Prompts::from(prompts.to_vec());
+        let padded = prompts.padded(model.config().pad_token_id.unwrap_or(0) as u32);
+        Self {
+            model,
             padding: prompts.padding(),
-            tokens: (!cached).then(|| prompts.padded(self.config().pad_token_id.unwrap_or(0) as u32)),
-            prompts,
-            caches: vec![KeyValueCache::new(capacity); layers],
+            caches: vec![KeyValueCache::new(capacity); if cached { model.config().num_hidden_layers } else { 0 }],
+            tokens: (!cached).then(|| padded.clone()),
+            prompts: padded,
         }
-    }
-}
-
-impl LlamaDecoder<'_> {
-    /// The tokens of each prompt, without padding.
-    pub fn prompts(&self) -> &[Vec<u32>] {
-        self.prompts.rows()
     }
 
     /// The logits after the last of `tokens`, `[rows, count]`, which follow those in the caches.
@@ -79,8 +73,8 @@ impl NextToken for LlamaDecoder<'_> {
     }
 
     fn start(&mut self) -> Vec<f32> {
-        let rows = self.prompts.padded(self.model.config().pad_token_id.unwrap_or(0) as u32);
-        self.continued(&rows.concat(), self.prompts.longest())
+        let count = self.prompts.first().map_or(0, Vec::len);
+        self.continued(&self.prompts.concat(), count)
     }
 
     fn step(&mut self, rows: &[usize], tokens: &[u32]) -> Vec<f32> {

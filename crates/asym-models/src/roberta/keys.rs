@@ -28,6 +28,7 @@ pub const BERT_CLASSIFIER: KeyTable = KeyTable {
         ("head.Bert.classifier", "classifier"),
     ]),
     head: &["bert.pooler", "classifier"],
+    task_head: &["classifier"],
     dropped: &["cls"],
     ..shared(Family::Bert)
 };
@@ -42,6 +43,7 @@ pub const ROBERTA_CLASSIFIER: KeyTable = KeyTable {
         ("head.Roberta", "classifier"),
     ]),
     head: &["classifier"],
+    task_head: &["classifier"],
     dropped: &["lm_head", "roberta.pooler"],
     ..shared(Family::Roberta)
 };

@@ -1,0 +1,182 @@
+//! Beam search, as in `_beam_search` of transformers 5, where each prompt is searched until its own end.
+
+use rand_chacha::ChaCha12Rng;
+
+use super::processors::process;
+use super::scores::{Best, Ranked, log_softmax};
+use super::search::uniform;
+use super::{EarlyStopping, Generated, Generation, NextToken, checked};
+
+/// What transformers gives to beams that are not there, and adds to those that must not be taken.
+const NEVER: f32 = -1e9;
+
+/// A row that goes on.
+struct Beam {
+    tokens: Vec<u32>,
+    /// The sum of its log-probabilities.
+    score: f32,
+    /// Where its logits stand in what the model gave last.
+    place: usize,
+}
+
+/// A row that has ended, or the place for one.
+struct Finished {
+    tokens: Vec<u32>,
+    score: f32,
+    is_row: bool,
+}
+
+/// The search of one prompt.
+struct Search<'a> {
+    settings: &'a Generation,
+    prompt_length: usize,
+    /// As many as there are beams, best first.
+    beams: Vec<Beam>,
+    finished: Vec<Finished>,
+    random: Option<ChaCha12Rng>,
+}
+
+/// Beam search, or sampling of beams.
+pub(super) fn search(
+    model: &mut impl NextToken,
+    prompts: &[Vec<u32>],
+    settings: &Generation,
+    mut progress: impl FnMut(usize),
+) -> Vec<Generated> {
+    let vocab_size = model.vocab_size();
+    let mut searches: Vec<Search<'_>> =
+        prompts.iter().enumerate().map(|(place, prompt)| Search::new(settings, place, prompt)).collect();
+    let mut running: Vec<usize> = (0..searches.len()).collect();
+    let mut logits = checked(model.start(), prompts.len(), vocab_size);
+    for new in 0..settings.max_new_tokens {
+        running.retain(|search| searches[*search].advance(new, vocab_size, &mut logits));
+        progress(new + 1);
+        if running.is_empty() {
+            break;
+        }
+        let beams = || running.iter().flat_map(|search| &searches[*search].beams);
+        let places: Vec<usize> = beams().map(|beam| beam.place).collect();
+        let tokens: Vec<u32> = beams().filter_map(|beam| beam.tokens.last().copied()).collect();
+        logits = checked(model.step(&places, &tokens), places.len(), vocab_size);
+        let mut place = 0..;
+        for search in &running {
+            searches[*search].beams.iter_mut().zip(&mut place).for_each(|(beam, place)| beam.place = place);
+        }
+    }
+    searches.into_iter().flat_map(Search::into_rows).collect()
+}
+
+impl<'a> Search<'a> {
+    fn new(settings: &'a Generation, place: usize, prompt: &[u32]) -> Self {
+        // The first step has one beam: the others' tokens would be its own.
+        let beam = |number| Beam { tokens: prompt.to_vec(), score: if number == 0 { 0.0 } else { NEVER }, place };
+        let empty = |_| Finished { tokens: prompt.to_vec(), score: NEVER, is_row: false };
+        Self {
+            settings,
+            prompt_length: prompt.len(),
+            beams: (0..settings.num_beams).map(beam).collect(),
+            finished: (0..settings.num_beams).map(empty).collect(),
+            random: settings.sampling.as_ref().map(|sampling| sampling.stream(place, 0)),
+        }
+    }
+
+    /// Continue each beam, after `new` tokens, by the next. Whether the search goes on.
+    fn advance(&mut self, new: usize, vocab_size: usize, logits: &mut [f32]) -> bool {
+        let settings = self.settings;
+        let count = self.beams.len();
+        let mut processed = None;
+        for beam in self.beams.iter().filter(|beam| processed.replace(beam.place) != Some(beam.place)) {
+            let scores = &mut logits[beam.place * vocab_size..][..vocab_size];
+            log_softmax(scores);
+            process(settings, &beam.tokens, new, scores);
+        }
+
+        let length = new + 1;
+        let last = length == settings.max_new_tokens;
+        let mut going_on = Vec::new();
+        for (rank, candidate) in self.candidates(vocab_size, logits).into_iter().enumerate() {
+            let (beam, token) = (&self.beams[candidate.index / vocab_size], (candidate.index % vocab_size) as u32);
+            let ends = last || settings.eos_token_id.contains(&token);
+            let tokens = || beam.tokens.iter().copied().chain([token]).collect();
+            // Candidates beyond the number of beams are there to go on only.
+            if ends && rank < count {
+                let score = candidate.score / penalty(length, settings.length_penalty);
+                self.finished.push(Finished { tokens: tokens(), score, is_row: true });
+            }
+            let score = if ends { candidate.score + NEVER } else { candidate.score };
+            going_on.push((beam.place, token, score, candidate.index / vocab_size));
+        }
+        // Both sorts are stable. A row without a score to speak of is better than none.
+        self.finished.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.is_row.cmp(&a.is_row)));
+        self.finished.truncate(count);
+        going_on.sort_by(|a, b| b.2.total_cmp(&a.2));
+        going_on.truncate(count);
+        let continued = |(place, token, score, beam): &(usize, u32, f32, usize)| {
+            let tokens = self.beams[*beam].tokens.iter().copied().chain([*token]).collect();
+            Beam { tokens, score: *score, place: *place }
+        };
+        self.beams = going_on.iter().map(continued).collect();
+        !last && self.can_improve(length)
+    }
+
+    /// The continuations with the best scores, best first: as many go on as there are beams, even if all others end.
+    fn candidates(&mut self, vocab_size: usize, logits: &[f32]) -> Vec<Ranked> {
+        let count = (1 + self.settings.eos_token_id.len().max(1)) * self.beams.len();
+        let mut best = Best::new(count);
+        let scores = |beam: &Beam| &logits[beam.place * vocab_size..][..vocab_size];
+        let Some(random) = &mut self.random else {
+            for (number, beam) in self.beams.iter().enumerate() {
+                best.extend(scores(beam), beam.score, number * vocab_size);
+            }
+            return best.into_sorted();
+        };
+        // The highest of scores with Gumbel noise are drawn from their softmax, without replacement.
+        for (number, beam) in self.beams.iter().enumerate() {
+            for (token, score) in scores(beam).iter().enumerate() {
+                let noise = match score.is_finite() {
+                    true => -(-(1.0 - uniform(random)).ln()).ln(),
+                    false => 0.0,
+                };
+                best.push(Ranked { score: score + beam.score + noise as f32, index: number * vocab_size + token });
+            }
+        }
+        let score = |ranked: Ranked| {
+            let beam = &self.beams[ranked.index / vocab_size];
+            Ranked { score: scores(beam)[ranked.index % vocab_size] + beam.score, ..ranked }
+        };
+        let mut drawn: Vec<Ranked> = best.into_sorted().into_iter().map(score).collect();
+        drawn.sort_by(|a, b| b.cmp(a));
+        drawn
+    }
+
+    /// Whether a beam could still come to be among the best, by the rule of `early_stopping`.
+    fn can_improve(&self, length: usize) -> bool {
+        let settings = self.settings;
+        if settings.early_stopping == EarlyStopping::Yes && self.finished.iter().all(|finished| finished.is_row) {
+            return false;
+        }
+        let (Some(best), Some(worst)) = (self.beams.first(), self.finished.last()) else {
+            return false;
+        };
+        let length = match settings.early_stopping {
+            EarlyStopping::Never if settings.length_penalty > 0.0 => settings.max_new_tokens,
+            _ => length,
+        };
+        best.score / penalty(length, settings.length_penalty) > worst.score
+    }
+
+    fn into_rows(self) -> impl Iterator<Item = Generated> {
+        let prompt_length = self.prompt_length;
+        let row = move |finished: Finished| Generated {
+            tokens: finished.tokens,
+            prompt_length,
+            score: Some(finished.score),
+        };
+        self.finished.into_iter().take(self.settings.num_return_sequences).map(row)
+    }
+}
+
+/// length^power, as Python computes it before torch takes it in f32.
+fn penalty(length: usize, power: f64) -> f32 {
+    (length as f64).powf(power) as f32
+}

@@ -1,0 +1,89 @@
+//! What can be wrong with settings, said with key, expected, found and what to do.
+
+/// Why text cannot be generated as it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GenerationError {
+    /// Settings are not a JSON object; the message of `source` has line and column.
+    #[error("{origin}: {source}; settings are an object such as {{\"max_new_tokens\": 40}}")]
+    Json {
+        /// The file, or "generation settings" for what a user gave.
+        origin: String,
+        /// What is wrong, and where.
+        source: serde_json::Error,
+    },
+    /// A user gave a setting that neither asym nor transformers knows.
+    #[error("generation settings: there is no `{found}`{}; write one of {}", near(*.nearest), known.join(", "))]
+    UnknownKey {
+        /// What stands there.
+        found: String,
+        /// The key that it comes nearest to.
+        nearest: Option<&'static str>,
+        /// The keys that may stand there.
+        known: Vec<&'static str>,
+    },
+    /// A setting of transformers that asym does not have, with a value that would change the text.
+    #[error("{origin}: `{key}`: asym does not have this: expected {neutral}, found {found}; give `{key}` as null to generate without it")]
+    Unsupported {
+        /// The file, or "generation settings" for what a user gave.
+        origin: String,
+        /// The key.
+        key: &'static str,
+        /// The values that change nothing.
+        neutral: String,
+        /// What is there.
+        found: String,
+    },
+    /// A value is of another type than its key's, or out of its range.
+    #[error("{origin}: `{key}`: expected {expected}, found {found}")]
+    Setting {
+        /// The file, or "generation settings" for what a user gave.
+        origin: String,
+        /// The key.
+        key: &'static str,
+        /// What would be accepted.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// Two settings contradict each other, or one has no effect beside the other.
+    #[error("{origin}: `{key}` {found} {conflict}; {help}")]
+    Conflict {
+        /// The file, or "generation settings" for what a user gave.
+        origin: String,
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What it contradicts.
+        conflict: String,
+        /// What to do.
+        help: String,
+    },
+    /// A prompt has no token, or leaves no room for one.
+    #[error("the longest prompt: expected {expected}, found {found}; {help}")]
+    Prompt {
+        /// What would be accepted.
+        expected: String,
+        /// Its tokens.
+        found: usize,
+        /// What to do.
+        help: &'static str,
+    },
+}
+
+/// What is appended to an unknown key.
+fn near(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
+}
+
+/// The key of `known` that `found` comes nearest to, if it comes near at all.
+pub(super) fn nearest(found: &str, known: &[&'static str]) -> Option<&'static str> {
+    let found = found.to_lowercase();
+    known
+        .iter()
+        .map(|key| (strsim::damerau_levenshtein(&found, key), *key))
+        .filter(|(distance, key)| *distance <= 1 + key.len() / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, key)| key)
+}

@@ -1,0 +1,96 @@
+//! Values of settings, from JSON.
+
+use serde_json::Value;
+
+use super::EarlyStopping;
+
+/// Ids, written as one number or as a list that is not empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenIds(pub Vec<u32>);
+
+/// A value of a key.
+pub(super) trait Read: Sized {
+    /// What would be accepted.
+    const EXPECTED: &'static str;
+
+    fn read(value: &Value) -> Option<Self>;
+}
+
+impl Read for usize {
+    const EXPECTED: &'static str = "a whole number, zero or more";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_u64()?.try_into().ok()
+    }
+}
+
+impl Read for u64 {
+    const EXPECTED: &'static str = "a whole number, zero or more";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_u64()
+    }
+}
+
+impl Read for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_f64()
+    }
+}
+
+impl Read for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_bool()
+    }
+}
+
+impl Read for u32 {
+    const EXPECTED: &'static str = "a token's id, a whole number of zero or more";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_u64()?.try_into().ok()
+    }
+}
+
+impl Read for Vec<u32> {
+    const EXPECTED: &'static str = "a list of tokens' ids, whole numbers of zero or more";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_array()?.iter().map(u32::read).collect()
+    }
+}
+
+impl Read for Vec<Vec<u32>> {
+    const EXPECTED: &'static str = "a list of lists of tokens' ids, each of at least one";
+
+    fn read(value: &Value) -> Option<Self> {
+        let read = |word| Vec::<u32>::read(word).filter(|word| !word.is_empty());
+        value.as_array()?.iter().map(read).collect()
+    }
+}
+
+impl Read for TokenIds {
+    const EXPECTED: &'static str = "a token's id, or a list of at least one, whole numbers of zero or more";
+
+    fn read(value: &Value) -> Option<Self> {
+        let ids = u32::read(value).map(|id| vec![id]).or_else(|| Vec::read(value))?;
+        (!ids.is_empty()).then_some(Self(ids))
+    }
+}
+
+impl Read for EarlyStopping {
+    const EXPECTED: &'static str = "true, false or \"never\"";
+
+    fn read(value: &Value) -> Option<Self> {
+        match value {
+            Value::Bool(true) => Some(Self::Yes),
+            Value::Bool(false) => Some(Self::No),
+            Value::String(word) if word == "never" => Some(Self::Never),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Settings that every question is answered by, of a batch of prompts.
+
+use super::read::TokenIds;
+use super::{GenerationConfig, GenerationError};
+
+/// When beam search stops, once a prompt has as many finished rows as beams.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum EarlyStopping {
+    /// `false`: when the best beam, at its present length, scores no better than the worst finished row.
+    #[default]
+    No,
+    /// `true`: at once.
+    Yes,
+    /// `"never"`: when no beam can come to score better, even at the maximum length.
+    Never,
+}
+
+/// How tokens are drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampling {
+    /// What logits are divided by.
+    pub temperature: f64,
+    /// How many of the most likely tokens are drawn from; 0 for all.
+    pub top_k: usize,
+    /// The probability of the most likely tokens that are drawn from.
+    pub top_p: f64,
+    /// The probability that a token needs to be drawn, as a part of that of the most likely one.
+    pub min_p: Option<f64>,
+    /// The seed of the random numbers.
+    pub seed: u64,
+    /// The number of each prompt among all that are ever generated from, where it is not its place in the batch.
+    ///
+    /// The random numbers of a row come from the seed, this number, and which of the prompt's rows it is: what is drawn
+    /// depends neither on the batch nor on the order of prompts.
+    pub rows: Vec<u64>,
+}
+
+/// The settings of one batch of prompts: made by [`GenerationConfig::resolve`], free of contradictions.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Generation {
+    /// Tokens of the longest prompt.
+    pub prompt_length: usize,
+    /// The most new tokens of a row, at least one.
+    pub max_new_tokens: usize,
+    /// The fewest new tokens of a row.
+    pub min_new_tokens: usize,
+    /// How tokens are drawn; the most likely ones are taken where this is absent.
+    pub sampling: Option<Sampling>,
+    /// The number of beams; 1 is no beam search.
+    pub num_beams: usize,
+    /// How many rows each prompt gets.
+    pub num_return_sequences: usize,
+    /// When beam search stops.
+    pub early_stopping: EarlyStopping,
+    /// The power of the length that the score of a beam is divided by.
+    pub length_penalty: f64,
+    /// The length of the runs of tokens that must not occur twice; 0 for none.
+    pub no_repeat_ngram_size: usize,
+    /// What the scores of tokens that a row has already are divided by.
+    pub repetition_penalty: f64,
+    /// The first new token, after a prompt of one.
+    pub forced_bos_token_id: Option<u32>,
+    /// The tokens, one of which comes last where a row reaches the maximum; none for any.
+    pub forced_eos_token_id: Vec<u32>,
+    /// The tokens that end a row.
+    pub eos_token_id: Vec<u32>,
+    /// The token that rows are padded with: `pad_token_id`, else the first that ends a row.
+    pub pad_token_id: Option<u32>,
+    /// Runs of tokens that must not occur.
+    pub bad_words_ids: Vec<Vec<u32>>,
+    /// Tokens that must not occur.
+    pub suppress_tokens: Vec<u32>,
+    /// Tokens that must not come first.
+    pub begin_suppress_tokens: Vec<u32>,
+    /// Whether scores are made log-probabilities again after all that changes them.
+    pub renormalize_logits: bool,
+    /// Whether values that are not finite are replaced by finite ones.
+    pub remove_invalid_values: bool,
+    /// Whether the model is to keep keys and values of the tokens that it has seen.
+    pub use_cache: bool,
+}
+
+/// Tokens that are drawn from where nothing says how many.
+const DEFAULT_TOP_K: usize = 50;
+
+impl GenerationConfig {
+    /// The settings for prompts, the longest of `prompt_length` tokens, for a model of `vocab_size` tokens that sees at
+    /// most `context` of them.
+    ///
+    /// What is absent is as in transformers: greedy, up to 20 new tokens. `max_length` and `min_length` count the tokens
+    /// of the longest prompt in the batch, since transformers counts padding. A maximum beyond the context is shortened
+    /// to it, unless a user asked for it.
+    ///
+    /// # Errors
+    ///
+    /// [`GenerationError::Prompt`]: a prompt without tokens, or one that leaves no room for a new one.
+    /// [`GenerationError::Setting`]: a value out of its range, which includes tokens that the vocabulary does not have.
+    /// [`GenerationError::Conflict`]: settings that contradict each other, and settings that a user gave although they
+    /// have no effect; those of a file are ignored. [`GenerationError::Unsupported`]: what asym does not have.
+    pub fn resolve(
+        &self,
+        prompt_length: usize,
+        context: Option<usize>,
+        vocab_size: usize,
+    ) -> Result<Generation, GenerationError> {
+        let do_sample = self.do_sample.unwrap_or(false);
+        if let Some(error) = self.refuse_unsupported(do_sample) {
+            return Err(error);
+        }
+        let (max_new_tokens, min_new_tokens) = self.lengths(prompt_length, context)?;
+        self.check_search(do_sample)?;
+        self.check_tokens(vocab_size)?;
+        self.check_sampling(do_sample)?;
+        let sampling = do_sample.then(|| Sampling {
+            temperature: self.temperature.unwrap_or(1.0),
+            top_k: self.top_k.unwrap_or(DEFAULT_TOP_K),
+            top_p: self.top_p.unwrap_or(1.0),
+            min_p: self.min_p,
+            seed: self.seed.unwrap_or(0),
+            rows: Vec::new(),
+        });
+        let ids = |ids: &Option<TokenIds>| ids.clone().map_or_else(Vec::new, |ids| ids.0);
+        let eos_token_id = ids(&self.eos_token_id);
+        Ok(Generation {
+            prompt_length,
+            max_new_tokens,
+            min_new_tokens,
+            sampling,
+            num_beams: self.num_beams.unwrap_or(1),
+            num_return_sequences: self.num_return_sequences.unwrap_or(1),
+            early_stopping: self.early_stopping.unwrap_or_default(),
+            length_penalty: self.length_penalty.unwrap_or(1.0),
+            no_repeat_ngram_size: self.no_repeat_ngram_size.unwrap_or(0),
+            repetition_penalty: self.repetition_penalty.unwrap_or(1.0),
+            forced_bos_token_id: self.forced_bos_token_id,
+            forced_eos_token_id: ids(&self.forced_eos_token_id),
+            pad_token_id: self.pad_token_id.or(eos_token_id.first().copied()),
+            eos_token_id,
+            bad_words_ids: self.bad_words_ids.clone().unwrap_or_default(),
+            suppress_tokens: self.suppress_tokens.clone().unwrap_or_default(),
+            begin_suppress_tokens: self.begin_suppress_tokens.clone().unwrap_or_default(),
+            renormalize_logits: self.renormalize_logits.unwrap_or(false),
+            remove_invalid_values: self.remove_invalid_values.unwrap_or(false),
+            use_cache: self.use_cache.unwrap_or(true),
+        })
+    }
+}
+
+impl Generation {
+    /// The same, where the prompts are the ones of these numbers among all that are ever generated from: what is drawn
+    /// for a prompt is then the same in whatever batch it is. Without sampling it changes nothing.
+    #[must_use]
+    pub fn of_rows(mut self, rows: impl IntoIterator<Item = u64>) -> Self {
+        if let Some(sampling) = &mut self.sampling {
+            sampling.rows = rows.into_iter().collect();
+        }
+        self
+    }
+}

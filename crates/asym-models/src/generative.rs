@@ -1,0 +1,165 @@
+//! Models that text is generated with: a batch in, sequences of tokens out.
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::bart::{BartDecoder, BartInput, BartLanguageModel};
+use crate::config::Config;
+use crate::decode::Prompts;
+use crate::generation::{Generated, Generation, GenerationConfig, GenerationError, NextToken, generate};
+use crate::llama::{LlamaDecoder, LlamaInput, LlamaLanguageModel};
+use crate::{Checkpoint, ModelError, PretrainedModel};
+
+/// A model that text is generated with.
+pub trait GenerativeModel: PretrainedModel {
+    /// The model at work on one batch.
+    type Decoder<'a>: NextToken
+    where
+        Self: 'a;
+
+    /// The tokens that each row begins with, without padding: of a decoder alone the prompts, of an encoder-decoder what
+    /// its decoder starts with, where the configuration names no token.
+    fn prompts(&self, input: &Self::Input, start: Option<u32>) -> Vec<Vec<u32>>;
+
+    /// A decoder of `prompts`, which came of `input`, with room for sequences of `capacity` tokens.
+    fn decoder(&self, input: &Self::Input, prompts: &[Vec<u32>], capacity: usize, cached: bool) -> Self::Decoder<'_>;
+
+    /// The most tokens of a sequence.
+    fn context(&self) -> usize;
+
+    /// Number of tokens.
+    fn vocab_size(&self) -> usize;
+
+    /// The rows that the sequences of transformers begin with: prompts with their padding, wherever it stands.
+    fn padded_prompts(&self, input: &Self::Input, prompts: &[Vec<u32>]) -> Vec<Vec<u32>>;
+}
+
+/// What was generated for a batch.
+#[derive(Debug, Clone)]
+pub struct Sequences {
+    /// The rows, `num_return_sequences` for each of the batch.
+    pub rows: Vec<Generated>,
+    /// What each row begins with, padding included.
+    begin: Vec<Vec<u32>>,
+    /// The settings that were used.
+    pub settings: Generation,
+}
+
+impl Sequences {
+    /// The rows as one tensor, `[rows, length]`, as `sequences` of transformers: as the batch has them, continued, and
+    /// padded on the right.
+    pub fn to_data(&self) -> TensorData {
+        let pad = self.settings.pad_token_id.unwrap_or(0);
+        let each = self.settings.num_return_sequences;
+        let new = self.rows.iter().map(|row| row.continuation().len()).max().unwrap_or(0);
+        let width = self.begin.first().map_or(0, Vec::len) + new;
+        let padded = |(index, row): (usize, &Generated)| {
+            let mut tokens = [self.begin[index / each].as_slice(), row.continuation()].concat();
+            tokens.resize(width, pad);
+            tokens.into_iter().map(i64::from)
+        };
+        let values: Vec<i64> = self.rows.iter().enumerate().flat_map(padded).collect();
+        TensorData::new(values, [self.rows.len(), width])
+    }
+}
+
+/// Continue a batch: what `generate` of transformers does.
+///
+/// `first` is the number of the batch's first row among all that are generated from: what is drawn for a row is then the
+/// same in whatever batch it is. `progress` is told how many new tokens the rows have, of at most how many.
+///
+/// The model must be on a device without autodiff: [`Module::valid`](burn::module::Module::valid).
+///
+/// # Errors
+///
+/// As [`GenerationConfig::resolve`], before anything is computed.
+pub fn generate_batch<M: GenerativeModel>(
+    model: &M,
+    input: &M::Input,
+    config: &GenerationConfig,
+    first: u64,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Sequences, GenerationError> {
+    let prompts = model.prompts(input, config.decoder_start());
+    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+    let settings = config.resolve(longest, Some(model.context()), model.vocab_size())?;
+    let settings = settings.of_rows(first..first + prompts.len() as u64);
+    let most = settings.max_new_tokens;
+    let mut decoder = model.decoder(input, &prompts, longest + most, settings.use_cache);
+    let rows = generate(&mut decoder, &prompts, &settings, |done| progress(done, most));
+    Ok(Sequences { rows, begin: model.padded_prompts(input, &prompts), settings })
+}
+
+impl GenerativeModel for LlamaLanguageModel {
+    type Decoder<'a> = LlamaDecoder<'a>;
+
+    fn prompts(&self, input: &LlamaInput, _start: Option<u32>) -> Vec<Vec<u32>> {
+        Prompts::new(&input.input_ids, input.attention_mask.as_ref()).rows().to_vec()
+    }
+    fn decoder(&self, _: &LlamaInput, prompts: &[Vec<u32>], capacity: usize, cached: bool) -> LlamaDecoder<'_> {
+        LlamaDecoder::new(self, prompts, capacity, cached)
+    }
+    fn context(&self) -> usize {
+        self.config().max_position_embeddings
+    }
+    fn vocab_size(&self) -> usize {
+        self.config().vocab_size
+    }
+    fn padded_prompts(&self, input: &LlamaInput, _prompts: &[Vec<u32>]) -> Vec<Vec<u32>> {
+        rows(&input.input_ids)
+    }
+}
+
+impl GenerativeModel for BartLanguageModel {
+    type Decoder<'a> = BartDecoder<'a>;
+
+    fn prompts(&self, input: &BartInput, start: Option<u32>) -> Vec<Vec<u32>> {
+        let [batch, _] = input.input_ids.dims();
+        match &input.decoder_input_ids {
+            Some(ids) => rows(ids),
+            None => vec![vec![start.unwrap_or(self.config().decoder_start_token_id as u32)]; batch],
+        }
+    }
+    fn decoder(&self, input: &BartInput, prompts: &[Vec<u32>], capacity: usize, cached: bool) -> BartDecoder<'_> {
+        BartDecoder::new(self, input, prompts, capacity, cached)
+    }
+    fn context(&self) -> usize {
+        self.config().max_position_embeddings
+    }
+    fn vocab_size(&self) -> usize {
+        self.config().vocab_size
+    }
+    fn padded_prompts(&self, _input: &BartInput, prompts: &[Vec<u32>]) -> Vec<Vec<u32>> {
+        prompts.to_vec()
+    }
+}
+
+fn rows(ids: &Tensor<2, Int>) -> Vec<Vec<u32>> {
+    let [_, length] = ids.dims();
+    let values: Vec<u32> = ids.to_data().iter::<i64>().map(|id| id as u32).collect();
+    values.chunks(length).map(<[u32]>::to_vec).collect()
+}
+
+impl Checkpoint {
+    /// How the checkpoint's authors generate: `generation_config.json`, else the same keys of `config.json`, where older
+    /// checkpoints have them, with the defaults of the family.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Io`]; [`ModelError::Generation`] for a file that is not what it should be.
+    pub fn generation_config(&self) -> Result<GenerationConfig, ModelError> {
+        let own = self.path().join("generation_config.json");
+        let family = match self.config() {
+            _ if own.is_file() => "{}",
+            Config::Bart(_) => {
+                r#"{"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2,
+                    "forced_eos_token_id": 2}"#
+            }
+            Config::Llama(_) => r#"{"bos_token_id": 1, "eos_token_id": 2}"#,
+            _ => "{}",
+        };
+        let path = if own.is_file() { own } else { self.path().join("config.json") };
+        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+        let parsed = |text: &str| GenerationConfig::parse(text, &path).map_err(ModelError::Generation);
+        Ok(parsed(family)?.overlaid_with(&parsed(&text)?))
+    }
+}
