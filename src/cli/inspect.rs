@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use asym_core::{Inspection, load_adapter, train_only};
-use asym_models::{Checkpoint, Loaded, ModelClass, PretrainedModel, WithModel};
+use asym_core::{Inspection, train_only};
+use asym_models::{Checkpoint, Loaded, ModelClass, PretrainedModel, WithModel, load_adapter};
 use burn::tensor::Device;
 use clap::Args;
 
@@ -54,7 +54,7 @@ impl WithModel for Inspect<'_> {
         let Loaded { model, .. } = self.checkpoint.load::<M>(self.args.num_labels, 0, self.device)?;
         let (naming, head) = (model.naming(), M::keys(model.config()).task_head);
         let model = match &self.args.adapter {
-            Some(folder) => load_adapter(model, folder, &naming)?.0,
+            Some(folder) => load_adapter(model, folder)?.0,
             // A language model has no head that a task would train.
             None if head.is_empty() => model,
             None => train_only(model, &naming, &head.iter().map(ToString::to_string).collect::<Vec<_>>())?,

@@ -29,8 +29,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use asym_core::{AdapterError, load_adapter};
-use asym_models::{Checkpoint, FileDtype, Loaded, PretrainedModel, SequenceClassifier};
+use asym_core::AdapterError;
+use asym_models::{Checkpoint, FileDtype, Loaded, PretrainedModel, SequenceClassifier, load_adapter};
 use asym_tasks::{Base, Plan, Split, Task};
 use burn::tensor::{Device, FloatDType};
 use clap::ValueEnum;
@@ -83,9 +83,8 @@ fn trained<M: PretrainedModel>(
 ) -> Result<M> {
     let first = if adapter.is_some() { FloatDType::F32 } else { dtype };
     let Loaded { mut model, initialised: mut untrained } = checkpoint.load_as::<M>(outputs, 0, first, device)?;
-    let naming = model.naming();
     if let Some(folder) = adapter {
-        let (adapted, config) = load_adapter(model, folder, &naming)?;
+        let (adapted, config) = load_adapter(model, folder)?;
         untrained.retain(|name| !config.modules_to_save.iter().any(|module| name.starts_with(&format!("{module}."))));
         model = if merged { asym_core::merge(adapted) } else { adapted };
         if dtype != first {

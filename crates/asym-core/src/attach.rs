@@ -10,6 +10,9 @@ use crate::adapter::{Draw, Shared, Site};
 use crate::layout::{self, Entry, Kind, Layer, Naming};
 use crate::{Adapter, AdapterConfig, AdapterError, Bias, Targets};
 
+/// The layer of a language model that `all-linear` passes over, as in PEFT: it is as large as the vocabulary.
+const OUTPUT_EMBEDDING: &str = "lm_head";
+
 impl AdapterConfig {
     /// Attach this adapter to `model`, whose files are named as its Burn paths.
     ///
@@ -128,6 +131,7 @@ impl AdapterConfig {
             Targets::Pattern(word) if word == Targets::ALL_LINEAR => weights
                 .iter()
                 .filter(|entry| matches!(entry.kind, Kind::Weight { layer: Layer::Linear, .. }))
+                .filter(|entry| !layout::names(entry.module(), OUTPUT_EMBEDDING))
                 .copied()
                 .collect(),
             Targets::Pattern(pattern) => {

@@ -85,4 +85,4 @@ pub use init::Init;
 pub use inspect::{Inspection, Row, inspect};
 pub use layout::Naming;
 pub use linear::{AdaptedLinear, AdaptedLinearConfig};
-pub use peft::{SaveOptions, base_model, load_adapter, read_config, save_adapter};
+pub use peft::{SaveOptions, adapter_naming, base_model, load_adapter, read_config, save_adapter};

@@ -202,6 +202,34 @@ pub fn load_adapter<M: Module>(
     Ok((model, config))
 }
 
+/// Of several ways to name the parameters of `model`, that of the adapter in `folder`: the first that knows most of its
+/// tensors. A library that renames its modules leaves folders of both kinds behind.
+///
+/// # Errors
+///
+/// A missing or damaged file.
+pub fn adapter_naming<M: Module>(
+    model: &M,
+    folder: impl AsRef<Path>,
+    ways: &[Naming],
+) -> Result<Naming, AdapterError> {
+    let folder = folder.as_ref();
+    let path = folder.join(WEIGHTS);
+    let data = read(folder, &path)?;
+    let file = SafeTensors::deserialize(&data).map_err(|source| AdapterError::Safetensors { path, source })?;
+    let known = |naming: &&Naming| {
+        let entries = layout::entries(model, naming);
+        let modules: HashSet<&str> = entries.iter().map(Entry::module).collect();
+        let of = |key: &&str| {
+            let name = key.strip_prefix("base_model.model.").unwrap_or(key);
+            name.match_indices('.').any(|(end, _)| modules.contains(&name[..end]))
+        };
+        file.names().iter().filter(|key| of(key)).count()
+    };
+    // Of equals the first: `max_by_key` takes the last.
+    Ok(ways.iter().rev().max_by_key(known).copied().unwrap_or_default())
+}
+
 fn read(folder: &Path, path: &Path) -> Result<Vec<u8>, AdapterError> {
     match std::fs::read(path) {
         Ok(data) => Ok(data),

@@ -9,6 +9,9 @@ pub struct KeyTable {
     pub architecture: &'static str,
     /// Burn's paths and what files call them, where the two differ.
     pub naming: Naming,
+    /// What transformers 5 calls its modules in memory, where that is not what files say: PEFT's folders have these names,
+    /// and those that came of transformers 4 have the files'.
+    pub in_memory: Option<Naming>,
     /// Modules that a checkpoint of another task lacks: each is initialised where it is absent as a whole.
     pub head: &'static [&'static str],
     /// The head that a task trains whole; nothing where the checkpoint's own serves.
@@ -30,6 +33,7 @@ impl KeyTable {
     pub const EMPTY: Self = Self {
         architecture: "",
         naming: Naming::BURN,
+        in_memory: None,
         head: &[],
         task_head: &[],
         dropped: &[],

@@ -50,7 +50,7 @@ pub use generative::{GenerativeModel, Sequences, generate_batch};
 pub use inputs::{InputFile, ModelInput, check_input, read_inputs, write_tensor};
 pub use keys::KeyTable;
 pub use llama::{LlamaConfig, LlamaInput, LlamaLanguageModel};
-pub use model::PretrainedModel;
+pub use model::{PretrainedModel, load_adapter};
 pub use roberta::{Encoder, EncoderConfig, EncoderInput, Family, MaskedLanguageModel, SequenceClassifier};
 pub use save::{FileDtype, save};
 pub use vit::{VitClassifier, VitConfig, VitInput, VitModel};

@@ -1,6 +1,8 @@
 //! What loading, saving and running need to know of a model.
 
-use asym_core::Naming;
+use std::path::Path;
+
+use asym_core::{AdapterConfig, AdapterError, Naming, adapter_naming};
 use burn::module::Module;
 use burn::tensor::{Device, TensorData};
 
@@ -48,6 +50,23 @@ pub trait PretrainedModel: Module + sealed::Sealed {
     fn init(config: &Self::Config, seed: u64, device: &Device) -> Result<Self, ModelError> {
         init::init(config, seed, device)
     }
+}
+
+/// Attach the adapter of `folder`, in PEFT's format, to `model`, whichever version of transformers named its modules.
+///
+/// # Errors
+///
+/// As [`asym_core::load_adapter`].
+pub fn load_adapter<M: PretrainedModel>(
+    model: M,
+    folder: impl AsRef<Path>,
+) -> Result<(M, AdapterConfig), AdapterError> {
+    let table = M::keys(model.config());
+    let naming = match table.in_memory {
+        Some(in_memory) => adapter_naming(&model, &folder, &[table.naming, in_memory])?,
+        None => table.naming,
+    };
+    asym_core::load_adapter(model, folder, &naming)
 }
 
 pub(crate) mod sealed {

@@ -20,8 +20,19 @@ mod positions;
 pub use config::{HuggingFaceConfig, Sides, VitConfig};
 
 /// What is true of every ViT checkpoint.
-const KEYS: KeyTable =
-    KeyTable { base: ("vit", &["embeddings", "encoder", "layernorm", "pooler"]), ..KeyTable::EMPTY };
+const KEYS: KeyTable = KeyTable {
+    in_memory: Some(Naming(&[
+        ("encoder.layer", "layers"),
+        ("attention.attention.query", "attention.q_proj"),
+        ("attention.attention.key", "attention.k_proj"),
+        ("attention.attention.value", "attention.v_proj"),
+        ("attention.output.dense", "attention.o_proj"),
+        ("intermediate.dense", "mlp.fc1"),
+        ("output.dense", "mlp.fc2"),
+    ])),
+    base: ("vit", &["embeddings", "encoder", "layernorm", "pooler"]),
+    ..KeyTable::EMPTY
+};
 
 /// `ViTForImageClassification`.
 pub const VIT_CLASSIFIER: KeyTable = KeyTable {

@@ -4,24 +4,22 @@
 
 use std::path::{Path, PathBuf};
 
+use asym_models::generation::GenerationConfig;
 use asym_models::{
-    BartClassifier, BartLanguageModel, Checkpoint, FileDtype, LlamaLanguageModel, PretrainedModel, VitClassifier,
-    check_input, read_inputs, save,
+    BartClassifier, BartInput, BartLanguageModel, Checkpoint, FileDtype, GenerativeModel, LlamaLanguageModel, ModelError,
+    PretrainedModel, VitClassifier, VitInput, VitModel, check_input, generate_batch, load_adapter, read_inputs, save,
 };
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor};
 
 mod common;
-use common::{difference, fixture, golden, scratch};
+use common::{difference, fixture, golden, integers, scratch};
 
 const TOLERANCE: f32 = 1e-4;
 
 /// The mask of a file, which says where logits count.
 fn mask(folder: &Path, name: &str, device: &Device) -> Option<Tensor<2, Int>> {
-    let bytes = std::fs::read(folder.join("inputs.safetensors")).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let view = file.tensor(name).ok()?;
-    let values: Vec<i64> = view.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect();
-    let shape: [usize; 2] = view.shape().try_into().unwrap();
+    let (shape, values) = integers(&folder.join("inputs.safetensors")).remove(name)?;
+    let shape: [usize; 2] = shape.try_into().unwrap();
     Some(Tensor::from_data(burn::tensor::TensorData::new(values, shape), device))
 }
 
@@ -49,13 +47,237 @@ fn check<M: PretrainedModel>(folder: &Path, counts: Option<&str>) {
 }
 
 #[test]
-fn shared_reference_gives_the_logits_of_transformers() {
+fn fixtures_give_the_logits_of_transformers() {
+    check::<VitClassifier>(&fixture("vit"), None);
+    check::<VitClassifier>(&fixture("vit-odd"), None);
+    for name in ["llama", "llama-tied", "llama-old", "llama-bias"] {
+        check::<LlamaLanguageModel>(&fixture(name), Some("attention_mask"));
+    }
+    check::<BartLanguageModel>(&fixture("bart"), None);
+    check::<BartLanguageModel>(&fixture("bart-untied"), None);
+    check::<BartClassifier>(&fixture("bart-classifier"), None);
+}
+
+#[test]
+fn shared_reference_gives_the_logits_and_the_ids_of_transformers() {
     let Some(shared) = std::env::var_os("ASYM_SHARED") else {
         eprintln!("SKIPPED: set ASYM_SHARED to the shared folder to compare with its reference");
         return;
     };
     let reference = PathBuf::from(shared).join("reference");
     check::<VitClassifier>(&reference.join("vit-image-classification"), None);
-    check::<LlamaLanguageModel>(&reference.join("llama-causal-lm"), Some("attention_mask"));
-    check::<BartLanguageModel>(&reference.join("bart-conditional-generation"), None);
+    let llama = reference.join("llama-causal-lm");
+    check::<LlamaLanguageModel>(&llama, Some("attention_mask"));
+    let bart = reference.join("bart-conditional-generation");
+    check::<BartLanguageModel>(&bart, None);
+
+    generates::<LlamaLanguageModel>(&llama, "generate_greedy", r#"{"max_new_tokens": 10}"#);
+    generates::<BartLanguageModel>(&bart, "generate_greedy", r#"{"max_new_tokens": 14}"#);
+    let beam4 = r#"{"max_new_tokens": 14, "num_beams": 4, "early_stopping": true, "length_penalty": 2.0,
+        "no_repeat_ngram_size": 3, "min_length": 5}"#;
+    generates::<BartLanguageModel>(&bart, "generate_beam4", beam4);
+    let beam8 = r#"{"max_new_tokens": 14, "num_beams": 8, "early_stopping": true, "length_penalty": 1.0}"#;
+    generates::<BartLanguageModel>(&bart, "generate_beam8", beam8);
+}
+
+#[test]
+fn bare_models_and_their_hidden_states() {
+    let device = Device::default();
+    // A file without the prefix `vit.`.
+    let folder = fixture("vit-pooler");
+    let loaded = Checkpoint::open(&folder).unwrap().load::<VitModel>(None, 0, &device).unwrap();
+    assert!(loaded.initialised.is_empty(), "{:?}", loaded.initialised);
+    let input: VitInput = read_inputs(folder.join("inputs.safetensors"), &device).unwrap();
+    let expected = golden(&folder.join("expected.safetensors"));
+    let last = loaded.model.forward(input.clone()).into_data();
+    assert!(difference(&last, &expected["hidden_last"], None) < TOLERANCE);
+    assert!(difference(&loaded.model.pooled(input.clone()).into_data(), &expected["pooler"], None) < TOLERANCE);
+    // A classifier of it is drawn; a pooler that is not there is drawn too.
+    let classifier = Checkpoint::open(&folder).unwrap().load::<VitClassifier>(Some(7), 0, &device).unwrap();
+    assert_eq!(classifier.initialised, ["classifier.weight", "classifier.bias"]);
+    assert_eq!(classifier.model.forward(input).dims(), [2, 7]);
+    let drawn = Checkpoint::open(fixture("vit")).unwrap().load::<VitModel>(None, 0, &device).unwrap();
+    assert_eq!(drawn.initialised, ["vit.pooler.dense.weight", "vit.pooler.dense.bias"]);
+
+    for name in ["vit", "vit-odd"] {
+        let folder = fixture(name);
+        let model = Checkpoint::open(&folder).unwrap().load::<VitClassifier>(None, 0, &device).unwrap().model;
+        let input: VitInput = read_inputs(folder.join("inputs.safetensors"), &device).unwrap();
+        let expected = golden(&folder.join("expected.safetensors"));
+        let last = model.backbone().forward(input.clone()).into_data();
+        assert!(difference(&last, &expected["hidden_last"], None) < TOLERANCE, "{name}");
+        let states = model.backbone().hidden_states(input);
+        assert!(states.len() > 1);
+        // transformers keeps the last one behind the norm, in some versions.
+        for (index, state) in states.into_iter().enumerate().take(2) {
+            let largest = difference(&state.into_data(), &expected[&format!("hidden_{index}")], None);
+            assert!(largest < TOLERANCE, "{name}: hidden_{index} differs by {largest}");
+        }
+    }
+    for name in ["bart", "bart-untied"] {
+        let folder = fixture(name);
+        let model = Checkpoint::open(&folder).unwrap().load::<BartLanguageModel>(None, 0, &device).unwrap().model;
+        let input: BartInput = read_inputs(folder.join("inputs.safetensors"), &device).unwrap();
+        let encoded = model.backbone().encode(input.input_ids, input.attention_mask.clone()).into_data();
+        let expected = &golden(&folder.join("expected.safetensors"))["encoder"];
+        assert!(difference(&encoded, expected, input.attention_mask.as_ref()) < TOLERANCE, "{name}");
+    }
+}
+
+#[test]
+fn positions_are_interpolated_for_another_resolution() {
+    let device = Device::default();
+    let folder = fixture("vit");
+    let model = Checkpoint::open(&folder).unwrap().load::<VitClassifier>(None, 0, &device).unwrap().model;
+    for size in ["24x24", "48x40"] {
+        let input: VitInput = read_inputs(folder.join(format!("inputs-{size}.safetensors")), &device).unwrap();
+        check_input(&input, model.config()).unwrap();
+        let expected = golden(&folder.join(format!("expected-{size}.safetensors")));
+        let logits = difference(&model.forward(input.clone()).into_data(), &expected["logits"], None);
+        let hidden = difference(&model.backbone().forward(input).into_data(), &expected["hidden_last"], None);
+        assert!(logits < TOLERANCE && hidden < TOLERANCE, "{size}: {logits} {hidden}");
+    }
+}
+
+/// The ids of `key` in a folder's expected outputs.
+fn generates<M: GenerativeModel>(folder: &Path, key: &str, settings: &str)
+where
+    M::Input: WithoutAnswer,
+{
+    let device = Device::default();
+    let checkpoint = Checkpoint::open(folder).unwrap();
+    let model = checkpoint.load::<M>(None, 0, &device).unwrap().model;
+    let input: M::Input = read_inputs(folder.join("inputs.safetensors"), &device).unwrap();
+    let file = checkpoint.generation_config().unwrap();
+    let config = file.overlaid_with(&GenerationConfig::strict(settings).unwrap());
+    let sequences = generate_batch(&model, &input.without_answer(), &config, 0, |_, _| ()).unwrap();
+    let (shape, expected) = &integers(&folder.join("expected.safetensors"))[key];
+    let data = sequences.to_data();
+    let found: Vec<i64> = data.iter::<i64>().collect();
+    assert_eq!((&data.shape().to_vec(), &found), (shape, expected), "{} {key}", folder.display());
+    let scores = golden(&folder.join("expected.safetensors")).remove(&format!("{key}_scores"));
+    for (row, score) in sequences.rows.iter().zip(scores.unwrap_or_default()) {
+        assert!((row.score.unwrap() - score).abs() < TOLERANCE, "{key}: score {:?} and not {score}", row.score);
+    }
+}
+
+/// Generation begins with the start token, whatever answer the file has logits for.
+trait WithoutAnswer {
+    fn without_answer(self) -> Self;
+}
+
+impl WithoutAnswer for BartInput {
+    fn without_answer(self) -> Self {
+        Self { decoder_input_ids: None, ..self }
+    }
+}
+
+impl WithoutAnswer for asym_models::LlamaInput {
+    fn without_answer(self) -> Self {
+        self
+    }
+}
+
+#[test]
+fn fixtures_give_the_ids_of_transformers() {
+    let (llama, bart) = (fixture("llama"), fixture("bart"));
+    generates::<LlamaLanguageModel>(&llama, "generate_greedy", r#"{"max_new_tokens": 8}"#);
+    let beam3 = r#"{"max_new_tokens": 8, "num_beams": 3, "early_stopping": true, "length_penalty": 0.8,
+        "no_repeat_ngram_size": 2}"#;
+    generates::<LlamaLanguageModel>(&llama, "generate_beam3", beam3);
+    generates::<BartLanguageModel>(&bart, "generate_greedy", r#"{"max_new_tokens": 10}"#);
+    let beam4 = r#"{"max_new_tokens": 10, "num_beams": 4, "early_stopping": true, "length_penalty": 2.0,
+        "no_repeat_ngram_size": 3, "min_length": 5}"#;
+    generates::<BartLanguageModel>(&bart, "generate_beam4", beam4);
+    let never = r#"{"max_new_tokens": 10, "num_beams": 2, "early_stopping": "never", "length_penalty": 0.5}"#;
+    generates::<BartLanguageModel>(&bart, "generate_beam2_never", never);
+}
+
+/// The error of logits in half precision, against transformers' in f32, beside transformers' own error in that dtype.
+fn half<M: PretrainedModel>(name: &str, counts: Option<&str>) {
+    let (device, folder) = (Device::default(), fixture(name));
+    let own = golden(&folder.join("half.safetensors"));
+    for (dtype, key) in [(FloatDType::F16, "f16.error"), (FloatDType::BF16, "bf16.error")] {
+        let checkpoint = Checkpoint::open(&folder).unwrap();
+        if !device.supports_dtype(DType::from(dtype)) {
+            let error = checkpoint.load_as::<M>(None, 0, dtype, &device).unwrap_err();
+            assert!(matches!(error, ModelError::NoDtype { .. }), "{error}");
+            continue;
+        }
+        let model = checkpoint.load_as::<M>(None, 0, dtype, &device).unwrap().model;
+        let input: M::Input = read_inputs(folder.join("inputs.safetensors"), &device).unwrap();
+        let logits = model.logits(input);
+        assert_eq!(logits.dtype(), DType::from(dtype), "{name}");
+        let expected = &golden(&folder.join("expected.safetensors"))["logits"];
+        let mask = counts.and_then(|name| mask(&folder, name, &device));
+        let error = difference(&logits, expected, mask.as_ref());
+        println!("{name} {key}: {error:.2e}, {:.2} of transformers'", error / own[key][0]);
+        assert!(error <= 1.5 * own[key][0], "{name} {key}: {error}, transformers {}", own[key][0]);
+    }
+}
+
+#[test]
+fn half_precision_is_as_near_as_that_of_transformers() {
+    half::<VitClassifier>("vit", None);
+    half::<LlamaLanguageModel>("llama", Some("attention_mask"));
+    half::<BartLanguageModel>("bart", None);
+}
+
+/// An adapter of PEFT on `base`, factored and merged.
+fn adapted<M: PretrainedModel>(base: &str, adapter: &str, counts: Option<&str>) {
+    let (device, folder) = (Device::default(), fixture(adapter));
+    let model = Checkpoint::open(fixture(base)).unwrap().load::<M>(None, 0, &device).unwrap().model;
+    let (model, _) = load_adapter(model, &folder).unwrap();
+    let input: M::Input = read_inputs(folder.join("inputs.safetensors"), &device).unwrap();
+    let expected = golden(&folder.join("expected.safetensors"));
+    let mask = counts.and_then(|name| mask(&folder, name, &device));
+    let merged = asym_core::merge(model.clone()).logits(input.clone());
+    for (key, logits) in [("logits", model.logits(input)), ("merged", merged)] {
+        let largest = difference(&logits, &expected[key], mask.as_ref());
+        assert!(largest < TOLERANCE, "{adapter}: {key} differ by {largest}");
+    }
+}
+
+#[test]
+fn adapters_of_peft_give_the_logits_of_peft() {
+    for adapter in ["peft-vit-qv", "peft-vit-all", "peft-vit-old"] {
+        adapted::<VitClassifier>("vit", adapter, None);
+    }
+    for name in ["qv", "all"] {
+        adapted::<LlamaLanguageModel>("llama", &format!("peft-llama-{name}"), Some("attention_mask"));
+        adapted::<BartLanguageModel>("bart", &format!("peft-bart-{name}"), None);
+    }
+}
+
+/// What files of other times and tasks have: the same tensor under several names, or under the name of a copy alone.
+#[test]
+fn a_tied_embedding_may_stand_under_any_of_its_names() {
+    let device = Device::default();
+    let input: BartInput = read_inputs(fixture("bart").join("inputs.safetensors"), &device).unwrap();
+    let expected = &golden(&fixture("bart").join("expected.safetensors"))["logits"];
+    let copies = ["model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"];
+    let logits = |folder: &Path| {
+        let loaded = Checkpoint::open(folder)?.load::<BartLanguageModel>(None, 0, &device)?;
+        Ok::<_, ModelError>(loaded.model.logits(input.clone()))
+    };
+    let all = common::rewritten("bart", "tied-all", |tensors| {
+        let shared = tensors["model.shared.weight"].clone();
+        tensors.extend(copies.map(|copy| (copy.to_string(), shared.clone())));
+    });
+    assert!(difference(&logits(&all).unwrap(), expected, None) < TOLERANCE);
+    for copy in copies {
+        let one = common::rewritten("bart", "tied-one", |tensors| {
+            let shared = tensors.remove("model.shared.weight").unwrap();
+            tensors.insert(copy.to_string(), shared);
+        });
+        assert!(difference(&logits(&one).unwrap(), expected, None) < TOLERANCE, "{copy}");
+    }
+    let none = common::rewritten("bart", "tied-none", |tensors| drop(tensors.remove("model.shared.weight")));
+    let error = logits(&none).unwrap_err();
+    assert!(matches!(&error, ModelError::MissingKeys { keys, .. } if keys == &["model.shared.weight"]), "{error}");
+
+    // A head of its own is not made up from the embedding.
+    let untied = common::rewritten("llama", "untied-none", |tensors| drop(tensors.remove("lm_head.weight")));
+    let loaded = Checkpoint::open(&untied).unwrap().load::<LlamaLanguageModel>(None, 0, &device).unwrap();
+    assert_eq!(loaded.initialised, ["lm_head.weight"]);
 }

@@ -167,11 +167,8 @@ impl<'a> Search<'a> {
 
     fn into_rows(self) -> impl Iterator<Item = Generated> {
         let prompt_length = self.prompt_length;
-        let row = move |finished: Finished| Generated {
-            tokens: finished.tokens,
-            prompt_length,
-            score: Some(finished.score),
-        };
+        let row =
+            move |finished: Finished| Generated { tokens: finished.tokens, prompt_length, score: Some(finished.score) };
         self.finished.into_iter().take(self.settings.num_return_sequences).map(row)
     }
 }

@@ -1,70 +1,83 @@
 //! What of settings is refused: values out of range, and what contradicts each other.
 
 use super::read::TokenIds;
+use super::settings::DEFAULT_TOP_K;
 use super::{EarlyStopping, GenerationConfig, GenerationError};
 
 /// New tokens where nothing says how many.
-const DEFAULT_NEW_TOKENS: usize = 20;
+const DEFAULT: usize = 20;
 
 impl GenerationConfig {
     /// The most and the fewest new tokens.
-    pub(super) fn lengths(&self, prompt_length: usize, context: Option<usize>) -> Result<(usize, usize), GenerationError> {
-        let prompt = |expected: String, help| GenerationError::Prompt { expected, found: prompt_length, help };
+    pub(super) fn lengths(
+        &self,
+        prompt_length: usize,
+        context: Option<usize>,
+    ) -> Result<(usize, usize), GenerationError> {
+        let refused = |expected: String, help| GenerationError::Prompt { expected, found: prompt_length, help };
         if prompt_length == 0 {
-            return Err(prompt("at least one token".into(), "begin it with the token that texts begin with"));
+            return Err(refused("at least one token".into(), "begin it with the token that texts begin with"));
         }
-        let room = context.map_or(usize::MAX - prompt_length, |context| context.saturating_sub(prompt_length));
-        if let (Some(context), 0) = (context, room) {
+        if let Some(context) = context.filter(|context| prompt_length >= *context) {
             let expected = format!("fewer tokens than the {context} that the model sees");
-            return Err(prompt(expected, "shorten it, so that there is room for an answer"));
+            return Err(refused(expected, "shorten it, so that there is room for an answer"));
         }
-        let both = |key: &'static str, other: &str, [found, counted]: [usize; 2]| {
-            let conflict = format!("says the same as `{other}` {counted}, in another count");
-            self.conflict(key, found, conflict, "give one of the two")
-        };
-        if let (Some(length), Some(new), true) = (self.max_length, self.max_new_tokens, self.both_given("max")) {
-            return Err(both("max_length", "max_new_tokens", [length, new]));
-        }
-        if let (Some(length), Some(new), true) = (self.min_length, self.min_new_tokens, self.both_given("min")) {
-            return Err(both("min_length", "min_new_tokens", [length, new]));
-        }
-
-        let (key, max) = match (self.max_new_tokens, self.max_length) {
-            (Some(0), _) => return Err(self.refuse("max_new_tokens", "at least one", 0)),
-            (Some(new), _) => ("max_new_tokens", new),
-            (None, Some(length)) if length <= prompt_length => {
-                let expected = format!(
-                    "more than the {prompt_length} tokens of the longest prompt, which it counts (or give `max_new_tokens`)"
-                );
-                return Err(self.refuse("max_length", expected, length));
+        let max_keys = [("max_length", self.max_length), ("max_new_tokens", self.max_new_tokens)];
+        let min_keys = [("min_length", self.min_length), ("min_new_tokens", self.min_new_tokens)];
+        for keys in [max_keys, min_keys] {
+            if let [(key, Some(found)), (other, Some(counted))] = keys
+                && self.given.contains(key)
+                && self.given.contains(other)
+            {
+                let conflict = format!("says the same as `{other}` {counted}, in another count");
+                return Err(self.conflict(key, found, conflict, "give one of the two"));
             }
-            (None, Some(length)) => ("max_length", length - prompt_length),
-            (None, None) => ("max_new_tokens", DEFAULT_NEW_TOKENS),
-        };
-        if let (Some(context), true) = (context, max > room && self.given.contains(key)) {
-            let (expected, found) = match key {
-                "max_length" => (format!("at most the {context} tokens that the model sees"), prompt_length + max),
-                _ => (format!("at most {room}, since the model sees {context} tokens and the prompt has {prompt_length}"), max),
-            };
-            return Err(self.refuse(key, expected, found));
         }
-        let max = max.min(room);
 
+        let max = self.maximum(prompt_length, context)?;
         // `min_new_tokens` takes the place of `min_length` as in transformers, also where it is zero.
-        let (key, min) = match (self.min_new_tokens, self.min_length) {
-            (Some(new), _) => ("min_new_tokens", new),
-            (None, length) => ("min_length", length.unwrap_or(0).saturating_sub(prompt_length)),
+        let (key, found, min) = match (self.min_new_tokens, self.min_length.unwrap_or(0)) {
+            (Some(new), _) => ("min_new_tokens", new, new),
+            (None, length) => ("min_length", length, length.saturating_sub(prompt_length)),
         };
         if min > max {
-            let found = if key == "min_length" { prompt_length + min } else { min };
             let conflict = format!("asks for {min} new tokens, of which there can be {max} at most");
             return Err(self.conflict(key, found, conflict, "lower it, or raise the maximum"));
         }
         Ok((max, min))
     }
 
-    fn both_given(&self, which: &str) -> bool {
-        ["length", "new_tokens"].iter().all(|what| self.given.contains(format!("{which}_{what}").as_str()))
+    /// The most new tokens.
+    fn maximum(&self, prompt_length: usize, context: Option<usize>) -> Result<usize, GenerationError> {
+        let (key, max) = match (self.max_new_tokens, self.max_length) {
+            (Some(0), _) => return Err(self.refuse("max_new_tokens", "at least one", 0)),
+            (Some(new), _) => ("max_new_tokens", new),
+            (None, Some(length)) if length > prompt_length => ("max_length", length - prompt_length),
+            (None, Some(length)) => {
+                let expected = format!(
+                    "more than the {prompt_length} tokens of the longest prompt, which it counts (or give \
+                    `max_new_tokens`)"
+                );
+                return Err(self.refuse("max_length", expected, length));
+            }
+            (None, None) => return Ok(context.map_or(DEFAULT, |context| DEFAULT.min(context - prompt_length))),
+        };
+        let Some(context) = context.filter(|context| max > context - prompt_length) else {
+            return Ok(max);
+        };
+        let room = context - prompt_length;
+        match (self.given.contains(key), key) {
+            (false, _) => Ok(room),
+            (true, "max_length") => {
+                let expected = format!("at most the {context} tokens that the model sees");
+                Err(self.refuse(key, expected, prompt_length + max))
+            }
+            (true, _) => {
+                let expected =
+                    format!("at most {room}, since the model sees {context} tokens and the prompt has {prompt_length}");
+                Err(self.refuse(key, expected, max))
+            }
+        }
     }
 
     /// Refuse numbers of beams and rows that do not go together.
@@ -90,12 +103,12 @@ impl GenerationConfig {
             return Err(self.refuse("repetition_penalty", "a number above zero", found));
         }
         if beams == 1 {
-            let early = self.early_stopping.filter(|early| *early != EarlyStopping::No).map(|early| format!("{early:?}"));
+            let early = self.early_stopping.filter(|early| *early != EarlyStopping::No).map(|early| early.to_string());
             let power = self.length_penalty.filter(|power| *power != 1.0).map(|power| power.to_string());
             for (key, found) in [("early_stopping", early), ("length_penalty", power)] {
                 if let (Some(found), true) = (found, self.given.contains(key)) {
                     let help = "give `num_beams` of two or more, or leave it out";
-                    return Err(self.conflict(key, found.to_lowercase(), "has no effect without beam search", help));
+                    return Err(self.conflict(key, found, "has no effect without beam search", help));
                 }
             }
         }
@@ -104,21 +117,23 @@ impl GenerationConfig {
 
     /// Refuse ways of drawing that no token could be drawn in, and those given where none is.
     pub(super) fn check_sampling(&self, do_sample: bool) -> Result<(), GenerationError> {
-        let checks: [(_, Option<f64>, fn(f64) -> bool, _); 4] = [
-            ("temperature", self.temperature, |t| t > 0.0 && t.is_finite(), "a number above zero"),
-            ("top_k", self.top_k.map(|k| k as f64), |_| true, ""),
-            ("top_p", self.top_p, |p| p > 0.0 && p <= 1.0, "a probability above zero, up to 1"),
-            ("min_p", self.min_p, |p| (0.0..=1.0).contains(&p), "a number from 0 to 1"),
-        ];
-        for (key, value, fits, expected) in checks {
+        let positive = self.temperature.is_none_or(|value| value > 0.0 && value.is_finite());
+        let probability = self.top_p.is_none_or(|value| value > 0.0 && value <= 1.0);
+        let part = self.min_p.is_none_or(|value| (0.0..=1.0).contains(&value));
+        for (key, neutral, value, fits, expected) in [
+            ("temperature", 1.0, self.temperature, positive, "a number above zero"),
+            ("top_k", DEFAULT_TOP_K as f64, self.top_k.map(|value| value as f64), true, ""),
+            ("top_p", 1.0, self.top_p, probability, "a probability above zero, up to 1"),
+            ("min_p", 0.0, self.min_p, part, "a number from 0 to 1"),
+        ] {
             let given = self.given.contains(key);
             let Some(found) = value.filter(|_| do_sample || given) else {
                 continue;
             };
-            if !fits(found) {
+            if !fits {
                 return Err(self.refuse(key, expected, found));
             }
-            if !do_sample {
+            if !do_sample && found != neutral {
                 let help = "give `do_sample` true, or leave it out";
                 return Err(self.conflict(key, found, "has no effect where the most likely token is taken", help));
             }

@@ -256,11 +256,11 @@ impl GenerationConfig {
     #[must_use]
     pub fn overlaid_with(&self, user: &Self) -> Self {
         let mut both = self.clone();
-        if user.max_length.is_some() {
-            both.max_new_tokens = None;
+        if user.max_length.or(user.max_new_tokens).is_some() {
+            (both.max_length, both.max_new_tokens) = (None, None);
         }
-        if user.min_length.is_some() {
-            both.min_new_tokens = None;
+        if user.min_length.or(user.min_new_tokens).is_some() {
+            (both.min_length, both.min_new_tokens) = (None, None);
         }
         both.overlay(user);
         both.given.extend(&user.given);

@@ -23,7 +23,9 @@ pub enum GenerationError {
         known: Vec<&'static str>,
     },
     /// A setting of transformers that asym does not have, with a value that would change the text.
-    #[error("{origin}: `{key}`: asym does not have this: expected {neutral}, found {found}; give `{key}` as null to generate without it")]
+    #[error(
+        "{origin}: `{key}`: asym does not have this: expected {neutral}, found {found}; give `{key}` as null to generate without it"
+    )]
     Unsupported {
         /// The file, or "generation settings" for what a user gave.
         origin: String,

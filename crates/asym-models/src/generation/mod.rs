@@ -41,13 +41,16 @@
 //!
 //! # Where the result is another than that of transformers
 //!
-//! - Each row is generated as if it were alone. In a padded batch, transformers lets `no_repeat_ngram_size` and
-//!   `bad_words_ids` see the padding of a shorter prompt, and counts `repetition_penalty` without it; here none of them
-//!   sees padding. Lengths do count it, as there: see [`GenerationConfig::resolve`].
-//! - Equal scores are told apart by the lower row and token, where `torch.topk` takes any. NaN is never chosen.
-//! - The random numbers of sampling are others; the probabilities are the same.
+//! - Each row is generated as if it were alone. In a padded batch, `no_repeat_ngram_size` and `bad_words_ids` of
+//!   transformers see the padding of a shorter prompt too, which forbids the padding token or, at worst, what ends a row.
+//!   Lengths do count padding, as there: see [`GenerationConfig::resolve`].
+//! - Of equal scores the lower row and token is taken, where `torch.topk` takes any. NaN is as minus infinity.
+//! - Where everything is forbidden, a beam has its prompt alone and the score -1e9; transformers returns some beam then.
+//! - The random numbers of sampling are others; the probabilities are the same. Beams that are drawn are sorted by their
+//!   scores, as transformers does since 5.24.
 //! - A row that beam search ends early is padded with `pad_token_id`; transformers takes the first of `eos_token_id`
 //!   where `pad_token_id` is 0.
+//! - A user's `max_length` takes the place of a file's `max_new_tokens`, and no maximum goes beyond the model's context.
 
 mod beam;
 mod checks;

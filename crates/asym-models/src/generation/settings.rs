@@ -1,5 +1,7 @@
 //! Settings that every question is answered by, of a batch of prompts.
 
+use std::fmt;
+
 use super::read::TokenIds;
 use super::{GenerationConfig, GenerationError};
 
@@ -13,6 +15,16 @@ pub enum EarlyStopping {
     Yes,
     /// `"never"`: when no beam can come to score better, even at the maximum length.
     Never,
+}
+
+impl fmt::Display for EarlyStopping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::No => "false",
+            Self::Yes => "true",
+            Self::Never => "\"never\"",
+        })
+    }
 }
 
 /// How tokens are drawn.
@@ -82,7 +94,7 @@ pub struct Generation {
 }
 
 /// Tokens that are drawn from where nothing says how many.
-const DEFAULT_TOP_K: usize = 50;
+pub(super) const DEFAULT_TOP_K: usize = 50;
 
 impl GenerationConfig {
     /// The settings for prompts, the longest of `prompt_length` tokens, for a model of `vocab_size` tokens that sees at

@@ -107,7 +107,8 @@ fn token_ids_and_scores_are_those_of_transformers() {
         let rows = run(&fixture, case, &prompts, &settings);
         let expected: Vec<Vec<u32>> = serde_json::from_value(case["sequences"].clone()).unwrap();
         let scores: Option<Vec<f32>> = serde_json::from_value(case["scores"].clone()).unwrap();
-        let near = |(row, expected): (&Generated, &f32)| (row.score.unwrap() - expected).abs() < 2e-6 * (1.0 + expected.abs());
+        let near =
+            |(row, expected): (&Generated, &f32)| (row.score.unwrap() - expected).abs() < 2e-6 * (1.0 + expected.abs());
         let scores_agree = match &scores {
             Some(scores) => rows.iter().zip(scores).all(near) && rows.len() == scores.len(),
             None => rows.iter().all(|row| row.score.is_none()),
@@ -166,7 +167,12 @@ fn one_beam_is_greedy() {
             continue;
         }
         let mut model = TableModel::new(&fixture, case, &prompts);
-        let beam = beam::search(&mut model, &prompts, &Generation { early_stopping: EarlyStopping::Yes, ..settings.clone() }, |_| ());
+        let beam = beam::search(
+            &mut model,
+            &prompts,
+            &Generation { early_stopping: EarlyStopping::Yes, ..settings.clone() },
+            |_| (),
+        );
         let tokens = |rows: Vec<Generated>| rows.into_iter().map(|row| row.tokens).collect::<Vec<_>>();
         assert_eq!(tokens(beam), tokens(run(&fixture, case, &prompts, &settings)), "{}", case["name"]);
     }

@@ -50,3 +50,45 @@ pub fn difference(actual: &TensorData, expected: &[f32], mask: Option<&Tensor<2,
         largest.max(d)
     })
 }
+
+/// The I64 tensors of a file, by name: shape and values.
+#[allow(dead_code, reason = "each test file is a program of its own")]
+pub fn integers(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<i64>)> {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.tensors()
+        .into_iter()
+        .filter(|(_, view)| view.dtype() == safetensors::Dtype::I64)
+        .map(|(name, view)| {
+            let values = view.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()));
+            (name, (view.shape().to_vec(), values.collect()))
+        })
+        .collect()
+}
+
+/// A tensor's dtype, shape and bytes.
+#[allow(dead_code, reason = "each test file is a program of its own")]
+pub type Owned = (safetensors::Dtype, Vec<usize>, Vec<u8>);
+
+/// A copy of a fixture whose weights were changed.
+#[allow(dead_code, reason = "each test file is a program of its own")]
+pub fn rewritten(name: &str, copy: &str, change: impl FnOnce(&mut BTreeMap<String, Owned>)) -> PathBuf {
+    let folder = scratch(copy);
+    for entry in std::fs::read_dir(fixture(name)).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::write(folder.join(entry.file_name()), std::fs::read(entry.path()).unwrap()).unwrap();
+    }
+    let path = folder.join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let owned = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
+        (name, (view.dtype(), view.shape().to_vec(), view.data().to_vec()))
+    };
+    let mut tensors: BTreeMap<String, Owned> = file.tensors().into_iter().map(owned).collect();
+    change(&mut tensors);
+    let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+        (name, safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
+    std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    folder
+}

@@ -16,7 +16,10 @@ fn probabilities_are_those_of_transformers() {
             let mut scores = model.row(prompt);
             process(&settings, prompt, 0, &mut scores);
             for (found, expected) in softmax(&scores).iter().zip(&expected) {
-                assert!((found - expected).abs() <= 1e-6 && (*found == 0.0) == (*expected == 0.0), "{case}: {found}, {expected}");
+                assert!(
+                    (found - expected).abs() <= 1e-6 && (*found == 0.0) == (*expected == 0.0),
+                    "{case}: {found}, {expected}"
+                );
             }
         }
     }
@@ -24,7 +27,8 @@ fn probabilities_are_those_of_transformers() {
 
 /// The parts of `draws` that each token has, of the first tokens of `draws` rows.
 fn frequencies(fixture: &Value, case: &Value, prompt: &[u32], draws: usize) -> Vec<f64> {
-    let settings = Generation { max_new_tokens: 1, num_return_sequences: draws, ..settings(fixture, case, prompt.len()) };
+    let settings =
+        Generation { max_new_tokens: 1, num_return_sequences: draws, ..settings(fixture, case, prompt.len()) };
     let mut counts = vec![0.0; 13];
     for row in run(fixture, case, &[prompt.to_vec()], &settings) {
         counts[row.continuation()[0] as usize] += 1.0 / draws as f64;
@@ -36,7 +40,8 @@ fn frequencies(fixture: &Value, case: &Value, prompt: &[u32], draws: usize) -> V
 fn tokens_are_as_frequent_as_they_are_probable() {
     const DRAWS: usize = 20_000;
     let fixture = fixture();
-    for case in fixture["distributions"].as_array().unwrap() {
+    let alone = |case: &&Value| case["settings"].get("num_beams").is_none();
+    for case in fixture["distributions"].as_array().unwrap().iter().filter(alone) {
         // Lengths and tokens of the prompt make no difference to what is drawn first, but for the longest prompt.
         let prompt = prompts(case).into_iter().max_by_key(Vec::len).unwrap();
         let expected: Vec<f64> = serde_json::from_value(case["probabilities"][1].clone()).unwrap();
@@ -44,12 +49,27 @@ fn tokens_are_as_frequent_as_they_are_probable() {
         let possible = expected.iter().filter(|probability| **probability > 0.0).count() as f64;
         let distance = |(found, expected): (&f64, &f64)| match *expected > 0.0 {
             true => DRAWS as f64 * (found - expected).powi(2) / expected,
-            false => if *found > 0.0 { f64::INFINITY } else { 0.0 },
+            false => {
+                if *found > 0.0 {
+                    f64::INFINITY
+                } else {
+                    0.0
+                }
+            }
         };
         let chi_square: f64 = found.iter().zip(&expected).map(distance).sum();
         // Mean n, variance 2n for n degrees of freedom: five standard deviations.
         assert!(chi_square <= possible + 5.0 * (2.0 * possible).sqrt(), "{case}: {chi_square} {found:?}");
     }
+}
+
+#[test]
+fn invalid_values_are_replaced_where_that_is_asked_for() {
+    let fixture = fixture();
+    let mut scores = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.5];
+    let case = case(serde_json::json!({"remove_invalid_values": true}));
+    process(&settings(&fixture, &case, 1), &[5], 0, &mut scores);
+    assert_eq!(scores, [0.0, f32::MAX, f32::MIN, 1.5]);
 }
 
 fn case(settings: Value) -> Value {
@@ -76,7 +96,9 @@ fn a_seed_gives_the_same_and_another_seed_another() {
     let fixture = fixture();
     for beams in [1, 3] {
         let with_seed = |seed: u64| {
-            let case = case(serde_json::json!({"do_sample": true, "seed": seed, "num_beams": beams, "num_return_sequences": 2}));
+            let case = case(
+                serde_json::json!({"do_sample": true, "seed": seed, "num_beams": beams, "num_return_sequences": 2}),
+            );
             run(&fixture, &case, &prompts(&case), &settings(&fixture, &case, 3))
         };
         assert_eq!(with_seed(4), with_seed(4));
@@ -99,7 +121,7 @@ fn what_is_drawn_depends_on_the_prompts_number_alone() {
         };
         assert_eq!(together, (0..prompts.len()).flat_map(row).collect::<Vec<_>>());
         // The rows of one prompt are drawn each for itself.
-        assert_ne!(together[0].tokens, together[1].tokens);
+        assert!(together.chunks(2).any(|rows| rows[0].tokens != rows[1].tokens));
         // In another order, with other numbers.
         let reversed: Vec<_> = prompts.iter().rev().cloned().collect();
         let rows = run(&fixture, &case, &reversed, &settings.of_rows([2, 1, 0]));
@@ -122,7 +144,7 @@ fn beams_are_drawn_without_replacement() {
     let probabilities: Vec<f64> = softmax(&scores).iter().map(|probability| f64::from(*probability)).collect();
 
     let settings = settings(&fixture, &case, 3).of_rows(0..DRAWS as u64);
-    let mut counts = vec![0.0; 13];
+    let mut counts = [0.0; 13];
     for rows in run(&fixture, &case, &vec![prompt; DRAWS], &settings).chunks(2) {
         let [first, second] = [0, 1].map(|row| rows[row].continuation()[0] as usize);
         assert!(scores[first] > scores[second], "best first");
@@ -146,7 +168,8 @@ fn chance_of_return(probabilities: &[f64], drawn: usize, returned: usize) -> Vec
             best.iter().take(returned).for_each(|token| sum[*token] += chance);
             return;
         }
-        let rest: f64 = (0..probabilities.len()).filter(|token| !taken.contains(token)).map(|token| probabilities[token]).sum();
+        let rest: f64 =
+            (0..probabilities.len()).filter(|token| !taken.contains(token)).map(|token| probabilities[token]).sum();
         for token in (0..probabilities.len()).filter(|token| probabilities[*token] > 0.0) {
             if !taken.contains(&token) {
                 taken.push(token);
