@@ -11,6 +11,9 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
+    /// What a `tokenizer.model`, or a file beside it, was refused for.
+    #[error(transparent)]
+    SentencePiece(#[from] crate::tokenizer::SentencePieceError),
     /// A task's name is none of those known.
     #[error("there is no task `{found}`{}; write one of {}", near(*.nearest), known.join(", "))]
     UnknownTask {

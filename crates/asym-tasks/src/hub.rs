@@ -176,8 +176,11 @@ impl Hub {
             return Err(snapshot.without_weights());
         }
         let whole = snapshot.has("tokenizer.json");
-        let tokenizer: &[&str] = if whole { &["tokenizer.json"] } else { &["vocab.json", "merges.txt"] };
-        let small = [&[CONFIG, "tokenizer_config.json", "special_tokens_map.json"], tokenizer].concat();
+        let parts = ["vocab.json", "merges.txt", "tokenizer.model", "added_tokens.json"];
+        let tokenizer: &[&str] = if whole { &["tokenizer.json"] } else { &parts };
+        let beside = ["tokenizer_config.json", "special_tokens_map.json", "generation_config.json"];
+        let images = ["preprocessor_config.json", "processor_config.json"];
+        let small = [&[CONFIG], beside.as_slice(), &images, tokenizer].concat();
         for file in small.into_iter().filter(|file| snapshot.has(file)) {
             snapshot.get(file)?;
         }

@@ -15,6 +15,10 @@ use crate::batch::EncodedExample;
 use crate::error::{Source, TaskError};
 use crate::table::{Example, Target};
 
+mod sentencepiece;
+
+pub use sentencepiece::SentencePieceError;
+
 /// What a model can take, read from its configuration by whoever loads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelLimits {
@@ -41,12 +45,13 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads a checkpoint's folder: `tokenizer.json`, else RoBERTa's `vocab.json` and `merges.txt`.
+    /// Reads a checkpoint's folder: `tokenizer.json`, else RoBERTa's `vocab.json` and `merges.txt`, else SentencePiece's
+    /// `tokenizer.model`, as Llama has it.
     ///
     /// # Errors
     ///
     /// [`TaskError::MissingFile`], [`TaskError::Io`], [`TaskError::UnreadableTokenizer`],
-    /// [`TaskError::MissingToken`], [`TaskError::NoSpecialTokens`].
+    /// [`TaskError::MissingToken`], [`TaskError::NoSpecialTokens`], [`TaskError::SentencePiece`].
     pub fn from_folder(folder: &Path) -> Result<Self, TaskError> {
         let whole = folder.join("tokenizer.json");
         let (vocab, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
@@ -55,10 +60,13 @@ impl Tokenizer {
             Self::from_bytes(&whole.display().to_string(), &bytes)
         } else if vocab.is_file() && merges.is_file() {
             Self::roberta(&vocab, &merges)
+        } else if folder.join(sentencepiece::MODEL).is_file() {
+            let inner = sentencepiece::from_folder(folder)?;
+            Self::new(folder.join(sentencepiece::MODEL).display().to_string(), inner)
         } else {
             Err(TaskError::MissingFile {
                 folder: folder.to_owned(),
-                looked_for: vec!["tokenizer.json", "vocab.json and merges.txt"],
+                looked_for: vec!["tokenizer.json", "vocab.json and merges.txt", sentencepiece::MODEL],
             })
         }
     }

@@ -1,0 +1,647 @@
+//! SentencePiece's `tokenizer.model`, as transformers 5.23's `LlamaTokenizer` reads it, for the `tokenizers` crate.
+//!
+//! What transformers passes over is passed over here too, so that the ids are the same: the whole of `normalizer_spec`
+//! (Llama's changes no character, and the space in front is `add_prefix_space` of `tokenizer_config.json`). Four things are
+//! otherwise, on purpose:
+//!
+//! - A merge's rank is its result's score, as in SentencePiece, in version 4 and in the `tokenizer.json` that it wrote.
+//!   Versions 5.23 and 5.24 take the result's id, and Llama's runs of spaces have the worst scores and low ids: they cut
+//!   code that is indented into other pieces than Llama ever saw.
+//! - Without `add_bos_token` in `tokenizer_config.json` a text begins with BOS, as transformers documents it and version 4
+//!   does it. Versions 5.23 and 5.24 then leave BOS out, which Llama never saw.
+//! - A character that is no piece, in a model that has not all of its bytes as pieces either, is the unknown token, as in
+//!   SentencePiece and in version 4. Version 5.23 drops it without a word.
+//! - BOS, EOS and the unknown token must be pieces or added tokens, and an added token must get the id that
+//!   `tokenizer_config.json` says. transformers would give it whichever id is free.
+//!
+//! Version 4's fast tokenizer differs by its `legacy`, which is true unless the file says otherwise: it puts the space in
+//! front of every stretch between special tokens, even of one that begins with a space itself. `"legacy": true` does the
+//! first here, as in version 5, and not the second.
+//!
+//! Beside the two files `added_tokens.json` is read, where `added_tokens_decoder` is not there, but no
+//! `special_tokens_map.json`: in a folder of that age it says what `tokenizer_config.json` says.
+
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+use serde_json::{Map, Value, json};
+use tokenizers::decoders::byte_fallback::ByteFallback;
+use tokenizers::decoders::fuse::Fuse;
+use tokenizers::decoders::sequence::Sequence;
+use tokenizers::decoders::strip::Strip;
+use tokenizers::models::bpe::{BPE, Merges, Vocab};
+use tokenizers::normalizers::Replace;
+use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{AddedToken, Tokenizer};
+
+use crate::error::Source;
+
+/// The model's file in a checkpoint's folder.
+pub(super) const MODEL: &str = "tokenizer.model";
+
+/// SentencePiece writes a space so.
+const SPACE: char = '▁';
+
+/// What can be wrong with a `tokenizer.model`, or with the `tokenizer_config.json` and `added_tokens.json` beside it.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum SentencePieceError {
+    /// The operating system refused a file.
+    #[error("{}: {source}; check that the path exists and may be read", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// The file is no SentencePiece model, or one that was cut short.
+    #[error(
+        "{}: not a whole SentencePiece model: {problem}; fetch it again, or put a tokenizer.json beside it (the \
+        tokenizer.model of Llama 3 and of others is tiktoken's and cannot be read)", path.display()
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A model that is no BPE.
+    #[error(
+        "{}: trainer_spec.model_type is {found}, expected BPE (2), as Llama's: which ids the others' pieces get depends on \
+        the model's family; save the tokenizer with transformers and use its tokenizer.json", path.display()
+    )]
+    ModelType {
+        /// The file.
+        path: PathBuf,
+        /// The type's name and number.
+        found: String,
+    },
+
+    /// A piece that is empty, or the same as another.
+    #[error("{}: pieces[{id}].piece is `{found}`, expected {expected}; fetch the file again", path.display())]
+    Piece {
+        /// The file.
+        path: PathBuf,
+        /// The piece's id.
+        id: usize,
+        /// The piece.
+        found: String,
+        /// The rule that it breaks.
+        expected: &'static str,
+    },
+
+    /// An id of the model's own header that no piece has.
+    #[error(
+        "{}: trainer_spec.{key} is {found}, expected less than the {pieces} pieces; fetch the file again", path.display()
+    )]
+    IdOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        key: &'static str,
+        /// What it says.
+        found: i32,
+        /// Pieces of the model.
+        pieces: usize,
+    },
+
+    /// `tokenizer_config.json` or `added_tokens.json` is not a JSON object.
+    #[error("{}: not a JSON object: {problem}; fetch it again, or remove it", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said, or what stands there.
+        problem: String,
+    },
+
+    /// A value of these two that is of the wrong kind.
+    #[error("{}: `{key}` is {found}, expected {expected}; correct or remove it", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key, with dots into objects.
+        key: String,
+        /// What stands there.
+        found: String,
+        /// What may stand there.
+        expected: &'static str,
+    },
+
+    /// `tokenizer_config.json` belongs to a tokenizer that makes other ids of the same pieces.
+    #[error(
+        "{}: `tokenizer_class` is `{found}`, expected LlamaTokenizer or LlamaTokenizerFast, for which alone a \
+        tokenizer.model is read; save the tokenizer with transformers and use its tokenizer.json", path.display()
+    )]
+    Class {
+        /// The file.
+        path: PathBuf,
+        /// The class.
+        found: String,
+    },
+
+    /// BOS, EOS or the unknown token is no token of the model.
+    #[error(
+        "{}: `{key}` is `{token}`, and the model has no such piece; name one that it has in tokenizer_config.json, null if \
+        there is none, or list it with its id in `added_tokens_decoder`", path.display()
+    )]
+    MissingPiece {
+        /// The model's file.
+        path: PathBuf,
+        /// The key of `tokenizer_config.json`.
+        key: &'static str,
+        /// The token, by the file or by default.
+        token: String,
+    },
+
+    /// An added token cannot have the id that `tokenizer_config.json` or `added_tokens.json` gives it.
+    #[error(
+        "{}: `added_tokens_decoder` (or added_tokens.json) gives `{token}` the id {expected}, yet behind this model's \
+        pieces it is {found}; use the tokenizer.model that belongs to the checkpoint, or its tokenizer.json", path.display()
+    )]
+    AddedTokenId {
+        /// The model's file.
+        path: PathBuf,
+        /// The token.
+        token: String,
+        /// The id by that file.
+        expected: u32,
+        /// The id that it has or would get.
+        found: u32,
+    },
+
+    /// What the tokenizers crate refused.
+    #[error(
+        "{}: the tokenizer cannot be built: {source}; save it with transformers and use its tokenizer.json", path.display()
+    )]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What the tokenizers crate said.
+        source: Source,
+    },
+}
+
+/// The fields that matter here of `ModelProto` of SentencePiece's `sentencepiece_model.proto`.
+#[derive(Clone, PartialEq, Message)]
+struct Model {
+    #[prost(message, repeated, tag = "1")]
+    pieces: Vec<Piece>,
+    #[prost(message, optional, tag = "2")]
+    trainer: Option<Trainer>,
+}
+
+/// `ModelProto.SentencePiece`.
+#[derive(Clone, PartialEq, Message)]
+struct Piece {
+    #[prost(string, optional, tag = "1")]
+    piece: Option<String>,
+    #[prost(float, optional, tag = "2")]
+    score: Option<f32>,
+    #[prost(int32, optional, tag = "3")]
+    kind: Option<i32>,
+}
+
+/// `ModelProto.SentencePiece.Type`.
+const CONTROL: i32 = 3;
+const USER_DEFINED: i32 = 4;
+
+/// `TrainerSpec`. A field that is absent has proto2's default, the ids' being those of the first three pieces.
+#[derive(Clone, PartialEq, Message)]
+struct Trainer {
+    #[prost(int32, optional, tag = "3")]
+    model_type: Option<i32>,
+    #[prost(int32, optional, tag = "40")]
+    unk_id: Option<i32>,
+    #[prost(int32, optional, tag = "41")]
+    bos_id: Option<i32>,
+    #[prost(int32, optional, tag = "42")]
+    eos_id: Option<i32>,
+    #[prost(int32, optional, tag = "43")]
+    pad_id: Option<i32>,
+}
+
+/// `TrainerSpec.ModelType` by number, its default first.
+const MODEL_TYPES: [(i32, &str); 4] = [(1, "UNIGRAM"), (2, "BPE"), (3, "WORD"), (4, "CHAR")];
+const BPE_TYPE: i32 = 2;
+
+/// What `tokenizer_config.json` says, where it matters here.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// BOS in front of every text.
+    add_bos_token: bool,
+    /// EOS behind every text.
+    add_eos_token: bool,
+    /// A space in front of every stretch between added tokens, not only of the text.
+    legacy: bool,
+    /// A space in front of a text that begins with none.
+    add_prefix_space: bool,
+    /// Tokens that have a role: the standard seven's keys first, in transformers' order, then any others'.
+    named: Vec<(String, AddedToken)>,
+    /// `added_tokens_decoder`, or the older `added_tokens.json`, by ascending id.
+    added: Vec<(u32, AddedToken)>,
+    /// Further special tokens. Without such a list they are the model's control and user-defined pieces.
+    extra: Option<Vec<AddedToken>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let named = ROLES
+            .iter()
+            .filter_map(|(key, default)| default.map(|token| ((*key).to_owned(), AddedToken::from(token, true))));
+        Self {
+            add_bos_token: true,
+            add_eos_token: false,
+            legacy: false,
+            add_prefix_space: true,
+            named: named.collect(),
+            added: Vec::new(),
+            extra: None,
+        }
+    }
+}
+
+impl Settings {
+    fn token(&self, key: &str) -> Option<&str> {
+        self.named.iter().find(|(name, _)| name == key).map(|(_, token)| token.content.as_str())
+    }
+}
+
+/// The keys of the standard tokens, in the order in which transformers adds them, and Llama's defaults.
+const ROLES: [(&str, Option<&str>); 7] = [
+    (BOS, Some("<s>")),
+    (EOS, Some("</s>")),
+    (UNKNOWN, Some("<unk>")),
+    ("sep_token", None),
+    ("pad_token", None),
+    ("cls_token", None),
+    ("mask_token", None),
+];
+const BOS: &str = "bos_token";
+const EOS: &str = "eos_token";
+const UNKNOWN: &str = "unk_token";
+
+/// Reads a folder's `tokenizer.model`, with the `tokenizer_config.json` and `added_tokens.json` beside it where they are.
+///
+/// # Errors
+///
+/// As [`read`]; [`SentencePieceError::Config`], [`SentencePieceError::Value`] and [`SentencePieceError::Class`] where
+/// the files beside it cannot be understood.
+pub(super) fn from_folder(folder: &Path) -> Result<Tokenizer, SentencePieceError> {
+    let config = folder.join("tokenizer_config.json");
+    let mut settings = if config.is_file() { settings(&config)? } else { Settings::default() };
+    let added = folder.join("added_tokens.json");
+    if settings.added.is_empty() && added.is_file() {
+        settings.added = added_tokens(&added, &settings)?;
+    }
+    read(&folder.join(MODEL), settings)
+}
+
+/// Reads a `tokenizer.model`.
+///
+/// # Errors
+///
+/// [`SentencePieceError::Io`], [`SentencePieceError::Unreadable`], [`SentencePieceError::ModelType`],
+/// [`SentencePieceError::Piece`] and [`SentencePieceError::IdOutOfRange`] for the file itself;
+/// [`SentencePieceError::MissingPiece`] and [`SentencePieceError::AddedTokenId`] where the settings ask for tokens that
+/// it does not have; [`SentencePieceError::Tokenizer`].
+pub(super) fn read(path: &Path, settings: Settings) -> Result<Tokenizer, SentencePieceError> {
+    let unbuildable = |source: Source| SentencePieceError::Tokenizer { path: path.to_owned(), source };
+    let Pieces { pieces, scores, special } = pieces(path)?;
+    let ids: Vocab = pieces.iter().zip(0..).map(|(piece, id)| (piece.clone(), id)).collect();
+    for key in [BOS, EOS, UNKNOWN] {
+        if let Some(token) = settings.token(key)
+            && !ids.contains_key(token)
+            && (token.is_empty() || !settings.added.iter().any(|(_, added)| added.content == token))
+        {
+            return Err(SentencePieceError::MissingPiece { path: path.to_owned(), key, token: token.to_owned() });
+        }
+    }
+
+    let merges = merges(&pieces, &scores, &ids);
+    let unknown = settings.token(UNKNOWN).filter(|token| ids.contains_key(*token)).map(str::to_owned);
+    // Bytes are tried whatever trainer_spec.byte_fallback says: without their pieces the unknown token follows.
+    let mut model = BPE::builder().vocab_and_merges(ids, merges).fuse_unk(true).byte_fallback(true);
+    if let Some(unknown) = unknown {
+        model = model.unk_token(unknown);
+    }
+    let mut tokenizer = Tokenizer::new(model.build().map_err(unbuildable)?);
+
+    let scheme = match settings {
+        Settings { add_prefix_space: false, .. } => PrependScheme::Never,
+        Settings { legacy: true, .. } => PrependScheme::Always,
+        _ => PrependScheme::First,
+    };
+    tokenizer.with_pre_tokenizer(Some(Metaspace::new(SPACE, scheme, false)));
+    let spaces = Replace::new(SPACE.to_string(), " ").map_err(unbuildable)?;
+    let mut decoder = vec![spaces.into(), ByteFallback::new().into(), Fuse::new().into()];
+    if settings.add_prefix_space {
+        decoder.push(Strip::new(' ', 1, 0).into());
+    }
+    tokenizer.with_decoder(Some(Sequence::new(decoder)));
+
+    add_tokens(path, &mut tokenizer, &settings, special)?;
+    let surround = surround(&tokenizer, &settings).map_err(unbuildable)?;
+    tokenizer.with_post_processor(Some(surround));
+    Ok(tokenizer)
+}
+
+/// The model's pieces and their scores in the order of their ids, and those that are tokens of their own in a text.
+struct Pieces {
+    pieces: Vec<String>,
+    scores: Vec<f32>,
+    special: Vec<AddedToken>,
+}
+
+fn pieces(path: &Path) -> Result<Pieces, SentencePieceError> {
+    let bytes = std::fs::read(path).map_err(|source| SentencePieceError::Io { path: path.to_owned(), source })?;
+    let unreadable = |problem: String| SentencePieceError::Unreadable { path: path.to_owned(), problem };
+    let model = Model::decode(bytes.as_slice()).map_err(|problem| unreadable(problem.to_string()))?;
+    if model.pieces.is_empty() {
+        return Err(unreadable("it has no pieces".to_owned()));
+    }
+    // It stands behind the pieces: a file that was cut between two of them can be decoded.
+    let trainer = model.trainer.ok_or_else(|| unreadable("it ends before its trainer_spec".to_owned()))?;
+    let kind = trainer.model_type.unwrap_or(MODEL_TYPES[0].0);
+    if kind != BPE_TYPE {
+        let name = MODEL_TYPES.iter().find(|(number, _)| *number == kind).map_or("unknown", |(_, name)| name);
+        return Err(SentencePieceError::ModelType { path: path.to_owned(), found: format!("{name} ({kind})") });
+    }
+    let count = model.pieces.len();
+    let own = [
+        ("unk_id", trainer.unk_id),
+        ("bos_id", trainer.bos_id),
+        ("eos_id", trainer.eos_id),
+        ("pad_id", trainer.pad_id),
+    ];
+    for (key, id) in own {
+        // A negative id says that there is no such piece.
+        if let Some(found) = id
+            && usize::try_from(found).is_ok_and(|id| id >= count)
+        {
+            return Err(SentencePieceError::IdOutOfRange { path: path.to_owned(), key, found, pieces: count });
+        }
+    }
+
+    let mut pieces = Vec::with_capacity(count);
+    let mut scores = Vec::with_capacity(count);
+    let mut special = Vec::new();
+    let mut seen = std::collections::HashSet::with_capacity(count);
+    for (id, Piece { piece, score, kind }) in model.pieces.into_iter().enumerate() {
+        let piece = piece.unwrap_or_default();
+        let wrong = |expected| SentencePieceError::Piece { path: path.to_owned(), id, found: piece.clone(), expected };
+        if piece.is_empty() {
+            return Err(wrong("a text"));
+        }
+        if !seen.insert(piece.clone()) {
+            return Err(wrong("each piece once"));
+        }
+        if let Some(kind @ (CONTROL | USER_DEFINED)) = kind {
+            // Both are found in a text, but only control pieces are left out of what is decoded.
+            special.push(AddedToken::from(piece.clone(), kind == CONTROL).normalized(false));
+        }
+        pieces.push(piece);
+        scores.push(score.unwrap_or_default());
+    }
+    Ok(Pieces { pieces, scores, special })
+}
+
+/// Every way in which a piece is made of two others. The first merge is tried first: the result's score decides, then, as
+/// in version 4 of transformers, the longer left part and the longer right part, and last the order of the ids.
+fn merges(pieces: &[String], scores: &[f32], ids: &Vocab) -> Merges {
+    let mut found = Vec::new();
+    for (piece, score) in pieces.iter().zip(scores) {
+        let cuts = piece.char_indices().skip(1).map(|(cut, _)| piece.split_at(cut));
+        for (left, right) in cuts.filter(|(left, right)| ids.contains_key(*left) && ids.contains_key(*right)) {
+            found.push((*score, left.chars().count(), right.chars().count(), left, right));
+        }
+    }
+    found.sort_by(|one, other| other.0.total_cmp(&one.0).then((other.1, other.2).cmp(&(one.1, one.2))));
+    found.into_iter().map(|(.., left, right)| (left.to_owned(), right.to_owned())).collect()
+}
+
+/// Adds the tokens that are found in a text before anything else, as transformers does and in its order, which gives
+/// those that are no pieces their ids.
+fn add_tokens(
+    path: &Path,
+    tokenizer: &mut Tokenizer,
+    settings: &Settings,
+    special: Vec<AddedToken>,
+) -> Result<(), SentencePieceError> {
+    let named = || settings.named.iter().map(|(_, token)| token);
+    let listed = |token: &AddedToken| settings.added.iter().any(|(_, added)| added.content == token.content);
+    let mut tokens: Vec<AddedToken> = settings.added.iter().map(|(_, token)| token.clone()).collect();
+    for token in &mut tokens {
+        token.special |= named().any(|named| named.content == token.content);
+    }
+    tokens.extend(named().filter(|token| !listed(token)).cloned());
+    tokens.extend(settings.extra.clone().unwrap_or(special).into_iter().filter(|token| !listed(token)));
+    tokenizer.add_tokens(tokens).map_err(|source| SentencePieceError::Tokenizer { path: path.to_owned(), source })?;
+
+    for (expected, token) in &settings.added {
+        if let Some(found) = tokenizer.token_to_id(&token.content)
+            && found != *expected
+        {
+            return Err(SentencePieceError::AddedTokenId {
+                path: path.to_owned(),
+                token: token.content.clone(),
+                expected: *expected,
+                found,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The post-processor: BOS and EOS around a text, and around each text of a pair, whose second is segment 1.
+fn surround(tokenizer: &Tokenizer, settings: &Settings) -> Result<TemplateProcessing, Source> {
+    let bos = settings.token(BOS).filter(|_| settings.add_bos_token);
+    let eos = settings.token(EOS).filter(|_| settings.add_eos_token);
+    let one = |text: &str, segment: u32| -> Vec<Value> {
+        let special = |token: &str| json!({"SpecialToken": {"id": token, "type_id": segment}});
+        let text = json!({"Sequence": {"id": text, "type_id": segment}});
+        bos.map(special).into_iter().chain([text]).chain(eos.map(special)).collect()
+    };
+    let (single, second) = (one("A", 0), one("B", 1));
+    let pair = [single.clone(), second].concat();
+    let ids: Map<String, Value> = [bos, eos]
+        .into_iter()
+        .flatten()
+        .filter_map(|token| Some((token, tokenizer.token_to_id(token)?)))
+        .map(|(token, id)| (token.to_owned(), json!({"id": token, "ids": [id], "tokens": [token]})))
+        .collect();
+    // As JSON, since the builder would take a token with a colon or a space apart.
+    Ok(serde_json::from_value(json!({
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": pair,
+        "special_tokens": ids,
+    }))?)
+}
+
+/// Reads `added_tokens.json`, the older form of `added_tokens_decoder`: tokens and their ids.
+fn added_tokens(path: &Path, settings: &Settings) -> Result<Vec<(u32, AddedToken)>, SentencePieceError> {
+    let named = settings.named.iter().map(|(_, token)| token);
+    let special: Vec<&AddedToken> = named.chain(settings.extra.iter().flatten()).collect();
+    let mut added = Vec::new();
+    for (content, id) in object(path)? {
+        let number = id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| SentencePieceError::Value {
+            path: path.to_owned(),
+            key: content.clone(),
+            found: shown(&id),
+            expected: "an id from 0 to 4294967295",
+        })?;
+        let special = special.iter().any(|token| token.content == content);
+        added.push((number, AddedToken::from(content, special)));
+    }
+    added.sort_by_key(|(id, _)| *id);
+    Ok(added)
+}
+
+/// A file that holds a JSON object.
+fn object(path: &Path) -> Result<Map<String, Value>, SentencePieceError> {
+    let bytes = std::fs::read(path).map_err(|source| SentencePieceError::Io { path: path.to_owned(), source })?;
+    let no_object = |problem: String| SentencePieceError::Config { path: path.to_owned(), problem };
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(keys)) => Ok(keys),
+        Ok(other) => Err(no_object(format!("found {}", shown(&other)))),
+        Err(source) => Err(no_object(source.to_string())),
+    }
+}
+
+/// Reads `tokenizer_config.json`. A key that is absent or null has its default, except that null takes a token away.
+fn settings(path: &Path) -> Result<Settings, SentencePieceError> {
+    let keys = object(path)?;
+    let config = Config { path, keys: &keys };
+    if let Some(class) = config.get("tokenizer_class") {
+        let class = class.as_str().ok_or_else(|| config.wrong("tokenizer_class", class, "a text"))?;
+        if class.strip_suffix("Fast").unwrap_or(class) != "LlamaTokenizer" {
+            return Err(SentencePieceError::Class { path: path.to_owned(), found: class.to_owned() });
+        }
+    }
+    let default = Settings::default();
+    Ok(Settings {
+        add_bos_token: config.flag("add_bos_token", default.add_bos_token)?,
+        add_eos_token: config.flag("add_eos_token", default.add_eos_token)?,
+        legacy: config.flag("legacy", default.legacy)?,
+        add_prefix_space: config.flag("add_prefix_space", default.add_prefix_space)?,
+        named: config.named()?,
+        added: config.added()?,
+        extra: config.extra()?,
+    })
+}
+
+/// A `tokenizer_config.json` that is being read.
+struct Config<'a> {
+    path: &'a Path,
+    keys: &'a Map<String, Value>,
+}
+
+const TOKEN: &str = "a text, or an object with its `content` and true or false for each property";
+
+impl Config<'_> {
+    fn get(&self, key: &str) -> Option<&Value> {
+        self.keys.get(key).filter(|value| !value.is_null())
+    }
+
+    fn wrong(&self, key: &str, found: &Value, expected: &'static str) -> SentencePieceError {
+        SentencePieceError::Value { path: self.path.to_owned(), key: key.to_owned(), found: shown(found), expected }
+    }
+
+    fn flag(&self, key: &str, default: bool) -> Result<bool, SentencePieceError> {
+        self.get(key)
+            .map_or(Ok(default), |value| value.as_bool().ok_or_else(|| self.wrong(key, value, "true or false")))
+    }
+
+    /// A token as a text, which is `special`, or as an object, which says so itself; one with a role is special anyway.
+    fn token(&self, key: &str, value: &Value, role: bool) -> Result<AddedToken, SentencePieceError> {
+        let wrong = || self.wrong(key, value, TOKEN);
+        if let Some(content) = value.as_str() {
+            return Ok(AddedToken::from(content, true));
+        }
+        let content = value.get("content").and_then(Value::as_str).ok_or_else(wrong)?;
+        let property = |name: &str, default: bool| match value.get(name) {
+            None | Some(Value::Null) => Ok(default),
+            Some(Value::Bool(property)) => Ok(*property),
+            Some(_) => Err(wrong()),
+        };
+        let special = property("special", false)? || role;
+        Ok(AddedToken::from(content, special)
+            .normalized(property("normalized", !special)?)
+            .single_word(property("single_word", false)?)
+            .lstrip(property("lstrip", false)?)
+            .rstrip(property("rstrip", false)?))
+    }
+
+    /// Every key that ends in `_token` and holds a token: beside the standard ones a model may have its own, as
+    /// `image_token`.
+    fn named(&self) -> Result<Vec<(String, AddedToken)>, SentencePieceError> {
+        let mut named = Vec::new();
+        for (key, default) in ROLES {
+            match (self.keys.get(key), default) {
+                (None, Some(token)) => named.push((key.to_owned(), AddedToken::from(token, true))),
+                (None | Some(Value::Null), _) => {}
+                (Some(value), _) => named.push((key.to_owned(), self.token(key, value, true)?)),
+            }
+        }
+        for (key, value) in self.keys {
+            let standard = ROLES.iter().any(|(role, _)| role == key);
+            if key.ends_with("_token") && !standard && (value.is_string() || value.is_object()) {
+                named.push((key.clone(), self.token(key, value, true)?));
+            }
+        }
+        if let Some(Value::Object(own)) = self.get("extra_special_tokens") {
+            for (key, value) in own {
+                named.push((key.clone(), self.token(&format!("extra_special_tokens.{key}"), value, true)?));
+            }
+        }
+        Ok(named)
+    }
+
+    fn added(&self) -> Result<Vec<(u32, AddedToken)>, SentencePieceError> {
+        let key = "added_tokens_decoder";
+        let Some(value) = self.get(key) else { return Ok(Vec::new()) };
+        let tokens = value.as_object().ok_or_else(|| self.wrong(key, value, "an object of ids and tokens"))?;
+        let mut added = Vec::with_capacity(tokens.len());
+        for (id, token) in tokens {
+            let number = id.parse().map_err(|_| self.wrong(key, &json!(id), "ids from 0 to 4294967295 as keys"))?;
+            added.push((number, self.token(&format!("{key}.{id}"), token, false)?));
+        }
+        added.sort_by_key(|(id, _)| *id);
+        Ok(added)
+    }
+
+    /// The list's newer name counts where it names any token, even against the older one.
+    fn extra(&self) -> Result<Option<Vec<AddedToken>>, SentencePieceError> {
+        let (newer, older) = ("extra_special_tokens", "additional_special_tokens");
+        let empty = |value: &Value| match value {
+            Value::Array(list) => list.is_empty(),
+            Value::Object(own) => own.is_empty(),
+            other => other.is_null(),
+        };
+        let key = if self.keys.get(newer).is_none_or(empty) && self.keys.contains_key(older) { older } else { newer };
+        match self.keys.get(key) {
+            // An object names roles and leaves the model's own pieces in force; so does no list at all.
+            None | Some(Value::Object(_)) => Ok(None),
+            Some(Value::Null) => Ok(Some(Vec::new())),
+            Some(Value::Array(list)) => {
+                list.iter().map(|token| self.token(key, token, false)).collect::<Result<_, _>>().map(Some)
+            }
+            Some(other) => Err(self.wrong(key, other, "a list of tokens")),
+        }
+    }
+}
+
+/// A value for a message: whole where it is short.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{} ...", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests;
