@@ -2,6 +2,7 @@
 
 mod contestant;
 pub(crate) mod epoch;
+pub(crate) mod models;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -31,6 +31,8 @@ enum Chore {
     Bench(bench::Options),
     /// Time loading, an epoch and measuring of a real task beside transformers and PEFT, in turns, and print a table
     BenchEpoch(bench::epoch::Options),
+    /// Time steps of ViT, BART and Llama beside PEFT's, and tokens that they generate, in turns, and print tables
+    BenchModels(bench::models::Options),
     /// Make tests/fixtures anew; needs Python with what the script's header names
     Fixtures,
 }
@@ -47,10 +49,14 @@ fn main() -> Result<()> {
         }
         Chore::Bench(options) => bench::bench(&options, &root),
         Chore::BenchEpoch(options) => bench::epoch::bench(&options, &root),
+        Chore::BenchModels(options) => bench::models::bench(&options, &root),
         Chore::Fixtures => {
-            let mut command = Command::new("python3");
-            command.arg("tests/fixtures/make.py");
-            run(command, &root)
+            let scripts = ["make", "make_models", "make_generation", "make_sentencepiece", "make_images"];
+            scripts.into_iter().try_for_each(|script| {
+                let mut command = Command::new("python3");
+                command.arg(format!("tests/fixtures/{script}.py"));
+                run(command, &root)
+            })
         }
     }
 }

@@ -1,0 +1,136 @@
+//! Steps of ViT-B/16, BART-base and a block of Llama 2 7B beside PEFT's, and tokens that they generate beside transformers'.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::contestant::{Contestant, build, keeping_pages, machine, median, range};
+
+/// What to compare, and how often.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// A Python with torch, transformers and peft; without it, asym alone is measured
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// Models: vit-base, bart-base, llama-block
+    #[arg(long, value_delimiter = ',', default_value = "vit-base,bart-base,llama-block")]
+    models: Vec<String>,
+    /// What is trained
+    #[arg(long, value_delimiter = ',', default_value = "b-only,lora")]
+    methods: Vec<String>,
+    /// Beams of what is generated
+    #[arg(long, value_delimiter = ',', default_value = "1,4")]
+    beams: Vec<usize>,
+    /// Steps of each contestant, in turns
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Rows
+    #[arg(long, default_value_t = 4)]
+    batch: usize,
+    /// Two blocks of 64 features and two rounds: whether it works, and not how fast
+    #[arg(long)]
+    smoke: bool,
+    /// File to write the tables to, besides standard output
+    #[arg(long)]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
+    if options.rounds == 0 {
+        bail!("--rounds 0 measures nothing; give at least 1");
+    }
+    let worker = build(root, "models")?;
+    let mut report = format!("Machine: {}. {} rows, f32.\n", machine(), options.batch);
+    let mut versions: Vec<String> = Vec::new();
+    report.push_str(
+        "\n| model | trained | program | median step, s | spread, s | asym is faster by | kept, MiB | peak, MiB |\n\
+         |---|---|---|---:|---:|---:|---:|---:|\n",
+    );
+    for model in &options.models {
+        for method in &options.methods {
+            let mut contestants = contestants(options, &worker, root, &["--model", model, "--method", method])?;
+            turns(options, &mut contestants, "step", &format!("{model}, {method}"))?;
+            let ours = median(&contestants[0].seconds);
+            for contestant in &mut contestants {
+                let memory = contestant.order("memory")?;
+                let mib = |key: &str| memory[key].as_f64().map_or(f64::NAN, |bytes| bytes / f64::from(1 << 20));
+                let (kept, peak) = (mib("kept"), mib("peak"));
+                let row = row(contestant, ours);
+                writeln!(report, "| {model} | {method} | {row} | {kept:.1} | {peak:.1} |")?;
+                if !versions.contains(&contestant.versions) {
+                    versions.push(contestant.versions.clone());
+                }
+            }
+        }
+    }
+    report.push_str(
+        "\n| model | beams | program | median of 32 new tokens, s | spread, s | asym is faster by |\n\
+         |---|---:|---|---:|---:|---:|\n",
+    );
+    for model in options.models.iter().filter(|model| *model != "vit-base") {
+        for beams in &options.beams {
+            let beams = beams.to_string();
+            let mut contestants = contestants(options, &worker, root, &["--model", model, "--beams", &beams])?;
+            turns(options, &mut contestants, "generate", &format!("{model}, {beams} beams"))?;
+            let ours = median(&contestants[0].seconds);
+            for contestant in &contestants {
+                writeln!(report, "| {model} | {beams} | {} |", row(contestant, ours))?;
+            }
+        }
+    }
+    writeln!(report, "\nVersions: {}.", versions.join("; "))?;
+    print!("{report}");
+    if let Some(path) = &options.output {
+        std::fs::write(path, &report).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// The part of a row that both tables have.
+fn row(contestant: &Contestant, ours: f64) -> String {
+    let (seconds, (low, high)) = (median(&contestant.seconds), range(&contestant.seconds));
+    format!("{} | {seconds:.3} | {low:.3} to {high:.3} | {:.2}", contestant.name, seconds / ours)
+}
+
+fn turns(options: &Options, contestants: &mut [Contestant], order: &str, what: &str) -> Result<()> {
+    let rounds = if options.smoke { 2 } else { options.rounds };
+    // What is ordered first fills caches.
+    for contestant in contestants.iter_mut() {
+        contestant.seconds(order)?;
+    }
+    for round in 0..rounds {
+        eprint!("\r{what}: round {} of {rounds} ", round + 1);
+        for contestant in contestants.iter_mut() {
+            let seconds = contestant.seconds(order)?;
+            contestant.seconds.push(seconds);
+        }
+    }
+    eprintln!();
+    Ok(())
+}
+
+/// All that take the same step.
+fn contestants(options: &Options, worker: &Path, root: &Path, what: &[&str]) -> Result<Vec<Contestant>> {
+    let common = |command: &mut Command| {
+        command.args(what).args(["--batch", &options.batch.to_string()]);
+        if options.smoke {
+            command.arg("--tiny");
+        }
+    };
+    let mut command = Command::new(worker);
+    command.arg("--serve");
+    common(&mut command);
+    let mut contestants = vec![Contestant::start("asym", &mut command, true)?];
+    for attention in ["eager", "sdpa"] {
+        let Some(python) = &options.python else { break };
+        let mut command = Command::new(python);
+        command.arg(root.join("benches/peers/models.py")).args(["--attention", attention]);
+        common(&mut command);
+        keeping_pages(&mut command);
+        contestants.push(Contestant::start(format!("PEFT, {attention} attention"), &mut command, true)?);
+    }
+    Ok(contestants)
+}
