@@ -199,7 +199,7 @@ fn work(options: &Options, device: &Device) -> anyhow::Result<Box<dyn Work>> {
             let pixels = Tensor::from_data(TensorData::new(values, [batch, 3, height, width]), device);
             let input = VitInput { pixel_values: pixels };
             let batch = (input, VitClassifier::forward as fn(&_, _) -> _, batch);
-            Ok(Box::new(Training::<VitClassifier>::new(options, &config, ["query", "value"], batch, 10, device)?))
+            Ok(Box::new(Training::<VitClassifier>::new(options, &config, ["q_proj", "v_proj"], batch, 10, device)?))
         }
         Model::BartBase => {
             let (vocabulary, width, layers) = if tiny { (1000, 64, 2) } else { (50_265, 768, 6) };

@@ -30,7 +30,7 @@ trait Family: PretrainedModel {
 
 impl Family for VitClassifier {
     const FIXTURE: &'static str = "vit";
-    const QUERY_VALUE: [&'static str; 2] = ["query", "value"];
+    const QUERY_VALUE: [&'static str; 2] = ["q_proj", "v_proj"];
     const LINEAR: usize = 2 * 6;
 
     fn rows(&self, input: VitInput) -> Tensor<2> {

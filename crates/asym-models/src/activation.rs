@@ -16,18 +16,21 @@ pub enum Activation {
     Relu,
     /// x·σ(x): `silu` and `swish`.
     Silu,
+    /// x·σ(1.702·x): `quick_gelu`.
+    QuickGelu,
     /// `tanh`.
     Tanh,
 }
 
 impl Activation {
-    pub(crate) const SUPPORTED: &'static str = "`gelu`, `gelu_new`, `gelu_pytorch_tanh`, `relu`, `silu` or `tanh`";
+    pub(crate) const SUPPORTED: &'static str = "`gelu`, `gelu_new`, `gelu_pytorch_tanh`, `quick_gelu`, `relu`, `silu` or `tanh`";
 
     /// The activation that transformers calls `name`.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
-            "gelu" => Self::Gelu,
-            "gelu_new" | "gelu_pytorch_tanh" => Self::GeluTanh,
+            "gelu" | "gelu_python" => Self::Gelu,
+            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Self::GeluTanh,
+            "quick_gelu" => Self::QuickGelu,
             "relu" => Self::Relu,
             "silu" | "swish" => Self::Silu,
             "tanh" => Self::Tanh,
@@ -42,6 +45,7 @@ impl Activation {
             Self::GeluTanh => "gelu_new",
             Self::Relu => "relu",
             Self::Silu => "silu",
+            Self::QuickGelu => "quick_gelu",
             Self::Tanh => "tanh",
         }
     }
@@ -53,6 +57,7 @@ impl Activation {
             Self::GeluTanh => gelu_tanh(x),
             Self::Relu => activation::relu(x),
             Self::Silu => activation::silu(x),
+            Self::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
             Self::Tanh => x.tanh(),
         }
     }
@@ -109,9 +114,21 @@ mod tests {
     }
 
     #[test]
+    fn names_are_those_of_transformers() {
+        for activation in ["gelu", "gelu_new", "quick_gelu", "relu", "silu", "tanh"] {
+            assert_eq!(Activation::named(activation).map(Activation::name), Some(activation));
+        }
+        assert_eq!(Activation::named("swish"), Some(Activation::Silu));
+        assert_eq!(Activation::named("mish"), None);
+    }
+
+    #[test]
     fn values_and_gradients_are_those_of_finite_differences_in_f64() {
         check("gelu", gelu, gelu_f64);
         check("composed_gelu", composed::gelu, gelu_f64);
         check("gelu_tanh", gelu_tanh, gelu_tanh_f64);
+        check("silu", |x| Activation::Silu.forward(x), |x| x / (1.0 + (-x).exp()));
+        check("quick_gelu", |x| Activation::QuickGelu.forward(x), |x| x / (1.0 + (-1.702 * x).exp()));
+        check("tanh", |x| Activation::Tanh.forward(x), f64::tanh);
     }
 }

@@ -1,7 +1,7 @@
 //! A Hugging Face checkpoint: everything is checked, then a model is made of it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use asym_core::layout::{self, Entry};
@@ -176,7 +176,8 @@ impl Checkpoint {
         let table = M::keys(&config);
         let model = M::skeleton(&config, device);
         let entries = layout::entries(&model, &table.naming);
-        let mut stored = self.assign(&entries, table)?;
+        let renamed = table.in_memory.map(|naming| layout::entries(&model, &naming)).unwrap_or_default();
+        let mut stored = self.assign(&entries, &renamed, table)?;
         let initialised = self.missing(&entries, &stored, table)?;
         for entry in &entries {
             if let Some((key, tensor)) = stored.get(entry.name.as_str()) {
@@ -205,12 +206,22 @@ impl Checkpoint {
     }
 
     /// The tensor of each parameter: name -> (key in the file, tensor).
-    fn assign(&self, entries: &[Entry], table: &KeyTable) -> Result<BTreeMap<String, (&str, &Stored)>, ModelError> {
+    ///
+    /// `renamed` are the same parameters under the names that transformers has in memory, where these are others.
+    fn assign(
+        &self,
+        entries: &[Entry],
+        renamed: &[Entry],
+        table: &KeyTable,
+    ) -> Result<BTreeMap<String, (&str, &Stored)>, ModelError> {
+        let others = renamed.iter().map(|entry| entry.name.as_str());
+        let others: HashMap<&str, &Entry> = others.zip(entries).collect();
         let wanted: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         let mut assigned: BTreeMap<String, (&str, &Stored)> = BTreeMap::new();
         let mut unexpected = Vec::new();
         for (key, tensor) in &self.tensors {
             let name = table.canonical(key);
+            let name = others.get(name.as_str()).map_or(name, |entry| entry.name.clone());
             if !wanted.contains(name.as_str()) {
                 if !table.is_dropped(&name, |parameter| wanted.contains(parameter)) {
                     unexpected.push(key.clone());
@@ -228,10 +239,19 @@ impl Checkpoint {
         }
         // A tied tensor may stand under the name of its copy alone.
         for (parameter, keys) in table.tied.iter().filter(|(parameter, _)| wanted.contains(parameter)) {
-            if !assigned.contains_key(*parameter) {
-                let copies = keys.iter().filter(|key| !wanted.contains(**key));
-                if let Some((key, tensor)) = copies.filter_map(|key| self.tensors.get_key_value(*key)).next() {
-                    assigned.insert(parameter.to_string(), (key, tensor));
+            let copies = keys.iter().filter(|key| !wanted.contains(**key));
+            for (key, copy) in copies.filter_map(|key| self.tensors.get_key_value(*key)) {
+                match assigned.get(*parameter) {
+                    Some((first, tensor)) if !tensor.equals(copy) => {
+                        return Err(ModelError::DuplicateKey {
+                            path: copy.path.to_path_buf(),
+                            first: first.to_string(),
+                            second: key.clone(),
+                            key: parameter.to_string(),
+                        });
+                    }
+                    Some(_) => {}
+                    None => drop(assigned.insert(parameter.to_string(), (key, copy))),
                 }
             }
         }

@@ -91,7 +91,7 @@ pub enum ModelError {
         shard: String,
     },
     /// Two tensors of a checkpoint mean the same parameter.
-    #[error("{}: `{first}` and `{second}` are both the parameter `{key}`; remove one of them", path.display())]
+    #[error("{}: `{first}` and `{second}` are both the parameter `{key}`, with values of their own; remove one of them", path.display())]
     DuplicateKey {
         /// The file of the second.
         path: PathBuf,

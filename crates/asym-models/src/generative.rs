@@ -48,7 +48,9 @@ impl Sequences {
     /// The rows as one tensor, `[rows, length]`, as `sequences` of transformers: as the batch has them, continued, and
     /// padded on the right.
     pub fn to_data(&self) -> TensorData {
-        let pad = self.settings.pad_token_id.unwrap_or(0);
+        // transformers takes 0 for no padding token where there are beams, and the one that ends a row in its place.
+        let pad = self.settings.pad_token_id.filter(|pad| *pad != 0 || self.settings.num_beams == 1);
+        let pad = pad.or(self.settings.eos_token_id.first().copied()).unwrap_or(0);
         let each = self.settings.num_return_sequences;
         let new = self.rows.iter().map(|row| row.continuation().len()).max().unwrap_or(0);
         let width = self.begin.first().map_or(0, Vec::len) + new;

@@ -9,8 +9,8 @@ pub struct KeyTable {
     pub architecture: &'static str,
     /// Burn's paths and what files call them, where the two differ.
     pub naming: Naming,
-    /// What transformers 5 calls its modules in memory, where that is not what files say: PEFT's folders have these names,
-    /// and those that came of transformers 4 have the files'.
+    /// What transformers 5 calls its modules in memory, where that is not what files say. PEFT's folders have these names,
+    /// and those that came of transformers 4 have the files'; neither version's PEFT loads the other's folders, asym both.
     pub in_memory: Option<Naming>,
     /// Modules that a checkpoint of another task lacks: each is initialised where it is absent as a whole.
     pub head: &'static [&'static str],

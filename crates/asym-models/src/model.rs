@@ -36,9 +36,11 @@ pub trait PretrainedModel: Module + sealed::Sealed {
     /// May panic on a batch that [`ModelInput::check`] refuses.
     fn logits(&self, input: Self::Input) -> TensorData;
 
-    /// What Hugging Face's files call its parameters.
+    /// What transformers calls its parameters: the names that adapters are attached, written and listed by. Checkpoints
+    /// have them too, but where [`KeyTable::in_memory`] says otherwise.
     fn naming(&self) -> Naming {
-        Self::keys(self.config()).naming
+        let table = Self::keys(self.config());
+        table.in_memory.unwrap_or(table.naming)
     }
 
     /// A model drawn anew as transformers draws it, for training from nothing. Each parameter depends on `seed` and its
@@ -63,7 +65,7 @@ pub fn load_adapter<M: PretrainedModel>(
 ) -> Result<(M, AdapterConfig), AdapterError> {
     let table = M::keys(model.config());
     let naming = match table.in_memory {
-        Some(in_memory) => adapter_naming(&model, &folder, &[table.naming, in_memory])?,
+        Some(in_memory) => adapter_naming(&model, &folder, &[in_memory, table.naming])?,
         None => table.naming,
     };
     asym_core::load_adapter(model, folder, &naming)

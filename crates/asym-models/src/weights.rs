@@ -173,6 +173,12 @@ impl Stored {
         }
     }
 
+    /// Whether it is the same tensor, bit for bit.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        (self.dtype, &self.shape) == (other.dtype, &other.shape)
+            && self.bytes[self.range.clone()] == other.bytes[other.range.clone()]
+    }
+
     /// Its dtype, where it is one that files are written in.
     pub(crate) fn file_dtype(&self) -> Option<FileDtype> {
         match self.dtype {

@@ -125,6 +125,29 @@ fn bare_models_and_their_hidden_states() {
 }
 
 #[test]
+fn a_file_may_have_the_names_that_transformers_5_has_in_memory() {
+    let device = Device::default();
+    let folder = common::rewritten("vit", "vit-in-memory", |tensors| {
+        let renames = [
+            ("encoder.layer.", "layers."),
+            ("attention.attention.query", "attention.q_proj"),
+            ("attention.attention.key", "attention.k_proj"),
+            ("attention.attention.value", "attention.v_proj"),
+            ("attention.output.dense", "attention.o_proj"),
+            ("intermediate.dense", "mlp.fc1"),
+            ("output.dense", "mlp.fc2"),
+        ];
+        let renamed = |name: &String| renames.iter().fold(name.clone(), |name, (from, to)| name.replace(from, to));
+        *tensors = tensors.iter().map(|(name, tensor)| (renamed(name), tensor.clone())).collect();
+        assert!(tensors.contains_key("vit.layers.1.mlp.fc2.weight"));
+    });
+    let model = Checkpoint::open(&folder).unwrap().load::<VitClassifier>(None, 0, &device).unwrap().model;
+    let input: VitInput = read_inputs(folder.join("inputs.safetensors"), &device).unwrap();
+    let expected = &golden(&folder.join("expected.safetensors"))["logits"];
+    assert!(difference(&model.logits(input), expected, None) < TOLERANCE);
+}
+
+#[test]
 fn positions_are_interpolated_for_another_resolution() {
     let device = Device::default();
     let folder = fixture("vit");
@@ -186,6 +209,8 @@ fn fixtures_give_the_ids_of_transformers() {
         "no_repeat_ngram_size": 2}"#;
     generates::<LlamaLanguageModel>(&llama, "generate_beam3", beam3);
     generates::<BartLanguageModel>(&bart, "generate_greedy", r#"{"max_new_tokens": 10}"#);
+    let minimum = r#"{"max_new_tokens": 10, "min_length": 9}"#;
+    generates::<BartLanguageModel>(&bart, "generate_greedy_min", minimum);
     let beam4 = r#"{"max_new_tokens": 10, "num_beams": 4, "early_stopping": true, "length_penalty": 2.0,
         "no_repeat_ngram_size": 3, "min_length": 5}"#;
     generates::<BartLanguageModel>(&bart, "generate_beam4", beam4);
@@ -275,6 +300,15 @@ fn a_tied_embedding_may_stand_under_any_of_its_names() {
     let none = common::rewritten("bart", "tied-none", |tensors| drop(tensors.remove("model.shared.weight")));
     let error = logits(&none).unwrap_err();
     assert!(matches!(&error, ModelError::MissingKeys { keys, .. } if keys == &["model.shared.weight"]), "{error}");
+
+    // A copy with values of its own is no copy.
+    let other = common::rewritten("bart", "tied-other", |tensors| {
+        let mut shared = tensors["model.shared.weight"].clone();
+        shared.2[2] ^= 1;
+        tensors.insert("lm_head.weight".into(), shared);
+    });
+    let error = logits(&other).unwrap_err();
+    assert!(matches!(&error, ModelError::DuplicateKey { second, .. } if second == "lm_head.weight"), "{error}");
 
     // A head of its own is not made up from the embedding.
     let untied = common::rewritten("llama", "untied-none", |tensors| drop(tensors.remove("lm_head.weight")));
