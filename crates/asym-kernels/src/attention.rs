@@ -177,7 +177,7 @@ impl Attention {
             let value = self.shared_head(inputs.value, block).transposed();
             product(MatrixMut::of(&mut of_scores, keys), Output::Overwrite, 1.0, gradient, value);
             self.drop(block, &mut of_scores);
-            vectorized(|| {
+            vectorized!(|| {
                 for (of_scores, probabilities) in of_scores.chunks_exact_mut(keys).zip(scores.chunks_exact(keys)) {
                     let mean = dot(of_scores, probabilities);
                     for (of_score, probability) in of_scores.iter_mut().zip(probabilities) {
@@ -223,7 +223,7 @@ impl Attention {
         let (query, key) = (self.rows(inputs.query, block), self.shared_head(inputs.key, block));
         product(MatrixMut::of(scores, keys), Output::Overwrite, self.scale, query, key.transposed());
         let bias = inputs.bias.map(|bias| &bias[block.batch * self.keys..][..keys]);
-        vectorized(|| {
+        vectorized!(|| {
             for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
                 let seen = if self.heads.causal { self.keys - self.queries + block.start + index + 1 } else { keys };
                 let (seen, hidden) = row.split_at_mut(seen);

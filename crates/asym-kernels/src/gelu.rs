@@ -32,7 +32,7 @@ impl HostOperation for Gelu {
         if !tracked[0] {
             let mut values = owned(input);
             values.par_chunks_mut(CHUNK).for_each(|chunk| {
-                vectorized(|| {
+                vectorized!(|| {
                     for value in chunk {
                         *value *= normal(*value).0;
                     }
@@ -43,7 +43,7 @@ impl HostOperation for Gelu {
         let read = floats(&input);
         let write = |output: &mut [MaybeUninit<f32>]| {
             output.par_chunks_mut(CHUNK).zip(read.par_chunks(CHUNK)).for_each(|(output, input)| {
-                vectorized(|| {
+                vectorized!(|| {
                     for (output, input) in output.iter_mut().zip(input) {
                         output.write(input * normal(*input).0);
                     }
@@ -62,7 +62,7 @@ impl HostOperation for Gelu {
         let mut values = owned(input);
         let gradient = floats(&gradient);
         values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).for_each(|(values, gradient)| {
-            vectorized(|| {
+            vectorized!(|| {
                 for (value, gradient) in values.iter_mut().zip(gradient) {
                     let (cumulative, density) = normal(*value);
                     *value = gradient * (cumulative + *value * density);

@@ -260,9 +260,23 @@ pub(crate) fn new_product(scale: f32, left: Matrix<'_>, right: Matrix<'_>) -> Ve
     unsafe { written(rows * columns, write) }
 }
 
-/// Run `work` compiled for the widest vectors that this machine has.
+/// Run a closure compiled for the widest vectors that this machine has.
+///
+/// A macro, because the closure must be inlined into what is compiled for each kind of machine, which a function cannot
+/// ask of its argument: one of more than a few lines would be called instead, and compiled for the oldest machine.
+macro_rules! vectorized {
+    (|| $work:expr) => {
+        $crate::math::dispatch(
+            #[inline(always)]
+            || $work,
+        )
+    };
+}
+pub(crate) use vectorized;
+
+/// What [`vectorized`] calls.
 #[inline(always)]
-pub(crate) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
 }
 
@@ -270,19 +284,39 @@ pub(crate) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
 const LANES: usize = 32;
 
 /// Reduce `values` in lanes. The order does not depend on the machine, and so neither does the result.
+///
+/// `start` combined with a value must be that value.
 #[inline(always)]
 pub(crate) fn reduce(values: &[f32], start: f32, combine: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [start; LANES];
     let (whole, rest) = values.as_chunks::<LANES>();
-    for chunk in whole {
+    for chunk in whole.iter().chain([&filled(rest, start)]) {
         for (lane, value) in lanes.iter_mut().zip(chunk) {
             *lane = combine(*lane, *value);
         }
     }
-    for (lane, value) in lanes.iter_mut().zip(rest) {
-        *lane = combine(*lane, *value);
+    halved(lanes, combine)
+}
+
+/// `rest`, and `start` up to the last lane: a loop over fewer lanes than all would keep them in memory.
+#[inline(always)]
+fn filled(rest: &[f32], start: f32) -> [f32; LANES] {
+    let mut lanes = [start; LANES];
+    lanes[..rest.len()].copy_from_slice(rest);
+    lanes
+}
+
+/// The lanes combined, those of one half with those of the other until a single one is left.
+#[inline(always)]
+fn halved(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut count = LANES / 2;
+    while count > 0 {
+        for index in 0..count {
+            lanes[index] = combine(lanes[index], lanes[index + count]);
+        }
+        count /= 2;
     }
-    lanes.into_iter().fold(start, combine)
+    lanes[0]
 }
 
 /// Σ values.
@@ -296,15 +330,13 @@ pub(crate) fn sum(values: &[f32]) -> f32 {
 pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let ((left, left_rest), (right, right_rest)) = (left.as_chunks::<LANES>(), right.as_chunks::<LANES>());
-    for (left, right) in left.iter().zip(right) {
+    let (left_rest, right_rest) = (filled(left_rest, 0.0), filled(right_rest, 0.0));
+    for (left, right) in left.iter().zip(right).chain([(&left_rest, &right_rest)]) {
         for ((lane, left), right) in lanes.iter_mut().zip(left).zip(right) {
             *lane += left * right;
         }
     }
-    for ((lane, left), right) in lanes.iter_mut().zip(left_rest).zip(right_rest) {
-        *lane += left * right;
-    }
-    lanes.iter().sum()
+    halved(lanes, |sum, value| sum + value)
 }
 
 /// Softmax of `row` + `bias`, in place. A row that is masked throughout, with the same number everywhere, is uniform.

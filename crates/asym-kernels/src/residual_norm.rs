@@ -121,7 +121,7 @@ impl HostOperation for ResidualNorm {
         each.for_each_init(
             || vec![0.0f32; width],
             |scaled, ((rows, gradient), inverse)| {
-                vectorized(|| {
+                vectorized!(|| {
                     let each = rows.chunks_exact_mut(width).zip(gradient.chunks_exact(width)).zip(inverse);
                     for ((row, gradient), inverse) in each {
                         for ((scaled, gradient), scale) in scaled.iter_mut().zip(gradient).zip(&*scale) {
@@ -160,7 +160,7 @@ impl ResidualNorm {
             if let Some(mask) = self.mask {
                 mask.apply(task, rows);
             }
-            vectorized(|| {
+            vectorized!(|| {
                 if let Some(residual) = residual {
                     for (value, residual) in rows.iter_mut().zip(&residual[task * chunk..]) {
                         *value += residual;
@@ -184,7 +184,7 @@ impl ResidualNorm {
 
     fn each_row(&self, values: &mut [f32], work: impl Fn(&mut [f32]) + Sync) {
         values.par_chunks_mut(ROWS * self.width).for_each(|rows| {
-            vectorized(|| rows.chunks_exact_mut(self.width).for_each(&work));
+            vectorized!(|| rows.chunks_exact_mut(self.width).for_each(&work));
         });
     }
 }
