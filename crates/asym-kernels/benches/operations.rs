@@ -5,7 +5,10 @@
 //! ```
 #![allow(missing_docs)]
 
-use asym_kernels::{Heads, LowRank, add_low_rank, attention, composed, dropout, gelu, linear, residual_norm};
+use asym_kernels::{
+    Heads, LowRank, Rotation, add_low_rank, attention, composed, dropout, gated_silu, gelu, linear, residual_norm,
+    rms_norm, rotary,
+};
 use burn::nn::{DropoutConfig, LayerNormConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 use divan::Bencher;
@@ -85,6 +88,60 @@ mod residual_norm_step {
         let none = DropoutConfig::new(0.0).init();
         let norm = LayerNormConfig::new(WIDTH).init(&device());
         step(bencher, WIDTH, |x| composed::residual_norm(&norm, 1e-5, &none, x.clone(), x));
+    }
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod rms_norm_step {
+    use super::*;
+
+    #[divan::bench]
+    fn fused(bencher: Bencher<'_, '_>) {
+        let gamma = random([WIDTH]);
+        step(bencher, WIDTH, |x| rms_norm(gamma.clone(), 1e-5, x));
+    }
+
+    #[divan::bench]
+    fn composed_form(bencher: Bencher<'_, '_>) {
+        let gamma = random([WIDTH]);
+        step(bencher, WIDTH, |x| composed::rms_norm(gamma.clone(), 1e-5, x));
+    }
+}
+
+fn rotation() -> Rotation {
+    let angles = random([1, LENGTH, WIDTH / 12 / 2]);
+    Rotation { cos: angles.clone().cos(), sin: angles.sin() }
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod rotary_step {
+    use super::*;
+
+    #[divan::bench]
+    fn fused(bencher: Bencher<'_, '_>) {
+        let rotation = rotation();
+        step(bencher, WIDTH, |x| rotary(x, 12, &rotation));
+    }
+
+    #[divan::bench]
+    fn composed_form(bencher: Bencher<'_, '_>) {
+        let rotation = rotation();
+        step(bencher, WIDTH, |x| composed::rotary(x, 12, &rotation));
+    }
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod gated_silu_step {
+    use super::*;
+
+    #[divan::bench]
+    fn fused(bencher: Bencher<'_, '_>) {
+        step(bencher, INNER, |x| gated_silu(x.clone(), x));
+    }
+
+    #[divan::bench]
+    fn composed_form(bencher: Bencher<'_, '_>) {
+        step(bencher, INNER, |x| composed::gated_silu(x.clone(), x));
     }
 }
 

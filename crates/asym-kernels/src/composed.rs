@@ -6,7 +6,7 @@ use burn::nn::{self, LayerNorm};
 use burn::tensor::activation::{self, softmax};
 use burn::tensor::{Bool, DType, Int, Tensor, module};
 
-use crate::{Heads, LowRank};
+use crate::{Heads, LowRank, Rotation};
 
 /// As [`attention`](crate::attention()).
 pub fn attention(
@@ -92,6 +92,36 @@ pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<
     .cast(dtype)
 }
 
+/// As [`rms_norm`](crate::rms_norm()).
+pub fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Tensor<D>) -> Tensor<D> {
+    let dtype = input.dtype();
+    // Squares overflow in half precision, and ε vanishes in it.
+    let rows = input.cast(full(dtype));
+    let mean = (rows.clone() * rows.clone()).mean_dim(D - 1);
+    (rows / (mean + epsilon).sqrt()).cast(dtype) * gamma.cast(dtype).unsqueeze()
+}
+
+/// As [`rotary`](crate::rotary()).
+pub fn rotary(input: Tensor<3>, heads: usize, rotation: &Rotation) -> Tensor<3> {
+    let (dtype, [batch, length, features]) = (input.dtype(), input.dims());
+    let [_, _, half] = rotation.cos.dims();
+    let rows = input.cast(full(dtype)).reshape([batch, length, heads, 2 * half]);
+    let (first, second) = (rows.clone().narrow(3, 0, half), rows.narrow(3, half, half));
+    // Of every head: [batch or 1, length, 1, width / 2].
+    let [cos, sin] =
+        [&rotation.cos, &rotation.sin].map(|angles| angles.clone().cast(full(dtype)).unsqueeze_dim::<4>(2));
+    let turned = [
+        first.clone() * cos.clone() - second.clone() * sin.clone(), // [batch, length, heads, width / 2]
+        second * cos + first * sin,
+    ];
+    Tensor::cat(turned.into(), 3).reshape([batch, length, features]).cast(dtype)
+}
+
+/// The dtype to compute in where tensors are `dtype`: f32 for half precision.
+fn full(dtype: DType) -> DType {
+    if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype }
+}
+
 /// As [`dropout`](crate::dropout()), with a mask that is kept.
 pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<D> {
     layer.forward(input)
@@ -107,6 +137,11 @@ pub fn add_low_rank<const D: usize>(output: Tensor<D>, input: Tensor<D>, update:
     let LowRank { a, b, scale } = update;
     // Scaled while it is r wide.
     output + module::linear(module::linear(input, a, None).mul_scalar(scale), b, None)
+}
+
+/// As [`gated_silu`](crate::gated_silu()).
+pub fn gated_silu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
+    activation::silu(gate) * up
 }
 
 /// As [`gelu`](crate::gelu()): the line that touches it, y = x·g − x·(x·φ(x)) with g = Φ(x) + x·φ(x), its derivative, held

@@ -7,7 +7,10 @@
 //! |---|---|---|
 //! | [`attention`] | Q, K, V | these, and three tensors of heads · length² |
 //! | [`residual_norm`], [`layer_norm`] | the normalised rows | these, their variance, a mask, the sum |
+//! | [`rms_norm`] | its input | this, and the normalised rows |
+//! | [`rotary`] | cosines and sines | the same, in a pass for each product and sum |
 //! | [`gelu`] | its input | the derivative |
+//! | [`gated_silu`] | gate and up | these, σ(gate) and silu(gate) |
 //! | [`dropout`] | a seed | a mask as wide as its input |
 //! | [`linear`] | what the products of tracked factors need | the same, by one matrix product a sequence |
 //! | [`add_low_rank`] | x·A, and x where A is tracked | the same, with one more sum |
@@ -29,20 +32,24 @@ mod attention;
 pub mod composed;
 mod dropout;
 mod extension;
+mod gated_silu;
 mod gelu;
 mod host;
 mod linear;
 mod low_rank;
 mod math;
 mod normal;
-mod pending;
-pub use pending::{Rotation, gated_silu, rms_norm, rotary};
 mod residual_norm;
+mod rms_norm;
+mod rotary;
 
 pub use attention::{Heads, attention};
 pub use dropout::dropout;
+pub use gated_silu::gated_silu;
 pub use gelu::gelu;
 pub use host::is_host;
 pub use linear::linear;
 pub use low_rank::{LowRank, add_low_rank};
 pub use residual_norm::{layer_norm, residual_norm};
+pub use rms_norm::rms_norm;
+pub use rotary::{Rotation, rotary};

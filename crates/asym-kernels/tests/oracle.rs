@@ -1,7 +1,12 @@
 //! Each operation against its composed form: values and gradients, over shapes, strides, masks and dtypes.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use asym_kernels::{Heads, LowRank, add_low_rank, attention, composed, dropout, gelu, layer_norm, linear, residual_norm};
+use std::slice;
+
+use asym_kernels::{
+    Heads, LowRank, Rotation, add_low_rank, attention, composed, dropout, gated_silu, gelu, layer_norm, linear,
+    residual_norm, rms_norm, rotary,
+};
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
@@ -37,6 +42,9 @@ struct Pass {
     output: Vec<f64>,
     gradients: Vec<Vec<f64>>,
 }
+
+/// An operation of tracked inputs of rank 3 and 2.
+type Apply<'a> = &'a dyn Fn(Vec<Tensor<3>>, Vec<Tensor<2>>) -> Tensor<3>;
 
 /// `matrices` and `rows` are the inputs of rank 2 and 3, in the order in which `apply` takes them.
 fn pass(
@@ -272,6 +280,162 @@ fn residual_norm_is_its_composed_form() {
 }
 
 #[test]
+fn rms_norm_is_its_composed_form() {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    // Of one feature alone the gradient is 0 but for ε, and has no relative error in half precision.
+    for shape in [[2, 7, 15], [1, 1, 1], [3, 33, 32], [2, 20, 130]] {
+        let (rows, gamma) = ([random(shape, &mut rng)], [random([1, shape[2]], &mut rng)]);
+        type Form = fn(Tensor<1>, f64, Tensor<3>) -> Tensor<3>;
+        let width = shape[2];
+        let apply = |form: Form, epsilon: f64| {
+            move |rows: Vec<Tensor<3>>, matrices: Vec<Tensor<2>>| {
+                form(matrices[0].clone().reshape([width]), epsilon, rows[0].clone())
+            }
+        };
+        // A usual ε, and one as large as the squares, so that it counts.
+        for epsilon in [1e-5, 1.0] {
+            let (ours, oracle) = (apply(rms_norm, epsilon), apply(composed::rms_norm, epsilon));
+            both(&format!("{shape:?}, {epsilon}"), &rows, &gamma, &ours, &oracle, width > 1);
+        }
+
+        // A frozen scale, frozen rows, and neither tracked.
+        let all = pass(&rows, &gamma, FloatDType::F32, &apply(rms_norm, 1e-5));
+        let ([x], [gamma]) = (rows, gamma);
+        let gamma = gamma.reshape([width]);
+        let frozen = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| rms_norm(gamma.clone(), 1e-5, rows[0].clone());
+        assert_eq!(pass(slice::from_ref(&x), &[], FloatDType::F32, &frozen).gradients[0], all.gradients[0]);
+        let scaled = |_: Vec<Tensor<3>>, matrices: Vec<Tensor<2>>| {
+            rms_norm(matrices[0].clone().reshape([width]), 1e-5, x.clone())
+        };
+        let of_gamma = pass(&[], &[gamma.clone().reshape([1, width])], FloatDType::F32, &scaled);
+        assert_eq!(of_gamma.gradients[0], all.gradients[1]);
+        assert_eq!(values(rms_norm(gamma.clone().inner(), 1e-5, x.clone().inner())), all.output);
+
+        // In half precision both forms round where transformers does, and squares that f16 cannot hold are no matter.
+        for (dtype, unit) in HALVES {
+            let large = (x.clone() * 1000.0).cast(dtype);
+            let exact = values(composed::rms_norm(
+                gamma.clone().cast(dtype).cast(FloatDType::F64),
+                1e-5,
+                large.clone().cast(FloatDType::F64),
+            ));
+            let composed = values(composed::rms_norm(gamma.clone().cast(dtype), 1e-5, large.clone()));
+            assert!(error(&composed, &exact) < 1.1 * unit, "{shape:?}, {dtype:?}: {:e}", error(&composed, &exact));
+            let ours = values(rms_norm(gamma.clone().cast(dtype), 1e-5, large));
+            let other = ours.iter().zip(&composed).filter(|(ours, composed)| ours != composed).count();
+            assert!(other * 100 <= ours.len(), "{shape:?}, {dtype:?}: {other} of {} differ", ours.len());
+        }
+    }
+}
+
+/// Angles of every kind, of `shape`.
+fn rotation(shape: [usize; 3], rng: &mut impl Rng) -> Rotation {
+    let angles = random(shape, rng) * 3.0;
+    Rotation { cos: angles.clone().cos(), sin: angles.sin() }
+}
+
+#[test]
+fn rotary_is_its_composed_form() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    // (batch, length, heads, half the width, sequences of angles)
+    for (batch, length, heads, half, sequences) in
+        [(2, 7, 3, 5, 1), (1, 1, 1, 1, 1), (3, 33, 2, 16, 3), (2, 130, 1, 33, 1), (4, 5, 6, 8, 4)]
+    {
+        let rows = [random([batch, length, heads * 2 * half], &mut rng)];
+        let rotation = rotation([sequences, length, half], &mut rng);
+        let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| rotary(rows[0].clone(), heads, &rotation);
+        let oracle = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| composed::rotary(rows[0].clone(), heads, &rotation);
+        let name = format!("{batch}, {length}, {heads}, {half}, {sequences}");
+        both(&name, &rows, &[], &ours, &oracle, true);
+
+        // What is turned is not changed where someone else still reads it; nor do values depend on the graph.
+        let [x] = rows;
+        let before = values(x.clone());
+        let plain = Rotation { cos: rotation.cos.clone().inner(), sin: rotation.sin.clone().inner() };
+        let turned = rotary(x.clone().inner(), heads, &plain);
+        assert_eq!(values(turned.clone()), values(rotary(x.clone().require_grad(), heads, &rotation)));
+        assert_eq!(values(x), before);
+        // And turned back it is what it was.
+        let back = Rotation { cos: plain.cos, sin: -plain.sin };
+        assert!(error(&values(rotary(turned, heads, &back)), &before) < 1e-5, "{name}");
+    }
+}
+
+#[test]
+fn gated_silu_is_its_composed_form() {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    for shape in [[1, 1, 1], [3, 5, 7], [2, 33, 300]] {
+        // Gates far out too, where σ is 0 or 1.
+        let rows = [random(shape, &mut rng) * 4.0, random(shape, &mut rng)];
+        let far = [rows[0].clone() * 25.0, rows[1].clone()];
+        let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gated_silu(rows[0].clone(), rows[1].clone());
+        let oracle = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| composed::gated_silu(rows[0].clone(), rows[1].clone());
+        both(&format!("{shape:?}"), &rows, &[], &ours, &oracle, true);
+        both(&format!("{shape:?}, far"), &far, &[], &ours, &oracle, true);
+
+        // Where only one is tracked its gradient is the same, and without a graph so are the values.
+        let all = pass(&rows, &[], FloatDType::F32, &ours);
+        let [gate, up] = rows;
+        let of_gate = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gated_silu(rows[0].clone(), up.clone());
+        let of_up = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gated_silu(gate.clone(), rows[0].clone());
+        let [of_gate, of_up] = [(&gate, &of_gate as Apply<'_>), (&up, &of_up)]
+            .map(|(leaf, apply)| pass(slice::from_ref(leaf), &[], FloatDType::F32, apply).gradients.remove(0));
+        assert_eq!(of_gate, all.gradients[0]);
+        assert!(error(&of_up, &all.gradients[1]) < 1e-6, "{shape:?}");
+        let before = values(up.clone());
+        assert_eq!(values(gated_silu(gate.inner(), up.clone().inner())), all.output);
+        assert_eq!(values(up), before);
+    }
+}
+
+/// Numbers that can be checked by hand, since the composed forms share their formulas with ours.
+#[test]
+fn known_values() {
+    let row = |row: [f32; 2]| Tensor::<3>::from_data([[row]], &device());
+    type Norm = fn(Tensor<1>, f64, Tensor<3>) -> Tensor<3>;
+    for form in [rms_norm, composed::rms_norm] as [Norm; 2] {
+        // The mean of the squares is 25/2, and with ε 16.
+        let gamma = Tensor::<1>::from_data([1.0f32, -2.0], &device());
+        assert_eq!(values(form(gamma, 3.5, row([3.0, 4.0]))), [0.75, -2.0]);
+    }
+    type Turn = fn(Tensor<3>, usize, &Rotation) -> Tensor<3>;
+    for form in [rotary, composed::rotary] as [Turn; 2] {
+        // A quarter turn, and one of the angle of 3-4-5.
+        let one = |value: f32| Tensor::<3>::from_data([[[value]]], &device());
+        assert_eq!(values(form(row([3.0, 4.0]), 1, &Rotation { cos: one(0.0), sin: one(1.0) })), [-4.0, 3.0]);
+        let turned = form(row([5.0, 10.0]), 1, &Rotation { cos: one(0.6), sin: one(0.8) });
+        assert!(error(&values(turned), &[-5.0, 10.0]) < 1e-6);
+    }
+    type Gate = fn(Tensor<3>, Tensor<3>) -> Tensor<3>;
+    for form in [gated_silu, composed::gated_silu] as [Gate; 2] {
+        // σ(ln 3) = 3/4 and σ(−ln 3) = 1/4.
+        let ln3 = 3.0f32.ln();
+        let exact = [0.75 * 3.0f64.ln() * 2.0, -0.25 * 3.0f64.ln() * -4.0];
+        assert!(error(&values(form(row([ln3, -ln3]), row([2.0, -4.0]))), &exact) < 1e-6);
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let mut rng = ChaCha8Rng::seed_from_u64(10);
+    let shape = [3, 70, 258];
+    let rows = [random(shape, &mut rng), random(shape, &mut rng)];
+    let gamma = [random([1, 258], &mut rng)];
+    let rotation = rotation([1, 70, 43], &mut rng);
+    let all = |rows: Vec<Tensor<3>>, matrices: Vec<Tensor<2>>| {
+        let normalised = rms_norm(matrices[0].clone().reshape([258]), 1e-5, rows[0].clone());
+        gated_silu(rotary(normalised, 3, &rotation), rows[1].clone())
+    };
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| pass(&rows, &gamma, FloatDType::F32, &all))
+    };
+    let (one, three) = (on(1), on(3));
+    assert_eq!(one.output, three.output);
+    assert_eq!(one.gradients, three.gradients);
+}
+
+#[test]
 fn what_is_not_contiguous_is_read_in_order() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let wide = random([2, 9, 3 * 12], &mut rng);
@@ -280,6 +444,14 @@ fn what_is_not_contiguous_is_read_in_order() {
     let ours = values(attention(q.clone(), k.clone(), v.clone(), None, Heads::new(3), &none()));
     assert!(error(&ours, &values(composed::attention(q.clone(), k, v, None, Heads::new(3), &none()))) < 1e-5);
     assert!(error(&values(gelu(q.clone())), &values(composed::gelu(q.clone()))) < 1e-5);
+    let gamma = random([12], &mut rng);
+    let ours = values(rms_norm(gamma.clone(), 1e-5, q.clone()));
+    assert!(error(&ours, &values(composed::rms_norm(gamma, 1e-5, q.clone()))) < 1e-5);
+    let angles = rotation([2, 9, 3], &mut rng);
+    let ours = values(rotary(q.clone(), 2, &angles));
+    assert!(error(&ours, &values(composed::rotary(q.clone(), 2, &angles))) < 1e-5);
+    let ours = values(gated_silu(q.clone(), parts[1].clone()));
+    assert!(error(&ours, &values(composed::gated_silu(q.clone(), parts[1].clone()))) < 1e-5);
     let weight = random([12, 7], &mut rng);
     let ours = values(linear(q.clone(), weight.clone(), None));
     assert!(error(&ours, &values(composed::linear(q, weight, None))) < 1e-5);

@@ -1,0 +1,107 @@
+//! What is inside SwiGLU: silu(gate) · up, with silu(x) = x·σ(x).
+//!
+//! Source: Shazeer, 2020 (arXiv:2002.05202). Backward computes σ again from the gate.
+
+use std::mem::MaybeUninit;
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use crate::composed;
+use crate::extension::{HostOperation, run};
+use crate::host::{HostTensor, floats, owned, takes, tensor};
+use crate::math::{exp, vectorized, written};
+
+/// Values that one task works on.
+const CHUNK: usize = 8192;
+
+/// silu(gate) · up.
+///
+/// On the host, autodiff keeps both where the gate is tracked, and the gate alone where only `up` is.
+///
+/// # Shapes
+///
+/// - gate, up, output: the same
+///
+/// # Panics
+///
+/// Panics if shapes differ.
+pub fn gated_silu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
+    assert_eq!(gate.dims(), up.dims(), "a gate and what passes it");
+    if takes(&gate) && gate.dtype() == up.dtype() {
+        run(GatedSilu, vec![gate.into_dispatch(), up.into_dispatch()])
+    } else {
+        composed::gated_silu(gate, up)
+    }
+}
+
+#[derive(Debug)]
+struct GatedSilu;
+
+impl HostOperation for GatedSilu {
+    fn forward(&self, inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>) {
+        let Ok([gate, up]) = <[_; 2]>::try_from(inputs) else { unreachable!("two inputs") };
+        if !tracked[0] {
+            let output = weighed(up, &gate);
+            return (output, if tracked[1] { vec![gate] } else { Vec::new() });
+        }
+        let values = {
+            let (gates, ups) = (floats(&gate), floats(&up));
+            let write = |output: &mut [MaybeUninit<f32>]| {
+                let each = output.par_chunks_mut(CHUNK).zip(ups.par_chunks(CHUNK)).zip(gates.par_chunks(CHUNK));
+                each.for_each(|((output, up), gate)| weigh(output.write_copy_of_slice(up), gate));
+            };
+            // SAFETY: there are as many inputs as outputs, and each is copied.
+            unsafe { written(ups.len(), write) }
+        };
+        (tensor(values, gate.layout().shape().clone(), gate.dtype()), vec![gate, up])
+    }
+
+    fn backward(&self, kept: Vec<HostTensor>, gradient: HostTensor, tracked: &[bool]) -> Vec<Option<HostTensor>> {
+        let mut kept = kept.into_iter();
+        let (Some(gate), up) = (kept.next(), kept.next()) else { unreachable!("the gate is kept") };
+        let Some(up) = up else { return vec![None, Some(weighed(gradient, &gate))] };
+        let (shape, dtype) = (gate.layout().shape().clone(), gate.dtype());
+        let (mut gates, mut ups, gradient) = (owned(gate), owned(up), floats(&gradient));
+        // Both become their gradients, in place.
+        let each = gates.par_chunks_mut(CHUNK).zip(ups.par_chunks_mut(CHUNK)).zip(gradient.par_chunks(CHUNK));
+        each.for_each(|((gates, ups), gradient)| {
+            vectorized!(|| {
+                for ((gate, up), gradient) in gates.iter_mut().zip(ups).zip(gradient) {
+                    let share = sigmoid(*gate);
+                    let silu = *gate * share;
+                    // silu′ = σ + x·σ·(1 − σ).
+                    *gate = gradient * *up * (share + silu * (1.0 - share));
+                    *up = gradient * silu;
+                }
+            });
+        });
+        let of_up = tracked[1].then(|| tensor(ups, shape.clone(), dtype));
+        vec![Some(tensor(gates, shape, dtype)), of_up]
+    }
+}
+
+/// `values` · silu(gate), without a copy where nothing else holds them. It is forward, and backward of what is gated.
+fn weighed(values: HostTensor, gate: &HostTensor) -> HostTensor {
+    let (shape, dtype) = (values.layout().shape().clone(), values.dtype());
+    let (mut values, gates) = (owned(values), floats(gate));
+    values.par_chunks_mut(CHUNK).zip(gates.par_chunks(CHUNK)).for_each(|(values, gates)| weigh(values, gates));
+    tensor(values, shape, dtype)
+}
+
+/// Multiply each value by silu(gate).
+fn weigh(values: &mut [f32], gates: &[f32]) {
+    vectorized!(|| {
+        for (value, gate) in values.iter_mut().zip(gates) {
+            *value *= gate * sigmoid(*gate);
+        }
+    });
+}
+
+/// σ(x) = 1/(1 + e⁻ˣ), from the exponential of −|x|, which cannot overflow.
+#[inline(always)]
+fn sigmoid(x: f32) -> f32 {
+    let tail = exp(-x.abs());
+    let smaller = tail / (1.0 + tail);
+    if x > 0.0 { 1.0 - smaller } else { smaller }
+}

@@ -1,0 +1,171 @@
+//! RMSNorm, γ · x / √(mean of x² + ε): forward and backward in one pass each.
+//!
+//! Source: Zhang and Sennrich, 2019 (arXiv:1910.07467). Kept for backward are the input, which is not copied, and one
+//! number a row: the normalised rows would be as many bytes, and a pass to write them.
+
+use std::mem::MaybeUninit;
+
+use burn::tensor::{DType, Shape, Tensor};
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use crate::composed;
+use crate::extension::{HostOperation, run};
+use crate::host::{HostTensor, floats, owned, takes, tensor};
+use crate::linear::column_sums;
+use crate::math::{dot, vectorized, written};
+
+/// Rows that one task works on.
+const ROWS: usize = 16;
+
+/// γ · x / √(mean of x² + ε), with statistics in f32 whatever the dtype.
+///
+/// In half precision the normalised rows are rounded before γ multiplies them, as Llama's are in transformers. On the
+/// host, autodiff keeps the input.
+///
+/// # Shapes
+///
+/// - gamma: `[features]`
+/// - input, output: `[..., features]`, of one dtype
+///
+/// # Panics
+///
+/// Panics if γ has not as many features as the input.
+pub fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Tensor<D>) -> Tensor<D> {
+    let width = input.dims()[D - 1];
+    assert_eq!(gamma.dims(), [width], "the scale of a norm");
+    if !takes(&input) || input.dims().contains(&0) {
+        return composed::rms_norm(gamma, epsilon, input);
+    }
+    let operation = RmsNorm { width, epsilon: epsilon as f32, dtype: input.dtype() };
+    run(operation, vec![input.into_dispatch(), gamma.into_dispatch()])
+}
+
+#[derive(Debug, Clone, Copy)]
+struct RmsNorm {
+    /// Features of a row.
+    width: usize,
+    /// Added to the mean of the squares.
+    epsilon: f32,
+    /// Of the rows.
+    dtype: DType,
+}
+
+impl HostOperation for RmsNorm {
+    fn forward(&self, inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>) {
+        let Ok([input, gamma]) = <[_; 2]>::try_from(inputs) else { unreachable!("two inputs") };
+        let shape = input.layout().shape().clone();
+        let scale = floats(&gamma);
+        let (width, chunk) = (self.width, ROWS * self.width);
+        if !tracked.contains(&true) {
+            let mut rows = owned(input);
+            rows.par_chunks_mut(chunk).for_each(|rows| {
+                vectorized!(|| {
+                    for row in rows.chunks_exact_mut(width) {
+                        self.normalise(row, &scale);
+                    }
+                });
+            });
+            return (tensor(rows, shape, self.dtype), Vec::new());
+        }
+        let read = floats(&input);
+        let mut inverse = vec![0.0f32; read.len() / width];
+        let write = |output: &mut [MaybeUninit<f32>]| {
+            let each = output.par_chunks_mut(chunk).zip(read.par_chunks(chunk)).zip(inverse.par_chunks_mut(ROWS));
+            each.for_each(|((output, rows), inverse)| {
+                let output = output.write_copy_of_slice(rows);
+                vectorized!(|| {
+                    for (row, inverse) in output.chunks_exact_mut(width).zip(inverse) {
+                        *inverse = self.normalise(row, &scale);
+                    }
+                });
+            });
+        };
+        // SAFETY: there are as many inputs as outputs, and each is copied.
+        let values = unsafe { written(read.len(), write) };
+        drop((read, scale));
+        let rows = inverse.len();
+        let kept = vec![input, tensor(inverse, Shape::from([rows]), DType::F32), gamma];
+        (tensor(values, shape, self.dtype), kept)
+    }
+
+    fn backward(&self, kept: Vec<HostTensor>, gradient: HostTensor, tracked: &[bool]) -> Vec<Option<HostTensor>> {
+        let Ok([input, inverse, gamma]) = <[_; 3]>::try_from(kept) else { unreachable!("three are kept") };
+        let shape = input.layout().shape().clone();
+        let (gradient, inverse) = (floats(&gradient), floats(&inverse));
+        let of_gamma = tracked[1].then(|| {
+            let sums = self.of_gamma(&floats(&input), &gradient, &inverse);
+            tensor(sums, Shape::from([self.width]), gamma.dtype())
+        });
+        let of_input = tracked[0].then(|| {
+            let mut rows = owned(input);
+            self.of_input(&mut rows, &gradient, &inverse, &floats(&gamma));
+            tensor(rows, shape, self.dtype)
+        });
+        vec![of_input, of_gamma]
+    }
+}
+
+impl RmsNorm {
+    /// `row` becomes the norm of it; 1/√(mean of its squares + ε) is returned.
+    #[inline(always)]
+    fn normalise(&self, row: &mut [f32], scale: &[f32]) -> f32 {
+        let inverse = (dot(row, row) / self.width as f32 + self.epsilon).sqrt().recip();
+        for value in row.iter_mut() {
+            *value *= inverse;
+        }
+        match self.dtype {
+            DType::F16 => row.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32()),
+            DType::BF16 => row.iter_mut().for_each(|value| *value = bf16::from_f32(*value).to_f32()),
+            _ => {}
+        }
+        for (value, scale) in row.iter_mut().zip(scale) {
+            *value *= scale;
+        }
+        inverse
+    }
+
+    /// `rows` become their gradient, in place: (g∘γ − x̂ · mean of g∘γ∘x̂) / √(…), with x̂ the normalised row.
+    fn of_input(&self, rows: &mut [f32], gradient: &[f32], inverse: &[f32], scale: &[f32]) {
+        let (width, chunk) = (self.width, ROWS * self.width);
+        let each = rows.par_chunks_mut(chunk).zip(gradient.par_chunks(chunk)).zip(inverse.par_chunks(ROWS));
+        each.for_each_init(
+            || vec![0.0f32; width],
+            |scaled, ((rows, gradient), inverse)| {
+                vectorized!(|| {
+                    let each = rows.chunks_exact_mut(width).zip(gradient.chunks_exact(width)).zip(inverse);
+                    for ((row, gradient), inverse) in each {
+                        for ((scaled, gradient), scale) in scaled.iter_mut().zip(gradient).zip(scale) {
+                            *scaled = gradient * scale;
+                        }
+                        // The normalised row is the row times `inverse`, here and in the loop.
+                        let slope = dot(scaled, row) * inverse / width as f32;
+                        for (value, scaled) in row.iter_mut().zip(&*scaled) {
+                            *value = (scaled - *value * inverse * slope) * inverse;
+                        }
+                    }
+                });
+            },
+        );
+    }
+
+    /// Σ over rows of g∘x̂, in tasks whose sums are added in order.
+    fn of_gamma(&self, rows: &[f32], gradient: &[f32], inverse: &[f32]) -> Vec<f32> {
+        let (width, chunk) = (self.width, ROWS * self.width);
+        let each = rows.par_chunks(chunk).zip(gradient.par_chunks(chunk)).zip(inverse.par_chunks(ROWS));
+        let partial = each.flat_map_iter(|((rows, gradient), inverse)| {
+            let mut sums = vec![0.0f32; width];
+            vectorized!(|| {
+                for ((row, gradient), inverse) in
+                    rows.chunks_exact(width).zip(gradient.chunks_exact(width)).zip(inverse)
+                {
+                    for ((sum, value), gradient) in sums.iter_mut().zip(row).zip(gradient) {
+                        *sum += gradient * (value * inverse);
+                    }
+                }
+            });
+            sums
+        });
+        column_sums(&partial.collect::<Vec<_>>(), width)
+    }
+}

@@ -1,0 +1,107 @@
+//! Rotary position embedding, in place: each pair of features turned by an angle that its position gives.
+//!
+//! Source: Su et al., 2021 (arXiv:2104.09864). Features i and i + width/2 of a head are a pair, as in transformers, and
+//! not neighbours, as in the paper. Backward turns the gradient back, and needs the angles alone.
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use crate::composed;
+use crate::extension::{HostOperation, run};
+use crate::host::{HostTensor, floats, owned, takes, tensor};
+use crate::math::vectorized;
+
+/// Rows that one task works on.
+const ROWS: usize = 16;
+
+/// The angles by which the pairs of a head's features are turned; not learned.
+///
+/// Both are `[batch or 1, length, width / 2]`, in f32 also where what they turn is not.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// Cosine of each angle.
+    pub cos: Tensor<3>,
+    /// Sine of each angle.
+    pub sin: Tensor<3>,
+}
+
+/// Every head of `input`, turned: x₁·cos − x₂·sin and x₂·cos + x₁·sin, of its first and its second half.
+///
+/// On the host, autodiff keeps the cosines and sines, which all layers share.
+///
+/// # Shapes
+///
+/// - input, output: `[batch, length, heads · width]`
+///
+/// # Panics
+///
+/// Panics if the angles are not those of as many sequences, positions and pairs.
+pub fn rotary(input: Tensor<3>, heads: usize, rotation: &Rotation) -> Tensor<3> {
+    let [batch, length, features] = input.dims();
+    let angles @ [sequences, positions, half] = rotation.cos.dims();
+    assert!(
+        angles == rotation.sin.dims()
+            && (sequences == 1 || sequences == batch)
+            && positions == length
+            && features == heads * 2 * half,
+        "cosines of {angles:?} and sines of {:?} for {:?} in {heads} heads",
+        rotation.sin.dims(),
+        input.dims()
+    );
+    if !takes(&input) || input.dims().contains(&0) {
+        return composed::rotary(input, heads, rotation);
+    }
+    let inputs = [input, rotation.cos.clone(), rotation.sin.clone()].map(Tensor::into_dispatch);
+    run(Rotary { features, half }, inputs.into())
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rotary {
+    /// Features of a row, in all heads.
+    features: usize,
+    /// Pairs of features of a head.
+    half: usize,
+}
+
+impl HostOperation for Rotary {
+    fn forward(&self, inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>) {
+        let Ok([input, cos, sin]) = <[_; 3]>::try_from(inputs) else { unreachable!("three inputs") };
+        let output = self.turn(input, [&cos, &sin], 1.0);
+        (output, if tracked[0] { vec![cos, sin] } else { Vec::new() })
+    }
+
+    fn backward(&self, kept: Vec<HostTensor>, gradient: HostTensor, tracked: &[bool]) -> Vec<Option<HostTensor>> {
+        if !tracked[0] {
+            return vec![None; 3];
+        }
+        let Ok([cos, sin]) = <[_; 2]>::try_from(kept) else { unreachable!("two are kept") };
+        vec![Some(self.turn(gradient, [&cos, &sin], -1.0)), None, None]
+    }
+}
+
+impl Rotary {
+    /// `rows`, turned by the angles times `direction`, which is 1 or −1.
+    fn turn(&self, rows: HostTensor, angles: [&HostTensor; 2], direction: f32) -> HostTensor {
+        let Self { features, half } = *self;
+        let (shape, dtype) = (rows.layout().shape().clone(), rows.dtype());
+        let [cos, sin] = angles.map(floats);
+        let mut values = owned(rows);
+        values.par_chunks_mut(ROWS * features).enumerate().for_each(|(task, rows)| {
+            vectorized!(|| {
+                for (index, row) in rows.chunks_exact_mut(features).enumerate() {
+                    // Angles of a single sequence are those of every one.
+                    let start = (task * ROWS + index) * half % cos.len();
+                    let (cos, sin) = (&cos[start..][..half], &sin[start..][..half]);
+                    for head in row.chunks_exact_mut(2 * half) {
+                        let (first, second) = head.split_at_mut(half);
+                        for (((first, second), cos), sin) in first.iter_mut().zip(second).zip(cos).zip(sin) {
+                            let sin = direction * sin;
+                            (*first, *second) = (*first * cos - *second * sin, *second * cos + *first * sin);
+                        }
+                    }
+                }
+            });
+        });
+        tensor(values, shape, dtype)
+    }
+}
