@@ -24,13 +24,14 @@ pub use decode::BartDecoder;
 const KEYS: KeyTable = KeyTable {
     base: ("model", &["shared", "encoder", "decoder"]),
     // The Hub's files have one tensor under up to four names.
-    tied: &[
-        (
-            "model.shared.weight",
-            &["model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"],
-        ),
-        ("model.encoder.embed_tokens.weight", &["model.shared.weight"]),
-        ("model.decoder.embed_tokens.weight", &["model.shared.weight"]),
+    tied: &[(
+        "model.shared.weight",
+        &["model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"],
+    )],
+    // transformers 4 unties the head alone.
+    instead: &[
+        ("model.encoder.embed_tokens.weight", "model.shared.weight"),
+        ("model.decoder.embed_tokens.weight", "model.shared.weight"),
     ],
     buffers: &["encoder.version", "decoder.version"],
     ..KeyTable::EMPTY

@@ -255,6 +255,13 @@ impl Checkpoint {
                 }
             }
         }
+        for (parameter, key) in table.instead.iter().filter(|(parameter, _)| wanted.contains(parameter)) {
+            if let (false, Some((key, tensor))) =
+                (assigned.contains_key(*parameter), self.tensors.get_key_value(*key))
+            {
+                assigned.insert(parameter.to_string(), (key, tensor));
+            }
+        }
         if unexpected.is_empty() {
             Ok(assigned)
         } else {

@@ -26,6 +26,8 @@ pub struct KeyTable {
     pub renamed: &'static [(&'static str, &'static str)],
     /// A parameter, and the keys that hold the same tensor in some files, beside it or in its place.
     pub tied: &'static [(&'static str, &'static [&'static str])],
+    /// A parameter, and the key that is read where the file lacks the parameter's own, and is not looked at otherwise.
+    pub instead: &'static [(&'static str, &'static str)],
 }
 
 impl KeyTable {
@@ -41,6 +43,7 @@ impl KeyTable {
         base: ("", &[]),
         renamed: &[],
         tied: &[],
+        instead: &[],
     };
 
     /// A key as today's transformers writes it: with the base model's prefix and today's names.
@@ -63,6 +66,7 @@ impl KeyTable {
         self.dropped.iter().any(|module| within(name, module))
             || self.buffers.iter().any(|buffer| name.strip_suffix(buffer).is_some_and(|module| module.ends_with('.')))
             || self.tied.iter().any(|(parameter, keys)| wanted(parameter) && keys.contains(&name))
+            || self.instead.iter().any(|(parameter, key)| wanted(parameter) && *key == name)
     }
 }
 
