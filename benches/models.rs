@@ -189,7 +189,8 @@ fn work(options: &Options, device: &Device) -> anyhow::Result<Box<dyn Work>> {
     let plain = Device::default();
     match options.model {
         Model::VitBase => {
-            let mut config = VitConfig { labels: (0..10).map(|label| label.to_string()).collect(), ..VitConfig::default() };
+            let mut config =
+                VitConfig { labels: (0..10).map(|label| label.to_string()).collect(), ..VitConfig::default() };
             if tiny {
                 (config.hidden_size, config.num_hidden_layers, config.num_attention_heads) = (64, 2, 1);
                 (config.intermediate_size, config.image_size) = (128, [32; 2]);
@@ -213,7 +214,8 @@ fn work(options: &Options, device: &Device) -> anyhow::Result<Box<dyn Work>> {
                 decoder_input_ids: answer.map(|length| ids(batch, length, vocabulary, device)),
                 decoder_attention_mask: None,
             };
-            let forward: fn(&BartLanguageModel, BartInput) -> Tensor<2> = |model, input| model.forward(input).flatten(0, 1);
+            let forward: fn(&BartLanguageModel, BartInput) -> Tensor<2> =
+                |model, input| model.forward(input).flatten(0, 1);
             let rows = (on(device, Some(new_tokens)), forward, batch * new_tokens);
             let mut training = Training::new(options, &config, ["q_proj", "v_proj"], rows, vocabulary, device)?;
             training.generate = Some(continuing(options, on(&plain, None))?);
@@ -228,8 +230,12 @@ fn work(options: &Options, device: &Device) -> anyhow::Result<Box<dyn Work>> {
             if tiny {
                 config.intermediate_size = 128;
             }
-            let on = |device: &Device| LlamaInput { input_ids: ids(batch, length, vocabulary, device), attention_mask: None };
-            let forward: fn(&LlamaLanguageModel, LlamaInput) -> Tensor<2> = |model, input| model.forward(input).flatten(0, 1);
+            let on = |device: &Device| LlamaInput {
+                input_ids: ids(batch, length, vocabulary, device),
+                attention_mask: None,
+            };
+            let forward: fn(&LlamaLanguageModel, LlamaInput) -> Tensor<2> =
+                |model, input| model.forward(input).flatten(0, 1);
             let rows = (on(device), forward, batch * length);
             let mut training = Training::new(options, &config, ["q_proj", "v_proj"], rows, vocabulary, device)?;
             training.generate = Some(continuing(options, on(&plain))?);

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use asym::cli::{self, ClassifyArgs, DataArgs, GenerateArgs, InspectArgs, MergeArgs, PredictArgs, PretrainArgs, RunArgs, SubmitArgs, TableArgs};
+use asym::cli::{
+    self, ClassifyArgs, DataArgs, GenerateArgs, InspectArgs, MergeArgs, PredictArgs, PretrainArgs, RunArgs, SubmitArgs,
+    TableArgs,
+};
 use clap::{Parser, Subcommand};
 
 #[global_allocator]
@@ -22,7 +25,7 @@ enum Command {
     Run(RunArgs),
     /// Compare methods on one task over seeds, as the examples do
     Table(TableArgs),
-    /// Say which label a text, or a pair of texts, has
+    /// Say which label a text, a pair of texts, or a picture has
     Classify(ClassifyArgs),
     /// Continue prompts, or answer texts, with a Llama or a BART
     Generate(GenerateArgs),

@@ -12,7 +12,14 @@ use asym::core::{
     AdaLora, AdaptedLinear, AdapterConfig, Dora, Ia3, Init, Lora, Method, Naming, SaveOptions, Vera, load_adapter,
     merge, save_adapter,
 };
-use asym::models::{EncoderConfig, EncoderInput, PretrainedModel, Family, SequenceClassifier};
+use asym::models::Family as EncoderFamily;
+use asym::models::bart::Stack;
+use asym::models::generation::GenerationConfig;
+use asym::models::{
+    BartConfig, BartInput, BartLanguageModel, Checkpoint, EncoderConfig, EncoderInput, GenerativeModel, LlamaConfig,
+    LlamaInput, LlamaLanguageModel, PretrainedModel, SequenceClassifier, VitClassifier, VitConfig, VitInput,
+    generate_batch,
+};
 use burn::module::{Module, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{DropoutConfig, LinearConfig};
@@ -218,7 +225,7 @@ fn gelu_is_exact_in_backward() {
 }
 
 /// A RoBERTa or BERT of two small blocks.
-fn encoder(family: Family, device: &Device) -> SequenceClassifier {
+fn encoder(family: EncoderFamily, device: &Device) -> SequenceClassifier {
     let mut config = EncoderConfig::new(family, 60, 24, 2);
     (config.num_attention_heads, config.intermediate_size) = (3, 40);
     (config.hidden_dropout_prob, config.attention_probs_dropout_prob) = (0.0, 0.0);
@@ -226,7 +233,7 @@ fn encoder(family: Family, device: &Device) -> SequenceClassifier {
 }
 
 /// Logits, the loss, and the logits after one step of AdamW; with a padded row.
-fn one_step(family: Family, method: Option<&Method>, device: &Device) -> [Vec<f32>; 3] {
+fn one_step(family: EncoderFamily, method: Option<&Method>, device: &Device) -> [Vec<f32>; 3] {
     let plain = encoder(family, device);
     let naming = plain.naming();
     let mut model = match method {
@@ -253,7 +260,7 @@ fn one_step(family: Family, method: Option<&Method>, device: &Device) -> [Vec<f3
 
 #[test]
 fn one_training_step_of_each_model() {
-    for family in [Family::Roberta, Family::Bert] {
+    for family in [EncoderFamily::Roberta, EncoderFamily::Bert] {
         for method in [None, Some(Lora::b_only(4).into()), Some(Lora::new(4).into())] {
             let ours = one_step(family, method.as_ref(), &device());
             let reference = one_step(family, method.as_ref(), &cpu());
@@ -261,6 +268,163 @@ fn one_training_step_of_each_model() {
                 agree(&format!("{family:?}, {method:?}: {name}"), ours, reference, 1e-4);
             }
             assert!(difference(&reference[0], &reference[2]) > 1e-4, "the step moved the model");
+        }
+    }
+}
+
+/// A model of two small blocks, its batch, and logits with a row for each label.
+trait Family: PretrainedModel {
+    fn small() -> Self::Config;
+    fn batch(device: &Device) -> Self::Input;
+    fn rows(&self, input: Self::Input) -> Tensor<2>;
+}
+
+/// Two rows of nine tokens.
+fn ids(device: &Device) -> Tensor<2, Int> {
+    let ids: Vec<i64> = (0..18).map(|i| 3 + i * 7 % 50).collect();
+    Tensor::from_data(TensorData::new(ids, [2, 9]), device)
+}
+
+/// The second row begins with padding.
+fn left_padded(device: &Device) -> Tensor<2, Int> {
+    let mask: Vec<i64> = (0..18).map(|i| i64::from(!(9..12).contains(&i))).collect();
+    Tensor::from_data(TensorData::new(mask, [2, 9]), device)
+}
+
+impl Family for VitClassifier {
+    fn small() -> VitConfig {
+        VitConfig {
+            hidden_size: 24,
+            num_hidden_layers: 2,
+            num_attention_heads: 3,
+            intermediate_size: 40,
+            image_size: [16; 2],
+            patch_size: [4; 2],
+            ..VitConfig::default()
+        }
+    }
+    fn batch(device: &Device) -> VitInput {
+        // Of another size: positions are interpolated.
+        VitInput { pixel_values: tensor([2, 3, 20, 12], 0.4, device) }
+    }
+    fn rows(&self, input: VitInput) -> Tensor<2> {
+        self.forward(input)
+    }
+}
+
+impl Family for LlamaLanguageModel {
+    fn small() -> LlamaConfig {
+        let config = LlamaConfig::new(60, 24, 2, 6);
+        // Two heads of queries share one of keys and values.
+        LlamaConfig { num_key_value_heads: 3, intermediate_size: 40, max_position_embeddings: 32, ..config }
+    }
+    fn batch(device: &Device) -> LlamaInput {
+        LlamaInput { input_ids: ids(device), attention_mask: Some(left_padded(device)) }
+    }
+    fn rows(&self, input: LlamaInput) -> Tensor<2> {
+        self.forward(input).flatten(0, 1)
+    }
+}
+
+impl Family for BartLanguageModel {
+    fn small() -> BartConfig {
+        let stack = Stack { layers: 2, heads: 3, ffn_dim: 40 };
+        let config = BartConfig::new(60, 24, 2);
+        BartConfig { encoder: stack, decoder: stack, dropout: 0.0, scale_embedding: true, ..config }
+    }
+    fn batch(device: &Device) -> BartInput {
+        BartInput {
+            input_ids: ids(device),
+            attention_mask: Some(left_padded(device)),
+            decoder_input_ids: Some(ids(device)),
+            decoder_attention_mask: None,
+        }
+    }
+    fn rows(&self, input: BartInput) -> Tensor<2> {
+        self.forward(input).flatten(0, 1)
+    }
+}
+
+/// As [`one_step`].
+fn family_step<M: Family>(device: &Device) -> [Vec<f32>; 3] {
+    let plain = M::init(&M::small(), 4, device).unwrap();
+    let naming = plain.naming();
+    let config = AdapterConfig::new(Lora::b_only(4)).targets(["q_proj", "v_proj"]);
+    let mut model = config.attach_named(plain, 4, &naming).unwrap();
+    let logits = model.rows(M::batch(device));
+    let [rows, classes] = logits.dims();
+    let labels: Vec<i64> = (0..rows).map(|row| (row * 7 % classes) as i64).collect();
+    let labels = Tensor::<1, Int>::from_data(labels.as_slice(), device);
+    let loss = CrossEntropyLossConfig::new().init(device).forward(logits.clone(), labels);
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    model = AdamWConfig::new().with_epsilon(1e-3).init().step(1e-1, model, gradients);
+    [floats(logits), floats(loss), floats(model.rows(M::batch(device)))]
+}
+
+fn family<M: Family>(name: &str) {
+    let (ours, reference) = (family_step::<M>(&device()), family_step::<M>(&cpu()));
+    for (what, (ours, reference)) in ["logits", "loss", "after"].iter().zip(ours.iter().zip(&reference)) {
+        agree(&format!("{name}: {what}"), ours, reference, 1e-4);
+    }
+    assert!(difference(&reference[0], &reference[2]) > 1e-4, "{name}: the step moved the model");
+}
+
+#[test]
+fn one_training_step_of_vit_llama_and_bart() {
+    family::<VitClassifier>("ViT");
+    family::<LlamaLanguageModel>("Llama");
+    family::<BartLanguageModel>("BART");
+}
+
+fn continued<M: Family + GenerativeModel>(settings: &str, device: &Device) -> Vec<i64> {
+    // Weights far enough from zero that tokens differ by more than rounding.
+    let plain = M::init(&M::small(), 4, device).unwrap();
+    let naming = plain.naming();
+    let model = asym::core::layout::rewrite(
+        plain,
+        &naming,
+        |entry| entry.shape.len() == 2,
+        |_, values| Some(values.iter().map(|value| value * 12.0).collect()),
+    );
+    let config = GenerationConfig::strict(settings).unwrap();
+    let sequences = generate_batch(&model.valid(), &M::batch(&device.clone().inner()), &config, 0, |_, _| ());
+    sequences.unwrap().to_data().iter::<i64>().collect()
+}
+
+#[test]
+fn generated_tokens() {
+    for settings in [
+        r#"{"max_new_tokens": 6, "eos_token_id": 2, "pad_token_id": 1}"#,
+        r#"{"max_new_tokens": 6, "num_beams": 3, "eos_token_id": 2, "pad_token_id": 1}"#,
+    ] {
+        let llama = |device: &Device| continued::<LlamaLanguageModel>(settings, device);
+        assert_eq!(llama(&device()), llama(&cpu()), "Llama {settings}");
+        let bart = |device: &Device| continued::<BartLanguageModel>(settings, device);
+        assert_eq!(bart(&device()), bart(&cpu()), "BART {settings}");
+    }
+}
+
+/// A whole model in half precision where the device has it, and a clear refusal where it has not.
+#[test]
+fn models_in_half_precision() {
+    let folder = common::fixture("llama");
+    let checkpoint = Checkpoint::open(&folder).unwrap();
+    let device = device().inner();
+    let exact = checkpoint.load::<LlamaLanguageModel>(None, 0, &device).unwrap().model;
+    let input: LlamaInput = asym::models::read_inputs(folder.join("inputs.safetensors"), &device).unwrap();
+    let exact: Vec<f32> = exact.logits(input.clone()).iter::<f32>().collect();
+    for (dtype, float, limit) in [(DType::F16, FloatDType::F16, 0.02), (DType::BF16, FloatDType::BF16, 0.15)] {
+        match checkpoint.load_as::<LlamaLanguageModel>(None, 0, float, &device) {
+            Ok(loaded) => {
+                let logits = loaded.model.logits(input.clone());
+                assert_eq!(logits.dtype(), dtype);
+                agree(&format!("{dtype:?}"), &logits.iter::<f32>().collect::<Vec<_>>(), &exact, limit);
+            }
+            Err(error) => {
+                assert!(!device.supports_dtype(dtype), "{error}");
+                assert!(error.to_string().contains("ask for f32"), "{error}");
+                println!("{error}");
+            }
         }
     }
 }

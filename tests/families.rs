@@ -124,8 +124,8 @@ fn trains<M: Family>() {
         let end = measured(&model);
         assert!(end < start - 0.05, "{what}: {start} and then {end}");
         for ((entry, before), (_, after)) in before.iter().zip(values(&model)) {
-            let trained = entry.field() == "lora_B.weight"
-                || head.iter().any(|head| entry.name.starts_with(&format!("{head}.")));
+            let trained =
+                entry.field() == "lora_B.weight" || head.iter().any(|head| entry.name.starts_with(&format!("{head}.")));
             assert_eq!(difference(before, &after) > 0.0, trained, "{what}: {}", entry.name);
         }
         // Back and forth between the devices, and merged, it computes the same.
@@ -156,10 +156,7 @@ fn round_trip<M: Family>(task_type: &str) {
     let naming = plain.naming();
     let base = fixture(M::FIXTURE);
     let head = M::keys(plain.config()).task_head;
-    for (name, targets) in [
-        ("qv", Targets::from(M::QUERY_VALUE)),
-        ("all", Targets::from(Targets::ALL_LINEAR)),
-    ] {
+    for (name, targets) in [("qv", Targets::from(M::QUERY_VALUE)), ("all", Targets::from(Targets::ALL_LINEAR))] {
         let what = format!("{}-{name}", M::FIXTURE);
         let config = saving(AdapterConfig::new(Lora::b_only(3).alpha(5.0)).targets(targets), head);
         let model = config.attach_named(plain.clone(), 11, &naming).unwrap();

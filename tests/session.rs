@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use asym::core::{AdaLora, AdapterConfig, Bias, Dora, Factor, Ia3, Init, Lora, Method, Vera, load_adapter};
 use asym::models::{
-    Checkpoint, EncoderConfig, PretrainedModel, Family, FileDtype, MaskedLanguageModel, SequenceClassifier,
+    Checkpoint, EncoderConfig, Family, FileDtype, MaskedLanguageModel, PretrainedModel, SequenceClassifier,
 };
 use asym::tasks::recipe::{Grouping, Recipe, Tuning};
 use asym::tasks::{

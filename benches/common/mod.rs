@@ -3,7 +3,7 @@
 
 use asym::core::layout::{self, Kind};
 use asym::core::{AdapterConfig, Method, Targets, orthogonality, train_only};
-use asym::models::{EncoderConfig, EncoderInput, PretrainedModel, Family, SequenceClassifier};
+use asym::models::{EncoderConfig, EncoderInput, Family, PretrainedModel, SequenceClassifier};
 use burn::module::{Lora as BurnLora, Module, ParamGroup};
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};

@@ -1,4 +1,4 @@
-//! `asym classify`: texts in, labels out.
+//! `asym classify`: texts or pictures in, labels out.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct ClassifyArgs {
     #[arg(long)]
     adapter: Option<PathBuf>,
     /// A text; may be given several times
-    #[arg(long, required_unless_present = "file")]
+    #[arg(long, required_unless_present_any = ["file", "image"])]
     text: Vec<String>,
     /// The second text of each pair, as many as there are texts
     #[arg(long)]
@@ -28,13 +28,16 @@ pub struct ClassifyArgs {
     /// File with a text per line, or two with a tab between; `-` reads standard input
     #[arg(long, conflicts_with_all = ["text", "pair"])]
     file: Option<PathBuf>,
+    /// A picture for a ViT: PNG, JPEG, WebP or BMP; may be given several times
+    #[arg(long, conflicts_with_all = ["text", "pair", "file", "task", "max_length"])]
+    image: Vec<PathBuf>,
     /// The task, which names the labels [default: that of the run that made the adapter, else the labels of config.json]
     #[arg(long)]
     task: Option<Task>,
     /// Tokens of an example, special ones included [default: those of the run, else what the model can take, 512 at most]
     #[arg(long)]
     max_length: Option<usize>,
-    /// Texts that pass the model at once
+    /// Texts or pictures that pass the model at once
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
     /// Print a JSON object per text, with the probability of each label
@@ -44,12 +47,16 @@ pub struct ClassifyArgs {
     source: SourceArgs,
 }
 
-/// Print a line for each text: the label and its probability, or the score.
+/// Print a line for each text or picture: the label and its probability, or the score.
 ///
 /// # Errors
 ///
 /// A file that is missing, damaged or does not fit; a head that neither the checkpoint nor the adapter has.
 pub fn classify(args: &ClassifyArgs) -> Result<()> {
+    if !args.image.is_empty() {
+        let from = (args.model.as_deref(), args.adapter.as_deref());
+        return super::images::classify_images(&args.source, from, &args.image, args.batch_size, args.json);
+    }
     let examples = texts(args)?;
     let device = device::default_device()?;
     let from = (args.model.as_deref(), args.adapter.as_deref());

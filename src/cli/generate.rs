@@ -163,9 +163,9 @@ fn prompts(args: &GenerateArgs) -> Result<Vec<String>> {
     let Some(path) = &args.file else { return Ok(args.prompt.clone()) };
     let reader: Box<dyn BufRead> = match path.as_os_str() == "-" {
         true => Box::new(std::io::stdin().lock()),
-        false => Box::new(std::io::BufReader::new(
-            std::fs::File::open(path).with_context(|| path.display().to_string())?,
-        )),
+        false => {
+            Box::new(std::io::BufReader::new(std::fs::File::open(path).with_context(|| path.display().to_string())?))
+        }
     };
     let lines: Vec<String> = reader.lines().collect::<Result<_, _>>().with_context(|| path.display().to_string())?;
     if lines.is_empty() {
@@ -244,7 +244,12 @@ fn progress((first, prompts): (usize, usize), (tokens, most): (usize, usize), st
     if !err.is_terminal() {
         return;
     }
-    let _ = write!(err, "\rprompt {} of {prompts}: {tokens} of at most {most} tokens, {:.0} s ", first + 1, started.elapsed().as_secs_f64());
+    let _ = write!(
+        err,
+        "\rprompt {} of {prompts}: {tokens} of at most {most} tokens, {:.0} s ",
+        first + 1,
+        started.elapsed().as_secs_f64()
+    );
     if tokens == most {
         let _ = writeln!(err);
     }

@@ -4,6 +4,7 @@ mod classify;
 mod data;
 mod experiment;
 mod generate;
+mod images;
 mod inspect;
 mod merge;
 mod predict;

@@ -208,11 +208,7 @@ pub fn load_adapter<M: Module>(
 /// # Errors
 ///
 /// A missing or damaged file.
-pub fn adapter_naming<M: Module>(
-    model: &M,
-    folder: impl AsRef<Path>,
-    ways: &[Naming],
-) -> Result<Naming, AdapterError> {
+pub fn adapter_naming<M: Module>(model: &M, folder: impl AsRef<Path>, ways: &[Naming]) -> Result<Naming, AdapterError> {
     let folder = folder.as_ref();
     let path = folder.join(WEIGHTS);
     let data = read(folder, &path)?;

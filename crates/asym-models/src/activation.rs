@@ -23,7 +23,8 @@ pub enum Activation {
 }
 
 impl Activation {
-    pub(crate) const SUPPORTED: &'static str = "`gelu`, `gelu_new`, `gelu_pytorch_tanh`, `quick_gelu`, `relu`, `silu` or `tanh`";
+    pub(crate) const SUPPORTED: &'static str =
+        "`gelu`, `gelu_new`, `gelu_pytorch_tanh`, `quick_gelu`, `relu`, `silu` or `tanh`";
 
     /// The activation that transformers calls `name`.
     pub fn named(name: &str) -> Option<Self> {

@@ -256,7 +256,7 @@ impl Bart {
     /// - output: `[batch, length, d_model]`
     pub fn encode(&self, input_ids: Tensor<2, Int>, attention_mask: Option<Tensor<2, Int>>) -> Tensor<3> {
         let Encoder { embed_tokens, embed_positions, layers, layernorm_embedding, dropout } = &self.encoder;
-        let embedded = self.words(embed_tokens.as_ref(), input_ids) ;
+        let embedded = self.words(embed_tokens.as_ref(), input_ids);
         let mut hidden = placed(embedded, 0, embed_positions, layernorm_embedding, dropout);
         let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
         for block in layers {

@@ -26,7 +26,10 @@ impl KeyValueCache {
         let (start, end) = (self.length, self.length + tokens);
         let room = || {
             let options = (&key.device(), key.dtype());
-            [Tensor::zeros([rows, self.capacity, features], options), Tensor::zeros([rows, self.capacity, features], options)]
+            [
+                Tensor::zeros([rows, self.capacity, features], options),
+                Tensor::zeros([rows, self.capacity, features], options),
+            ]
         };
         let [keys, values] = self.tensors.take().unwrap_or_else(room);
         let place = [0..rows, start..end, 0..features];

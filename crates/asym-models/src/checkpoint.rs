@@ -71,10 +71,8 @@ impl Checkpoint {
     ///
     /// [`ModelError::Family`] where it is another's.
     pub fn config_of<C: ModelConfig>(&self) -> Result<&C, ModelError> {
-        C::of(&self.config).ok_or_else(|| ModelError::Family {
-            path: self.path.join("config.json"),
-            found: self.config.family(),
-        })
+        C::of(&self.config)
+            .ok_or_else(|| ModelError::Family { path: self.path.join("config.json"), found: self.config.family() })
     }
 
     /// BERT's or RoBERTa's configuration.
@@ -92,7 +90,10 @@ impl Checkpoint {
             let of = self.tensors.values().filter(|tensor| tensor.file_dtype() == Some(dtype));
             of.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
         };
-        [FileDtype::F32, FileDtype::F16, FileDtype::BF16].into_iter().max_by_key(|dtype| count(*dtype)).unwrap_or_default()
+        [FileDtype::F32, FileDtype::F16, FileDtype::BF16]
+            .into_iter()
+            .max_by_key(|dtype| count(*dtype))
+            .unwrap_or_default()
     }
 
     /// Whether a tensor of the checkpoint lies in the module `name`.
@@ -256,8 +257,7 @@ impl Checkpoint {
             }
         }
         for (parameter, key) in table.instead.iter().filter(|(parameter, _)| wanted.contains(parameter)) {
-            if let (false, Some((key, tensor))) =
-                (assigned.contains_key(*parameter), self.tensors.get_key_value(*key))
+            if let (false, Some((key, tensor))) = (assigned.contains_key(*parameter), self.tensors.get_key_value(*key))
             {
                 assigned.insert(parameter.to_string(), (key, tensor));
             }

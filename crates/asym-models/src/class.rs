@@ -50,7 +50,8 @@ impl Checkpoint {
     /// The class that this checkpoint is of, by its family and its head, or by the heads that an adapter brings: the
     /// modules that it saves whole.
     pub fn class(&self, saved_whole: &[String]) -> ModelClass {
-        let brings = |name: &str| saved_whole.iter().any(|module| module == name || module.ends_with(&format!(".{name}")));
+        let brings =
+            |name: &str| saved_whole.iter().any(|module| module == name || module.ends_with(&format!(".{name}")));
         match self.config() {
             Config::Encoder(_) if self.is_masked_language_model() && !brings("classifier") => {
                 ModelClass::MaskedLanguageModel

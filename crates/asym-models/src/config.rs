@@ -224,12 +224,7 @@ pub(crate) fn quoted(value: Option<&str>) -> String {
 }
 
 /// The error of a setting.
-pub(crate) fn refuse(
-    path: &Path,
-    key: &'static str,
-    expected: impl Into<String>,
-    found: impl ToString,
-) -> ModelError {
+pub(crate) fn refuse(path: &Path, key: &'static str, expected: impl Into<String>, found: impl ToString) -> ModelError {
     ModelError::Config { path: path.into(), key, expected: expected.into(), found: found.to_string() }
 }
 
@@ -247,8 +242,9 @@ pub(crate) fn activation(
 ) -> Result<Activation, ModelError> {
     match value {
         None => Ok(default),
-        Some(name) => Activation::named(name)
-            .ok_or_else(|| refuse(path, key, Activation::SUPPORTED, quoted(Some(name)))),
+        Some(name) => {
+            Activation::named(name).ok_or_else(|| refuse(path, key, Activation::SUPPORTED, quoted(Some(name))))
+        }
     }
 }
 

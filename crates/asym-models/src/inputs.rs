@@ -144,7 +144,9 @@ pub fn check_input<I: ModelInput>(input: &I, config: &I::Config) -> Result<(), M
 /// Refuse a batch of nothing.
 pub(crate) fn check_some(key: &'static str, [batch, length]: [usize; 2]) -> Result<(), ModelError> {
     match batch == 0 || length == 0 {
-        true => Err(ModelError::Input { key, expected: "a batch".into(), found: format!("shape {:?}", [batch, length]) }),
+        true => {
+            Err(ModelError::Input { key, expected: "a batch".into(), found: format!("shape {:?}", [batch, length]) })
+        }
         false => Ok(()),
     }
 }

@@ -125,11 +125,7 @@ impl Llama {
                 v_proj: of_attention(hidden, shared),
                 o_proj: of_attention(inside, hidden),
                 dropout: DropoutConfig::new(config.attention_dropout).init(),
-                heads: Heads {
-                    query: config.num_attention_heads,
-                    key_value: config.num_key_value_heads,
-                    causal: true,
-                },
+                heads: Heads { query: config.num_attention_heads, key_value: config.num_key_value_heads, causal: true },
             },
             mlp: Mlp {
                 gate_proj: of_mlp(hidden, config.intermediate_size),
@@ -178,9 +174,8 @@ impl Llama {
     /// Cosine and sine of every position's angles, in f32: `[batch or 1, length, head_dim / 2]`.
     fn rotation(&self, positions: Tensor<2, Int>) -> Rotation {
         let LlamaConfig { head_dim, rope_theta, .. } = self.config;
-        let frequencies: Vec<f32> = (0..head_dim / 2)
-            .map(|pair| rope_theta.powf(-((2 * pair) as f64) / head_dim as f64) as f32)
-            .collect();
+        let frequencies: Vec<f32> =
+            (0..head_dim / 2).map(|pair| rope_theta.powf(-((2 * pair) as f64) / head_dim as f64) as f32).collect();
         let device = positions.device();
         let shape = [1, 1, frequencies.len()];
         let frequencies = Tensor::<3>::from_data(TensorData::new(frequencies, shape), (&device, DType::F32));

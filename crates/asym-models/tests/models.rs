@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use asym_models::generation::GenerationConfig;
 use asym_models::{
-    BartClassifier, BartInput, BartLanguageModel, Checkpoint, FileDtype, GenerativeModel, LlamaLanguageModel, ModelError,
-    PretrainedModel, VitClassifier, VitInput, VitModel, check_input, generate_batch, load_adapter, read_inputs, save,
+    BartClassifier, BartInput, BartLanguageModel, Checkpoint, FileDtype, GenerativeModel, LlamaLanguageModel,
+    ModelError, PretrainedModel, VitClassifier, VitInput, VitModel, check_input, generate_batch, load_adapter,
+    read_inputs, save,
 };
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor};
 

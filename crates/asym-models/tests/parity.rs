@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use asym_models::{
-    Checkpoint, EncoderConfig, EncoderInput, PretrainedModel, Family, FileDtype, MaskedLanguageModel, SequenceClassifier,
-    check_input, read_inputs, save, write_tensor,
+    Checkpoint, EncoderConfig, EncoderInput, Family, FileDtype, MaskedLanguageModel, PretrainedModel,
+    SequenceClassifier, check_input, read_inputs, save, write_tensor,
 };
 use burn::tensor::{Device, Int, Tensor};
 
@@ -61,7 +61,9 @@ fn check(folder: &Path, masked_lm: bool) {
     let states: Vec<f32> = states
         .into_iter()
         .enumerate()
-        .filter_map(|(i, state)| Some(difference(&state.into_data(), expected.get(&format!("hidden_{i}"))?, mask.as_ref())))
+        .filter_map(|(i, state)| {
+            Some(difference(&state.into_data(), expected.get(&format!("hidden_{i}"))?, mask.as_ref()))
+        })
         .collect();
     let largest = states.iter().copied().fold(0.0, f32::max);
     println!("{name}: logits differ by {logits:.1e}, {} hidden states by {largest:.1e}", states.len());

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use asym_core::random::{derive_seed, stream};
-use asym_models::{Checkpoint, EncoderConfig, EncoderInput, PretrainedModel, Family, FileDtype, MaskedLanguageModel};
+use asym_models::{Checkpoint, EncoderConfig, EncoderInput, Family, FileDtype, MaskedLanguageModel, PretrainedModel};
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamWConfig, GradientsParams};

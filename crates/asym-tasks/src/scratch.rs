@@ -33,7 +33,10 @@ impl Drop for Scratch {
 
 /// The folder of real data that `ASYM_SHARED` names; a line on stderr where it names none.
 pub(crate) fn shared() -> Option<PathBuf> {
-    variable("ASYM_SHARED", "the folder that holds data/MRPC, data/CoLA, data/alpaca, data/tok-roberta and data/tok-llama")
+    variable(
+        "ASYM_SHARED",
+        "the folder that holds data/MRPC, data/CoLA, data/alpaca, data/tok-roberta and data/tok-llama",
+    )
 }
 
 /// The folder that an environment variable names; a line on stderr, saying what it is for, where it names none.

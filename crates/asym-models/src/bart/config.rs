@@ -250,7 +250,12 @@ impl HuggingFaceConfig {
                 ffn_dim: size(path, "decoder_ffn_dim", self.decoder_ffn_dim)?,
             },
             max_position_embeddings: self.max_position_embeddings.unwrap_or(default.max_position_embeddings),
-            activation: activation(path, "activation_function", self.activation_function.as_deref(), default.activation)?,
+            activation: activation(
+                path,
+                "activation_function",
+                self.activation_function.as_deref(),
+                default.activation,
+            )?,
             dropout: self.dropout.unwrap_or(default.dropout),
             attention_dropout: self.attention_dropout.unwrap_or(0.0),
             activation_dropout: self.activation_dropout.unwrap_or(0.0),
