@@ -4,8 +4,8 @@
 //! | part | holds |
 //! |---|---|
 //! | [`core`] | the adapted layer: factor pairs that attach, freeze, merge, and save as Python's PEFT does |
-//! | [`kernels`] | attention, norm, GELU, dropout and products for the CPU, and their composed forms |
-//! | [`models`] | RoBERTa and BERT from Hugging Face checkpoints |
+//! | [`kernels`] | attention, norms, activations, dropout and products for the CPU, and their composed forms |
+//! | [`models`] | RoBERTa, BERT, ViT, Llama and BART from Hugging Face checkpoints, and generation |
 //! | [`tasks`] | benchmarks, batches, training, tables |
 //! | [`embedded`] | a small checkpoint and two generated tasks, compiled in |
 //! | [`cli`] | what the examples and the `asym` command share |

@@ -1,7 +1,8 @@
 """Checks that transformers loads a checkpoint that asym wrote, and computes from it what asym does.
 
     pip install torch==2.11.0 transformers==5.23.0 safetensors
-    python check_export.py FOLDER CLASS INPUTS LOGITS [--tolerance 1e-4]
+    ASYM_EXPORT=/tmp/export cargo test --release --test generate
+    python tests/python/check_merged.py FOLDER CLASS INPUTS LOGITS [--tolerance 1e-4]
 
 FOLDER has config.json and model.safetensors; CLASS is a name in transformers, e.g. ViTForImageClassification,
 LlamaForCausalLM, BartForConditionalGeneration, BartForSequenceClassification, BertForSequenceClassification or

@@ -1,4 +1,4 @@
-//! RoBERTa and BERT from Hugging Face checkpoints as Burn modules whose linear layers take adapters.
+//! RoBERTa, BERT, ViT, Llama and BART from Hugging Face checkpoints as Burn modules whose linear layers take adapters.
 //!
 //! ```no_run
 //! use asym_models::{Checkpoint, EncoderInput};
@@ -15,6 +15,15 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! | family | models |
+//! |---|---|
+//! | [`roberta`]: BERT, RoBERTa | [`SequenceClassifier`], [`MaskedLanguageModel`] |
+//! | [`vit`] | [`VitClassifier`], [`VitModel`] |
+//! | [`llama`] | [`LlamaLanguageModel`] |
+//! | [`bart`] | [`BartLanguageModel`], [`BartClassifier`] |
+//!
+//! [`Checkpoint::load`] makes any of them, and [`generate_batch`] continues what the language models are given.
 //!
 //! A model keeps the names of its checkpoint: `model.naming()` with [`asym_core`] gives
 //! `roberta.encoder.layer.0.attention.self.query.weight`, so that adapters attach and are written as in Python's PEFT.
