@@ -83,6 +83,10 @@ pub fn generate_batch<M: GenerativeModel>(
 ) -> Result<Sequences, GenerationError> {
     let prompts = model.prompts(input, config.decoder_start());
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+    if prompts.iter().any(Vec::is_empty) {
+        // A row of padding alone.
+        config.resolve(0, Some(model.context()), model.vocab_size())?;
+    }
     let settings = config.resolve(longest, Some(model.context()), model.vocab_size())?;
     let settings = settings.of_rows(first..first + prompts.len() as u64);
     let most = settings.max_new_tokens;
