@@ -77,7 +77,8 @@ fn prompts_are_continued_whatever_stands_beside_them() {
 fn what_cannot_be_generated_is_refused() {
     let folder = llama("generate-refused");
     let model = folder.to_str().unwrap();
-    let with = |more: &[&str]| refusal(&[["generate", "--model", model, "--prompt", "Hello"].as_slice(), more].concat());
+    let with =
+        |more: &[&str]| refusal(&[["generate", "--model", model, "--prompt", "Hello"].as_slice(), more].concat());
     for (more, parts) in [
         (["--generate", r#"{"num_beam": 2}"#].as_slice(), ["`num_beam`", "num_beams"]),
         (&["--generate", r#"{"min_length": 30, "max_length": 20}"#], ["min_length", "max_length"]),
@@ -113,7 +114,11 @@ fn what_cannot_be_generated_is_refused() {
 fn what_a_configuration_asks_for_and_asym_has_not_is_named() {
     for (key, value, parts) in [
         ("rope_scaling", serde_json::json!({"type": "yarn", "factor": 4.0}), ["rope_scaling", "yarn"]),
-        ("rope_parameters", serde_json::json!({"rope_type": "llama3", "rope_theta": 5e5}), ["rope_parameters", "llama3"]),
+        (
+            "rope_parameters",
+            serde_json::json!({"rope_type": "llama3", "rope_theta": 5e5}),
+            ["rope_parameters", "llama3"],
+        ),
         ("partial_rotary_factor", serde_json::json!(0.5), ["partial_rotary_factor", "0.5"]),
         ("head_dim", serde_json::json!(7), ["head_dim", "even"]),
         ("num_key_value_heads", serde_json::json!(3), ["num_key_value_heads", "divisor"]),
@@ -177,8 +182,10 @@ fn merged(base: &str, adapter: &str) {
     }
     let companion = Path::new("generation_config.json");
     assert_eq!(folder.join(companion).exists(), fixture(base).join(companion).exists());
-    assert!(refusal(&["merge", "--adapter", adapter_folder.to_str().unwrap(), "--output", folder.to_str().unwrap()])
-        .contains("exists already"));
+    assert!(
+        refusal(&["merge", "--adapter", adapter_folder.to_str().unwrap(), "--output", folder.to_str().unwrap()])
+            .contains("exists already")
+    );
 }
 
 #[test]

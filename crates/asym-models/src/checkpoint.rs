@@ -71,8 +71,11 @@ impl Checkpoint {
     ///
     /// [`ModelError::Family`] where it is another's.
     pub fn config_of<C: ModelConfig>(&self) -> Result<&C, ModelError> {
-        C::of(&self.config)
-            .ok_or_else(|| ModelError::Family { path: self.path.join("config.json"), found: self.config.family() })
+        C::of(&self.config).ok_or_else(|| ModelError::Family {
+            path: self.path.join("config.json"),
+            expected: C::FAMILY,
+            found: self.config.family(),
+        })
     }
 
     /// BERT's or RoBERTa's configuration.

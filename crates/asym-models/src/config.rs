@@ -17,6 +17,9 @@ use crate::{Activation, ModelError};
 ///
 /// Beside it stands what the file has, `HuggingFaceConfig` of each model's module, where keys may be absent.
 pub trait ModelConfig: Clone + Debug + PartialEq {
+    /// What the family is called in messages.
+    const FAMILY: &'static str;
+
     /// Parse the text of a `config.json`; `path` is for messages alone.
     ///
     /// # Errors
@@ -97,10 +100,10 @@ macro_rules! families {
                 }
             }
 
-            /// The value of `model_type` of the first model of this family.
-            pub(crate) const fn family(&self) -> &'static str {
+            /// What the family is called in messages.
+            pub const fn family(&self) -> &'static str {
                 match self {
-                    $(Self::$variant(_) => stringify!($variant),)+
+                    $(Self::$variant(_) => <$config as ModelConfig>::FAMILY,)+
                 }
             }
         }

@@ -47,10 +47,12 @@ pub enum ModelError {
         found: String,
     },
     /// A checkpoint is of another family than the model that was to be made of it.
-    #[error("{}: `model_type`: a configuration of {found}, which the model asked for is not made of", path.display())]
+    #[error("{}: `model_type`: expected a checkpoint of {expected}, found one of {found}", path.display())]
     Family {
         /// The file.
         path: PathBuf,
+        /// The family that it should be of.
+        expected: &'static str,
         /// The family that it is of.
         found: &'static str,
     },

@@ -2,8 +2,8 @@
 //!
 //! A picture is opened as `transformers.image_utils.load_image` opens it: turned as its EXIF orientation says and
 //! converted to RGB as Pillow's `convert("RGB")` does. What follows is the processor's: resize, centre crop, rescale,
-//! normalise, each where the checkpoint's configuration asks for it. Decoding and resizing do Pillow's arithmetic to
-//! the last bit, so that a checkpoint sees what it was trained on.
+//! normalise, each where the checkpoint's configuration asks for it. Decoding and resizing do Pillow 13's arithmetic to
+//! the last bit, so that a checkpoint answers here as it does there.
 
 mod config;
 mod decode;
@@ -23,8 +23,8 @@ const MAX_PIXELS: usize = 178_956_970;
 /// A picture as a model takes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pixels {
-    /// `[3, height, width]`, row by row: all of red, then green, then blue. With the usual configuration 0 is the
-    /// picture's mean, in units of its standard deviation.
+    /// `[3, height, width]`, row by row: all of red, then green, then blue. The configuration decides their unit: with
+    /// ViT's own, black is -1 and white 1.
     pub values: Vec<f32>,
     /// Rows.
     pub height: usize,
@@ -64,7 +64,8 @@ impl ImageProcessor {
     /// `preprocessor_config.json`, the order of transformers 5. A key that is absent has the value that the class named
     /// by `image_processor_type` gives it; where no class is named, that is ViT's.
     ///
-    /// `do_convert_rgb` changes nothing: every picture is converted.
+    /// `do_convert_rgb` changes nothing: every picture is converted, and its transparency dropped. For the classes that
+    /// set it, transformers 5 paints white, after that, the one colour that a PNG may declare transparent; not so here.
     ///
     /// # Errors
     ///
@@ -107,6 +108,9 @@ impl ImageProcessor {
     }
 
     /// Turns the bytes of such a file, which errors call `name`, into a model's numbers.
+    ///
+    /// A JPEG that is damaged anywhere is refused, while Pillow fills some of them up with grey. Of an animation the
+    /// first picture is taken.
     ///
     /// # Errors
     ///

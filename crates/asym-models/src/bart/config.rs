@@ -125,6 +125,8 @@ impl BartConfig {
 }
 
 impl ModelConfig for BartConfig {
+    const FAMILY: &'static str = "BART";
+
     fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
         let config: HuggingFaceConfig =
             serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;

@@ -120,6 +120,8 @@ impl LlamaConfig {
 }
 
 impl ModelConfig for LlamaConfig {
+    const FAMILY: &'static str = "Llama";
+
     fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
         let config: HuggingFaceConfig =
             serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;

@@ -149,6 +149,8 @@ impl EncoderConfig {
 }
 
 impl ModelConfig for EncoderConfig {
+    const FAMILY: &'static str = "BERT or RoBERTa";
+
     fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
         let config: HuggingFaceConfig =
             serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;

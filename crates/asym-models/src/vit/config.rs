@@ -141,6 +141,8 @@ impl VitConfig {
 }
 
 impl ModelConfig for VitConfig {
+    const FAMILY: &'static str = "ViT";
+
     fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
         let config: HuggingFaceConfig =
             serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;

@@ -9,7 +9,7 @@ use super::resize::Filter;
 use super::{ImageError, ImageProcessor, Normalize, Target};
 
 /// Larger than any model's input, small enough that a damaged configuration cannot fill the memory.
-const MAX_EDGE: u64 = 16_384;
+const MAX_EDGE: u64 = 4096;
 
 /// The keys as the file has them; what is absent, or null, has its class's value. Keys of several types stay as they
 /// are until they are needed, so that what is wrong with them can be said by name.

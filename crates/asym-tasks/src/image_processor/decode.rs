@@ -42,7 +42,12 @@ fn jpeg(name: &str, bytes: &[u8]) -> Result<(DynamicImage, Orientation), ImageEr
     let mut decoder = Decoder::new_with_limits(bytes, limits).map_err(|source| undecodable(name, source))?;
     let frame = decoder.header();
     check_pixels(name, "it", frame.width(), frame.height())?;
-    let inks = frame.components.len() == 4;
+    let sampling: Vec<(u8, u8)> =
+        frame.components.iter().map(|component| (component.horizontal_sampling, component.vertical_sampling)).collect();
+    let inks = sampling.len() == 4;
+    if inks && !known_inks(&sampling) {
+        return Err(undecodable(name, "CMYK whose inks differ in their numbers of samples as they usually do not"));
+    }
     decoder.set_output_format(if inks { PixelFormat::Cmyk } else { PixelFormat::Rgb });
     let decoded = decoder.decode_image().map_err(|source| undecodable(name, source))?;
     let orientation = orientation(decoded.exif_data(), decoded.xmp_data());
@@ -51,6 +56,15 @@ fn jpeg(name: &str, bytes: &[u8]) -> Result<(DynamicImage, Orientation), ImageEr
     let picture =
         RgbImage::from_raw(width, height, samples).ok_or_else(|| undecodable(name, "its samples are not of 8 bits"))?;
     Ok((DynamicImage::ImageRgb8(picture), orientation))
+}
+
+/// Whether four inks are sampled in a way that libjpeg-turbo-rs 0.9 decodes right: the first and the last in full, the
+/// two between alike, and in full or with half as many columns, or columns and rows. Of others it makes another picture
+/// than libjpeg-turbo, or panics.
+fn known_inks(sampling: &[(u8, u8)]) -> bool {
+    let &[first, second, third, fourth] = sampling else { return false };
+    let times = |by: (u8, u8)| (second.0 * by.0, second.1 * by.1);
+    first == fourth && second == third && [(1, 1), (2, 1), (2, 2)].map(times).contains(&first)
 }
 
 /// CMYK to RGB in Pillow's arithmetic. As it does, the samples are taken for inverted, which Adobe's are.

@@ -11,8 +11,8 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 pub enum ImageError {
     /// A checkpoint's folder does not say how its pictures are prepared.
     #[error(
-        "{}: no preprocessor_config.json, nor a processor_config.json with an `image_processor`: fetch the checkpoint's, \
-        or give the size that the model takes",
+        "{}: neither preprocessor_config.json nor a processor_config.json with an `image_processor`: fetch the \
+        checkpoint's, or give the size that the model takes",
         folder.display()
     )]
     MissingConfig {
@@ -39,7 +39,10 @@ pub enum ImageError {
     },
 
     /// A class whose steps are others than ViT's.
-    #[error("{path}: `{key}` is `{found}`, whose steps are not known here; those of {} are", known.join(", "))]
+    #[error(
+        "{path}: `{key}` is `{found}`, whose steps are not done here; use a checkpoint with the ImageProcessor of {}",
+        known.join(", ")
+    )]
     UnknownProcessor {
         /// The file.
         path: String,
@@ -47,7 +50,7 @@ pub enum ImageError {
         key: &'static str,
         /// The class.
         found: String,
-        /// The classes that are known.
+        /// The classes that are known, without `ImageProcessor` behind their names.
         known: Vec<&'static str>,
     },
 
