@@ -225,9 +225,10 @@ impl Rows for BartLanguageModel {
     }
 
     fn row(input: &BartInput, at: usize) -> BartInput {
-        let attention_mask = input.attention_mask.as_ref().map(|mask| row(mask, at));
-        let input_ids = row(&input.input_ids, at);
-        BartInput { input_ids, attention_mask, decoder_input_ids: None, decoder_attention_mask: None }
+        // Without its padding, which is on the right.
+        let count = row(input.attention_mask.as_ref().unwrap(), at).sum().into_scalar::<i64>() as usize;
+        let input_ids = row(&input.input_ids, at).slice([0..1, 0..count]);
+        BartInput { input_ids, attention_mask: None, decoder_input_ids: None, decoder_attention_mask: None }
     }
 }
 

@@ -1,9 +1,9 @@
 //! `asym classify`: texts or pictures in, labels out.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use asym_tasks::{Answer, Example, Predictor, Target, Task};
 use clap::Args;
 
@@ -92,15 +92,8 @@ fn texts(args: &ClassifyArgs) -> Result<Vec<Example>> {
         let second = |at: usize| args.pair.get(at).map(String::as_str);
         return Ok(args.text.iter().enumerate().map(|(at, text)| example(at + 1, text, second(at))).collect());
     };
-    let reader: Box<dyn BufRead> = match path.as_os_str() == "-" {
-        true => Box::new(std::io::stdin().lock()),
-        false => {
-            Box::new(std::io::BufReader::new(std::fs::File::open(path).with_context(|| path.display().to_string())?))
-        }
-    };
     let mut examples = Vec::new();
-    for (at, line) in reader.lines().enumerate() {
-        let line = line.with_context(|| format!("{}:{}", path.display(), at + 1))?;
+    for (at, line) in super::lines(path)?.into_iter().enumerate() {
         let (first, second) = match line.split_once('\t') {
             Some((first, second)) => (first, Some(second)),
             None => (line.as_str(), None),

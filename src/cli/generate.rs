@@ -1,6 +1,6 @@
 //! `asym generate`: prompts in, texts out.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use asym_models::generation::GenerationConfig;
 use asym_models::{
     BartInput, BartLanguageModel, Checkpoint, GenerativeModel, LlamaInput, LlamaLanguageModel, ModelClass, check_input,
-    generate_batch,
+    generate_batch, resolve_batch,
 };
 use asym_tasks::{Example, Target, Tokenizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -117,17 +117,24 @@ pub(super) fn settings(given: &str) -> Result<GenerationConfig> {
 
 /// A batch of texts for one model.
 trait FromPrompts: GenerativeModel {
-    /// `ids` and `mask` are `[batch, length]`, padded on the left.
+    /// Whether padding stands before the tokens. Where positions are counted from the row's beginning it must not.
+    const LEFT: bool;
+
+    /// `ids` and `mask` are `[batch, length]`.
     fn input(ids: Tensor<2, Int>, mask: Tensor<2, Int>) -> Self::Input;
 }
 
 impl FromPrompts for LlamaLanguageModel {
+    const LEFT: bool = true;
+
     fn input(input_ids: Tensor<2, Int>, mask: Tensor<2, Int>) -> LlamaInput {
         LlamaInput { input_ids, attention_mask: Some(mask) }
     }
 }
 
 impl FromPrompts for BartLanguageModel {
+    const LEFT: bool = false;
+
     fn input(input_ids: Tensor<2, Int>, mask: Tensor<2, Int>) -> BartInput {
         BartInput { input_ids, attention_mask: Some(mask), decoder_input_ids: None, decoder_attention_mask: None }
     }
@@ -149,25 +156,23 @@ pub fn generate(args: &GenerateArgs) -> Result<()> {
     let location = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?;
     let checkpoint = location.checkpoint()?;
     let config = checkpoint.generation_config()?.overlaid_with(&asked);
-    let Some(folder) = location.folder() else { bail!("{}: generates no text", location.name()) };
-    let tokenizer = Tokenizer::from_folder(folder)?;
+    let class = checkpoint.class(&saved_whole(args.adapter.as_deref())?);
+    let (ModelClass::CausalLanguageModel | ModelClass::ConditionalGeneration, Some(folder)) =
+        (class, location.folder())
+    else {
+        bail!("{}: {class:?} generates no text; give a Llama or a BART", location.name())
+    };
+    let tokenizer = Tokenizer::for_generation(folder)?;
     let texts = Texts { args, name: location.name(), checkpoint: &checkpoint, config, tokenizer, prompts, device };
-    match checkpoint.class(&saved_whole(args.adapter.as_deref())?) {
-        ModelClass::CausalLanguageModel => texts.generate::<LlamaLanguageModel>(),
+    match class {
         ModelClass::ConditionalGeneration => texts.generate::<BartLanguageModel>(),
-        other => bail!("{}: {other:?} generates no text; give a Llama or a BART", location.name()),
+        _ => texts.generate::<LlamaLanguageModel>(),
     }
 }
 
 fn prompts(args: &GenerateArgs) -> Result<Vec<String>> {
     let Some(path) = &args.file else { return Ok(args.prompt.clone()) };
-    let reader: Box<dyn BufRead> = match path.as_os_str() == "-" {
-        true => Box::new(std::io::stdin().lock()),
-        false => {
-            Box::new(std::io::BufReader::new(std::fs::File::open(path).with_context(|| path.display().to_string())?))
-        }
-    };
-    let lines: Vec<String> = reader.lines().collect::<Result<_, _>>().with_context(|| path.display().to_string())?;
+    let lines = super::lines(path)?;
     if lines.is_empty() {
         bail!("{}: no prompt; write one per line", path.display());
     }
@@ -193,22 +198,21 @@ impl Texts<'_> {
         };
         let encoded: Vec<Vec<u32>> = prompts.iter().enumerate().map(encode).collect::<Result<_, _>>()?;
         let batches: Vec<M::Input> = encoded.chunks(args.batch_size).map(|rows| batch::<M>(rows, &device)).collect();
-        // Every prompt is checked before the first is continued.
+        // Every prompt is checked, and the settings for it, before there is a model.
         let own = checkpoint.config_of()?;
-        batches.iter().try_for_each(|batch| check_input(batch, own))?;
+        for batch in &batches {
+            M::check_input(batch, own)?;
+            resolve_batch::<M>(own, batch, &config)?;
+        }
         let settings = (None, args.dtype.computed(), args.merge);
         let model: M = trained(name, checkpoint, args.adapter.as_deref(), settings, &device)?;
         let model = model.valid();
-        for (rows, batch) in encoded.chunks(args.batch_size).zip(&batches) {
-            let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
-            let begins = model.prompts(batch, config.decoder_start()).iter().map(Vec::len).max().unwrap_or(longest);
-            config.resolve(begins, Some(model.context()), model.vocab_size())?;
-        }
         let started = Instant::now();
         for (at, batch) in batches.iter().enumerate() {
             let first = at * args.batch_size;
             let done = |tokens, most| progress((first, prompts.len()), (tokens, most), started);
             let sequences = generate_batch(&model, batch, &config, first as u64, done)?;
+            end_of_progress();
             let each = sequences.settings.num_return_sequences;
             for (row, generated) in sequences.rows.iter().enumerate() {
                 let text = tokenizer.decode(generated.continuation())?;
@@ -224,13 +228,17 @@ impl Texts<'_> {
     }
 }
 
-/// Rows padded on the left.
+/// Rows of one length, padded on the side where the model has it; the mask says what is padding, and no id of it counts.
 fn batch<M: FromPrompts>(rows: &[Vec<u32>], device: &Device) -> M::Input {
     let length = rows.iter().map(Vec::len).max().unwrap_or(0);
     let padded = |value: fn(u32) -> i64| {
         let row = move |row: &Vec<u32>| {
-            let padding = std::iter::repeat_n(0, length - row.len());
-            padding.chain(row.iter().map(move |id| value(*id)).collect::<Vec<_>>()).collect::<Vec<i64>>()
+            let mut values: Vec<i64> = row.iter().map(|id| value(*id)).collect();
+            values.resize(length, 0);
+            if M::LEFT {
+                values.rotate_left(row.len());
+            }
+            values
         };
         let values: Vec<i64> = rows.iter().flat_map(row).collect();
         Tensor::<2, Int>::from_data(TensorData::new(values, [rows.len(), length]), device)
@@ -250,7 +258,12 @@ fn progress((first, prompts): (usize, usize), (tokens, most): (usize, usize), st
         first + 1,
         started.elapsed().as_secs_f64()
     );
-    if tokens == most {
+}
+
+/// Texts begin on a line of their own, wherever the last one ended.
+fn end_of_progress() {
+    let mut err = std::io::stderr();
+    if err.is_terminal() {
         let _ = writeln!(err);
     }
 }
@@ -268,15 +281,19 @@ pub(super) fn continued(
     match class {
         ModelClass::CausalLanguageModel => {
             let input: LlamaInput = asym_models::read_inputs(inputs, device)?;
-            check_input(&input, checkpoint.config_of()?).with_context(|| inputs.display().to_string())?;
+            let own = checkpoint.config_of()?;
+            check_input(&input, own).with_context(|| inputs.display().to_string())?;
+            resolve_batch::<LlamaLanguageModel>(own, &input, &config)?;
             let model: LlamaLanguageModel = trained(name, checkpoint, adapter, settings, device)?;
             sequences(&burn::module::Module::valid(&model), &input, &config)
         }
         ModelClass::ConditionalGeneration => {
             let input: BartInput = asym_models::read_inputs(inputs, device)?;
-            check_input(&input, checkpoint.config_of()?).with_context(|| inputs.display().to_string())?;
+            let own = checkpoint.config_of()?;
+            check_input(&input, own).with_context(|| inputs.display().to_string())?;
             // What logits are asked for is no beginning of an answer.
             let input = BartInput { decoder_input_ids: None, decoder_attention_mask: None, ..input };
+            resolve_batch::<BartLanguageModel>(own, &input, &config)?;
             let model: BartLanguageModel = trained(name, checkpoint, adapter, settings, device)?;
             sequences(&burn::module::Module::valid(&model), &input, &config)
         }

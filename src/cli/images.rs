@@ -30,14 +30,12 @@ pub(super) fn classify_images(
     let config: &VitConfig = checkpoint.config_of()?;
     let Some(folder) = location.folder() else { bail!("{}: is for texts", location.name()) };
     let processor = ImageProcessor::from_folder(folder)?;
-    // The first pictures are read before the model is, so that what is none is refused at once.
-    let first = images.first().map(|path| processor.read(path)).transpose()?;
-    if let Some(pixels) = &first {
+    // Every picture is read before the model is, so that what is none is refused at once. Not kept, since there may be many,
+    // and reading one takes far less than the model's look at it.
+    for path in images {
+        let pixels = processor.read(path)?;
         let input = input(&[pixels.values.as_slice()], [pixels.height, pixels.width], &device);
-        check_input(&input, config).with_context(|| images[0].display().to_string())?;
-    }
-    for path in &images[1..] {
-        std::fs::File::open(path).with_context(|| path.display().to_string())?;
+        check_input(&input, config).with_context(|| path.display().to_string())?;
     }
     let settings = (None, FloatDType::F32, false);
     let model: VitClassifier = trained(location.name(), &checkpoint, adapter, settings, &device)?;
@@ -49,7 +47,6 @@ pub(super) fn classify_images(
         let size = pixels.first().map_or([0; 2], |pixels| [pixels.height, pixels.width]);
         let values: Vec<&[f32]> = pixels.iter().map(|pixels| pixels.values.as_slice()).collect();
         let input = input(&values, size, &device);
-        check_input(&input, config).with_context(|| paths[0].display().to_string())?;
         let probabilities: Vec<f32> = softmax(model.forward(input), 1).into_data().iter::<f32>().collect();
         for (path, row) in paths.iter().zip(probabilities.chunks(labels.len())) {
             super::say(if as_json { object(path, row, &labels) } else { line(path, row, &labels) })?;

@@ -22,7 +22,7 @@ pub struct MergeArgs {
     /// Folder to write, which must be new: transformers loads it
     #[arg(long)]
     output: PathBuf,
-    /// Labels of the classifier, where the adapter brings the head and config.json does not say
+    /// Labels of the classifier, where the adapter brings the head [default: those of the run that left it, else of config.json]
     #[arg(long)]
     num_labels: Option<usize>,
     /// Dtype of the weights in the file [default: that of the checkpoint's]
@@ -62,10 +62,22 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
     let location = locate(&args.source, args.model.as_deref(), Some(&args.adapter))?;
     let checkpoint = location.checkpoint()?;
     let class = checkpoint.class(&saved_whole(Some(&args.adapter))?);
-    class.visit(Merge { args, name: location.name(), checkpoint: &checkpoint, device: &device })?;
-    if let Some(folder) = location.folder() {
-        companions(folder, &args.output)?;
+    // Under another name first, so that a folder of the right one is whole.
+    let mut part = args.output.clone().into_os_string();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let whole = class
+        .visit(Merge { args, name: location.name(), checkpoint: &checkpoint, device: &device, output: &part })
+        .and_then(|()| match location.folder() {
+            Some(folder) => companions(folder, &part),
+            None => Ok(location.base()?.tokenizer.save(&part)?),
+        })
+        .and_then(|()| std::fs::rename(&part, &args.output).with_context(|| args.output.display().to_string()));
+    if whole.is_err() {
+        // What went wrong first is the better message; there may be nothing to remove.
+        let _ = std::fs::remove_dir_all(&part);
     }
+    whole?;
     super::say(format!("{}: {} with {} merged", args.output.display(), location.name(), args.adapter.display()))
 }
 
@@ -74,18 +86,21 @@ struct Merge<'a> {
     name: &'a str,
     checkpoint: &'a Checkpoint,
     device: &'a Device,
+    output: &'a Path,
 }
 
 impl WithModel for Merge<'_> {
     type Output = Result<()>;
 
     fn with<M: PretrainedModel>(self) -> Result<()> {
-        let Self { args, name, checkpoint, device } = self;
+        let Self { args, name, checkpoint, device, output } = self;
         // The sum is made in f32, whatever dtype it is written in.
-        let settings = (args.num_labels, FloatDType::F32, true);
+        let run = super::run_beside(&args.adapter)?;
+        let outputs = args.num_labels.or(run.and_then(|run| run.tasks.first().map(|task| task.outputs())));
+        let settings = (outputs, FloatDType::F32, true);
         let model: M = trained(name, checkpoint, Some(&args.adapter), settings, device)?;
         let dtype = args.dtype.map_or_else(|| checkpoint.file_dtype(), Dtype::stored);
-        Ok(save(&model, &args.output, dtype)?)
+        Ok(save(&model, output, dtype)?)
     }
 }
 

@@ -67,6 +67,20 @@ fn run_beside(folder: &Path) -> Result<Option<Plan>> {
     }
 }
 
+/// The lines of a file, or of standard input where it is `-`.
+fn lines(path: &Path) -> Result<Vec<String>> {
+    use std::io::BufRead;
+    let reader: Box<dyn BufRead> = match path.as_os_str() == "-" {
+        true => Box::new(std::io::stdin().lock()),
+        false => {
+            Box::new(std::io::BufReader::new(std::fs::File::open(path).with_context(|| path.display().to_string())?))
+        }
+    };
+    let line =
+        |(at, line): (usize, std::io::Result<String>)| line.with_context(|| format!("{}:{}", path.display(), at + 1));
+    reader.lines().enumerate().map(line).collect()
+}
+
 /// The adapter's modules that are trained whole; none where there is no adapter.
 fn saved_whole(adapter: Option<&Path>) -> Result<Vec<String>> {
     Ok(adapter.map(asym_core::read_config).transpose()?.map(|config| config.modules_to_save).unwrap_or_default())
@@ -82,6 +96,7 @@ fn trained<M: PretrainedModel>(
     (outputs, dtype, merged): (Option<usize>, FloatDType, bool),
     device: &Device,
 ) -> Result<M> {
+    checkpoint.check_dtype(dtype, device)?;
     let first = if adapter.is_some() { FloatDType::F32 } else { dtype };
     let Loaded { mut model, initialised: mut untrained } = checkpoint.load_as::<M>(outputs, 0, first, device)?;
     if let Some(folder) = adapter {
@@ -89,7 +104,6 @@ fn trained<M: PretrainedModel>(
         untrained.retain(|name| !config.modules_to_save.iter().any(|module| name.starts_with(&format!("{module}."))));
         model = if merged { asym_core::merge(adapted) } else { adapted };
         if dtype != first {
-            checkpoint.check_dtype(dtype, device)?;
             model = asym_core::layout::cast(model, dtype);
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use asym_models::{Checkpoint, PretrainedModel, WithModel, check_input, read_inputs, write_tensor};
+use asym_models::{Checkpoint, PretrainedModel, WithModel, read_inputs, write_tensor};
 use burn::tensor::Device;
 use clap::Args;
 
@@ -33,7 +33,7 @@ pub struct PredictArgs {
     #[arg(long, requires = "adapter")]
     merge: bool,
     /// Continue the inputs by these settings, a JSON object or a file that holds one, and write sequences of token ids
-    #[arg(long)]
+    #[arg(long, conflicts_with = "num_labels")]
     generate: Option<String>,
     /// Compute in this dtype, where the device has it
     #[arg(long, value_enum, default_value_t)]
@@ -50,6 +50,10 @@ pub struct PredictArgs {
 pub fn predict(args: &PredictArgs) -> Result<()> {
     if args.output.exists() {
         bail!("{}: exists already; name another output file", args.output.display());
+    }
+    let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("{}: no such folder for the output; make it first", folder.display());
     }
     let asked = args.generate.as_deref().map(settings).transpose()?;
     let device = device::default_device()?;
@@ -78,7 +82,7 @@ impl WithModel for Predict<'_> {
     fn with<M: PretrainedModel>(self) -> Result<()> {
         let Self { args, name, checkpoint, device } = self;
         let input: M::Input = read_inputs(&args.inputs, device)?;
-        check_input(&input, checkpoint.config_of()?).with_context(|| args.inputs.display().to_string())?;
+        M::check_input(&input, checkpoint.config_of()?).with_context(|| args.inputs.display().to_string())?;
         let settings = (args.num_labels, args.dtype.computed(), args.merge);
         let model: M = trained(name, checkpoint, args.adapter.as_deref(), settings, device)?;
         write_tensor(&args.output, "logits", model.valid().logits(input))?;

@@ -49,8 +49,14 @@ pub fn attention(
         }
         false => scores,
     };
+    let dtype = scores.dtype();
+    let probabilities = match dtype {
+        // Of many small numbers, whose sum half precision does not hold.
+        DType::F16 | DType::BF16 => softmax(scores.cast(DType::F32), 3).cast(dtype),
+        _ => softmax(scores, 3),
+    };
     dropout
-        .forward(softmax(scores, 3))
+        .forward(probabilities)
         .matmul(value) // [batch, heads, queries, width]
         .swap_dims(1, 2) // [batch, queries, heads, width]
         .reshape([batch, queries, features]) // [batch, queries, features]

@@ -9,7 +9,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::blocks::{attention_bias, zero_embedding, zero_linear, zero_linear_with};
+use crate::blocks::{attention_bias, tied_head, zero_embedding, zero_linear, zero_linear_with};
 use crate::cache::KeyValueCache;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
@@ -416,7 +416,7 @@ impl BartLanguageModel {
         let bias = self.final_logits_bias.val().reshape([self.model.config.vocab_size]);
         match (&self.lm_head, &self.model.shared) {
             (Some(head), _) => head.forward(hidden) + bias.unsqueeze(),
-            (None, Some(shared)) => linear(hidden, shared.weight.val().transpose(), Some(bias)),
+            (None, Some(shared)) => linear(hidden, tied_head(shared), Some(bias)),
             (None, None) => unreachable!("a skeleton has one or the other"),
         }
     }
@@ -445,7 +445,7 @@ impl BartClassifier {
     ///
     /// # Panics
     ///
-    /// On a batch that [`check_input`](crate::check_input) refuses. A row without the ending token is judged by its first.
+    /// On a batch that [`PretrainedModel::check_input`] refuses: every row ends with the ending token, as often as the others.
     pub fn forward(&self, input: BartInput) -> Tensor<2> {
         let [batch, length] = input.input_ids.dims();
         let ends = input.input_ids.clone().equal_elem(self.model.config.eos_token_id as i64).int();
@@ -510,6 +510,21 @@ impl PretrainedModel for BartClassifier {
     }
     fn config(&self) -> &BartConfig {
         &self.model.config
+    }
+    fn check_input(input: &BartInput, config: &BartConfig) -> Result<(), ModelError> {
+        input.check(config)?;
+        let [_, length] = input.input_ids.dims();
+        let ids: Vec<i64> = input.input_ids.to_data().iter::<i64>().collect();
+        let ends = ids.chunks(length).map(|row| row.iter().filter(|id| **id == config.eos_token_id as i64).count());
+        let ends: Vec<usize> = ends.collect();
+        match ends.iter().position(|count| *count == 0 || *count != ends[0]) {
+            Some(row) => {
+                let expected = format!("eos_token_id {} in each row, and as often in all", config.eos_token_id);
+                let found = format!("{} in row {row}, {} in row 0", ends[row], ends[0]);
+                Err(ModelError::Input { key: INPUT_IDS, expected, found })
+            }
+            None => Ok(()),
+        }
     }
     fn logits(&self, input: BartInput) -> TensorData {
         self.forward(input).into_data()

@@ -1,6 +1,6 @@
 //! What the blocks of several models are made of.
 
-use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig};
+use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig, Adapter};
 use burn::module::Initializer;
 use burn::nn::EmbeddingConfig;
 use burn::tensor::{Device, Int, Tensor};
@@ -20,8 +20,19 @@ pub(crate) fn zero_embedding(rows: usize, width: usize, device: &Device) -> Adap
     AdaptedEmbedding::new(&EmbeddingConfig::new(rows, width).with_initializer(Initializer::Zeros), device)
 }
 
-/// 0 where a token may be attended to, else the most negative number: the softmax of what it is added to is then 0, and
-/// uniform, not NaN, where a whole row is masked. Made once for all blocks.
+/// The head that is the word embedding, `[hidden, vocab]`: what lies under an adapter, which changes the embedding alone, as
+/// in PEFT.
+pub(crate) fn tied_head(embedding: &AdaptedEmbedding) -> Tensor<2> {
+    match embedding.weight.reparameterization::<Adapter>() {
+        Some(_) => embedding.weight.base(),
+        None => embedding.weight.val(),
+    }
+    .transpose()
+}
+
+/// 0 where a token may be attended to, else half of the most negative number: the softmax of what it is added to is then 0,
+/// and uniform, not NaN, where a whole row is masked. Half, because a score below it would make infinity of it in f16. Made
+/// once for all blocks.
 ///
 /// # Shapes
 ///
@@ -31,6 +42,6 @@ pub(crate) fn attention_bias(mask: Tensor<2, Int>, hidden: &Tensor<3>) -> Tensor
     let dtype = hidden.dtype();
     let min = dtype.finfo().map_or(f64::from(f32::MIN), |info| info.min);
     let [batch, length] = mask.dims();
-    let masked = mask.equal_elem(0).float().cast(dtype) * min;
+    let masked = mask.equal_elem(0).float().cast(dtype) * (min / 2.0);
     masked.reshape([batch, 1, 1, length])
 }

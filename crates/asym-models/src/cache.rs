@@ -2,9 +2,9 @@
 
 use burn::tensor::{Int, Tensor};
 
-/// The keys and values of one layer, `[rows, capacity, features]`, of which the first `length` are there.
+/// The keys and values of one layer, `[rows, room, features]`, of which the first `length` are there.
 ///
-/// Room for all tokens is made at once: a token costs the writing of its own key and value, where growing tensors would
+/// Room for many tokens is made at once: a token costs the writing of its own key and value, where growing tensors would
 /// copy all that came before.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyValueCache {
@@ -13,6 +13,9 @@ pub(crate) struct KeyValueCache {
     length: usize,
     capacity: usize,
 }
+
+/// The least room that is made beyond what is there.
+const ROOM: usize = 64;
 
 impl KeyValueCache {
     /// Room for `capacity` tokens in each row.
@@ -24,14 +27,22 @@ impl KeyValueCache {
     pub(crate) fn append(&mut self, key: Tensor<3>, value: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
         let [rows, tokens, features] = key.dims();
         let (start, end) = (self.length, self.length + tokens);
-        let room = || {
+        let mut tensors = self.tensors.take();
+        if tensors.as_ref().is_none_or(|[keys, _]| keys.dims()[1] < end) {
+            // Twice as much each time, so that what is copied stays in proportion; the most may be far beyond the end.
+            let room = self.capacity.min(2 * end.max(ROOM)).max(end);
             let options = (&key.device(), key.dtype());
-            [
-                Tensor::zeros([rows, self.capacity, features], options),
-                Tensor::zeros([rows, self.capacity, features], options),
-            ]
-        };
-        let [keys, values] = self.tensors.take().unwrap_or_else(room);
+            let grown = |old: Option<Tensor<3>>| {
+                let new = Tensor::zeros([rows, room, features], options);
+                match old {
+                    Some(old) => new.slice_assign([0..rows, 0..start, 0..features], old.slice([0..rows, 0..start])),
+                    None => new,
+                }
+            };
+            let (keys, values) = tensors.map(|[keys, values]| (keys, values)).unzip();
+            tensors = Some([grown(keys), grown(values)]);
+        }
+        let Some([keys, values]) = tensors else { unreachable!("made above") };
         let place = [0..rows, start..end, 0..features];
         // Nothing else holds these tensors, so that a backend may write where they are.
         let keys = keys.slice_assign(place.clone(), key);
@@ -42,9 +53,11 @@ impl KeyValueCache {
         all
     }
 
-    /// Row i becomes what row `rows[i]` was.
+    /// Row i becomes what row `rows[i]` was. Only what is there is moved, and not the room behind it.
     pub(crate) fn select(&mut self, rows: &Tensor<1, Int>) {
-        self.tensors = self.tensors.take().map(|tensors| tensors.map(|tensor| tensor.select(0, rows.clone())));
+        let length = self.length;
+        let moved = |tensor: Tensor<3>| tensor.narrow(1, 0, length).select(0, rows.clone());
+        self.tensors = self.tensors.take().map(|tensors| tensors.map(moved));
     }
 
     /// Tokens of a row.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use asym_core::layout::{self, Entry};
 use burn::tensor::{DType, Device, FloatDType};
 
+use crate::config::{MAX_LABELS, refuse};
 use crate::init::draw;
 use crate::keys;
 use crate::roberta::{EncoderConfig, MaskedLanguageModel, SequenceClassifier};
@@ -93,10 +94,9 @@ impl Checkpoint {
             let of = self.tensors.values().filter(|tensor| tensor.file_dtype() == Some(dtype));
             of.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
         };
-        [FileDtype::F32, FileDtype::F16, FileDtype::BF16]
-            .into_iter()
-            .max_by_key(|dtype| count(*dtype))
-            .unwrap_or_default()
+        // Of equals the last; what no tensor has is not asked for, so that F64 becomes the nearest there is.
+        let there = [FileDtype::BF16, FileDtype::F16, FileDtype::F32].into_iter().filter(|dtype| count(*dtype) > 0);
+        there.max_by_key(|dtype| count(*dtype)).unwrap_or_default()
     }
 
     /// Whether a tensor of the checkpoint lies in the module `name`.
@@ -131,14 +131,6 @@ impl Checkpoint {
     ///
     /// As [`load`](Self::load), and a configuration that does not tie the decoder to the word embeddings.
     pub fn masked_language_model(&self, seed: u64, device: &Device) -> Result<Loaded<MaskedLanguageModel>, ModelError> {
-        if !self.encoder()?.tie_word_embeddings {
-            return Err(ModelError::Config {
-                path: self.path.join("config.json"),
-                key: "tie_word_embeddings",
-                expected: "`true`".into(),
-                found: "`false`".into(),
-            });
-        }
         self.load(None, seed, device)
     }
 
@@ -173,7 +165,11 @@ impl Checkpoint {
     ) -> Result<Loaded<M>, ModelError> {
         self.check_dtype(dtype, device)?;
         let mut config = self.config_of::<M::Config>()?.clone();
+        M::check_config(&config, &self.path.join("config.json"))?;
         if let Some(num_labels) = num_labels {
+            if num_labels > MAX_LABELS {
+                return Err(refuse(&self.path, "num_labels", format!("at most {MAX_LABELS}"), num_labels));
+            }
             config = config.with_num_labels(num_labels);
             config.validate(&self.path)?;
         }
@@ -190,7 +186,7 @@ impl Checkpoint {
         }
         let model = layout::replace_as(model, &table.naming, dtype, |entry| {
             Ok(Some(match stored.remove(entry.name.as_str()) {
-                Some((_, tensor)) => tensor.floats(),
+                Some((key, tensor)) => tensor.floats_within(key, dtype)?,
                 None => draw(entry, &config, seed),
             }))
         })?;
@@ -223,7 +219,9 @@ impl Checkpoint {
         let wanted: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         let mut assigned: BTreeMap<String, (&str, &Stored)> = BTreeMap::new();
         let mut unexpected = Vec::new();
+        let mut by_name: HashMap<String, (&String, &Stored)> = HashMap::new();
         for (key, tensor) in &self.tensors {
+            by_name.insert(table.canonical(key), (key, tensor));
             let name = table.canonical(key);
             let name = others.get(name.as_str()).map_or(name, |entry| entry.name.clone());
             if !wanted.contains(name.as_str()) {
@@ -244,7 +242,7 @@ impl Checkpoint {
         // A tied tensor may stand under the name of its copy alone.
         for (parameter, keys) in table.tied.iter().filter(|(parameter, _)| wanted.contains(parameter)) {
             let copies = keys.iter().filter(|key| !wanted.contains(**key));
-            for (key, copy) in copies.filter_map(|key| self.tensors.get_key_value(*key)) {
+            for (key, copy) in copies.filter_map(|key| by_name.get(*key).copied()) {
                 match assigned.get(*parameter) {
                     Some((first, tensor)) if !tensor.equals(copy) => {
                         return Err(ModelError::DuplicateKey {
@@ -260,8 +258,7 @@ impl Checkpoint {
             }
         }
         for (parameter, key) in table.instead.iter().filter(|(parameter, _)| wanted.contains(parameter)) {
-            if let (false, Some((key, tensor))) = (assigned.contains_key(*parameter), self.tensors.get_key_value(*key))
-            {
+            if let (false, Some((key, tensor))) = (assigned.contains_key(*parameter), by_name.get(*key).copied()) {
                 assigned.insert(parameter.to_string(), (key, tensor));
             }
         }

@@ -145,6 +145,9 @@ impl Config {
 /// More blocks than any published model, few enough that a damaged configuration cannot fill the memory.
 pub(crate) const MAX_LAYERS: usize = 1000;
 
+/// The largest size of anything, in units of its own.
+const MAX_SIZE: usize = 1 << 26;
+
 /// The keys that every family has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -197,7 +200,10 @@ impl CommonFields {
     /// The labels by `id2label`, else as many as `num_labels` says, else `default`.
     pub(crate) fn labels(&self, default: usize, path: &Path) -> Result<Vec<String>, ModelError> {
         let Some(names) = &self.id2label else {
-            return Ok(default_labels(self.num_labels.unwrap_or(default)));
+            return match self.num_labels.unwrap_or(default) {
+                count if count > MAX_LABELS => Err(refuse(path, "num_labels", format!("at most {MAX_LABELS}"), count)),
+                count => Ok(default_labels(count)),
+            };
         };
         if let Some(found) = self.num_labels.filter(|count| *count != names.len()) {
             return Err(refuse(path, "num_labels", format!("{} as in id2label", names.len()), found));
@@ -212,6 +218,9 @@ impl CommonFields {
             .collect()
     }
 }
+
+/// More labels than any data set has.
+pub(crate) const MAX_LABELS: usize = 1_000_000;
 
 /// `labels`, or the names that transformers gives where their number changes.
 pub(crate) fn relabelled(labels: Vec<String>, num_labels: usize) -> Vec<String> {
@@ -251,10 +260,11 @@ pub(crate) fn activation(
     }
 }
 
-/// Refuse sizes of nothing.
+/// Refuse sizes of nothing, and those whose products no memory holds.
 pub(crate) fn at_least_one(path: &Path, sizes: &[(&'static str, usize)]) -> Result<(), ModelError> {
-    match sizes.iter().find(|(_, size)| *size == 0) {
-        Some((key, _)) => Err(refuse(path, key, "at least one", 0)),
+    match sizes.iter().find(|(_, size)| !(1..=MAX_SIZE).contains(size)) {
+        Some((key, 0)) => Err(refuse(path, key, "at least one", 0)),
+        Some((key, found)) => Err(refuse(path, key, format!("at most {MAX_SIZE}"), found)),
         None => Ok(()),
     }
 }

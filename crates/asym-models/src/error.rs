@@ -159,7 +159,7 @@ pub enum ModelError {
         found: f32,
     },
     /// A value is too large for the dtype that a file was to have.
-    #[error("{}: `{key}`: expected at most 65504 for f16, found {found}; save as f32", path.display())]
+    #[error("{}: `{key}`: expected at most 65504 for f16, found {found}; take f32 or bf16", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,

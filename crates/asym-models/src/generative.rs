@@ -2,11 +2,11 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::bart::{BartDecoder, BartInput, BartLanguageModel};
+use crate::bart::{BartConfig, BartDecoder, BartInput, BartLanguageModel};
 use crate::config::Config;
 use crate::decode::Prompts;
 use crate::generation::{Generated, Generation, GenerationConfig, GenerationError, NextToken, generate};
-use crate::llama::{LlamaDecoder, LlamaInput, LlamaLanguageModel};
+use crate::llama::{LlamaConfig, LlamaDecoder, LlamaInput, LlamaLanguageModel};
 use crate::{Checkpoint, ModelError, PretrainedModel};
 
 /// A model that text is generated with.
@@ -18,16 +18,13 @@ pub trait GenerativeModel: PretrainedModel {
 
     /// The tokens that each row begins with, without padding: of a decoder alone the prompts, of an encoder-decoder what
     /// its decoder starts with, where the configuration names no token.
-    fn prompts(&self, input: &Self::Input, start: Option<u32>) -> Vec<Vec<u32>>;
+    fn prompts(config: &Self::Config, input: &Self::Input, start: Option<u32>) -> Vec<Vec<u32>>;
 
     /// A decoder of `prompts`, which came of `input`, with room for sequences of `capacity` tokens.
     fn decoder(&self, input: &Self::Input, prompts: &[Vec<u32>], capacity: usize, cached: bool) -> Self::Decoder<'_>;
 
-    /// The most tokens of a sequence.
-    fn context(&self) -> usize;
-
-    /// Number of tokens.
-    fn vocab_size(&self) -> usize;
+    /// The most tokens of a sequence, and the number of tokens there are.
+    fn limits(config: &Self::Config) -> (usize, usize);
 
     /// The rows that the sequences of transformers begin with: prompts with their padding, wherever it stands.
     fn padded_prompts(&self, input: &Self::Input, prompts: &[Vec<u32>]) -> Vec<Vec<u32>>;
@@ -64,6 +61,25 @@ impl Sequences {
     }
 }
 
+/// The prompts of a batch, and the settings for them: what [`generate_batch`] refuses is refused here, without a model.
+///
+/// # Errors
+///
+/// As [`GenerationConfig::resolve`].
+pub fn resolve_batch<M: GenerativeModel>(
+    config: &M::Config,
+    input: &M::Input,
+    asked: &GenerationConfig,
+) -> Result<(Vec<Vec<u32>>, Generation), GenerationError> {
+    let prompts = M::prompts(config, input, asked.decoder_start());
+    let (context, vocab_size) = M::limits(config);
+    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+    // A row of padding alone has nothing to go on from, however long the others are.
+    let length = if prompts.iter().any(Vec::is_empty) { 0 } else { longest };
+    let settings = asked.resolve(length, Some(context), vocab_size)?;
+    Ok((prompts, settings))
+}
+
 /// Continue a batch: what `generate` of transformers does.
 ///
 /// `first` is the number of the batch's first row among all that are generated from: what is drawn for a row is then the
@@ -81,13 +97,8 @@ pub fn generate_batch<M: GenerativeModel>(
     first: u64,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Sequences, GenerationError> {
-    let prompts = model.prompts(input, config.decoder_start());
-    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-    if prompts.iter().any(Vec::is_empty) {
-        // A row of padding alone.
-        config.resolve(0, Some(model.context()), model.vocab_size())?;
-    }
-    let settings = config.resolve(longest, Some(model.context()), model.vocab_size())?;
+    let (prompts, settings) = resolve_batch::<M>(model.config(), input, config)?;
+    let longest = settings.prompt_length;
     let settings = settings.of_rows(first..first + prompts.len() as u64);
     let most = settings.max_new_tokens;
     let mut decoder = model.decoder(input, &prompts, longest + most, settings.use_cache);
@@ -98,17 +109,14 @@ pub fn generate_batch<M: GenerativeModel>(
 impl GenerativeModel for LlamaLanguageModel {
     type Decoder<'a> = LlamaDecoder<'a>;
 
-    fn prompts(&self, input: &LlamaInput, _start: Option<u32>) -> Vec<Vec<u32>> {
+    fn prompts(_: &LlamaConfig, input: &LlamaInput, _start: Option<u32>) -> Vec<Vec<u32>> {
         Prompts::new(&input.input_ids, input.attention_mask.as_ref()).rows().to_vec()
     }
     fn decoder(&self, _: &LlamaInput, prompts: &[Vec<u32>], capacity: usize, cached: bool) -> LlamaDecoder<'_> {
         LlamaDecoder::new(self, prompts, capacity, cached)
     }
-    fn context(&self) -> usize {
-        self.config().max_position_embeddings
-    }
-    fn vocab_size(&self) -> usize {
-        self.config().vocab_size
+    fn limits(config: &LlamaConfig) -> (usize, usize) {
+        (config.max_position_embeddings, config.vocab_size)
     }
     fn padded_prompts(&self, input: &LlamaInput, _prompts: &[Vec<u32>]) -> Vec<Vec<u32>> {
         rows(&input.input_ids)
@@ -118,21 +126,18 @@ impl GenerativeModel for LlamaLanguageModel {
 impl GenerativeModel for BartLanguageModel {
     type Decoder<'a> = BartDecoder<'a>;
 
-    fn prompts(&self, input: &BartInput, start: Option<u32>) -> Vec<Vec<u32>> {
+    fn prompts(config: &BartConfig, input: &BartInput, start: Option<u32>) -> Vec<Vec<u32>> {
         let [batch, _] = input.input_ids.dims();
         match &input.decoder_input_ids {
             Some(ids) => rows(ids),
-            None => vec![vec![start.unwrap_or(self.config().decoder_start_token_id as u32)]; batch],
+            None => vec![vec![start.unwrap_or(config.decoder_start_token_id as u32)]; batch],
         }
     }
     fn decoder(&self, input: &BartInput, prompts: &[Vec<u32>], capacity: usize, cached: bool) -> BartDecoder<'_> {
         BartDecoder::new(self, input, prompts, capacity, cached)
     }
-    fn context(&self) -> usize {
-        self.config().max_position_embeddings
-    }
-    fn vocab_size(&self) -> usize {
-        self.config().vocab_size
+    fn limits(config: &BartConfig) -> (usize, usize) {
+        (config.max_position_embeddings, config.vocab_size)
     }
     fn padded_prompts(&self, _input: &BartInput, prompts: &[Vec<u32>]) -> Vec<Vec<u32>> {
         prompts.to_vec()

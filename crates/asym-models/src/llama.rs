@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use crate::blocks::{attention_bias, zero_embedding, zero_linear_with};
+use crate::blocks::{attention_bias, tied_head, zero_embedding, zero_linear_with};
 use crate::cache::KeyValueCache;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
@@ -252,7 +252,7 @@ impl LlamaLanguageModel {
     fn head<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
         match &self.lm_head {
             Some(head) => head.forward(hidden),
-            None => linear(hidden, self.model.embed_tokens.weight.val().transpose(), None),
+            None => linear(hidden, tied_head(&self.model.embed_tokens), None),
         }
     }
 }

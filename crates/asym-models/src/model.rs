@@ -29,11 +29,29 @@ pub trait PretrainedModel: Module + sealed::Sealed {
     /// The configuration it was built from.
     fn config(&self) -> &Self::Config;
 
+    /// Refuse a configuration that this model cannot be made of, though others of its family can.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Config`], with `path` as its file.
+    fn check_config(_config: &Self::Config, _path: &Path) -> Result<(), ModelError> {
+        Ok(())
+    }
+
+    /// Check on the host that this model can take a batch: as [`ModelInput::check`], and what its own head needs.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Input`].
+    fn check_input(input: &Self::Input, config: &Self::Config) -> Result<(), ModelError> {
+        input.check(config)
+    }
+
     /// The logits of a batch, on the host: what `asym predict` writes.
     ///
     /// # Panics
     ///
-    /// May panic on a batch that [`ModelInput::check`] refuses.
+    /// May panic on a batch that [`check_input`](Self::check_input) refuses.
     fn logits(&self, input: Self::Input) -> TensorData;
 
     /// What transformers calls its parameters: the names that adapters are attached, written and listed by. Checkpoints

@@ -4,13 +4,16 @@
 //! `modeling_roberta.py` of transformers 5.23. The two differ in position ids, heads and names. Fields are called as
 //! the checkpoint's keys where Rust allows it; [`KeyTable`] has the rest.
 
+use std::path::Path;
+
 use asym_core::{AdaptedEmbedding, AdaptedLinear, Naming};
 use asym_kernels::{Heads, attention, dropout, layer_norm, linear, residual_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::blocks::{attention_bias, zero_embedding, zero_linear};
+use crate::blocks::{attention_bias, tied_head, zero_embedding, zero_linear};
+use crate::config::refuse;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
@@ -472,7 +475,7 @@ impl MaskedLanguageModel {
         let head = &self.lm_head;
         let transformed = head.activation.forward(head.dense.forward(hidden));
         let transformed = layer_norm(&head.layer_norm, self.config().layer_norm_eps, transformed);
-        let decoder = self.backbone.embeddings.word_embeddings.weight.val().transpose(); // [hidden, vocab]
+        let decoder = tied_head(&self.backbone.embeddings.word_embeddings); // [hidden, vocab]
         linear(transformed, decoder, Some(head.bias.val()))
     }
 }
@@ -516,6 +519,13 @@ impl PretrainedModel for MaskedLanguageModel {
     }
     fn config(&self) -> &EncoderConfig {
         self.config()
+    }
+    fn check_config(config: &EncoderConfig, path: &Path) -> Result<(), ModelError> {
+        match config.tie_word_embeddings {
+            true => Ok(()),
+            // The decoder is the word embedding, and nothing else.
+            false => Err(refuse(path, "tie_word_embeddings", "`true`", "`false`")),
+        }
     }
     fn logits(&self, input: EncoderInput) -> TensorData {
         self.forward(input).into_data()

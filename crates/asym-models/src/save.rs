@@ -62,6 +62,15 @@ pub fn save<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: File
         tensors.push((entry.name, Written { shape: entry.shape, data: Data::floats(values, dtype) }));
     }
 
+    // What transformers misses where it is not there, though it computes nothing with it.
+    for (parameter, key) in table.instead {
+        let written = |name: &str| tensors.iter().position(|(other, _): &(String, Written)| other == name);
+        if let (Some(at), None) = (written(parameter), written(key)) {
+            let copy = tensors[at].1.clone();
+            tensors.push((key.to_string(), copy));
+        }
+    }
+
     fs::create_dir_all(folder).map_err(|source| ModelError::Io { path: folder.into(), source })?;
     // transformers refuses files that do not say which framework's layout they have.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
@@ -105,12 +114,14 @@ fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<(), ModelEr
 }
 
 /// A tensor to be written.
+#[derive(Clone)]
 pub(crate) struct Written {
     pub shape: Vec<usize>,
     pub data: Data,
 }
 
 /// Its values.
+#[derive(Clone)]
 pub(crate) enum Data {
     F32(Vec<f32>),
     F16(Vec<f16>),

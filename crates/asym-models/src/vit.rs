@@ -47,6 +47,18 @@ pub const VIT_CLASSIFIER: KeyTable = KeyTable {
 pub const VIT_MODEL: KeyTable = KeyTable {
     architecture: "ViTModel",
     naming: Naming(&[("pooler", "vit.pooler.dense")]),
+    in_memory: Some(Naming(&[
+        ("pooler", "pooler.dense"),
+        ("vit.embeddings", "embeddings"),
+        ("vit.encoder.layer", "layers"),
+        ("vit.layernorm", "layernorm"),
+        ("attention.attention.query", "attention.q_proj"),
+        ("attention.attention.key", "attention.k_proj"),
+        ("attention.attention.value", "attention.v_proj"),
+        ("attention.output.dense", "attention.o_proj"),
+        ("intermediate.dense", "mlp.fc1"),
+        ("output.dense", "mlp.fc2"),
+    ])),
     head: &["vit.pooler"],
     dropped: &["classifier", "vit.embeddings.mask_token"],
     ..KEYS

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use asym_core::layout::each_f32;
+use burn::tensor::FloatDType;
+use half::f16;
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
@@ -194,6 +196,16 @@ impl Stored {
         let mut values = Vec::with_capacity(self.shape.iter().product());
         self.each_float(|_, value| values.push(value));
         values
+    }
+
+    /// The same, where `dtype` can hold them.
+    pub(crate) fn floats_within(&self, key: &str, dtype: FloatDType) -> Result<Vec<f32>, ModelError> {
+        let values = self.floats();
+        let too_large = |value: &&f32| dtype == FloatDType::F16 && f16::from_f32(**value).is_infinite();
+        match values.iter().find(too_large) {
+            Some(&found) => Err(ModelError::TooLarge { path: self.path.to_path_buf(), key: key.into(), found }),
+            None => Ok(values),
+        }
     }
 
     /// The values of an integer tensor.

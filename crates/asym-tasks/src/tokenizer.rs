@@ -53,11 +53,21 @@ impl Tokenizer {
     /// [`TaskError::MissingFile`], [`TaskError::Io`], [`TaskError::UnreadableTokenizer`],
     /// [`TaskError::MissingToken`], [`TaskError::NoSpecialTokens`], [`TaskError::SentencePiece`].
     pub fn from_folder(folder: &Path) -> Result<Self, TaskError> {
+        Self::for_generation(folder)?.with_special_tokens()
+    }
+
+    /// The same of a tokenizer that may add no special tokens: whoever classifies needs one to look at, whoever continues a
+    /// text does not.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_folder`](Self::from_folder), but [`TaskError::NoSpecialTokens`].
+    pub fn for_generation(folder: &Path) -> Result<Self, TaskError> {
         let whole = folder.join("tokenizer.json");
         let (vocab, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
         if whole.is_file() {
             let bytes = std::fs::read(&whole).map_err(|source| TaskError::Io { path: whole.clone(), source })?;
-            Self::from_bytes(&whole.display().to_string(), &bytes)
+            Self::parse(&whole.display().to_string(), &bytes)
         } else if vocab.is_file() && merges.is_file() {
             Self::roberta(&vocab, &merges)
         } else if folder.join(sentencepiece::MODEL).is_file() {
@@ -77,6 +87,10 @@ impl Tokenizer {
     ///
     /// [`TaskError::UnreadableTokenizer`], [`TaskError::NoSpecialTokens`].
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, TaskError> {
+        Self::parse(name, bytes)?.with_special_tokens()
+    }
+
+    fn parse(name: &str, bytes: &[u8]) -> Result<Self, TaskError> {
         let inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|source| TaskError::UnreadableTokenizer { path: name.to_owned(), source })?;
         Self::new(name.to_owned(), inner)
@@ -118,11 +132,14 @@ impl Tokenizer {
         let direction = inner.get_truncation().map_or(TruncationDirection::Right, |truncation| truncation.direction);
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|source| TaskError::UnreadableTokenizer { path: name.clone(), source })?;
-        let tokenizer = Self { inner, name, direction, pad_id };
-        if tokenizer.added_tokens(false) == 0 {
-            return Err(TaskError::NoSpecialTokens { path: tokenizer.name });
+        Ok(Self { inner, name, direction, pad_id })
+    }
+
+    fn with_special_tokens(self) -> Result<Self, TaskError> {
+        match self.added_tokens(false) {
+            0 => Err(TaskError::NoSpecialTokens { path: self.name }),
+            _ => Ok(self),
         }
-        Ok(tokenizer)
     }
 
     /// Writes `tokenizer.json` into `folder`, as the tokenizer is used here: without padding or truncation of its own.

@@ -4,6 +4,9 @@ use super::read::TokenIds;
 use super::settings::DEFAULT_TOP_K;
 use super::{EarlyStopping, GenerationConfig, GenerationError};
 
+/// More rows for a prompt than anybody reads, few enough that a slip of the hand cannot fill the memory.
+const MOST_ROWS: usize = 1000;
+
 /// New tokens where nothing says how many.
 const DEFAULT: usize = 20;
 
@@ -85,6 +88,9 @@ impl GenerationConfig {
         for (key, value) in [("num_beams", self.num_beams), ("num_return_sequences", self.num_return_sequences)] {
             if value == Some(0) {
                 return Err(self.refuse(key, "at least one", 0));
+            }
+            if let Some(found) = value.filter(|value| *value > MOST_ROWS) {
+                return Err(self.refuse(key, format!("at most {MOST_ROWS}"), found));
             }
         }
         let (beams, rows) = (self.num_beams.unwrap_or(1), self.num_return_sequences.unwrap_or(1));

@@ -55,8 +55,13 @@ fn warp(settings: &Generation, scores: &mut [f32]) {
     // Beams need a token to go on with beside those that end them.
     let keep = if settings.num_beams > 1 { settings.eos_token_id.len().max(1) + 1 } else { 1 };
     if sampling.temperature != 1.0 {
-        let temperature = sampling.temperature as f32;
-        scores.iter_mut().for_each(|score| *score /= temperature);
+        // From the best one down, which changes no probability, so that no temperature makes infinities of them. The sums that
+        // beams carry are of the scores themselves.
+        let best = scores.iter().copied().filter(|score| score.is_finite()).fold(f32::NEG_INFINITY, f32::max);
+        let best = if settings.num_beams > 1 { 0.0 } else { best };
+        let temperature = sampling.temperature;
+        let cooled = |score: f32| (f64::from(score - best) / temperature) as f32;
+        scores.iter_mut().filter(|score| score.is_finite()).for_each(|score| *score = cooled(*score));
     }
     if sampling.top_k > 0 {
         keep_top_k(sampling.top_k.max(keep), scores);

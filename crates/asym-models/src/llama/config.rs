@@ -32,7 +32,8 @@ pub struct HuggingFaceConfig {
     pub max_position_embeddings: Option<usize>,
     pub initializer_range: Option<f64>,
     pub rms_norm_eps: Option<f64>,
-    pub pad_token_id: Option<usize>,
+    /// Some files have -1 for none.
+    pub pad_token_id: Option<i64>,
     pub attention_bias: Option<bool>,
     pub attention_dropout: Option<f64>,
     pub mlp_bias: Option<bool>,
@@ -192,7 +193,7 @@ impl ModelConfig for LlamaConfig {
             max_position_embeddings: Some(self.max_position_embeddings),
             initializer_range: Some(self.initializer_range),
             rms_norm_eps: Some(self.rms_norm_eps),
-            pad_token_id: self.pad_token_id,
+            pad_token_id: self.pad_token_id.map(|id| id as i64),
             attention_bias: Some(self.attention_bias),
             attention_dropout: Some(self.attention_dropout),
             mlp_bias: Some(self.mlp_bias),
@@ -251,7 +252,7 @@ impl HuggingFaceConfig {
             attention_dropout: self.attention_dropout.unwrap_or(0.0),
             mlp_bias: self.mlp_bias.unwrap_or(false),
             tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(false),
-            pad_token_id: self.pad_token_id,
+            pad_token_id: self.pad_token_id.and_then(|id| usize::try_from(id).ok()),
             labels: self.common.labels(2, path)?,
             other: self.common.other.clone(),
             ..default
