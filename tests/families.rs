@@ -1,7 +1,7 @@
 //! Adapters on ViT, Llama and BART: only what is to be trained moves, files go to PEFT and back, text is generated.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use asym::core::layout::{self, Entry, Kind};
 use asym::core::{AdapterConfig, Lora, SaveOptions, Targets, load_adapter, merge, save_adapter};
@@ -15,7 +15,7 @@ use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 mod common;
-use common::{difference, fixture, scratch};
+use common::{copy, difference, edit_json, fixture, scratch};
 
 /// A model of a fixture, and a loss that it can be trained on.
 trait Family: PretrainedModel {
@@ -69,8 +69,11 @@ impl Family for BartClassifier {
 }
 
 fn load<M: Family>(device: &Device) -> (M, M::Input) {
-    let folder = fixture(M::FIXTURE);
-    let loaded = Checkpoint::open(&folder).unwrap().load::<M>(None, 0, device).unwrap();
+    load_from(&fixture(M::FIXTURE), device)
+}
+
+fn load_from<M: Family>(folder: &Path, device: &Device) -> (M, M::Input) {
+    let loaded = Checkpoint::open(folder).unwrap().load::<M>(None, 0, device).unwrap();
     assert!(loaded.initialised.is_empty(), "{:?}", loaded.initialised);
     (loaded.model, read_inputs(folder.join("inputs.safetensors"), device).unwrap())
 }
@@ -95,7 +98,12 @@ fn saving(mut config: AdapterConfig, head: &[&str]) -> AdapterConfig {
 /// Train B and the head for some steps: the loss falls, they move, and nothing else does.
 fn trains<M: Family>() {
     let device = Device::default().autodiff();
-    let (plain, input) = load::<M>(&device);
+    // Dropout is noise that some steps do not outweigh.
+    let folder = copy(&fixture(M::FIXTURE), &format!("families-{}", M::FIXTURE));
+    edit_json(&folder.join("config.json"), |config| {
+        config.iter_mut().filter(|(key, _)| key.contains("dropout")).for_each(|(_, value)| *value = 0.0.into());
+    });
+    let (plain, input): (M, M::Input) = load_from(&folder, &device);
     let naming = plain.naming();
     let head = M::keys(plain.config()).task_head;
     let all_linear = || AdapterConfig::new(Lora::b_only(3)).targets(Targets::ALL_LINEAR);
@@ -114,15 +122,14 @@ fn trains<M: Family>() {
             let labels = Tensor::<1, Int>::from_data(labels.as_slice(), &device);
             CrossEntropyLossConfig::new().init(&device).forward(logits, labels)
         };
-        // Without dropout, which is noise beside some steps.
         let measured = |model: &M| loss(model.valid().rows(input.clone())).into_scalar::<f32>();
         let start = measured(&model);
-        for _ in 0..12 {
+        for _ in 0..20 {
             let gradients = GradientsParams::from_grads(loss(model.rows(input.clone())).backward(), &model);
-            model = optimizer.step(1e-2, model, gradients);
+            model = optimizer.step(3e-3, model, gradients);
         }
         let end = measured(&model);
-        assert!(end < start - 0.05, "{what}: {start} and then {end}");
+        assert!(end < start - 0.02, "{what}: {start} and then {end}");
         for ((entry, before), (_, after)) in before.iter().zip(values(&model)) {
             let trained =
                 entry.field() == "lora_B.weight" || head.iter().any(|head| entry.name.starts_with(&format!("{head}.")));

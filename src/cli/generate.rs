@@ -15,7 +15,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{Dtype, SourceArgs, locate, saved_whole, trained};
+use super::{Dtype, SourceArgs, locate, trained};
 use crate::device;
 
 /// Options of `asym generate`.
@@ -156,7 +156,7 @@ pub fn generate(args: &GenerateArgs) -> Result<()> {
     let location = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?;
     let checkpoint = location.checkpoint()?;
     let config = checkpoint.generation_config()?.overlaid_with(&asked);
-    let class = checkpoint.class(&saved_whole(args.adapter.as_deref())?);
+    let class = super::class(&checkpoint, args.adapter.as_deref())?;
     let (ModelClass::CausalLanguageModel | ModelClass::ConditionalGeneration, Some(folder)) =
         (class, location.folder())
     else {

@@ -8,7 +8,7 @@ use asym_models::{Checkpoint, Loaded, ModelClass, PretrainedModel, WithModel, lo
 use burn::tensor::Device;
 use clap::Args;
 
-use super::{SourceArgs, locate, saved_whole};
+use super::{SourceArgs, locate};
 use crate::device;
 
 /// Options of `asym inspect`.
@@ -35,7 +35,7 @@ pub struct InspectArgs {
 pub fn inspect(args: &InspectArgs) -> Result<()> {
     let device = device::default_device()?;
     let checkpoint = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?.checkpoint()?;
-    let class = checkpoint.class(&saved_whole(args.adapter.as_deref())?);
+    let class = super::class(&checkpoint, args.adapter.as_deref())?;
     // Of a masked language model, what a task would make of it.
     let class = if class == ModelClass::MaskedLanguageModel { ModelClass::SequenceClassifier } else { class };
     super::say(class.visit(Inspect { args, checkpoint: &checkpoint, device: &device })?)

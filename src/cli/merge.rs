@@ -7,7 +7,7 @@ use asym_models::{Checkpoint, PretrainedModel, WithModel, save};
 use burn::tensor::{Device, FloatDType};
 use clap::Args;
 
-use super::{Dtype, SourceArgs, locate, saved_whole, trained};
+use super::{Dtype, SourceArgs, locate, trained};
 use crate::device;
 
 /// Options of `asym merge`.
@@ -61,7 +61,7 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
     let device = device::default_device()?;
     let location = locate(&args.source, args.model.as_deref(), Some(&args.adapter))?;
     let checkpoint = location.checkpoint()?;
-    let class = checkpoint.class(&saved_whole(Some(&args.adapter))?);
+    let class = super::class(&checkpoint, Some(&args.adapter))?;
     // Under another name first, so that a folder of the right one is whole.
     let mut part = args.output.clone().into_os_string();
     part.push(".part");

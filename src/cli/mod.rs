@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use asym_core::AdapterError;
-use asym_models::{Checkpoint, FileDtype, Loaded, PretrainedModel, SequenceClassifier, load_adapter};
+use asym_models::{Checkpoint, FileDtype, Loaded, ModelClass, PretrainedModel, SequenceClassifier, load_adapter};
 use asym_tasks::{Base, Plan, Split, Task};
 use burn::tensor::{Device, FloatDType};
 use clap::ValueEnum;
@@ -81,9 +81,10 @@ fn lines(path: &Path) -> Result<Vec<String>> {
     reader.lines().enumerate().map(line).collect()
 }
 
-/// The adapter's modules that are trained whole; none where there is no adapter.
-fn saved_whole(adapter: Option<&Path>) -> Result<Vec<String>> {
-    Ok(adapter.map(asym_core::read_config).transpose()?.map(|config| config.modules_to_save).unwrap_or_default())
+/// The class of a checkpoint, with an adapter or without.
+fn class(checkpoint: &Checkpoint, adapter: Option<&Path>) -> Result<ModelClass> {
+    let saved_whole = adapter.map(asym_core::read_config).transpose()?.map(|config| config.modules_to_save);
+    Ok(checkpoint.class(saved_whole.as_deref()))
 }
 
 /// A model whose head is trained, by the checkpoint or by the adapter, on the plain device.

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use clap::Args;
 
 use super::generate::{continued, settings};
-use super::{Dtype, SourceArgs, locate, saved_whole, trained};
+use super::{Dtype, SourceArgs, locate, trained};
 use crate::device;
 
 /// Options of `asym predict`.
@@ -59,7 +59,7 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
     let device = device::default_device()?;
     let location = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?;
     let checkpoint = location.checkpoint()?;
-    let class = checkpoint.class(&saved_whole(args.adapter.as_deref())?);
+    let class = super::class(&checkpoint, args.adapter.as_deref())?;
     if let Some(asked) = asked {
         let (model, from) = ((class, location.name(), &checkpoint), (args.adapter.as_deref(), args.inputs.as_path()));
         let sequences = continued(model, from, (args.dtype, args.merge), &asked, &device)?;

@@ -47,19 +47,21 @@ impl ModelClass {
 }
 
 impl Checkpoint {
-    /// The class that this checkpoint is of, by its family and its head, or by the heads that an adapter brings: the
-    /// modules that it saves whole.
-    pub fn class(&self, saved_whole: &[String]) -> ModelClass {
-        let brings =
-            |name: &str| saved_whole.iter().any(|module| module == name || module.ends_with(&format!(".{name}")));
+    /// The class that this checkpoint is of, by its family and its head, or by the heads that an adapter brings: the modules
+    /// that it saves whole, where there is an adapter. What an adapter on a BERT or RoBERTa is for is classification.
+    pub fn class(&self, saved_whole: Option<&[String]>) -> ModelClass {
+        let saved = |name: &str| {
+            let is = |module: &String| module == name || module.ends_with(&format!(".{name}"));
+            saved_whole.is_some_and(|modules| modules.iter().any(is))
+        };
         match self.config() {
-            Config::Encoder(_) if self.is_masked_language_model() && !brings("classifier") => {
+            Config::Encoder(_) if self.is_masked_language_model() && saved_whole.is_none() => {
                 ModelClass::MaskedLanguageModel
             }
             Config::Encoder(_) => ModelClass::SequenceClassifier,
             Config::Vit(_) => ModelClass::ImageClassifier,
             Config::Llama(_) => ModelClass::CausalLanguageModel,
-            Config::Bart(_) if self.has("classification_head") || brings("classification_head") => {
+            Config::Bart(_) if self.has("classification_head") || saved("classification_head") => {
                 ModelClass::ConditionalClassifier
             }
             Config::Bart(_) => ModelClass::ConditionalGeneration,
