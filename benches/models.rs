@@ -93,11 +93,13 @@ struct Training<M: PretrainedModel> {
     model: M,
     optimizer: ModuleOptimizer,
     input: M::Input,
-    /// Logits, one row for each label.
-    forward: fn(&M, M::Input) -> Tensor<2>,
+    forward: Forward<M>,
     labels: Tensor<1, Int>,
     generate: Option<Generate<M>>,
 }
+
+/// Logits, one row for each label.
+type Forward<M> = fn(&M, <M as PretrainedModel>::Input) -> Tensor<2>;
 
 /// Seconds of continuing a batch.
 type Generate<M> = Box<dyn Fn(&M) -> f64>;
@@ -107,7 +109,7 @@ impl<M: PretrainedModel> Training<M> {
         options: &Options,
         config: &M::Config,
         targets: [&str; 2],
-        (input, forward, rows): (M::Input, fn(&M, M::Input) -> Tensor<2>, usize),
+        (input, forward, rows): (M::Input, Forward<M>, usize),
         labels: usize,
         device: &Device,
     ) -> anyhow::Result<Self> {

@@ -213,7 +213,7 @@ trait Rows: GenerativeModel {
 }
 
 fn row(tensor: &Tensor<2, Int>, row: usize) -> Tensor<2, Int> {
-    tensor.clone().slice([row..row + 1])
+    tensor.clone().narrow(0, row, 1)
 }
 
 impl Rows for LlamaLanguageModel {

@@ -1,9 +1,12 @@
 //! What the blocks of several models are made of.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig, Adapter};
-use burn::module::Initializer;
-use burn::nn::EmbeddingConfig;
+use asym_kernels::{Heads, attention};
+use burn::module::{Initializer, Module};
+use burn::nn::{Dropout, EmbeddingConfig};
 use burn::tensor::{Device, Int, Tensor};
+
+use crate::Activation;
 
 /// A linear layer that waits for its weights: zeros are never drawn, and never made where a checkpoint has values.
 pub(crate) fn zero_linear(d_input: usize, d_output: usize, device: &Device) -> AdaptedLinear {
@@ -44,4 +47,38 @@ pub(crate) fn attention_bias(mask: Tensor<2, Int>, hidden: &Tensor<3>) -> Tensor
     let [batch, length] = mask.dims();
     let masked = mask.equal_elem(0).float().cast(dtype) * (min / 2.0);
     masked.reshape([batch, 1, 1, length])
+}
+
+/// Attention among the tokens of one sequence, as BERT, RoBERTa and ViT name its parts. What follows it is the block's.
+#[derive(Module, Debug)]
+pub(crate) struct SelfAttention {
+    pub(crate) query: AdaptedLinear,
+    pub(crate) key: AdaptedLinear,
+    pub(crate) value: AdaptedLinear,
+    pub(crate) dropout: Dropout,
+    pub(crate) heads: usize,
+}
+
+impl SelfAttention {
+    /// The tokens `queries` look at all of `hidden`.
+    pub(crate) fn forward(&self, queries: Tensor<3>, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+        let query = self.query.forward(queries);
+        let key = self.key.forward(hidden.clone());
+        let value = self.value.forward(hidden);
+        attention(query, key, value, bias, Heads::new(self.heads), &self.dropout)
+    }
+}
+
+/// The first half of a feed-forward layer.
+#[derive(Module, Debug)]
+pub(crate) struct Intermediate {
+    pub(crate) dense: AdaptedLinear,
+    #[module(skip)]
+    pub(crate) activation: Activation,
+}
+
+impl Intermediate {
+    pub(crate) fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.activation.forward(self.dense.forward(hidden)) // [batch, length, intermediate]
+    }
 }

@@ -12,7 +12,7 @@ use crate::init::draw;
 use crate::keys;
 use crate::roberta::{EncoderConfig, MaskedLanguageModel, SequenceClassifier};
 use crate::weights::{self, Stored};
-use crate::{Config, FileDtype, KeyTable, ModelConfig, ModelError, PretrainedModel};
+use crate::{Config, FileDtype, InFamily, KeyTable, ModelConfig, ModelError, PretrainedModel};
 
 /// A model and what its checkpoint did not have.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,19 +17,29 @@ use crate::{Activation, ModelError};
 /// The configuration that a model is built from; every setting has a value.
 ///
 /// Beside it stands what the file has, `HuggingFaceConfig` of each model's module, where keys may be absent.
-pub trait ModelConfig: Clone + Debug + PartialEq {
+pub trait ModelConfig: InFamily + Clone + Debug + PartialEq {
     /// What the family is called in messages.
     const FAMILY: &'static str;
+
+    /// `config.json` as the file has it.
+    type File: DeserializeOwned;
+
+    /// The configuration of a model, with transformers' defaults for what is absent; `path` is for messages alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Config`] for a missing size and for what asym does not have.
+    fn resolve(file: &Self::File, path: &Path) -> Result<Self, ModelError>;
 
     /// Parse the text of a `config.json`; `path` is for messages alone.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Json`]; [`ModelError::Config`] for a missing size and for what asym does not have.
-    fn parse(text: &str, path: &Path) -> Result<Self, ModelError>;
-
-    /// This family's configuration, where `config` is one.
-    fn of(config: &Config) -> Option<&Self>;
+    /// [`ModelError::Json`], and as [`resolve`](Self::resolve).
+    fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
+        let file = serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;
+        Self::resolve(&file, path)
+    }
 
     /// Check that a model can be built.
     ///
@@ -44,12 +55,6 @@ pub trait ModelConfig: Clone + Debug + PartialEq {
     /// None that a configuration made here can cause.
     fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value>;
 
-    /// The names of a classifier's labels, in the order of its logits.
-    fn labels(&self) -> &[String];
-
-    /// The same with `num_labels` labels, named as transformers names them where their number changes.
-    fn with_num_labels(self, num_labels: usize) -> Self;
-
     /// Standard deviation of weights that are drawn.
     fn initializer_range(&self) -> f64;
 
@@ -57,6 +62,18 @@ pub trait ModelConfig: Clone + Debug + PartialEq {
     fn padding_row(&self, _name: &str) -> Option<usize> {
         None
     }
+}
+
+/// What is the same code for every family.
+pub trait InFamily: Sized {
+    /// This family's configuration, where `config` is one.
+    fn of(config: &Config) -> Option<&Self>;
+
+    /// The names of a classifier's labels, in the order of its logits.
+    fn labels(&self) -> &[String];
+
+    /// The same with `num_labels` labels, named as transformers names them where their number changes.
+    fn with_num_labels(self, num_labels: usize) -> Self;
 }
 
 /// The families: a variant and the values of `model_type` for each.
@@ -67,6 +84,23 @@ macro_rules! families {
         pub enum Config {
             $($(#[$doc])* $variant($config),)+
         }
+
+        $(impl InFamily for $config {
+            fn of(config: &Config) -> Option<&Self> {
+                match config {
+                    Config::$variant(config) => Some(config),
+                    _ => None,
+                }
+            }
+
+            fn labels(&self) -> &[String] {
+                &self.labels
+            }
+
+            fn with_num_labels(self, num_labels: usize) -> Self {
+                Self { labels: relabelled(self.labels, num_labels), ..self }
+            }
+        })+
 
         impl Config {
             /// The values of `model_type` that can be read.
@@ -96,7 +130,7 @@ macro_rules! families {
             /// The names of a classifier's labels, in the order of its logits.
             pub fn labels(&self) -> &[String] {
                 match self {
-                    $(Self::$variant(config) => ModelConfig::labels(config),)+
+                    $(Self::$variant(config) => InFamily::labels(config),)+
                 }
             }
 
@@ -223,7 +257,7 @@ impl CommonFields {
 pub(crate) const MAX_LABELS: usize = 1_000_000;
 
 /// `labels`, or the names that transformers gives where their number changes.
-pub(crate) fn relabelled(labels: Vec<String>, num_labels: usize) -> Vec<String> {
+fn relabelled(labels: Vec<String>, num_labels: usize) -> Vec<String> {
     if num_labels == labels.len() { labels } else { default_labels(num_labels) }
 }
 

@@ -53,7 +53,7 @@ pub use activation::Activation;
 pub use bart::{BartClassifier, BartConfig, BartInput, BartLanguageModel};
 pub use checkpoint::{Checkpoint, Loaded};
 pub use class::{ModelClass, WithModel};
-pub use config::{CommonFields, Config, ModelConfig};
+pub use config::{CommonFields, Config, InFamily, ModelConfig};
 pub use error::ModelError;
 pub use generative::{GenerativeModel, Sequences, generate_batch, resolve_batch};
 pub use inputs::{InputFile, ModelInput, check_input, read_inputs, write_tensor};

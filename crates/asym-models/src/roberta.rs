@@ -7,12 +7,12 @@
 use std::path::Path;
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear, Naming};
-use asym_kernels::{Heads, attention, dropout, layer_norm, linear, residual_norm};
+use asym_kernels::{dropout, layer_norm, linear, residual_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::blocks::{attention_bias, tied_head, zero_embedding, zero_linear};
+use crate::blocks::{Intermediate, SelfAttention, attention_bias, tied_head, zero_embedding, zero_linear};
 use crate::config::refuse;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
@@ -102,22 +102,6 @@ struct Block {
 struct Attention {
     self_attention: SelfAttention,
     output: Output,
-}
-
-#[derive(Module, Debug)]
-struct SelfAttention {
-    query: AdaptedLinear,
-    key: AdaptedLinear,
-    value: AdaptedLinear,
-    dropout: Dropout,
-    heads: usize,
-}
-
-#[derive(Module, Debug)]
-struct Intermediate {
-    dense: AdaptedLinear,
-    #[module(skip)]
-    activation: Activation,
 }
 
 /// The end of both sublayers: project, add the sublayer's input, normalise.
@@ -274,21 +258,6 @@ impl Block {
         let hidden = self.attention.output.forward(attended, queries);
         let inside = self.intermediate.forward(hidden.clone()); // [batch, length, intermediate]
         self.output.forward(inside, hidden)
-    }
-}
-
-impl SelfAttention {
-    fn forward(&self, queries: Tensor<3>, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
-        let query = self.query.forward(queries);
-        let key = self.key.forward(hidden.clone());
-        let value = self.value.forward(hidden);
-        attention(query, key, value, bias, Heads::new(self.heads), &self.dropout)
-    }
-}
-
-impl Intermediate {
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.activation.forward(self.dense.forward(hidden))
     }
 }
 

@@ -4,15 +4,15 @@
 //! checkpoint's keys, which are those of transformers 4: transformers 5 has other names in memory and the same in files.
 
 use asym_core::{AdaptedConv2d, AdaptedLinear, Naming};
-use asym_kernels::{Heads, attention, dropout, layer_norm};
+use asym_kernels::{dropout, layer_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::blocks::{zero_linear, zero_linear_with};
+use crate::blocks::{Intermediate, SelfAttention, zero_linear, zero_linear_with};
 use crate::inputs::{InputFile, ModelInput};
-use crate::{Activation, KeyTable, ModelError, PretrainedModel};
+use crate::{KeyTable, ModelError, PretrainedModel};
 
 mod config;
 mod positions;
@@ -143,22 +143,6 @@ struct Attention {
     output: Output,
 }
 
-#[derive(Module, Debug)]
-struct SelfAttention {
-    query: AdaptedLinear,
-    key: AdaptedLinear,
-    value: AdaptedLinear,
-    dropout: Dropout,
-    heads: usize,
-}
-
-#[derive(Module, Debug)]
-struct Intermediate {
-    dense: AdaptedLinear,
-    #[module(skip)]
-    activation: Activation,
-}
-
 /// The end of both sublayers: project, and add the sublayer's input.
 #[derive(Module, Debug)]
 struct Output {
@@ -279,25 +263,10 @@ impl Block {
             None => tensor.clone(),
         };
         let normed = layer_norm(&self.layernorm_before, self.epsilon, hidden.clone());
-        let attended = self.attention.attention.forward(queried(&normed), normed);
+        let attended = self.attention.attention.forward(queried(&normed), normed, None);
         let hidden = self.attention.output.forward(attended, queried(&hidden));
         let normed = layer_norm(&self.layernorm_after, self.epsilon, hidden.clone());
         self.output.forward(self.intermediate.forward(normed), hidden)
-    }
-}
-
-impl SelfAttention {
-    fn forward(&self, queries: Tensor<3>, hidden: Tensor<3>) -> Tensor<3> {
-        let query = self.query.forward(queries);
-        let key = self.key.forward(hidden.clone());
-        let value = self.value.forward(hidden);
-        attention(query, key, value, None, Heads::new(self.heads), &self.dropout)
-    }
-}
-
-impl Intermediate {
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.activation.forward(self.dense.forward(hidden)) // [batch, length, intermediate]
     }
 }
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::{
-    CommonFields, Config, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token,
-    positive, probabilities, refuse, relabelled, size,
+    CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
+    probabilities, refuse, size,
 };
 use crate::{Activation, ModelError};
 
@@ -127,17 +127,10 @@ impl BartConfig {
 impl ModelConfig for BartConfig {
     const FAMILY: &'static str = "BART";
 
-    fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
-        let config: HuggingFaceConfig =
-            serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;
-        config.resolve(path)
-    }
+    type File = HuggingFaceConfig;
 
-    fn of(config: &Config) -> Option<&Self> {
-        match config {
-            Config::Bart(config) => Some(config),
-            _ => None,
-        }
+    fn resolve(file: &HuggingFaceConfig, path: &Path) -> Result<Self, ModelError> {
+        file.resolve(path)
     }
 
     fn validate(&self, path: &Path) -> Result<(), ModelError> {
@@ -205,14 +198,6 @@ impl ModelConfig for BartConfig {
             eos_token_id: Some(self.eos_token_id),
             decoder_start_token_id: Some(self.decoder_start_token_id),
         })
-    }
-
-    fn labels(&self) -> &[String] {
-        &self.labels
-    }
-
-    fn with_num_labels(self, num_labels: usize) -> Self {
-        Self { labels: relabelled(self.labels, num_labels), ..self }
     }
 
     fn initializer_range(&self) -> f64 {

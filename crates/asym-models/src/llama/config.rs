@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    CommonFields, Config, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token,
-    positive, probabilities, refuse, relabelled, size,
+    CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
+    probabilities, refuse, size,
 };
 use crate::{Activation, ModelError};
 
@@ -123,17 +123,10 @@ impl LlamaConfig {
 impl ModelConfig for LlamaConfig {
     const FAMILY: &'static str = "Llama";
 
-    fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
-        let config: HuggingFaceConfig =
-            serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;
-        config.resolve(path)
-    }
+    type File = HuggingFaceConfig;
 
-    fn of(config: &Config) -> Option<&Self> {
-        match config {
-            Config::Llama(config) => Some(config),
-            _ => None,
-        }
+    fn resolve(file: &HuggingFaceConfig, path: &Path) -> Result<Self, ModelError> {
+        file.resolve(path)
     }
 
     fn validate(&self, path: &Path) -> Result<(), ModelError> {
@@ -202,14 +195,6 @@ impl ModelConfig for LlamaConfig {
             rope_parameters: rope.as_object().cloned(),
             ..HuggingFaceConfig::default()
         })
-    }
-
-    fn labels(&self) -> &[String] {
-        &self.labels
-    }
-
-    fn with_num_labels(self, num_labels: usize) -> Self {
-        Self { labels: relabelled(self.labels, num_labels), ..self }
     }
 
     fn initializer_range(&self) -> f64 {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::{
-    CommonFields, Config, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token,
-    positive, probabilities, quoted, refuse, relabelled, size,
+    CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
+    probabilities, quoted, refuse, size,
 };
 use crate::{Activation, ModelError};
 
@@ -151,17 +151,10 @@ impl EncoderConfig {
 impl ModelConfig for EncoderConfig {
     const FAMILY: &'static str = "BERT or RoBERTa";
 
-    fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
-        let config: HuggingFaceConfig =
-            serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;
-        config.resolve(path)
-    }
+    type File = HuggingFaceConfig;
 
-    fn of(config: &Config) -> Option<&Self> {
-        match config {
-            Config::Encoder(config) => Some(config),
-            _ => None,
-        }
+    fn resolve(file: &HuggingFaceConfig, path: &Path) -> Result<Self, ModelError> {
+        file.resolve(path)
     }
 
     fn validate(&self, path: &Path) -> Result<(), ModelError> {
@@ -221,14 +214,6 @@ impl ModelConfig for EncoderConfig {
             position_embedding_type: Some("absolute".into()),
             ..HuggingFaceConfig::default()
         })
-    }
-
-    fn labels(&self) -> &[String] {
-        &self.labels
-    }
-
-    fn with_num_labels(self, num_labels: usize) -> Self {
-        Self { labels: relabelled(self.labels, num_labels), ..self }
     }
 
     fn initializer_range(&self) -> f64 {
@@ -298,6 +283,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::config::InFamily;
 
     const MINIMAL: &str = r#"{"model_type": "roberta", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
         "num_attention_heads": 2, "intermediate_size": 16, "an_unknown_key": [1]"#;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::{
-    CommonFields, Config, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, positive,
-    probabilities, refuse, relabelled,
+    CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, positive, probabilities,
+    refuse,
 };
 use crate::{Activation, ModelError};
 
@@ -143,17 +143,10 @@ impl VitConfig {
 impl ModelConfig for VitConfig {
     const FAMILY: &'static str = "ViT";
 
-    fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
-        let config: HuggingFaceConfig =
-            serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;
-        config.resolve(path)
-    }
+    type File = HuggingFaceConfig;
 
-    fn of(config: &Config) -> Option<&Self> {
-        match config {
-            Config::Vit(config) => Some(config),
-            _ => None,
-        }
+    fn resolve(file: &HuggingFaceConfig, path: &Path) -> Result<Self, ModelError> {
+        file.resolve(path)
     }
 
     fn validate(&self, path: &Path) -> Result<(), ModelError> {
@@ -206,14 +199,6 @@ impl ModelConfig for VitConfig {
             pooler_output_size: Some(self.pooler_output_size),
             pooler_act: Some(self.pooler_activation.name().into()),
         })
-    }
-
-    fn labels(&self) -> &[String] {
-        &self.labels
-    }
-
-    fn with_num_labels(self, num_labels: usize) -> Self {
-        Self { labels: relabelled(self.labels, num_labels), ..self }
     }
 
     fn initializer_range(&self) -> f64 {
