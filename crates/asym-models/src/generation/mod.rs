@@ -128,20 +128,6 @@ pub fn generate(
     }
 }
 
-/// The rows as transformers returns them in `sequences`: prompts padded on the left to the longest, continuations on the
-/// right. All rows have one length.
-pub fn pad_sequences(rows: &[Generated], pad: u32) -> Vec<Vec<u32>> {
-    let prompt = rows.iter().map(|row| row.prompt_length).max().unwrap_or(0);
-    let new = rows.iter().map(|row| row.continuation().len()).max().unwrap_or(0);
-    let padded = |row: &Generated| {
-        let mut tokens = vec![pad; prompt - row.prompt_length];
-        tokens.extend_from_slice(&row.tokens);
-        tokens.resize(prompt + new, pad);
-        tokens
-    };
-    rows.iter().map(padded).collect()
-}
-
 /// Check what a model answered.
 fn checked(logits: Vec<f32>, rows: usize, vocab_size: usize) -> Vec<f32> {
     assert_eq!(logits.len(), rows * vocab_size, "a model gives {vocab_size} logits for each of {rows} rows");

@@ -203,3 +203,17 @@ fn the_best_are_those_of_a_sort() {
     }
     assert_eq!(super::scores::argmax(&scores) as usize, sorted[0]);
 }
+
+/// The rows as transformers returns them in `sequences`: prompts padded on the left to the longest, continuations on the
+/// right. All rows have one length.
+fn pad_sequences(rows: &[Generated], pad: u32) -> Vec<Vec<u32>> {
+    let prompt = rows.iter().map(|row| row.prompt_length).max().unwrap_or(0);
+    let new = rows.iter().map(|row| row.continuation().len()).max().unwrap_or(0);
+    let padded = |row: &Generated| {
+        let mut tokens = vec![pad; prompt - row.prompt_length];
+        tokens.extend_from_slice(&row.tokens);
+        tokens.resize(prompt + new, pad);
+        tokens
+    };
+    rows.iter().map(padded).collect()
+}
