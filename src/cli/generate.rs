@@ -7,11 +7,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use asym_models::generation::GenerationConfig;
 use asym_models::{
-    BartInput, BartLanguageModel, Checkpoint, GenerativeModel, LlamaInput, LlamaLanguageModel, ModelClass, check_input,
-    generate_batch, resolve_batch,
+    BartInput, BartLanguageModel, Checkpoint, GenerativeModel, LlamaInput, LlamaLanguageModel, ModelClass,
+    generate_batch, read_inputs, resolve_batch,
 };
 use asym_tasks::{Example, Target, Tokenizer};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -277,30 +277,39 @@ pub(super) fn continued(
     device: &Device,
 ) -> Result<TensorData> {
     let config = checkpoint.generation_config()?.overlaid_with(asked);
-    let settings = (None, dtype.computed(), merge);
+    let file = File { name, checkpoint, adapter, inputs, settings: (None, dtype.computed(), merge), config, device };
     match class {
-        ModelClass::CausalLanguageModel => {
-            let input: LlamaInput = asym_models::read_inputs(inputs, device)?;
-            let own = checkpoint.config_of()?;
-            check_input(&input, own).with_context(|| inputs.display().to_string())?;
-            resolve_batch::<LlamaLanguageModel>(own, &input, &config)?;
-            let model: LlamaLanguageModel = trained(name, checkpoint, adapter, settings, device)?;
-            sequences(&burn::module::Module::valid(&model), &input, &config)
-        }
-        ModelClass::ConditionalGeneration => {
-            let input: BartInput = asym_models::read_inputs(inputs, device)?;
-            let own = checkpoint.config_of()?;
-            check_input(&input, own).with_context(|| inputs.display().to_string())?;
-            // What logits are asked for is no beginning of an answer.
-            let input = BartInput { decoder_input_ids: None, decoder_attention_mask: None, ..input };
-            resolve_batch::<BartLanguageModel>(own, &input, &config)?;
-            let model: BartLanguageModel = trained(name, checkpoint, adapter, settings, device)?;
-            sequences(&burn::module::Module::valid(&model), &input, &config)
-        }
+        ModelClass::CausalLanguageModel => file.continued::<LlamaLanguageModel>(|input| input),
+        // What logits are asked for is no beginning of an answer.
+        ModelClass::ConditionalGeneration => file.continued::<BartLanguageModel>(|input| BartInput {
+            decoder_input_ids: None,
+            decoder_attention_mask: None,
+            ..input
+        }),
         other => bail!("{name}: {other:?} generates no text; give a Llama or a BART, or leave out --generate"),
     }
 }
 
-fn sequences<M: GenerativeModel>(model: &M, input: &M::Input, config: &GenerationConfig) -> Result<TensorData> {
-    Ok(generate_batch(model, input, config, 0, |_, _| ())?.to_data())
+/// A batch in a file, and what it is continued by.
+struct File<'a> {
+    name: &'a str,
+    checkpoint: &'a Checkpoint,
+    adapter: Option<&'a Path>,
+    inputs: &'a Path,
+    settings: (Option<usize>, FloatDType, bool),
+    config: GenerationConfig,
+    device: &'a Device,
+}
+
+impl File<'_> {
+    fn continued<M: GenerativeModel>(self, beginning: fn(M::Input) -> M::Input) -> Result<TensorData> {
+        let Self { name, checkpoint, adapter, inputs, settings, config, device } = self;
+        let input: M::Input = read_inputs(inputs, device)?;
+        let own = checkpoint.config_of()?;
+        M::check_input(&input, own).with_context(|| inputs.display().to_string())?;
+        let input = beginning(input);
+        resolve_batch::<M>(own, &input, &config)?;
+        let model: M = trained(name, checkpoint, adapter, settings, device)?;
+        Ok(generate_batch(&model.valid(), &input, &config, 0, |_, _| ())?.to_data())
+    }
 }

@@ -66,6 +66,8 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
     let mut part = args.output.clone().into_os_string();
     part.push(".part");
     let part = PathBuf::from(part);
+    // What a killed run left is not whole.
+    let _ = std::fs::remove_dir_all(&part);
     let whole = class
         .visit(Merge { args, name: location.name(), checkpoint: &checkpoint, device: &device, output: &part })
         .and_then(|()| match location.folder() {

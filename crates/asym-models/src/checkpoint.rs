@@ -221,8 +221,8 @@ impl Checkpoint {
         let mut unexpected = Vec::new();
         let mut by_name: HashMap<String, (&String, &Stored)> = HashMap::new();
         for (key, tensor) in &self.tensors {
-            by_name.insert(table.canonical(key), (key, tensor));
             let name = table.canonical(key);
+            by_name.insert(name.clone(), (key, tensor));
             let name = others.get(name.as_str()).map_or(name, |entry| entry.name.clone());
             if !wanted.contains(name.as_str()) {
                 if !table.is_dropped(&name, |parameter| wanted.contains(parameter)) {

@@ -49,6 +49,36 @@ impl Prompts {
     }
 }
 
+/// The tokens that pass a decoder: all of them where it has no cache, and computes them anew each time.
+#[derive(Debug, Clone)]
+pub(crate) struct Passing {
+    /// Those of each row so far; with a cache, what they begin with.
+    rows: Vec<Vec<u32>>,
+    cached: bool,
+}
+
+impl Passing {
+    /// Rows of one length, before the first step.
+    pub(crate) const fn new(rows: Vec<Vec<u32>>, cached: bool) -> Self {
+        Self { rows, cached }
+    }
+
+    /// What passes first, row by row, and how many tokens of each row.
+    pub(crate) fn begin(&self) -> (Vec<u32>, usize) {
+        (self.rows.concat(), self.rows.first().map_or(0, Vec::len))
+    }
+
+    /// What passes next, where row i goes on from row `rows[i]` with `tokens[i]`.
+    pub(crate) fn next(&mut self, rows: &[usize], tokens: &[u32]) -> (Vec<u32>, usize) {
+        if self.cached {
+            return (tokens.to_vec(), 1);
+        }
+        let longer = |(row, token): (&usize, &u32)| [self.rows[*row].as_slice(), &[*token]].concat();
+        self.rows = rows.iter().zip(tokens).map(longer).collect();
+        self.begin()
+    }
+}
+
 /// The logits of each row's last position, on the host: `head` sees no other.
 pub(crate) fn last_logits(hidden: Tensor<3>, head: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Vec<f32> {
     let [rows, length, width] = hidden.dims();

@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use super::{BartInput, BartLanguageModel, Memory};
 use crate::PretrainedModel;
 use crate::cache::{KeyValueCache, moved};
-use crate::decode::last_logits;
+use crate::decode::{Passing, last_logits};
 use crate::generation::NextToken;
 
 /// A BART that answers a batch of texts: for [`generate`](crate::generation::generate).
@@ -19,10 +19,7 @@ pub struct BartDecoder<'a> {
     /// The text that each row answers.
     texts: Vec<usize>,
     caches: Vec<KeyValueCache>,
-    /// What the answers begin with.
-    prompts: Vec<Vec<u32>>,
-    /// All tokens of each row, where there is no cache and they are computed anew each time.
-    tokens: Option<Vec<Vec<u32>>>,
+    passing: Passing,
 }
 
 impl<'a> BartDecoder<'a> {
@@ -46,8 +43,7 @@ impl<'a> BartDecoder<'a> {
             encoded,
             texts: (0..prompts.len()).collect(),
             caches: vec![KeyValueCache::new(capacity); if cached { model.config().decoder.layers } else { 0 }],
-            tokens: (!cached).then(|| prompts.to_vec()),
-            prompts: prompts.to_vec(),
+            passing: Passing::new(prompts.to_vec(), cached),
         }
     }
 
@@ -79,8 +75,8 @@ impl NextToken for BartDecoder<'_> {
     }
 
     fn start(&mut self) -> Vec<f32> {
-        let count = self.prompts.first().map_or(0, Vec::len);
-        self.continued(&self.prompts.concat(), count)
+        let (tokens, count) = self.passing.begin();
+        self.continued(&tokens, count)
     }
 
     fn step(&mut self, rows: &[usize], tokens: &[u32]) -> Vec<f32> {
@@ -95,16 +91,7 @@ impl NextToken for BartDecoder<'_> {
             self.memory = self.encoded.select(&Tensor::from_data(indices.as_slice(), &device));
             self.texts = texts;
         }
-        match self.tokens.take() {
-            None => self.continued(tokens, 1),
-            Some(before) => {
-                let whole: Vec<Vec<u32>> =
-                    rows.iter().zip(tokens).map(|(row, token)| [before[*row].as_slice(), &[*token]].concat()).collect();
-                let count = whole.first().map_or(0, Vec::len);
-                let logits = self.continued(&whole.concat(), count);
-                self.tokens = Some(whole);
-                logits
-            }
-        }
+        let (tokens, count) = self.passing.next(rows, tokens);
+        self.continued(&tokens, count)
     }
 }

@@ -5,20 +5,18 @@ use burn::tensor::{Int, Tensor, TensorData};
 use super::{LlamaLanguageModel, Places};
 use crate::PretrainedModel;
 use crate::cache::{KeyValueCache, moved};
-use crate::decode::{Prompts, last_logits};
+use crate::decode::{Passing, Prompts, last_logits};
 use crate::generation::NextToken;
 
 /// A Llama that continues prompts: for [`generate`](crate::generation::generate).
 #[derive(Debug)]
 pub struct LlamaDecoder<'a> {
     model: &'a LlamaLanguageModel,
-    /// Padded to one length.
-    prompts: Vec<Vec<u32>>,
     caches: Vec<KeyValueCache>,
     /// Padding before each row's first token.
     padding: Vec<usize>,
-    /// All tokens of each row, padding included, where there is no cache and they are computed anew each time.
-    tokens: Option<Vec<Vec<u32>>>,
+    /// Padding included.
+    passing: Passing,
 }
 
 impl<'a> LlamaDecoder<'a> {
@@ -35,8 +33,7 @@ impl<'a> LlamaDecoder<'a> {
             model,
             padding: prompts.padding(),
             caches: vec![KeyValueCache::new(capacity); if cached { model.config().num_hidden_layers } else { 0 }],
-            tokens: (!cached).then(|| padded.clone()),
-            prompts: padded,
+            passing: Passing::new(padded, cached),
         }
     }
 
@@ -73,8 +70,8 @@ impl NextToken for LlamaDecoder<'_> {
     }
 
     fn start(&mut self) -> Vec<f32> {
-        let count = self.prompts.first().map_or(0, Vec::len);
-        self.continued(&self.prompts.concat(), count)
+        let (tokens, count) = self.passing.begin();
+        self.continued(&tokens, count)
     }
 
     fn step(&mut self, rows: &[usize], tokens: &[u32]) -> Vec<f32> {
@@ -82,16 +79,7 @@ impl NextToken for LlamaDecoder<'_> {
             self.caches.iter_mut().for_each(|cache| cache.select(&moved));
         }
         self.padding = rows.iter().map(|row| self.padding[*row]).collect();
-        match self.tokens.take() {
-            None => self.continued(tokens, 1),
-            Some(before) => {
-                let whole: Vec<Vec<u32>> =
-                    rows.iter().zip(tokens).map(|(row, token)| [before[*row].as_slice(), &[*token]].concat()).collect();
-                let count = whole.first().map_or(0, Vec::len);
-                let logits = self.continued(&whole.concat(), count);
-                self.tokens = Some(whole);
-                logits
-            }
-        }
+        let (tokens, count) = self.passing.next(rows, tokens);
+        self.continued(&tokens, count)
     }
 }

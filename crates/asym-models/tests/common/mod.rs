@@ -1,4 +1,5 @@
 //! What the tests share: fixtures, golden tensors, folders to write to.
+#![allow(dead_code, reason = "each test file is a program of its own")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,6 @@ pub fn fixture(name: &str) -> PathBuf {
 }
 
 /// An empty folder for the test `name`.
-#[allow(dead_code, reason = "each test file is a program of its own")]
 pub fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
@@ -21,7 +21,6 @@ pub fn scratch(name: &str) -> PathBuf {
 }
 
 /// The f32 tensors of a file, by name.
-#[allow(dead_code, reason = "each test file is a program of its own")]
 pub fn golden(path: &Path) -> BTreeMap<String, Vec<f32>> {
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -35,7 +34,6 @@ pub fn golden(path: &Path) -> BTreeMap<String, Vec<f32>> {
 }
 
 /// The largest difference from `expected`, over the positions that `mask` counts.
-#[allow(dead_code, reason = "each test file is a program of its own")]
 pub fn difference(actual: &TensorData, expected: &[f32], mask: Option<&Tensor<2, Int>>) -> f32 {
     let actual: Vec<f32> = actual.iter::<f32>().collect();
     assert_eq!(actual.len(), expected.len());
@@ -52,7 +50,6 @@ pub fn difference(actual: &TensorData, expected: &[f32], mask: Option<&Tensor<2,
 }
 
 /// The I64 tensors of a file, by name: shape and values.
-#[allow(dead_code, reason = "each test file is a program of its own")]
 pub fn integers(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<i64>)> {
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -67,11 +64,9 @@ pub fn integers(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<i64>)> {
 }
 
 /// A tensor's dtype, shape and bytes.
-#[allow(dead_code, reason = "each test file is a program of its own")]
 pub type Owned = (safetensors::Dtype, Vec<usize>, Vec<u8>);
 
 /// A copy of a fixture whose weights were changed.
-#[allow(dead_code, reason = "each test file is a program of its own")]
 pub fn rewritten(name: &str, copy: &str, change: impl FnOnce(&mut BTreeMap<String, Owned>)) -> PathBuf {
     let folder = scratch(copy);
     for entry in std::fs::read_dir(fixture(name)).unwrap() {
