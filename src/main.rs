@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use asym::cli::{
-    self, ClassifyArgs, DataArgs, GenerateArgs, InspectArgs, MergeArgs, PredictArgs, PretrainArgs, RunArgs, SubmitArgs,
-    TableArgs,
+    self, ClassifyArgs, DataArgs, GenerateArgs, InspectArgs, MergeArgs, PredictArgs, PretrainArgs, RunArgs,
+    SimilarityArgs, SubmitArgs, TableArgs,
 };
 use clap::{Parser, Subcommand};
 
@@ -37,8 +37,10 @@ enum Command {
     Predict(PredictArgs),
     /// Fold an adapter into its model: a checkpoint that transformers loads
     Merge(MergeArgs),
-    /// Print the table of a model's parameters
+    /// Print the table of a model's parameters, and bounds on the generalization error
     Inspect(InspectArgs),
+    /// Compare the factors that several adapters learned (the paper's Figure 1)
+    Similarity(SimilarityArgs),
     /// Make the embedded checkpoint anew; `cargo xtask pretrain` runs this
     #[command(hide = true)]
     Pretrain(PretrainArgs),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Predict(args) => cli::predict(&args),
         Command::Merge(args) => cli::merge(&args),
         Command::Inspect(args) => cli::inspect(&args),
+        Command::Similarity(args) => cli::similarity(&args),
         Command::Pretrain(args) => cli::pretrain(&args),
     })
 }

@@ -1,10 +1,13 @@
-//! `asym inspect`: the parameter table.
+//! `asym inspect`: the parameter table, and what the number of trained parameters bounds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use asym_analysis::bounds::{AdaptedWeight, Bounds, Learning};
 use asym_core::{Inspection, train_only};
-use asym_models::{Checkpoint, Loaded, ModelClass, PretrainedModel, WithModel, load_adapter};
+use asym_models::{Checkpoint, Config, InFamily, Loaded, ModelClass, PretrainedModel, WithModel, load_adapter};
+use asym_tasks::Plan;
+use asym_tasks::recipe::Tuning;
 use burn::tensor::Device;
 use clap::Args;
 
@@ -14,15 +17,28 @@ use crate::device;
 /// Options of `asym inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// Checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
-    #[arg(long, required_unless_present = "adapter")]
+    /// Checkpoint: a folder, a name on the Hub, or a config.json, whose weights are not asked for [default: the base model
+    /// that the adapter or the recipe names]
+    #[arg(long, required_unless_present_any = ["adapter", "recipe"])]
     model: Option<String>,
     /// Folder of an adapter in PEFT's format; without one, the table of head-only training, or of a language model as it is
     #[arg(long)]
     adapter: Option<PathBuf>,
+    /// A recipe: the table of what it trains
+    #[arg(long, conflicts_with = "adapter")]
+    recipe: Option<PathBuf>,
     /// Labels of the classifier, where config.json does not say
     #[arg(long)]
     num_labels: Option<usize>,
+    /// Training examples n: adds the bounds on the generalization error (paper, Lemma B.5)
+    #[arg(long, value_name = "N")]
+    examples: Option<usize>,
+    /// Bits q of each trained parameter
+    #[arg(long, value_name = "Q", default_value_t = 32, requires = "examples")]
+    bits: u32,
+    /// σ of the σ-sub-Gaussian loss; 0.5 is that of an error rate
+    #[arg(long, default_value_t = 0.5, requires = "examples")]
+    sigma: f64,
     #[command(flatten)]
     source: SourceArgs,
 }
@@ -31,19 +47,54 @@ pub struct InspectArgs {
 ///
 /// # Errors
 ///
-/// A file that is missing, damaged or does not fit.
+/// A file that is missing, damaged or does not fit; no examples, bits or σ to bound anything by.
 pub fn inspect(args: &InspectArgs) -> Result<()> {
+    let learning = args.examples.map(|n| Learning::new(n, args.bits, args.sigma)).transpose()?;
+    let plan = args.recipe.as_deref().map(|path| Plan::read(path, &[])).transpose()?;
     let device = device::default_device()?;
-    let checkpoint = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?.checkpoint()?;
-    let class = super::class(&checkpoint, args.adapter.as_deref())?;
-    // Of a masked language model, what a task would make of it.
-    let class = if class == ModelClass::MaskedLanguageModel { ModelClass::SequenceClassifier } else { class };
-    super::say(class.visit(Inspect { args, checkpoint: &checkpoint, device: &device })?)
+    let model = args.model.as_deref().or(plan.as_ref().and_then(|plan| plan.model.as_deref()));
+    let inspect = |shape: Shape<'_>, class: ModelClass| {
+        class.visit(Inspect { args, plan: plan.as_ref(), shape, device: &device })
+    };
+    let table = match model.map(Path::new).filter(|path| path.extension().is_some_and(|end| end == "json")) {
+        Some(path) => {
+            let config = Config::read(path)?;
+            inspect(Shape::Config(&config, path), config.class())?
+        }
+        None => {
+            let location = match &plan {
+                Some(_) => args.source.model(model)?,
+                None => locate(&args.source, model, args.adapter.as_deref())?,
+            };
+            let checkpoint = location.checkpoint()?;
+            let class = super::class(&checkpoint, args.adapter.as_deref())?;
+            // Of a masked language model, what a task would make of it.
+            let class = if class == ModelClass::MaskedLanguageModel { ModelClass::SequenceClassifier } else { class };
+            inspect(Shape::Checkpoint(&checkpoint), class)?
+        }
+    };
+    super::say(&table)?;
+    let Some(learning) = learning else { return Ok(()) };
+    let weights = AdaptedWeight::of(&table);
+    if weights.is_empty() {
+        bail!(
+            "no weight has factors A and B: the bounds are those of low-rank adapters; give an --adapter or a --recipe"
+        );
+    }
+    super::say(format_args!("\n{}", Bounds { weights: &weights, learning }))
+}
+
+/// Where the shapes of a model come from.
+enum Shape<'a> {
+    Checkpoint(&'a Checkpoint),
+    /// And its file.
+    Config(&'a Config, &'a Path),
 }
 
 struct Inspect<'a> {
     args: &'a InspectArgs,
-    checkpoint: &'a Checkpoint,
+    plan: Option<&'a Plan>,
+    shape: Shape<'a>,
     device: &'a Device,
 }
 
@@ -51,13 +102,36 @@ impl WithModel for Inspect<'_> {
     type Output = Result<Inspection>;
 
     fn with<M: PretrainedModel>(self) -> Result<Inspection> {
-        let Loaded { model, .. } = self.checkpoint.load::<M>(self.args.num_labels, 0, self.device)?;
+        let labels = self.args.num_labels.or(self.plan.and_then(|plan| Some(plan.tasks.first()?.outputs())));
+        let model = match self.shape {
+            Shape::Checkpoint(checkpoint) => {
+                let Loaded { model, .. } = checkpoint.load::<M>(labels, 0, self.device)?;
+                model
+            }
+            Shape::Config(config, path) => {
+                let Some(config) = M::Config::of(config) else { bail!("{}: of another family", path.display()) };
+                let config = match labels {
+                    Some(labels) => config.clone().with_num_labels(labels),
+                    None => config.clone(),
+                };
+                M::outline(&config, path, self.device)?
+            }
+        };
         let (naming, head) = (model.naming(), M::keys(model.config()).task_head);
-        let model = match &self.args.adapter {
-            Some(folder) => load_adapter(model, folder)?.0,
+        let head: Vec<String> = head.iter().map(ToString::to_string).collect();
+        let model = match (&self.args.adapter, self.plan.map(|plan| &plan.tuning)) {
+            (Some(folder), _) => load_adapter(model, folder)?.0,
+            (None, Some(Tuning::Adapter(config))) => {
+                let mut config = config.clone();
+                if config.modules_to_save.is_empty() {
+                    config.modules_to_save = head;
+                }
+                config.attach_blank(model, &naming)?
+            }
+            (None, Some(Tuning::Full)) => model,
             // A language model has no head that a task would train.
-            None if head.is_empty() => model,
-            None => train_only(model, &naming, &head.iter().map(ToString::to_string).collect::<Vec<_>>())?,
+            (None, Some(Tuning::Head) | None) if head.is_empty() => model,
+            (None, Some(Tuning::Head) | None) => train_only(model, &naming, &head)?,
         };
         Ok(asym_core::inspect(&model, &naming))
     }

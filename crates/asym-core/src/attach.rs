@@ -7,8 +7,10 @@ use burn::tensor::Tensor;
 use regex::Regex;
 
 use crate::adapter::{Draw, Shared, Site};
+use crate::init::Known;
 use crate::layout::{self, Entry, Kind, Layer, Naming};
-use crate::{Adapter, AdapterConfig, AdapterError, Bias, Targets};
+use crate::observe::observe_inputs;
+use crate::{Adapter, AdapterConfig, AdapterError, Bias, Init, InputMoment, Targets};
 
 /// The layer of a language model that `all-linear` passes over, as in PEFT: it is as large as the vocabulary.
 const OUTPUT_EMBEDDING: &str = "lm_head";
@@ -41,15 +43,47 @@ impl AdapterConfig {
     /// A setting out of its range; a target or module to save that matches nothing; a rank that does not fit a layer; a
     /// layer that the method cannot adapt; dropout on a layer that composes its weight; a model that has adapters.
     pub fn attach_named<M: Module>(&self, model: M, seed: u64, naming: &Naming) -> Result<M, AdapterError> {
-        self.attach_drawn(model, Some(seed), naming)
+        self.attach_observed(model, seed, naming, |_| ())
     }
 
-    /// As [`attach_named`](Self::attach_named); without a seed, with zeros that wait for a file's values.
+    /// Whether a factor starts from what its layer reads ([`Init::InputSvd`](crate::Init::InputSvd)).
+    pub fn reads_inputs(&self) -> bool {
+        self.factors().is_some_and(|(a, _)| a.init == Init::InputSvd)
+    }
+
+    /// As [`attach_named`](Self::attach_named), where factors may start from what their layers read: `batches` is given
+    /// the model, and is to pass some batches through it, without padding. It is not called where no factor asks.
+    ///
+    /// # Errors
+    ///
+    /// As [`attach_named`](Self::attach_named), and [`AdapterError::Unobserved`] for a layer that no batch reached.
+    pub fn attach_observed<M: Module>(
+        &self,
+        model: M,
+        seed: u64,
+        naming: &Naming,
+        batches: impl FnOnce(&M),
+    ) -> Result<M, AdapterError> {
+        self.attach_drawn(model, Some(seed), naming, batches)
+    }
+
+    /// As [`attach_named`](Self::attach_named), with factors of zeros whatever they would start with: for counting, and for
+    /// values that come from elsewhere. No weight is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`attach_named`](Self::attach_named).
+    pub fn attach_blank<M: Module>(&self, model: M, naming: &Naming) -> Result<M, AdapterError> {
+        self.attach_drawn(model, None, naming, |_| ())
+    }
+
+    /// As [`attach_observed`](Self::attach_observed); without a seed, with zeros that wait for a file's values.
     pub(crate) fn attach_drawn<M: Module>(
         &self,
         model: M,
         seed: Option<u64>,
         naming: &Naming,
+        batches: impl FnOnce(&M),
     ) -> Result<M, AdapterError> {
         self.validate()?;
         let entries = layout::entries(&model, naming);
@@ -84,6 +118,10 @@ impl AdapterConfig {
         let biases = entries.iter().filter(|entry| self.trains_bias(entry, |module| adapted.contains(module)));
         trained.extend(biases.map(|entry| entry.path.clone()));
 
+        let inputs = match seed.is_some() && self.reads_inputs() {
+            true => observe_inputs(&model, naming, |module| adapted.contains(module), batches),
+            false => HashMap::new(),
+        };
         let largest = |size: fn(&Site) -> usize| sites.values().map(size).max().unwrap_or(0);
         let shared = Shared {
             max_input: largest(|site| site.d_input),
@@ -96,6 +134,7 @@ impl AdapterConfig {
             seed,
             sites: &sites,
             trained: &trained,
+            inputs: &inputs,
             shared,
             error: &mut error,
         });
@@ -235,6 +274,7 @@ pub fn train_only<M: Module>(model: M, naming: &Naming, names: &[String]) -> Res
         seed: None,
         sites: &HashMap::new(),
         trained: &trained,
+        inputs: &HashMap::new(),
         shared: Shared::default(),
         error: &mut None,
     }))
@@ -325,6 +365,8 @@ struct Attacher<'a> {
     sites: &'a HashMap<String, Site>,
     /// Paths of the model's own parameters that are trained.
     trained: &'a HashSet<String>,
+    /// What layers read, by module.
+    inputs: &'a HashMap<String, InputMoment>,
     shared: Shared,
     error: &'a mut Option<AdapterError>,
 }
@@ -342,12 +384,15 @@ impl Reparameterizer for Attacher<'_> {
         let (Some(config), Some(site)) = (self.config, self.sites.get(path)) else {
             return (param, None);
         };
-        let weight = match site.layer {
+        // Few starts depend on W0, and a weight that was not made yet is made only for those.
+        let weight = || match site.layer {
             Layer::Linear | Layer::Embedding => param.base().reshape([site.d_input, site.d_output]),
             Layer::Conv2d => param.base().reshape([site.d_output, site.d_input]).transpose(),
         };
-        let mut draw = Draw { seed: self.seed, weight, shared: &mut self.shared };
-        match config.method.settings().build(site, &mut draw) {
+        let known = Known { weight: &weight, inputs: self.inputs.get(&site.module) };
+        let mut draw = Draw { seed: self.seed, device: param.lazy_device(), known, shared: &mut self.shared };
+        let built = config.method.settings().build(site, &mut draw);
+        match built {
             Ok(adapter) => (param, adapter),
             Err(error) => {
                 self.error.get_or_insert(error);

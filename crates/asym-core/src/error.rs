@@ -108,11 +108,30 @@ pub enum AdapterError {
         /// The probability asked for.
         dropout: f64,
     },
-    /// The pre-trained weight of a module has no singular value decomposition.
-    #[error("`{module}`: the singular vectors of its weight do not exist, it holds values that are not finite")]
+    /// The pre-trained weight of a module, or what it reads, has no singular value decomposition.
+    #[error(
+        "`{module}`: the singular vectors of its weight or input do not exist: there are values that are not finite"
+    )]
     NoSvd {
         /// Name of the module.
         module: String,
+    },
+    /// A factor that starts from what a layer reads, where nobody saw it.
+    #[error(
+        "`{module}`: its factor A starts from what the layer reads (`input-svd`), and no input was seen: attach with \
+         `attach_observed` and let a batch pass; only an `AdaptedLinear` shows its input"
+    )]
+    Unobserved {
+        /// Name of the module.
+        module: String,
+    },
+    /// A folder whose method learns no factors A and B for each weight.
+    #[error("{}: {method} has no factors A and B of each weight's own to be read", path.display())]
+    NoFactors {
+        /// The folder.
+        path: PathBuf,
+        /// The method.
+        method: String,
     },
     /// The model carries adapters already.
     #[error("`{module}` has an adapter already: merge it first, or start from a plain model")]

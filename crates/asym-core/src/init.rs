@@ -3,8 +3,10 @@
 use burn::tensor::Tensor;
 use faer::Mat;
 use rand::{Rng, RngExt};
-use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
+
+use crate::linalg::{TruncatedSvd, apart, normal, orthonormal, truncated_svd};
+use crate::observe::InputMoment;
 
 /// The values of a factor before the first step, in the paper's notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,11 @@ pub enum Init {
     SvdV,
     /// The top r left singular vectors of W0 (`U`), as columns of B. For A: their counterpart, as [`Init::SvdV`].
     SvdU,
+    /// The top r eigenvectors of E\[xxᵀ\], the second moment of the layer's input, as rows of A: the r features that hold
+    /// most of what the layer reads, and the best A for a ΔW of which nothing is known but its size (paper, Lemma 3.1 with
+    /// E\[ΔᵀΔ\] ∝ I). EVA (Paischer et al., 2024) starts LoRA likewise. For A of linear layers alone, and with
+    /// [`attach_observed`](crate::AdapterConfig::attach_observed).
+    InputSvd,
 }
 
 /// Which factor is drawn, with its size.
@@ -64,9 +71,23 @@ impl Shape {
     }
 }
 
-/// The singular value decomposition did not converge: the weight holds values that are not finite.
+/// Why a factor has no start.
 #[derive(Debug)]
-pub(crate) struct NoSvd;
+pub(crate) enum NoStart {
+    /// A decomposition did not converge: the matrix holds values that are not finite.
+    Svd,
+    /// What the layer reads was not observed.
+    Unobserved,
+}
+
+/// What a factor may depend on beside its shape.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// W0 as Burn stores it, `[d_input, d_output]`, for those who ask.
+    pub(crate) weight: &'a dyn Fn() -> Tensor<2>,
+    /// What the layer reads, where that was observed.
+    pub(crate) inputs: Option<&'a InputMoment>,
+}
 
 impl Init {
     /// Its name in recipes.
@@ -78,6 +99,7 @@ impl Init {
             Self::Gaussian => "gaussian",
             Self::SvdV => "svd-v",
             Self::SvdU => "svd-u",
+            Self::InputSvd => "input-svd",
         }
     }
 
@@ -90,11 +112,12 @@ impl Init {
             Self::Gaussian => "gauss",
             Self::SvdV => "V",
             Self::SvdU => "U",
+            Self::InputSvd => "X",
         }
     }
 
-    /// Draw a factor in storage order. `weight` is W0 as Burn stores it, `[d_input, d_output]`.
-    pub(crate) fn draw(self, shape: Shape, weight: &Tensor<2>, rng: &mut (impl Rng + Send)) -> Result<Vec<f32>, NoSvd> {
+    /// Draw a factor in storage order.
+    pub(crate) fn draw(self, shape: Shape, known: Known<'_>, rng: &mut (impl Rng + Send)) -> Result<Vec<f32>, NoStart> {
         let (long, rank) = shape.long_and_rank();
         let count = long * rank;
         Ok(match self {
@@ -113,87 +136,23 @@ impl Init {
                 (0..count).map(|_| (deviation * normal(rng)) as f32).collect()
             }
             Self::SvdV | Self::SvdU => {
+                let weight = (known.weight)();
                 let [rows, columns] = weight.dims();
                 let values: Vec<f32> = weight.to_data().iter::<f32>().collect();
                 let weight = Mat::from_fn(rows, columns, |i, j| f64::from(values[i * columns + j]));
-                let (left, right) = apart(|| truncated_svd(&weight, rank, rng))?;
+                let TruncatedSvd { left, right, .. } =
+                    apart(|| truncated_svd(&weight, rank, rng)).ok_or(NoStart::Svd)?;
                 // Burn stores W0ᵀ, so that its left singular vectors are W0's right ones.
                 shape.store(match shape {
                     Shape::A { .. } => &left,
                     Shape::B { .. } => &right,
                 })
             }
-        })
-    }
-}
-
-/// Run `work` on a thread of its own. faer keeps buffers of twice the last cache level's size for each thread that ever
-/// multiplied, tens of MiB for a factor of a few KiB; they go with the thread.
-pub(crate) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    match std::thread::scope(|scope| scope.spawn(work).join()) {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-}
-
-fn normal(rng: &mut impl Rng) -> f64 {
-    StandardNormal.sample(rng)
-}
-
-fn gaussian(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> {
-    let values: Vec<f64> = (0..rows * columns).map(|_| normal(rng)).collect();
-    Mat::from_fn(rows, columns, |i, j| values[i * columns + j])
-}
-
-/// A matrix with orthonormal columns, uniform on the Stiefel manifold (Mezzadri, 2007).
-fn orthonormal(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> {
-    let qr = gaussian(rows, columns, rng).qr();
-    let mut q = qr.compute_thin_Q();
-    let r = qr.thin_R();
-    for column in 0..columns {
-        if r[(column, column)] < 0.0 {
-            for row in 0..rows {
-                q[(row, column)] = -q[(row, column)];
+            Self::InputSvd => {
+                let moment = &known.inputs.ok_or(NoStart::Unobserved)?.moment;
+                // Of a symmetric matrix that is nowhere negative, singular vectors are eigenvectors.
+                shape.store(&apart(|| truncated_svd(moment, rank, rng)).ok_or(NoStart::Svd)?.left)
             }
-        }
-    }
-    q
-}
-
-/// The top `rank` left and right singular vectors, as columns, by randomized subspace iteration (Halko, Martinsson and
-/// Tropp, 2011, algorithm 4.4): a full decomposition of a large weight would take minutes.
-///
-/// Vectors are as exact as the spectrum decays between the r-th and the (r + 16)-th singular value.
-/// The largest component of each left vector is positive, so that the result does not depend on the start.
-fn truncated_svd(matrix: &Mat<f64>, rank: usize, rng: &mut impl Rng) -> Result<(Mat<f64>, Mat<f64>), NoSvd> {
-    const OVERSAMPLING: usize = 16;
-    const ITERATIONS: usize = 24;
-    let (rows, columns) = (matrix.nrows(), matrix.ncols());
-    let width = (rank + OVERSAMPLING).min(rows).min(columns);
-
-    // Where the subspace is nearly the whole space, the exact decomposition is as cheap.
-    let (left, right) = if 2 * width >= rows.min(columns) {
-        let svd = matrix.thin_svd().map_err(|_| NoSvd)?;
-        (svd.U().to_owned(), svd.V().to_owned())
-    } else {
-        let mut basis = (matrix * gaussian(columns, width, rng)).qr().compute_thin_Q();
-        for _ in 0..ITERATIONS {
-            let back = (matrix.transpose() * &basis).qr().compute_thin_Q();
-            basis = (matrix * back).qr().compute_thin_Q();
-        }
-        let small = basis.transpose() * matrix;
-        let svd = small.thin_svd().map_err(|_| NoSvd)?;
-        (&basis * svd.U(), svd.V().to_owned())
-    };
-
-    let sign: Vec<f64> = (0..rank)
-        .map(|column| {
-            (0..rows)
-                .map(|row| left[(row, column)])
-                .fold(0.0f64, |best, value| if value.abs() > best.abs() { value } else { best })
-                .signum()
         })
-        .collect();
-    let top = |vectors: &Mat<f64>, rows: usize| Mat::from_fn(rows, rank, |i, j| vectors[(i, j)] * sign[j]);
-    Ok((top(&left, rows), top(&right, columns)))
+    }
 }

@@ -34,6 +34,11 @@ pub fn inspect<M: Module>(module: &M, naming: &Naming) -> Inspection {
     }
     impl EachParam for Inspector {
         fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
+            // What was not made yet stays so: a stand-in of one value takes its settings and is asked in its place.
+            let param = match param.is_initialized() {
+                true => param.clone(),
+                false => param.clone().transform_for_load(Tensor::zeros([1; D], &param.lazy_device()), param.id),
+            };
             // On a plain device the tensor itself does not tell whether it will be trained.
             let trained = param.is_require_grad() || Module::train(param.valid()).is_require_grad();
             if entry.kind != Kind::Shared || self.shared.insert(entry.name.clone()) {

@@ -57,7 +57,9 @@
 //! | adapt embeddings and convolutions | [`AdaptedEmbedding`], [`AdaptedConv2d`] |
 //! | train B faster than A, or along a projected gradient | [`optim`] |
 //! | adapt a model whose layers are Burn's own | [`AdapterConfig::attach`] |
+//! | start A from what a layer reads | [`AdapterConfig::attach_observed`] |
 //! | save for and load from Python's PEFT | [`save_adapter`], [`load_adapter`] |
+//! | study learned factors without their model | [`read_factors`] |
 //! | train a head alone | [`train_only`] |
 //! | read and write tensors under the names that files give them | [`layout`] |
 
@@ -70,7 +72,9 @@ mod error;
 mod init;
 mod inspect;
 pub mod layout;
+pub mod linalg;
 mod linear;
+mod observe;
 pub mod optim;
 mod peft;
 pub mod random;
@@ -85,4 +89,7 @@ pub use init::Init;
 pub use inspect::{Inspection, Row, inspect};
 pub use layout::Naming;
 pub use linear::{AdaptedLinear, AdaptedLinearConfig};
-pub use peft::{SaveOptions, adapter_naming, base_model, load_adapter, read_config, save_adapter};
+pub use observe::{InputMoment, observe_inputs};
+pub use peft::{
+    FactorPair, SaveOptions, adapter_naming, base_model, load_adapter, read_config, read_factors, save_adapter,
+};

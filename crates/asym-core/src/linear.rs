@@ -7,6 +7,7 @@ use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, assert_shape};
 
 use crate::Adapter;
+use crate::observe::Observer;
 
 /// Configuration of an [`AdaptedLinear`], as of Burn's [`LinearConfig`].
 #[derive(Config, Debug)]
@@ -63,6 +64,9 @@ impl AdaptedLinear {
         let [d_input, _] = self.weight.shape().dims();
         assert_shape!(input, [.., d_input]);
         let bias = self.bias.as_ref().map(Param::val);
+        if let Some(observer) = self.weight.reparameterization::<Observer>() {
+            observer.see(input.clone());
+        }
 
         match self.weight.reparameterization::<Adapter>() {
             Some(adapter) => adapter.linear(input, self.weight.base(), bias),

@@ -7,8 +7,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use faer::Mat;
 
-use crate::init::apart;
 use crate::layout::{self, EachParam, Entry, Kind, Naming};
+use crate::linalg::apart;
 use crate::{AdapterConfig, AdapterError, Method};
 
 /// The parameters that LoRA+ (Hayou et al., 2024, arXiv:2402.12354) trains faster than the others: every factor B, and

@@ -5,8 +5,10 @@
 //! under `asym`, since older versions of PEFT refuse a configuration with a field they do not know.
 
 mod card;
+mod factors;
 mod fields;
 
+pub use factors::{FactorPair, read_factors};
 pub use fields::{base_model, read_config};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -189,7 +191,7 @@ pub fn load_adapter<M: Module>(
         names.retain(|name| before.iter().any(|entry| layout::names(entry.module(), name)));
     }
 
-    let model = config.attach_drawn(model, None, naming)?;
+    let model = config.attach_blank(model, naming)?;
     let entries = layout::entries(&model, naming);
     let stored = Stored::new(&config, entries.iter());
     let expected: HashSet<String> =

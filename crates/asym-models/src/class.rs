@@ -58,13 +58,22 @@ impl Checkpoint {
             Config::Encoder(_) if self.is_masked_language_model() && saved_whole.is_none() => {
                 ModelClass::MaskedLanguageModel
             }
-            Config::Encoder(_) => ModelClass::SequenceClassifier,
-            Config::Vit(_) => ModelClass::ImageClassifier,
-            Config::Llama(_) => ModelClass::CausalLanguageModel,
             Config::Bart(_) if self.has("classification_head") || saved("classification_head") => {
                 ModelClass::ConditionalClassifier
             }
-            Config::Bart(_) => ModelClass::ConditionalGeneration,
+            config => config.class(),
+        }
+    }
+}
+
+impl Config {
+    /// The class that is fine-tuned of this family, where nothing but the configuration is known.
+    pub fn class(&self) -> ModelClass {
+        match self {
+            Self::Encoder(_) => ModelClass::SequenceClassifier,
+            Self::Vit(_) => ModelClass::ImageClassifier,
+            Self::Llama(_) => ModelClass::CausalLanguageModel,
+            Self::Bart(_) => ModelClass::ConditionalGeneration,
         }
     }
 }

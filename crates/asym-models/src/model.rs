@@ -23,6 +23,17 @@ pub trait PretrainedModel: Module + sealed::Sealed {
     #[doc(hidden)]
     fn skeleton(config: &Self::Config, device: &Device) -> Self;
 
+    /// A model of this configuration without values, for counting: nothing is made before it is read.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Config`] where the configuration cannot be built, with `path` as its file.
+    fn outline(config: &Self::Config, path: &Path, device: &Device) -> Result<Self, ModelError> {
+        config.validate(path)?;
+        Self::check_config(config, path)?;
+        Ok(Self::skeleton(config, device))
+    }
+
     /// What files call its parameters.
     fn keys(config: &Self::Config) -> &'static KeyTable;
 

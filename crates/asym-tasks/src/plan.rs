@@ -109,13 +109,31 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The plan of one run, with nothing left out.
-    pub fn of(recipe: &Recipe, model: Option<String>, data: Option<String>) -> Self {
+    /// A plan of one run that leaves everything else to the task.
+    pub fn new(model: Option<String>, data: Option<String>, task: Task, seed: u64, tuning: Tuning) -> Self {
         Self {
             model,
             data,
-            tasks: vec![recipe.task],
-            seeds: vec![recipe.seed],
+            tasks: vec![task],
+            seeds: vec![seed],
+            epochs: None,
+            batch_size: None,
+            accumulation: one(),
+            learning_rate: None,
+            warmup: default_warmup(),
+            weight_decay: None,
+            b_learning_rate_ratio: None,
+            projected_gradient: false,
+            max_gradient_norm: None,
+            max_length: None,
+            grouping: Grouping::default(),
+            tuning,
+        }
+    }
+
+    /// The plan of one run, with nothing left out.
+    pub fn of(recipe: &Recipe, model: Option<String>, data: Option<String>) -> Self {
+        Self {
             epochs: Some(recipe.epochs),
             batch_size: Some(recipe.batch_size),
             accumulation: recipe.accumulation,
@@ -127,7 +145,7 @@ impl Plan {
             max_gradient_norm: recipe.max_gradient_norm,
             max_length: Some(recipe.max_length),
             grouping: recipe.grouping,
-            tuning: recipe.tuning.clone(),
+            ..Self::new(model, data, recipe.task, recipe.seed, recipe.tuning.clone())
         }
     }
 

@@ -254,7 +254,7 @@ impl Settings for AdaLora {
                 }
                 _ => vec![0.0; count],
             };
-            Param::from_tensor(Tensor::from_data(TensorData::new(values, shape.dims()), &draw.weight.device()))
+            Param::from_tensor(Tensor::from_data(TensorData::new(values, shape.dims()), &draw.device))
         };
         Ok(Some(Adapter::AdaLoraPair(AdaLoraPair {
             a: factor("lora_A", Shape::A { d_input: site.d_input, rank }),

@@ -242,6 +242,12 @@ impl Settings for Lora {
             setting("alpha", alpha, alpha.is_finite() && alpha > 0.0, "a positive number")?;
         }
         setting("dropout", self.dropout, (0.0..1.0).contains(&self.dropout), "from 0 to below 1")?;
+        if self.b.init == Init::InputSvd {
+            return Err(AdapterError::Conflict {
+                field: "b",
+                reason: "`input-svd` is taken from what a layer reads, which is A's side: choose another init for b",
+            });
+        }
         self.rank_pattern.keys().chain(self.alpha_pattern.keys()).try_for_each(|pattern| ending(pattern).map(drop))
     }
 
@@ -250,6 +256,7 @@ impl Settings for Lora {
         if site.layer != Layer::Embedding {
             site.check_dropout(self.dropout)?;
         }
+        site.check_start(self.a)?;
         site.check_rank(self.rank_at(&site.module))
     }
 

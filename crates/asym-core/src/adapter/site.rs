@@ -1,14 +1,14 @@
 //! What a method is told of the layer it adapts, and what it has to say about itself.
 
 use burn::module::Param;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Map, Value};
 
 use super::{Adapter, Factor};
-use crate::AdapterError;
-use crate::init::Shape;
+use crate::init::{Known, NoStart, Shape};
 use crate::layout::{Entry, Kind, Layer};
 use crate::random::stream;
+use crate::{AdapterError, Init};
 
 /// What a method's settings can do. One implementation a method, in the method's file.
 pub(crate) trait Settings {
@@ -101,6 +101,15 @@ impl Site {
         }
     }
 
+    /// Refuse a start of A from what the layer reads, where that cannot be seen.
+    pub(crate) fn check_start(&self, a: Factor) -> Result<(), AdapterError> {
+        let seen = self.layer == Layer::Linear && self.factored;
+        match a.init == Init::InputSvd && !seen {
+            true => Err(AdapterError::Unobserved { module: self.module.clone() }),
+            false => Ok(()),
+        }
+    }
+
     /// Refuse anything but a linear layer.
     pub(crate) fn check_linear(&self, method: &'static str) -> Result<(), AdapterError> {
         match self.layer {
@@ -114,8 +123,10 @@ impl Site {
 pub(crate) struct Draw<'a> {
     /// The run's seed. Absent where a file brings the values: zeros cost the least.
     pub(crate) seed: Option<u64>,
-    /// W0 as `[d_input, d_output]`.
-    pub(crate) weight: Tensor<2>,
+    /// Where the weight is, or will be.
+    pub(crate) device: Device,
+    /// W0, which is made when somebody asks for it, and what the layer reads.
+    pub(crate) known: Known<'a>,
     /// What the adapters of all layers share.
     pub(crate) shared: &'a mut Shared,
 }
@@ -142,12 +153,15 @@ impl Draw<'_> {
     ) -> Result<Tensor<2>, AdapterError> {
         let values = match self.seed {
             None => vec![0.0; shape.dims().iter().product()],
-            Some(seed) => factor
-                .init
-                .draw(shape, &self.weight, &mut stream(seed, name))
-                .map_err(|_| AdapterError::NoSvd { module: site.module.clone() })?,
+            Some(seed) => {
+                let module = site.module.clone();
+                factor.init.draw(shape, self.known, &mut stream(seed, name)).map_err(|missing| match missing {
+                    NoStart::Svd => AdapterError::NoSvd { module },
+                    NoStart::Unobserved => AdapterError::Unobserved { module },
+                })?
+            }
         };
-        Ok(Tensor::from_data(TensorData::new(values, shape.dims()), &self.weight.device()))
+        Ok(Tensor::from_data(TensorData::new(values, shape.dims()), &self.device))
     }
 
     /// A factor of `site`, trained or frozen.
@@ -164,7 +178,7 @@ impl Draw<'_> {
 
     /// A trained vector with one value throughout.
     pub(crate) fn vector(&self, length: usize, value: f64) -> Param<Tensor<1>> {
-        Param::from_tensor(Tensor::full([length], value, &self.weight.device()))
+        Param::from_tensor(Tensor::full([length], value, &self.device))
     }
 }
 

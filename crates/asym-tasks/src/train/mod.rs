@@ -4,6 +4,7 @@ mod clip;
 mod interrupt;
 mod log;
 mod metrics;
+mod observe;
 mod progress;
 mod schedule;
 mod steering;
@@ -90,7 +91,9 @@ impl Session<'_> {
                 if config.modules_to_save.is_empty() {
                     config.modules_to_save = vec![HEAD.to_string()];
                 }
-                (config.attach_named(model, recipe.seed, &naming)?, Tuning::Adapter(config))
+                let observe = |model: &_| observe::observe(model, self.data, recipe.seed, self.device);
+                let model = config.attach_observed(model, recipe.seed, &naming, observe)?;
+                (model, Tuning::Adapter(config))
             }
         };
         Ok((Loaded { model, initialised }, tuning))

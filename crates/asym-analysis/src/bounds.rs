@@ -1,0 +1,219 @@
+//! How far training and test loss may lie apart: the paper's Lemma B.5.
+//!
+//! From the mutual-information bound of Xu and Raginsky (2017): an algorithm that writes its result into p parameters of q
+//! bits each tells at most p·q·ln 2 nats of its training set, and
+//!
+//! ```text
+//! |gen| ≤ √( 2σ²·q·ln 2·p / n )        p = r·Σ(d_in + d_out) for BA, r·Σd_out for B alone, r·Σd_in for A alone
+//! ```
+//!
+//! The paper prints the sum over layers behind the root; it belongs within: p stands inside, and else its own remark that B
+//! alone has a bound smaller by √2 would not follow. So the bound depends on the adapter through its trained parameters
+//! alone, and rank 2r for B alone has the bound of rank r for both factors where d_in = d_out.
+
+use std::fmt;
+
+use asym_core::Inspection;
+use asym_core::layout::Kind;
+use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+
+use crate::AnalysisError;
+
+/// What the bound takes beside the trained parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Learning {
+    /// n, the training examples.
+    pub examples: usize,
+    /// q, the bits of each trained parameter.
+    pub bits: u32,
+    /// σ: the loss is σ-sub-Gaussian. A loss between 0 and c is (c/2)-sub-Gaussian (Hoeffding), so that σ = 1/2 bounds an
+    /// error rate.
+    pub sigma: f64,
+}
+
+impl Learning {
+    /// Refuse what bounds nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`AnalysisError::Setting`] for no examples, no bits, or a σ that is no positive number.
+    pub fn new(examples: usize, bits: u32, sigma: f64) -> Result<Self, AnalysisError> {
+        let setting = |field, found: f64, good, expected| match good {
+            true => Ok(()),
+            false => Err(AnalysisError::Setting { field, found, expected }),
+        };
+        setting("examples", examples as f64, examples > 0, "at least 1: without examples nothing is bounded")?;
+        setting("bits", f64::from(bits), bits > 0, "at least 1")?;
+        setting("sigma", sigma, sigma.is_finite() && sigma > 0.0, "a positive number")?;
+        Ok(Self { examples, bits, sigma })
+    }
+
+    /// √(2σ²·q·ln 2·p / n), in the loss's own unit, for p trained parameters.
+    pub fn bound(&self, trained: usize) -> f64 {
+        let nats = f64::from(self.bits) * std::f64::consts::LN_2 * trained as f64;
+        (2.0 * self.sigma.powi(2) * nats / self.examples as f64).sqrt()
+    }
+}
+
+/// One adapted weight: what its factors' sizes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdaptedWeight {
+    /// Features in.
+    pub d_input: usize,
+    /// Features out.
+    pub d_output: usize,
+    /// The rank r.
+    pub rank: usize,
+}
+
+impl AdaptedWeight {
+    /// The weights of an inspected model that carry a pair of factors.
+    pub fn of(table: &Inspection) -> Vec<Self> {
+        let adapter = || table.rows.iter().map(|row| &row.entry).filter(|entry| entry.kind == Kind::Adapter);
+        let is = |field: &str, letter: &str| {
+            field.starts_with(&format!("lora_{letter}")) || field.starts_with(&format!("lora_embedding_{letter}"))
+        };
+        let pair = |module: &str, letter: &str| {
+            adapter().find(|entry| entry.module() == module && is(entry.field(), letter)).map(|entry| &entry.shape)
+        };
+        adapter()
+            .filter(|entry| is(entry.field(), "A"))
+            .filter_map(|a| {
+                let b = pair(a.module(), "B")?;
+                // A is r × d_in, where a convolution's kernel stands apart; B is d_out × r.
+                let (rank, d_input) = (*a.shape.first()?, a.shape.iter().skip(1).product());
+                Some(Self { d_input, d_output: *b.first()?, rank })
+            })
+            .collect()
+    }
+}
+
+/// Which factors are trained: Definition B.4's algorithms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trained {
+    /// Both.
+    BA,
+    /// B, with A as it was drawn.
+    B,
+    /// A, with B as it was drawn.
+    A,
+}
+
+impl Trained {
+    /// The trained values of these weights, with their ranks times `times`.
+    pub fn count(self, weights: &[AdaptedWeight], times: usize) -> usize {
+        let per_rank = |weight: &AdaptedWeight| match self {
+            Self::BA => weight.d_input + weight.d_output,
+            Self::B => weight.d_output,
+            Self::A => weight.d_input,
+        };
+        weights.iter().map(|weight| times * weight.rank * per_rank(weight)).sum()
+    }
+}
+
+impl fmt::Display for Trained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BA => "B and A",
+            Self::B => "B",
+            Self::A => "A",
+        })
+    }
+}
+
+/// The lemma's three algorithms side by side, and B alone at twice the rank; its `Display` is a table in Markdown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bounds<'a> {
+    /// The adapted weights.
+    pub weights: &'a [AdaptedWeight],
+    /// Examples, bits and σ.
+    pub learning: Learning,
+}
+
+impl Bounds<'_> {
+    /// The rows: what is trained, with the rank times what.
+    pub const ROWS: [(Trained, usize); 4] = [(Trained::B, 1), (Trained::A, 1), (Trained::BA, 1), (Trained::B, 2)];
+}
+
+impl fmt::Display for Bounds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new();
+        table.load_preset(ASCII_MARKDOWN).set_header([
+            "trained",
+            "rank",
+            "parameters",
+            "bound on |test − training loss|",
+        ]);
+        let ranks = |times: usize| {
+            let of =
+                |pick: fn(usize, usize) -> usize| self.weights.iter().map(|w| times * w.rank).reduce(pick).unwrap_or(0);
+            match (of(usize::min), of(usize::max)) {
+                (least, most) if least == most => most.to_string(),
+                (least, most) => format!("{least} to {most}"),
+            }
+        };
+        for (trained, times) in Self::ROWS {
+            let count = trained.count(self.weights, times);
+            let bound = format!("{:.3}", self.learning.bound(count));
+            table.add_row([trained.to_string(), ranks(times), count.to_string(), bound]);
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let Learning { examples, bits, sigma } = self.learning;
+        writeln!(f, "Lemma B.5 with n = {examples} examples, q = {bits} bits, σ = {sigma}; of the adapters alone:")?;
+        write!(f, "{table}")?;
+        let tightest = self.learning.bound(Trained::B.count(self.weights, 1).min(Trained::A.count(self.weights, 1)));
+        match tightest >= 2.0 * sigma {
+            true => write!(
+                f,
+                "\nA loss from 0 to {} never differs by more than that: at this n, these bounds say nothing.",
+                2.0 * sigma
+            ),
+            false => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// RoBERTa-large, query and value, r = 8: 48 weights of 1024 × 1024, so 393 216 values for one factor. With 32 bits, 3668
+    /// examples and σ = 1/2 by hand: √(2·0.25·32·0.693147·393216/3668) = √1188.905.
+    #[test]
+    fn the_bound_is_the_lemmas() {
+        let weights = [AdaptedWeight { d_input: 1024, d_output: 1024, rank: 8 }; 48];
+        let learning = Learning::new(3668, 32, 0.5).unwrap();
+        let b = Trained::B.count(&weights, 1);
+        assert_eq!(b, 393_216);
+        assert!((learning.bound(b) - 34.4805).abs() < 1e-3, "{}", learning.bound(b));
+        // The paper's own remark: smaller by √2, and equal at twice the rank.
+        let both = Trained::BA.count(&weights, 1);
+        assert!((learning.bound(both) / learning.bound(b) - 2f64.sqrt()).abs() < 1e-12);
+        assert_eq!(Trained::B.count(&weights, 2), both);
+        // Four times the examples, half the bound.
+        let more = Learning { examples: 4 * 3668, ..learning };
+        assert!((learning.bound(b) / more.bound(b) - 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_sides_of_an_oblong_weight_differ() {
+        let weights =
+            [AdaptedWeight { d_input: 10, d_output: 40, rank: 3 }, AdaptedWeight { d_input: 7, d_output: 5, rank: 2 }];
+        assert_eq!(Trained::B.count(&weights, 1), 3 * 40 + 2 * 5);
+        assert_eq!(Trained::A.count(&weights, 1), 3 * 10 + 2 * 7);
+        assert_eq!(Trained::BA.count(&weights, 2), 2 * (3 * 50 + 2 * 12));
+    }
+
+    #[test]
+    fn what_bounds_nothing_is_refused() {
+        for (examples, bits, sigma, field) in
+            [(0, 32, 0.5, "examples"), (1, 0, 0.5, "bits"), (1, 1, 0.0, "sigma"), (1, 1, f64::NAN, "sigma")]
+        {
+            let error = Learning::new(examples, bits, sigma).unwrap_err();
+            assert!(matches!(error, AnalysisError::Setting { field: found, .. } if found == field), "{error}");
+        }
+    }
+}

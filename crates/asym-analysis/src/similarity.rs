@@ -1,0 +1,352 @@
+//! How alike learned factors are: the paper's Figure 1 and appendix D.
+//!
+//! An update B·A is the same update as (B·C)(C⁻¹·A) for any invertible C, so that what a factor has learned is the subspace it
+//! spans: A's rows, B's columns. Two of them are compared by the canonical correlations' goodness of fit
+//! ‖U_Yᵀ·U_X‖²_F / min(r_X, r_Y) of orthonormal bases U: 1 where one subspace holds the other, 0 where they are at right
+//! angles, and [`Expected`] where they are independent.
+
+mod report;
+
+use std::fmt;
+
+use asym_core::FactorPair;
+use faer::Mat;
+
+use crate::AnalysisError;
+
+pub use report::{panel, table};
+
+/// Singular values below this part of the largest are rounding: factors come from files in 32 bits or less.
+const NEGLIGIBLE: f64 = 1e-6;
+
+/// Which factor of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// A, whose rows span what is read of the input.
+    A,
+    /// B, whose columns span what is written to the output.
+    B,
+}
+
+impl Side {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::A, Self::B];
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A => "A",
+            Self::B => "B",
+        })
+    }
+}
+
+/// An orthonormal basis of a subspace, as columns.
+#[derive(Debug, Clone)]
+pub struct Basis(Mat<f64>);
+
+impl Basis {
+    /// Of the space that the columns of `matrix` span: its left singular vectors.
+    ///
+    /// Columns that depend on others but for rounding add nothing: the basis has as many vectors as the matrix has rank.
+    ///
+    /// # Errors
+    ///
+    /// [`AnalysisError::ZeroFactor`] for a matrix of zeros, which spans nothing; [`AnalysisError::NotFinite`].
+    pub fn of_columns(matrix: &Mat<f64>, what: &str) -> Result<Self, AnalysisError> {
+        crate::matrix::finite(matrix, what)?;
+        let svd = matrix.thin_svd().map_err(|_| AnalysisError::NoDecomposition { what: what.to_string() })?;
+        let values = svd.S().column_vector();
+        let largest = if values.nrows() == 0 { 0.0 } else { values[0] };
+        if largest == 0.0 {
+            return Err(AnalysisError::ZeroFactor { what: what.to_string() });
+        }
+        let rank = (0..values.nrows()).take_while(|&index| values[index] > NEGLIGIBLE * largest).count();
+        Ok(Self(svd.U().subcols(0, rank).to_owned()))
+    }
+
+    /// Of what a factor of `pair` spans: A's rows, its right singular vectors, or B's columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_columns`](Self::of_columns); `whose` names the adapter in the message.
+    pub fn of_factor(pair: &FactorPair, side: Side, whose: &str) -> Result<Self, AnalysisError> {
+        let what = format!("{side} of `{}` in {whose}", pair.module);
+        match side {
+            Side::A => Self::of_columns(&pair.a.transpose().to_owned(), &what),
+            Side::B => Self::of_columns(&pair.b, &what),
+        }
+    }
+
+    /// The dimension of the subspace.
+    pub fn dim(&self) -> usize {
+        self.0.ncols()
+    }
+
+    /// The dimension of the space around it.
+    pub fn ambient(&self) -> usize {
+        self.0.nrows()
+    }
+
+    /// ‖U_Yᵀ·U_X‖²_F / min(r_X, r_Y), from 0 to 1 but for rounding. Symmetric.
+    ///
+    /// # Errors
+    ///
+    /// [`AnalysisError::Shape`] for subspaces of spaces of different dimensions.
+    pub fn similarity(&self, other: &Self) -> Result<f64, AnalysisError> {
+        if self.ambient() != other.ambient() {
+            return Err(AnalysisError::Shape {
+                what: "the second subspace's basis".into(),
+                expected: vec![self.ambient(), other.dim()],
+                found: vec![other.ambient(), other.dim()],
+            });
+        }
+        let overlap = (self.0.transpose() * &other.0).squared_norm_l2();
+        Ok(overlap / self.dim().min(other.dim()) as f64)
+    }
+
+    /// What [`similarity`](Self::similarity) is of two independent subspaces of these dimensions.
+    pub fn expected(&self, other: &Self) -> Expected {
+        Expected::of(self.ambient(), self.dim(), other.dim())
+    }
+}
+
+/// The similarity of independent subspaces, uniform on their Grassmannians: mean and standard deviation.
+///
+/// With P and Q the projections, ‖U_Yᵀ·U_X‖²_F = tr PQ. E\[P\] = (r_X/d)·I gives its mean r_X·r_Y/d exactly; its variance is
+/// 2·r_X·r_Y·(d − r_X)(d − r_Y) / (d²·(d − 1)(d + 2)), from the second moments of a uniform projection.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expected {
+    /// max(r_X, r_Y)/d.
+    pub mean: f64,
+    /// The standard deviation of one pair's similarity.
+    pub std: f64,
+}
+
+impl Expected {
+    /// Of subspaces of dimensions `r_x` and `r_y` in d dimensions.
+    pub fn of(d: usize, r_x: usize, r_y: usize) -> Self {
+        let (n, x, y, smaller) = (d as f64, r_x as f64, r_y as f64, r_x.min(r_y) as f64);
+        let variance = 2.0 * x * y * (n - x) * (n - y) / (n * n * (n - 1.0) * (n + 2.0));
+        // On a line there is one subspace.
+        Self { mean: x * y / n / smaller, std: if d > 1 { variance.sqrt() / smaller } else { 0.0 } }
+    }
+}
+
+/// An adapter's factors, and what it is called.
+#[derive(Debug, Clone)]
+pub struct Adapter {
+    /// Its folder.
+    pub name: String,
+    /// The factors of each weight, in the order of the modules' names.
+    pub pairs: Vec<FactorPair>,
+}
+
+/// How alike several adapters are in one factor of one module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Similarity {
+    /// The module's name.
+    pub module: String,
+    /// The factor.
+    pub side: Side,
+    /// One value a pair of adapters: (first, second), (first, third), …, (second, third), ….
+    pub pairs: Vec<f64>,
+    /// What a pair of independent subspaces would have, over the same dimensions on the average.
+    pub independent: f64,
+}
+
+impl Similarity {
+    /// The number of the module's layer: the first number in its name.
+    pub fn layer(&self) -> Option<usize> {
+        self.module.split('.').find_map(|segment| segment.parse().ok())
+    }
+
+    /// What the module is called within its layer: its name behind the layer's number, or its last segment.
+    pub fn kind(&self) -> &str {
+        let number = self.module.split('.').find(|segment| segment.parse::<usize>().is_ok());
+        let behind = number.and_then(|number| self.module.split_once(&format!(".{number}."))).map(|(_, rest)| rest);
+        behind.unwrap_or_else(|| self.module.rsplit('.').next().unwrap_or(&self.module))
+    }
+
+    /// The mean over the pairs.
+    pub fn mean(&self) -> f64 {
+        self.pairs.iter().sum::<f64>() / self.pairs.len() as f64
+    }
+
+    /// The sample standard deviation over the pairs; none of one pair. Pairs share adapters, so that it is no standard error.
+    pub fn std(&self) -> Option<f64> {
+        let (n, mean) = (self.pairs.len(), self.mean());
+        let squares: f64 = self.pairs.iter().map(|value| (value - mean).powi(2)).sum();
+        (n > 1).then(|| (squares / (n - 1) as f64).sqrt())
+    }
+}
+
+/// Compare adapters of one model pair by pair: both factors of each module, in the modules' natural order.
+///
+/// # Errors
+///
+/// Fewer than two adapters; adapters that do not adapt the same modules, or not with the same sizes
+/// ([`AnalysisError::OtherModel`]); a factor of zeros.
+pub fn compare(adapters: &[Adapter]) -> Result<Vec<Similarity>, AnalysisError> {
+    let [first, others @ ..] = adapters else { return Err(AnalysisError::TooFew { found: 0 }) };
+    if others.is_empty() {
+        return Err(AnalysisError::TooFew { found: 1 });
+    }
+    for other in others {
+        same_model(first, other)?;
+    }
+    let mut found = Vec::new();
+    for index in 0..first.pairs.len() {
+        for side in Side::BOTH {
+            let bases: Vec<Basis> = adapters
+                .iter()
+                .map(|adapter| Basis::of_factor(&adapter.pairs[index], side, &adapter.name))
+                .collect::<Result<_, _>>()?;
+            let mut pairs = Vec::new();
+            let mut independent = 0.0;
+            for (at, basis) in bases.iter().enumerate() {
+                for other in &bases[at + 1..] {
+                    pairs.push(basis.similarity(other)?);
+                    independent += basis.expected(other).mean;
+                }
+            }
+            independent /= pairs.len() as f64;
+            found.push(Similarity { module: first.pairs[index].module.clone(), side, pairs, independent });
+        }
+    }
+    // Layer 10 comes after layer 9, which their names do not say.
+    found.sort_by_key(|row| (row.layer(), row.kind().to_string(), row.side == Side::B));
+    Ok(found)
+}
+
+/// Refuse adapters that were not made for the same layers.
+fn same_model(first: &Adapter, other: &Adapter) -> Result<(), AnalysisError> {
+    let refuse = |module: &str, expected: String, found: String| AnalysisError::OtherModel {
+        first: first.name.clone(),
+        second: other.name.clone(),
+        module: module.to_string(),
+        expected,
+        found,
+    };
+    let size = |pair: &FactorPair| format!("{} -> {}", pair.a.ncols(), pair.b.nrows());
+    let of = |adapter: &Adapter, module: &str| {
+        let pair = adapter.pairs.iter().find(|pair| pair.module == module);
+        pair.map_or("nothing there".to_string(), size)
+    };
+    let modules = first.pairs.iter().chain(&other.pairs).map(|pair| &pair.module);
+    match modules.map(|module| (module, of(first, module), of(other, module))).find(|(_, a, b)| a != b) {
+        Some((module, expected, found)) => Err(refuse(module, expected, found)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use asym_core::linalg::{gaussian, orthonormal};
+    use asym_core::random::stream;
+
+    fn basis(matrix: &Mat<f64>) -> Basis {
+        Basis::of_columns(matrix, "it").unwrap()
+    }
+
+    #[test]
+    fn an_invertible_mixture_spans_the_same() {
+        let mut rng = stream(1, "mixture");
+        for (d, r) in [(64, 8), (40, 1), (16, 16), (300, 32)] {
+            let b = gaussian(d, r, &mut rng);
+            let mixed = &b * gaussian(r, r, &mut rng);
+            let similarity = basis(&b).similarity(&basis(&mixed)).unwrap();
+            assert!((similarity - 1.0).abs() < 1e-10, "{d} x {r}: {similarity}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_wholly_within_and_right_angles_are_nothing() {
+        let q = orthonormal(30, 10, &mut stream(2, "parts"));
+        let part = |from, count| basis(&q.subcols(from, count).to_owned());
+        let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+        close(part(0, 3).similarity(&part(0, 8)).unwrap(), 1.0);
+        close(part(0, 4).similarity(&part(4, 4)).unwrap(), 0.0);
+        // Two of four directions are common.
+        close(part(0, 4).similarity(&part(2, 4)).unwrap(), 0.5);
+        close(part(2, 4).similarity(&part(0, 4)).unwrap(), 0.5);
+    }
+
+    /// Mean and spread over draws against the exact expressions: within three standard errors, whose own error for the
+    /// variance is that of a normal sample.
+    #[test]
+    fn independent_subspaces_are_as_alike_as_expected() {
+        for (d, r_x, r_y) in [(64, 8, 8), (48, 4, 12), (20, 1, 1), (32, 30, 5)] {
+            let (mut rng, draws) = (stream(3, "independent"), 2000);
+            let mut draw = |r| Basis(orthonormal(d, r, &mut rng));
+            let values: Vec<f64> = (0..draws).map(|_| draw(r_x).similarity(&draw(r_y)).unwrap()).collect();
+            let expected = Expected::of(d, r_x, r_y);
+            let mean = values.iter().sum::<f64>() / draws as f64;
+            let std = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (draws - 1) as f64).sqrt();
+            let error = expected.std / (draws as f64).sqrt();
+            assert!((mean - expected.mean).abs() < 3.0 * error, "{d} {r_x} {r_y}: {mean} is not {}", expected.mean);
+            // A tail heavier than normal in few dimensions: twice the error of a normal sample.
+            let spread = 2.0 * 3.0 * expected.std / (2.0 * draws as f64).sqrt();
+            assert!((std - expected.std).abs() < spread, "{d} {r_x} {r_y}: {std} is not {}", expected.std);
+        }
+        assert_eq!(Expected::of(1024, 8, 8).mean, 8.0 / 1024.0);
+        // Of the whole space and any part of it, nothing is left to chance.
+        assert_eq!(Expected::of(16, 16, 4), Expected { mean: 1.0, std: 0.0 });
+    }
+
+    #[test]
+    fn columns_that_depend_on_others_do_not_count() {
+        let b = gaussian(50, 4, &mut stream(4, "dependent"));
+        let twice = Mat::from_fn(50, 8, |i, j| b[(i, j % 4)] * (1.0 + j as f64));
+        assert_eq!(basis(&twice).dim(), 4);
+        assert!((basis(&twice).similarity(&basis(&b)).unwrap() - 1.0).abs() < 1e-10);
+    }
+
+    fn pair(module: &str, d_input: usize, d_output: usize, seed: u64) -> FactorPair {
+        let mut rng = stream(seed, module);
+        FactorPair { module: module.into(), a: gaussian(2, d_input, &mut rng), b: gaussian(d_output, 2, &mut rng) }
+    }
+
+    fn adapter(name: &str, pairs: Vec<FactorPair>) -> Adapter {
+        Adapter { name: name.into(), pairs }
+    }
+
+    #[test]
+    fn layers_come_in_the_order_of_their_numbers() {
+        let names = ["m.layer.10.query", "m.layer.2.query", "m.layer.2.value"];
+        let of = |seed| adapter("it", names.iter().map(|name| pair(name, 12, 10, seed)).collect());
+        let rows = compare(&[of(1), of(2), of(3)]).unwrap();
+        let order: Vec<_> = rows.iter().map(|row| (row.layer(), row.kind(), row.side)).collect();
+        let (two, ten) = (Some(2), Some(10));
+        let expected = [(two, "query"), (two, "value"), (ten, "query")];
+        let expected: Vec<_> =
+            expected.iter().flat_map(|(at, kind)| Side::BOTH.map(|side| (*at, *kind, side))).collect();
+        assert_eq!(order, expected);
+        assert!(rows.iter().all(|row| row.pairs.len() == 3 && row.std().is_some()));
+        assert_eq!(rows[0].independent, 2.0 / 12.0);
+        assert_eq!(rows[1].independent, 2.0 / 10.0);
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_refused() {
+        let one = adapter("one", vec![pair("query", 12, 10, 1)]);
+        let message = |others: &[Adapter]| {
+            let all: Vec<Adapter> = [one.clone()].into_iter().chain(others.iter().cloned()).collect();
+            compare(&all).unwrap_err().to_string()
+        };
+        assert!(message(&[]).contains("two"), "{}", message(&[]));
+        let wider = message(&[adapter("two", vec![pair("query", 14, 10, 1)])]);
+        assert!(wider.contains("`query`") && wider.contains("12 -> 10") && wider.contains("14 -> 10"), "{wider}");
+        let more = message(&[adapter("two", vec![pair("query", 12, 10, 1), pair("value", 12, 10, 1)])]);
+        assert!(more.contains("`value`") && more.contains("nothing there"), "{more}");
+        let mut empty = pair("query", 12, 10, 1);
+        empty.b.fill(0.0);
+        let zero = message(&[adapter("two", vec![empty.clone()])]);
+        assert!(zero.contains("B of `query` in two") && zero.contains("zeros"), "{zero}");
+        empty.b[(3, 1)] = f64::NAN;
+        assert!(message(&[adapter("two", vec![empty])]).contains("[3, 1]"));
+    }
+}

@@ -1,0 +1,99 @@
+//! Linear algebra on the host, in f64: what drawing a factor and studying a learned one have in common.
+
+use faer::Mat;
+use rand::Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+/// The leading part of a singular value decomposition, `left · diag(values) · rightᵀ`.
+#[derive(Debug, Clone)]
+pub struct TruncatedSvd {
+    /// Left singular vectors, as columns.
+    pub left: Mat<f64>,
+    /// Singular values, the largest first.
+    pub values: Vec<f64>,
+    /// Right singular vectors, as columns.
+    pub right: Mat<f64>,
+}
+
+/// Run `work` on a thread of its own. faer keeps buffers of twice the last cache level's size for each thread that ever
+/// multiplied, tens of MiB for a factor of a few KiB; they go with the thread.
+pub fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    match std::thread::scope(|scope| scope.spawn(work).join()) {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+pub(crate) fn normal(rng: &mut impl Rng) -> f64 {
+    StandardNormal.sample(rng)
+}
+
+/// A matrix of independent standard normal values, drawn row by row.
+pub fn gaussian(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> {
+    let values: Vec<f64> = (0..rows * columns).map(|_| normal(rng)).collect();
+    Mat::from_fn(rows, columns, |i, j| values[i * columns + j])
+}
+
+/// A matrix with orthonormal columns, uniform on the Stiefel manifold: the Q of a Gaussian's QR decomposition with the signs
+/// of R's diagonal made positive (Mezzadri, 2007).
+///
+/// # Panics
+///
+/// Panics if there are more columns than rows.
+pub fn orthonormal(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> {
+    assert!(columns <= rows, "{columns} orthonormal columns do not fit into {rows} dimensions");
+    let qr = gaussian(rows, columns, rng).qr();
+    let mut q = qr.compute_thin_Q();
+    let r = qr.thin_R();
+    for column in 0..columns {
+        if r[(column, column)] < 0.0 {
+            for row in 0..rows {
+                q[(row, column)] = -q[(row, column)];
+            }
+        }
+    }
+    q
+}
+
+/// The top `rank` singular values and vectors, by randomized subspace iteration (Halko, Martinsson and Tropp, 2011,
+/// algorithm 4.4): a full decomposition of a large weight would take minutes. None where it does not converge: the matrix
+/// holds values that are not finite.
+///
+/// Vectors are as exact as the spectrum decays between the r-th and the (r + 16)-th singular value.
+/// The largest component of each left vector is positive, so that the result does not depend on the start.
+pub fn truncated_svd(matrix: &Mat<f64>, rank: usize, rng: &mut impl Rng) -> Option<TruncatedSvd> {
+    const OVERSAMPLING: usize = 16;
+    const ITERATIONS: usize = 24;
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    let width = (rank + OVERSAMPLING).min(rows).min(columns);
+
+    // Where the subspace is nearly the whole space, the exact decomposition is as cheap.
+    let (left, values, right) = if 2 * width >= rows.min(columns) {
+        let svd = matrix.thin_svd().ok()?;
+        (svd.U().to_owned(), svd.S().column_vector().to_owned(), svd.V().to_owned())
+    } else {
+        let mut basis = (matrix * gaussian(columns, width, rng)).qr().compute_thin_Q();
+        for _ in 0..ITERATIONS {
+            let back = (matrix.transpose() * &basis).qr().compute_thin_Q();
+            basis = (matrix * back).qr().compute_thin_Q();
+        }
+        let small = basis.transpose() * matrix;
+        let svd = small.thin_svd().ok()?;
+        (&basis * svd.U(), svd.S().column_vector().to_owned(), svd.V().to_owned())
+    };
+
+    let sign: Vec<f64> = (0..rank)
+        .map(|column| {
+            (0..rows)
+                .map(|row| left[(row, column)])
+                .fold(0.0f64, |best, value| if value.abs() > best.abs() { value } else { best })
+                .signum()
+        })
+        .collect();
+    let top = |vectors: &Mat<f64>, rows: usize| Mat::from_fn(rows, rank, |i, j| vectors[(i, j)] * sign[j]);
+    Some(TruncatedSvd {
+        left: top(&left, rows),
+        values: (0..rank).map(|index| values[index]).collect(),
+        right: top(&right, columns),
+    })
+}

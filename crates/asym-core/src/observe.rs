@@ -1,0 +1,99 @@
+//! What layers read: the second moment of their inputs, gathered while batches pass the model.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::module::{Module, Param, Reparameterization, Reparameterizer};
+use burn::tensor::{FloatDType, Tensor};
+use faer::Mat;
+
+use crate::layout::{self, Kind, Layer, Naming};
+
+/// The second moment of one layer's input, over all rows that it read.
+#[derive(Debug, Clone)]
+pub struct InputMoment {
+    /// E\[xxᵀ\], `[d_input, d_input]`. Not centred: with a frozen bias, the mean is a direction like any other.
+    pub moment: Mat<f64>,
+    /// The rows that were read: tokens, where texts pass.
+    pub rows: usize,
+}
+
+/// Gather the second moments of what linear layers read, by their names in files, while `batches` passes what it likes
+/// through the model it is given.
+///
+/// Of the layers that `wanted` names, those that are an [`AdaptedLinear`](crate::AdaptedLinear) without an adapter and that
+/// some batch reached. Every row counts, padding included: pass batches that have none. Sums are kept on the model's device
+/// in f32, d_input² values a layer.
+pub fn observe_inputs<M: Module>(
+    model: &M,
+    naming: &Naming,
+    wanted: impl Fn(&str) -> bool,
+    batches: impl FnOnce(&M),
+) -> HashMap<String, InputMoment> {
+    let entries = layout::entries(model, naming);
+    let observers: HashMap<String, (String, Observer)> = entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::Weight { layer: Layer::Linear, factored: true } && wanted(entry.module()))
+        .map(|entry| (entry.path.clone(), (entry.module().to_string(), Observer::default())))
+        .collect();
+    batches(&model.clone().apply_reparameterization(Attach(&observers)));
+    observers
+        .into_values()
+        .filter_map(|(module, observer)| {
+            let (sum, rows) = observer.seen.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            let [size, _] = sum.dims();
+            let values: Vec<f32> = sum.into_data().iter::<f32>().collect();
+            let moment = Mat::from_fn(size, size, |i, j| f64::from(values[i * size + j]) / rows as f64);
+            Some((module, InputMoment { moment, rows }))
+        })
+        .collect()
+}
+
+/// Σxxᵀ `[d_input, d_input]` and the number of rows; absent before the first.
+#[derive(Debug, Clone, Default)]
+struct Seen(Arc<Mutex<Option<(Tensor<2>, usize)>>>);
+
+/// Rides on a weight as an adapter does, changes nothing, and remembers what the layer reads.
+#[derive(Module, Debug, Default)]
+pub(crate) struct Observer {
+    #[module(skip)]
+    seen: Seen,
+}
+
+impl Observer {
+    /// Take note of `[..., d_input]`.
+    pub(crate) fn see<const D: usize>(&self, input: Tensor<D>) {
+        let width = input.dims()[D - 1];
+        // f16 has no room for sums of squares.
+        let rows: Tensor<2> = input.detach().cast(FloatDType::F32).reshape([-1, width as i32]);
+        let count = rows.dims()[0];
+        let product = rows.clone().transpose().matmul(rows);
+        let mut seen = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = Some(match seen.take() {
+            None => (product, count),
+            Some((sum, before)) => (sum + product, before + count),
+        });
+    }
+}
+
+impl Reparameterization for Observer {
+    const NAME: &'static str = "observer";
+
+    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        base
+    }
+}
+
+struct Attach<'a>(&'a HashMap<String, (String, Observer)>);
+
+impl Reparameterizer for Attach<'_> {
+    type Reparam = Observer;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<Observer>) {
+        (param, self.0.get(path).map(|(_, observer)| observer.clone()))
+    }
+}

@@ -1,0 +1,83 @@
+//! The factor pairs of an adapter folder, for those who study them: no model is needed to read them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use faer::Mat;
+use safetensors::SafeTensors;
+
+use super::{WEIGHTS, read, read_config, tensor};
+use crate::AdapterError;
+
+/// The factors of one weight's update B·A.
+#[derive(Debug, Clone)]
+pub struct FactorPair {
+    /// The adapted module's name.
+    pub module: String,
+    /// A, `[rank, d_input]`. Of a convolution, d_input is channels in × kernel height × kernel width.
+    pub a: Mat<f64>,
+    /// B, `[d_output, rank]`.
+    pub b: Mat<f64>,
+}
+
+/// The factor pairs in `folder`, an adapter in PEFT's format by whichever library wrote it, in the order of the modules'
+/// names.
+///
+/// Of AdaLoRA, the triplets that were not dropped: those whose singular value is not zero.
+///
+/// # Errors
+///
+/// A missing or damaged file; values that are not finite; a factor without its other, or of another rank; a method that
+/// learns no pair of factors for each weight ([`AdapterError::NoFactors`]).
+pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, AdapterError> {
+    let folder = folder.as_ref();
+    let config = read_config(folder)?;
+    let path = folder.join(WEIGHTS);
+    let data = read(folder, &path)?;
+    let file =
+        SafeTensors::deserialize(&data).map_err(|source| AdapterError::Safetensors { path: path.clone(), source })?;
+    let matrix = |key: &str, transposed: bool| -> Result<Option<Mat<f64>>, AdapterError> {
+        let Ok(view) = file.tensor(key) else { return Ok(None) };
+        let shape = view.shape().to_vec();
+        let values = tensor(&path, &file, key.to_string(), &shape)?;
+        let rows = shape.first().copied().unwrap_or(0);
+        let columns: usize = shape.iter().skip(1).product();
+        let at = |i: usize, j: usize| f64::from(values[i * columns + j]);
+        Ok(Some(match transposed {
+            false => Mat::from_fn(rows, columns, at),
+            true => Mat::from_fn(columns, rows, |i, j| at(j, i)),
+        }))
+    };
+
+    let mut modules = BTreeMap::new();
+    for key in file.names() {
+        let Some(name) = key.strip_prefix("base_model.model.") else { continue };
+        for suffix in ["lora_A.weight", "lora_embedding_A", "lora_A"] {
+            if let Some(module) = name.strip_suffix(suffix).and_then(|module| module.strip_suffix('.')) {
+                modules.insert(module.to_string(), suffix);
+            }
+        }
+    }
+    if modules.is_empty() {
+        return Err(AdapterError::NoFactors { path: folder.to_path_buf(), method: config.method.to_string() });
+    }
+    let pair = |(module, suffix): (String, &str)| {
+        let key = |suffix: &str| format!("base_model.model.{module}.{suffix}");
+        let b_key = key(&suffix.replace('A', "B"));
+        let missing = || AdapterError::MissingKeys { path: path.clone(), keys: vec![b_key.clone()], hint: "" };
+        let mut a = matrix(&key(suffix), false)?.ok_or_else(missing)?;
+        let mut b = matrix(&b_key, false)?.ok_or_else(missing)?;
+        if a.nrows() != b.ncols() {
+            let (expected, found) = (vec![b.nrows(), a.nrows()], vec![b.nrows(), b.ncols()]);
+            return Err(AdapterError::Shape { path: path.clone(), key: b_key, expected, found });
+        }
+        if let Some(singular) = matrix(&key("lora_E"), true)? {
+            let left: Vec<usize> =
+                (0..a.nrows()).filter(|&i| i < singular.ncols() && singular[(0, i)] != 0.0).collect();
+            a = Mat::from_fn(left.len(), a.ncols(), |i, j| a[(left[i], j)]);
+            b = Mat::from_fn(b.nrows(), left.len(), |i, j| b[(i, left[j])]);
+        }
+        Ok(FactorPair { module, a, b })
+    };
+    modules.into_iter().map(pair).collect()
+}

@@ -1,0 +1,163 @@
+//! What layers read, and the factors that start from it.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::cell::Cell;
+
+use asym_core::linalg::{gaussian, orthonormal};
+use asym_core::random::stream;
+use asym_core::{
+    AdaptedLinear, AdaptedLinearConfig, Adapter, AdapterConfig, AdapterError, Dora, Factor, Init, Lora, Naming,
+    inspect, observe_inputs,
+};
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use faer::Mat;
+
+const WIDTH: usize = 40;
+
+#[derive(Module, Debug)]
+struct Model {
+    first: AdaptedLinear,
+    second: AdaptedLinear,
+    plain: Linear,
+    idle: AdaptedLinear,
+}
+
+impl Model {
+    fn new(device: &Device) -> Self {
+        let layer = || AdaptedLinearConfig::new(WIDTH, WIDTH).init(device);
+        Self { first: layer(), second: layer(), plain: LinearConfig::new(WIDTH, WIDTH).init(device), idle: layer() }
+    }
+
+    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        self.plain.forward(self.second.forward(self.first.forward(input).tanh()))
+    }
+}
+
+/// Rows whose energy lies in three directions, which are returned as columns.
+fn inputs(rows: usize, device: &Device) -> (Tensor<3>, Mat<f64>) {
+    let mut rng = stream(1, "inputs");
+    let directions = orthonormal(WIDTH, 3, &mut rng);
+    let strong = gaussian(rows, 3, &mut rng) * directions.transpose();
+    let noise = gaussian(rows, WIDTH, &mut rng);
+    let value = |i: usize, j: usize| (5.0 * strong[(i, j)] + 0.05 * noise[(i, j)]) as f32;
+    let values: Vec<f32> = (0..rows).flat_map(|i| (0..WIDTH).map(move |j| value(i, j))).collect();
+    (Tensor::from_data(TensorData::new(values, [rows / 10, 10, WIDTH]), device), directions)
+}
+
+fn b_only(init: Init, targets: &str) -> AdapterConfig {
+    AdapterConfig::new(Lora::b_only(3).a(Factor::frozen(init))).targets(targets)
+}
+
+#[test]
+fn the_moment_is_that_of_all_rows_of_all_batches() {
+    let device = Device::default();
+    let model = Model::new(&device);
+    let (input, _) = inputs(200, &device);
+    let halves = [input.clone().narrow(0, 0, 5), input.clone().narrow(0, 5, 15)];
+    let moments = observe_inputs(
+        &model,
+        &Naming::BURN,
+        |module| module != "second",
+        |model| {
+            for half in halves {
+                model.forward(half);
+            }
+        },
+    );
+    // The second layer was not asked for, the plain one cannot be seen, and nothing passed the idle one.
+    assert_eq!(moments.keys().collect::<Vec<_>>(), ["first"]);
+    let found = &moments["first"];
+    assert_eq!(found.rows, 200);
+    let values: Vec<f64> = input.into_data().iter::<f64>().collect();
+    let rows = Mat::from_fn(200, WIDTH, |i, j| values[i * WIDTH + j]);
+    let expected = rows.transpose() * &rows;
+    for i in 0..WIDTH {
+        for j in 0..WIDTH {
+            let (found, expected) = (found.moment[(i, j)], expected[(i, j)] / 200.0);
+            assert!((found - expected).abs() < 1e-4, "[{i}, {j}]: {found} is not {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_starts_with_the_directions_that_hold_most_of_the_input() {
+    let device = Device::default().autodiff();
+    let (input, directions) = inputs(400, &device);
+    let called = Cell::new(0);
+    let pass = |model: &Model| {
+        called.set(called.get() + 1);
+        model.forward(input.clone());
+    };
+    let config = b_only(Init::InputSvd, "first|second");
+    assert!(config.reads_inputs() && !b_only(Init::Orthonormal, "first").reads_inputs());
+    let model = config.attach_observed(Model::new(&device), 7, &Naming::BURN, pass).unwrap();
+    assert_eq!(called.get(), 1);
+    let Some(Adapter::LowRank(pair)) = model.first.weight.reparameterization::<Adapter>() else { panic!("a pair") };
+    assert!(!pair.a.is_require_grad() && pair.b.is_require_grad());
+    let a: Vec<f64> = pair.a.val().into_data().iter::<f64>().collect(); // [d_input, r]
+    let a = Mat::from_fn(WIDTH, 3, |i, j| a[i * 3 + j]);
+    // Orthonormal, and the same subspace: all three canonical correlations are 1 but for the noise.
+    for (name, product, tolerance) in
+        [("AAᵀ", a.transpose() * &a, 1e-5), ("overlap", directions.transpose() * &a, 0.02)]
+    {
+        let size = product.squared_norm_l2();
+        assert!((size - 3.0).abs() < tolerance, "{name}: {size}");
+    }
+    // It is no wish of the seed's: another one gives the same A.
+    let again = config.attach_observed(Model::new(&device), 8, &Naming::BURN, pass);
+    assert!(again.is_ok());
+
+    // Where no factor asks, nothing passes.
+    called.set(0);
+    b_only(Init::Orthonormal, "first").attach_observed(Model::new(&device), 7, &Naming::BURN, pass).unwrap();
+    assert_eq!(called.get(), 0);
+}
+
+#[test]
+fn a_layer_that_nobody_saw_is_refused() {
+    let device = Device::default();
+    let (input, _) = inputs(20, &device);
+    let refused = |config: AdapterConfig| {
+        let pass = |model: &Model| drop(model.forward(input.clone()));
+        config.attach_observed(Model::new(&device), 1, &Naming::BURN, pass).unwrap_err()
+    };
+    for layer in ["idle", "plain"] {
+        let error = refused(b_only(Init::InputSvd, layer));
+        assert!(matches!(&error, AdapterError::Unobserved { module } if module == layer), "{error}");
+    }
+    let error = b_only(Init::InputSvd, "first").attach(Model::new(&device), 1).unwrap_err();
+    assert!(error.to_string().contains("attach_observed"), "{error}");
+    let b = AdapterConfig::new(Lora::new(3).b(Factor::trained(Init::InputSvd))).targets("first");
+    assert!(matches!(refused(b), AdapterError::Conflict { field: "b", .. }));
+    let dora = Dora(Lora::new(3).b(Factor::trained(Init::InputSvd)));
+    assert!(matches!(refused(AdapterConfig::new(dora).targets("first")), AdapterError::Conflict { field: "b", .. }));
+
+    let nan = input.clone() * f32::NAN;
+    let pass = |model: &Model| drop(model.forward(nan.clone()));
+    let error = b_only(Init::InputSvd, "first").attach_observed(Model::new(&device), 1, &Naming::BURN, pass);
+    assert!(matches!(error.unwrap_err(), AdapterError::NoSvd { module } if module == "first"));
+}
+
+/// Counting needs no values: a weight that was not made yet is not made by attaching, nor by listing.
+#[test]
+fn attaching_and_inspecting_make_no_weight() {
+    let device = Device::default();
+    let model = b_only(Init::Orthonormal, "first|second").save_whole(["idle"]).attach(Model::new(&device), 1).unwrap();
+    let table = inspect(&model, &Naming::BURN);
+    for layer in [&model.first, &model.second, &model.idle] {
+        assert!(!layer.weight.is_initialized());
+    }
+    let bias = WIDTH;
+    assert_eq!(table.trained(), 2 * 3 * WIDTH + WIDTH * WIDTH + bias);
+    assert_eq!(table.total(), 4 * (WIDTH * WIDTH + bias) + 2 * 2 * 3 * WIDTH);
+    // The same where the weights are there.
+    let made = Model::new(&device);
+    for weight in [&made.first.weight, &made.second.weight, &made.idle.weight, &made.plain.weight] {
+        weight.val();
+    }
+    let made = b_only(Init::Orthonormal, "first|second").save_whole(["idle"]).attach(made, 1).unwrap();
+    assert_eq!(inspect(&made, &Naming::BURN), table);
+    assert!(!inspect(&made.train(), &Naming::BURN).rows[0].trained);
+}

@@ -1,0 +1,142 @@
+//! The paper's Figure 1: what of a learned adapter depends on the start, and what on the task.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use asym_analysis::figure::Figure;
+use asym_analysis::similarity::{Side, Similarity, compare, panel};
+use asym_tasks::recipe::Tuning;
+use asym_tasks::{Experiment, Method, Plan, Task};
+use clap::Parser;
+
+use super::run::{RunsArgs, execute, next_free};
+use super::similarity;
+
+/// Trains LoRA in the three scenarios of the paper's Figure 1, compares what was learned, and draws it.
+///
+/// (a) one task from several starts, (b) several tasks from one start, (c) several tasks, each from its own start. Without
+/// arguments it trains the embedded mini RoBERTa on the generated tasks, in about five minutes on two cores.
+#[derive(Debug, Parser)]
+pub struct Figure1Args {
+    /// RoBERTa or BERT checkpoint: a folder, or a name on the Hub [default: the embedded mini RoBERTa]
+    #[arg(long)]
+    model: Option<String>,
+    /// The tasks' data: a folder, or a name on the Hub, such as nyu-mll/glue [default: the generated sets]
+    #[arg(long)]
+    data: Option<String>,
+    /// The tasks of (b) and (c); the first is that of (a)
+    #[arg(long, value_delimiter = ',', default_value = "mrpc,rte,stsb,cola")]
+    tasks: Vec<Task>,
+    /// The starts of (a); the first is that of (b), and the tasks of (c) take them one by one
+    #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5")]
+    seeds: Vec<u64>,
+    /// What is trained: any method with a pair of factors, as in the tables
+    #[arg(long, default_value = "lora-r8")]
+    method: String,
+    /// Passes over the training set
+    #[arg(long)]
+    epochs: Option<usize>,
+    #[command(flatten)]
+    runs: RunsArgs,
+}
+
+/// Run the example: parse the options, train, compare, draw.
+///
+/// # Errors
+///
+/// Everything that the library refuses; nothing is trained before all of it was checked.
+pub fn figure1() -> Result<()> {
+    Figure1Args::parse().run()
+}
+
+impl Figure1Args {
+    fn run(self) -> Result<()> {
+        if self.seeds.len() < self.tasks.len().max(2) || self.tasks.len() < 2 {
+            bail!(
+                "Figure 1 compares at least two tasks and two seeds, and (c) wants a seed for each task: \
+                {} tasks, {} seeds given",
+                self.tasks.len(),
+                self.seeds.len()
+            );
+        }
+        let method = Method::parse(&self.method, 8)?;
+        let Tuning::Adapter(config) = &method.tuning else { bail!("{}: trains no adapter", method.name) };
+        if config.factors().is_none() {
+            bail!("{}: has no pair of factors to compare", method.name);
+        }
+        let output = self.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), "figure1"));
+        if output.exists() && !self.runs.resume {
+            bail!("{}: exists already; name another output folder, or give --resume", output.display());
+        }
+        let experiments: Vec<Experiment> =
+            self.tasks.iter().map(|task| self.experiment(*task, &method, &output)).collect();
+        execute(&self.runs.source, self.model.as_deref(), self.data.as_deref(), &experiments, &output)?;
+
+        let folder = |task: Task, seed: u64| {
+            output.join(task.name()).join(format!("{}-seed{seed}", method.name)).join("adapter")
+        };
+        let tasks: Vec<&str> = self.tasks.iter().map(|task| task.name()).collect();
+        let (first, start) = (self.tasks[0], self.seeds[0]);
+        let scenarios: [(String, Vec<PathBuf>); 3] = [
+            (
+                format!("(a) {} starts, one task", self.seeds.len()),
+                self.seeds.iter().map(|seed| folder(first, *seed)).collect(),
+            ),
+            (
+                format!("(b) one start, {} tasks", tasks.len()),
+                self.tasks.iter().map(|task| folder(*task, start)).collect(),
+            ),
+            (
+                format!("(c) {0} starts, {0} tasks", tasks.len()),
+                self.tasks.iter().zip(&self.seeds).map(|(task, seed)| folder(*task, *seed)).collect(),
+            ),
+        ];
+        let mut panels = Vec::new();
+        for (title, folders) in &scenarios {
+            let rows = compare(&similarity::read(folders)?)?;
+            super::say(summary(title, &rows))?;
+            panels.push(panel(title, &rows));
+        }
+        let figure = Figure {
+            panels,
+            ..Figure::new(format!("Similarity of learned factors: {}, {}", config.method, tasks.join(", ")))
+                .note("Means over pairs of adapters, bands of one standard deviation. Gray: independent subspaces.")
+                .columns(3)
+        };
+        super::say(figure.save(&output.join("figure1"))?.to_string())
+    }
+
+    /// The runs on one task: all seeds for the first, and for any other the common start and its own.
+    fn experiment(&self, task: Task, method: &Method, output: &Path) -> Experiment {
+        let at = self.tasks.iter().position(|other| *other == task).unwrap_or_default();
+        let seeds = match at {
+            0 => self.seeds.clone(),
+            _ => vec![self.seeds[0], self.seeds[at]],
+        };
+        let plan = Plan {
+            epochs: self.epochs,
+            ..Plan::new(self.model.clone(), self.data.clone(), task, seeds[0], method.tuning.clone())
+        };
+        let recipe = plan.recipe(task, seeds[0]);
+        Experiment {
+            full_learning_rate: recipe.learning_rate,
+            methods: vec![method.clone()],
+            seeds,
+            output: output.join(task.name()),
+            resume: self.runs.resume,
+            recipe,
+        }
+    }
+}
+
+/// One line a scenario: means over layers and modules.
+fn summary(title: &str, rows: &[Similarity]) -> String {
+    let mean = |side: Side, value: fn(&Similarity) -> f64| {
+        let of: Vec<f64> = rows.iter().filter(|row| row.side == side).map(value).collect();
+        of.iter().sum::<f64>() / of.len() as f64
+    };
+    let side = |side: Side| {
+        format!("{side} {:.3} (independent: {:.3})", mean(side, Similarity::mean), mean(side, |row| row.independent))
+    };
+    format!("{title}: {}, {}", side(Side::A), side(Side::B))
+}
