@@ -39,6 +39,8 @@ enum Command {
     Merge(MergeArgs),
     /// Print the table of a model's parameters, and bounds on the generalization error
     Inspect(InspectArgs),
+    /// Count the trained parameters of every row in the paper's tables, beside what it prints
+    Parameters,
     /// Compare the factors that several adapters learned (the paper's Figure 1)
     Similarity(SimilarityArgs),
     /// Make the embedded checkpoint anew; `cargo xtask pretrain` runs this
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Predict(args) => cli::predict(&args),
         Command::Merge(args) => cli::merge(&args),
         Command::Inspect(args) => cli::inspect(&args),
+        Command::Parameters => cli::parameters(),
         Command::Similarity(args) => cli::similarity(&args),
         Command::Pretrain(args) => cli::pretrain(&args),
     })

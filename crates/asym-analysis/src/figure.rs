@@ -1,7 +1,8 @@
-//! Figures of a paper: line charts in several panels with one legend, each saved as SVG, PNG and a CSV of what is drawn.
+//! Figures of a paper: line charts in several panels with one legend, each saved as SVG, PNG and a CSV of what is
+//! drawn.
 //!
-//! A figure is plain data. [`Figure::save`] checks it, lays it out and writes the three files; the same figure gives the same
-//! bytes on every machine, since the font comes with the program.
+//! A figure is plain data. [`Figure::save`] checks it, lays it out and writes the three files; the same figure gives
+//! the same bytes, and the font comes with the program, so that no machine's own fonts change a picture.
 //!
 //! ```no_run
 //! use asym_analysis::figure::{Axis, Figure, Panel, Point, Series};
@@ -10,7 +11,7 @@
 //! let panel = Panel::new("(a) two tasks", Axis::linear("layer"), Axis::linear("similarity").within(0.0, 1.0))
 //!     .with(Series::line("A, query", 0, points));
 //! Figure::new("Similarity of the factors").with(panel).save("figures/similarity".as_ref())?;
-//! # Ok::<(), plot::figure::FigureError>(())
+//! # Ok::<(), asym_analysis::figure::FigureError>(())
 //! ```
 
 mod axis;
@@ -34,8 +35,8 @@ pub use self::style::STYLES;
 
 /// A figure: panels in a grid, and below them one legend and one note.
 ///
-/// It is 8.6 cm wide with one column and 17 cm with more (the widths of one and of two columns of print), and wider only
-/// where panels would get too small to read.
+/// It is 8.6 cm wide with one column and 17 cm with more (the widths of one and of two columns of print), and wider
+/// only where panels would get too small to read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
     /// Title above the panels; empty for none.
@@ -44,14 +45,15 @@ pub struct Figure {
     pub note: Option<String>,
     /// The panels, row by row.
     pub panels: Vec<Panel>,
-    /// Panels in a row.
+    /// Panels in a row, from 1; no more than there are panels.
     pub columns: usize,
 }
 
 /// One chart of a figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
-    /// Title above the chart, with the panel's letter if one is wanted. It names the panel in the CSV, so no two are equal.
+    /// Title above the chart, with the panel's letter if one is wanted. It names the panel in the CSV, so no two are
+    /// equal.
     pub title: String,
     /// The horizontal axis.
     pub x: Axis,
@@ -68,11 +70,11 @@ pub struct Axis {
     pub label: String,
     /// How values are spaced.
     pub scale: Scale,
-    /// First and last value, in the unit of the data. Chosen from the data, their spreads and the ticks where absent. Spreads
-    /// are cut off at a given range; a value outside it is refused.
+    /// First and last value, in the unit of the data. Chosen from the data, their spreads and the ticks where absent.
+    /// Spreads are cut off at a given range; a value outside it is refused.
     pub range: Option<(f64, f64)>,
-    /// Places and labels of the ticks; chosen where empty. Where labels would touch, only every second one (third, ...) is
-    /// written.
+    /// Places and labels of the ticks; chosen where empty. Where labels would touch, only every second one (third, ...)
+    /// is written.
     pub ticks: Vec<(f64, String)>,
 }
 
@@ -90,11 +92,11 @@ pub enum Scale {
 /// What is drawn for a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Markers joined by a line, spreads as a band. Where the points are close, only every second one (third, ...) has a
-    /// marker.
+    /// Markers joined by a line, spreads as a band. Where the points are close, only every second one (third, ...) has
+    /// a marker.
     Line,
-    /// Markers joined by a thin line, spreads as error bars: for few points of many series, whose bands would cover each
-    /// other.
+    /// Markers joined by a thin line, spreads as error bars: for few points of many series, whose bands would cover
+    /// each other.
     Bars,
     /// Markers alone, spreads as error bars.
     Points,
@@ -104,8 +106,8 @@ pub enum Kind {
 
 /// The points of one name in one panel.
 ///
-/// Series of [`Kind::Bars`] and [`Kind::Points`] that have values at the same x are drawn a little beside each other, so that
-/// their bars do not hide one another; the CSV has the x that was given.
+/// Series of [`Kind::Bars`] and [`Kind::Points`] that have values at the same x are drawn a little beside each other,
+/// so that their bars do not hide one another; the CSV has the x that was given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// Name in the legend, which lists it once however many panels have it.
@@ -164,14 +166,15 @@ impl Figure {
         self
     }
 
-    /// Writes the figure to `stem.svg`, `stem.png` and `stem.csv`, and gives their paths. Missing folders are made. Each file
-    /// is written beside its place and then moved there, so that no reader finds half of one.
+    /// Writes the figure to `stem.svg`, `stem.png` and `stem.csv`, and gives their paths. Missing folders are made.
+    /// Each file is written beside its place and then moved there, so that no reader finds half of one.
     ///
     /// # Errors
     ///
-    /// Refuses a figure that cannot be drawn as it is meant, before anything is written: no panels or points; values that are
-    /// not finite, not above 0 on a logarithmic axis, or outside a range that was given; spreads that do not contain their
-    /// value; a name with two looks, or a look with two names. Otherwise gives what went wrong with drawing or writing.
+    /// Refuses a figure that cannot be drawn as it is meant, before anything is written: no panels or points; values
+    /// that are not finite, not above 0 on a logarithmic axis, or outside a range that was given; spreads that do not
+    /// contain their value; a name with two looks, or a look with two names. Otherwise gives what went wrong with
+    /// drawing or writing.
     pub fn save(&self, stem: &Path) -> Result<Saved, FigureError> {
         check::check(self)?;
         let drawing = draw::draw(self)?;

@@ -9,6 +9,7 @@
 //! Everything is computed on the host in f64; decompositions are faer's.
 
 pub mod bounds;
+pub mod counts;
 mod error;
 pub mod figure;
 mod matrix;

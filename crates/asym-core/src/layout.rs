@@ -456,7 +456,7 @@ pub(crate) fn names(name: &str, wanted: &str) -> bool {
 }
 
 /// Whether the parameter or module `name` lies in a module that `wanted` names.
-pub(crate) fn within(name: &str, wanted: &str) -> bool {
+pub fn within(name: &str, wanted: &str) -> bool {
     let ends = name.match_indices('.').map(|(end, _)| end).chain([name.len()]);
     ends.into_iter().any(|end| names(&name[..end], wanted))
 }

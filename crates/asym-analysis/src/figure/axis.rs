@@ -166,7 +166,8 @@ fn nice((low, high): (f64, f64), most: u32) -> Vec<Tick> {
     if factor == 10 {
         (factor, exponent) = (1, exponent + 1);
     }
-    // A power of ten below 1 has no exact double, but its inverse has: dividing keeps ticks at 0.3, not 0.30000000000000004.
+    // A power of ten below 1 has no exact double, but its inverse has: dividing keeps ticks at 0.3, not
+    // 0.30000000000000004.
     let at = |count: f64| {
         let whole = count * f64::from(factor);
         if exponent < 0 { whole / 10f64.powi(-exponent) } else { whole * 10f64.powi(exponent) }

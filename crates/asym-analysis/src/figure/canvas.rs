@@ -1,4 +1,5 @@
-//! Marks on the canvas, in hundredths of a millimetre: plotters takes whole numbers only, and these are finer than print.
+//! Marks on the canvas, in hundredths of a millimetre: plotters takes whole numbers only, and these are finer than
+//! print.
 
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
@@ -11,8 +12,8 @@ use super::error::FigureError;
 use super::style::{Look, MARKER, Marker, OUTLINE};
 use super::text::Block;
 
-/// From where plotters puts words to their baseline, in ems. It is the one anchor whose place no viewer has to guess from the
-/// font.
+/// From where plotters puts words to their baseline, in ems. It is the one anchor whose place no viewer has to guess
+/// from the font.
 const ANCHOR: f64 = 0.76;
 /// White around a marker, in hundredths of a millimetre, which sets it off from lines that cross below.
 const HALO: f64 = 20.0;

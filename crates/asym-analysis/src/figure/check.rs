@@ -5,7 +5,8 @@ use super::error::{FigureError, Spot};
 use super::style::STYLES;
 use super::{Axis, Figure, Kind, Panel, Point, Scale, Series};
 
-/// How far a value may lie beyond a given range, as a part of the range: a cosine of 1.0000001 is rounding, not an error.
+/// How far a value may lie beyond a given range, as a part of the range: a cosine of 1.0000001 is rounding, not an
+/// error.
 const ROUNDING: f64 = 1e-3;
 
 /// Refuses a figure that cannot be drawn as it is meant.
@@ -62,7 +63,8 @@ fn check_panel(panel: &Panel) -> Result<(), FigureError> {
     Ok(())
 }
 
-/// Whether ticks of a range can be counted: not where their distance is beyond the doubles, or below those of full precision.
+/// Whether ticks of a range can be counted: not where their distance is beyond the doubles, or below those of full
+/// precision.
 fn countable(scale: Scale, low: f64, high: f64) -> bool {
     match scale {
         Scale::Linear => (1e-290..=1e305).contains(&(high - low)),

@@ -157,9 +157,9 @@ pub enum FigureError {
     },
     /// A range that holds nothing, or reaches to where its scale has no values.
     #[error(
-        "the {axis} axis of panel `{panel}` goes from {low:?} to {high:?}: both ends must be finite, the first below the \
-         second, above 0 on a logarithmic axis, and neither so close nor so far that ticks between them cannot be counted; \
-         give another range, or the data in another unit"
+        "the {axis} axis of panel `{panel}` goes from {low:?} to {high:?}: both ends must be finite, the first below \
+         the second, above 0 on a logarithmic axis, and neither so close nor so far that ticks between them cannot be \
+         counted; give another range, or the data in another unit"
     )]
     Range {
         /// Title of the panel.

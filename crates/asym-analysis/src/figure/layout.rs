@@ -155,7 +155,7 @@ pub(super) fn layout(figure: &Figure) -> Result<Page<'_>, FigureError> {
     down += 2.0 * GAP;
     let (legend, end) = legend(figure, width, down)?;
     down = end;
-    let note = Block::new(figure.note.as_deref().unwrap_or_default(), NOTE, width - 2.0 * EDGE)?;
+    let note = Block::filled(figure.note.as_deref().unwrap_or_default(), NOTE, width - 2.0 * EDGE)?;
     if !note.lines.is_empty() {
         down += GAP;
     }

@@ -50,7 +50,8 @@ pub(super) fn csv(figure: &Figure) -> Result<Vec<u8>, FigureError> {
     table.into_inner().map_err(|error| FigureError::Table { reason: error.to_string() })
 }
 
-/// Writes `bytes` to `stem.extension` and gives the path. A dot in the stem's name is kept, so that `d_r_0.5` stays whole.
+/// Writes `bytes` to `stem.extension` and gives the path. A dot in the stem's name is kept, so that `d_r_0.5` stays
+/// whole.
 pub(super) fn write(stem: &Path, extension: &str, bytes: &[u8]) -> Result<PathBuf, FigureError> {
     let path = extended(stem, extension);
     let part = extended(&path, "part");

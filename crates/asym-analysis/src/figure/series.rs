@@ -65,8 +65,8 @@ pub(super) fn draw(canvas: &Canvas<'_>, chart: &Chart<'_>) -> Result<(), FigureE
     Ok(())
 }
 
-/// Every how many points of a line have a marker: all where these do not touch, every second one where that is enough, and
-/// just enough to know the line by where it is a curve of many points.
+/// Every how many points of a line have a marker: all where these do not touch, every second one where that is enough,
+/// and just enough to know the line by where it is a curve of many points.
 fn stride(places: &[Place]) -> usize {
     let (Some(first), Some(last)) = (places.first(), places.last()) else { return 1 };
     let step = (last.0 - first.0) / places.len().saturating_sub(1).max(1) as f64;
@@ -136,8 +136,8 @@ fn beside(panel: &Panel) -> impl Iterator<Item = &Series> {
     panel.series.iter().filter(|one| matches!(one.kind, Kind::Bars | Kind::Points))
 }
 
-/// How far from each other series with bars or points alone are drawn, so that none hides another at the same x, and how far
-/// the outer ones are from their x. Both are 0 where no two have values at the same x.
+/// How far from each other series with bars or points alone are drawn, so that none hides another at the same x, and
+/// how far the outer ones are from their x. Both are 0 where no two have values at the same x.
 pub(super) fn apart(panel: &Panel, x: &Map) -> (f64, f64) {
     let series = beside(panel).count();
     let mut places: Vec<f64> = beside(panel).flat_map(|one| &one.points).map(|point| x.at(point.x)).collect();

@@ -1,5 +1,5 @@
-//! What a series looks like: colours that colour-blind readers can tell apart, and for print without colours a marker and a
-//! dash of its own for each.
+//! What a series looks like: colours that colour-blind readers can tell apart, and for print without colours a marker
+//! and a dash of its own for each.
 
 use plotters::style::RGBColor;
 
@@ -29,7 +29,7 @@ pub(super) const REFERENCE_DASH: &[f64] = &[110.0, 75.0];
 pub(super) enum Marker {
     /// A circle.
     Circle,
-    /// The corners of a polygon, in units of the marker's radius.
+    /// The corners of a polygon, in hundredths of the marker's radius.
     Polygon(&'static [(i16, i16)]),
     /// Strokes from one point to another, in hundredths of the marker's radius.
     Strokes(&'static [[(i16, i16); 2]]),
@@ -56,8 +56,8 @@ const DIAMOND: Marker = Marker::Polygon(&[(0, -130), (115, 0), (0, 130), (-115, 
 const CROSS: Marker = Marker::Strokes(&[[(-90, -90), (90, 90)], [(-90, 90), (90, -90)]]);
 const PLUS: Marker = Marker::Strokes(&[[(-118, 0), (118, 0)], [(0, -118), (0, 118)]]);
 
-/// Okabe and Ito's palette, the colours that differ most in lightness first. Its yellow, which white paper swallows, is left
-/// out for the gray that they give as the ninth, one step darker.
+/// Okabe and Ito's palette, the colours that are strong on white first. Their yellow, which white paper swallows, is
+/// left out for a gray.
 const LOOKS: [Look; STYLES] = [
     Look { colour: RGBColor(0x00, 0x72, 0xb2), marker: Marker::Circle, hollow: false, dash: &[] },
     Look { colour: RGBColor(0xd5, 0x5e, 0x00), marker: SQUARE, hollow: true, dash: &[220.0, 60.0] },

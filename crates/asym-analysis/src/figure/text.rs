@@ -5,7 +5,8 @@ use plotters::style::{FontFamily, FontStyle, IntoFont, RGBColor, TextStyle, regi
 use super::error::FigureError;
 use super::style::{FAINT_INK, INK};
 
-/// The family that the SVG names: a browser without DejaVu takes its own. plotters finds the font under the whole of it.
+/// The family that the SVG names: a browser without DejaVu takes its own. plotters finds the font under the whole of
+/// it.
 pub(super) const FAMILY: &str = "DejaVu Sans, sans-serif";
 
 /// plotters' sizes are this many ems.
@@ -89,25 +90,28 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// `text` in lines of at most `room` hundredths of a millimetre; no lines where it is empty.
+    /// `text` in lines of at most `room` hundredths of a millimetre, about equally wide; no lines where it is empty.
     pub fn new(text: &str, face: Face, room: f64) -> Result<Self, FigureError> {
-        let mut lines: Vec<String> = Vec::new();
-        for paragraph in text.lines() {
-            let mut line = String::new();
-            for word in paragraph.split([' ', '\t']).filter(|word| !word.is_empty()) {
-                for piece in pieces(word, face, room)? {
-                    let joined = if line.is_empty() { piece.clone() } else { format!("{line} {piece}") };
-                    if line.is_empty() || face.width(&joined)? <= room {
-                        line = joined;
-                    } else {
-                        lines.push(std::mem::replace(&mut line, piece));
-                    }
+        let mut block = Self::filled(text, face, room)?;
+        if block.lines.len() > 1 {
+            // The least room that needs no line more leaves no word alone on the last.
+            let (mut too_little, mut enough) = (room / 2.0, room);
+            for _ in 0..6 {
+                let middle = f64::midpoint(too_little, enough);
+                let narrower = Self::filled(text, face, middle)?;
+                if narrower.lines.len() == block.lines.len() {
+                    (block, enough) = (narrower, middle);
+                } else {
+                    too_little = middle;
                 }
             }
-            if !line.is_empty() {
-                lines.push(line);
-            }
         }
+        Ok(block)
+    }
+
+    /// `text` in lines of at most `room` hundredths of a millimetre, all but the last as wide as they get.
+    pub fn filled(text: &str, face: Face, room: f64) -> Result<Self, FigureError> {
+        let lines = lines(text, face, room)?;
         let mut width = 0.0_f64;
         for line in &lines {
             width = width.max(face.width(line)?);
@@ -121,7 +125,29 @@ impl Block {
     }
 }
 
-/// A word in pieces that fit, since a name of a module can be wider than a panel. A combining mark stays with its letter.
+fn lines(text: &str, face: Face, room: f64) -> Result<Vec<String>, FigureError> {
+    let mut lines: Vec<String> = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split([' ', '\t']).filter(|word| !word.is_empty()) {
+            for piece in pieces(word, face, room)? {
+                let joined = if line.is_empty() { piece.clone() } else { format!("{line} {piece}") };
+                if line.is_empty() || face.width(&joined)? <= room {
+                    line = joined;
+                } else {
+                    lines.push(std::mem::replace(&mut line, piece));
+                }
+            }
+        }
+        if !line.is_empty() {
+            lines.push(line);
+        }
+    }
+    Ok(lines)
+}
+
+/// A word in pieces that fit, since a name of a module can be wider than a panel. A combining mark stays with its
+/// letter.
 fn pieces(word: &str, face: Face, room: f64) -> Result<Vec<String>, FigureError> {
     let mut pieces = Vec::new();
     let mut piece = String::new();
@@ -152,6 +178,10 @@ mod tests {
         register().unwrap();
         let room = LABEL.width("one two").unwrap() + 1.0;
         assert_eq!(Block::new("one two three\nfour", LABEL, room).unwrap().lines, ["one two", "three", "four"]);
+        let room = LABEL.width("one two three").unwrap() + 1.0;
+        assert_eq!(Block::filled("one two three four", LABEL, room).unwrap().lines, ["one two three", "four"]);
+        assert_eq!(Block::new("one two three four", LABEL, room).unwrap().lines, ["one two", "three four"]);
+        let room = LABEL.width("one two").unwrap() + 1.0;
         let long = Block::new("model.decoder.layers.11.self_attn.q_proj.B\u{302}", LABEL, room).unwrap();
         assert!(long.lines.len() > 2 && long.width <= room);
         assert_eq!(long.lines.concat(), "model.decoder.layers.11.self_attn.q_proj.B\u{302}");

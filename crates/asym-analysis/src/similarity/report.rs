@@ -22,7 +22,11 @@ pub fn panel(title: &str, rows: &[Similarity]) -> Panel {
                 let point = Point::new(row.layer().unwrap_or(at) as f64, mean);
                 std.map_or(point, |std| point.between(mean - std, mean + std))
             });
-            series.push(Series::line(format!("{side}, {kind}"), series.len(), points.collect()));
+            // Its last word, where that means no other.
+            let short = |kind: &str| kind.rsplit('.').next().unwrap_or_default().to_string();
+            let alone = kinds.iter().filter(|other| short(other) == short(kind)).count() == 1;
+            let name = if alone { short(kind) } else { kind.to_string() };
+            series.push(Series::line(format!("{side}, {name}"), series.len(), points.collect()));
         }
     }
     let independent = |side: Side| rows.iter().find(|row| row.side == side).map(|row| row.independent);
@@ -32,8 +36,13 @@ pub fn panel(title: &str, rows: &[Similarity]) -> Panel {
         let line = [first, last].map(|x| Point::new(x, value)).to_vec();
         series.push(Series::dashed("independent subspaces", REFERENCE, line));
     }
+    // Layers are counted: there is none between two.
+    let mut ticks: Vec<f64> = series.iter().flat_map(|series| &series.points).map(|point| point.x).collect();
+    ticks.sort_by(f64::total_cmp);
+    ticks.dedup();
+    let layers = Axis::linear("layer").ticked(ticks.into_iter().map(|layer| (layer, layer.to_string())));
     let axis = Axis::linear("similarity of subspaces").within(0.0, 1.0);
-    Panel { series, ..Panel::new(title, Axis::linear("layer"), axis) }
+    Panel { series, ..Panel::new(title, layers, axis) }
 }
 
 /// A row per module, in Markdown: mean and standard deviation over the pairs, and what independent subspaces would have.

@@ -1,0 +1,258 @@
+//! The trained parameters of every row in the paper's tables, counted from the models' configurations, beside what it prints.
+//!
+//! `data/paper-parameters.csv` has the rows and the sizes as the paper prints them, `data/configs` the four models as Hugging
+//! Face's `config.json` describes them. No weight is read or made: a model here is its shapes.
+//!
+//! The paper does not say what its sizes count, and no one way of counting gives them all. [`Row::explain`] therefore says of
+//! each printed figure which [`Reading`] gives its digits, if any does.
+
+mod readings;
+
+use std::path::Path;
+
+use asym_core::layout::{Entry, Kind};
+use asym_core::{AdaLora, AdapterConfig, AdapterError, Factor, Ia3, Init, Lora, Targets};
+use asym_models::{Config, InFamily, ModelError, PretrainedModel, WithModel};
+use burn::tensor::Device;
+use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use serde::Deserialize;
+
+pub use readings::{Figure, Reading};
+
+const ROWS: &str = include_str!("../data/paper-parameters.csv");
+
+const CONFIGS: [(&str, &str); 4] = [
+    ("roberta-large", include_str!("../data/configs/roberta-large.json")),
+    ("bart-large", include_str!("../data/configs/bart-large.json")),
+    ("Llama-2-7b", include_str!("../data/configs/Llama-2-7b.json")),
+    ("vit-base-patch16-224", include_str!("../data/configs/vit-base-patch16-224.json")),
+];
+
+/// What AdaLoRA's rows prune to: PEFT's default, since the paper gives none. It does not change what is counted.
+const ADALORA_TARGET: usize = 8;
+
+/// BART's bias of zeros over the vocabulary, which transformers keeps as a buffer and does not count.
+const BUFFER: &str = "final_logits_bias";
+
+/// Why a row cannot be counted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CountError {
+    /// The table of rows is damaged.
+    #[error("paper-parameters.csv: {0}")]
+    Table(#[from] csv::Error),
+    /// A row names no model of those there are, or no method.
+    #[error("paper-parameters.csv: `{0}` is none of the models or methods")]
+    Unknown(String),
+    /// The model cannot be built.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The adapter does not fit.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+}
+
+/// A row of the paper's tables.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Row {
+    /// The numbers of the tables that have it, with a space between.
+    pub tables: String,
+    /// The model, as its file is called.
+    pub model: String,
+    method: String,
+    rank: Option<usize>,
+    a_init: Option<Init>,
+    a_train: Option<bool>,
+    b_init: Option<Init>,
+    b_train: Option<bool>,
+    targets: String,
+    labels: String,
+    /// The size as the paper prints it.
+    pub printed: String,
+}
+
+/// What a row trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Trained parameters of the adapter.
+    pub adapter: usize,
+    /// The classifier's head, which every method trains; 0 for a language model.
+    pub head: usize,
+    /// The model without head and adapter.
+    pub body: usize,
+    /// The adapter's parameters that stay as they were drawn.
+    pub frozen_factors: usize,
+    /// Whether the body is trained too.
+    pub full: bool,
+    /// The classes that the head tells apart.
+    pub labels: usize,
+}
+
+impl Count {
+    /// All that is trained.
+    pub fn trained(&self) -> usize {
+        self.adapter + self.head + if self.full { self.body } else { 0 }
+    }
+}
+
+/// The rows, in the paper's order.
+///
+/// # Errors
+///
+/// [`CountError::Table`] if the file compiled in is damaged.
+pub fn rows() -> Result<Vec<Row>, CountError> {
+    Ok(csv::Reader::from_reader(ROWS.as_bytes()).deserialize().collect::<Result<_, _>>()?)
+}
+
+impl Row {
+    /// What the row's method is called, in the paper's notation.
+    ///
+    /// # Errors
+    ///
+    /// [`CountError::Unknown`].
+    pub fn method(&self) -> Result<String, CountError> {
+        Ok(match (self.method.as_str(), self.adapter()?) {
+            (_, Some(config)) => config.method.to_string(),
+            ("head", None) => "head only".into(),
+            _ => "full".into(),
+        })
+    }
+
+    /// The adapter that the row trains, if it trains one.
+    fn adapter(&self) -> Result<Option<AdapterConfig>, CountError> {
+        let unknown = || CountError::Unknown(format!("{} in the tables {}", self.method, self.tables));
+        let targets = Targets::Names(self.targets.split(' ').map(ToString::to_string).collect());
+        let config = match self.method.as_str() {
+            "full" | "head" => return Ok(None),
+            "ia3" => AdapterConfig::new(Ia3::new(["output.dense"])),
+            "adalora" => AdapterConfig::new(AdaLora::new(self.rank.ok_or_else(unknown)?, ADALORA_TARGET)),
+            "lora" => {
+                let factor = |init: Option<Init>, train: Option<bool>| Some(Factor { init: init?, train: train? });
+                let a = factor(self.a_init, self.a_train).ok_or_else(unknown)?;
+                let b = factor(self.b_init, self.b_train).ok_or_else(unknown)?;
+                AdapterConfig::new(Lora::new(self.rank.ok_or_else(unknown)?).a(a).b(b))
+            }
+            _ => return Err(unknown()),
+        };
+        Ok(Some(config.targets(targets)))
+    }
+
+    /// What the row trains, for each number of labels that its data sets have; once for a language model.
+    ///
+    /// # Errors
+    ///
+    /// A row that names no model or method; what building the model or attaching the adapter refuses.
+    pub fn counts(&self, device: &Device) -> Result<Vec<Count>, CountError> {
+        let (name, text) = CONFIGS
+            .iter()
+            .find(|(name, _)| *name == self.model)
+            .ok_or_else(|| CountError::Unknown(self.model.clone()))?;
+        let path = Path::new(name);
+        let config = Config::parse(text, path)?;
+        let adapter = self.adapter()?;
+        let labels: Vec<usize> = self.labels.split(' ').filter_map(|labels| labels.parse().ok()).collect();
+        let labels = if labels.is_empty() { vec![0] } else { labels };
+        let full = self.method == "full";
+        let count = |&labels| {
+            let counting = Counting { config: &config, adapter: adapter.as_ref(), full, labels, path, device };
+            config.class().visit(counting)
+        };
+        labels.iter().map(count).collect()
+    }
+
+    /// Of each figure that the paper prints for the row: which reading gives its digits.
+    ///
+    /// # Errors
+    ///
+    /// As [`counts`](Self::counts).
+    pub fn explain(&self, device: &Device) -> Result<Vec<(Figure, Option<Reading>)>, CountError> {
+        let counts = self.counts(device)?;
+        let figures = Figure::in_text(&self.printed).into_iter();
+        Ok(figures.map(|figure| (figure, Reading::of(figure, &counts))).collect())
+    }
+}
+
+struct Counting<'a> {
+    config: &'a Config,
+    adapter: Option<&'a AdapterConfig>,
+    full: bool,
+    labels: usize,
+    path: &'a Path,
+    device: &'a Device,
+}
+
+impl WithModel for Counting<'_> {
+    type Output = Result<Count, CountError>;
+
+    fn with<M: PretrainedModel>(self) -> Self::Output {
+        let config = M::Config::of(self.config).ok_or_else(|| CountError::Unknown(self.path.display().to_string()))?;
+        let config = match self.labels {
+            0 => config.clone(),
+            labels => config.clone().with_num_labels(labels),
+        };
+        let model = M::outline(&config, self.path, self.device)?;
+        let (naming, heads) = (model.naming(), M::keys(&config).task_head);
+        let in_head = |entry: &Entry| heads.iter().any(|head| asym_core::layout::within(&entry.name, head));
+        let model = match self.adapter {
+            Some(adapter) => adapter.attach_blank(model, &naming)?,
+            None => model,
+        };
+        let table = asym_core::inspect(&model, &naming);
+        let of_adapter = |entry: &Entry| matches!(entry.kind, Kind::Adapter | Kind::Shared);
+        let sum = |wanted: &dyn Fn(&asym_core::Row) -> bool| -> usize {
+            table.rows.iter().filter(|row| wanted(row)).map(|row| row.entry.count()).sum()
+        };
+        Ok(Count {
+            adapter: sum(&|row| of_adapter(&row.entry) && row.trained),
+            frozen_factors: sum(&|row| of_adapter(&row.entry) && !row.trained),
+            head: sum(&|row| in_head(&row.entry)),
+            body: sum(&|row| !of_adapter(&row.entry) && !in_head(&row.entry) && row.entry.name != BUFFER),
+            full: self.full,
+            labels: self.labels,
+        })
+    }
+}
+
+/// Every row, what it trains, what the paper prints, and what that counts: a table in Markdown.
+///
+/// # Errors
+///
+/// As [`Row::counts`].
+pub fn table(device: &Device) -> Result<Table, CountError> {
+    let mut table = Table::new();
+    let header =
+        ["tables", "model", "method", "adapter", "head", "model without head", "adapter %", "paper", "which is"];
+    table.load_preset(ASCII_MARKDOWN).set_header(header);
+    let range = |values: Vec<usize>| match values.as_slice() {
+        [first, .., last] if first != last => format!("{first} to {last}"),
+        [first, ..] => first.to_string(),
+        [] => String::new(),
+    };
+    for row in rows()? {
+        let counts = row.counts(device)?;
+        let Some(first) = counts.first() else { continue };
+        let figures = row.explain(device)?;
+        let explained: Vec<String> = figures
+            .iter()
+            .map(|(figure, reading)| match reading {
+                Some(reading) => format!("{figure}: {reading}"),
+                None => format!("{figure}: no count"),
+            })
+            .collect();
+        table.add_row([
+            row.tables.clone(),
+            row.model.clone(),
+            row.method()?,
+            first.adapter.to_string(),
+            range(counts.iter().map(|count| count.head).collect()),
+            first.body.to_string(),
+            format!("{:.4}", 100.0 * first.adapter as f64 / first.body as f64),
+            row.printed.clone(),
+            explained.join("; "),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(3).take(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    Ok(table)
+}

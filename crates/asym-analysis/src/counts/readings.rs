@@ -1,0 +1,211 @@
+//! What a printed size may have counted.
+
+use std::fmt;
+
+use super::Count;
+
+/// A size as it is printed: its digits and its unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    value: f64,
+    decimals: usize,
+    unit: Unit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Millions,
+    Percent,
+}
+
+impl Figure {
+    /// The figures in a text such as `0.16M-0.2M (0.18-0.29%)`. What is left unfinished, as in `0.29-0.%`, is passed over.
+    pub fn in_text(text: &str) -> Vec<Self> {
+        let mut found: Vec<Self> = Vec::new();
+        let mut waiting = 0;
+        let mut digits = String::new();
+        for character in text.chars().chain(['\n']) {
+            if character.is_ascii_digit() || character == '.' {
+                digits.push(character);
+                continue;
+            }
+            let decimals = digits.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+            let whole = !digits.ends_with('.');
+            if let (Ok(value), true) = (digits.parse(), whole) {
+                found.push(Self { value, decimals, unit: Unit::Percent });
+                waiting += 1;
+            }
+            digits.clear();
+            // The unit comes behind the last of a range.
+            let unit = match character {
+                'M' => Unit::Millions,
+                '%' => Unit::Percent,
+                _ => continue,
+            };
+            let from = found.len() - waiting;
+            found[from..].iter_mut().for_each(|figure| figure.unit = unit);
+            waiting = 0;
+        }
+        found
+    }
+
+    fn is(&self, value: f64) -> Option<Rounding> {
+        let scale = 10f64.powi(self.decimals as i32);
+        let digits = (self.value * scale).round();
+        if (value * scale).round() == digits {
+            return Some(Rounding::Rounded);
+        }
+        (value * scale).floor().eq(&digits).then_some(Rounding::Cut)
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.unit {
+            Unit::Millions => "M",
+            Unit::Percent => " %",
+        };
+        write!(f, "{:.*}{unit}", self.decimals, self.value)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rounding {
+    Rounded,
+    Cut,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    All,
+    Head,
+    Adapter,
+    WithHead,
+    /// PEFT before 0.6 counted the head that was copied for training and its original.
+    HeadTwice,
+}
+
+/// A way of counting that gives a figure's digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    counted: Counted,
+    unit: Unit,
+    printed: Unit,
+    rounding: Rounding,
+    labels: usize,
+    several: bool,
+}
+
+impl Reading {
+    /// The plainest reading of `figure` for one of these counts: rounded before cut off, its own unit before the other,
+    /// and fewer things counted before more.
+    pub fn of(figure: Figure, counts: &[Count]) -> Option<Self> {
+        let several = counts.len() > 1;
+        let units = match figure.unit {
+            Unit::Millions => [Unit::Millions, Unit::Percent],
+            Unit::Percent => [Unit::Percent, Unit::Millions],
+        };
+        for rounding in [Rounding::Rounded, Rounding::Cut] {
+            for unit in units {
+                for count in counts {
+                    let ways: &[Counted] = match (count.full, count.adapter) {
+                        (true, _) => &[Counted::All],
+                        (false, 0) => &[Counted::Head],
+                        (false, _) if count.head == 0 => &[Counted::Adapter],
+                        (false, _) => &[Counted::Adapter, Counted::WithHead, Counted::HeadTwice],
+                    };
+                    for &counted in ways {
+                        if values(counted, unit, count).any(|value| figure.is(value) == Some(rounding)) {
+                            let (printed, labels) = (figure.unit, count.labels);
+                            return Some(Self { counted, unit, printed, rounding, labels, several });
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// In millions, or in percent of the model without its head, with it, and with the adapter.
+fn values(counted: Counted, unit: Unit, count: &Count) -> impl Iterator<Item = f64> {
+    let trained = match counted {
+        Counted::All => count.body + count.head,
+        Counted::Head => count.head,
+        Counted::Adapter => count.adapter,
+        Counted::WithHead => count.adapter + count.head,
+        Counted::HeadTwice => count.adapter + 2 * count.head,
+    };
+    let model = count.body + count.head;
+    let wholes = match (unit, counted) {
+        (Unit::Millions, _) => vec![1e8],
+        (Unit::Percent, Counted::All) => vec![model as f64],
+        (Unit::Percent, _) => {
+            [count.body, model, model + count.adapter + count.frozen_factors].map(|whole| whole as f64).to_vec()
+        }
+    };
+    wholes.into_iter().map(move |whole| 100.0 * trained as f64 / whole)
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.counted {
+            Counted::All => "the whole model",
+            Counted::Head => "the head",
+            Counted::Adapter => "the adapter",
+            Counted::WithHead => "adapter and head",
+            Counted::HeadTwice => "adapter and head, this twice",
+        })?;
+        if self.unit != self.printed {
+            f.write_str(match self.unit {
+                Unit::Millions => ", in millions",
+                Unit::Percent => ", in percent",
+            })?;
+        }
+        if self.several && self.counted != Counted::Adapter {
+            write!(f, ", {} classes", self.labels)?;
+        }
+        if self.rounding == Rounding::Cut {
+            f.write_str(", cut off")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_found_with_their_units() {
+        let of = |text| Figure::in_text(text).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(of("0.8%"), ["0.8 %"]);
+        assert_eq!(of("0.44 %"), ["0.44 %"]);
+        assert_eq!(of("0.16M-0.2M (0.18-0.29%)"), ["0.16M", "0.2M", "0.18 %", "0.29 %"]);
+        assert_eq!(of("0.2M-M (0.29-0.%)"), ["0.2M", "0.29 %"]);
+        assert_eq!(of("86.4M (100%)"), ["86.4M", "100 %"]);
+        assert_eq!(of("?M"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_plainest_reading_is_found() {
+        let count =
+            |adapter, head, labels| Count { adapter, head, body: 1_000_000, frozen_factors: 0, full: false, labels };
+        let of = |text, counts: &[Count]| Reading::of(Figure::in_text(text)[0], counts).map(|found| found.to_string());
+        let is = |found: Option<String>, expected: &str| assert_eq!(found.unwrap(), expected);
+        let small = [count(10_000, 1_000, 2)];
+        is(of("1.0%", &small), "the adapter");
+        is(of("1.1%", &small), "adapter and head");
+        is(of("1.2%", &small), "adapter and head, this twice");
+        is(of("0.01%", &small), "the adapter, in millions");
+        is(of("0.9%", &[count(9_950, 0, 0)]), "the adapter, cut off");
+        assert_eq!(of("3.0%", &small), None);
+        let two = [count(10_000, 1_000, 2), count(10_000, 5_000, 10)];
+        is(of("1.5%", &two), "adapter and head, 10 classes");
+        let full = [Count { full: true, ..count(0, 1_000, 2) }];
+        is(of("1.0M", &full), "the whole model");
+        is(of("0.001M", &[count(0, 1_000, 2)]), "the head");
+    }
+}
