@@ -10,7 +10,7 @@
 
 use asym::core::{
     AdaLora, AdaptedLinear, AdapterConfig, Dora, Ia3, Init, Lora, Method, Naming, SaveOptions, Vera, load_adapter,
-    merge, save_adapter,
+    merge, observe_inputs, save_adapter,
 };
 use asym::models::Family as EncoderFamily;
 use asym::models::bart::Stack;
@@ -180,6 +180,27 @@ fn every_init_is_the_same_everywhere() {
         };
         assert_eq!(factors(&device()), factors(&cpu()), "{init:?}: drawn on the host");
     }
+}
+
+#[test]
+fn what_a_layer_reads_is_the_same_everywhere() {
+    let moment = |device: &Device| {
+        let found = observe_inputs(
+            &Layer::new(device),
+            &Naming::BURN,
+            |_| true,
+            |model: &Layer| {
+                for phase in [0.5, 1.1] {
+                    model.layer.forward(tensor(SHAPE, phase, device));
+                }
+            },
+        );
+        let found = &found["layer"];
+        assert_eq!(found.rows, 2 * SHAPE[0] * SHAPE[1]);
+        let size = SHAPE[2];
+        (0..size * size).map(|at| found.moment[(at / size, at % size)] as f32).collect::<Vec<_>>()
+    };
+    agree("E[xxᵀ]", &moment(&device()), &moment(&cpu()), 1e-5);
 }
 
 #[test]

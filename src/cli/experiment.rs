@@ -22,10 +22,13 @@ pub struct ExperimentArgs {
     /// The task's data: a folder, or a name on the Hub, such as nyu-mll/glue [default: the generated set]
     #[arg(long)]
     data: Option<String>,
-    /// Rows of the table: full, head, ia3, and lora, b-only, a-only, rslora, dora, b-only-dora, adalora, vera, which a rank
-    /// may follow, as in b-only-r16
+    /// Rows of the table: full, head, ia3, and lora, b-only, b-only-input (A from the layers' input), a-only, rslora, dora,
+    /// b-only-dora, adalora, vera, which a rank may follow, as in b-only-r16
     #[arg(long, value_delimiter = ',', default_value = "full,head,lora-r8,b-only-r8,b-only-r16,a-only-r8,a-only-r16")]
     methods: Vec<String>,
+    /// Compare the other rows with this one, seed by seed: mean differences with confidence intervals below the table
+    #[arg(long, value_name = "METHOD")]
+    compare: Option<String>,
     /// Seeds of each row
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
     seeds: Vec<u64>,
@@ -140,6 +143,7 @@ impl ExperimentArgs {
             recipe,
             methods,
             seeds: self.seeds,
+            reference: self.compare,
             full_learning_rate: self.full_learning_rate.unwrap_or(defaults.full_learning_rate),
             output,
             resume: self.runs.resume,

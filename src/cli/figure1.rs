@@ -120,6 +120,7 @@ impl Figure1Args {
         let recipe = plan.recipe(task, seeds[0]);
         Experiment {
             full_learning_rate: recipe.learning_rate,
+            reference: None,
             methods: vec![method.clone()],
             seeds,
             output: output.join(task.name()),

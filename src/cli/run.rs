@@ -50,6 +50,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         let recipe = plan.recipe(*task, plan.seeds[0]);
         Experiment {
             full_learning_rate: recipe.learning_rate,
+            reference: None,
             methods: vec![Method { name: name.to_string(), tuning: plan.tuning.clone() }],
             seeds: plan.seeds.clone(),
             output: output.join(task.name()),

@@ -40,7 +40,7 @@ impl Learning {
     pub fn new(examples: usize, bits: u32, sigma: f64) -> Result<Self, AnalysisError> {
         let setting = |field, found: f64, good, expected| match good {
             true => Ok(()),
-            false => Err(AnalysisError::Setting { field, found, expected }),
+            false => Err(AnalysisError::Setting { field, found, expected: String::from(expected) }),
         };
         setting("examples", examples as f64, examples > 0, "at least 1: without examples nothing is bounded")?;
         setting("bits", f64::from(bits), bits > 0, "at least 1")?;

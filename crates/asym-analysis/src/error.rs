@@ -1,43 +1,119 @@
-//! What cannot be studied, and what to do about it.
+//! What can be wrong with a question put to the mathematics, and what to do about it.
 
-/// An error of this crate. Each variant says what was given, where, and what was expected.
-#[derive(Debug, thiserror::Error)]
+use std::borrow::Cow;
+
+/// An error of this crate. Each variant carries the place, what was expected and what was found.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnalysisError {
-    /// A value that is not finite.
-    #[error("{what}: the value at [{row}, {column}] is {found}: every value must be finite")]
+    /// A matrix without entries.
+    #[error("{what} is {rows} × {columns}: it has no entries; give it at least one row and one column")]
+    Empty {
+        /// The matrix.
+        what: Cow<'static, str>,
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+    },
+    /// A matrix whose shape does not go with the others'.
+    #[error(
+        "{what} must be {expected}, found {rows} × {columns}: check its orientation, B is d_out × r and A r × d_in"
+    )]
+    Shape {
+        /// The matrix.
+        what: Cow<'static, str>,
+        /// The shape that it must have.
+        expected: String,
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+    },
+    /// An entry that is NaN or infinite.
+    #[error("{what} is {found} at row {row}, column {column} (from 0): only finite entries have a least-squares fit")]
     NotFinite {
         /// The matrix.
-        what: String,
-        /// Its row.
+        what: Cow<'static, str>,
+        /// The first such row.
         row: usize,
         /// Its column.
         column: usize,
-        /// The value.
+        /// The entry.
         found: f64,
     },
-    /// A matrix of another shape than its place asks for.
-    #[error("{what}: expected the shape {expected:?}, found {found:?}")]
-    Shape {
+    /// A Σ that is not symmetric, and so no second moment.
+    #[error(
+        "Σ is not symmetric: {above} at ({row}, {column}) but {below} at ({column}, {row}); \
+         compute it as XᵀX/n, or pass (Σ + Σᵀ)/2 if that is what is meant"
+    )]
+    Asymmetric {
+        /// Row of the worst entry.
+        row: usize,
+        /// Column of the worst entry.
+        column: usize,
+        /// Σ at (row, column).
+        above: f64,
+        /// Σ at (column, row).
+        below: f64,
+    },
+    /// A Σ with a negative eigenvalue, and so no second moment.
+    #[error(
+        "Σ is not positive semi-definite: its most negative eigenvalue is {smallest:e}, its largest {largest:e}; \
+         accumulate XᵀX in f64, or add a small multiple of the identity"
+    )]
+    NotPositive {
+        /// The most negative eigenvalue.
+        smallest: f64,
+        /// The largest eigenvalue.
+        largest: f64,
+    },
+    /// A matrix of zeros where a direction is needed.
+    #[error("{what} is all zeros, so that the trained factor would have no effect: draw it at random")]
+    Zero {
         /// The matrix.
-        what: String,
-        /// Rows and columns that fit.
-        expected: Vec<usize>,
-        /// Rows and columns that were given.
-        found: Vec<usize>,
+        what: Cow<'static, str>,
+    },
+    /// A rank that no pair of factors of these shapes can use.
+    #[error("rank {rank} does not fit a change of {d_out} × {d_in}: choose a rank from 1 to {}", d_in.min(d_out))]
+    Rank {
+        /// The rank asked for.
+        rank: usize,
+        /// Input features.
+        d_in: usize,
+        /// Output features.
+        d_out: usize,
+    },
+    /// A number outside its range.
+    #[error("`{field}` is {found}: it must be {expected}")]
+    Setting {
+        /// The argument or field.
+        field: &'static str,
+        /// What was given.
+        found: f64,
+        /// The range that is allowed.
+        expected: String,
+    },
+    /// Values too large for f64.
+    #[error("{what} overflows f64: scale the inputs or the weights down")]
+    Overflow {
+        /// The quantity.
+        what: Cow<'static, str>,
+    },
+    /// An iterative decomposition that gave up.
+    #[error(
+        "the decomposition of {what} did not converge: its entries span too many orders of magnitude; rescale them"
+    )]
+    NoConvergence {
+        /// The matrix.
+        what: Cow<'static, str>,
     },
     /// A factor that spans nothing.
     #[error(
-        "{what}: all zeros, which span no subspace: a factor that starts at zero has to be trained before it is compared"
+        "{what} is all zeros, which span no subspace: a factor that starts at zero has to be trained before it is compared"
     )]
     ZeroFactor {
         /// The factor.
-        what: String,
-    },
-    /// A decomposition that did not converge.
-    #[error("{what}: its decomposition does not converge")]
-    NoDecomposition {
-        /// The matrix.
         what: String,
     },
     /// Fewer adapters than can be compared.
@@ -62,14 +138,16 @@ pub enum AnalysisError {
         /// Its sizes in the other.
         found: String,
     },
-    /// A setting outside its range.
-    #[error("`{field}` is {found}: it must be {expected}")]
-    Setting {
-        /// The setting.
-        field: &'static str,
-        /// What was given.
-        found: f64,
-        /// The range that is allowed.
-        expected: &'static str,
+    /// A device that cannot descend.
+    #[error("{device} has no autodiff in f64: use the CPU's, Device::flex().autodiff()")]
+    NoF64 {
+        /// The device.
+        device: String,
+    },
+    /// asym-core refused the layer.
+    #[error("the layer cannot be adapted: {reason}")]
+    Layer {
+        /// Its error.
+        reason: String,
     },
 }

@@ -13,6 +13,7 @@ use asym_core::FactorPair;
 use faer::Mat;
 
 use crate::AnalysisError;
+use crate::linalg::check;
 
 pub use report::{panel, table};
 
@@ -55,8 +56,8 @@ impl Basis {
     ///
     /// [`AnalysisError::ZeroFactor`] for a matrix of zeros, which spans nothing; [`AnalysisError::NotFinite`].
     pub fn of_columns(matrix: &Mat<f64>, what: &str) -> Result<Self, AnalysisError> {
-        crate::matrix::finite(matrix, what)?;
-        let svd = matrix.thin_svd().map_err(|_| AnalysisError::NoDecomposition { what: what.to_string() })?;
+        check(what.to_string(), matrix.as_ref())?;
+        let svd = matrix.thin_svd().map_err(|_| AnalysisError::NoConvergence { what: what.to_string().into() })?;
         let values = svd.S().column_vector();
         let largest = if values.nrows() == 0 { 0.0 } else { values[0] };
         if largest == 0.0 {
@@ -98,8 +99,9 @@ impl Basis {
         if self.ambient() != other.ambient() {
             return Err(AnalysisError::Shape {
                 what: "the second subspace's basis".into(),
-                expected: vec![self.ambient(), other.dim()],
-                found: vec![other.ambient(), other.dim()],
+                expected: format!("{} × {}", self.ambient(), other.dim()),
+                rows: other.ambient(),
+                columns: other.dim(),
             });
         }
         let overlap = (self.0.transpose() * &other.0).squared_norm_l2();
@@ -347,6 +349,6 @@ mod tests {
         let zero = message(&[adapter("two", vec![empty.clone()])]);
         assert!(zero.contains("B of `query` in two") && zero.contains("zeros"), "{zero}");
         empty.b[(3, 1)] = f64::NAN;
-        assert!(message(&[adapter("two", vec![empty])]).contains("[3, 1]"));
+        assert!(message(&[adapter("two", vec![empty])]).contains("row 3, column 1"));
     }
 }

@@ -334,6 +334,15 @@ pub enum TaskError {
         expected: &'static str,
     },
 
+    /// A row to compare with that is none of the table's.
+    #[error("the table has no row `{found}` to compare with; its rows are {}", listed.join(", "))]
+    UnknownReference {
+        /// The name that was given.
+        found: String,
+        /// The names of the rows.
+        listed: Vec<String>,
+    },
+
     /// A recipe that cannot be read or written.
     #[error("{}: {source}", path.display())]
     Recipe {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use asym_core::{AdaLora, AdapterConfig, Dora, Ia3, Lora, Vera};
+use asym_core::{AdaLora, AdapterConfig, Dora, Factor, Ia3, Init, Lora, Vera};
 
 use crate::error::TaskError;
 use crate::plan::{Plan, once};
@@ -22,8 +22,8 @@ pub struct Method {
 }
 
 impl Method {
-    const FORMS: &'static str = "full, head, ia3, lora, b-only, a-only, rslora, dora, b-only-dora, adalora, vera; from lora \
-        on they may name a rank, as in b-only-r16";
+    const FORMS: &'static str = "full, head, ia3, lora, b-only, b-only-input, a-only, rslora, dora, b-only-dora, adalora, \
+        vera; from lora on they may name a rank, as in b-only-r16";
 
     /// The method called `name`, with `rank` where the name has none.
     ///
@@ -50,6 +50,7 @@ impl Method {
             }
             "lora" => adapter(AdapterConfig::lora(rank)),
             "b-only" => adapter(AdapterConfig::b_only(rank)),
+            "b-only-input" => adapter(AdapterConfig::new(Lora::b_only(rank).a(Factor::frozen(Init::InputSvd)))),
             "a-only" => adapter(AdapterConfig::a_only(rank)),
             "rslora" => adapter(AdapterConfig::new(Lora::new(rank).rank_stabilized())),
             "dora" => adapter(AdapterConfig::new(Dora(Lora::new(rank)))),
@@ -74,6 +75,8 @@ pub struct Experiment {
     pub seeds: Vec<u64>,
     /// The learning rate where the whole model is trained. Adapters and the head alone take the recipe's.
     pub full_learning_rate: f64,
+    /// The name of the method that the others are compared with, seed by seed, below the table.
+    pub reference: Option<String>,
     /// The folder for all runs.
     pub output: PathBuf,
     /// Whether finished runs in `output` are taken as they are and the missing ones made.
@@ -89,6 +92,10 @@ impl Experiment {
         Recipe { tuning: method.tuning.clone(), seed, learning_rate, ..self.recipe.clone() }
     }
 
+    fn reference(&self) -> Option<&Method> {
+        self.methods.iter().find(|method| Some(&method.name) == self.reference.as_ref())
+    }
+
     /// Check what can be checked without model and data.
     ///
     /// # Errors
@@ -101,6 +108,10 @@ impl Experiment {
         }
         once("methods", self.methods.iter().map(|method| &method.name))?;
         once("seeds", &self.seeds)?;
+        if let (Some(name), None) = (&self.reference, self.reference()) {
+            let listed = self.methods.iter().map(|method| method.name.clone()).collect();
+            return Err(TaskError::UnknownReference { found: name.clone(), listed });
+        }
         self.methods.iter().try_for_each(|method| self.recipe(method, 0).validate())
     }
 
@@ -128,6 +139,7 @@ impl Experiment {
     /// folders.
     pub fn run(&self, session: &Session<'_>, mut seen: impl FnMut(&RunResult)) -> Result<Report, TaskError> {
         let mut report = Report::new(self.recipe.task, self.methods.iter().map(|method| &method.tuning));
+        report.reference = self.reference().map(|method| method.tuning.clone());
         let count = self.methods.len() * self.seeds.len();
         let (mut number, mut failed) = (0, Vec::new());
         for &seed in &self.seeds {

@@ -16,6 +16,8 @@ pub struct Report {
     rows: Vec<Row>,
     /// Runs that came to nothing, and why.
     pub failed: Vec<String>,
+    /// The row that the others of its task are compared with, seed by seed.
+    pub reference: Option<Tuning>,
 }
 
 /// One method on one task, and its runs.
@@ -46,7 +48,7 @@ impl Report {
     /// A table of `task`, with a row per method and no run yet.
     pub fn new<'a>(task: Task, methods: impl IntoIterator<Item = &'a Tuning>) -> Self {
         let row = |tuning: &Tuning| Row { task, tuning: tuning.clone(), runs: Vec::new() };
-        Self { rows: methods.into_iter().map(row).collect(), failed: Vec::new() }
+        Self { rows: methods.into_iter().map(row).collect(), ..Self::default() }
     }
 
     /// The rows, in the order of the methods.
@@ -62,6 +64,26 @@ impl Report {
     pub fn append(&mut self, mut other: Self) {
         self.rows.append(&mut other.rows);
         self.failed.append(&mut other.failed);
+        self.reference = self.reference.take().or(other.reference);
+    }
+
+    /// For each other row of its task, how much it scores above the reference: the mean over the seeds that both have, with
+    /// its margin, in percent. Pairing by seed takes out what start of the head and order of the examples make.
+    fn differences(&self) -> impl Iterator<Item = (&Row, Summary)> {
+        let reference = |task: Task| {
+            let is = |row: &&Row| row.task == task && Some(&row.tuning) == self.reference.as_ref();
+            self.rows.iter().find(is)
+        };
+        self.rows.iter().filter(|row| Some(&row.tuning) != self.reference.as_ref()).filter_map(move |row| {
+            let name = row.task.scores().first()?.to_string();
+            let score = |run: &RunResult| run.scores.get(&name).copied();
+            let reference = reference(row.task)?;
+            let pairs = row.runs.iter().filter_map(|run| {
+                let other = reference.runs.iter().find(|other| other.seed == run.seed)?;
+                Some(100.0 * (score(run)? - score(other)?))
+            });
+            Some((row, Summary::of(&pairs.collect::<Vec<_>>())?))
+        })
     }
 
     /// The scores that have a column each, where all rows are of one task.
@@ -99,6 +121,17 @@ impl fmt::Display for Report {
             table.add_row(cells(row, columns.as_deref()));
         }
         write!(f, "{table}")?;
+        if let Some(reference) = &self.reference {
+            write!(f, "\n\nAgainst {reference}, seed by seed, in percent with 95 % confidence intervals:")?;
+        }
+        for (row, difference) in self.differences() {
+            let score = row.task.row().headline;
+            write!(f, "\n- {}, {}, {score}: {:+.2}", row.task, row.tuning, difference.mean)?;
+            if let Some(margin) = difference.margin() {
+                let (low, high) = (difference.mean - margin, difference.mean + margin);
+                write!(f, " ({low:+.2} to {high:+.2}, {} seeds)", difference.n)?;
+            }
+        }
         self.failed.iter().try_for_each(|failed| write!(f, "\n- left out: {failed}"))
     }
 }

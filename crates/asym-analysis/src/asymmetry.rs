@@ -1,0 +1,273 @@
+//! Theorem 3.3 by simulation: is it better to freeze a random A than a random B?
+//!
+//! The theorem says so of Q and U uniform on their Stiefel manifolds, with high probability as d/r → ∞, for every Σ and Δ.
+//! That does not hold as stated. Two expectations are exact at every size, as functions of the noise-free loss as a share
+//! of tr ΔΣΔᵀ:
+//!
+//! - freezing B leaves 1 − r/d_out on average, whatever Σ and Δ, since E\[UUᵀ\] = (r/d_out) I;
+//! - freezing A leaves 1 − r/m on average, whatever Δ, if inputs vary in m ≥ r directions equally (0 if m ≤ r).
+//!
+//! So for Σ = I the wider side is the worse one to freeze, square shapes are a coin's toss, and what carries the theorem is
+//! that inputs vary in fewer directions than there are outputs. With unequal directions it depends on where Δ acts: a Δ that
+//! acts where inputs vary much gains, since Q's features are mostly made of those directions; one that acts where they vary
+//! little loses, at every d/r. What fails in the proof is the inequality of appendix E.3: the product of three positive
+//! semi-definite matrices may have a negative trace ([`key_inequality`]).
+
+mod gap;
+mod setting;
+
+use std::num::NonZeroUsize;
+
+use faer::Mat;
+
+use crate::AnalysisError;
+use crate::linalg::{compact_svd, scale_columns, square_norm};
+use asym_core::linalg::{gaussian, orthonormal};
+use asym_core::random::stream;
+
+pub use gap::{Gap, KeyInequality, gap, key_inequality};
+pub use setting::{Change, Expected, Inputs, Setting};
+
+/// Losses closer than this, as shares of tr ΔΣΔᵀ, are a tie: what is apart by less is apart by rounding.
+const TIE: f64 = 1e-12;
+
+/// The noise-free losses of one draw of Δ, Q and U, as shares of tr ΔΣΔᵀ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Draw {
+    /// L(Q, B\*) by Lemma 3.1, from 0 to 1.
+    pub freeze_a: f64,
+    /// L(A\*, U) by Lemma 3.2, from 0 to 1.
+    pub freeze_b: f64,
+}
+
+/// Mean and standard deviation of a sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moments {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation, with n − 1.
+    pub sd: f64,
+    /// The size of the sample.
+    pub count: usize,
+}
+
+impl Moments {
+    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let count = values.clone().count();
+        let mean = values.clone().sum::<f64>() / count as f64;
+        let squares: f64 = values.map(|value| (value - mean).powi(2)).sum();
+        Self { mean, sd: (squares / (count - 1) as f64).sqrt(), count }
+    }
+
+    /// The standard error of the mean.
+    pub fn standard_error(&self) -> f64 {
+        self.sd / (self.count as f64).sqrt()
+    }
+}
+
+/// What many draws of one setting gave.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Simulation {
+    /// Draws in which freezing A left strictly less than freezing B.
+    pub wins: usize,
+    /// Draws in which both left the same, to 1e-12.
+    pub ties: usize,
+    /// All draws.
+    pub draws: usize,
+    /// The losses with A frozen.
+    pub freeze_a: Moments,
+    /// The losses with B frozen.
+    pub freeze_b: Moments,
+    /// The second less the first: positive where the theorem holds.
+    pub gap: Moments,
+}
+
+impl Simulation {
+    /// The share of draws in which freezing A was strictly better.
+    pub fn probability(&self) -> f64 {
+        self.wins as f64 / self.draws as f64
+    }
+
+    /// Wilson's 95 % interval of the probability. Unlike the normal one it says something at 0 and at 1.
+    pub fn interval(&self) -> (f64, f64) {
+        const Z: f64 = 1.959_963_984_540_054;
+        let (n, p) = (self.draws as f64, self.probability());
+        let shrink = 1.0 + Z * Z / n;
+        let centre = (p + Z * Z / (2.0 * n)) / shrink;
+        let half = Z / shrink * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+        // Rounding must not move an end past the share itself, at 0 and at 1.
+        ((centre - half).clamp(0.0, p), (centre + half).clamp(p, 1.0))
+    }
+}
+
+/// What a draw is made of.
+struct Sample {
+    /// Δ in the directions on which it acts, among those in which inputs vary, `[d_out, acting]`.
+    change: Mat<f64>,
+    /// Qᵀ, `[d_in, rank]`.
+    q: Mat<f64>,
+    /// U, `[d_out, rank]`.
+    u: Mat<f64>,
+}
+
+impl Setting {
+    /// Draw number `index` of the run `seed`: Δ, and Q and U uniform on their Stiefel manifolds. It depends on nothing else,
+    /// and settings that differ in the inputs or the change alone see the same Q and U.
+    ///
+    /// Σ is diagonal, without loss of generality: with Σ = HΛHᵀ the losses depend on Q through QH and on Δ through ΔH, QH
+    /// is as uniform as Q, and every [`Change`] is defined by Σ's eigenvectors or does not know directions at all.
+    ///
+    /// # Errors
+    ///
+    /// A setting that [`Setting::validate`] refuses; a decomposition that does not converge.
+    pub fn draw(&self, seed: u64, index: u64) -> Result<Draw, AnalysisError> {
+        self.validate()?;
+        self.draw_with(&self.deviations(), seed, index)
+    }
+
+    fn draw_with(&self, deviations: &[f64], seed: u64, index: u64) -> Result<Draw, AnalysisError> {
+        let varying = deviations.len();
+        let (first, acting) = self.change.directions(varying);
+        let Sample { change, q, u } = self.sample(seed, index);
+        // ΔΣ^½ in the directions on which Δ acts. No other matters.
+        let change = scale_columns(change.as_ref(), |j| deviations[first + j]);
+        let total = square_norm(change.as_ref());
+
+        // By Lemma 3.1, A = Q explains ‖ΔΣ^½P‖² where P projects on what Σ^½Qᵀ spans. The singular value decomposition
+        // of that, rather than an inverse of QΣQᵀ, sees variances down to 1e-24 of the largest.
+        let features = Mat::from_fn(varying, self.rank, |i, j| deviations[i] * q[(i, j)]);
+        let span = compact_svd("Σ^½Qᵀ", features.as_ref())?.left;
+        let by_a = square_norm((&change * span.subrows(first, acting)).as_ref());
+        let by_b = square_norm((u.transpose() * &change).as_ref());
+        // As shares, these are off by 1e-16 or so whatever cancels; below TIE nobody looks.
+        let left = |explained: f64| (1.0 - explained / total).clamp(0.0, 1.0);
+        Ok(Draw { freeze_a: left(by_a), freeze_b: left(by_b) })
+    }
+
+    fn sample(&self, seed: u64, index: u64) -> Sample {
+        // One stream for each, so that they stay the same when another's size changes.
+        let rng = |name: &str| stream(seed, &format!("asymmetry.{name}.{index}"));
+        let (_, acting) = self.change.directions(self.varying());
+        let change = match self.change {
+            Change::LowRank { k } => {
+                let left = gaussian(self.d_out, k, &mut rng("change.left"));
+                left * gaussian(acting, k, &mut rng("change.right")).transpose()
+            }
+            Change::Gaussian | Change::Leading { .. } | Change::Trailing { .. } => {
+                gaussian(self.d_out, acting, &mut rng("change"))
+            }
+        };
+        Sample {
+            change,
+            q: orthonormal(self.d_in, self.rank, &mut rng("q")),
+            u: orthonormal(self.d_out, self.rank, &mut rng("u")),
+        }
+    }
+
+    /// Draws 0 .. `draws` of the run `seed`, on all cores. The result does not depend on their number.
+    ///
+    /// # Errors
+    ///
+    /// As [`Setting::draw`], and for fewer than two draws, which have no spread.
+    pub fn simulate(&self, draws: usize, seed: u64) -> Result<Simulation, AnalysisError> {
+        self.validate()?;
+        at_least_two(draws)?;
+        let deviations = self.deviations();
+        let all = in_parallel(draws, |index| self.draw_with(&deviations, seed, index))?;
+        Ok(Simulation {
+            wins: all.iter().filter(|draw| draw.freeze_b - draw.freeze_a > TIE).count(),
+            ties: all.iter().filter(|draw| (draw.freeze_b - draw.freeze_a).abs() <= TIE).count(),
+            draws,
+            freeze_a: Moments::of(all.iter().map(|draw| draw.freeze_a)),
+            freeze_b: Moments::of(all.iter().map(|draw| draw.freeze_b)),
+            gap: Moments::of(all.iter().map(|draw| draw.freeze_b - draw.freeze_a)),
+        })
+    }
+}
+
+fn at_least_two(draws: usize) -> Result<(), AnalysisError> {
+    if draws < 2 {
+        let expected = "2 or more, as one draw has no spread".to_owned();
+        return Err(AnalysisError::Setting { field: "draws", found: draws as f64, expected });
+    }
+    Ok(())
+}
+
+/// `work` of 0 .. `count`, in order. Threads that end with the call: faer keeps buffers of tens of MiB for each that ever
+/// multiplied.
+fn in_parallel<T: Send>(
+    count: usize,
+    work: impl Fn(u64) -> Result<T, AnalysisError> + Sync,
+) -> Result<Vec<T>, AnalysisError> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(count);
+    let work = &work;
+    std::thread::scope(|scope| {
+        let part = |thread: usize| count * thread / threads..count * (thread + 1) / threads;
+        let parts: Vec<_> = (0..threads)
+            .map(|thread| scope.spawn(move || part(thread).map(|i| work(i as u64)).collect::<Result<Vec<T>, _>>()))
+            .collect();
+        let mut all = Vec::with_capacity(count);
+        for part in parts {
+            match part.join() {
+                Ok(values) => all.extend(values?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(all)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::least_squares::Problem;
+
+    /// The shortcuts of a draw against the lemmas on whole matrices.
+    #[test]
+    fn a_draw_is_what_the_lemmas_say() {
+        let inputs = [Inputs::Isotropic, Inputs::LowRank { rank: 5 }, Inputs::PowerLaw { exponent: 1.5 }];
+        let changes = [Change::Gaussian, Change::Leading { k: 2 }, Change::Trailing { k: 3 }, Change::LowRank { k: 2 }];
+        for (d_in, d_out, rank) in [(9, 6, 2), (7, 12, 6), (6, 6, 6)] {
+            for (inputs, change) in inputs.into_iter().flat_map(|inputs| changes.map(|change| (inputs, change))) {
+                let setting = Setting { d_in, d_out, rank, inputs, change };
+                let Draw { freeze_a, freeze_b } = setting.draw(3, 4).unwrap();
+                let Sample { change, q, u } = setting.sample(3, 4);
+                let (first, acting) = setting.change.directions(setting.varying());
+                let mut delta = Mat::zeros(d_out, d_in);
+                delta.subcols_mut(first, acting).copy_from(&change);
+                let spectrum = setting.spectrum();
+                let sigma =
+                    Mat::from_fn(d_in, d_in, |i, j| if i == j && i < spectrum.len() { spectrum[i] } else { 0.0 });
+                assert!((spectrum.iter().sum::<f64>() - d_in as f64).abs() < 1e-12);
+                let problem = Problem::new(delta, sigma, 0.0).unwrap();
+                let a = problem.freeze_a(q.transpose()).unwrap().loss / problem.total();
+                let b = problem.freeze_b(u.as_ref()).unwrap().loss / problem.total();
+                assert!((freeze_a - a).abs() < 1e-12, "{setting:?}: {freeze_a}, not {a}");
+                assert!((freeze_b - b).abs() < 1e-12, "{setting:?}: {freeze_b}, not {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_interval_is_wilsons() {
+        let moments = Moments { mean: 0.0, sd: 0.0, count: 100 };
+        let of = |wins, draws| {
+            Simulation { wins, ties: 0, draws, freeze_a: moments, freeze_b: moments, gap: moments }.interval()
+        };
+        // Its ends are the p of which the share is 1.96 standard deviations away: a definition, not the formula.
+        for (wins, draws) in [(10, 100), (1, 3), (999, 1000), (0, 100), (100, 100)] {
+            let share = wins as f64 / draws as f64;
+            let (low, high) = of(wins, draws);
+            assert!(low <= share && share <= high);
+            for p in [low, high] {
+                let deviation = (p * (1.0 - p) / draws as f64).sqrt();
+                assert!(
+                    ((share - p).abs() - 1.959_963_984_540_054 * deviation).abs() < 1e-12,
+                    "{wins} of {draws}: {p}"
+                );
+            }
+        }
+        assert!(of(0, 100).0 == 0.0 && of(0, 100).1 > 0.03);
+        assert!(of(100, 100).0 < 0.97 && of(100, 100).1 == 1.0);
+    }
+}

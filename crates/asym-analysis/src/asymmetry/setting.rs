@@ -1,0 +1,157 @@
+//! What is simulated.
+
+use crate::AnalysisError;
+
+/// The spectrum of Σ, the second moment of the inputs, scaled so that tr Σ = d_in. The scale does not matter to shares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Inputs {
+    /// Σ = I.
+    Isotropic,
+    /// Inputs vary equally in `rank` directions and not at all in the others.
+    LowRank {
+        /// The number of directions, 1 ..= d_in.
+        rank: usize,
+    },
+    /// λ_i ∝ i^−exponent.
+    PowerLaw {
+        /// From 0, which is isotropic, to 10.
+        exponent: f64,
+    },
+}
+
+/// The change Δ `[d_out, d_in]`, drawn anew for every draw, of standard normals where it acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// It acts on all inputs.
+    Gaussian,
+    /// It acts on the k eigen-directions of Σ in which inputs vary most.
+    Leading {
+        /// Their number, up to that of the directions in which inputs vary.
+        k: usize,
+    },
+    /// It acts on the k eigen-directions in which inputs vary least, among those in which they vary at all: elsewhere a change
+    /// has no effect.
+    Trailing {
+        /// Their number, up to that of the directions in which inputs vary.
+        k: usize,
+    },
+    /// The product of a d_out × k and a k × d_in matrix of normals.
+    LowRank {
+        /// The rank, 1 ..= min(d_in, d_out).
+        k: usize,
+    },
+}
+
+impl Change {
+    /// The first of the `varying` directions on which Δ acts, and their number.
+    pub(super) fn directions(self, varying: usize) -> (usize, usize) {
+        match self {
+            Self::Gaussian | Self::LowRank { .. } => (0, varying),
+            Self::Leading { k } => (0, k),
+            Self::Trailing { k } => (varying - k, k),
+        }
+    }
+}
+
+/// Shapes, inputs and change of a simulation of Theorem 3.3.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setting {
+    /// Input features.
+    pub d_in: usize,
+    /// Output features.
+    pub d_out: usize,
+    /// The rank r of the adapter, 1 ..= min(d_in, d_out).
+    pub rank: usize,
+    /// The spectrum of Σ.
+    pub inputs: Inputs,
+    /// The change to be matched.
+    pub change: Change,
+}
+
+/// Exact expectations of a setting's losses, as shares of tr ΔΣΔᵀ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expected {
+    /// With A frozen: 1 − r/m if inputs vary in m directions equally, 0 if m ≤ r. Known for no other spectrum.
+    pub freeze_a: Option<f64>,
+    /// With B frozen: 1 − r/d_out, whatever the inputs and the change.
+    pub freeze_b: f64,
+}
+
+impl Setting {
+    /// Refuse what cannot be drawn.
+    ///
+    /// # Errors
+    ///
+    /// A rank outside 1 ..= min(d_in, d_out); a rank, exponent or k of the inputs or the change outside its range.
+    pub fn validate(&self) -> Result<(), AnalysisError> {
+        let Self { d_in, d_out, rank, .. } = *self;
+        let least = d_in.min(d_out);
+        if rank == 0 || rank > least {
+            return Err(AnalysisError::Rank { rank, d_in, d_out });
+        }
+        match self.inputs {
+            Inputs::LowRank { rank } => within("inputs.rank", rank, d_in, "d_in")?,
+            Inputs::PowerLaw { exponent } if !(0.0..=10.0).contains(&exponent) => {
+                // Beyond 10 variances leave the range of f64's digits, and inputs the range of interest.
+                let expected = "from 0 to 10".to_owned();
+                return Err(AnalysisError::Setting { field: "inputs.exponent", found: exponent, expected });
+            }
+            Inputs::Isotropic | Inputs::PowerLaw { .. } => {}
+        }
+        match self.change {
+            Change::Gaussian => Ok(()),
+            Change::Leading { k } | Change::Trailing { k } => {
+                within("change.k", k, self.varying(), "the number of directions in which inputs vary")
+            }
+            Change::LowRank { k } => within("change.k", k, least, "min(d_in, d_out)"),
+        }
+    }
+
+    /// The number of directions in which inputs vary.
+    pub fn varying(&self) -> usize {
+        match self.inputs {
+            Inputs::LowRank { rank } => rank,
+            Inputs::Isotropic | Inputs::PowerLaw { .. } => self.d_in,
+        }
+    }
+
+    /// The eigenvalues of Σ that are not zero, descending. They sum to d_in.
+    pub fn spectrum(&self) -> Vec<f64> {
+        let exponent = match self.inputs {
+            Inputs::PowerLaw { exponent } => exponent,
+            Inputs::Isotropic | Inputs::LowRank { .. } => 0.0,
+        };
+        let raw: Vec<f64> = (1..=self.varying()).map(|i| (i as f64).powf(-exponent)).collect();
+        let scale = self.d_in as f64 / raw.iter().sum::<f64>();
+        raw.into_iter().map(|value| scale * value).collect()
+    }
+
+    /// The roots of the spectrum.
+    pub(super) fn deviations(&self) -> Vec<f64> {
+        self.spectrum().into_iter().map(f64::sqrt).collect()
+    }
+
+    /// What the losses are on average, where that is known in closed form.
+    ///
+    /// Freezing B explains tr\[UᵀΔΣΔᵀU\], and E\[UUᵀ\] = (r/d_out) I. Freezing A explains ‖ΔΣ^½P‖² with P the projection on
+    /// the span of Σ^½Qᵀ; if inputs vary equally in m directions, that is a uniform subspace of theirs, of dimension r, and
+    /// E\[P\] = (r/m) I on them.
+    pub fn expected(&self) -> Expected {
+        let share = |directions: usize| 1.0 - self.rank.min(directions) as f64 / directions as f64;
+        let flat = match self.inputs {
+            Inputs::Isotropic | Inputs::LowRank { .. } => true,
+            Inputs::PowerLaw { exponent } => exponent == 0.0,
+        };
+        Expected { freeze_a: flat.then(|| share(self.varying())), freeze_b: share(self.d_out) }
+    }
+}
+
+fn within(field: &'static str, found: usize, most: usize, name: &str) -> Result<(), AnalysisError> {
+    if (1..=most).contains(&found) {
+        return Ok(());
+    }
+    let expected = format!("from 1 to {most}, {name}");
+    Err(AnalysisError::Setting { field, found: found as f64, expected })
+}

@@ -1,0 +1,148 @@
+//! The losses of [`least_squares`](crate::least_squares) once more, by gradient descent on asym-core's own layer: what the
+//! lemmas promise is what training finds.
+
+use asym_core::{AdaptedLinear, AdapterConfig, Factor, Init, Lora};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use faer::{Mat, MatRef, Side as Triangle};
+
+use crate::AnalysisError;
+use crate::least_squares::Problem;
+use crate::linalg::{check, check_shape};
+use crate::similarity::Side;
+
+/// Where gradient descent went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Descent {
+    /// The expected loss before each step and after the last, the noise's part included.
+    pub losses: Vec<f64>,
+}
+
+impl Descent {
+    /// The last loss.
+    pub fn loss(&self) -> f64 {
+        self.losses.last().copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Freeze one factor at `value`, start the other at zero, and train it by plain gradient descent in f64 on the expected loss.
+///
+/// The layer's W0 is zero and its target Δ. The inputs are d_in rows whose second moment is Σ exactly, so that their squared
+/// error is the expected loss without the noise. The step is the inverse of the loss's largest curvature, with which
+/// descent converges; it ends after `steps`, or where a step gains less than 1e-13 of the loss before training.
+///
+/// # Errors
+///
+/// A `value` of another shape than the problem's; a device without autodiff or without f64.
+pub fn descend(
+    problem: &Problem,
+    frozen: Side,
+    value: MatRef<'_, f64>,
+    steps: usize,
+    device: &Device,
+) -> Result<Descent, AnalysisError> {
+    if !(device.is_autodiff() && device.supports_dtype(DType::F64)) {
+        return Err(AnalysisError::NoF64 { device: format!("{device:?}") });
+    }
+    let (d_in, d_out) = (problem.d_in(), problem.d_out());
+    let (rank, expected) = match frozen {
+        Side::A => (value.nrows(), [value.nrows(), d_in]),
+        Side::B => (value.ncols(), [d_out, value.ncols()]),
+    };
+    check(format!("the frozen {frozen}"), value)?;
+    check_shape(format!("the frozen {frozen}"), value, Some(expected[0]), Some(expected[1]))?;
+
+    let (inputs, largest) = rows(problem.sigma())?;
+    // The largest curvature of ‖X(Δ − BA)ᵀ‖² in the trained factor.
+    let curvature = 2.0
+        * match frozen {
+            Side::A => largest_eigenvalue((value * problem.sigma() * value.transpose()).as_ref())?,
+            Side::B => largest * largest_eigenvalue((value.transpose() * value).as_ref())?,
+        };
+    let input = tensor(inputs.as_ref(), device);
+    let target = tensor((&inputs * problem.delta().transpose()).as_ref(), device);
+    let mut layer = layer(frozen, value, (d_in, d_out, rank), device)?;
+
+    let mut optimizer = SgdConfig::new().init();
+    let mut losses = Vec::with_capacity(steps + 1);
+    loop {
+        let loss = (layer.forward(input.clone()) - target.clone()).powi_scalar(2).sum();
+        losses.push(problem.noise_floor() + loss.clone().into_scalar::<f64>());
+        let gain = losses.len().checked_sub(2).map(|before| losses[before] - losses[before + 1]);
+        let settled = gain.is_some_and(|gain| gain < 1e-13 * losses[0]);
+        if losses.len() > steps || settled || curvature == 0.0 {
+            return Ok(Descent { losses });
+        }
+        let gradients = GradientsParams::from_grads(loss.backward(), &layer);
+        layer = optimizer.step(1.0 / curvature, layer, gradients);
+    }
+}
+
+/// An adapted layer in f64 with W0 = 0, one factor frozen at `value` and the other trained from zero.
+fn layer(
+    frozen: Side,
+    value: MatRef<'_, f64>,
+    (d_in, d_out, rank): (usize, usize, usize),
+    device: &Device,
+) -> Result<AdaptedLinear, AnalysisError> {
+    let weight = Tensor::<2>::zeros([d_in, d_out], (device, DType::F64));
+    let layer = AdaptedLinear { weight: Param::from_tensor(weight), bias: None };
+    let factor = |side: Side| Factor { init: Init::Zero, train: side != frozen };
+    // α = r: the update is B·A as it stands.
+    let lora = Lora::new(rank).alpha(rank as f64).a(factor(Side::A)).b(factor(Side::B));
+    let layer = AdapterConfig::new(lora).targets("").attach_blank(layer, &Default::default());
+    let layer = layer.map_err(|error| AnalysisError::Layer { reason: error.to_string() })?;
+    // Burn stores both factors transposed.
+    Ok(layer.map(&mut InF64 { field: String::new(), frozen, value: tensor(value.transpose(), device) }))
+}
+
+/// Puts the frozen factor's value in its place, and the trained one's zeros into f64.
+struct InF64 {
+    field: String,
+    frozen: Side,
+    value: Tensor<2>,
+}
+
+impl ModuleMapper for InF64 {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.field = name.to_string();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let side = match self.field.as_str() {
+            "a" => Side::A,
+            "b" => Side::B,
+            _ => return param,
+        };
+        let (id, shape) = (param.id, param.lazy_shape());
+        let value = match side == self.frozen {
+            true => self.value.clone().reshape(shape),
+            false => Tensor::zeros(shape, (&self.value.device(), DType::F64)),
+        };
+        param.transform_for_load(value, id)
+    }
+}
+
+/// X with XᵀX = Σ: d_in rows, each an eigenvector of Σ times its deviation; and Σ's largest eigenvalue.
+fn rows(sigma: MatRef<'_, f64>) -> Result<(Mat<f64>, f64), AnalysisError> {
+    let what = || AnalysisError::NoConvergence { what: "Σ".into() };
+    let eigen = sigma.self_adjoint_eigen(Triangle::Lower).map_err(|_| what())?;
+    let (values, vectors) = (eigen.S().column_vector(), eigen.U());
+    // Rounding may leave a zero a little below.
+    let rows = Mat::from_fn(sigma.nrows(), sigma.nrows(), |i, j| values[i].max(0.0).sqrt() * vectors[(j, i)]);
+    Ok((rows, values[sigma.nrows() - 1]))
+}
+
+fn largest_eigenvalue(matrix: MatRef<'_, f64>) -> Result<f64, AnalysisError> {
+    let values = matrix
+        .self_adjoint_eigenvalues(Triangle::Lower)
+        .map_err(|_| AnalysisError::NoConvergence { what: "the frozen factor's moment".into() })?;
+    Ok(values.last().copied().unwrap_or(0.0))
+}
+
+fn tensor(matrix: MatRef<'_, f64>, device: &Device) -> Tensor<2> {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    let values: Vec<f64> = (0..rows).flat_map(|i| (0..columns).map(move |j| matrix[(i, j)])).collect();
+    Tensor::from_data(TensorData::new(values, [rows, columns]), (device, DType::F64))
+}

@@ -1,0 +1,227 @@
+//! Multivariate least squares with a low-rank change (section 3.1.1, appendices B.1.1 and E).
+//!
+//! A pre-trained W0 is to become W_targ = W0 + Δ by a change BA of rank r. With inputs of second moment Σ and label noise
+//! of variance σ² on each output, the expected squared error of the change is
+//!
+//! L(A, B) = d_out σ² + tr\[(Δ − BA) Σ (Δ − BA)ᵀ\].
+//!
+//! The paper takes Σ = Cov X, as it centres X or trains the bias; with a frozen bias Σ is E\[xxᵀ\].
+
+mod moment;
+mod top;
+
+use faer::{Mat, MatRef, Side};
+
+use crate::AnalysisError;
+use crate::linalg::{NEGLIGIBLE, check, check_shape, compact_svd, inner, scale_columns, square_norm};
+
+/// A change Δ to be matched by one of low rank, with the inputs over which it counts.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    delta: Mat<f64>,
+    sigma: Mat<f64>,
+    /// ΔΣ, `[d_out, d_in]`: the one product of full size that every answer needs.
+    delta_sigma: Mat<f64>,
+    noise_variance: f64,
+    /// tr ΔΣΔᵀ.
+    total: f64,
+    /// About the largest eigenvalue of Σ, the measure of what is negligible.
+    largest: f64,
+}
+
+/// A pair of factors and what it leaves.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// A, `[rank, d_in]`.
+    pub a: Mat<f64>,
+    /// B, `[d_out, rank]`.
+    pub b: Mat<f64>,
+    /// L(A, B), from the residual: see [`Problem::loss`].
+    pub loss: f64,
+    /// What the pair takes off [`Problem::untrained_loss`], by the closed form of its lemma. Never negative.
+    pub explained: f64,
+}
+
+impl Problem {
+    /// `delta` is Δ `[d_out, d_in]`, `sigma` is Σ `[d_in, d_in]`, and `noise_variance` is σ², that of the noise on each
+    /// output. Σ may be singular.
+    ///
+    /// # Errors
+    ///
+    /// A matrix that is empty, misshapen or not finite; a Σ that is not symmetric to 1e-10 of its largest entry, or whose
+    /// most negative eigenvalue is beyond 1e-12 of its largest; a noise that is negative or not finite; values whose
+    /// product overflows.
+    pub fn new(delta: Mat<f64>, sigma: Mat<f64>, noise_variance: f64) -> Result<Self, AnalysisError> {
+        check("Δ", delta.as_ref())?;
+        check("Σ", sigma.as_ref())?;
+        let d_in = delta.ncols();
+        check_shape("Σ", sigma.as_ref(), Some(d_in), Some(d_in))?;
+        if !(noise_variance.is_finite() && noise_variance >= 0.0) {
+            let expected = "a finite variance, 0 or more".to_owned();
+            return Err(AnalysisError::Setting { field: "noise_variance", found: noise_variance, expected });
+        }
+        let (sigma, largest) = moment::second_moment(sigma)?;
+        let delta_sigma = &delta * &sigma;
+        let total = inner(delta_sigma.as_ref(), delta.as_ref());
+        if !total.is_finite() {
+            return Err(AnalysisError::Overflow { what: "ΔΣΔᵀ".into() });
+        }
+        // Of a Δ that acts on nothing that varies, rounding may leave a trace below zero.
+        Ok(Self { delta, sigma, delta_sigma, noise_variance, total: total.max(0.0), largest })
+    }
+
+    /// The number of inputs.
+    pub fn d_in(&self) -> usize {
+        self.delta.ncols()
+    }
+
+    /// The number of outputs.
+    pub fn d_out(&self) -> usize {
+        self.delta.nrows()
+    }
+
+    /// Δ, `[d_out, d_in]`.
+    pub fn delta(&self) -> MatRef<'_, f64> {
+        self.delta.as_ref()
+    }
+
+    /// Σ, `[d_in, d_in]`.
+    pub fn sigma(&self) -> MatRef<'_, f64> {
+        self.sigma.as_ref()
+    }
+
+    /// ΔΣ, `[d_out, d_in]`.
+    pub(crate) fn delta_sigma(&self) -> MatRef<'_, f64> {
+        self.delta_sigma.as_ref()
+    }
+
+    /// tr ΔΣΔᵀ: what there is to explain.
+    pub fn total(&self) -> f64 {
+        self.total
+    }
+
+    /// d_out σ²: no factors do better.
+    pub fn noise_floor(&self) -> f64 {
+        self.d_out() as f64 * self.noise_variance
+    }
+
+    /// d_out σ² + tr ΔΣΔᵀ, the loss of BA = 0.
+    pub fn untrained_loss(&self) -> f64 {
+        self.noise_floor() + self.total
+    }
+
+    /// L(A, B) = d_out σ² + tr\[(Δ − BA) Σ (Δ − BA)ᵀ\] of any A `[rank, d_in]` and B `[d_out, rank]`.
+    ///
+    /// # Errors
+    ///
+    /// A factor that is empty, misshapen or not finite; a loss that overflows.
+    pub fn loss(&self, a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<f64, AnalysisError> {
+        check("A", a)?;
+        check("B", b)?;
+        check_shape("A", a, None, Some(self.d_in()))?;
+        check_shape("B", b, Some(self.d_out()), Some(a.nrows()))?;
+        let loss = self.residual_loss(a, b);
+        if loss.is_finite() { Ok(loss) } else { Err(AnalysisError::Overflow { what: "the loss".into() }) }
+    }
+
+    /// The trace of the residual's own square. The lemmas' form, total less explained, would lose a loss near zero to
+    /// cancellation. RΣ is ΔΣ − B(AΣ), which spares the product of full size; it is as exact as that product, as either is
+    /// off by the rounding of numbers as large as ΔΣ.
+    fn residual_loss(&self, a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> f64 {
+        let residual = &self.delta - b * a;
+        let residual_sigma = &self.delta_sigma - b * (a * &self.sigma);
+        self.noise_floor() + inner(residual_sigma.as_ref(), residual.as_ref()).max(0.0)
+    }
+
+    /// Lemma 3.1: A frozen at `q` `[rank, d_in]`, the best B is B\* = ΔΣQᵀ(QΣQᵀ)⁺, regression on the projected features,
+    /// which explains tr\[QΣΔᵀΔΣQᵀ(QΣQᵀ)⁺\].
+    ///
+    /// The rows of Q need not be orthonormal, nor independent. Where QΣQᵀ is singular there are many B\*; this is the one
+    /// of the smallest change ‖BQ‖. Directions with less than 1e-12 of Σ's largest variance count as not varying. One that
+    /// varies by a share λ enters with a relative error of some 1e-16 / λ, that of Σ's own rounding.
+    ///
+    /// # Errors
+    ///
+    /// A Q that is empty, misshapen, not finite or all zeros, or whose decomposition does not converge.
+    pub fn freeze_a(&self, q: MatRef<'_, f64>) -> Result<Fit, AnalysisError> {
+        check("Q", q)?;
+        check_shape("Q", q, None, Some(self.d_in()))?;
+        // L depends on BQ alone, and so on Q's row space. An orthonormal basis V of it keeps the scales and dependences
+        // of Q's rows out of the judgement of what varies.
+        let rows = compact_svd("Q", q)?;
+        if rows.values.is_empty() {
+            return Err(AnalysisError::Zero { what: "the frozen A = Q".into() });
+        }
+        let v = rows.right;
+        let gram = v.transpose() * (&self.sigma * &v);
+        let eigen = gram
+            .self_adjoint_eigen(Side::Lower)
+            .map_err(|_| AnalysisError::NoConvergence { what: "QΣQᵀ".into() })?;
+        // Ascending, so that what varies is at the end.
+        let variances: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
+        let flat = variances.iter().filter(|variance| **variance <= NEGLIGIBLE * self.largest).count();
+        let varying = eigen.U().subcols(flat, variances.len() - flat);
+        let cross = &self.delta_sigma * (&v * varying);
+        let explained =
+            (flat..variances.len()).map(|j| square_norm(cross.as_ref().subcols(j - flat, 1)) / variances[j]);
+        let explained = explained.sum();
+        let on_v = scale_columns(cross.as_ref(), |j| 1.0 / variances[flat + j]) * varying.transpose();
+        // Q = W S Vᵀ, so that B Q = B_V Vᵀ for B = B_V S⁻¹ Wᵀ.
+        let b = scale_columns(on_v.as_ref(), |j| 1.0 / rows.values[j]) * rows.left.transpose();
+        let loss = self.residual_loss(q, b.as_ref());
+        Ok(Fit { a: q.to_owned(), b, loss, explained })
+    }
+
+    /// Lemma 3.2: B frozen at `u` `[d_out, rank]`, a best A is A\* = U⁺Δ whatever Σ, the projected outputs, which explains
+    /// tr\[PΔΣΔᵀ\] with P = UU⁺ the projection on U's columns.
+    ///
+    /// For orthonormal columns that is the paper's UᵀΔ and tr\[UᵀΔΣΔᵀU\].
+    ///
+    /// # Errors
+    ///
+    /// A U that is empty, misshapen, not finite or all zeros, or whose decomposition does not converge.
+    pub fn freeze_b(&self, u: MatRef<'_, f64>) -> Result<Fit, AnalysisError> {
+        check("U", u)?;
+        check_shape("U", u, Some(self.d_out()), None)?;
+        let columns = compact_svd("U", u)?;
+        if columns.values.is_empty() {
+            return Err(AnalysisError::Zero { what: "the frozen B = U".into() });
+        }
+        let basis = columns.left.transpose();
+        let projected = basis * &self.delta;
+        let explained = inner((basis * &self.delta_sigma).as_ref(), projected.as_ref()).max(0.0);
+        let a = scale_columns(columns.right.as_ref(), |j| 1.0 / columns.values[j]) * projected;
+        let loss = self.residual_loss(a.as_ref(), u);
+        Ok(Fit { a, b: u.to_owned(), loss, explained })
+    }
+
+    /// The best pair of a rank: B = U_r and A = U_rᵀΔ, with U_r the top r eigenvectors of ΔΣΔᵀ as columns.
+    ///
+    /// The loss is ‖(Δ − BA)Σ^½‖² over the noise, so that BAΣ^½ is to be the best approximation of ΔΣ^½ of rank r: by
+    /// Eckart and Young its projection on its top left singular vectors, which are the eigenvectors of
+    /// (ΔΣ^½)(ΔΣ^½)ᵀ = ΔΣΔᵀ. BA = U_r U_rᵀΔ attains it, without a root or an inverse of Σ. Since U_rᵀΔΣ^½ = S_r V_rᵀ, the
+    /// rows of A span what those of V_rᵀΣ^-½ do wherever Σ is regular.
+    ///
+    /// # Errors
+    ///
+    /// A rank that is not in 1 ..= min(d_in, d_out); a decomposition that does not converge.
+    pub fn best(&self, rank: usize) -> Result<Fit, AnalysisError> {
+        let (d_in, d_out) = (self.d_in(), self.d_out());
+        if rank == 0 || rank > d_in.min(d_out) {
+            return Err(AnalysisError::Rank { rank, d_in, d_out });
+        }
+        let b = if d_out <= d_in {
+            top::eigenvectors(self.delta_sigma.as_ref(), self.delta.as_ref(), rank)?
+        } else {
+            // Δ = HR with orthonormal H, so that ΔΣΔᵀ = H(RΣRᵀ)Hᵀ, whose core is no larger than Σ.
+            let qr = self.delta.qr();
+            let basis = qr.compute_thin_Q();
+            let core = basis.transpose() * &self.delta_sigma;
+            &basis * top::eigenvectors(core.as_ref(), qr.thin_R(), rank)?
+        };
+        let a = b.transpose() * &self.delta;
+        let explained = inner((b.transpose() * &self.delta_sigma).as_ref(), a.as_ref()).max(0.0);
+        let loss = self.residual_loss(a.as_ref(), b.as_ref());
+        Ok(Fit { a, b, loss, explained })
+    }
+}

@@ -1,0 +1,88 @@
+//! Whether a matrix can be the second moment of something.
+
+use faer::{Mat, MatRef, Side};
+
+use crate::AnalysisError;
+use crate::linalg::NEGLIGIBLE;
+use asym_core::linalg::gaussian;
+use asym_core::random::stream;
+
+/// How far Σ and Σᵀ may be apart, as a share of the largest entry: more than rounding, less than a mistake.
+const ASYMMETRY: f64 = 1e-10;
+
+/// Σ with the rounding of its symmetry evened out, and about its largest eigenvalue. `sigma` is square and finite.
+pub(super) fn second_moment(sigma: Mat<f64>) -> Result<(Mat<f64>, f64), AnalysisError> {
+    let sigma = symmetric(sigma)?;
+    let largest = largest_eigenvalue(sigma.as_ref());
+    // Cholesky goes through exactly if no eigenvalue is below −shift, and takes a second where the eigenvalues of a
+    // 4096 × 4096 matrix take twenty: those are for the wording of a refusal, and for a doubt of rounding's size. The
+    // diagonal comes first, as it refuses most mistakes; a Σ of zeros has no shift, and needs none.
+    let shift = NEGLIGIBLE * largest;
+    let d = sigma.nrows();
+    if (0..d).all(|i| sigma[(i, i)] >= -shift) {
+        if sigma.norm_max() == 0.0 {
+            return Ok((sigma, 0.0));
+        }
+        let mut shifted = sigma.clone();
+        for i in 0..d {
+            shifted[(i, i)] += shift;
+        }
+        if shifted.llt(Side::Lower).is_ok() {
+            return Ok((sigma, largest));
+        }
+    }
+    let eigenvalues = sigma.self_adjoint_eigenvalues(Side::Lower);
+    let eigenvalues = eigenvalues.map_err(|_| AnalysisError::NoConvergence { what: "Σ".into() })?;
+    let smallest = eigenvalues.iter().copied().fold(f64::INFINITY, f64::min);
+    let largest = eigenvalues.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if largest <= 0.0 || smallest < -NEGLIGIBLE * largest {
+        return Err(AnalysisError::NotPositive { smallest, largest });
+    }
+    Ok((sigma, largest))
+}
+
+fn symmetric(mut sigma: Mat<f64>) -> Result<Mat<f64>, AnalysisError> {
+    let allowed = ASYMMETRY * sigma.norm_max();
+    let mut worst = (0.0, 0, 0);
+    for j in 0..sigma.ncols() {
+        for i in 0..j {
+            let (above, below) = (sigma[(i, j)], sigma[(j, i)]);
+            let apart = (above - below).abs();
+            if apart > worst.0 {
+                worst = (apart, i, j);
+            }
+            // Half of each first: the sum of two large entries may overflow.
+            let even = 0.5 * above + 0.5 * below;
+            if apart <= allowed {
+                sigma[(i, j)] = even;
+                sigma[(j, i)] = even;
+            }
+        }
+    }
+    let (apart, row, column) = worst;
+    if apart > allowed {
+        return Err(AnalysisError::Asymmetric {
+            row,
+            column,
+            above: sigma[(row, column)],
+            below: sigma[(column, row)],
+        });
+    }
+    Ok(sigma)
+}
+
+/// From below, within a few per cent: it only measures what is negligible. Power iteration.
+fn largest_eigenvalue(sigma: MatRef<'_, f64>) -> f64 {
+    const ITERATIONS: usize = 20;
+    let mut x = gaussian(sigma.nrows(), 1, &mut stream(0, "least-squares.power"));
+    let mut largest = 0.0;
+    for _ in 0..ITERATIONS {
+        x *= faer::Scale(1.0 / x.norm_l2());
+        x = sigma * x;
+        largest = x.norm_l2();
+        if !(largest > 0.0 && largest.is_finite()) {
+            break;
+        }
+    }
+    largest
+}

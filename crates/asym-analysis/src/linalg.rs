@@ -1,0 +1,122 @@
+//! Small matrix tools on faer.
+
+use std::borrow::Cow;
+
+use faer::{Mat, MatRef};
+
+use crate::error::AnalysisError;
+
+/// Variances below this share of the largest count as none. Sums of rounded products leave some 1e-15 where a direction
+/// does not vary at all; dividing by that would turn noise into factors.
+pub(crate) const NEGLIGIBLE: f64 = 1e-12;
+
+/// The inner product tr(MᵀN) of two matrices of one shape.
+pub(crate) fn inner(m: MatRef<'_, f64>, n: MatRef<'_, f64>) -> f64 {
+    (0..m.ncols()).map(|j| m.col(j).iter().zip(n.col(j).iter()).map(|(x, y)| x * y).sum::<f64>()).sum()
+}
+
+/// ‖M‖² = tr(MᵀM).
+pub(crate) fn square_norm(m: MatRef<'_, f64>) -> f64 {
+    inner(m, m)
+}
+
+/// The columns of `m`, each times a number.
+pub(crate) fn scale_columns(m: MatRef<'_, f64>, factor: impl Fn(usize) -> f64) -> Mat<f64> {
+    let factors: Vec<f64> = (0..m.ncols()).map(factor).collect();
+    Mat::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] * factors[j])
+}
+
+/// Refuse a matrix that is empty or holds an entry that is not finite.
+pub(crate) fn check(what: impl Into<Cow<'static, str>>, m: MatRef<'_, f64>) -> Result<(), AnalysisError> {
+    if m.nrows() == 0 || m.ncols() == 0 {
+        return Err(AnalysisError::Empty { what: what.into(), rows: m.nrows(), columns: m.ncols() });
+    }
+    for column in 0..m.ncols() {
+        if let Some((row, found)) = m.col(column).iter().enumerate().find(|(_, value)| !value.is_finite()) {
+            let what = what.into();
+            return Err(AnalysisError::NotFinite { what, row, column, found: *found });
+        }
+    }
+    Ok(())
+}
+
+/// Refuse a matrix of another shape. A side left open is the rank, r.
+pub(crate) fn check_shape(
+    what: impl Into<Cow<'static, str>>,
+    m: MatRef<'_, f64>,
+    rows: Option<usize>,
+    columns: Option<usize>,
+) -> Result<(), AnalysisError> {
+    if rows.is_none_or(|rows| rows == m.nrows()) && columns.is_none_or(|columns| columns == m.ncols()) {
+        return Ok(());
+    }
+    let name = |side: Option<usize>| side.map_or_else(|| "r".to_owned(), |side| side.to_string());
+    let expected = format!("{} × {}", name(rows), name(columns));
+    Err(AnalysisError::Shape { what: what.into(), expected, rows: m.nrows(), columns: m.ncols() })
+}
+
+/// M = left · diag(values) · rightᵀ with as many values as M has rank.
+pub(crate) struct Compact {
+    pub(crate) left: Mat<f64>,
+    pub(crate) values: Vec<f64>,
+    pub(crate) right: Mat<f64>,
+}
+
+/// The singular value decomposition without the values that are rounding's.
+pub(crate) fn compact_svd(what: impl Into<Cow<'static, str>>, m: MatRef<'_, f64>) -> Result<Compact, AnalysisError> {
+    let svd = m.thin_svd().map_err(|_| AnalysisError::NoConvergence { what: what.into() })?;
+    let all: Vec<f64> = svd.S().column_vector().iter().copied().collect();
+    let largest = all.first().copied().unwrap_or(0.0);
+    let values: Vec<f64> = all.into_iter().filter(|value| *value > NEGLIGIBLE * largest).collect();
+    let kept = values.len();
+    Ok(Compact { left: svd.U().subcols(0, kept).to_owned(), values, right: svd.V().subcols(0, kept).to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use asym_core::linalg::{gaussian, orthonormal};
+    use asym_core::random::stream;
+
+    #[test]
+    fn a_compact_svd_gives_the_matrix_back() {
+        let mut rng = stream(1, "compact");
+        let m = gaussian(7, 2, &mut rng) * gaussian(2, 5, &mut rng);
+        let svd = compact_svd("m", m.as_ref()).unwrap();
+        assert_eq!(svd.values.len(), 2);
+        let back = scale_columns(svd.left.as_ref(), |j| svd.values[j]) * svd.right.transpose();
+        assert!((back - m).norm_max() < 1e-13);
+    }
+
+    /// E[I − QᵀQ] = (1 − r/d) I, on the diagonal and off it. Exact at every d, as QᵀQ commutes in law with rotations.
+    #[test]
+    fn the_projection_on_random_rows_is_r_over_d_on_average() {
+        let (d, r, draws) = (6, 2, 4000);
+        let mut rng = stream(2, "stiefel");
+        let (mut sum, mut squares) = (Mat::<f64>::zeros(d, d), Mat::<f64>::zeros(d, d));
+        for _ in 0..draws {
+            let q = orthonormal(d, r, &mut rng);
+            assert!((q.transpose() * &q - Mat::<f64>::identity(r, r)).norm_max() < 1e-14);
+            let left_out = Mat::<f64>::identity(d, d) - &q * q.transpose();
+            squares += Mat::from_fn(d, d, |i, j| left_out[(i, j)].powi(2));
+            sum += left_out;
+        }
+        let n = draws as f64;
+        for i in 0..d {
+            for j in 0..d {
+                let mean = sum[(i, j)] / n;
+                let error = ((squares[(i, j)] / n - mean * mean) / n).sqrt();
+                let expected = if i == j { 1.0 - r as f64 / d as f64 } else { 0.0 };
+                assert!((mean - expected).abs() < 3.0 * error, "({i}, {j}): {mean} ± {error}, not {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_shape_is_worded_with_the_side_that_is_free() {
+        let m = Mat::<f64>::zeros(2, 3);
+        assert!(check_shape("Q", m.as_ref(), None, Some(3)).is_ok());
+        let error = check_shape("Q", m.as_ref(), None, Some(4)).unwrap_err();
+        assert!(error.to_string().contains("must be r × 4, found 2 × 3"), "{error}");
+    }
+}

@@ -1,0 +1,200 @@
+//! Nonlinear losses and multilayer models (appendix B.1.2): losses of the form
+//!
+//! L(W) = Σ_i h(f(Wx_i)) − y_iᵀ f(Wx_i), (5)
+//!
+//! with W = W0 + BA, and their gradients
+//!
+//! - ∇_W = Σ_i J_fᵀ(Wx_i) \[∇h(f(Wx_i)) − y_i\] x_iᵀ, (6)
+//! - ∇_B = Σ_i J_fᵀ(Wx_i) \[∇h(f(Wx_i)) − y_i\] (Qx_i)ᵀ where A = Q is frozen: features are projected, outputs are not,
+//! - ∇_A = Uᵀ Σ_i J_fᵀ(Wx_i) \[∇h(f(Wx_i)) − y_i\] x_iᵀ where B = U is frozen: outputs are projected.
+//!
+//! For logistic regression ∇h is the softmax p, so that the bracket is p − y. The paper prints y − p there, the gradient's
+//! negative, against its own (6); and its (7), Σ y ln p, is the log-likelihood: the loss is minus that. Here signs are
+//! those of a loss that is to fall.
+
+use faer::{Mat, MatRef};
+
+use crate::AnalysisError;
+use crate::linalg::{check, check_shape, inner};
+
+/// The function h of (5), from R^K. In a generalized linear model it is the log-partition of the outputs' distribution,
+/// whose gradient is their mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogPartition {
+    /// h(z) = ½‖z‖²: least squares. The loss is Σ ½‖f − y‖² less Σ ½‖y‖².
+    LeastSquares,
+    /// h(z) = ln Σ_k e^{z_k}: multiclass logistic regression. With one-hot y the loss is the cross-entropy.
+    Logistic,
+    /// h(z) = Σ_k e^{z_k}: Poisson regression of counts.
+    Poisson,
+}
+
+impl LogPartition {
+    /// h(z).
+    pub fn value(self, z: &[f64]) -> f64 {
+        match self {
+            Self::LeastSquares => 0.5 * z.iter().map(|z| z * z).sum::<f64>(),
+            Self::Logistic => {
+                // Shifted by the largest, so that e^z does not overflow.
+                let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                largest + z.iter().map(|z| (z - largest).exp()).sum::<f64>().ln()
+            }
+            Self::Poisson => z.iter().map(|z| z.exp()).sum(),
+        }
+    }
+
+    /// ∇h(z): what the model predicts for y.
+    pub fn gradient(self, z: &[f64]) -> Vec<f64> {
+        match self {
+            Self::LeastSquares => z.to_vec(),
+            Self::Logistic => {
+                let whole = self.value(z);
+                z.iter().map(|z| (z - whole).exp()).collect()
+            }
+            Self::Poisson => z.iter().map(|z| z.exp()).collect(),
+        }
+    }
+}
+
+/// The function f of (5), from the adapted layer's outputs R^d_out to R^K: what the network does after that layer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Downstream {
+    /// f(z) = z: the adapted layer is the last.
+    Identity,
+    /// f(z) = V tanh(z): the adapted layer is within a network.
+    Tanh {
+        /// V, `[K, d_out]`.
+        v: Mat<f64>,
+    },
+}
+
+/// A loss of the form (5) over data.
+#[derive(Debug, Clone)]
+pub struct GeneralizedLinear {
+    h: LogPartition,
+    f: Downstream,
+    inputs: Mat<f64>,
+    targets: Mat<f64>,
+}
+
+/// The loss and its gradients at one W = W0 + BA.
+#[derive(Debug, Clone)]
+pub struct Gradients {
+    /// L(W).
+    pub loss: f64,
+    /// ∇_W, `[d_out, d_in]`.
+    pub w: Mat<f64>,
+    /// ∇_A with B frozen, `[rank, d_in]`.
+    pub a: Mat<f64>,
+    /// ∇_B with A frozen, `[d_out, rank]`.
+    pub b: Mat<f64>,
+}
+
+impl GeneralizedLinear {
+    /// `inputs` has the x_i as rows, `[n, d_in]`, and `targets` the y_i, `[n, K]`: any vectors, not only one-hot ones.
+    ///
+    /// # Errors
+    ///
+    /// A matrix that is empty or not finite; not as many targets as inputs; a V whose rows are not as many as the
+    /// targets' columns.
+    pub fn new(h: LogPartition, f: Downstream, inputs: Mat<f64>, targets: Mat<f64>) -> Result<Self, AnalysisError> {
+        check("the inputs X", inputs.as_ref())?;
+        check("the targets Y", targets.as_ref())?;
+        check_shape("the targets Y", targets.as_ref(), Some(inputs.nrows()), Some(targets.ncols()))?;
+        if let Downstream::Tanh { v } = &f {
+            check("V", v.as_ref())?;
+            check_shape("V", v.as_ref(), Some(targets.ncols()), Some(v.ncols()))?;
+        }
+        Ok(Self { h, f, inputs, targets })
+    }
+
+    /// d_out: the rows of W.
+    pub fn d_out(&self) -> usize {
+        match &self.f {
+            Downstream::Identity => self.targets.ncols(),
+            Downstream::Tanh { v } => v.ncols(),
+        }
+    }
+
+    /// L(W) of a W `[d_out, d_in]`.
+    ///
+    /// # Errors
+    ///
+    /// A W that is misshapen or not finite; a loss that overflows, as Poisson's does beyond z = 709.
+    pub fn loss(&self, w: MatRef<'_, f64>) -> Result<f64, AnalysisError> {
+        check("W", w)?;
+        check_shape("W", w, Some(self.d_out()), Some(self.inputs.ncols()))?;
+        self.loss_of(&self.outputs(&(&self.inputs * w.transpose())))
+    }
+
+    /// L(W0 + BA) and its gradients. With A frozen only `b` of them is used, with B frozen only `a`, in full fine-tuning
+    /// only `w`.
+    ///
+    /// # Errors
+    ///
+    /// A matrix that is misshapen or not finite; a loss or gradient that overflows.
+    pub fn gradients(
+        &self,
+        w0: MatRef<'_, f64>,
+        b: MatRef<'_, f64>,
+        a: MatRef<'_, f64>,
+    ) -> Result<Gradients, AnalysisError> {
+        let (d_in, d_out) = (self.inputs.ncols(), self.d_out());
+        check("W0", w0)?;
+        check("A", a)?;
+        check("B", b)?;
+        check_shape("W0", w0, Some(d_out), Some(d_in))?;
+        check_shape("A", a, None, Some(d_in))?;
+        check_shape("B", b, Some(d_out), Some(a.nrows()))?;
+
+        let hidden = &self.inputs * (w0 + b * a).transpose();
+        let outputs = self.outputs(&hidden);
+        let loss = self.loss_of(&outputs)?;
+        let mut errors = Mat::zeros(outputs.nrows(), outputs.ncols());
+        for i in 0..outputs.nrows() {
+            for (k, mean) in self.h.gradient(&row(&outputs, i)).into_iter().enumerate() {
+                errors[(i, k)] = mean - self.targets[(i, k)];
+            }
+        }
+        // J_fᵀ of each row's error, [n, d_out].
+        let fit = match &self.f {
+            Downstream::Identity => errors,
+            Downstream::Tanh { v } => {
+                let back = errors * v;
+                Mat::from_fn(back.nrows(), back.ncols(), |i, j| back[(i, j)] * (1.0 - hidden[(i, j)].tanh().powi(2)))
+            }
+        };
+        let gradients = Gradients {
+            loss,
+            w: fit.transpose() * &self.inputs,
+            a: (&fit * b).transpose() * &self.inputs,
+            b: fit.transpose() * (&self.inputs * a.transpose()),
+        };
+        if [&gradients.w, &gradients.a, &gradients.b].into_iter().any(|m| check("the gradient", m.as_ref()).is_err()) {
+            return Err(AnalysisError::Overflow { what: "the gradient".into() });
+        }
+        Ok(gradients)
+    }
+
+    /// f of each row Wx_i, `[n, K]`.
+    fn outputs(&self, hidden: &Mat<f64>) -> Mat<f64> {
+        match &self.f {
+            Downstream::Identity => hidden.clone(),
+            Downstream::Tanh { v } => {
+                Mat::from_fn(hidden.nrows(), hidden.ncols(), |i, j| hidden[(i, j)].tanh()) * v.transpose()
+            }
+        }
+    }
+
+    fn loss_of(&self, outputs: &Mat<f64>) -> Result<f64, AnalysisError> {
+        let partition: f64 = (0..outputs.nrows()).map(|i| self.h.value(&row(outputs, i))).sum();
+        let loss = partition - inner(self.targets.as_ref(), outputs.as_ref());
+        if loss.is_finite() { Ok(loss) } else { Err(AnalysisError::Overflow { what: "the loss".into() }) }
+    }
+}
+
+fn row(m: &Mat<f64>, i: usize) -> Vec<f64> {
+    m.row(i).iter().copied().collect()
+}
