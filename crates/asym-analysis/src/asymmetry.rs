@@ -14,6 +14,7 @@
 //! semi-definite matrices may have a negative trace ([`key_inequality`]).
 
 mod gap;
+mod report;
 mod setting;
 
 use std::num::NonZeroUsize;
@@ -26,6 +27,7 @@ use asym_core::linalg::{gaussian, orthonormal};
 use asym_core::random::stream;
 
 pub use gap::{Gap, KeyInequality, gap, key_inequality};
+pub use report::{Survey, Surveyed, gaps, losses, probabilities, table};
 pub use setting::{Change, Expected, Inputs, Setting};
 
 /// Losses closer than this, as shares of tr ΔΣΔᵀ, are a tie: what is apart by less is apart by rounding.

@@ -1,6 +1,8 @@
 //! The losses of [`least_squares`](crate::least_squares) once more, by gradient descent on asym-core's own layer: what the
 //! lemmas promise is what training finds.
 
+use asym_core::linalg::orthonormal;
+use asym_core::random::stream;
 use asym_core::{AdaptedLinear, AdapterConfig, Factor, Init, Lora};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::{GradientsParams, SgdConfig};
@@ -8,6 +10,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use faer::{Mat, MatRef, Side as Triangle};
 
 use crate::AnalysisError;
+use crate::figure::{Axis, Panel, Point, Series};
 use crate::least_squares::Problem;
 use crate::linalg::{check, check_shape};
 use crate::similarity::Side;
@@ -24,6 +27,47 @@ impl Descent {
     pub fn loss(&self) -> f64 {
         self.losses.last().copied().unwrap_or(f64::NAN)
     }
+}
+
+/// Both descents on one problem, with Q and U drawn from `seed`, beside the lemmas' losses, as a panel over the steps.
+///
+/// # Errors
+///
+/// As [`descend`], and a rank that does not fit the problem.
+pub fn panel(
+    title: &str,
+    problem: &Problem,
+    (rank, steps, seed): (usize, usize, u64),
+    device: &Device,
+) -> Result<Panel, AnalysisError> {
+    let (d_in, d_out) = (problem.d_in(), problem.d_out());
+    if rank == 0 || rank > d_in.min(d_out) {
+        return Err(AnalysisError::Rank { rank, d_in, d_out });
+    }
+    let q = orthonormal(d_in, rank, &mut stream(seed, "descent.q")).transpose().to_owned();
+    let u = orthonormal(d_out, rank, &mut stream(seed, "descent.u"));
+    let whole = problem.untrained_loss();
+    let mut panel = Panel::new(title, Axis::log10("step"), Axis::linear("loss, of the loss before"));
+    let frozen = [(Side::A, &q, problem.freeze_a(q.as_ref())?), (Side::B, &u, problem.freeze_b(u.as_ref())?)];
+    for (number, (side, value, closed)) in frozen.into_iter().enumerate() {
+        let descent = descend(problem, side, value.as_ref(), steps, device)?;
+        let last = descent.losses.len() - 1;
+        // As many points a decade, and the last.
+        let mut at: Vec<usize> =
+            (0..).map(|k| 10f64.powf(f64::from(k) / 8.0).round() as usize).take_while(|step| *step < last).collect();
+        at.extend((last > 0).then_some(last));
+        at.dedup();
+        let points = at.iter().map(|&step| Point::new(step as f64, descent.losses[step] / whole)).collect();
+        let ends = [1.0, last.max(2) as f64].map(|x| Point::new(x, closed.loss / whole)).to_vec();
+        let lemma = match side {
+            Side::A => "Lemma 3.1",
+            Side::B => "Lemma 3.2",
+        };
+        panel = panel
+            .with(Series::line(format!("{side} frozen, gradient descent"), number, points))
+            .with(Series::dashed(lemma, 6 + number, ends));
+    }
+    Ok(panel)
 }
 
 /// Freeze one factor at `value`, start the other at zero, and train it by plain gradient descent in f64 on the expected loss.

@@ -184,7 +184,8 @@ impl Similarity {
     }
 }
 
-/// Compare adapters of one model pair by pair: both factors of each module, in the modules' natural order.
+/// Compare adapters of one model pair by pair: both factors of each module, in the modules' natural order. A module to which
+/// AdaLoRA left no rank in one of them is passed over.
 ///
 /// # Errors
 ///
@@ -199,7 +200,8 @@ pub fn compare(adapters: &[Adapter]) -> Result<Vec<Similarity>, AnalysisError> {
         same_model(first, other)?;
     }
     let mut found = Vec::new();
-    for index in 0..first.pairs.len() {
+    let left = |index: &usize| adapters.iter().all(|adapter| adapter.pairs[*index].a.nrows() > 0);
+    for index in (0..first.pairs.len()).filter(left) {
         for side in Side::BOTH {
             let bases: Vec<Basis> = adapters
                 .iter()

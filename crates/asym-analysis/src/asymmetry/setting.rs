@@ -20,6 +20,27 @@ pub enum Inputs {
     },
 }
 
+impl Inputs {
+    /// Of `d_in` directions, the number in which inputs vary.
+    pub fn varying(self, d_in: usize) -> usize {
+        match self {
+            Self::LowRank { rank } => rank,
+            Self::Isotropic | Self::PowerLaw { .. } => d_in,
+        }
+    }
+
+    /// The eigenvalues of Σ that are not zero, descending. They sum to `d_in`.
+    pub fn spectrum(self, d_in: usize) -> Vec<f64> {
+        let exponent = match self {
+            Self::PowerLaw { exponent } => exponent,
+            Self::Isotropic | Self::LowRank { .. } => 0.0,
+        };
+        let raw: Vec<f64> = (1..=self.varying(d_in)).map(|i| (i as f64).powf(-exponent)).collect();
+        let scale = d_in as f64 / raw.iter().sum::<f64>();
+        raw.into_iter().map(|value| scale * value).collect()
+    }
+}
+
 /// The change Δ `[d_out, d_in]`, drawn anew for every draw, of standard normals where it acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -111,21 +132,12 @@ impl Setting {
 
     /// The number of directions in which inputs vary.
     pub fn varying(&self) -> usize {
-        match self.inputs {
-            Inputs::LowRank { rank } => rank,
-            Inputs::Isotropic | Inputs::PowerLaw { .. } => self.d_in,
-        }
+        self.inputs.varying(self.d_in)
     }
 
     /// The eigenvalues of Σ that are not zero, descending. They sum to d_in.
     pub fn spectrum(&self) -> Vec<f64> {
-        let exponent = match self.inputs {
-            Inputs::PowerLaw { exponent } => exponent,
-            Inputs::Isotropic | Inputs::LowRank { .. } => 0.0,
-        };
-        let raw: Vec<f64> = (1..=self.varying()).map(|i| (i as f64).powf(-exponent)).collect();
-        let scale = self.d_in as f64 / raw.iter().sum::<f64>();
-        raw.into_iter().map(|value| scale * value).collect()
+        self.inputs.spectrum(self.d_in)
     }
 
     /// The roots of the spectrum.

@@ -1,0 +1,249 @@
+//! Theorem 3.3 as pictures and as a table: where it holds, where it does not, and by how much.
+
+use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use faer::Mat;
+
+use super::{Change, Gap, Inputs, Setting, Simulation, gap};
+use crate::AnalysisError;
+use crate::figure::{Axis, Figure, Panel, Point, Series};
+use crate::least_squares::Problem;
+use asym_core::linalg::orthonormal;
+use asym_core::random::stream;
+
+/// What is drawn how often.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Survey {
+    /// The rank r of every adapter.
+    pub rank: usize,
+    /// d/r, where d is the shorter side of the weight.
+    pub ratios: Vec<usize>,
+    /// Draws of Δ, Q and U a point.
+    pub draws: usize,
+    /// The seed of all draws.
+    pub seed: u64,
+}
+
+/// How long the sides of a weight are, by the shorter.
+const SHAPES: [(&str, usize, usize); 3] = [("d_in = d_out", 1, 1), ("d_in = 4·d_out", 4, 1), ("d_out = 4·d_in", 1, 4)];
+
+/// A panel: what inputs are, by d_in, and the change, by the shorter side.
+struct Scene {
+    title: &'static str,
+    inputs: fn(usize) -> Inputs,
+    change: fn(usize) -> Change,
+}
+
+const SCENES: [Scene; 6] = [
+    Scene { title: "(a) Σ = I, Δ anywhere", inputs: |_| Inputs::Isotropic, change: |_| Change::Gaussian },
+    Scene {
+        title: "(b) Σ of rank d_in/4, Δ anywhere",
+        inputs: |d| Inputs::LowRank { rank: (d / 4).max(1) },
+        change: |_| Change::Gaussian,
+    },
+    Scene {
+        title: "(c) λᵢ ∝ 1/i, Δ anywhere",
+        inputs: |_| Inputs::PowerLaw { exponent: 1.0 },
+        change: |_| Change::Gaussian,
+    },
+    Scene {
+        title: "(d) λᵢ ∝ 1/i, Δ on the leading d/8",
+        inputs: |_| Inputs::PowerLaw { exponent: 1.0 },
+        change: |d| Change::Leading { k: (d / 8).max(1) },
+    },
+    Scene {
+        title: "(e) λᵢ ∝ 1/i, Δ on the trailing d/8",
+        inputs: |_| Inputs::PowerLaw { exponent: 1.0 },
+        change: |d| Change::Trailing { k: (d / 8).max(1) },
+    },
+    Scene {
+        title: "(f) Σ = I, Δ of rank d/8",
+        inputs: |_| Inputs::Isotropic,
+        change: |d| Change::LowRank { k: (d / 8).max(1) },
+    },
+];
+
+/// One setting of the survey and what came of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Surveyed {
+    scene: usize,
+    shape: usize,
+    /// d/r.
+    pub ratio: usize,
+    /// What was drawn.
+    pub setting: Setting,
+    /// What came of it.
+    pub simulation: Simulation,
+}
+
+impl Surveyed {
+    /// What the inputs are and where the change acts, with the panel's letter.
+    pub fn title(&self) -> &'static str {
+        SCENES[self.scene].title
+    }
+}
+
+impl Survey {
+    /// The number of settings.
+    pub fn settings(&self) -> usize {
+        SCENES.len() * SHAPES.len() * self.ratios.len()
+    }
+
+    /// Refuse what cannot be drawn, before anything is.
+    ///
+    /// # Errors
+    ///
+    /// A rank or ratio of 0, no ratios, fewer than two draws.
+    pub fn validate(&self) -> Result<(), AnalysisError> {
+        let setting = |field, found: usize, least: usize, expected: &str| match found >= least {
+            true => Ok(()),
+            false => Err(AnalysisError::Setting { field, found: found as f64, expected: expected.to_owned() }),
+        };
+        setting("rank", self.rank, 1, "at least 1")?;
+        setting("ratios", self.ratios.iter().copied().min().unwrap_or(0), 1, "a list of numbers of at least 1")?;
+        setting("draws", self.draws, 2, "2 or more, as one draw has no spread")
+    }
+
+    /// Simulate every setting: six kinds of inputs and changes, three shapes, all ratios. `seen` is told of each.
+    ///
+    /// # Errors
+    ///
+    /// A rank of 0, a ratio of 0, fewer than two draws.
+    pub fn simulate(&self, mut seen: impl FnMut(&Surveyed)) -> Result<Vec<Surveyed>, AnalysisError> {
+        let mut all = Vec::with_capacity(self.settings());
+        for (scene, Scene { inputs, change, .. }) in SCENES.iter().enumerate() {
+            for (shape, (_, wide, tall)) in SHAPES.iter().enumerate() {
+                for &ratio in &self.ratios {
+                    let d = self.rank * ratio;
+                    let (d_in, d_out) = (wide * d, tall * d);
+                    let setting =
+                        Setting { d_in, d_out, rank: self.rank, inputs: inputs(d_in), change: change(d_in.min(d_out)) };
+                    let simulation = setting.simulate(self.draws, self.seed)?;
+                    let surveyed = Surveyed { scene, shape, ratio, setting, simulation };
+                    seen(&surveyed);
+                    all.push(surveyed);
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The probability that freezing A loses less, over d/r, a panel for each kind of inputs and changes.
+pub fn probabilities(survey: &[Surveyed]) -> Figure {
+    let panel = |(scene, Scene { title, .. }): (usize, &Scene)| {
+        let axis = Axis::linear("P(freezing A loses less)").within(0.0, 1.0);
+        let mut panel = Panel::new(*title, ratio_axis(), axis);
+        for (shape, (name, ..)) in SHAPES.iter().enumerate() {
+            let of = survey.iter().filter(|row| (row.scene, row.shape) == (scene, shape));
+            let points = of.map(|row| {
+                let (low, high) = row.simulation.interval();
+                Point::new(row.ratio as f64, row.simulation.probability()).between(low, high)
+            });
+            panel = panel.with(Series::bars(*name, shape, points.collect()));
+        }
+        panel
+    };
+    let draws = survey.first().map_or(0, |row| row.simulation.draws);
+    Figure {
+        panels: SCENES.iter().enumerate().map(panel).collect(),
+        ..Figure::new("Theorem 3.3: does freezing a random A lose less than freezing a random B?").columns(3).note(
+            format!("{draws} draws of Δ, Q and U a point; bars: Wilson's 95 % interval. d is the shorter side of the weight."),
+        )
+    }
+}
+
+/// The losses themselves for square weights, as shares of what there is to explain, with the exact expectations.
+pub fn losses(survey: &[Surveyed]) -> Figure {
+    let panel = |(scene, Scene { title, .. }): (usize, &Scene)| {
+        let of = || survey.iter().filter(|row| (row.scene, row.shape) == (scene, 0));
+        let points = |pick: fn(&Simulation) -> super::Moments| {
+            of().map(|row| {
+                let moments = pick(&row.simulation);
+                let (low, high) = (moments.mean - moments.sd, moments.mean + moments.sd);
+                Point::new(row.ratio as f64, moments.mean).between(low.max(0.0), high)
+            })
+            .collect()
+        };
+        let expected = of().map(|row| Point::new(row.ratio as f64, row.setting.expected().freeze_b)).collect();
+        Panel::new(*title, ratio_axis(), Axis::linear("loss left, of tr ΔΣΔᵀ").within(0.0, 1.0))
+            .with(Series::line("A frozen, B trained", 0, points(|simulation| simulation.freeze_a)))
+            .with(Series::line("B frozen, A trained", 1, points(|simulation| simulation.freeze_b)))
+            .with(Series::dashed("1 − r/d", 7, expected))
+    };
+    Figure {
+        panels: SCENES.iter().enumerate().map(panel).collect(),
+        ..Figure::new("What is left of the loss, square weights")
+            .columns(3)
+            .note("Means over the draws of Δ, Q and U; bands: one standard deviation. 1 − r/d is exact for B frozen.")
+    }
+}
+
+/// The gap of the key inequality beside its limit: in the paper's regime, where Σ has rank r, and outside it.
+///
+/// # Errors
+///
+/// As [`gap`].
+pub fn gaps(survey: &Survey) -> Result<Figure, AnalysisError> {
+    let rank = survey.rank;
+    let regimes: [(&str, &str, fn(usize, usize) -> f64); 3] = [
+        ("(a) Σ of rank r: the paper's regime", "gap", |i, r| if i < r { 1.0 } else { 0.0 }),
+        ("(b) Σ = I", "gap", |_, _| 1.0),
+        ("(c) λᵢ ∝ 1/i, Δ on the trailing d/8", "gap", |i, _| 1.0 / (i + 1) as f64),
+    ];
+    let mut panels = Vec::new();
+    for (number, (title, name, value)) in regimes.into_iter().enumerate() {
+        let (mut found, mut limits) = (Vec::new(), Vec::new());
+        for &ratio in &survey.ratios {
+            let d = rank * ratio;
+            let basis = orthonormal(d, d, &mut stream(survey.seed, &format!("gap.basis.{d}")));
+            let scaled = Mat::from_fn(d, d, |i, j| basis[(i, j)] * value(j, rank));
+            let sigma = scaled * basis.transpose();
+            let delta = asym_core::linalg::gaussian(d, d, &mut stream(survey.seed, &format!("gap.delta.{d}")));
+            // In the last regime Δ sees only the directions in which inputs vary least.
+            let kept = if number == 2 { d - (d / 8).max(1) } else { 0 };
+            let directions = basis.subcols(kept, d - kept);
+            let delta = &delta * directions * directions.transpose();
+            let problem = Problem::new(delta, sigma, 0.0)?;
+            let Gap { gap, limit, .. } = gap(&problem, rank, survey.draws, survey.seed)?;
+            let whole = problem.total();
+            let (mean, error) = (gap.mean / whole, 1.96 * gap.standard_error() / whole);
+            found.push(Point::new(ratio as f64, mean).between(mean - error, mean + error));
+            limits.push(Point::new(ratio as f64, limit / whole));
+        }
+        panels.push(
+            Panel::new(title, ratio_axis(), Axis::linear("gap, of tr ΔΣΔᵀ"))
+                .with(Series::bars(name, 0, found))
+                .with(Series::dashed("the paper's limit, 1 − r/d", 7, limits)),
+        );
+    }
+    let note = format!("Means over {} draws of Q for one Δ; bars: 95 % confidence intervals.", survey.draws);
+    Ok(Figure { panels, ..Figure::new("The key inequality's gap, left less right side").columns(3).note(note) })
+}
+
+fn ratio_axis() -> Axis {
+    Axis::log2("d/r")
+}
+
+/// A row a setting, in Markdown.
+pub fn table(survey: &[Surveyed]) -> Table {
+    let mut table = Table::new();
+    let header = ["inputs and change", "d_in", "d_out", "r", "P(A frozen loses less)", "A frozen", "B frozen"];
+    table.load_preset(ASCII_MARKDOWN).set_header(header);
+    for Surveyed { scene, setting, simulation, .. } in survey {
+        let (low, high) = simulation.interval();
+        let loss = |moments: super::Moments| format!("{:.3} ± {:.3}", moments.mean, moments.sd);
+        table.add_row([
+            SCENES[*scene].title.to_string(),
+            setting.d_in.to_string(),
+            setting.d_out.to_string(),
+            setting.rank.to_string(),
+            format!("{:.3} ({low:.3} to {high:.3})", simulation.probability()),
+            loss(simulation.freeze_a),
+            loss(simulation.freeze_b),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
