@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use faer::{Mat, MatRef};
 
-use crate::error::AnalysisError;
+use crate::AnalysisError;
 
 /// Variances below this share of the largest count as none. Sums of rounded products leave some 1e-15 where a direction
 /// does not vary at all; dividing by that would turn noise into factors.

@@ -1,0 +1,53 @@
+//! What the tests share.
+#![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "each test file is a program of its own")]
+
+use std::path::Path;
+
+use faer::{Mat, MatRef};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use serde::de::DeserializeOwned;
+
+/// A matrix of a fixture, by rows.
+pub type Rows = Vec<Vec<f64>>;
+
+pub fn fixture<T: DeserializeOwned>(name: &str) -> Vec<T> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+pub fn mat(rows: &Rows) -> Mat<f64> {
+    Mat::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j])
+}
+
+pub fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+pub fn normals(rows: usize, columns: usize, rng: &mut ChaCha8Rng) -> Mat<f64> {
+    Mat::from_fn(rows, columns, |_, _| StandardNormal.sample(rng))
+}
+
+/// A covariance of full rank with eigenvalues apart by some orders of magnitude.
+pub fn covariance(d: usize, rank: usize, rng: &mut ChaCha8Rng) -> Mat<f64> {
+    let factor = normals(d, rank, rng);
+    &factor * factor.transpose()
+}
+
+/// Q with orthonormal rows.
+pub fn rows(rank: usize, d: usize, rng: &mut ChaCha8Rng) -> Mat<f64> {
+    normals(d, rank, rng).qr().compute_thin_Q().transpose().to_owned()
+}
+
+#[track_caller]
+pub fn close(found: f64, expected: f64, scale: f64, what: &str) {
+    assert!((found - expected).abs() <= 1e-8 * scale, "{what}: {found}, not {expected}");
+}
+
+#[track_caller]
+pub fn close_mat(found: MatRef<'_, f64>, expected: MatRef<'_, f64>, what: &str) {
+    assert_eq!((found.nrows(), found.ncols()), (expected.nrows(), expected.ncols()), "{what}");
+    let apart = (found - expected).norm_max();
+    assert!(apart <= 1e-8 * expected.norm_max(), "{what}: off by {apart:e} of {:e}", expected.norm_max());
+}
