@@ -22,6 +22,7 @@ use std::num::NonZeroUsize;
 use faer::Mat;
 
 use crate::AnalysisError;
+use crate::least_squares::Problem;
 use crate::linalg::{compact_svd, scale_columns, square_norm};
 use asym_core::linalg::{gaussian, orthonormal};
 use asym_core::random::stream;
@@ -176,15 +177,49 @@ impl Setting {
         at_least_two(draws)?;
         let deviations = self.deviations();
         let all = in_parallel(draws, |index| self.draw_with(&deviations, seed, index))?;
-        Ok(Simulation {
+        Ok(Simulation::of(&all))
+    }
+}
+
+impl Simulation {
+    fn of(all: &[Draw]) -> Self {
+        Self {
             wins: all.iter().filter(|draw| draw.freeze_b - draw.freeze_a > TIE).count(),
             ties: all.iter().filter(|draw| (draw.freeze_b - draw.freeze_a).abs() <= TIE).count(),
-            draws,
+            draws: all.len(),
             freeze_a: Moments::of(all.iter().map(|draw| draw.freeze_a)),
             freeze_b: Moments::of(all.iter().map(|draw| draw.freeze_b)),
             gap: Moments::of(all.iter().map(|draw| draw.freeze_b - draw.freeze_a)),
-        })
+        }
     }
+}
+
+/// Q and U drawn over and over for one problem, such as a real layer's: the losses as in [`Setting::simulate`].
+///
+/// # Errors
+///
+/// A rank outside 1 ..= min(d_in, d_out); fewer than two draws; a problem with nothing to explain; a decomposition that does
+/// not converge.
+pub fn simulate(problem: &Problem, rank: usize, draws: usize, seed: u64) -> Result<Simulation, AnalysisError> {
+    let (d_in, d_out) = (problem.d_in(), problem.d_out());
+    if rank == 0 || rank > d_in.min(d_out) {
+        return Err(AnalysisError::Rank { rank, d_in, d_out });
+    }
+    at_least_two(draws)?;
+    let total = problem.total();
+    if total == 0.0 {
+        return Err(AnalysisError::Zero { what: "ΔΣΔᵀ, what there is to explain,".into() });
+    }
+    let all = in_parallel(draws, |index| {
+        let rng = |name: &str| stream(seed, &format!("asymmetry.{name}.{index}"));
+        let q = orthonormal(d_in, rank, &mut rng("q"));
+        let u = orthonormal(d_out, rank, &mut rng("u"));
+        let left = |explained: f64| (1.0 - explained / total).clamp(0.0, 1.0);
+        let freeze_a = left(problem.freeze_a(q.transpose())?.explained);
+        let freeze_b = left(problem.freeze_b(u.as_ref())?.explained);
+        Ok(Draw { freeze_a, freeze_b })
+    })?;
+    Ok(Simulation::of(&all))
 }
 
 fn at_least_two(draws: usize) -> Result<(), AnalysisError> {
@@ -222,7 +257,6 @@ fn in_parallel<T: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::least_squares::Problem;
 
     /// The shortcuts of a draw against the lemmas on whole matrices.
     #[test]

@@ -10,6 +10,8 @@
 mod moment;
 mod top;
 
+pub use moment::without_rounding;
+
 use faer::{Mat, MatRef, Side};
 
 use crate::AnalysisError;

@@ -6,6 +6,7 @@
 //! | Figure 1 and appendix D: how alike learned factors are | [`similarity`] |
 //! | Lemmas 3.1 and 3.2: least squares with one factor frozen | [`least_squares`]; by training, [`descent`] |
 //! | Theorem 3.3: is it better to freeze A or B? | [`asymmetry`] |
+//! | the theorem on real layers | [`layers`] |
 //! | appendix B.1.2: logistic and other losses, layers within a network | [`nonlinear`] |
 //! | Lemma B.5: bounds on the generalization error | [`bounds`] |
 //! | the sizes in all tables | [`counts`] |
@@ -20,6 +21,7 @@ pub mod counts;
 pub mod descent;
 mod error;
 pub mod figure;
+pub mod layers;
 pub mod least_squares;
 mod linalg;
 pub mod nonlinear;

@@ -161,14 +161,12 @@ pub struct Similarity {
 impl Similarity {
     /// The number of the module's layer: the first number in its name.
     pub fn layer(&self) -> Option<usize> {
-        self.module.split('.').find_map(|segment| segment.parse().ok())
+        layer_in(&self.module)
     }
 
     /// What the module is called within its layer: its name behind the layer's number, or its last segment.
     pub fn kind(&self) -> &str {
-        let number = self.module.split('.').find(|segment| segment.parse::<usize>().is_ok());
-        let behind = number.and_then(|number| self.module.split_once(&format!(".{number}."))).map(|(_, rest)| rest);
-        behind.unwrap_or_else(|| self.module.rsplit('.').next().unwrap_or(&self.module))
+        kind_in(&self.module)
     }
 
     /// The mean over the pairs.
@@ -182,6 +180,18 @@ impl Similarity {
         let squares: f64 = self.pairs.iter().map(|value| (value - mean).powi(2)).sum();
         (n > 1).then(|| (squares / (n - 1) as f64).sqrt())
     }
+}
+
+/// The first number in a module's name: that of its layer.
+pub(crate) fn layer_in(module: &str) -> Option<usize> {
+    module.split('.').find_map(|segment| segment.parse().ok())
+}
+
+/// A module's name behind its layer's number, or its last segment.
+pub(crate) fn kind_in(module: &str) -> &str {
+    let number = module.split('.').find(|segment| segment.parse::<usize>().is_ok());
+    let behind = number.and_then(|number| module.split_once(&format!(".{number}."))).map(|(_, rest)| rest);
+    behind.unwrap_or_else(|| module.rsplit('.').next().unwrap_or(module))
 }
 
 /// Compare adapters of one model pair by pair: both factors of each module, in the modules' natural order. A module to which

@@ -3,7 +3,7 @@
 use faer::{Mat, MatRef, Side};
 
 use crate::AnalysisError;
-use crate::linalg::NEGLIGIBLE;
+use crate::linalg::{NEGLIGIBLE, check, check_shape};
 use asym_core::linalg::gaussian;
 use asym_core::random::stream;
 
@@ -39,6 +39,24 @@ pub(super) fn second_moment(sigma: Mat<f64>) -> Result<(Mat<f64>, f64), Analysis
         return Err(AnalysisError::NotPositive { smallest, largest });
     }
     Ok((sigma, largest))
+}
+
+/// A second moment that was summed in f32, without the small negative eigenvalues that its rounding made.
+///
+/// # Errors
+///
+/// A matrix that is not square, not finite or not symmetric to 1e-10 of its largest entry; a decomposition that does not
+/// converge.
+pub fn without_rounding(sigma: Mat<f64>) -> Result<Mat<f64>, AnalysisError> {
+    check("Σ", sigma.as_ref())?;
+    check_shape("Σ", sigma.as_ref(), Some(sigma.ncols()), Some(sigma.ncols()))?;
+    let sigma = symmetric(sigma)?;
+    let eigen =
+        sigma.self_adjoint_eigen(Side::Lower).map_err(|_| AnalysisError::NoConvergence { what: "Σ".into() })?;
+    let values = eigen.S().column_vector();
+    let scaled = Mat::from_fn(sigma.nrows(), sigma.ncols(), |i, j| eigen.U()[(i, j)] * values[j].max(0.0));
+    let positive = scaled * eigen.U().transpose();
+    Ok(Mat::from_fn(sigma.nrows(), sigma.ncols(), |i, j| 0.5 * (positive[(i, j)] + positive[(j, i)])))
 }
 
 fn symmetric(mut sigma: Mat<f64>) -> Result<Mat<f64>, AnalysisError> {

@@ -12,11 +12,12 @@ mod step;
 mod strategy;
 mod times;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use asym_core::{SaveOptions, inspect, save_adapter, train_only};
+use asym_core::{InputMoment, SaveOptions, inspect, save_adapter, train_only};
 use asym_models::{FileDtype, Loaded, SequenceClassifier};
 use burn::module::Module;
 use burn::optim::AdamWConfig;
@@ -97,6 +98,19 @@ impl Session<'_> {
             }
         };
         Ok((Loaded { model, initialised }, tuning))
+    }
+
+    /// The second moments of what the base model's linear layers read on training examples drawn from `seed`, by their names
+    /// in files: those that factors start from which start from a layer's input.
+    ///
+    /// # Errors
+    ///
+    /// What loading the checkpoint refuses.
+    pub fn observe_inputs(&self, seed: u64) -> Result<HashMap<String, InputMoment>, TaskError> {
+        let outputs = self.data.task.outputs();
+        let model = self.base.checkpoint.sequence_classifier(Some(outputs), seed, self.device)?.model;
+        let observe = |model: &_| observe::observe(model, self.data, seed, self.device);
+        Ok(asym_core::observe_inputs(&model, &model.naming(), |_| true, observe))
     }
 
     /// Refuse what [`run`](Self::run) would refuse before training, on the plain device. Returns the parameters that the

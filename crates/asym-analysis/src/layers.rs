@@ -1,0 +1,158 @@
+//! Whether real layers are as Theorem 3.3 wants them: its losses for the Σ that a layer reads and the Δ that training made.
+
+use asym_core::linalg::truncated_svd;
+use asym_core::random::stream;
+use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use faer::{Mat, Side as Triangle};
+
+use crate::AnalysisError;
+use crate::asymmetry::{Simulation, simulate};
+use crate::figure::{Axis, Figure, Panel, Point, Series};
+use crate::least_squares::{Problem, without_rounding};
+use crate::similarity::{kind_in, layer_in};
+
+/// A layer before and after training, and what it reads.
+#[derive(Debug, Clone)]
+pub struct TrainedLayer {
+    /// Its name.
+    pub module: String,
+    /// Δ, what training added to its weight: `[d_out, d_in]`.
+    pub delta: Mat<f64>,
+    /// Σ = E\[xxᵀ\] of its inputs, `[d_in, d_in]`; it may come from sums in f32.
+    pub moment: Mat<f64>,
+}
+
+/// What adapters of one rank would lose in a layer, as shares of tr ΔΣΔᵀ.
+#[derive(Debug, Clone)]
+pub struct LayerLosses {
+    /// The layer's name.
+    pub module: String,
+    /// Features in and out.
+    pub sizes: (usize, usize),
+    /// (tr Σ)² / tr Σ²: in how many directions inputs vary, if they varied equally in these and not at all in the others.
+    pub directions: f64,
+    /// Random factors, each frozen.
+    pub random: Simulation,
+    /// A frozen at the top eigenvectors of Σ, as [`Init::InputSvd`](asym_core::Init::InputSvd) has it.
+    pub top_inputs: f64,
+    /// The best pair.
+    pub best: f64,
+}
+
+impl TrainedLayer {
+    /// The losses at `rank`, with `draws` random factors.
+    ///
+    /// # Errors
+    ///
+    /// As [`Problem::new`] and [`simulate`]: a layer that training did not change has nothing to explain.
+    pub fn losses(&self, rank: usize, draws: usize, seed: u64) -> Result<LayerLosses, AnalysisError> {
+        let sigma = without_rounding(self.moment.clone())?;
+        let (trace, square) = ((0..sigma.nrows()).map(|i| sigma[(i, i)]).sum::<f64>(), sigma.squared_norm_l2());
+        let failed = || AnalysisError::NoConvergence { what: "Σ".into() };
+        let top = truncated_svd(&sigma, rank, &mut stream(seed, "layers")).ok_or_else(failed)?.left;
+        let problem = Problem::new(self.delta.clone(), sigma, 0.0)?;
+        let random = simulate(&problem, rank, draws, seed)?;
+        let left = |explained: f64| (1.0 - explained / problem.total()).clamp(0.0, 1.0);
+        Ok(LayerLosses {
+            module: self.module.clone(),
+            sizes: (problem.d_in(), problem.d_out()),
+            directions: trace * trace / square,
+            random,
+            top_inputs: left(problem.freeze_a(top.transpose())?.explained),
+            best: left(problem.best(rank)?.explained),
+        })
+    }
+
+    /// The eigenvalues of Σ as shares of its trace, the largest first.
+    ///
+    /// # Errors
+    ///
+    /// A decomposition that does not converge.
+    pub fn spectrum(&self) -> Result<Vec<f64>, AnalysisError> {
+        let values = self
+            .moment
+            .self_adjoint_eigenvalues(Triangle::Lower)
+            .map_err(|_| AnalysisError::NoConvergence { what: "Σ".into() })?;
+        let trace: f64 = values.iter().sum();
+        Ok(values.iter().rev().map(|value| value / trace).collect())
+    }
+}
+
+/// A panel for each kind of module: what is left of the loss, over the layers.
+pub fn figure(losses: &[LayerLosses], title: impl Into<String>) -> Figure {
+    let mut kinds: Vec<&str> = Vec::new();
+    for row in losses {
+        if !kinds.contains(&kind_in(&row.module)) {
+            kinds.push(kind_in(&row.module));
+        }
+    }
+    let panel = |kind: &&str| {
+        let of = || losses.iter().filter(|row| kind_in(&row.module) == *kind);
+        let x = |row: &LayerLosses, at: usize| layer_in(&row.module).unwrap_or(at) as f64;
+        let points = |pick: &dyn Fn(&LayerLosses) -> (f64, f64)| {
+            let point = |(at, row)| {
+                let (mean, sd) = pick(row);
+                let point = Point::new(x(row, at), mean);
+                if sd > 0.0 { point.between((mean - sd).max(0.0), (mean + sd).min(1.0)) } else { point }
+            };
+            of().enumerate().map(point).collect::<Vec<_>>()
+        };
+        let ticks = of().enumerate().map(|(at, row)| (x(row, at), format!("{}", x(row, at))));
+        Panel::new(*kind, Axis::linear("layer").ticked(ticks), Axis::linear("loss left").within(0.0, 1.0))
+            .with(Series::line(
+                "A frozen, random",
+                0,
+                points(&|row| (row.random.freeze_a.mean, row.random.freeze_a.sd)),
+            ))
+            .with(Series::line(
+                "B frozen, random",
+                1,
+                points(&|row| (row.random.freeze_b.mean, row.random.freeze_b.sd)),
+            ))
+            .with(Series::line("A frozen, top inputs", 2, points(&|row| (row.top_inputs, 0.0))))
+            .with(Series::line("the best pair", 7, points(&|row| (row.best, 0.0))))
+    };
+    let draws = losses.first().map_or(0, |row| row.random.draws);
+    Figure {
+        panels: kinds.iter().map(panel).collect(),
+        ..Figure::new(title).columns(3).note(format!(
+            "Shares of tr ΔΣΔᵀ. Random factors: means over {draws} draws, bands of one standard deviation."
+        ))
+    }
+}
+
+/// A row a layer, in Markdown.
+pub fn table(losses: &[LayerLosses]) -> Table {
+    let mut table = Table::new();
+    let header = [
+        "layer",
+        "d_in",
+        "d_out",
+        "directions",
+        "P(A frozen loses less)",
+        "A frozen",
+        "B frozen",
+        "A = top inputs",
+        "best",
+    ];
+    table.load_preset(ASCII_MARKDOWN).set_header(header);
+    for row in losses {
+        let LayerLosses { module, sizes, directions, random, top_inputs, best } = row;
+        let loss = |moments: crate::asymmetry::Moments| format!("{:.3} ± {:.3}", moments.mean, moments.sd);
+        table.add_row([
+            module.clone(),
+            sizes.0.to_string(),
+            sizes.1.to_string(),
+            format!("{directions:.1}"),
+            format!("{:.2}", random.probability()),
+            loss(random.freeze_a),
+            loss(random.freeze_b),
+            format!("{top_inputs:.3}"),
+            format!("{best:.3}"),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
