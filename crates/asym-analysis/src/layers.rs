@@ -3,7 +3,7 @@
 use asym_core::linalg::truncated_svd;
 use asym_core::random::stream;
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
-use faer::{Mat, Side as Triangle};
+use faer::Mat;
 
 use crate::AnalysisError;
 use crate::asymmetry::{Simulation, simulate};
@@ -61,20 +61,6 @@ impl TrainedLayer {
             top_inputs: left(problem.freeze_a(top.transpose())?.explained),
             best: left(problem.best(rank)?.explained),
         })
-    }
-
-    /// The eigenvalues of Σ as shares of its trace, the largest first.
-    ///
-    /// # Errors
-    ///
-    /// A decomposition that does not converge.
-    pub fn spectrum(&self) -> Result<Vec<f64>, AnalysisError> {
-        let values = self
-            .moment
-            .self_adjoint_eigenvalues(Triangle::Lower)
-            .map_err(|_| AnalysisError::NoConvergence { what: "Σ".into() })?;
-        let trace: f64 = values.iter().sum();
-        Ok(values.iter().rev().map(|value| value / trace).collect())
     }
 }
 

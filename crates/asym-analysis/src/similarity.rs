@@ -229,6 +229,9 @@ pub fn compare(adapters: &[Adapter]) -> Result<Vec<Similarity>, AnalysisError> {
             found.push(Similarity { module: first.pairs[index].module.clone(), side, pairs, independent });
         }
     }
+    if found.is_empty() {
+        return Err(AnalysisError::ZeroFactor { what: "every factor that the adapters have in common".into() });
+    }
     // Layer 10 comes after layer 9, which their names do not say.
     found.sort_by_key(|row| (row.layer(), row.kind().to_string(), row.side == Side::B));
     Ok(found)

@@ -256,7 +256,7 @@ fn inputs_that_do_not_vary_leave_nothing_to_learn() {
 }
 
 fn refused(result: Result<Problem, AnalysisError>) -> AnalysisError {
-    result.err().expect("it must be refused")
+    result.expect_err("it must be refused")
 }
 
 #[test]

@@ -19,6 +19,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
+use crate::files::write_whole;
 use crate::layout::{self, Entry, Kind, Naming};
 use crate::{AdapterConfig, AdapterError, Factor, Targets};
 
@@ -144,12 +145,9 @@ pub fn save_adapter<M: Module>(
     let data = safetensors::serialize(views, Some(metadata)).map_err(invalid)?;
 
     std::fs::create_dir_all(folder).map_err(|source| AdapterError::Io { path: folder.to_path_buf(), source })?;
-    write_in_one_step(&weights, &data)?;
-    write_in_one_step(
-        &folder.join(CARD),
-        card::text(config, &crate::inspect(model, &options.naming), options).as_bytes(),
-    )?;
-    write_in_one_step(&folder.join(CONFIG), peft.as_bytes())
+    write(&weights, &data)?;
+    write(&folder.join(CARD), card::text(config, &crate::inspect(model, &options.naming), options).as_bytes())?;
+    write(&folder.join(CONFIG), peft.as_bytes())
 }
 
 /// Attach the adapter of `folder`, in PEFT's format, to `model` and load its values.
@@ -299,11 +297,7 @@ fn check_keys(
     }
 }
 
-/// Write a file under another name and move it into place, so that a killed run leaves the old one or the new one.
-fn write_in_one_step(path: &Path, data: &[u8]) -> Result<(), AdapterError> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
-    std::fs::write(&temporary, data)
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .map_err(|source| AdapterError::Io { path: path.to_path_buf(), source })
+/// Write a file whole.
+fn write(path: &Path, data: &[u8]) -> Result<(), AdapterError> {
+    write_whole(path, data).map_err(|source| AdapterError::Io { path: path.to_path_buf(), source })
 }

@@ -134,11 +134,7 @@ impl RunFolder {
     }
 }
 
-/// Write a file in one step, so that whoever is killed leaves no half a file that would pass for a finished one.
+/// Write a file whole, so that no half of one passes for a finished one.
 pub(crate) fn write_whole(path: &Path, data: &[u8]) -> Result<(), TaskError> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    std::fs::write(&part, data)
-        .and_then(|()| std::fs::rename(&part, path))
-        .map_err(|source| TaskError::Io { path: path.to_path_buf(), source })
+    asym_core::write_whole(path, data).map_err(|source| TaskError::Io { path: path.to_path_buf(), source })
 }

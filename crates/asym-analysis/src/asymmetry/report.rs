@@ -178,6 +178,26 @@ pub fn losses(survey: &[Surveyed]) -> Figure {
     }
 }
 
+/// A panel of the gap: the variances of the inputs by number and r, and whether Δ sees only the directions in which inputs
+/// vary least.
+struct Regime {
+    title: &'static str,
+    variance: fn(usize, usize) -> f64,
+    trailing: bool,
+}
+
+const REGIMES: [Regime; 3] = [
+    Regime {
+        title: "(a) Σ of rank r: the paper's regime",
+        variance: |i, r| if i < r { 1.0 } else { 0.0 },
+        trailing: false,
+    },
+    Regime { title: "(b) Σ = I", variance: |_, _| 1.0, trailing: false },
+    Regime {
+        title: "(c) λᵢ ∝ 1/i, Δ on the trailing d/8", variance: |i, _| 1.0 / (i + 1) as f64, trailing: true
+    },
+];
+
 /// The gap of the key inequality beside its limit: in the paper's regime, where Σ has rank r, and outside it.
 ///
 /// # Errors
@@ -185,22 +205,16 @@ pub fn losses(survey: &[Surveyed]) -> Figure {
 /// As [`gap`].
 pub fn gaps(survey: &Survey) -> Result<Figure, AnalysisError> {
     let rank = survey.rank;
-    let regimes: [(&str, &str, fn(usize, usize) -> f64); 3] = [
-        ("(a) Σ of rank r: the paper's regime", "gap", |i, r| if i < r { 1.0 } else { 0.0 }),
-        ("(b) Σ = I", "gap", |_, _| 1.0),
-        ("(c) λᵢ ∝ 1/i, Δ on the trailing d/8", "gap", |i, _| 1.0 / (i + 1) as f64),
-    ];
     let mut panels = Vec::new();
-    for (number, (title, name, value)) in regimes.into_iter().enumerate() {
+    for Regime { title, variance, trailing } in REGIMES {
         let (mut found, mut limits) = (Vec::new(), Vec::new());
         for &ratio in &survey.ratios {
             let d = rank * ratio;
             let basis = orthonormal(d, d, &mut stream(survey.seed, &format!("gap.basis.{d}")));
-            let scaled = Mat::from_fn(d, d, |i, j| basis[(i, j)] * value(j, rank));
+            let scaled = Mat::from_fn(d, d, |i, j| basis[(i, j)] * variance(j, rank));
             let sigma = scaled * basis.transpose();
             let delta = asym_core::linalg::gaussian(d, d, &mut stream(survey.seed, &format!("gap.delta.{d}")));
-            // In the last regime Δ sees only the directions in which inputs vary least.
-            let kept = if number == 2 { d - (d / 8).max(1) } else { 0 };
+            let kept = if trailing { d - (d / 8).max(1) } else { 0 };
             let directions = basis.subcols(kept, d - kept);
             let delta = &delta * directions * directions.transpose();
             let problem = Problem::new(delta, sigma, 0.0)?;
@@ -212,7 +226,7 @@ pub fn gaps(survey: &Survey) -> Result<Figure, AnalysisError> {
         }
         panels.push(
             Panel::new(title, ratio_axis(), Axis::linear("gap, of tr ΔΣΔᵀ"))
-                .with(Series::bars(name, 0, found))
+                .with(Series::bars("gap", 0, found))
                 .with(Series::dashed("the paper's limit, 1 − r/d", 7, limits)),
         );
     }

@@ -54,16 +54,10 @@ pub(super) fn csv(figure: &Figure) -> Result<Vec<u8>, FigureError> {
 /// whole.
 pub(super) fn write(stem: &Path, extension: &str, bytes: &[u8]) -> Result<PathBuf, FigureError> {
     let path = extended(stem, extension);
-    let part = extended(&path, "part");
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(|source| FigureError::Io { path: folder.to_path_buf(), source })?;
     }
-    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, &path));
-    written.map_err(|source| {
-        // What is left of a file that could not be finished is of no use; that it cannot be removed is no news either.
-        let _ = fs::remove_file(&part);
-        FigureError::Io { path: path.clone(), source }
-    })?;
+    asym_core::write_whole(&path, bytes).map_err(|source| FigureError::Io { path: path.clone(), source })?;
     Ok(path)
 }
 
