@@ -160,12 +160,12 @@ impl Row {
         labels.iter().map(count).collect()
     }
 
-    /// Of each figure that the paper prints for the row: which reading gives its digits.
+    /// Of each figure that the paper prints for the row: which readings give its digits.
     ///
     /// # Errors
     ///
     /// As [`counts`](Self::counts).
-    pub fn explain(&self, device: &Device) -> Result<Vec<(Figure, Option<Reading>)>, CountError> {
+    pub fn explain(&self, device: &Device) -> Result<Vec<(Figure, Vec<Reading>)>, CountError> {
         let counts = self.counts(device)?;
         let figures = Figure::in_text(&self.printed).into_iter();
         Ok(figures.map(|figure| (figure, Reading::of(figure, &counts))).collect())
@@ -234,9 +234,12 @@ pub fn table(device: &Device) -> Result<Table, CountError> {
         let figures = row.explain(device)?;
         let explained: Vec<String> = figures
             .iter()
-            .map(|(figure, reading)| match reading {
-                Some(reading) => format!("{figure}: {reading}"),
-                None => format!("{figure}: no count"),
+            .map(|(figure, readings)| match readings.as_slice() {
+                [] => format!("{figure}: no count"),
+                readings => {
+                    let readings: Vec<String> = readings.iter().map(ToString::to_string).collect();
+                    format!("{figure}: {}", readings.join(" or "))
+                }
             })
             .collect();
         table.add_row([

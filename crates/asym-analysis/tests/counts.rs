@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use asym_analysis::counts::{Count, rows, table};
+use asym_analysis::counts::{Count, Reading, rows, table};
 use burn::tensor::Device;
 
 /// By every setting that changes a count, as `tests/fixtures/make_parameters.py` wrote them.
@@ -50,12 +50,17 @@ fn printed_figures_are_explained() {
             .find(|row| row.tables == tables && row.printed == printed && row.method().unwrap() == method)
             .unwrap();
         let figures = row.explain(&device).unwrap();
-        figures.iter().map(|(_, reading)| reading.map_or("none".to_string(), |reading| reading.to_string())).collect()
+        let join = |readings: &[Reading]| readings.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        figures.iter().map(|(_, readings)| join(readings)).collect()
     };
     assert_eq!(explained("2 6", "0.44 %", "B\u{302}_0 A_rand r=16"), ["the adapter"]);
     assert_eq!(explained("3 8", "0.24%", "LoRA r=32"), ["the adapter, cut off"]);
     assert_eq!(explained("10", "0.8M", "LoRA r=8"), ["the adapter"]);
-    assert_eq!(explained("10", "355.0M", "full"), ["none"]);
+    assert_eq!(
+        explained("5", "0.8%", "B\u{302}_0 A\u{302}_rand r=8"),
+        ["adapter and head, this twice or the adapter, in millions"]
+    );
+    assert_eq!(explained("10", "355.0M", "full"), [""]);
     let vit = explained("11", "0.16M-0.2M (0.18-0.29%)", "B\u{302}_0 A_rand r=8");
     assert_eq!(vit.last().unwrap(), "adapter and head, this twice, 65 classes");
     assert!(table(&device).unwrap().to_string().lines().count() > 60);

@@ -98,16 +98,17 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The plainest reading of `figure` for one of these counts: rounded before cut off, its own unit before the other,
-    /// and fewer things counted before more.
-    pub fn of(figure: Figure, counts: &[Count]) -> Option<Self> {
+    /// The readings of `figure` for one of these counts, what counts fewer things first: those that round to its digits, or,
+    /// where none does, those that are cut off to them. A figure in percent may be one in millions that was misprinted.
+    pub fn of(figure: Figure, counts: &[Count]) -> Vec<Self> {
         let several = counts.len() > 1;
-        let units = match figure.unit {
-            Unit::Millions => [Unit::Millions, Unit::Percent],
-            Unit::Percent => [Unit::Percent, Unit::Millions],
+        let units: &[Unit] = match figure.unit {
+            Unit::Millions => &[Unit::Millions],
+            Unit::Percent => &[Unit::Percent, Unit::Millions],
         };
         for rounding in [Rounding::Rounded, Rounding::Cut] {
-            for unit in units {
+            let mut found: Vec<Self> = Vec::new();
+            for &unit in units {
                 for count in counts {
                     let ways: &[Counted] = match (count.full, count.adapter) {
                         (true, _) => &[Counted::All],
@@ -116,15 +117,19 @@ impl Reading {
                         (false, _) => &[Counted::Adapter, Counted::WithHead, Counted::HeadTwice],
                     };
                     for &counted in ways {
-                        if values(counted, unit, count).any(|value| figure.is(value) == Some(rounding)) {
+                        let known = found.iter().any(|reading| (reading.counted, reading.unit) == (counted, unit));
+                        if !known && values(counted, unit, count).any(|value| figure.is(value) == Some(rounding)) {
                             let (printed, labels) = (figure.unit, count.labels);
-                            return Some(Self { counted, unit, printed, rounding, labels, several });
+                            found.push(Self { counted, unit, printed, rounding, labels, several });
                         }
                     }
                 }
             }
+            if !found.is_empty() {
+                return found;
+            }
         }
-        None
+        Vec::new()
     }
 }
 
@@ -190,18 +195,21 @@ mod tests {
     }
 
     #[test]
-    fn the_plainest_reading_is_found() {
+    fn every_reading_is_found() {
         let count =
             |adapter, head, labels| Count { adapter, head, body: 1_000_000, frozen_factors: 0, full: false, labels };
-        let of = |text, counts: &[Count]| Reading::of(Figure::in_text(text)[0], counts).map(|found| found.to_string());
-        let is = |found: Option<String>, expected: &str| assert_eq!(found.unwrap(), expected);
+        let of = |text, counts: &[Count]| {
+            Reading::of(Figure::in_text(text)[0], counts).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let is = |found: Vec<String>, expected: &str| assert_eq!(found, [expected]);
         let small = [count(10_000, 1_000, 2)];
         is(of("1.0%", &small), "the adapter");
         is(of("1.1%", &small), "adapter and head");
         is(of("1.2%", &small), "adapter and head, this twice");
         is(of("0.01%", &small), "the adapter, in millions");
         is(of("0.9%", &[count(9_950, 0, 0)]), "the adapter, cut off");
-        assert_eq!(of("3.0%", &small), None);
+        assert_eq!(of("3.0%", &small), Vec::<String>::new());
+        assert_eq!(of("1%", &small), ["the adapter", "adapter and head", "adapter and head, this twice"]);
         let two = [count(10_000, 1_000, 2), count(10_000, 5_000, 10)];
         is(of("1.5%", &two), "adapter and head, 10 classes");
         let full = [Count { full: true, ..count(0, 1_000, 2) }];
