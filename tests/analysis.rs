@@ -71,15 +71,17 @@ fn similarity_is_one_for_the_same_and_low_for_other_starts() {
         assert!(stem.with_extension(ending).metadata().unwrap().len() > 500, "{ending}");
     }
     let csv = std::fs::read_to_string(stem.with_extension("csv")).unwrap();
-    assert!(csv.starts_with("panel,series,x,y,low,high\n") && csv.contains("A, query"), "{csv}");
+    assert!(csv.starts_with("panel,series,x,y,low,high\n") && csv.contains("query,A,0,"), "{csv}");
 
     let factors = |folder: &Path| Adapter { name: "it".into(), pairs: read_factors(folder).unwrap() };
     for row in compare(&[factors(&one), factors(&one)]).unwrap() {
-        assert!((row.mean() - 1.0).abs() < 1e-9, "{row:?}");
+        for side in Side::BOTH {
+            assert!((row.of(side).moments().mean - 1.0).abs() < 1e-9, "{row:?}");
+        }
     }
     // A starts at random, so that the two are independent: r/d on average, within four standard errors of the exact spread.
     let rows = compare(&[factors(&one), factors(&two)]).unwrap();
-    let of_a: Vec<f64> = rows.iter().filter(|row| row.side == Side::A).map(|row| row.mean()).collect();
+    let of_a: Vec<f64> = rows.iter().map(|row| row.a.moments().mean).collect();
     let expected = asym::analysis::similarity::Expected::of(128, 8, 8);
     let mean = of_a.iter().sum::<f64>() / of_a.len() as f64;
     let error = expected.std / (of_a.len() as f64).sqrt();
@@ -108,6 +110,29 @@ fn folders_of_peft_are_compared_too() {
     }
 }
 
+/// The encoder's and the decoder's layers have the same numbers and names within them, and are not each other.
+#[test]
+fn encoder_and_decoder_are_not_mixed_up() {
+    let other = copy(&fixture("peft-bart-all"), "similarity-bart");
+    let file = other.join("adapter_model.safetensors");
+    let mut tensors = read(&file);
+    for (key, stored) in tensors.iter_mut().filter(|(key, _)| key.contains(".decoder.") && key.contains("lora_B")) {
+        let value = |at: usize| ((at * at + key.len()) as f32 * 0.61).sin();
+        stored.data = (0..stored.data.len() / 4).flat_map(|at| value(at).to_le_bytes()).collect();
+    }
+    write(&file, &tensors, None);
+    let stem = scratch("similarity-bart-figure").join("picture.png");
+    let first = fixture("peft-bart-all");
+    let said = stdout(&asym(["similarity", path(&first), path(&other), "--figure", path(&stem)]));
+    println!("{said}");
+    for row in said.lines().filter(|line| line.contains("layers.")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert_eq!(cells[2], "1.000", "{row}");
+        assert_eq!(cells[4] == "1.000", row.contains(".encoder."), "{row}");
+    }
+    assert!(stem.exists() && stem.with_extension("csv").exists());
+}
+
 #[test]
 fn what_cannot_be_compared_is_refused() {
     let lora = fixture("peft-lora");
@@ -117,6 +142,7 @@ fn what_cannot_be_compared_is_refused() {
     refusal(&["similarity", lora, path(&fixture("peft-ia3"))], &["peft-ia3", "(IA)", "no factors A and B"]);
     refusal(&["similarity", lora, path(&fixture("peft-vera"))], &["VeRA", "no factors A and B"]);
     refusal(&["similarity", lora, "/no/such/folder"], &["/no/such/folder"]);
+    refusal(&["similarity", lora, lora, "--figure", "somewhere/"], &["names no file"]);
     let start = adapter("untrained", 1, &AdapterConfig::lora(4), false);
     refusal(&["similarity", path(&start), path(&start)], &["B of `roberta.encoder.layer.0.", "all zeros"]);
 
@@ -132,6 +158,10 @@ fn what_cannot_be_compared_is_refused() {
     tensors.remove(&b);
     write(&file, &tensors, None);
     refusal(&["similarity", path(&spoilt), lora], &[&b]);
+    let mut tensors = read(&fixture("peft-lora").join("adapter_model.safetensors"));
+    tensors.remove(&key);
+    write(&file, &tensors, None);
+    refusal(&["similarity", path(&spoilt), lora], &[&key]);
 }
 
 #[test]
@@ -160,7 +190,9 @@ fn inspect_bounds_the_generalization_error() {
     refusal(&["inspect", "--recipe", recipe, "--examples", "0"], &["`examples` is 0", "at least 1"]);
     refusal(&["inspect", "--recipe", recipe, "--examples", "9", "--bits", "0"], &["`bits` is 0"]);
     refusal(&["inspect", "--recipe", recipe, "--examples", "9", "--sigma", "0"], &["`sigma` is 0"]);
-    refusal(&["inspect", "--model", embedded::NAME, "--examples", "9"], &["no weight has factors"]);
+    refusal(&["inspect", "--model", embedded::NAME, "--examples", "9"], &["give an --adapter or a --recipe"]);
+    let ia3 = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/mini/glue/ia3.toml");
+    refusal(&["inspect", "--recipe", ia3, "--examples", "9"], &["no weight has factors"]);
     refusal(&["inspect", "--model", "/no/such/config.json"], &["/no/such/config.json"]);
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use asym_analysis::figure::Figure;
-use asym_analysis::similarity::{Side, Similarity, compare, panel};
+use asym_analysis::similarity::{Alike, Side, Similarity, compare, panel};
 use asym_tasks::recipe::Tuning;
 use asym_tasks::{Experiment, Method, Plan, Task};
 use clap::Parser;
@@ -61,8 +61,11 @@ impl Figure1Args {
         }
         let method = Method::parse(&self.method, 8)?;
         let Tuning::Adapter(config) = &method.tuning else { bail!("{}: trains no adapter", method.name) };
-        if config.factors().is_none() {
-            bail!("{}: has no pair of factors to compare", method.name);
+        if matches!(config.method, asym_core::Method::Ia3(_) | asym_core::Method::Vera(_)) {
+            bail!("{}: has no factors of each weight's own to compare", method.name);
+        }
+        if let Some(task) = self.tasks.iter().enumerate().find(|(at, task)| self.tasks[..*at].contains(task)) {
+            bail!("{} is listed twice: the scenarios want different tasks", task.1.name());
         }
         let output = self.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), "figure1"));
         if output.exists() && !self.runs.resume {
@@ -132,12 +135,12 @@ impl Figure1Args {
 
 /// One line a scenario: means over layers and modules.
 fn summary(title: &str, rows: &[Similarity]) -> String {
-    let mean = |side: Side, value: fn(&Similarity) -> f64| {
-        let of: Vec<f64> = rows.iter().filter(|row| row.side == side).map(value).collect();
-        of.iter().sum::<f64>() / of.len() as f64
+    let mean = |side: Side, value: fn(&Alike) -> f64| {
+        rows.iter().map(|row| value(row.of(side))).sum::<f64>() / rows.len() as f64
     };
     let side = |side: Side| {
-        format!("{side} {:.3} (independent: {:.3})", mean(side, Similarity::mean), mean(side, |row| row.independent))
+        let (found, independent) = (mean(side, |alike| alike.moments().mean), mean(side, |alike| alike.independent));
+        format!("{side} {found:.3} (independent: {independent:.3})")
     };
     format!("{title}: {}, {}", side(Side::A), side(Side::B))
 }

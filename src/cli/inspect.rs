@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use asym_analysis::bounds::{AdaptedWeight, Bounds, Learning};
+use asym_core::layout::Kind;
 use asym_core::{Inspection, train_only};
 use asym_models::{Checkpoint, Config, InFamily, Loaded, ModelClass, PretrainedModel, WithModel, load_adapter};
 use asym_tasks::Plan;
@@ -50,7 +51,14 @@ pub struct InspectArgs {
 /// A file that is missing, damaged or does not fit; no examples, bits or σ to bound anything by.
 pub fn inspect(args: &InspectArgs) -> Result<()> {
     let learning = args.examples.map(|n| Learning::new(n, args.bits, args.sigma)).transpose()?;
+    if learning.is_some() && args.adapter.is_none() && args.recipe.is_none() {
+        bail!("--examples: the bounds are those of low-rank adapters; give an --adapter or a --recipe");
+    }
     let plan = args.recipe.as_deref().map(|path| Plan::read(path, &[])).transpose()?;
+    if let Some([first, _, ..]) = plan.as_ref().map(|plan| plan.tasks.as_slice()).filter(|_| args.num_labels.is_none())
+    {
+        eprintln!("the head is that of {first}, the recipe's first task; --num-labels changes it");
+    }
     let device = device::default_device()?;
     let model = args.model.as_deref().or(plan.as_ref().and_then(|plan| plan.model.as_deref()));
     let inspect = |shape: Shape<'_>, class: ModelClass| {
@@ -77,11 +85,18 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
     let Some(learning) = learning else { return Ok(()) };
     let weights = AdaptedWeight::of(&table);
     if weights.is_empty() {
-        bail!(
-            "no weight has factors A and B: the bounds are those of low-rank adapters; give an --adapter or a --recipe"
-        );
+        bail!("no weight has factors A and B: the bounds are those of low-rank adapters");
     }
-    super::say(format_args!("\n{}", Bounds { weights: &weights, learning }))
+    let of_adapter = |row: &&asym_core::Row| row.trained && matches!(row.entry.kind, Kind::Adapter | Kind::Shared);
+    let trained = table.rows.iter().filter(of_adapter).map(|row| row.entry.count()).sum();
+    super::say(format_args!("\n{}", Bounds { weights: &weights, trained, learning }))?;
+    let from_data = |plan: &Plan| matches!(&plan.tuning, Tuning::Adapter(config) if config.reads_inputs());
+    if plan.as_ref().is_some_and(from_data) {
+        super::say(
+            "This recipe takes A from the training data, which the lemma does not allow: its bound counts B alone.",
+        )?;
+    }
+    Ok(())
 }
 
 /// Where the shapes of a model come from.

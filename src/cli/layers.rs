@@ -1,6 +1,6 @@
 //! Whether real layers are as the paper's theorem wants them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use asym_analysis::layers::{TrainedLayer, figure, table};
@@ -8,12 +8,10 @@ use asym_core::Naming;
 use asym_core::layout::{self, Kind, Layer};
 use asym_models::{Checkpoint, SequenceClassifier};
 use asym_tasks::recipe::Tuning;
-use asym_tasks::{Origin, Plan, Prepared, Session, StopSignal, Task};
+use asym_tasks::{Origin, Plan, Prepared, RunFolder, Session, StopSignal, Task};
 use clap::Parser;
-use faer::Mat;
 
-use super::SourceArgs;
-use super::run::{line, next_free};
+use super::run::{RunsArgs, line, next_free};
 use crate::device;
 
 /// Fine-tunes a whole model, takes of each linear layer what training added (Δ) and what it reads (Σ), and says what an
@@ -41,11 +39,8 @@ pub struct LayersArgs {
     /// Passes over the training set
     #[arg(long)]
     epochs: Option<usize>,
-    /// Folder for the run and the figure, which must be new [default: the next free runs/layers-NUMBER]
-    #[arg(long)]
-    output: Option<PathBuf>,
     #[command(flatten)]
-    source: SourceArgs,
+    runs: RunsArgs,
 }
 
 /// Run the example: parse the options, train, compute, draw.
@@ -62,13 +57,13 @@ impl LayersArgs {
         if self.draws < 2 || self.rank == 0 {
             bail!("--draws {}, --rank {}: a spread wants two draws, an adapter a rank of 1", self.draws, self.rank);
         }
-        let output = self.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), "layers"));
-        if output.exists() {
-            bail!("{}: exists already; name another output folder", output.display());
+        let output = self.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), "layers"));
+        if output.exists() && !self.runs.resume {
+            bail!("{}: exists already; name another output folder, or give --resume", output.display());
         }
         let device = device::default_device()?;
-        let (split, data) = self.source.split(self.task, self.data.as_deref())?;
-        let location = self.source.model(self.model.as_deref())?;
+        let (split, data) = self.runs.source.split(self.task, self.data.as_deref())?;
+        let location = self.runs.source.model(self.model.as_deref())?;
         let base = location.base()?;
         let model = location.pinned();
         let plan = Plan {
@@ -81,27 +76,36 @@ impl LayersArgs {
         let session = Session { base: &base, data: &prepared, device: &device, stop: &stop, origin };
         session.check(&recipe)?;
 
+        let before = weights(&base.checkpoint, Some(self.task.outputs()), &device)?;
+        if let Some((module, ([d_out, d_in], _))) =
+            before.iter().find(|(_, (shape, _))| shape.iter().any(|d| *d < self.rank))
+        {
+            bail!("--rank {} does not fit `{module}` ({d_in} -> {d_out})", self.rank);
+        }
         let moments = session.observe_inputs(self.seed)?;
-        let run = session.run(&recipe, &format!("{} full", self.task), Some(&output.join("full")))?;
+        let folder = output.join("full");
+        let run = match RunFolder::finished(&folder, &session.plan(&recipe)).filter(|_| self.runs.resume) {
+            Some(run) => run,
+            None => session.run(&recipe, &format!("{} full", self.task), Some(&folder))?,
+        };
         eprintln!("{}", line(&run));
         if run.interrupted {
-            bail!("stopped early: {} has the model so far", output.join("full").display());
+            bail!("stopped early: {} has the model so far", folder.display());
         }
-        let before = weights(&base.checkpoint, Some(self.task.outputs()), &device)?;
-        let after = weights(&Checkpoint::open(output.join("full/model"))?, None, &device)?;
-        let mut losses = Vec::new();
-        for (module, (shape, start)) in before {
+        let after = weights(&Checkpoint::open(folder.join("model"))?, None, &device)?;
+        let (mut losses, mut failed) = (Vec::new(), Vec::new());
+        for (module, (_, start)) in &before {
             // The head has no start that was learned.
-            let (Some(moment), Some((_, end))) =
-                (moments.get(&module), after.iter().find(|(name, _)| *name == module).map(|(_, found)| found))
-            else {
-                continue;
-            };
-            let [rows, columns] = shape;
-            let delta = Mat::from_fn(rows, columns, |i, j| f64::from(end[i * columns + j] - start[i * columns + j]));
-            let layer = TrainedLayer { module, delta, moment: moment.moment.clone() };
-            losses.push(layer.losses(self.rank, self.draws, self.seed)?);
+            let end = after.iter().find(|(name, _)| name == module).map(|(_, (_, values))| values);
+            let layer = moments.get(module).zip(end);
+            let layer = layer.and_then(|(observed, end)| TrainedLayer::new(module, start, end, &observed.moment));
+            let Some(layer) = layer else { continue };
+            match layer.losses(self.rank, self.draws, self.seed) {
+                Ok(found) => losses.push(found),
+                Err(error) => failed.push(format!("{module}: {error}")),
+            }
         }
+        failed.iter().for_each(|failed| eprintln!("left out: {failed}"));
         super::say(table(&losses))?;
         let title = format!("What rank {} loses of full fine-tuning's Δ, {}", self.rank, self.task);
         super::say(figure(&losses, title).save(&output.join("layers"))?)

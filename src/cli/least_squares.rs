@@ -2,13 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use asym_analysis::asymmetry::{Inputs, Survey, gaps, losses, probabilities, table};
+use anyhow::{Context, Result, bail};
+use asym_analysis::asymmetry::{Survey, gaps, losses, probabilities, table};
 use asym_analysis::descent;
-use asym_analysis::figure::Figure;
-use asym_analysis::least_squares::Problem;
-use asym_core::linalg::{gaussian, orthonormal};
-use asym_core::random::stream;
 use burn::tensor::Device;
 use clap::Parser;
 
@@ -52,6 +48,8 @@ impl LeastSquaresArgs {
         }
         let survey = Survey { rank: self.rank, ratios: self.ratios, draws: self.draws, seed: self.seed };
         survey.validate()?;
+        // What cannot be written is found before anything is drawn.
+        std::fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
         let mut done = 0;
         let found = survey.simulate(|row| {
             done += 1;
@@ -71,31 +69,10 @@ impl LeastSquaresArgs {
             ("probability", probabilities(&found)),
             ("losses", losses(&found)),
             ("gap", gaps(&survey)?),
-            ("descent", descents(self.seed)?),
+            ("descent", descent::figure(self.seed, &Device::flex().autodiff())?),
         ] {
             super::say(figure.save(&output.join(name))?)?;
         }
         Ok(())
     }
-}
-
-/// Gradient descent for two spectra of Σ: an easy one, and one that decays as those of real layers.
-fn descents(seed: u64) -> Result<Figure> {
-    const D: usize = 64;
-    const RANK: usize = 8;
-    const STEPS: usize = 20_000;
-    let device = Device::flex().autodiff();
-    let mut panels = Vec::new();
-    for (title, inputs) in
-        [("(a) λᵢ ∝ 1/√i", Inputs::PowerLaw { exponent: 0.5 }), ("(b) λᵢ ∝ 1/i", Inputs::PowerLaw { exponent: 1.0 })]
-    {
-        let values = inputs.spectrum(D);
-        let basis = orthonormal(D, D, &mut stream(seed, "descent.basis"));
-        let sigma = faer::Mat::from_fn(D, D, |i, j| basis[(i, j)] * values[j]) * basis.transpose();
-        let delta = gaussian(D, D, &mut stream(seed, "descent.delta")) * faer::Scale(0.1);
-        let problem = Problem::new(delta, sigma, 0.01)?;
-        panels.push(descent::panel(title, &problem, (RANK, STEPS, seed), &device)?);
-    }
-    let note = format!("64 x 64, r = {RANK}, σ² = 0.01; plain gradient descent in f64 on the adapted layer.");
-    Ok(Figure { panels, ..Figure::new("Training reaches the lemmas' losses").columns(2).note(note) })
 }

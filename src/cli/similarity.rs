@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use asym_analysis::figure::Figure;
-use asym_analysis::similarity::{Adapter, compare, panel, table};
+use asym_analysis::similarity::{Adapter, compare, panels, table};
 use clap::Args;
 
 /// Options of `asym similarity`.
@@ -26,14 +26,27 @@ pub struct SimilarityArgs {
 /// A folder that is no adapter or has no factors; adapters of different models; a factor of zeros; a file that cannot be
 /// written.
 pub fn similarity(args: &SimilarityArgs) -> Result<()> {
+    let stem = args.figure.as_deref().map(stem).transpose()?;
     let rows = compare(&read(&args.adapters)?)?;
     super::say(table(&rows))?;
-    if let Some(stem) = &args.figure {
-        let pairs = rows.first().map_or(0, |row| row.pairs.len());
-        let note = format!("Pairs of adapters: {pairs}; band: one standard deviation. Gray: independent subspaces.");
-        super::say(Figure::new("Similarity of learned factors").with(panel("", &rows)).note(note).save(stem)?)?;
+    if let Some(stem) = &stem {
+        let pairs = rows.first().map_or(0, |row| row.a.pairs.len());
+        let note = format!("Pairs of adapters: {pairs}; band: one standard deviation.");
+        let panels = panels(&rows);
+        let columns = panels.len().min(3);
+        let figure = Figure { panels, ..Figure::new("Similarity of learned factors").note(note).columns(columns) };
+        super::say(figure.save(stem)?)?;
     }
     Ok(())
+}
+
+/// A figure's name without the ending of one of its files.
+fn stem(name: &Path) -> Result<PathBuf> {
+    if name.as_os_str().to_string_lossy().ends_with('/') || name.file_name().is_none() {
+        bail!("--figure {}: names no file; write FOLDER/NAME", name.display());
+    }
+    let is_ending = |ending: &std::ffi::OsStr| ["svg", "png", "csv"].iter().any(|known| ending == *known);
+    Ok(if name.extension().is_some_and(is_ending) { name.with_extension("") } else { name.to_path_buf() })
 }
 
 /// The factors of adapter folders.

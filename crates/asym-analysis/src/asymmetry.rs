@@ -1,8 +1,7 @@
 //! Theorem 3.3 by simulation: is it better to freeze a random A than a random B?
 //!
 //! The theorem says so of Q and U uniform on their Stiefel manifolds, with high probability as d/r → ∞, for every Σ and Δ.
-//! That does not hold as stated. Two expectations are exact at every size, as functions of the noise-free loss as a share
-//! of tr ΔΣΔᵀ:
+//! That does not hold as stated. Of the noise-free losses, as shares of tr ΔΣΔᵀ, two expectations are exact at every size:
 //!
 //! - freezing B leaves 1 − r/d_out on average, whatever Σ and Δ, since E\[UUᵀ\] = (r/d_out) I;
 //! - freezing A leaves 1 − r/m on average, whatever Δ, if inputs vary in m ≥ r directions equally (0 if m ≤ r).
@@ -23,10 +22,11 @@ use faer::Mat;
 
 use crate::AnalysisError;
 use crate::least_squares::Problem;
-use crate::linalg::{compact_svd, scale_columns, square_norm};
+use crate::linalg::{NEGLIGIBLE, compact_svd, scale_columns, square_norm};
 use asym_core::linalg::{gaussian, orthonormal};
 use asym_core::random::stream;
 
+pub use crate::moments::Moments;
 pub use gap::{Gap, KeyInequality, gap, key_inequality};
 pub use report::{Survey, Surveyed, gaps, losses, probabilities, table};
 pub use setting::{Change, Expected, Inputs, Setting};
@@ -41,31 +41,6 @@ pub struct Draw {
     pub freeze_a: f64,
     /// L(A\*, U) by Lemma 3.2, from 0 to 1.
     pub freeze_b: f64,
-}
-
-/// Mean and standard deviation of a sample.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Moments {
-    /// The mean.
-    pub mean: f64,
-    /// The standard deviation, with n − 1.
-    pub sd: f64,
-    /// The size of the sample.
-    pub count: usize,
-}
-
-impl Moments {
-    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let count = values.clone().count();
-        let mean = values.clone().sum::<f64>() / count as f64;
-        let squares: f64 = values.map(|value| (value - mean).powi(2)).sum();
-        Self { mean, sd: (squares / (count - 1) as f64).sqrt(), count }
-    }
-
-    /// The standard error of the mean.
-    pub fn standard_error(&self) -> f64 {
-        self.sd / (self.count as f64).sqrt()
-    }
 }
 
 /// What many draws of one setting gave.
@@ -139,7 +114,7 @@ impl Setting {
         // By Lemma 3.1, A = Q explains ‖ΔΣ^½P‖² where P projects on what Σ^½Qᵀ spans. The singular value decomposition
         // of that, rather than an inverse of QΣQᵀ, sees variances down to 1e-24 of the largest.
         let features = Mat::from_fn(varying, self.rank, |i, j| deviations[i] * q[(i, j)]);
-        let span = compact_svd("Σ^½Qᵀ", features.as_ref())?.left;
+        let span = compact_svd("Σ^½Qᵀ", features.as_ref(), NEGLIGIBLE)?.left;
         let by_a = square_norm((&change * span.subrows(first, acting)).as_ref());
         let by_b = square_norm((u.transpose() * &change).as_ref());
         // As shares, these are off by 1e-16 or so whatever cancels; below TIE nobody looks.
@@ -208,7 +183,7 @@ pub fn simulate(problem: &Problem, rank: usize, draws: usize, seed: u64) -> Resu
     at_least_two(draws)?;
     let total = problem.total();
     if total == 0.0 {
-        return Err(AnalysisError::Zero { what: "ΔΣΔᵀ, what there is to explain,".into() });
+        return Err(AnalysisError::NothingToExplain);
     }
     let all = in_parallel(draws, |index| {
         let rng = |name: &str| stream(seed, &format!("asymmetry.{name}.{index}"));

@@ -1,14 +1,16 @@
 //! How far training and test loss may lie apart: the paper's Lemma B.5.
 //!
 //! From the mutual-information bound of Xu and Raginsky (2017): an algorithm that writes its result into p parameters of q
-//! bits each tells at most p·q·ln 2 nats of its training set, and
+//! bits each tells at most p·q·ln 2 nats of its training set, and with gen = E\[test loss − training loss\], over training sets
+//! and the algorithm's own randomness,
 //!
 //! ```text
 //! |gen| ≤ √( 2σ²·q·ln 2·p / n )        p = r·Σ(d_in + d_out) for BA, r·Σd_out for B alone, r·Σd_in for A alone
 //! ```
 //!
 //! The paper prints the sum over layers behind the root; it belongs within: p stands inside, and else its own remark that B
-//! alone has a bound smaller by √2 would not follow. So the bound depends on the adapter through its trained parameters
+//! alone has a bound smaller by √2 would not follow. What is frozen must have been drawn without a look at the training set: an A
+//! that was taken from what layers read ([`Init::InputSvd`](asym_core::Init::InputSvd)) tells of it too. So the bound depends on the adapter through its trained parameters
 //! alone, and rank 2r for B alone has the bound of rank r for both factors where d_in = d_out.
 
 use std::fmt;
@@ -126,6 +128,8 @@ impl fmt::Display for Trained {
 pub struct Bounds<'a> {
     /// The adapted weights.
     pub weights: &'a [AdaptedWeight],
+    /// The adapter's trained parameters as they are, with what its method has beside A and B.
+    pub trained: usize,
     /// Examples, bits and σ.
     pub learning: Learning,
 }
@@ -142,7 +146,7 @@ impl fmt::Display for Bounds<'_> {
             "trained",
             "rank",
             "parameters",
-            "bound on |test − training loss|",
+            "bound on |E[test − training loss]|",
         ]);
         let ranks = |times: usize| {
             let of =
@@ -152,22 +156,22 @@ impl fmt::Display for Bounds<'_> {
                 (least, most) => format!("{least} to {most}"),
             }
         };
+        let bound = |count: usize| format!("{:.3}", self.learning.bound(count));
+        table.add_row(["this adapter".into(), ranks(1), self.trained.to_string(), bound(self.trained)]);
         for (trained, times) in Self::ROWS {
             let count = trained.count(self.weights, times);
-            let bound = format!("{:.3}", self.learning.bound(count));
-            table.add_row([trained.to_string(), ranks(times), count.to_string(), bound]);
+            table.add_row([trained.to_string(), ranks(times), count.to_string(), bound(count)]);
         }
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
         let Learning { examples, bits, sigma } = self.learning;
-        writeln!(f, "Lemma B.5 with n = {examples} examples, q = {bits} bits, σ = {sigma}; of the adapters alone:")?;
+        writeln!(f, "Lemma B.5 with n = {examples} examples, q = {bits} bits, σ = {sigma}; without the head:")?;
         write!(f, "{table}")?;
-        let tightest = self.learning.bound(Trained::B.count(self.weights, 1).min(Trained::A.count(self.weights, 1)));
-        match tightest >= 2.0 * sigma {
+        match self.learning.bound(self.trained) >= 2.0 * sigma {
             true => write!(
                 f,
-                "\nA loss from 0 to {} never differs by more than that: at this n, these bounds say nothing.",
+                "\nA loss from 0 to {} never differs by more than that: at this n, the bound says nothing.",
                 2.0 * sigma
             ),
             false => Ok(()),

@@ -42,7 +42,7 @@ pub enum CountError {
     #[error("paper-parameters.csv: {0}")]
     Table(#[from] csv::Error),
     /// A row names no model of those there are, or no method.
-    #[error("paper-parameters.csv: `{0}` is none of the models or methods")]
+    #[error("paper-parameters.csv: `{0}` is none of the models or methods, nor a list of numbers")]
     Unknown(String),
     /// The model cannot be built.
     #[error(transparent)]
@@ -82,6 +82,8 @@ pub struct Count {
     pub body: usize,
     /// The adapter's parameters that stay as they were drawn.
     pub frozen_factors: usize,
+    /// The pooler of the bare model, which is no part of the classifier; 0 where there is none.
+    pub pooler: usize,
     /// Whether the body is trained too.
     pub full: bool,
     /// The classes that the head tells apart.
@@ -150,8 +152,13 @@ impl Row {
         let path = Path::new(name);
         let config = Config::parse(text, path)?;
         let adapter = self.adapter()?;
-        let labels: Vec<usize> = self.labels.split(' ').filter_map(|labels| labels.parse().ok()).collect();
-        let labels = if labels.is_empty() { vec![0] } else { labels };
+        let labels: Vec<usize> = match self.labels.as_str() {
+            "" => vec![0],
+            labels => {
+                let parse = |text: &str| text.parse().map_err(|_| CountError::Unknown(self.labels.clone()));
+                labels.split(' ').map(parse).collect::<Result<_, _>>()?
+            }
+        };
         let full = self.method == "full";
         let count = |&labels| {
             let counting = Counting { config: &config, adapter: adapter.as_ref(), full, labels, path, device };
@@ -160,15 +167,10 @@ impl Row {
         labels.iter().map(count).collect()
     }
 
-    /// Of each figure that the paper prints for the row: which readings give its digits.
-    ///
-    /// # Errors
-    ///
-    /// As [`counts`](Self::counts).
-    pub fn explain(&self, device: &Device) -> Result<Vec<(Figure, Vec<Reading>)>, CountError> {
-        let counts = self.counts(device)?;
+    /// Of each figure that the paper prints for the row: which readings give its digits, for these counts of it.
+    pub fn explain(&self, counts: &[Count]) -> Vec<(Figure, Vec<Reading>)> {
         let figures = Figure::in_text(&self.printed).into_iter();
-        Ok(figures.map(|figure| (figure, Reading::of(figure, &counts))).collect())
+        figures.map(|figure| (figure, Reading::of(figure, counts))).collect()
     }
 }
 
@@ -207,6 +209,11 @@ impl WithModel for Counting<'_> {
             frozen_factors: sum(&|row| of_adapter(&row.entry) && !row.trained),
             head: sum(&|row| in_head(&row.entry)),
             body: sum(&|row| !of_adapter(&row.entry) && !in_head(&row.entry) && row.entry.name != BUFFER),
+            pooler: match self.config {
+                // A square layer with a bias. RoBERTa's and BERT's heads have it.
+                Config::Vit(config) => config.hidden_size * (config.hidden_size + 1),
+                _ => 0,
+            },
             full: self.full,
             labels: self.labels,
         })
@@ -231,7 +238,7 @@ pub fn table(device: &Device) -> Result<Table, CountError> {
     for row in rows()? {
         let counts = row.counts(device)?;
         let Some(first) = counts.first() else { continue };
-        let figures = row.explain(device)?;
+        let figures = row.explain(&counts);
         let explained: Vec<String> = figures
             .iter()
             .map(|(figure, readings)| match readings.as_slice() {

@@ -1,7 +1,7 @@
 //! The losses of [`least_squares`](crate::least_squares) once more, by gradient descent on asym-core's own layer: what the
 //! lemmas promise is what training finds.
 
-use asym_core::linalg::orthonormal;
+use asym_core::linalg::{gaussian, orthonormal};
 use asym_core::random::stream;
 use asym_core::{AdaptedLinear, AdapterConfig, Factor, Init, Lora};
 use burn::module::{Module, ModuleMapper, Param};
@@ -10,7 +10,8 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use faer::{Mat, MatRef, Side as Triangle};
 
 use crate::AnalysisError;
-use crate::figure::{Axis, Panel, Point, Series};
+use crate::asymmetry::Inputs;
+use crate::figure::{Axis, Figure, Panel, Point, Series};
 use crate::least_squares::Problem;
 use crate::linalg::{check, check_shape};
 use crate::similarity::Side;
@@ -29,21 +30,41 @@ impl Descent {
     }
 }
 
+/// Gradient descent for two spectra of Σ, one easier than the other, with Δ and the factors drawn from `seed`.
+///
+/// # Errors
+///
+/// As [`descend`].
+pub fn figure(seed: u64, device: &Device) -> Result<Figure, AnalysisError> {
+    const D: usize = 64;
+    const RANK: usize = 8;
+    const STEPS: usize = 20_000;
+    let mut figure = Figure::new("Training reaches the lemmas' losses")
+        .columns(2)
+        .note(format!("{D} x {D}, r = {RANK}, σ² = 0.01; plain gradient descent in f64 on the adapted layer."));
+    for (title, exponent) in [("(a) λᵢ ∝ 1/√i", 0.5), ("(b) λᵢ ∝ 1/i", 1.0)] {
+        let values = Inputs::PowerLaw { exponent }.spectrum(D);
+        let basis = orthonormal(D, D, &mut stream(seed, "descent.basis"));
+        let sigma = Mat::from_fn(D, D, |i, j| basis[(i, j)] * values[j]) * basis.transpose();
+        let delta = gaussian(D, D, &mut stream(seed, "descent.delta")) * faer::Scale(0.1);
+        let problem = Problem::new(delta, sigma, 0.01)?;
+        figure = figure.with(panel(title, &problem, (RANK, STEPS, seed), device)?);
+    }
+    Ok(figure)
+}
+
 /// Both descents on one problem, with Q and U drawn from `seed`, beside the lemmas' losses, as a panel over the steps.
 ///
 /// # Errors
 ///
-/// As [`descend`], and a rank that does not fit the problem.
-pub fn panel(
+/// As [`descend`].
+fn panel(
     title: &str,
     problem: &Problem,
     (rank, steps, seed): (usize, usize, u64),
     device: &Device,
 ) -> Result<Panel, AnalysisError> {
     let (d_in, d_out) = (problem.d_in(), problem.d_out());
-    if rank == 0 || rank > d_in.min(d_out) {
-        return Err(AnalysisError::Rank { rank, d_in, d_out });
-    }
     let q = orthonormal(d_in, rank, &mut stream(seed, "descent.q")).transpose().to_owned();
     let u = orthonormal(d_out, rank, &mut stream(seed, "descent.u"));
     let whole = problem.untrained_loss();
@@ -78,7 +99,8 @@ pub fn panel(
 ///
 /// # Errors
 ///
-/// A `value` of another shape than the problem's; a device without autodiff or without f64.
+/// A `value` of another shape than the problem's, not finite, or of a rank above min(d_in, d_out); a device without autodiff
+/// or without f64; a decomposition that does not converge.
 pub fn descend(
     problem: &Problem,
     frozen: Side,
@@ -136,7 +158,8 @@ fn layer(
     // α = r: the update is B·A as it stands.
     let lora = Lora::new(rank).alpha(rank as f64).a(factor(Side::A)).b(factor(Side::B));
     let layer = AdapterConfig::new(lora).targets("").attach_blank(layer, &Default::default());
-    let layer = layer.map_err(|error| AnalysisError::Layer { reason: error.to_string() })?;
+    // The rank is the one setting here that a layer can refuse.
+    let layer = layer.map_err(|_| AnalysisError::Rank { rank, d_in, d_out })?;
     // Burn stores both factors transposed.
     Ok(layer.map(&mut InF64 { field: String::new(), frozen, value: tensor(value.transpose(), device) }))
 }

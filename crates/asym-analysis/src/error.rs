@@ -31,7 +31,7 @@ pub enum AnalysisError {
         columns: usize,
     },
     /// An entry that is NaN or infinite.
-    #[error("{what} is {found} at row {row}, column {column} (from 0): only finite entries have a least-squares fit")]
+    #[error("{what} is {found} at row {row}, column {column} (from 0): every entry must be finite")]
     NotFinite {
         /// The matrix.
         what: Cow<'static, str>,
@@ -122,6 +122,12 @@ pub enum AnalysisError {
         /// Their number.
         found: usize,
     },
+    /// Adapters without a module that has factors in all of them.
+    #[error("no module has factors in every adapter: there is nothing to compare")]
+    NothingInCommon,
+    /// A problem whose change has no effect on what is read.
+    #[error("the change has no effect on any input: tr ΔΣΔᵀ is 0, and no factor can explain a part of it")]
+    NothingToExplain,
     /// Adapters that were not made for the same layers.
     #[error(
         "`{module}` is {expected} in {first} and {found} in {second}: compare adapters of one model and the same targets"
@@ -143,11 +149,5 @@ pub enum AnalysisError {
     NoF64 {
         /// The device.
         device: String,
-    },
-    /// asym-core refused the layer.
-    #[error("the layer cannot be adapted: {reason}")]
-    Layer {
-        /// Its error.
-        reason: String,
     },
 }

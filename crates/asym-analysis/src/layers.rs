@@ -9,9 +9,9 @@ use crate::AnalysisError;
 use crate::asymmetry::{Simulation, simulate};
 use crate::figure::{Axis, Figure, Panel, Point, Series};
 use crate::least_squares::{Problem, without_rounding};
-use crate::similarity::{kind_in, layer_in};
+use crate::names;
 
-/// A layer before and after training, and what it reads.
+/// What training made of a layer, and what the layer reads.
 #[derive(Debug, Clone)]
 pub struct TrainedLayer {
     /// Its name.
@@ -40,12 +40,30 @@ pub struct LayerLosses {
 }
 
 impl TrainedLayer {
+    /// From a layer's weight before and after training, each `[d_out, d_in]` row by row, and the moment of its inputs. None
+    /// where their sizes do not go together.
+    pub fn new(module: &str, before: &[f32], after: &[f32], moment: &Mat<f32>) -> Option<Self> {
+        let d_in = moment.ncols();
+        let d_out = before.len().checked_div(d_in)?;
+        if moment.nrows() != d_in || before.len() != d_out * d_in || after.len() != before.len() {
+            return None;
+        }
+        let delta = Mat::from_fn(d_out, d_in, |i, j| f64::from(after[i * d_in + j]) - f64::from(before[i * d_in + j]));
+        let moment = Mat::from_fn(d_in, d_in, |i, j| f64::from(moment[(i, j)]));
+        Some(Self { module: module.to_string(), delta, moment })
+    }
+
     /// The losses at `rank`, with `draws` random factors.
     ///
     /// # Errors
     ///
-    /// As [`Problem::new`] and [`simulate`]: a layer that training did not change has nothing to explain.
+    /// A rank that does not fit the layer; what [`Problem::new`] refuses; a layer that training did not change
+    /// ([`AnalysisError::NothingToExplain`]).
     pub fn losses(&self, rank: usize, draws: usize, seed: u64) -> Result<LayerLosses, AnalysisError> {
+        let (d_in, d_out) = (self.delta.ncols(), self.delta.nrows());
+        if rank == 0 || rank > d_in.min(d_out) {
+            return Err(AnalysisError::Rank { rank, d_in, d_out });
+        }
         let sigma = without_rounding(self.moment.clone())?;
         let (trace, square) = ((0..sigma.nrows()).map(|i| sigma[(i, i)]).sum::<f64>(), sigma.squared_norm_l2());
         let failed = || AnalysisError::NoConvergence { what: "Σ".into() };
@@ -66,15 +84,10 @@ impl TrainedLayer {
 
 /// A panel for each kind of module: what is left of the loss, over the layers.
 pub fn figure(losses: &[LayerLosses], title: impl Into<String>) -> Figure {
-    let mut kinds: Vec<&str> = Vec::new();
-    for row in losses {
-        if !kinds.contains(&kind_in(&row.module)) {
-            kinds.push(kind_in(&row.module));
-        }
-    }
-    let panel = |kind: &&str| {
-        let of = || losses.iter().filter(|row| kind_in(&row.module) == *kind);
-        let x = |row: &LayerLosses, at: usize| layer_in(&row.module).unwrap_or(at) as f64;
+    let kinds = names::kinds(losses.iter().map(|row| row.module.as_str()));
+    let panel = |(kind, short): &(String, String)| {
+        let of = || losses.iter().filter(|row| names::kind(&row.module) == *kind);
+        let x = |row: &LayerLosses, at: usize| names::layer(&row.module).unwrap_or(at) as f64;
         let points = |pick: &dyn Fn(&LayerLosses) -> (f64, f64)| {
             let point = |(at, row)| {
                 let (mean, sd) = pick(row);
@@ -84,7 +97,7 @@ pub fn figure(losses: &[LayerLosses], title: impl Into<String>) -> Figure {
             of().enumerate().map(point).collect::<Vec<_>>()
         };
         let ticks = of().enumerate().map(|(at, row)| (x(row, at), format!("{}", x(row, at))));
-        Panel::new(*kind, Axis::linear("layer").ticked(ticks), Axis::linear("loss left").within(0.0, 1.0))
+        Panel::new(short, Axis::linear("layer").ticked(ticks), Axis::linear("loss left").within(0.0, 1.0))
             .with(Series::line(
                 "A frozen, random",
                 0,

@@ -150,7 +150,7 @@ impl Problem {
         check_shape("Q", q, None, Some(self.d_in()))?;
         // L depends on BQ alone, and so on Q's row space. An orthonormal basis V of it keeps the scales and dependences
         // of Q's rows out of the judgement of what varies.
-        let rows = compact_svd("Q", q)?;
+        let rows = compact_svd("Q", q, NEGLIGIBLE)?;
         if rows.values.is_empty() {
             return Err(AnalysisError::Zero { what: "the frozen A = Q".into() });
         }
@@ -185,7 +185,7 @@ impl Problem {
     pub fn freeze_b(&self, u: MatRef<'_, f64>) -> Result<Fit, AnalysisError> {
         check("U", u)?;
         check_shape("U", u, Some(self.d_out()), None)?;
-        let columns = compact_svd("U", u)?;
+        let columns = compact_svd("U", u, NEGLIGIBLE)?;
         if columns.values.is_empty() {
             return Err(AnalysisError::Zero { what: "the frozen B = U".into() });
         }

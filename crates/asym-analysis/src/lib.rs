@@ -24,6 +24,8 @@ pub mod figure;
 pub mod layers;
 pub mod least_squares;
 mod linalg;
+mod moments;
+mod names;
 pub mod nonlinear;
 pub mod similarity;
 

@@ -62,12 +62,16 @@ pub(crate) struct Compact {
     pub(crate) right: Mat<f64>,
 }
 
-/// The singular value decomposition without the values that are rounding's.
-pub(crate) fn compact_svd(what: impl Into<Cow<'static, str>>, m: MatRef<'_, f64>) -> Result<Compact, AnalysisError> {
+/// The singular value decomposition without the values that are rounding's: that are `negligible` of the largest, or less.
+pub(crate) fn compact_svd(
+    what: impl Into<Cow<'static, str>>,
+    m: MatRef<'_, f64>,
+    negligible: f64,
+) -> Result<Compact, AnalysisError> {
     let svd = m.thin_svd().map_err(|_| AnalysisError::NoConvergence { what: what.into() })?;
     let all: Vec<f64> = svd.S().column_vector().iter().copied().collect();
     let largest = all.first().copied().unwrap_or(0.0);
-    let values: Vec<f64> = all.into_iter().filter(|value| *value > NEGLIGIBLE * largest).collect();
+    let values: Vec<f64> = all.into_iter().filter(|value| *value > negligible * largest).collect();
     let kept = values.len();
     Ok(Compact { left: svd.U().subcols(0, kept).to_owned(), values, right: svd.V().subcols(0, kept).to_owned() })
 }
@@ -82,7 +86,7 @@ mod tests {
     fn a_compact_svd_gives_the_matrix_back() {
         let mut rng = stream(1, "compact");
         let m = gaussian(7, 2, &mut rng) * gaussian(2, 5, &mut rng);
-        let svd = compact_svd("m", m.as_ref()).unwrap();
+        let svd = compact_svd("m", m.as_ref(), NEGLIGIBLE).unwrap();
         assert_eq!(svd.values.len(), 2);
         let back = scale_columns(svd.left.as_ref(), |j| svd.values[j]) * svd.right.transpose();
         assert!((back - m).norm_max() < 1e-13);

@@ -12,10 +12,11 @@ use std::fmt;
 use asym_core::FactorPair;
 use faer::Mat;
 
-use crate::AnalysisError;
-use crate::linalg::check;
+use crate::linalg::{check, compact_svd};
+use crate::moments::Moments;
+use crate::{AnalysisError, names};
 
-pub use report::{panel, table};
+pub use report::{panel, panels, table};
 
 /// Singular values below this part of the largest are rounding: factors come from files in 32 bits or less.
 const NEGLIGIBLE: f64 = 1e-6;
@@ -54,17 +55,15 @@ impl Basis {
     ///
     /// # Errors
     ///
-    /// [`AnalysisError::ZeroFactor`] for a matrix of zeros, which spans nothing; [`AnalysisError::NotFinite`].
+    /// [`AnalysisError::ZeroFactor`] for a matrix of zeros, which spans nothing; one that is empty or not finite; a
+    /// decomposition that does not converge.
     pub fn of_columns(matrix: &Mat<f64>, what: &str) -> Result<Self, AnalysisError> {
         check(what.to_string(), matrix.as_ref())?;
-        let svd = matrix.thin_svd().map_err(|_| AnalysisError::NoConvergence { what: what.to_string().into() })?;
-        let values = svd.S().column_vector();
-        let largest = if values.nrows() == 0 { 0.0 } else { values[0] };
-        if largest == 0.0 {
-            return Err(AnalysisError::ZeroFactor { what: what.to_string() });
+        let svd = compact_svd(what.to_string(), matrix.as_ref(), NEGLIGIBLE)?;
+        match svd.values.is_empty() {
+            true => Err(AnalysisError::ZeroFactor { what: what.to_string() }),
+            false => Ok(Self(svd.left)),
         }
-        let rank = (0..values.nrows()).take_while(|&index| values[index] > NEGLIGIBLE * largest).count();
-        Ok(Self(svd.U().subcols(0, rank).to_owned()))
     }
 
     /// Of what a factor of `pair` spans: A's rows, its right singular vectors, or B's columns.
@@ -147,60 +146,48 @@ pub struct Adapter {
 
 /// How alike several adapters are in one factor of one module.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Similarity {
-    /// The module's name.
-    pub module: String,
-    /// The factor.
-    pub side: Side,
+pub struct Alike {
     /// One value a pair of adapters: (first, second), (first, third), …, (second, third), ….
     pub pairs: Vec<f64>,
-    /// What a pair of independent subspaces would have, over the same dimensions on the average.
+    /// What a pair of independent subspaces of these dimensions would have, on the average over the pairs.
     pub independent: f64,
 }
 
+impl Alike {
+    /// Mean and spread over the pairs. Pairs share adapters: the spread over their root is no standard error.
+    pub fn moments(&self) -> Moments {
+        Moments::of(self.pairs.iter().copied())
+    }
+}
+
+/// How alike several adapters are in one module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Similarity {
+    /// The module's name.
+    pub module: String,
+    /// What A's rows span.
+    pub a: Alike,
+    /// What B's columns span.
+    pub b: Alike,
+}
+
 impl Similarity {
-    /// The number of the module's layer: the first number in its name.
-    pub fn layer(&self) -> Option<usize> {
-        layer_in(&self.module)
-    }
-
-    /// What the module is called within its layer: its name behind the layer's number, or its last segment.
-    pub fn kind(&self) -> &str {
-        kind_in(&self.module)
-    }
-
-    /// The mean over the pairs.
-    pub fn mean(&self) -> f64 {
-        self.pairs.iter().sum::<f64>() / self.pairs.len() as f64
-    }
-
-    /// The sample standard deviation over the pairs; none of one pair. Pairs share adapters, so that it is no standard error.
-    pub fn std(&self) -> Option<f64> {
-        let (n, mean) = (self.pairs.len(), self.mean());
-        let squares: f64 = self.pairs.iter().map(|value| (value - mean).powi(2)).sum();
-        (n > 1).then(|| (squares / (n - 1) as f64).sqrt())
+    /// One factor's.
+    pub fn of(&self, side: Side) -> &Alike {
+        match side {
+            Side::A => &self.a,
+            Side::B => &self.b,
+        }
     }
 }
 
-/// The first number in a module's name: that of its layer.
-pub(crate) fn layer_in(module: &str) -> Option<usize> {
-    module.split('.').find_map(|segment| segment.parse().ok())
-}
-
-/// A module's name behind its layer's number, or its last segment.
-pub(crate) fn kind_in(module: &str) -> &str {
-    let number = module.split('.').find(|segment| segment.parse::<usize>().is_ok());
-    let behind = number.and_then(|number| module.split_once(&format!(".{number}."))).map(|(_, rest)| rest);
-    behind.unwrap_or_else(|| module.rsplit('.').next().unwrap_or(module))
-}
-
-/// Compare adapters of one model pair by pair: both factors of each module, in the modules' natural order. A module to which
+/// Compare adapters of one model pair by pair, module by module, in the order in which layers are counted. A module to which
 /// AdaLoRA left no rank in one of them is passed over.
 ///
 /// # Errors
 ///
 /// Fewer than two adapters; adapters that do not adapt the same modules, or not with the same sizes
-/// ([`AnalysisError::OtherModel`]); a factor of zeros.
+/// ([`AnalysisError::OtherModel`]); a factor of zeros or with values that are not finite; no module that all have.
 pub fn compare(adapters: &[Adapter]) -> Result<Vec<Similarity>, AnalysisError> {
     let [first, others @ ..] = adapters else { return Err(AnalysisError::TooFew { found: 0 }) };
     if others.is_empty() {
@@ -210,31 +197,35 @@ pub fn compare(adapters: &[Adapter]) -> Result<Vec<Similarity>, AnalysisError> {
         same_model(first, other)?;
     }
     let mut found = Vec::new();
-    let left = |index: &usize| adapters.iter().all(|adapter| adapter.pairs[*index].a.nrows() > 0);
-    for index in (0..first.pairs.len()).filter(left) {
-        for side in Side::BOTH {
-            let bases: Vec<Basis> = adapters
-                .iter()
-                .map(|adapter| Basis::of_factor(&adapter.pairs[index], side, &adapter.name))
-                .collect::<Result<_, _>>()?;
-            let mut pairs = Vec::new();
-            let mut independent = 0.0;
-            for (at, basis) in bases.iter().enumerate() {
-                for other in &bases[at + 1..] {
-                    pairs.push(basis.similarity(other)?);
-                    independent += basis.expected(other).mean;
-                }
-            }
-            independent /= pairs.len() as f64;
-            found.push(Similarity { module: first.pairs[index].module.clone(), side, pairs, independent });
+    for module in first.pairs.iter().map(|pair| &pair.module) {
+        let of = |adapter: &Adapter| adapter.pairs.iter().find(|pair| pair.module == *module).cloned();
+        let pairs: Vec<(&Adapter, FactorPair)> =
+            adapters.iter().filter_map(|adapter| Some((adapter, of(adapter)?))).collect();
+        if pairs.iter().all(|(_, pair)| pair.a.nrows() > 0) {
+            let [a, b] = [alike(&pairs, Side::A)?, alike(&pairs, Side::B)?];
+            found.push(Similarity { module: module.clone(), a, b });
         }
     }
     if found.is_empty() {
-        return Err(AnalysisError::ZeroFactor { what: "every factor that the adapters have in common".into() });
+        return Err(AnalysisError::NothingInCommon);
     }
-    // Layer 10 comes after layer 9, which their names do not say.
-    found.sort_by_key(|row| (row.layer(), row.kind().to_string(), row.side == Side::B));
+    found.sort_by_key(|row| names::natural(&row.module));
     Ok(found)
+}
+
+fn alike(adapters: &[(&Adapter, FactorPair)], side: Side) -> Result<Alike, AnalysisError> {
+    let bases: Vec<Basis> =
+        adapters.iter().map(|(adapter, pair)| Basis::of_factor(pair, side, &adapter.name)).collect::<Result<_, _>>()?;
+    let mut pairs = Vec::new();
+    let mut independent = 0.0;
+    for (at, basis) in bases.iter().enumerate() {
+        for other in &bases[at + 1..] {
+            pairs.push(basis.similarity(other)?);
+            independent += basis.expected(other).mean;
+        }
+    }
+    independent /= pairs.len() as f64;
+    Ok(Alike { pairs, independent })
 }
 
 /// Refuse adapters that were not made for the same layers.
@@ -332,19 +323,28 @@ mod tests {
     }
 
     #[test]
-    fn layers_come_in_the_order_of_their_numbers() {
-        let names = ["m.layer.10.query", "m.layer.2.query", "m.layer.2.value"];
+    fn each_module_is_compared_with_itself_in_the_order_of_layers() {
+        let names = ["m.dec.10.q", "m.dec.2.q", "m.enc.2.q"];
         let of = |seed| adapter("it", names.iter().map(|name| pair(name, 12, 10, seed)).collect());
-        let rows = compare(&[of(1), of(2), of(3)]).unwrap();
-        let order: Vec<_> = rows.iter().map(|row| (row.layer(), row.kind(), row.side)).collect();
-        let (two, ten) = (Some(2), Some(10));
-        let expected = [(two, "query"), (two, "value"), (ten, "query")];
-        let expected: Vec<_> =
-            expected.iter().flat_map(|(at, kind)| Side::BOTH.map(|side| (*at, *kind, side))).collect();
-        assert_eq!(order, expected);
-        assert!(rows.iter().all(|row| row.pairs.len() == 3 && row.std().is_some()));
-        assert_eq!(rows[0].independent, 2.0 / 12.0);
-        assert_eq!(rows[1].independent, 2.0 / 10.0);
+        let mut moved = of(1);
+        // In another order, and with one B that is another.
+        moved.pairs.reverse();
+        moved.pairs[0].b = pair("other", 12, 10, 9).b;
+        let rows = compare(&[of(1), moved]).unwrap();
+        assert_eq!(
+            rows.iter().map(|row| row.module.as_str()).collect::<Vec<_>>(),
+            ["m.dec.2.q", "m.dec.10.q", "m.enc.2.q"]
+        );
+        for row in &rows {
+            assert!((row.a.moments().mean - 1.0).abs() < 1e-9, "{row:?}");
+            assert_eq!((row.b.moments().mean - 1.0).abs() < 1e-9, row.module != "m.enc.2.q", "{row:?}");
+            assert_eq!((row.a.independent, row.b.independent), (2.0 / 12.0, 2.0 / 10.0));
+        }
+        assert_eq!(compare(&[of(1), of(2), of(3)]).unwrap()[0].a.pairs.len(), 3);
+        let mut left = of(1);
+        left.pairs[1].a = Mat::zeros(0, 12);
+        left.pairs[1].b = Mat::zeros(10, 0);
+        assert_eq!(compare(&[of(1), left]).unwrap().len(), 2);
     }
 
     #[test]

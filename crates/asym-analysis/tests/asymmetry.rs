@@ -1,5 +1,6 @@
 //! Theorem 3.3 by simulation: where it holds and where it does not.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
@@ -161,6 +162,11 @@ fn the_gap_of_inputs_of_higher_rank_is_another() {
     let found = gap(&problem, rank, 4000, 1).unwrap();
     within_three_errors(found.right, 0.25 * problem.total(), "the right side");
     assert!(found.gap.mean + 10.0 * found.gap.standard_error() < found.limit);
+
+    // Three equal variances and r = 2.
+    let flat = Mat::from_fn(d, d, |i, j| if i == j && i < 3 { 4.0 } else { 0.0 });
+    let flat = Problem::new(normals(6, d, &mut rng), flat, 0.0).unwrap();
+    within_three_errors(gap(&flat, rank, 4000, 1).unwrap().gap, (2.0 / 3.0 - 0.25) * flat.total(), "m equal variances");
 
     // Σ = I: both sides are equal for each Q.
     let isotropic = Problem::new(normals(6, d, &mut rng), Mat::identity(d, d), 0.0).unwrap();

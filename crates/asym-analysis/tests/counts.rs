@@ -49,7 +49,7 @@ fn printed_figures_are_explained() {
             .into_iter()
             .find(|row| row.tables == tables && row.printed == printed && row.method().unwrap() == method)
             .unwrap();
-        let figures = row.explain(&device).unwrap();
+        let figures = row.explain(&row.counts(&device).unwrap());
         let join = |readings: &[Reading]| readings.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
         figures.iter().map(|(_, readings)| join(readings)).collect()
     };
@@ -58,10 +58,11 @@ fn printed_figures_are_explained() {
     assert_eq!(explained("10", "0.8M", "LoRA r=8"), ["the adapter"]);
     assert_eq!(
         explained("5", "0.8%", "B\u{302}_0 A\u{302}_rand r=8"),
-        ["adapter and head, this twice or the adapter, in millions"]
+        ["the adapter, in millions or adapter and head, this twice"]
     );
     assert_eq!(explained("10", "355.0M", "full"), [""]);
     let vit = explained("11", "0.16M-0.2M (0.18-0.29%)", "B\u{302}_0 A_rand r=8");
     assert_eq!(vit.last().unwrap(), "adapter and head, this twice, 65 classes");
+    assert_eq!(explained("11 13", "86.4M (100%)", "full"), ["the bare model with its pooler", "the whole model"]);
     assert!(table(&device).unwrap().to_string().lines().count() > 60);
 }

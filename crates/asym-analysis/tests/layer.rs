@@ -62,7 +62,10 @@ fn what_cannot_descend_is_refused() {
     let refused = |value: MatRef<'_, f64>, device: &Device| descend(&problem, Side::A, value, 5, device).unwrap_err();
     assert!(matches!(refused(q.as_ref(), &Device::flex()), AnalysisError::NoF64 { .. }));
     assert!(matches!(refused(q.transpose(), &device()), AnalysisError::Shape { .. }));
-    assert!(matches!(refused(Mat::identity(4, 4).as_ref(), &device()), AnalysisError::Layer { .. }));
+    assert!(matches!(
+        refused(Mat::identity(4, 4).as_ref(), &device()),
+        AnalysisError::Rank { rank: 4, d_in: 4, d_out: 3 }
+    ));
 }
 
 fn tensor(matrix: MatRef<'_, f64>, device: &Device) -> Tensor<2> {

@@ -1,5 +1,6 @@
 //! The gradients of appendix B.1.2 against NumPy (`tests/fixtures/make_theory.py`) and finite differences.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 

@@ -52,11 +52,13 @@ impl AdapterConfig {
     }
 
     /// As [`attach_named`](Self::attach_named), where factors may start from what their layers read: `batches` is given
-    /// the model, and is to pass some batches through it, without padding. It is not called where no factor asks.
+    /// the model, and is to pass some batches through it, without padding. It is not called where no factor asks. On an
+    /// autodiff device Burn's dropout is active and a graph is kept for each batch: better before `train()`.
     ///
     /// # Errors
     ///
-    /// As [`attach_named`](Self::attach_named), and [`AdapterError::Unobserved`] for a layer that no batch reached.
+    /// As [`attach_named`](Self::attach_named); [`AdapterError::Unobserved`] for a layer that no batch reached or that does
+    /// not show its input; [`AdapterError::FewRows`] for one that read fewer rows than the rank.
     pub fn attach_observed<M: Module>(
         &self,
         model: M,
@@ -118,7 +120,13 @@ impl AdapterConfig {
         let biases = entries.iter().filter(|entry| self.trains_bias(entry, |module| adapted.contains(module)));
         trained.extend(biases.map(|entry| entry.path.clone()));
 
-        let inputs = match seed.is_some() && self.reads_inputs() {
+        let observed = seed.is_some() && self.reads_inputs();
+        if let Some(hidden) =
+            entries.iter().filter_map(|e| sites.get(&e.path)).find(|s| observed && !s.shows_its_input())
+        {
+            return Err(AdapterError::Unobserved { module: hidden.module.clone() });
+        }
+        let inputs = match observed {
             true => observe_inputs(&model, naming, |module| adapted.contains(module), batches),
             false => HashMap::new(),
         };

@@ -125,6 +125,16 @@ pub enum AdapterError {
         /// Name of the module.
         module: String,
     },
+    /// A factor that starts from what a layer reads, where that is too little.
+    #[error("`{module}` read {rows} rows: {rank} directions of its input want at least as many; pass more batches")]
+    FewRows {
+        /// Name of the module.
+        module: String,
+        /// The rows that were seen.
+        rows: usize,
+        /// The rank.
+        rank: usize,
+    },
     /// A folder whose method learns no factors A and B for each weight.
     #[error("{}: {method} has no factors A and B of each weight's own to be read", path.display())]
     NoFactors {

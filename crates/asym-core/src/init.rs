@@ -30,7 +30,8 @@ pub enum Init {
     /// The top r eigenvectors of E\[xxᵀ\], the second moment of the layer's input, as rows of A: the r features that hold
     /// most of what the layer reads, and the best A for a ΔW of which nothing is known but its size (paper, Lemma 3.1 with
     /// E\[ΔᵀΔ\] ∝ I). EVA (Paischer et al., 2024) starts LoRA likewise. For A of linear layers alone, and with
-    /// [`attach_observed`](crate::AdapterConfig::attach_observed).
+    /// [`attach_observed`](crate::AdapterConfig::attach_observed). Where inputs have fewer than r directions, the rest are
+    /// arbitrary.
     InputSvd,
 }
 
@@ -78,6 +79,8 @@ pub(crate) enum NoStart {
     Svd,
     /// What the layer reads was not observed.
     Unobserved,
+    /// Fewer rows were read than the rank has directions.
+    FewRows { rows: usize, rank: usize },
 }
 
 /// What a factor may depend on beside its shape.
@@ -149,7 +152,11 @@ impl Init {
                 })
             }
             Self::InputSvd => {
-                let moment = &known.inputs.ok_or(NoStart::Unobserved)?.moment;
+                let InputMoment { moment, rows } = known.inputs.ok_or(NoStart::Unobserved)?;
+                if *rows < rank {
+                    return Err(NoStart::FewRows { rows: *rows, rank });
+                }
+                let moment = &Mat::from_fn(long, long, |i, j| f64::from(moment[(i, j)]));
                 // Of a symmetric matrix that is nowhere negative, singular vectors are eigenvectors.
                 shape.store(&apart(|| truncated_svd(moment, rank, rng)).ok_or(NoStart::Svd)?.left)
             }

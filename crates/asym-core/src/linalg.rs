@@ -61,10 +61,15 @@ pub fn orthonormal(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> 
 ///
 /// Vectors are as exact as the spectrum decays between the r-th and the (r + 16)-th singular value.
 /// The largest component of each left vector is positive, so that the result does not depend on the start.
+///
+/// # Panics
+///
+/// Panics if `rank` is above the number of rows or columns.
 pub fn truncated_svd(matrix: &Mat<f64>, rank: usize, rng: &mut impl Rng) -> Option<TruncatedSvd> {
     const OVERSAMPLING: usize = 16;
     const ITERATIONS: usize = 24;
     let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    assert!(rank <= rows.min(columns), "{rows} x {columns} has no {rank} singular values");
     let width = (rank + OVERSAMPLING).min(rows).min(columns);
 
     // Where the subspace is nearly the whole space, the exact decomposition is as cheap.

@@ -13,7 +13,7 @@ use crate::layout::{self, Kind, Layer, Naming};
 #[derive(Debug, Clone)]
 pub struct InputMoment {
     /// E\[xxᵀ\], `[d_input, d_input]`. Not centred: with a frozen bias, the mean is a direction like any other.
-    pub moment: Mat<f64>,
+    pub moment: Mat<f32>,
     /// The rows that were read: tokens, where texts pass.
     pub rows: usize,
 }
@@ -23,7 +23,8 @@ pub struct InputMoment {
 ///
 /// Of the layers that `wanted` names, those that are an [`AdaptedLinear`](crate::AdaptedLinear) without an adapter and that
 /// some batch reached. Every row counts, padding included: pass batches that have none. Sums are kept on the model's device
-/// in f32, d_input² values a layer.
+/// in f32, d_input² values a layer. On an autodiff device Burn's dropout is active and each batch keeps a graph: better before
+/// `train()`.
 pub fn observe_inputs<M: Module>(
     model: &M,
     naming: &Naming,
@@ -43,7 +44,9 @@ pub fn observe_inputs<M: Module>(
             let (sum, rows) = observer.seen.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
             let [size, _] = sum.dims();
             let values: Vec<f32> = sum.into_data().iter::<f32>().collect();
-            let moment = Mat::from_fn(size, size, |i, j| f64::from(values[i * size + j]) / rows as f64);
+            // Some products leave XᵀX a little asymmetric.
+            let even = |i: usize, j: usize| 0.5 * (values[i * size + j] + values[j * size + i]);
+            let moment = Mat::from_fn(size, size, |i, j| even(i, j) / rows as f32);
             Some((module, InputMoment { moment, rows }))
         })
         .collect()

@@ -11,7 +11,7 @@ use asym_core::{
 };
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 use faer::Mat;
 
 const WIDTH: usize = 40;
@@ -75,7 +75,7 @@ fn the_moment_is_that_of_all_rows_of_all_batches() {
     let expected = rows.transpose() * &rows;
     for i in 0..WIDTH {
         for j in 0..WIDTH {
-            let (found, expected) = (found.moment[(i, j)], expected[(i, j)] / 200.0);
+            let (found, expected) = (f64::from(found.moment[(i, j)]), expected[(i, j)] / 200.0);
             assert!((found - expected).abs() < 1e-4, "[{i}, {j}]: {found} is not {expected}");
         }
     }
@@ -106,8 +106,9 @@ fn a_starts_with_the_directions_that_hold_most_of_the_input() {
         assert!((size - 3.0).abs() < tolerance, "{name}: {size}");
     }
     // It is no wish of the seed's: another one gives the same A.
-    let again = config.attach_observed(Model::new(&device), 8, &Naming::BURN, pass);
-    assert!(again.is_ok());
+    let again = config.attach_observed(Model::new(&device), 8, &Naming::BURN, pass).unwrap();
+    let Some(Adapter::LowRank(other)) = again.first.weight.reparameterization::<Adapter>() else { panic!("a pair") };
+    other.a.val().into_data().assert_approx_eq::<f32>(&pair.a.val().into_data(), Tolerance::absolute(1e-4));
 
     // Where no factor asks, nothing passes.
     called.set(0);
@@ -134,6 +135,11 @@ fn a_layer_that_nobody_saw_is_refused() {
     let dora = Dora(Lora::new(3).b(Factor::trained(Init::InputSvd)));
     assert!(matches!(refused(AdapterConfig::new(dora).targets("first")), AdapterError::Conflict { field: "b", .. }));
 
+    let few = input.clone().slice([0..1, 0..2]);
+    let pass = |model: &Model| drop(model.forward(few.clone()));
+    let error =
+        b_only(Init::InputSvd, "first").attach_observed(Model::new(&device), 1, &Naming::BURN, pass).unwrap_err();
+    assert!(matches!(&error, AdapterError::FewRows { rows: 2, rank: 3, .. }), "{error}");
     let nan = input.clone() * f32::NAN;
     let pass = |model: &Model| drop(model.forward(nan.clone()));
     let error = b_only(Init::InputSvd, "first").attach_observed(Model::new(&device), 1, &Naming::BURN, pass);
@@ -152,6 +158,9 @@ fn attaching_and_inspecting_make_no_weight() {
     let bias = WIDTH;
     assert_eq!(table.trained(), 2 * 3 * WIDTH + WIDTH * WIDTH + bias);
     assert_eq!(table.total(), 4 * (WIDTH * WIDTH + bias) + 2 * 2 * 3 * WIDTH);
+    let dora = AdapterConfig::new(Dora(Lora::new(3))).targets("first|second");
+    let model = dora.attach_blank(Model::new(&device), &Naming::BURN).unwrap();
+    assert!(!model.first.weight.is_initialized());
     // The same where the weights are there.
     let made = Model::new(&device);
     for weight in [&made.first.weight, &made.second.weight, &made.idle.weight, &made.plain.weight] {

@@ -66,8 +66,9 @@ pub fn key_inequality(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequa
 ///
 /// Of the paper's last line "= … → (1 − r/d) tr\[U_X U_XᵀΔᵀΔ\] as d becomes large" the limit is not one: where Σ has rank r
 /// or less, the gap's expectation is [`Gap::limit`] exactly, at every d, since then M = Σ for almost every Q and
-/// E\[I − QᵀQ\] = (1 − r/d) I. The right side alone has expectation (r/d) tr ΔΣΔᵀ exactly, for every Σ. The left side has
-/// no such form where Σ has a larger rank, and the gap's expectation may then be negative.
+/// E\[I − QᵀQ\] = (1 − r/d) I. The right side alone has expectation (r/d) tr ΔΣΔᵀ exactly, for every Σ. Where Σ has a
+/// larger rank the left side depends on Q: with m equal variances the gap's expectation is (r/m − r/d) tr ΔΣΔᵀ, and with
+/// unequal ones it has no such form and may be negative.
 ///
 /// # Errors
 ///

@@ -23,6 +23,9 @@ pub struct Survey {
     pub seed: u64,
 }
 
+/// The longest d of a survey: beyond, a draw takes minutes.
+const LONGEST: usize = 4096;
+
 /// How long the sides of a weight are, by the shorter.
 const SHAPES: [(&str, usize, usize); 3] = [("d_in = d_out", 1, 1), ("d_in = 4·d_out", 4, 1), ("d_out = 4·d_in", 1, 4)];
 
@@ -92,7 +95,7 @@ impl Survey {
     ///
     /// # Errors
     ///
-    /// A rank or ratio of 0, no ratios, fewer than two draws.
+    /// A rank or ratio of 0, no ratios, ratios that do not rise, sides above 4096, fewer than two draws.
     pub fn validate(&self) -> Result<(), AnalysisError> {
         let setting = |field, found: usize, least: usize, expected: &str| match found >= least {
             true => Ok(()),
@@ -100,6 +103,15 @@ impl Survey {
         };
         setting("rank", self.rank, 1, "at least 1")?;
         setting("ratios", self.ratios.iter().copied().min().unwrap_or(0), 1, "a list of numbers of at least 1")?;
+        if let Some(pair) = self.ratios.windows(2).find(|pair| pair[0] >= pair[1]) {
+            let expected = format!("above {}, the one before: list ratios from the smallest on", pair[0]);
+            return Err(AnalysisError::Setting { field: "ratios", found: pair[1] as f64, expected });
+        }
+        let longest = self.rank.saturating_mul(self.ratios.last().copied().unwrap_or(0));
+        if longest > LONGEST {
+            let expected = format!("at most {LONGEST}: lower the rank or the largest ratio");
+            return Err(AnalysisError::Setting { field: "rank x ratio", found: longest as f64, expected });
+        }
         setting("draws", self.draws, 2, "2 or more, as one draw has no spread")
     }
 
@@ -107,8 +119,9 @@ impl Survey {
     ///
     /// # Errors
     ///
-    /// A rank of 0, a ratio of 0, fewer than two draws.
+    /// What [`validate`](Self::validate) refuses.
     pub fn simulate(&self, mut seen: impl FnMut(&Surveyed)) -> Result<Vec<Surveyed>, AnalysisError> {
+        self.validate()?;
         let mut all = Vec::with_capacity(self.settings());
         for (scene, Scene { inputs, change, .. }) in SCENES.iter().enumerate() {
             for (shape, (_, wide, tall)) in SHAPES.iter().enumerate() {

@@ -79,6 +79,8 @@ enum Rounding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counted {
     All,
+    /// The bare model's pooler, which no classifier of transformers has.
+    AllWithPooler,
     Head,
     Adapter,
     WithHead,
@@ -86,42 +88,60 @@ enum Counted {
     HeadTwice,
 }
 
+impl Counted {
+    /// Whether a row that trains this can mean it.
+    fn applies(self, count: &Count) -> bool {
+        match self {
+            Self::All => count.full,
+            Self::AllWithPooler => count.full && count.pooler > 0,
+            Self::Head => !count.full && count.adapter == 0,
+            Self::Adapter => !count.full && count.adapter > 0,
+            Self::WithHead | Self::HeadTwice => !count.full && count.adapter > 0 && count.head > 0,
+        }
+    }
+}
+
 /// A way of counting that gives a figure's digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     counted: Counted,
     unit: Unit,
     printed: Unit,
     rounding: Rounding,
-    labels: usize,
-    several: bool,
+    /// The numbers of classes with which it does, where there are several.
+    labels: Vec<usize>,
 }
 
 impl Reading {
-    /// The readings of `figure` for one of these counts, what counts fewer things first: those that round to its digits, or,
-    /// where none does, those that are cut off to them. A figure in percent may be one in millions that was misprinted.
+    /// The readings of `figure` for these counts, a number of classes each: those that round to its digits, or, where none
+    /// does, those that are cut off to them; what counts fewer things first. A figure in percent may be one in millions
+    /// that was misprinted.
     pub fn of(figure: Figure, counts: &[Count]) -> Vec<Self> {
-        let several = counts.len() > 1;
+        const WAYS: [Counted; 6] = [
+            Counted::Adapter,
+            Counted::Head,
+            Counted::WithHead,
+            Counted::HeadTwice,
+            Counted::All,
+            Counted::AllWithPooler,
+        ];
         let units: &[Unit] = match figure.unit {
             Unit::Millions => &[Unit::Millions],
             Unit::Percent => &[Unit::Percent, Unit::Millions],
         };
         for rounding in [Rounding::Rounded, Rounding::Cut] {
             let mut found: Vec<Self> = Vec::new();
-            for &unit in units {
-                for count in counts {
-                    let ways: &[Counted] = match (count.full, count.adapter) {
-                        (true, _) => &[Counted::All],
-                        (false, 0) => &[Counted::Head],
-                        (false, _) if count.head == 0 => &[Counted::Adapter],
-                        (false, _) => &[Counted::Adapter, Counted::WithHead, Counted::HeadTwice],
+            for counted in WAYS {
+                for &unit in units {
+                    let gives = |count: &&Count| {
+                        counted.applies(count)
+                            && values(counted, unit, count).any(|value| figure.is(value) == Some(rounding))
                     };
-                    for &counted in ways {
-                        let known = found.iter().any(|reading| (reading.counted, reading.unit) == (counted, unit));
-                        if !known && values(counted, unit, count).any(|value| figure.is(value) == Some(rounding)) {
-                            let (printed, labels) = (figure.unit, count.labels);
-                            found.push(Self { counted, unit, printed, rounding, labels, several });
-                        }
+                    let with: Vec<&Count> = counts.iter().filter(gives).collect();
+                    if !with.is_empty() {
+                        let all = with.len() == counts.len();
+                        let labels = if all { Vec::new() } else { with.iter().map(|count| count.labels).collect() };
+                        found.push(Self { counted, unit, printed: figure.unit, rounding, labels });
                     }
                 }
             }
@@ -137,6 +157,7 @@ impl Reading {
 fn values(counted: Counted, unit: Unit, count: &Count) -> impl Iterator<Item = f64> {
     let trained = match counted {
         Counted::All => count.body + count.head,
+        Counted::AllWithPooler => count.body + count.pooler,
         Counted::Head => count.head,
         Counted::Adapter => count.adapter,
         Counted::WithHead => count.adapter + count.head,
@@ -145,7 +166,7 @@ fn values(counted: Counted, unit: Unit, count: &Count) -> impl Iterator<Item = f
     let model = count.body + count.head;
     let wholes = match (unit, counted) {
         (Unit::Millions, _) => vec![1e8],
-        (Unit::Percent, Counted::All) => vec![model as f64],
+        (Unit::Percent, Counted::All | Counted::AllWithPooler) => vec![model as f64],
         (Unit::Percent, _) => {
             [count.body, model, model + count.adapter + count.frozen_factors].map(|whole| whole as f64).to_vec()
         }
@@ -157,6 +178,7 @@ impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.counted {
             Counted::All => "the whole model",
+            Counted::AllWithPooler => "the bare model with its pooler",
             Counted::Head => "the head",
             Counted::Adapter => "the adapter",
             Counted::WithHead => "adapter and head",
@@ -168,8 +190,10 @@ impl fmt::Display for Reading {
                 Unit::Percent => ", in percent",
             })?;
         }
-        if self.several && self.counted != Counted::Adapter {
-            write!(f, ", {} classes", self.labels)?;
+        if let [first, rest @ ..] = self.labels.as_slice() {
+            write!(f, ", {first}")?;
+            rest.iter().try_for_each(|labels| write!(f, ", {labels}"))?;
+            f.write_str(" classes")?;
         }
         if self.rounding == Rounding::Cut {
             f.write_str(", cut off")?;
@@ -196,8 +220,15 @@ mod tests {
 
     #[test]
     fn every_reading_is_found() {
-        let count =
-            |adapter, head, labels| Count { adapter, head, body: 1_000_000, frozen_factors: 0, full: false, labels };
+        let count = |adapter, head, labels| Count {
+            adapter,
+            head,
+            body: 1_000_000,
+            frozen_factors: 0,
+            full: false,
+            labels,
+            pooler: 0,
+        };
         let of = |text, counts: &[Count]| {
             Reading::of(Figure::in_text(text)[0], counts).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
@@ -215,5 +246,8 @@ mod tests {
         let full = [Count { full: true, ..count(0, 1_000, 2) }];
         is(of("1.0M", &full), "the whole model");
         is(of("0.001M", &[count(0, 1_000, 2)]), "the head");
+        is(of("1.2M", &[Count { pooler: 150_000, ..full[0] }]), "the bare model with its pooler");
+        let three = [count(10_000, 1_000, 2), count(10_000, 5_000, 10), count(10_000, 5_100, 11)];
+        is(of("1.5%", &three), "adapter and head, 10, 11 classes");
     }
 }

@@ -1,61 +1,99 @@
-//! Similarities as a table and as a picture.
+//! Similarities as a table and as pictures.
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
-use super::{Side, Similarity};
+use super::{Alike, Side, Similarity};
 use crate::figure::{Axis, Panel, Point, Series};
+use crate::names;
 
-/// The look of what is no measurement: gray.
-const REFERENCE: usize = 7;
+/// The looks of what is no measurement: gray, and black.
+const REFERENCES: [usize; 2] = [7, 6];
 
-/// A panel with a line for each factor of each kind of module, over the layers.
+/// One panel with a line for each factor of each kind of module, over the layers: for few kinds, such as query and value. Where
+/// all independent subspaces would be equally alike, a gray line says how much.
 pub fn panel(title: &str, rows: &[Similarity]) -> Panel {
-    let mut kinds: Vec<&str> = rows.iter().map(Similarity::kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
+    let kinds = names::kinds(rows.iter().map(|row| row.module.as_str()));
     let mut series = Vec::new();
     for side in Side::BOTH {
-        for kind in &kinds {
-            let of = |row: &&Similarity| row.side == side && row.kind() == *kind;
-            let points = rows.iter().filter(of).enumerate().map(|(at, row)| {
-                let (mean, std) = (row.mean(), row.std());
-                let point = Point::new(row.layer().unwrap_or(at) as f64, mean);
-                std.map_or(point, |std| point.between(mean - std, mean + std))
-            });
-            // Its last word, where that means no other.
-            let short = |kind: &str| kind.rsplit('.').next().unwrap_or_default().to_string();
-            let alone = kinds.iter().filter(|other| short(other) == short(kind)).count() == 1;
-            let name = if alone { short(kind) } else { kind.to_string() };
-            series.push(Series::line(format!("{side}, {name}"), series.len(), points.collect()));
+        for (kind, short) in &kinds {
+            series.push(Series::line(format!("{side}, {short}"), series.len(), points(rows, kind, side)));
         }
     }
-    let independent = |side: Side| rows.iter().find(|row| row.side == side).map(|row| row.independent);
-    let layers = || series.iter().flat_map(|series| &series.points).map(|point| point.x);
-    let ends = layers().reduce(f64::min).zip(layers().reduce(f64::max));
-    if let (Some(value), Some((first, last))) = (independent(Side::A), ends) {
-        let line = [first, last].map(|x| Point::new(x, value)).to_vec();
-        series.push(Series::dashed("independent subspaces", REFERENCE, line));
+    let mut independent: Vec<f64> =
+        rows.iter().flat_map(|row| Side::BOTH.map(|side| row.of(side).independent)).collect();
+    independent.dedup();
+    if let ([value], (Some(first), Some(last))) = (independent.as_slice(), ends(&series)) {
+        let line = [first, last].map(|x| Point::new(x, *value)).to_vec();
+        series.push(Series::dashed("independent subspaces", REFERENCES[0], line));
     }
+    framed(title, series)
+}
+
+/// A panel for each kind of module, with a line for each factor, and what independent subspaces would have.
+pub fn panels(rows: &[Similarity]) -> Vec<Panel> {
+    let kinds = names::kinds(rows.iter().map(|row| row.module.as_str()));
+    let panel = |(kind, short): &(String, String)| {
+        let mut series = Vec::new();
+        for (number, side) in Side::BOTH.into_iter().enumerate() {
+            series.push(Series::line(side.to_string(), number, points(rows, kind, side)));
+        }
+        for (side, look) in Side::BOTH.into_iter().zip(REFERENCES) {
+            let of = places(rows, kind).into_iter();
+            let line = of.map(|(x, row)| Point::new(x, row.of(side).independent)).collect();
+            series.push(Series::dashed(format!("{side}, independent subspaces"), look, line));
+        }
+        framed(short, series)
+    };
+    kinds.iter().map(panel).collect()
+}
+
+/// The rows of a kind, each at its layer's number; those without one, one behind the other.
+fn places<'a>(rows: &'a [Similarity], kind: &str) -> Vec<(f64, &'a Similarity)> {
+    let of = rows.iter().filter(|row| names::kind(&row.module) == kind);
+    of.enumerate().map(|(at, row)| (names::layer(&row.module).unwrap_or(at) as f64, row)).collect()
+}
+
+fn points(rows: &[Similarity], kind: &str, side: Side) -> Vec<Point> {
+    let point = |(x, row): (f64, &Similarity)| {
+        let moments = row.of(side).moments();
+        let point = Point::new(x, moments.mean);
+        match moments.count > 1 {
+            true => point.between(moments.mean - moments.sd, moments.mean + moments.sd),
+            false => point,
+        }
+    };
+    places(rows, kind).into_iter().map(point).collect()
+}
+
+fn ends(series: &[Series]) -> (Option<f64>, Option<f64>) {
+    let x = || series.iter().flat_map(|series| &series.points).map(|point| point.x);
+    (x().reduce(f64::min), x().reduce(f64::max))
+}
+
+fn framed(title: &str, series: Vec<Series>) -> Panel {
     // Layers are counted: there is none between two.
-    let mut ticks: Vec<f64> = series.iter().flat_map(|series| &series.points).map(|point| point.x).collect();
-    ticks.sort_by(f64::total_cmp);
-    ticks.dedup();
-    let layers = Axis::linear("layer").ticked(ticks.into_iter().map(|layer| (layer, layer.to_string())));
-    let axis = Axis::linear("similarity of subspaces").within(0.0, 1.0);
-    Panel { series, ..Panel::new(title, layers, axis) }
+    let mut layers: Vec<f64> = series.iter().flat_map(|series| &series.points).map(|point| point.x).collect();
+    layers.sort_by(f64::total_cmp);
+    layers.dedup();
+    let x = Axis::linear("layer").ticked(layers.into_iter().map(|layer| (layer, layer.to_string())));
+    Panel { series, ..Panel::new(title, x, Axis::linear("similarity of subspaces").within(0.0, 1.0)) }
 }
 
 /// A row per module, in Markdown: mean and standard deviation over the pairs, and what independent subspaces would have.
 pub fn table(rows: &[Similarity]) -> Table {
     let mut table = Table::new();
     table.load_preset(ASCII_MARKDOWN).set_header(["module", "A", "independent", "B", "independent"]);
-    let value = |row: &Similarity| match row.std() {
-        Some(std) => format!("{:.3} ± {std:.3}", row.mean()),
-        None => format!("{:.3}", row.mean()),
+    let value = |alike: &Alike| {
+        let moments = alike.moments();
+        match moments.count > 1 {
+            true => format!("{:.3} ± {:.3}", moments.mean, moments.sd),
+            false => format!("{:.3}", moments.mean),
+        }
     };
-    for pair in rows.chunks(2) {
-        let mut cells = vec![pair[0].module.clone()];
-        cells.extend(pair.iter().flat_map(|row| [value(row), format!("{:.3}", row.independent)]));
+    for row in rows {
+        let mut cells = vec![row.module.clone()];
+        cells
+            .extend([&row.a, &row.b].into_iter().flat_map(|alike| [value(alike), format!("{:.3}", alike.independent)]));
         table.add_row(cells);
     }
     for column in table.column_iter_mut().skip(1) {

@@ -52,7 +52,11 @@ impl Settings for Dora {
     fn build(&self, site: &Site, draw: &mut Draw<'_>) -> Result<Option<Adapter>, AdapterError> {
         let pair = self.0.pair(site, draw)?;
         // A leaf of the graph, which is what can be trained.
-        let magnitude = norm(&(draw.known.weight)(), &pair).detach();
+        let magnitude = match draw.seed {
+            Some(_) => norm(&(draw.known.weight)(), &pair).detach(),
+            // A file brings the values, or nobody reads them.
+            None => Tensor::zeros([site.d_output], &draw.device),
+        };
         Ok(Some(Adapter::DoraPair(DoraPair { pair, magnitude: Param::from_tensor(magnitude) })))
     }
 

@@ -256,7 +256,6 @@ impl Settings for Lora {
         if site.layer != Layer::Embedding {
             site.check_dropout(self.dropout)?;
         }
-        site.check_start(self.a)?;
         site.check_rank(self.rank_at(&site.module))
     }
 

@@ -5,10 +5,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Map, Value};
 
 use super::{Adapter, Factor};
+use crate::AdapterError;
 use crate::init::{Known, NoStart, Shape};
 use crate::layout::{Entry, Kind, Layer};
 use crate::random::stream;
-use crate::{AdapterError, Init};
 
 /// What a method's settings can do. One implementation a method, in the method's file.
 pub(crate) trait Settings {
@@ -101,13 +101,9 @@ impl Site {
         }
     }
 
-    /// Refuse a start of A from what the layer reads, where that cannot be seen.
-    pub(crate) fn check_start(&self, a: Factor) -> Result<(), AdapterError> {
-        let seen = self.layer == Layer::Linear && self.factored;
-        match a.init == Init::InputSvd && !seen {
-            true => Err(AdapterError::Unobserved { module: self.module.clone() }),
-            false => Ok(()),
-        }
+    /// Whether what the layer reads can be seen.
+    pub(crate) fn shows_its_input(&self) -> bool {
+        self.layer == Layer::Linear && self.factored
     }
 
     /// Refuse anything but a linear layer.
@@ -158,6 +154,7 @@ impl Draw<'_> {
                 factor.init.draw(shape, self.known, &mut stream(seed, name)).map_err(|missing| match missing {
                     NoStart::Svd => AdapterError::NoSvd { module },
                     NoStart::Unobserved => AdapterError::Unobserved { module },
+                    NoStart::FewRows { rows, rank } => AdapterError::FewRows { module, rows, rank },
                 })?
             }
         };

@@ -7,9 +7,9 @@ use faer::Mat;
 use safetensors::SafeTensors;
 
 use super::{WEIGHTS, read, read_config, tensor};
-use crate::AdapterError;
+use crate::{AdapterError, Method};
 
-/// The factors of one weight's update B·A.
+/// The factors of one weight's update: B·A, or, of AdaLoRA, B·(E ⊙ A) without its singular values E.
 #[derive(Debug, Clone)]
 pub struct FactorPair {
     /// The adapted module's name.
@@ -53,20 +53,28 @@ pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, Adapter
     for key in file.names() {
         let Some(name) = key.strip_prefix("base_model.model.") else { continue };
         for suffix in ["lora_A.weight", "lora_embedding_A", "lora_A"] {
-            if let Some(module) = name.strip_suffix(suffix).and_then(|module| module.strip_suffix('.')) {
-                modules.insert(module.to_string(), suffix);
+            // Either factor alone is missed below.
+            for suffix_found in [suffix.to_string(), suffix.replace('A', "B")] {
+                if let Some(module) = name.strip_suffix(&suffix_found).and_then(|module| module.strip_suffix('.')) {
+                    modules.insert(module.to_string(), suffix);
+                }
             }
         }
+    }
+    if modules.is_empty() && !matches!(config.method, Method::Ia3(_) | Method::Vera(_)) {
+        let keys = vec!["base_model.model.….lora_A.weight".to_string()];
+        return Err(AdapterError::MissingKeys { path, keys, hint: "; the file holds no factors of any module" });
     }
     if modules.is_empty() {
         return Err(AdapterError::NoFactors { path: folder.to_path_buf(), method: config.method.to_string() });
     }
     let pair = |(module, suffix): (String, &str)| {
         let key = |suffix: &str| format!("base_model.model.{module}.{suffix}");
-        let b_key = key(&suffix.replace('A', "B"));
-        let missing = || AdapterError::MissingKeys { path: path.clone(), keys: vec![b_key.clone()], hint: "" };
-        let mut a = matrix(&key(suffix), false)?.ok_or_else(missing)?;
-        let mut b = matrix(&b_key, false)?.ok_or_else(missing)?;
+        let (a_key, b_key) = (key(suffix), key(&suffix.replace('A', "B")));
+        let missing =
+            |key: &str| AdapterError::MissingKeys { path: path.clone(), keys: vec![key.to_string()], hint: "" };
+        let mut a = matrix(&a_key, false)?.ok_or_else(|| missing(&a_key))?;
+        let mut b = matrix(&b_key, false)?.ok_or_else(|| missing(&b_key))?;
         if a.nrows() != b.ncols() {
             let (expected, found) = (vec![b.nrows(), a.nrows()], vec![b.nrows(), b.ncols()]);
             return Err(AdapterError::Shape { path: path.clone(), key: b_key, expected, found });

@@ -1,0 +1,80 @@
+//! What a module's name says: its layer, its kind, its place among others.
+
+/// The first number in a module's name: that of its layer.
+pub(crate) fn layer(module: &str) -> Option<usize> {
+    module.split('.').find_map(|segment| segment.parse().ok())
+}
+
+/// A module's name without its layer's number: what it has in common with those of other layers. The encoder's modules and the
+/// decoder's are of two kinds.
+pub(crate) fn kind(module: &str) -> String {
+    let number = module.split('.').position(|segment| segment.parse::<usize>().is_ok());
+    let others = module.split('.').enumerate().filter(|(at, _)| Some(*at) != number).map(|(_, segment)| segment);
+    others.collect::<Vec<_>>().join(".")
+}
+
+/// The different kinds among `modules`, in order of appearance, each with the shortest name that is still its own: without
+/// the segments with which all begin.
+pub(crate) fn kinds<'a>(modules: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
+    let mut kinds: Vec<String> = Vec::new();
+    for module in modules {
+        let kind = kind(module);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let segments: Vec<Vec<&str>> = kinds.iter().map(|kind| kind.split('.').collect()).collect();
+    let shortest = segments.iter().map(Vec::len).min().unwrap_or(0);
+    let common = (0..shortest.saturating_sub(1))
+        .take_while(|&at| segments.iter().all(|other| other[at] == segments[0][at]))
+        .count();
+    let short: Vec<String> = segments.iter().map(|segments| segments[common..].join(".")).collect();
+    kinds.into_iter().zip(short).collect()
+}
+
+/// The order in which people count: layer 10 comes after layer 9.
+pub(crate) fn natural(module: &str) -> Vec<(usize, String)> {
+    let key = |segment: &str| match segment.parse() {
+        Ok(number) => (number, String::new()),
+        Err(_) => (0, segment.to_string()),
+    };
+    module.split('.').map(key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encoders_and_decoders_are_two_kinds() {
+        let modules =
+            ["m.encoder.layers.0.self_attn.q", "m.decoder.layers.0.self_attn.q", "m.decoder.layers.11.self_attn.q"];
+        let found = kinds(modules.into_iter());
+        let pair = |kind: &str, short: &str| (kind.to_string(), short.to_string());
+        let expected = [
+            pair("m.encoder.layers.self_attn.q", "encoder.layers.self_attn.q"),
+            pair("m.decoder.layers.self_attn.q", "decoder.layers.self_attn.q"),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(layer(modules[2]), Some(11));
+    }
+
+    #[test]
+    fn names_are_as_short_as_they_can_be() {
+        let short =
+            |modules: &[&str]| kinds(modules.iter().copied()).into_iter().map(|(_, short)| short).collect::<Vec<_>>();
+        assert_eq!(short(&["b.layer.0.attention.query", "b.layer.1.attention.value"]), ["query", "value"]);
+        assert_eq!(short(&["b.layer.0.query"]), ["query"]);
+        // A name that ends in its number, and one without.
+        assert_eq!(short(&["mlp.0", "mlp.3"]), ["mlp"]);
+        assert_eq!(short(&["conv", "linear"]), ["conv", "linear"]);
+        assert_eq!((layer("conv"), layer("mlp.3")), (None, Some(3)));
+    }
+
+    #[test]
+    fn ten_comes_after_nine() {
+        let mut modules = vec!["l.10.v", "l.9.v", "l.9.q"];
+        modules.sort_by_key(|module| natural(module));
+        assert_eq!(modules, ["l.9.q", "l.9.v", "l.10.v"]);
+    }
+}
