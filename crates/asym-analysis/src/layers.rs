@@ -143,7 +143,7 @@ pub fn table(losses: &[LayerLosses]) -> Table {
             sizes.0.to_string(),
             sizes.1.to_string(),
             format!("{directions:.1}"),
-            format!("{:.2}", random.probability()),
+            format!("{:.3}", random.probability()),
             loss(random.freeze_a),
             loss(random.freeze_b),
             format!("{top_inputs:.3}"),

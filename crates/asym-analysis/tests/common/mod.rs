@@ -1,6 +1,11 @@
 //! What the tests share.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-#![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "each test file is a program of its own")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "each test file is a program of its own"
+)]
 
 use std::path::Path;
 
