@@ -203,6 +203,31 @@ fn inspect_bounds_the_generalization_error() {
     refusal(&["inspect", "--model", "/no/such/config.json"], &["/no/such/config.json"]);
 }
 
+/// From a recipe's key to an adapter that loads without the data its A came from.
+#[test]
+fn a_recipe_may_start_a_from_what_layers_read() {
+    let folder = scratch("input-svd");
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/mini/glue/b-only-orthonormal-r8.toml");
+    let runs = folder.join("runs");
+    let init = "tuning.adapter.a.init=input-svd";
+    let said = stdout(&asym(["run", recipe, "tasks=cola", "seeds=1", "epochs=1", init, "--output", path(&runs)]));
+    assert!(said.contains("A_X r=8"), "{said}");
+    let adapter = runs.join("cola/b-only-orthonormal-r8-seed1/adapter");
+    for pair in read_factors(&adapter).unwrap() {
+        let product = &pair.a * pair.a.transpose();
+        for i in 0..8 {
+            for j in 0..8 {
+                let expected = if i == j { 1.0 } else { 0.0 };
+                assert!((product[(i, j)] - expected).abs() < 1e-4, "{}: rows {i} and {j}", pair.module);
+            }
+        }
+    }
+    // No batch passes when it is loaded, and the frozen A stays frozen.
+    let said = stdout(&asym(["inspect", "--adapter", path(&adapter)]));
+    let frozen = said.lines().filter(|line| line.contains("lora_A") && line.contains("frozen")).count();
+    assert_eq!(frozen, 8, "{said}");
+}
+
 #[test]
 fn parameters_stand_beside_what_the_paper_prints() {
     let said = stdout(&asym(["parameters"]));

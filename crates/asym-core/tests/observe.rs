@@ -7,9 +7,9 @@ use asym_core::linalg::{gaussian, orthonormal};
 use asym_core::random::stream;
 use asym_core::{
     AdaptedLinear, AdaptedLinearConfig, Adapter, AdapterConfig, AdapterError, Dora, Factor, Init, Lora, Naming,
-    inspect, observe_inputs,
+    SaveOptions, inspect, load_adapter, observe_inputs, save_adapter,
 };
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 use faer::Mat;
@@ -144,6 +144,30 @@ fn a_layer_that_nobody_saw_is_refused() {
     let pass = |model: &Model| drop(model.forward(nan.clone()));
     let error = b_only(Init::InputSvd, "first").attach_observed(Model::new(&device), 1, &Naming::BURN, pass);
     assert!(matches!(error.unwrap_err(), AdapterError::NoSvd { module } if module == "first"));
+}
+
+/// What a file brings needs no input: an adapter whose A came from one loads onto Burn's own layer too.
+#[test]
+fn a_saved_one_loads_where_inputs_cannot_be_seen() {
+    #[derive(Module, Debug)]
+    struct Plain {
+        first: Linear,
+    }
+    let device = Device::default();
+    let (input, _) = inputs(100, &device);
+    let pass = |model: &Model| drop(model.forward(input.clone()));
+    let config = b_only(Init::InputSvd, "first");
+    let model = config.attach_observed(Model::new(&device), 1, &Naming::BURN, pass).unwrap();
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("observe-saved");
+    save_adapter(&model, &config, &folder, &SaveOptions::default()).unwrap();
+    let plain = Plain { first: LinearConfig::new(WIDTH, WIDTH).init(&device) };
+    let (loaded, read) = load_adapter(plain, &folder, &Naming::BURN).unwrap();
+    assert_eq!(read.factors(), config.factors());
+    let a = |weight: &Param<Tensor<2>>| match weight.reparameterization::<Adapter>() {
+        Some(Adapter::LowRank(pair)) => pair.a.val().into_data(),
+        other => panic!("{other:?}"),
+    };
+    a(&loaded.first.weight).assert_eq(&a(&model.first.weight), true);
 }
 
 /// Counting needs no values: a weight that was not made yet is not made by attaching, nor by listing.
