@@ -155,3 +155,70 @@ pub fn table(losses: &[LayerLosses]) -> Table {
     }
     table
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use asym_core::linalg::{gaussian, orthonormal};
+
+    use super::*;
+
+    const D: usize = 24;
+    const RANK: usize = 4;
+
+    /// Inputs that vary in eight directions of 24, equally, with the rounding of f32; a change that acts on them all.
+    fn layer() -> TrainedLayer {
+        let basis = orthonormal(D, 8, &mut stream(1, "basis"));
+        let sigma = &basis * basis.transpose();
+        let moment = Mat::from_fn(D, D, |i, j| sigma[(i.min(j), i.max(j))] as f32);
+        let before: Vec<f32> = vec![0.5; 10 * D];
+        let change = gaussian(10, D, &mut stream(2, "change"));
+        let after: Vec<f32> = (0..10 * D).map(|at| 0.5 + 0.1 * change[(at / D, at % D)] as f32).collect();
+        TrainedLayer::new("m.layer.3.query", &before, &after, &moment).unwrap()
+    }
+
+    #[test]
+    fn a_layers_losses_are_those_of_its_problem() {
+        let layer = layer();
+        let found = layer.losses(RANK, 500, 7).unwrap();
+        assert_eq!(found.sizes, (D, 10));
+        assert!((found.directions - 8.0).abs() < 1e-4, "{}", found.directions);
+        // 1 − r/m with A frozen, where inputs vary in m directions; 1 − r/d_out with B frozen: within three standard errors.
+        for (moments, expected) in [(found.random.freeze_a, 1.0 - 4.0 / 8.0), (found.random.freeze_b, 1.0 - 4.0 / 10.0)]
+        {
+            assert!((moments.mean - expected).abs() < 3.0 * moments.standard_error(), "{moments:?}, not {expected}");
+        }
+        let problem = Problem::new(layer.delta.clone(), without_rounding(layer.moment.clone()).unwrap(), 0.0).unwrap();
+        let best = problem.best(RANK).unwrap().loss / problem.total();
+        assert!((found.best - best).abs() < 1e-9);
+        // Whatever A is, the best pair leaves no more; and rank 8 of eight directions leaves nothing.
+        assert!(found.best < found.top_inputs && found.best < found.random.freeze_a.mean);
+        let all = layer.losses(8, 2, 7).unwrap();
+        assert!(all.top_inputs < 1e-5 && all.random.freeze_a.mean < 1e-5, "{all:?}");
+        assert_eq!(figure(&[found.clone()], "it").panels[0].title, "query");
+        assert!(table(&[found]).to_string().contains("m.layer.3.query"));
+    }
+
+    #[test]
+    fn the_change_is_that_of_the_weights() {
+        let layer = layer();
+        let change = gaussian(10, D, &mut stream(2, "change"));
+        assert!((layer.delta[(3, 5)] - 0.1 * change[(3, 5)]).abs() < 1e-6);
+        let moment = Mat::<f32>::identity(3, 3);
+        assert!(TrainedLayer::new("it", &[0.0; 6], &[0.0; 6], &moment).is_some());
+        for (before, after) in [(6, 3), (5, 5)] {
+            assert!(TrainedLayer::new("it", &vec![0.0; before], &vec![0.0; after], &moment).is_none());
+        }
+        assert!(TrainedLayer::new("it", &[], &[], &Mat::zeros(0, 0)).is_none());
+    }
+
+    #[test]
+    fn what_has_no_losses_is_refused() {
+        let mut layer = layer();
+        for rank in [0, 11] {
+            assert_eq!(layer.losses(rank, 2, 1).unwrap_err(), AnalysisError::Rank { rank, d_in: D, d_out: 10 });
+        }
+        layer.delta.fill(0.0);
+        assert_eq!(layer.losses(2, 2, 1).unwrap_err(), AnalysisError::NothingToExplain);
+    }
+}

@@ -274,3 +274,55 @@ pub fn table(survey: &[Surveyed]) -> Table {
     }
     table
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn survey(ratios: &[usize]) -> Survey {
+        Survey { rank: 3, ratios: ratios.to_vec(), draws: 20, seed: 1 }
+    }
+
+    #[test]
+    fn every_setting_has_its_place_in_the_pictures() {
+        let survey = survey(&[2, 8]);
+        let mut seen = 0;
+        let found = survey.simulate(|_| seen += 1).unwrap();
+        assert_eq!((found.len(), seen, survey.settings()), (36, 36, 36));
+        let figure = probabilities(&found);
+        assert_eq!(figure.panels.len(), SCENES.len());
+        let of = |panel: usize, name: &str| {
+            let series = figure.panels[panel].series.iter().find(|series| series.name == name).unwrap();
+            series.points.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>()
+        };
+        // Σ = I: the wider side is the worse one to freeze. Δ where nothing varies: A loses.
+        assert_eq!(of(0, "d_in = 4·d_out"), [(2.0, 0.0), (8.0, 0.0)]);
+        assert_eq!(of(0, "d_out = 4·d_in"), [(2.0, 1.0), (8.0, 1.0)]);
+        assert!(of(4, "d_in = d_out")[1].1 < 0.3);
+        let left = losses(&found);
+        let frozen = |panel: usize, series: usize| left.panels[panel].series[series].points[1].y;
+        assert!(frozen(3, 0) < frozen(3, 1) && frozen(4, 0) > frozen(4, 1));
+        assert!((frozen(1, 2) - 7.0 / 8.0).abs() < 1e-12);
+        assert_eq!(table(&found).to_string().lines().count(), 38);
+        let gaps = gaps(&survey).unwrap();
+        let gap = |panel: usize| gaps.panels[panel].series[0].points[1].y;
+        assert!(gap(0) > 0.5 && gap(1).abs() < 1e-9 && gap(2) < 0.0);
+    }
+
+    #[test]
+    fn what_cannot_be_surveyed_is_refused() {
+        for (survey, field) in [
+            (Survey { rank: 0, ..survey(&[2]) }, "rank"),
+            (survey(&[]), "ratios"),
+            (survey(&[0, 2]), "ratios"),
+            (survey(&[4, 2]), "ratios"),
+            (survey(&[2, 2]), "ratios"),
+            (survey(&[2, 4000]), "rank x ratio"),
+            (Survey { draws: 1, ..survey(&[2]) }, "draws"),
+        ] {
+            let error = survey.simulate(|_| ()).map(drop).unwrap_err();
+            assert!(matches!(&error, AnalysisError::Setting { field: found, .. } if *found == field), "{error}");
+        }
+    }
+}
