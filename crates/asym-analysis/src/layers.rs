@@ -195,7 +195,7 @@ mod tests {
         assert!(found.best < found.top_inputs && found.best < found.random.freeze_a.mean);
         let all = layer.losses(8, 2, 7).unwrap();
         assert!(all.top_inputs < 1e-5 && all.random.freeze_a.mean < 1e-5, "{all:?}");
-        assert_eq!(figure(&[found.clone()], "it").panels[0].title, "query");
+        assert_eq!(figure(std::slice::from_ref(&found), "it").panels[0].title, "query");
         assert!(table(&[found]).to_string().contains("m.layer.3.query"));
     }
 
