@@ -15,7 +15,7 @@ use super::similarity;
 /// Trains LoRA in the three scenarios of the paper's Figure 1, compares what was learned, and draws it.
 ///
 /// (a) one task from several starts, (b) several tasks from one start, (c) several tasks, each from its own start. Without
-/// arguments it trains the embedded mini RoBERTa on the generated tasks, in about five minutes on two cores.
+/// arguments it trains the embedded mini RoBERTa on the generated tasks, in a few minutes on two cores.
 #[derive(Debug, Parser)]
 pub struct Figure1Args {
     /// RoBERTa or BERT checkpoint: a folder, or a name on the Hub [default: the embedded mini RoBERTa]
@@ -106,7 +106,7 @@ impl Figure1Args {
                 .note("Means over pairs of adapters, bands of one standard deviation. Gray: independent subspaces.")
                 .columns(3)
         };
-        super::say(figure.save(&output.join("figure1"))?.to_string())
+        super::say(figure.save(&output.join("figure1"))?)
     }
 
     /// The runs on one task: all seeds for the first, and for any other the common start and its own.

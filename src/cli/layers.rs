@@ -84,7 +84,11 @@ impl LayersArgs {
         }
         let moments = session.observe_inputs(self.seed)?;
         let folder = output.join("full");
-        let run = match RunFolder::finished(&folder, &session.plan(&recipe)).filter(|_| self.runs.resume) {
+        let before_this = match self.runs.resume {
+            true => RunFolder::resume(&folder, &session.plan(&recipe))?,
+            false => None,
+        };
+        let run = match before_this {
             Some(run) => run,
             None => session.run(&recipe, &format!("{} full", self.task), Some(&folder))?,
         };

@@ -53,7 +53,7 @@ fn best_pair(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn basis_of_a_factor(bencher: Bencher<'_, '_>) {
     let factor = gaussian(D, RANK, &mut stream(1, "factor"));
-    bencher.bench(|| Basis::of_columns(&factor, "it").unwrap());
+    bencher.bench(|| Basis::of_columns(factor.as_ref(), "it").unwrap());
 }
 
 #[divan::bench(sample_count = 3, sample_size = 1)]

@@ -9,17 +9,18 @@
 //! ```
 //!
 //! The paper prints the sum over layers behind the root; it belongs within: p stands inside, and else its own remark that B
-//! alone has a bound smaller by √2 would not follow. What is frozen must have been drawn without a look at the training set: an A
-//! that was taken from what layers read ([`Init::InputSvd`](asym_core::Init::InputSvd)) tells of it too. So the bound depends on the adapter through its trained parameters
+//! alone has a bound smaller by √2 would not follow. So the bound depends on the adapter through its trained parameters
 //! alone, and rank 2r for B alone has the bound of rank r for both factors where d_in = d_out.
+//!
+//! What is frozen must have been drawn without a look at the training set: an A that was taken from what layers read
+//! ([`Init::InputSvd`](asym_core::Init::InputSvd)) tells of it too.
 
 use std::fmt;
 
 use asym_core::Inspection;
 use asym_core::layout::Kind;
-use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
-use crate::AnalysisError;
+use crate::{AnalysisError, markdown};
 
 /// What the bound takes beside the trained parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -141,13 +142,8 @@ impl Bounds<'_> {
 
 impl fmt::Display for Bounds<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_preset(ASCII_MARKDOWN).set_header([
-            "trained",
-            "rank",
-            "parameters",
-            "bound on |E[test − training loss]|",
-        ]);
+        let header = ["trained", "rank", "parameters", "bound on |E[test − training loss]|"];
+        let mut table = markdown::table(header, 1..4);
         let ranks = |times: usize| {
             let of =
                 |pick: fn(usize, usize) -> usize| self.weights.iter().map(|w| times * w.rank).reduce(pick).unwrap_or(0);
@@ -161,9 +157,6 @@ impl fmt::Display for Bounds<'_> {
         for (trained, times) in Self::ROWS {
             let count = trained.count(self.weights, times);
             table.add_row([trained.to_string(), ranks(times), count.to_string(), bound(count)]);
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
         }
         let Learning { examples, bits, sigma } = self.learning;
         writeln!(f, "Lemma B.5 with n = {examples} examples, q = {bits} bits, σ = {sigma}; without the head:")?;

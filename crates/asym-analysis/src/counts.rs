@@ -14,8 +14,10 @@ use asym_core::layout::{Entry, Kind};
 use asym_core::{AdaLora, AdapterConfig, AdapterError, Factor, Ia3, Init, Lora, Targets};
 use asym_models::{Config, InFamily, ModelError, PretrainedModel, WithModel};
 use burn::tensor::Device;
-use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use comfy_table::Table;
 use serde::Deserialize;
+
+use crate::markdown;
 
 pub use readings::{Figure, Reading};
 
@@ -88,13 +90,6 @@ pub struct Count {
     pub full: bool,
     /// The classes that the head tells apart.
     pub labels: usize,
-}
-
-impl Count {
-    /// All that is trained.
-    pub fn trained(&self) -> usize {
-        self.adapter + self.head + if self.full { self.body } else { 0 }
-    }
 }
 
 /// The rows, in the paper's order.
@@ -226,10 +221,9 @@ impl WithModel for Counting<'_> {
 ///
 /// As [`Row::counts`].
 pub fn table(device: &Device) -> Result<Table, CountError> {
-    let mut table = Table::new();
     let header =
         ["tables", "model", "method", "adapter", "head", "model without head", "adapter %", "paper", "which is"];
-    table.load_preset(ASCII_MARKDOWN).set_header(header);
+    let mut table = markdown::table(header, 3..7);
     let range = |values: Vec<usize>| match values.as_slice() {
         [first, .., last] if first != last => format!("{first} to {last}"),
         [first, ..] => first.to_string(),
@@ -260,9 +254,6 @@ pub fn table(device: &Device) -> Result<Table, CountError> {
             row.printed.clone(),
             explained.join("; "),
         ]);
-    }
-    for column in table.column_iter_mut().skip(3).take(4) {
-        column.set_cell_alignment(CellAlignment::Right);
     }
     Ok(table)
 }

@@ -2,14 +2,13 @@
 
 use asym_core::linalg::truncated_svd;
 use asym_core::random::stream;
-use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use comfy_table::Table;
 use faer::Mat;
 
-use crate::AnalysisError;
 use crate::asymmetry::{Simulation, simulate};
 use crate::figure::{Axis, Figure, Panel, Point, Series};
 use crate::least_squares::{Problem, without_rounding};
-use crate::names;
+use crate::{AnalysisError, markdown, names};
 
 /// What training made of a layer, and what the layer reads.
 #[derive(Debug, Clone)]
@@ -122,7 +121,6 @@ pub fn figure(losses: &[LayerLosses], title: impl Into<String>) -> Figure {
 
 /// A row a layer, in Markdown.
 pub fn table(losses: &[LayerLosses]) -> Table {
-    let mut table = Table::new();
     let header = [
         "layer",
         "d_in",
@@ -134,7 +132,7 @@ pub fn table(losses: &[LayerLosses]) -> Table {
         "A = top inputs",
         "best",
     ];
-    table.load_preset(ASCII_MARKDOWN).set_header(header);
+    let mut table = markdown::table(header, 1..9);
     for row in losses {
         let LayerLosses { module, sizes, directions, random, top_inputs, best } = row;
         let loss = |moments: crate::asymmetry::Moments| format!("{:.3} ± {:.3}", moments.mean, moments.sd);
@@ -149,9 +147,6 @@ pub fn table(losses: &[LayerLosses]) -> Table {
             format!("{top_inputs:.3}"),
             format!("{best:.3}"),
         ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }

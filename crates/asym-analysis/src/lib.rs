@@ -24,6 +24,7 @@ pub mod figure;
 pub mod layers;
 pub mod least_squares;
 mod linalg;
+mod markdown;
 mod moments;
 mod names;
 pub mod nonlinear;

@@ -10,7 +10,7 @@ mod report;
 use std::fmt;
 
 use asym_core::FactorPair;
-use faer::Mat;
+use faer::{Mat, MatRef};
 
 use crate::linalg::{check, compact_svd};
 use crate::moments::Moments;
@@ -57,9 +57,9 @@ impl Basis {
     ///
     /// [`AnalysisError::ZeroFactor`] for a matrix of zeros, which spans nothing; one that is empty or not finite; a
     /// decomposition that does not converge.
-    pub fn of_columns(matrix: &Mat<f64>, what: &str) -> Result<Self, AnalysisError> {
-        check(what.to_string(), matrix.as_ref())?;
-        let svd = compact_svd(what.to_string(), matrix.as_ref(), NEGLIGIBLE)?;
+    pub fn of_columns(matrix: MatRef<'_, f64>, what: &str) -> Result<Self, AnalysisError> {
+        check(what.to_string(), matrix)?;
+        let svd = compact_svd(what.to_string(), matrix, NEGLIGIBLE)?;
         match svd.values.is_empty() {
             true => Err(AnalysisError::ZeroFactor { what: what.to_string() }),
             false => Ok(Self(svd.left)),
@@ -74,8 +74,8 @@ impl Basis {
     pub fn of_factor(pair: &FactorPair, side: Side, whose: &str) -> Result<Self, AnalysisError> {
         let what = format!("{side} of `{}` in {whose}", pair.module);
         match side {
-            Side::A => Self::of_columns(&pair.a.transpose().to_owned(), &what),
-            Side::B => Self::of_columns(&pair.b, &what),
+            Side::A => Self::of_columns(pair.a.transpose(), &what),
+            Side::B => Self::of_columns(pair.b.as_ref(), &what),
         }
     }
 
@@ -198,9 +198,11 @@ pub fn compare(adapters: &[Adapter]) -> Result<Vec<Similarity>, AnalysisError> {
     }
     let mut found = Vec::new();
     for module in first.pairs.iter().map(|pair| &pair.module) {
-        let of = |adapter: &Adapter| adapter.pairs.iter().find(|pair| pair.module == *module).cloned();
-        let pairs: Vec<(&Adapter, FactorPair)> =
-            adapters.iter().filter_map(|adapter| Some((adapter, of(adapter)?))).collect();
+        let of = |pair: &&FactorPair| pair.module == *module;
+        let pairs: Vec<(&str, &FactorPair)> = adapters
+            .iter()
+            .filter_map(|adapter| Some((adapter.name.as_str(), adapter.pairs.iter().find(of)?)))
+            .collect();
         if pairs.iter().all(|(_, pair)| pair.a.nrows() > 0) {
             let [a, b] = [alike(&pairs, Side::A)?, alike(&pairs, Side::B)?];
             found.push(Similarity { module: module.clone(), a, b });
@@ -213,9 +215,9 @@ pub fn compare(adapters: &[Adapter]) -> Result<Vec<Similarity>, AnalysisError> {
     Ok(found)
 }
 
-fn alike(adapters: &[(&Adapter, FactorPair)], side: Side) -> Result<Alike, AnalysisError> {
+fn alike(adapters: &[(&str, &FactorPair)], side: Side) -> Result<Alike, AnalysisError> {
     let bases: Vec<Basis> =
-        adapters.iter().map(|(adapter, pair)| Basis::of_factor(pair, side, &adapter.name)).collect::<Result<_, _>>()?;
+        adapters.iter().map(|(name, pair)| Basis::of_factor(pair, side, name)).collect::<Result<_, _>>()?;
     let mut pairs = Vec::new();
     let mut independent = 0.0;
     for (at, basis) in bases.iter().enumerate() {
@@ -257,7 +259,7 @@ mod tests {
     use asym_core::random::stream;
 
     fn basis(matrix: &Mat<f64>) -> Basis {
-        Basis::of_columns(matrix, "it").unwrap()
+        Basis::of_columns(matrix.as_ref(), "it").unwrap()
     }
 
     #[test]

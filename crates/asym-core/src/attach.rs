@@ -121,9 +121,8 @@ impl AdapterConfig {
         trained.extend(biases.map(|entry| entry.path.clone()));
 
         let observed = seed.is_some() && self.reads_inputs();
-        if let Some(hidden) =
-            entries.iter().filter_map(|e| sites.get(&e.path)).find(|s| observed && !s.shows_its_input())
-        {
+        let mut in_order = entries.iter().filter_map(|entry| sites.get(&entry.path));
+        if observed && let Some(hidden) = in_order.find(|site| !site.shows_its_input()) {
             return Err(AdapterError::Unobserved { module: hidden.module.clone() });
         }
         let inputs = match observed {

@@ -81,6 +81,26 @@ fn the_moment_is_that_of_all_rows_of_all_batches() {
     }
 }
 
+/// Whoever has an adapter keeps it while the others are watched: Burn puts it back in the place that an observer took.
+#[test]
+fn an_adapted_layer_is_not_observed_and_stays_adapted() {
+    let device = Device::default();
+    let (input, _) = inputs(100, &device);
+    let lora = Lora::new(3).b(Factor::trained(Init::Gaussian));
+    let model = AdapterConfig::new(lora).targets("first").attach(Model::new(&device), 1).unwrap();
+    let expected = model.first.forward(input.clone()).into_data();
+    let moments = observe_inputs(
+        &model,
+        &Naming::BURN,
+        |_| true,
+        |model| {
+            model.first.forward(input.clone()).into_data().assert_eq(&expected, true);
+            model.second.forward(input.clone());
+        },
+    );
+    assert_eq!(moments.keys().collect::<Vec<_>>(), ["second"]);
+}
+
 #[test]
 fn a_starts_with_the_directions_that_hold_most_of_the_input() {
     let device = Device::default().autodiff();

@@ -1,12 +1,12 @@
 //! A table of the paper: methods × seeds, one run folder each.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use asym_core::{AdaLora, AdapterConfig, Dora, Factor, Ia3, Init, Lora, Vera};
 
 use crate::error::TaskError;
-use crate::plan::{Plan, once};
+use crate::plan::once;
 use crate::recipe::{Recipe, Tuning};
 use crate::report::Report;
 use crate::run::{RunFolder, RunResult};
@@ -150,7 +150,11 @@ impl Experiment {
                 number += 1;
                 let recipe = self.recipe(method, seed);
                 let folder = self.output.join(format!("{}-seed{seed}", method.name));
-                let result = match self.resumed(&folder, &session.plan(&recipe))? {
+                let before = match self.resume {
+                    true => RunFolder::resume(&folder, &session.plan(&recipe))?,
+                    false => None,
+                };
+                let result = match before {
                     Some(result) => result,
                     None => {
                         let label = format!("[{number}/{count}] {} {} seed {seed}", recipe.task, method.name);
@@ -171,27 +175,6 @@ impl Experiment {
         }
         report.failed = failed;
         Ok(report)
-    }
-
-    /// The result in `folder`, where this experiment goes on with an earlier one; what is unfinished there makes room.
-    fn resumed(&self, folder: &Path, plan: &Plan) -> Result<Option<RunResult>, TaskError> {
-        if !self.resume || !folder.exists() {
-            return Ok(None);
-        }
-        let result = RunFolder::finished(folder, plan);
-        if result.is_none() {
-            // Moved, not removed: it may hold hours of somebody's work under another recipe.
-            let aside = (1..)
-                .map(|number| {
-                    let mut aside = folder.as_os_str().to_owned();
-                    aside.push(format!(".unfinished-{number}"));
-                    PathBuf::from(aside)
-                })
-                .find(|aside| !aside.exists())
-                .unwrap_or_default();
-            std::fs::rename(folder, &aside).map_err(|source| TaskError::Io { path: folder.to_path_buf(), source })?;
-        }
-        Ok(result)
     }
 }
 

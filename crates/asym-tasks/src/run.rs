@@ -98,6 +98,28 @@ impl RunFolder {
         (same && !result.interrupted).then_some(result)
     }
 
+    /// The results in `path`, as [`finished`](Self::finished). What is unfinished there, or of another plan, makes room for a
+    /// new run: it is moved, not removed, since it may hold hours of somebody's work.
+    ///
+    /// # Errors
+    ///
+    /// What the system refuses.
+    pub fn resume(path: &Path, plan: &Plan) -> Result<Option<RunResult>, TaskError> {
+        let result = Self::finished(path, plan);
+        if result.is_none() && path.exists() {
+            let aside = (1..)
+                .map(|number| {
+                    let mut aside = path.as_os_str().to_owned();
+                    aside.push(format!(".unfinished-{number}"));
+                    PathBuf::from(aside)
+                })
+                .find(|aside| !aside.exists())
+                .unwrap_or_default();
+            std::fs::rename(path, &aside).map_err(|source| TaskError::Io { path: path.to_path_buf(), source })?;
+        }
+        Ok(result)
+    }
+
     /// A line of JSON per step and per epoch.
     pub fn metrics(&self) -> PathBuf {
         self.0.join("metrics.jsonl")

@@ -1,12 +1,12 @@
 //! Theorem 3.3 as pictures and as a table: where it holds, where it does not, and by how much.
 
-use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use comfy_table::Table;
 use faer::Mat;
 
 use super::{Change, Gap, Inputs, Setting, Simulation, gap};
-use crate::AnalysisError;
 use crate::figure::{Axis, Figure, Panel, Point, Series};
 use crate::least_squares::Problem;
+use crate::{AnalysisError, markdown};
 use asym_core::linalg::orthonormal;
 use asym_core::random::stream;
 
@@ -253,9 +253,8 @@ fn ratio_axis() -> Axis {
 
 /// A row a setting, in Markdown.
 pub fn table(survey: &[Surveyed]) -> Table {
-    let mut table = Table::new();
     let header = ["inputs and change", "d_in", "d_out", "r", "P(A frozen loses less)", "A frozen", "B frozen"];
-    table.load_preset(ASCII_MARKDOWN).set_header(header);
+    let mut table = markdown::table(header, 1..7);
     for Surveyed { scene, setting, simulation, .. } in survey {
         let (low, high) = simulation.interval();
         let loss = |moments: super::Moments| format!("{:.3} ± {:.3}", moments.mean, moments.sd);
@@ -268,9 +267,6 @@ pub fn table(survey: &[Surveyed]) -> Table {
             loss(simulation.freeze_a),
             loss(simulation.freeze_b),
         ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }

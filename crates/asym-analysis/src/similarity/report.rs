@@ -1,10 +1,10 @@
 //! Similarities as a table and as pictures.
 
-use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use comfy_table::Table;
 
 use super::{Alike, Side, Similarity};
 use crate::figure::{Axis, Panel, Point, Series};
-use crate::names;
+use crate::{markdown, names};
 
 /// The looks of what is no measurement: gray, and black.
 const REFERENCES: [usize; 2] = [7, 6];
@@ -81,8 +81,7 @@ fn framed(title: &str, series: Vec<Series>) -> Panel {
 
 /// A row per module, in Markdown: mean and standard deviation over the pairs, and what independent subspaces would have.
 pub fn table(rows: &[Similarity]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(ASCII_MARKDOWN).set_header(["module", "A", "independent", "B", "independent"]);
+    let mut table = markdown::table(["module", "A", "independent", "B", "independent"], 1..5);
     let value = |alike: &Alike| {
         let moments = alike.moments();
         match moments.count > 1 {
@@ -95,9 +94,6 @@ pub fn table(rows: &[Similarity]) -> Table {
         cells
             .extend([&row.a, &row.b].into_iter().flat_map(|alike| [value(alike), format!("{:.3}", alike.independent)]));
         table.add_row(cells);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
