@@ -11,7 +11,7 @@
 //! model, its optimizer state and the batch take.
 
 use asym::core::{AdaLora, AdapterConfig, Dora, Ia3, Lora, Method, Targets, Vera, inspect};
-use asym::tasks::memory;
+use asym::train::memory;
 use burn::tensor::Device;
 use clap::Parser;
 

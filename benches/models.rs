@@ -18,7 +18,7 @@ use asym::models::{
     BartConfig, BartInput, BartLanguageModel, GenerativeModel, LlamaConfig, LlamaInput, LlamaLanguageModel,
     PretrainedModel, VitClassifier, VitConfig, VitInput, generate_batch,
 };
-use asym::tasks::memory;
+use asym::train::memory;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};

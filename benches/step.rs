@@ -11,7 +11,7 @@ use std::io::BufRead;
 use std::time::Instant;
 
 use asym::core::{AdapterConfig, Lora, Targets};
-use asym::tasks::memory;
+use asym::train::memory;
 use burn::tensor::{Device, Distribution, Tensor};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};

@@ -61,7 +61,7 @@ fn main() -> Result<(), asym::core::AdapterError> {
 
     // A random orthonormal A, never trained; B starts at zero, so that nothing changes at first. α is 2r.
     let lora = Lora::new(8).a(Factor::frozen(Init::Orthonormal)).b(Factor::trained(Init::Zero));
-    let adapter = AdapterConfig::new(lora).targets(["second"]).save_whole(["output"]);
+    let adapter = AdapterConfig::new(lora).targets(["second"]).modules_to_save(["output"]);
     let adapted = adapter.attach(pretrained, 42)?;
     println!("\n{}\n", inspect(&adapted, &Naming::BURN));
 

@@ -7,7 +7,7 @@
 
 /// Counts the bytes on the heap, for the table's column of peaks.
 #[global_allocator]
-static ALLOCATOR: asym::tasks::memory::Counting = asym::tasks::memory::Counting;
+static ALLOCATOR: asym::train::memory::Counting = asym::train::memory::Counting;
 
 fn main() -> std::process::ExitCode {
     asym::cli::exit(asym::cli::figure1())

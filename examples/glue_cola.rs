@@ -7,8 +7,8 @@
 
 /// Counts the bytes on the heap, for the table's column of peaks.
 #[global_allocator]
-static ALLOCATOR: asym::tasks::memory::Counting = asym::tasks::memory::Counting;
+static ALLOCATOR: asym::train::memory::Counting = asym::train::memory::Counting;
 
 fn main() -> std::process::ExitCode {
-    asym::cli::exit(asym::cli::glue(asym::tasks::Task::Cola))
+    asym::cli::exit(asym::cli::table_of("cola"))
 }

@@ -35,7 +35,7 @@ fn main() -> anyhow::Result<()> {
     let naming = model.naming();
 
     // DoRA, to show another method; every method saves, loads and merges alike.
-    let config = AdapterConfig::new(Dora(Lora::b_only(8))).targets(["query", "value"]).save_whole(["classifier"]);
+    let config = AdapterConfig::new(Dora(Lora::b_only(8))).targets(["query", "value"]).modules_to_save(["classifier"]);
     let mut model = config.attach_named(model, 7, &naming)?;
     let labels = Tensor::<1, Int>::from_data([0i64, 1, 0, 1, 0, 1, 0, 1], &device);
     let (criterion, mut optimizer) = (CrossEntropyLossConfig::new().init(&device), AdamWConfig::new().init());

@@ -9,7 +9,7 @@ use asym::cli::{
 use clap::{Parser, Subcommand};
 
 #[global_allocator]
-static ALLOCATOR: asym::tasks::memory::Counting = asym::tasks::memory::Counting;
+static ALLOCATOR: asym::train::memory::Counting = asym::train::memory::Counting;
 
 /// Low-rank adapters for RoBERTa, BERT, ViT, Llama and BART, on Burn.
 #[derive(Debug, Parser)]

@@ -259,7 +259,7 @@ fn one_step(family: EncoderFamily, method: Option<&Method>, device: &Device) -> 
     let naming = plain.naming();
     let mut model = match method {
         Some(method) => {
-            let config = AdapterConfig::new(method.clone()).targets(["query", "value"]).save_whole(["classifier"]);
+            let config = AdapterConfig::new(method.clone()).targets(["query", "value"]).modules_to_save(["classifier"]);
             config.attach_named(plain, 4, &naming).unwrap()
         }
         None => plain,

@@ -8,7 +8,7 @@
 #![cfg(feature = "flex")]
 
 use asym::core::{AdaptedLinear, AdaptedLinearConfig, AdapterConfig, Lora};
-use asym::tasks::memory;
+use asym::train::memory;
 use burn::module::{Lora as BurnLora, Module};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};

@@ -78,7 +78,7 @@ fn an_adapter_that_was_written_is_read_as_it_was() {
         let naming = plain.naming();
         let input: asym::models::EncoderInput = read_inputs(base.join("inputs.safetensors"), &device).unwrap();
         for (name, config) in configs() {
-            let config = named(config, family).save_whole(["classifier"]);
+            let config = named(config, family).modules_to_save(["classifier"]);
             // Drawn with every triplet, as in training.
             let mut whole = config.clone();
             if let Method::AdaLora(settings) = &mut whole.method {
@@ -156,7 +156,7 @@ fn a_card_says_what_the_adapter_is() {
     let plain = Checkpoint::open(&base).unwrap().sequence_classifier(None, 0, &device).unwrap().model;
     let naming = plain.naming();
     let lora = Lora::new(3).a(Factor::frozen(Init::Orthonormal));
-    let config = AdapterConfig::new(lora).save_whole(["classifier"]);
+    let config = AdapterConfig::new(lora).modules_to_save(["classifier"]);
     let model = config.attach_named(plain, 4, &naming).unwrap();
     let folder = scratch("card");
     let options = SaveOptions { naming, base_model: Some("a: \"base\""), task_type: None, seed: Some(4) };

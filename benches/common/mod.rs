@@ -31,10 +31,10 @@ pub fn model(trained: &Trained, hidden: usize, layers: usize, dropout: f64, devi
     let adapted = match trained {
         Trained::Full => Ok(plain),
         Trained::Head => train_only(plain, &naming, &head),
-        Trained::Adapter(config) => config.clone().save_whole(["classifier"]).attach_named(plain, 1, &naming),
+        Trained::Adapter(config) => config.clone().modules_to_save(["classifier"]).attach_named(plain, 1, &naming),
         Trained::Burn(targets) => {
             // The weights that asym would adapt, found by attaching to a copy.
-            let like = AdapterConfig::lora(8).targets(targets.clone()).save_whole(["classifier"]);
+            let like = AdapterConfig::lora(8).targets(targets.clone()).modules_to_save(["classifier"]);
             let copy = like.attach_named(plain.clone(), 1, &naming).unwrap_or_else(|error| panic!("{error}"));
             let adapters = layout::entries(&copy, &naming).into_iter().filter(|entry| entry.kind == Kind::Adapter);
             let weights = adapters.filter_map(|entry| Some(entry.path.split_once(".adapter.")?.0.to_string()));

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use asym_tasks::{Answer, Example, Predictor, Target, Task};
+use asym_tasks::{Answer, AnyTask, Prediction, Predictor, Text};
 use clap::Args;
 
 use super::{SourceArgs, Trained};
@@ -33,7 +33,7 @@ pub struct ClassifyArgs {
     image: Vec<PathBuf>,
     /// The task, which names the labels [default: that of the run that made the adapter, else the labels of config.json]
     #[arg(long)]
-    task: Option<Task>,
+    task: Option<AnyTask>,
     /// Tokens of an example, special ones included [default: those of the run, else what the model can take, 512 at most]
     #[arg(long)]
     max_length: Option<usize>,
@@ -61,13 +61,13 @@ pub fn classify(args: &ClassifyArgs) -> Result<()> {
     let device = device::default_device()?;
     let from = (args.model.as_deref(), args.adapter.as_deref());
     let Trained { base, model, task, labels, max_length } =
-        Trained::load(&args.source, from, args.task, args.max_length, &device)?;
+        Trained::load(&args.source, from, args.task.as_ref(), args.max_length, &device)?;
     if let Some(task) = task
-        && let Some(wrong) = examples.iter().find(|example| example.second.is_some() != task.is_pair())
+        && let Some(pair) = task.is_pair()
+        && let Some(wrong) = examples.iter().position(|example| example.second.is_some() != pair)
     {
-        let expected =
-            if task.is_pair() { "pairs: give each --text its --pair" } else { "single texts, without --pair" };
-        bail!("{} asks about {expected} (text {} is not so)", task, wrong.line);
+        let expected = if pair { "pairs: give each --text its --pair" } else { "single texts, without --pair" };
+        bail!("{task} asks about {expected} (text {} is not so)", wrong + 1);
     }
     let predictor = Predictor::new(&base, model, max_length, args.batch_size, &device)?;
     let started = std::time::Instant::now();
@@ -78,27 +78,23 @@ pub fn classify(args: &ClassifyArgs) -> Result<()> {
     Ok(())
 }
 
-fn texts(args: &ClassifyArgs) -> Result<Vec<Example>> {
-    let example = |line: usize, first: &str, second: Option<&str>| Example {
-        first: first.to_string(),
-        second: second.map(ToString::to_string),
-        target: Target::Unknown,
-        line,
-    };
+fn texts(args: &ClassifyArgs) -> Result<Vec<Text>> {
+    let text =
+        |first: &str, second: Option<&str>| Text { first: first.to_string(), second: second.map(ToString::to_string) };
     let Some(path) = &args.file else {
         if !args.pair.is_empty() && args.pair.len() != args.text.len() {
             bail!("{} --text and {} --pair: give each text its second one, or none", args.text.len(), args.pair.len());
         }
         let second = |at: usize| args.pair.get(at).map(String::as_str);
-        return Ok(args.text.iter().enumerate().map(|(at, text)| example(at + 1, text, second(at))).collect());
+        return Ok(args.text.iter().enumerate().map(|(at, first)| text(first, second(at))).collect());
     };
     let mut examples = Vec::new();
-    for (at, line) in super::lines(path)?.into_iter().enumerate() {
+    for line in super::lines(path)? {
         let (first, second) = match line.split_once('\t') {
             Some((first, second)) => (first, Some(second)),
             None => (line.as_str(), None),
         };
-        examples.push(example(at + 1, first, second));
+        examples.push(text(first, second));
     }
     if examples.is_empty() {
         bail!("{}: no text; write one per line", path.display());
@@ -106,7 +102,7 @@ fn texts(args: &ClassifyArgs) -> Result<Vec<Example>> {
     Ok(examples)
 }
 
-/// A line that is written over, for whoever waits at a terminal.
+/// Progress on a terminal: a line that is written over.
 pub(super) fn progress(done: usize, total: usize, started: std::time::Instant) {
     let mut err = std::io::stderr();
     if !err.is_terminal() || total < 100 {
@@ -124,34 +120,32 @@ fn name(class: usize, labels: &[String]) -> String {
     labels.get(class).cloned().unwrap_or_else(|| format!("LABEL_{class}"))
 }
 
-fn line(example: &Example, answer: &Answer, labels: &[String]) -> String {
+fn line(example: &Text, answer: &Answer, labels: &[String]) -> String {
     let second = example.second.as_ref().map_or_else(String::new, |second| format!("\t{second}"));
-    match answer.target {
-        Target::Class(class) => {
+    match answer.prediction {
+        Prediction::Class(class) => {
             let probability = answer.probabilities.get(class).copied().unwrap_or_default();
             format!("{}\t{probability:.4}\t{}{second}", name(class, labels), example.first)
         }
-        Target::Score(score) => format!("{score:.4}\t{}{second}", example.first),
-        Target::Unknown => String::new(),
+        Prediction::Score(score) => format!("{score:.4}\t{}{second}", example.first),
     }
 }
 
-fn json(example: &Example, answer: &Answer, labels: &[String]) -> String {
+fn json(example: &Text, answer: &Answer, labels: &[String]) -> String {
     let mut object = serde_json::Map::new();
     object.insert("text".into(), example.first.clone().into());
     if let Some(second) = &example.second {
         object.insert("pair".into(), second.clone().into());
     }
-    match answer.target {
-        Target::Class(class) => {
+    match answer.prediction {
+        Prediction::Class(class) => {
             object.insert("label".into(), name(class, labels).into());
             let probabilities: serde_json::Map<_, _> = (answer.probabilities.iter().enumerate())
                 .map(|(class, probability)| (name(class, labels), f64::from(*probability).into()))
                 .collect();
             object.insert("probabilities".into(), probabilities.into());
         }
-        Target::Score(score) => drop(object.insert("score".into(), f64::from(score).into())),
-        Target::Unknown => {}
+        Prediction::Score(score) => drop(object.insert("score".into(), f64::from(score).into())),
     }
     serde_json::Value::Object(object).to_string()
 }

@@ -1,26 +1,25 @@
-//! `asym data`: the generated sets as files.
+//! `asym data`: GLUE's generated counterparts as files.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use asym_tasks::{Task, grammar};
+use asym_tasks::AnyTask;
+use asym_tasks::glue::{DATA_SEED, Dataset, Sample, generate, write_tsv};
 use clap::Args;
-
-use super::source::TASK_SEED;
 
 /// Options of `asym data`.
 #[derive(Debug, Args)]
 pub struct DataArgs {
     /// The tasks
-    #[arg(long, value_delimiter = ',', default_values_t = Task::ALL.iter().map(|task| task.name().to_string()))]
+    #[arg(long, value_delimiter = ',', default_values_t = Dataset::ALL.iter().map(|task| task.name().to_string()))]
     tasks: Vec<String>,
     /// Folder to write, which must be new: a folder per task below it, in GLUE's layout
     #[arg(long)]
     output: PathBuf,
     /// Seed of the sets; the tables are made with the default
-    #[arg(long, default_value_t = TASK_SEED)]
+    #[arg(long, default_value_t = DATA_SEED)]
     seed: u64,
 }
 
@@ -30,12 +29,12 @@ pub struct DataArgs {
 ///
 /// A task that is not known, a folder that exists, what the system refuses.
 pub fn data(args: &DataArgs) -> Result<()> {
-    let tasks: Vec<Task> = args.tasks.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+    let tasks: Vec<Dataset> = args.tasks.iter().map(|name| dataset(name)).collect::<Result<_>>()?;
     if args.output.exists() {
         bail!("{}: exists already; name another output folder", args.output.display());
     }
     for task in tasks {
-        let sets = grammar::generate(task, args.seed);
+        let sets = generate(task, args.seed);
         let folder = args.output.join(task.row().title);
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         write(task, &sets.train, &folder.join("train.tsv"))?;
@@ -48,10 +47,20 @@ pub fn data(args: &DataArgs) -> Result<()> {
     Ok(())
 }
 
-fn write(task: Task, samples: &[grammar::Sample], path: &Path) -> Result<()> {
+/// The data set of the task called `name`.
+pub(super) fn dataset(name: &str) -> Result<Dataset> {
+    // The registry knows the name that an unknown one is nearest to.
+    match name.parse::<AnyTask>()? {
+        AnyTask::Glue(task) => Ok(task.dataset),
+        #[allow(unreachable_patterns, reason = "GLUE is the only kind of task so far")]
+        other => bail!("{}: is no task of GLUE", other.name()),
+    }
+}
+
+fn write(task: Dataset, samples: &[Sample], path: &Path) -> Result<()> {
     let file = File::create(path).with_context(|| path.display().to_string())?;
     let mut out = BufWriter::new(file);
-    grammar::write_tsv(task, samples, &mut out)
+    write_tsv(task, samples, &mut out)
         .and_then(|()| out.flush())
         .with_context(|| path.display().to_string())?;
     super::say(format!("{}: {} examples", path.display(), samples.len()))?;

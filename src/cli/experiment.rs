@@ -1,25 +1,24 @@
-//! `asym table`, and the examples: a column of the paper's GLUE tables.
+//! `asym table`, and the examples: a column of the paper's tables.
 
 use std::path::Path;
 
 use anyhow::Result;
-use asym_tasks::recipe::{Grouping, Recipe, Tuning};
-use asym_tasks::{Experiment, Method, Task};
+use asym_tasks::{AnyTask, Experiment, Method, Recipe};
+use asym_train::Tuning;
 use clap::Parser;
 
 use super::run::{RunsArgs, execute, next_free};
 
 /// A table of fine-tuning methods: a row each, mean and standard deviation over seeds.
 ///
-/// Without arguments it trains the embedded mini RoBERTa on the embedded generated task, in about five minutes on two
-/// cores. With --model and --data it does the same to a real checkpoint on the real task, by default with the settings
-/// of the LoRA scripts that the paper follows.
+/// Without arguments it trains the embedded mini RoBERTa on generated data, in about five minutes on two cores. With --model
+/// and --data it trains a real checkpoint on the real task, by default with the settings that the paper follows.
 #[derive(Debug, Parser)]
 pub struct ExperimentArgs {
-    /// RoBERTa or BERT checkpoint: a folder, or a name on the Hub [default: the embedded mini RoBERTa]
+    /// Checkpoint: a folder, or a name on the Hub [default: the embedded mini RoBERTa]
     #[arg(long)]
     model: Option<String>,
-    /// The task's data: a folder, or a name on the Hub, such as nyu-mll/glue [default: the generated set]
+    /// The task's data: a folder, or a name on the Hub [default: generated data]
     #[arg(long)]
     data: Option<String>,
     /// Rows of the table: full, head, ia3, and lora, b-only, b-only-input (A from the layers' input), a-only, rslora, dora,
@@ -35,37 +34,37 @@ pub struct ExperimentArgs {
     /// Passes over the training set
     #[arg(long)]
     epochs: Option<usize>,
-    /// Examples that pass the model at once
+    /// Examples in a batch
     #[arg(long)]
     batch_size: Option<usize>,
-    /// Batches whose gradients make one step
-    #[arg(long, default_value_t = 1)]
-    accumulation: usize,
+    /// Batches whose gradients make one optimizer step [default: 1]
+    #[arg(long)]
+    gradient_accumulation: Option<usize>,
     /// Peak learning rate of adapters and of the head alone
     #[arg(long)]
     learning_rate: Option<f64>,
     /// Peak learning rate of full fine-tuning
     #[arg(long)]
     full_learning_rate: Option<f64>,
-    /// Part of the steps over which the learning rate rises
-    #[arg(long, default_value_t = 0.06)]
-    warmup: f64,
-    /// AdamW's weight decay
+    /// Share of the steps over which the learning rate rises [default: 0.06]
+    #[arg(long)]
+    warmup_ratio: Option<f64>,
+    /// AdamW's weight decay, which spares biases and norms
     #[arg(long)]
     weight_decay: Option<f64>,
-    /// LoRA+: the learning rate of B, and of trained vectors, over that of the rest [default: one for all]
+    /// LoRA+: the learning rate of B, and of trained vectors, divided by that of the rest [default: one for all]
     #[arg(long)]
-    b_learning_rate_ratio: Option<f64>,
-    /// LoRA-FA: project the gradient of B, where A is frozen, onto what A passes
+    loraplus_lr_ratio: Option<f64>,
+    /// LoRA-FA: project the gradient of B, where A is frozen, onto the inputs that A passes on
     #[arg(long)]
     projected_gradient: bool,
     /// Clip the gradient's norm, taken over all parameters, to this length [default: no clipping]
     #[arg(long)]
-    max_gradient_norm: Option<f64>,
+    max_grad_norm: Option<f64>,
     /// Rank of methods that name none
     #[arg(long, default_value_t = 8)]
     rank: usize,
-    /// Tokens of an example, special ones included
+    /// Tokens of an example, special tokens included
     #[arg(long)]
     max_length: Option<usize>,
     /// Shuffle without regard to length: more padding, as PyTorch's plain data loader
@@ -80,7 +79,7 @@ pub struct ExperimentArgs {
 pub struct TableArgs {
     /// The task
     #[arg(long)]
-    task: Task,
+    task: AnyTask,
     #[command(flatten)]
     experiment: ExperimentArgs,
 }
@@ -96,13 +95,14 @@ impl TableArgs {
     }
 }
 
-/// Run an example: parse the options, make the table of `task`, print it.
+/// Run an example: parse the options, make the table of the task called `name`, print it.
 ///
 /// # Errors
 ///
 /// Everything that the library refuses; nothing is trained before all of it was checked.
-pub fn glue(task: Task) -> Result<()> {
-    ExperimentArgs::parse().run(task)
+pub fn table_of(name: &str) -> Result<()> {
+    let args = ExperimentArgs::parse();
+    args.run(name.parse()?)
 }
 
 impl ExperimentArgs {
@@ -111,42 +111,54 @@ impl ExperimentArgs {
     /// # Errors
     ///
     /// Everything that the library refuses.
-    pub fn run(self, task: Task) -> Result<()> {
+    pub fn run(self, task: AnyTask) -> Result<()> {
         let (source, model, data) = (self.runs.source.clone(), self.model.clone(), self.data.clone());
-        let experiment = self.experiment(task)?;
+        let experiment = self.experiment(&task)?;
         let output = experiment.output.clone();
         execute(&source, model.as_deref(), data.as_deref(), &[experiment], &output)
     }
 
-    fn experiment(self, task: Task) -> Result<Experiment> {
-        let defaults = if self.model.is_some() { task.row().paper } else { task.row().mini };
+    fn experiment(self, task: &AnyTask) -> Result<Experiment> {
         let methods: Vec<Method> =
             self.methods.iter().map(|name| Method::parse(name, self.rank)).collect::<Result<_, _>>()?;
-        let recipe = Recipe {
-            task,
-            tuning: methods.first().map_or(Tuning::Head, |method| method.tuning.clone()),
-            seed: self.seeds.first().copied().unwrap_or(1),
-            epochs: self.epochs.unwrap_or(defaults.epochs),
-            batch_size: self.batch_size.unwrap_or(defaults.batch_size),
-            accumulation: self.accumulation,
-            learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
-            warmup: self.warmup,
-            weight_decay: self.weight_decay.unwrap_or(defaults.weight_decay),
-            b_learning_rate_ratio: self.b_learning_rate_ratio,
-            projected_gradient: self.projected_gradient,
-            max_gradient_norm: self.max_gradient_norm,
-            max_length: self.max_length.unwrap_or(defaults.max_length),
-            grouping: if self.no_grouping { Grouping::None } else { Grouping::ByLength },
-        };
-        let output = self.runs.output.unwrap_or_else(|| next_free(Path::new("runs"), task.name()));
+        let output = self.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), &task.name()));
+        let recipe = self.recipe(task)?;
+        let full = task.defaults(recipe.scale(), &Tuning::Full).learning_rate;
         Ok(Experiment {
+            task: recipe.tasks[0].clone(),
             recipe,
             methods,
             seeds: self.seeds,
+            // The task's own, whatever --learning-rate says of adapters.
+            full_learning_rate: self.full_learning_rate.or(Some(full)),
             reference: self.compare,
-            full_learning_rate: self.full_learning_rate.unwrap_or(defaults.full_learning_rate),
             output,
             resume: self.runs.resume,
         })
+    }
+
+    /// The options as a recipe: each is a change of one that leaves all settings to the task.
+    fn recipe(&self, task: &AnyTask) -> Result<Recipe> {
+        fn change(key: &str, value: Option<impl std::fmt::Debug>) -> Option<String> {
+            value.map(|value| format!("{key}={value:?}").to_lowercase())
+        }
+        let changes = [
+            change("task.max_length", self.max_length),
+            change("training.epochs", self.epochs),
+            change("training.batch_size", self.batch_size),
+            change("training.gradient_accumulation", self.gradient_accumulation),
+            change("training.learning_rate", self.learning_rate),
+            change("training.warmup_ratio", self.warmup_ratio),
+            change("training.weight_decay", self.weight_decay),
+            change("training.loraplus_lr_ratio", self.loraplus_lr_ratio),
+            change("training.projected_gradient", self.projected_gradient.then_some(true)),
+            change("training.max_grad_norm", self.max_grad_norm),
+            change("training.group_by_length", self.no_grouping.then_some(false)),
+        ];
+        let changes: Vec<String> = changes.into_iter().flatten().collect();
+        // Each row of the table has a tuning of its own.
+        let text = format!("tasks = [\"{}\"]\nseeds = {:?}\ntuning = \"head\"", task.name(), self.seeds);
+        let recipe = Recipe::parse(Path::new("options"), &text, &changes)?;
+        Ok(Recipe { model: self.model.clone(), data: self.data.clone(), ..recipe })
     }
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use asym_analysis::figure::Figure;
 use asym_analysis::similarity::{Alike, Side, Similarity, compare, panel};
-use asym_tasks::recipe::Tuning;
-use asym_tasks::{Experiment, Method, Plan, Task};
+use asym_figure::Figure;
+use asym_tasks::{AnyTask, Experiment, Method, Recipe};
+use asym_train::Tuning;
 use clap::Parser;
 
 use super::run::{RunsArgs, execute, next_free};
@@ -21,12 +21,12 @@ pub struct Figure1Args {
     /// RoBERTa or BERT checkpoint: a folder, or a name on the Hub [default: the embedded mini RoBERTa]
     #[arg(long)]
     model: Option<String>,
-    /// The tasks' data: a folder, or a name on the Hub, such as nyu-mll/glue [default: the generated sets]
+    /// The tasks' data: a folder, or a name on the Hub [default: generated data]
     #[arg(long)]
     data: Option<String>,
     /// The tasks of (b) and (c); the first is that of (a)
     #[arg(long, value_delimiter = ',', default_value = "mrpc,rte,stsb,cola")]
-    tasks: Vec<Task>,
+    tasks: Vec<AnyTask>,
     /// The starts of (a); the first is that of (b), and the tasks of (c) take them one by one
     #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5")]
     seeds: Vec<u64>,
@@ -72,14 +72,14 @@ impl Figure1Args {
             bail!("{}: exists already; name another output folder, or give --resume", output.display());
         }
         let experiments: Vec<Experiment> =
-            self.tasks.iter().map(|task| self.experiment(*task, &method, &output)).collect();
+            self.tasks.iter().map(|task| self.experiment(task, &method, &output)).collect();
         execute(&self.runs.source, self.model.as_deref(), self.data.as_deref(), &experiments, &output)?;
 
-        let folder = |task: Task, seed: u64| {
+        let folder = |task: &AnyTask, seed: u64| {
             output.join(task.name()).join(format!("{}-seed{seed}", method.name)).join("adapter")
         };
-        let tasks: Vec<&str> = self.tasks.iter().map(|task| task.name()).collect();
-        let (first, start) = (self.tasks[0], self.seeds[0]);
+        let tasks: Vec<String> = self.tasks.iter().map(|task| task.name()).collect();
+        let (first, start) = (&self.tasks[0], self.seeds[0]);
         let scenarios: [(String, Vec<PathBuf>); 3] = [
             (
                 format!("(a) {} starts, one task", self.seeds.len()),
@@ -87,11 +87,11 @@ impl Figure1Args {
             ),
             (
                 format!("(b) one start, {} tasks", tasks.len()),
-                self.tasks.iter().map(|task| folder(*task, start)).collect(),
+                self.tasks.iter().map(|task| folder(task, start)).collect(),
             ),
             (
                 format!("(c) {0} starts, {0} tasks", tasks.len()),
-                self.tasks.iter().zip(&self.seeds).map(|(task, seed)| folder(*task, *seed)).collect(),
+                self.tasks.iter().zip(&self.seeds).map(|(task, seed)| folder(task, *seed)).collect(),
             ),
         ];
         let mut panels = Vec::new();
@@ -110,25 +110,24 @@ impl Figure1Args {
     }
 
     /// The runs on one task: all seeds for the first, and for any other the common start and its own.
-    fn experiment(&self, task: Task, method: &Method, output: &Path) -> Experiment {
-        let at = self.tasks.iter().position(|other| *other == task).unwrap_or_default();
+    fn experiment(&self, task: &AnyTask, method: &Method, output: &Path) -> Experiment {
+        let at = self.tasks.iter().position(|other| other == task).unwrap_or_default();
         let seeds = match at {
             0 => self.seeds.clone(),
             _ => vec![self.seeds[0], self.seeds[at]],
         };
-        let plan = Plan {
-            epochs: self.epochs,
-            ..Plan::new(self.model.clone(), self.data.clone(), task, seeds[0], method.tuning.clone())
-        };
-        let recipe = plan.recipe(task, seeds[0]);
+        let (model, data) = (self.model.clone(), self.data.clone());
+        let mut recipe = Recipe::new(model, data, task.clone(), seeds.clone(), method.tuning.clone());
+        recipe.set_epochs(self.epochs);
         Experiment {
-            full_learning_rate: recipe.learning_rate,
-            reference: None,
+            task: task.clone(),
+            recipe,
             methods: vec![method.clone()],
             seeds,
+            full_learning_rate: None,
+            reference: None,
             output: output.join(task.name()),
             resume: self.runs.resume,
-            recipe,
         }
     }
 }

@@ -10,7 +10,7 @@ use asym_models::{
     BartInput, BartLanguageModel, Checkpoint, GenerativeModel, LlamaInput, LlamaLanguageModel, ModelClass,
     generate_batch, read_inputs, resolve_batch,
 };
-use asym_tasks::{Example, Target, Tokenizer};
+use asym_data::Tokenizer;
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -193,10 +193,10 @@ impl Texts<'_> {
     fn generate<M: FromPrompts>(self) -> Result<()> {
         let Self { args, name, checkpoint, config, tokenizer, prompts, device } = self;
         let encode = |(at, text): (usize, &String)| {
-            let example = Example { first: text.clone(), second: None, target: Target::Unknown, line: at + 1 };
-            tokenizer.encode(&example, args.max_length.unwrap_or(usize::MAX)).map(|example| example.input_ids)
+            let encoding = tokenizer.encode(text, None, args.max_length.unwrap_or(usize::MAX));
+            encoding.map(|encoding| encoding.input_ids).with_context(|| format!("prompt {}", at + 1))
         };
-        let encoded: Vec<Vec<u32>> = prompts.iter().enumerate().map(encode).collect::<Result<_, _>>()?;
+        let encoded: Vec<Vec<u32>> = prompts.iter().enumerate().map(encode).collect::<Result<_>>()?;
         let batches: Vec<M::Input> = encoded.chunks(args.batch_size).map(|rows| batch::<M>(rows, &device)).collect();
         // Every prompt is checked, and the settings for it, before there is a model.
         let own = checkpoint.config_of()?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use asym_models::{VitClassifier, VitConfig, VitInput, check_input};
-use asym_tasks::ImageProcessor;
+use asym_data::ImageProcessor;
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};

@@ -7,8 +7,8 @@ use asym_analysis::bounds::{AdaptedWeight, Bounds, Learning};
 use asym_core::layout::Kind;
 use asym_core::{Inspection, train_only};
 use asym_models::{Checkpoint, Config, InFamily, Loaded, ModelClass, PretrainedModel, WithModel, load_adapter};
-use asym_tasks::Plan;
-use asym_tasks::recipe::Tuning;
+use asym_tasks::Recipe;
+use asym_train::Tuning;
 use burn::tensor::Device;
 use clap::Args;
 
@@ -54,15 +54,15 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
     if learning.is_some() && args.adapter.is_none() && args.recipe.is_none() {
         bail!("--examples: the bounds are those of low-rank adapters; give an --adapter or a --recipe");
     }
-    let plan = args.recipe.as_deref().map(|path| Plan::read(path, &[])).transpose()?;
-    if let Some([first, _, ..]) = plan.as_ref().map(|plan| plan.tasks.as_slice()).filter(|_| args.num_labels.is_none())
+    let recipe = args.recipe.as_deref().map(|path| Recipe::read(path, &[])).transpose()?;
+    if let Some([first, _, ..]) = recipe.as_ref().map(|recipe| recipe.tasks.as_slice()).filter(|_| args.num_labels.is_none())
     {
         eprintln!("the head is that of {first}, the recipe's first task; --num-labels changes it");
     }
     let device = device::default_device()?;
-    let model = args.model.as_deref().or(plan.as_ref().and_then(|plan| plan.model.as_deref()));
+    let model = args.model.as_deref().or(recipe.as_ref().and_then(|recipe| recipe.model.as_deref()));
     let inspect = |shape: Shape<'_>, class: ModelClass| {
-        class.visit(Inspect { args, plan: plan.as_ref(), shape, device: &device })
+        class.visit(Inspect { args, recipe: recipe.as_ref(), shape, device: &device })
     };
     let table = match model.map(Path::new).filter(|path| path.extension().is_some_and(|end| end == "json")) {
         Some(path) => {
@@ -70,7 +70,7 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
             inspect(Shape::Config(&config, path), config.class())?
         }
         None => {
-            let location = match &plan {
+            let location = match &recipe {
                 Some(_) => args.source.model(model)?,
                 None => locate(&args.source, model, args.adapter.as_deref())?,
             };
@@ -90,8 +90,8 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
     let of_adapter = |row: &&asym_core::Row| row.trained && matches!(row.entry.kind, Kind::Adapter | Kind::Shared);
     let trained = table.rows.iter().filter(of_adapter).map(|row| row.entry.count()).sum();
     super::say(format_args!("\n{}", Bounds { weights: &weights, trained, learning }))?;
-    let from_data = |plan: &Plan| matches!(&plan.tuning, Tuning::Adapter(config) if config.reads_inputs());
-    if plan.as_ref().is_some_and(from_data) {
+    let from_data = |recipe: &Recipe| matches!(&recipe.tuning, Tuning::Adapter(config) if config.reads_inputs());
+    if recipe.as_ref().is_some_and(from_data) {
         super::say(
             "This recipe takes A from the training data, which the lemma does not allow: its bound counts B alone.",
         )?;
@@ -108,7 +108,7 @@ enum Shape<'a> {
 
 struct Inspect<'a> {
     args: &'a InspectArgs,
-    plan: Option<&'a Plan>,
+    recipe: Option<&'a Recipe>,
     shape: Shape<'a>,
     device: &'a Device,
 }
@@ -117,7 +117,7 @@ impl WithModel for Inspect<'_> {
     type Output = Result<Inspection>;
 
     fn with<M: PretrainedModel>(self) -> Result<Inspection> {
-        let labels = self.args.num_labels.or(self.plan.and_then(|plan| Some(plan.tasks.first()?.outputs())));
+        let labels = self.args.num_labels.or(self.recipe.and_then(|recipe| recipe.tasks.first()?.outputs()));
         let model = match self.shape {
             Shape::Checkpoint(checkpoint) => {
                 let Loaded { model, .. } = checkpoint.load::<M>(labels, 0, self.device)?;
@@ -134,7 +134,7 @@ impl WithModel for Inspect<'_> {
         };
         let (naming, head) = (model.naming(), M::keys(model.config()).task_head);
         let head: Vec<String> = head.iter().map(ToString::to_string).collect();
-        let model = match (&self.args.adapter, self.plan.map(|plan| &plan.tuning)) {
+        let model = match (&self.args.adapter, self.recipe.map(|recipe| &recipe.tuning)) {
             (Some(folder), _) => load_adapter(model, folder)?.0,
             (None, Some(Tuning::Adapter(config))) => {
                 let mut config = config.clone();

@@ -7,8 +7,8 @@ use asym_analysis::layers::{TrainedLayer, figure, table};
 use asym_core::Naming;
 use asym_core::layout::{self, Kind, Layer};
 use asym_models::{Checkpoint, SequenceClassifier};
-use asym_tasks::recipe::Tuning;
-use asym_tasks::{Origin, Plan, Prepared, RunFolder, Session, StopSignal, Task};
+use asym_tasks::{AnyTask, Recipe, cell};
+use asym_train::{RunFolder, StopSignal, Tuning};
 use clap::Parser;
 
 use super::run::{RunsArgs, line, next_free};
@@ -26,7 +26,7 @@ pub struct LayersArgs {
     data: Option<String>,
     /// The task
     #[arg(long, default_value = "mrpc")]
-    task: Task,
+    task: AnyTask,
     /// The rank r
     #[arg(long, default_value_t = 8)]
     rank: usize,
@@ -62,38 +62,33 @@ impl LayersArgs {
             bail!("{}: exists already; name another output folder, or give --resume", output.display());
         }
         let device = device::default_device()?;
-        let (split, data) = self.runs.source.split(self.task, self.data.as_deref())?;
+        let (model, data) = (self.model.clone(), self.data.clone());
+        let mut recipe = Recipe::new(model, data, self.task.clone(), vec![self.seed], Tuning::Full);
+        recipe.set_epochs(self.epochs);
+        let run = recipe.run(&self.task, &Tuning::Full, self.seed);
+        let task = cell::read(&run.task, &self.runs.source.files(self.data.as_deref()))?;
         let location = self.runs.source.model(self.model.as_deref())?;
         let base = location.base()?;
-        let model = location.pinned();
-        let plan = Plan {
-            epochs: self.epochs,
-            ..Plan::new(self.model.clone(), data.clone(), self.task, self.seed, Tuning::Full)
-        };
-        let recipe = plan.recipe(self.task, self.seed);
-        let prepared = Prepared::new(self.task, &split, &base, recipe.max_length)?;
-        let (stop, origin) = (StopSignal::on_ctrl_c(), Origin { model, data });
-        let session = Session { base: &base, data: &prepared, device: &device, stop: &stop, origin };
-        session.check(&recipe)?;
+        task.check_base(&base)?;
+        let task = task.prepare(&base, location.pinned(), &device)?;
+        let stop = StopSignal::on_ctrl_c();
+        task.check(&run)?;
 
-        let before = weights(&base.checkpoint, Some(self.task.outputs()), &device)?;
+        let before = weights(&base.checkpoint, self.task.outputs(), &device)?;
         if let Some((module, ([d_out, d_in], _))) =
             before.iter().find(|(_, (shape, _))| shape.iter().any(|d| *d < self.rank))
         {
             bail!("--rank {} does not fit `{module}` ({d_in} -> {d_out})", self.rank);
         }
-        let moments = session.observe_inputs(self.seed)?;
+        let moments = task.observe_inputs(self.seed)?;
         let folder = output.join("full");
-        let before_this = match self.runs.resume {
-            true => RunFolder::resume(&folder, &session.plan(&recipe))?,
-            false => None,
+        let finished = if self.runs.resume { RunFolder::resume(&folder, &task.recipe(&run))? } else { None };
+        let result = match finished {
+            Some(result) => result,
+            None => task.run(&run, &format!("{} full", self.task), Some(&folder), &stop)?,
         };
-        let run = match before_this {
-            Some(run) => run,
-            None => session.run(&recipe, &format!("{} full", self.task), Some(&folder))?,
-        };
-        eprintln!("{}", line(&run));
-        if run.interrupted {
+        eprintln!("{}", line(&self.task, &result));
+        if result.interrupted {
             bail!("stopped early: {} has the model so far", folder.display());
         }
         let after = weights(&Checkpoint::open(folder.join("model"))?, None, &device)?;

@@ -72,7 +72,7 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
         .visit(Merge { args, name: location.name(), checkpoint: &checkpoint, device: &device, output: &part })
         .and_then(|()| match location.folder() {
             Some(folder) => companions(folder, &part),
-            None => Ok(location.base()?.tokenizer.save(&part)?),
+            None => Ok(location.base()?.save_tokenizer(&part)?),
         })
         .and_then(|()| std::fs::rename(&part, &args.output).with_context(|| args.output.display().to_string()));
     if whole.is_err() {
@@ -98,7 +98,7 @@ impl WithModel for Merge<'_> {
         let Self { args, name, checkpoint, device, output } = self;
         // The sum is made in f32, whatever dtype it is written in.
         let run = super::run_beside(&args.adapter)?;
-        let outputs = args.num_labels.or(run.and_then(|run| run.tasks.first().map(|task| task.outputs())));
+        let outputs = args.num_labels.or(run.and_then(|run| run.tasks.first().and_then(|task| task.outputs())));
         let settings = (outputs, FloatDType::F32, true);
         let model: M = trained(name, checkpoint, Some(&args.adapter), settings, device)?;
         let dtype = args.dtype.map_or_else(|| checkpoint.file_dtype(), Dtype::stored);

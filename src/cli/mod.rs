@@ -1,4 +1,4 @@
-//! What the `asym` command and the examples share: their options, and what happens before and after the library's work.
+//! The command line of `asym` and of the examples: their options, and the work before and after the library's.
 
 mod classify;
 mod data;
@@ -20,7 +20,7 @@ mod submit;
 
 pub use classify::{ClassifyArgs, classify};
 pub use data::{DataArgs, data};
-pub use experiment::{ExperimentArgs, TableArgs, glue};
+pub use experiment::{ExperimentArgs, TableArgs, table_of};
 pub use figure1::{Figure1Args, figure1};
 pub use generate::{GenerateArgs, generate};
 pub use inspect::{InspectArgs, inspect};
@@ -42,7 +42,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use asym_core::AdapterError;
 use asym_models::{Checkpoint, FileDtype, Loaded, ModelClass, PretrainedModel, SequenceClassifier, load_adapter};
-use asym_tasks::{Base, Plan, Split, Task};
+use asym_data::hub::looks_like_repo;
+use asym_tasks::{AnyTask, Base, Recipe};
 use burn::tensor::{Device, FloatDType};
 use clap::ValueEnum;
 
@@ -56,7 +57,7 @@ fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> R
             Ok(Some(path)) => Ok(Location::Folder { name: path.display().to_string(), path }),
             Ok(None) => bail!("{}: names no base model; give its folder with --model", adapter.display()),
             Err(AdapterError::BaseModel { name, .. })
-                if name == embedded::NAME || asym_tasks::hub::looks_like_repo(&name) =>
+                if name == embedded::NAME || looks_like_repo(&name) =>
             {
                 source
                     .model(Some(&name))
@@ -68,23 +69,22 @@ fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> R
     }
 }
 
-/// The recipe of the run that left this adapter or model: it lies beside it. None where it was no run.
-fn run_beside(folder: &Path) -> Result<Option<Plan>> {
+/// The recipe of the run that left this adapter or model: it lies beside it. None if no run left it.
+fn run_beside(folder: &Path) -> Result<Option<Recipe>> {
     let Ok(folder) = folder.canonicalize() else { return Ok(None) };
     match folder.parent().map(|parent| parent.join("recipe.toml")).filter(|path| path.is_file()) {
-        Some(path) => Ok(Some(Plan::read(&path, &[])?)),
+        Some(path) => Ok(Some(Recipe::read(&path, &[])?)),
         None => Ok(None),
     }
 }
 
-/// The lines of a file, or of standard input where it is `-`.
+/// The lines of a file, or of standard input if the path is `-`.
 fn lines(path: &Path) -> Result<Vec<String>> {
     use std::io::BufRead;
-    let reader: Box<dyn BufRead> = match path.as_os_str() == "-" {
-        true => Box::new(std::io::stdin().lock()),
-        false => {
-            Box::new(std::io::BufReader::new(std::fs::File::open(path).with_context(|| path.display().to_string())?))
-        }
+    let reader: Box<dyn BufRead> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(std::io::BufReader::new(std::fs::File::open(path).with_context(|| path.display().to_string())?))
     };
     let line =
         |(at, line): (usize, std::io::Result<String>)| line.with_context(|| format!("{}:{}", path.display(), at + 1));
@@ -165,39 +165,45 @@ impl Dtype {
     }
 }
 
-/// A classifier for texts, with what it was made from and what its outputs mean.
+/// A classifier for texts, its checkpoint, and the meaning of its outputs.
 struct Trained {
     base: Base,
     model: SequenceClassifier,
-    /// The task, where somebody said or the run's recipe says so.
-    task: Option<Task>,
-    /// The names of the classes, by outputs; none where a score is given.
+    /// The task, if it was given or the run's recipe says it.
+    task: Option<AnyTask>,
+    /// The names of the classes, by outputs; none for a score.
     labels: Vec<String>,
     /// Tokens of an example, special ones included.
     max_length: usize,
 }
 
 impl Trained {
-    /// The task and the length are those given, else those of the run that left adapter or model.
+    /// The task and the length are those given, else those of the run that left the adapter or the model.
     fn load(
         source: &SourceArgs,
         (model, adapter): (Option<&str>, Option<&Path>),
-        task: Option<Task>,
+        task: Option<&AnyTask>,
         max_length: Option<usize>,
         device: &Device,
     ) -> Result<Self> {
         let run = adapter.or(model.map(Path::new)).map(run_beside).transpose()?.flatten();
-        let run_task = run.as_ref().and_then(|run| run.tasks.first().copied());
-        if let (Some(task), Some(other)) = (task, run_task.filter(|other| Some(*other) != task)) {
-            bail!("it was trained on {}, not on {}; give what was trained on the task", other.name(), task.name());
+        let run_task = run.as_ref().and_then(|run| run.tasks.first());
+        if let (Some(task), Some(other)) = (task, run_task)
+            && task.name() != other.name()
+        {
+            bail!(
+                "the model was trained on {}, not on {}; give a model that was trained on the task",
+                other.name(),
+                task.name()
+            );
         }
-        let task = task.or(run_task);
+        let task = task.or(run_task).cloned();
         let base = locate(source, model, adapter)?.base()?;
-        let outputs = (task.map(Task::outputs), FloatDType::F32, false);
+        let outputs = (task.as_ref().and_then(|task| task.outputs()), FloatDType::F32, false);
         let model = trained(base.name(), &base.checkpoint, adapter, outputs, device)?;
-        let own = &base.config().labels;
-        let labels = match task.map(|task| task.row().answers.names()) {
-            // The checkpoint's own head means what its configuration says.
+        let own = &base.encoder()?.labels;
+        let labels = match task.as_ref().map(|task| task.labels()) {
+            // The outputs of the checkpoint's own head mean what its configuration says.
             Some(names) if adapter.is_none() && !own.iter().all(|label| label.starts_with("LABEL_")) => {
                 if let Some(other) = own.iter().find(|label| !names.iter().any(|name| name.eq_ignore_ascii_case(label)))
                 {
@@ -205,23 +211,19 @@ impl Trained {
                 }
                 own.clone()
             }
-            Some(names) => names.iter().map(ToString::to_string).collect(),
+            Some(names) => names,
             None => own.clone(),
         };
-        let max_length = max_length.or(run.and_then(|run| run.max_length)).unwrap_or(base.limits().positions.min(512));
+        let run_length = run.as_ref().and_then(|run| run.tasks.first()?.max_length());
+        let max_length = match max_length.or(run_length) {
+            Some(max_length) => max_length,
+            None => base.limits()?.positions.min(512),
+        };
         Ok(Self { base, model, task, labels, max_length })
     }
 }
 
-/// What is said of a task's data before it is used.
-fn describe(task: Task, split: &Split) -> String {
-    let sets: Vec<String> =
-        split.dev.iter().map(|part| format!("{} to measure on ({})", part.examples.len(), part.source)).collect();
-    let train = &split.train;
-    format!("{task}: {} training examples ({}), {}", train.examples.len(), train.source, sets.join(", "))
-}
-
-/// Print a line. Whoever reads may have seen enough, as `head` has: that is no error, nor a reason to stop.
+/// Print a line. A reader that has seen enough and closed the pipe, as `head` does, is no error and no reason to stop.
 fn say(line: impl std::fmt::Display) -> Result<()> {
     use std::io::{ErrorKind, Write};
     match writeln!(std::io::stdout(), "{line}") {
@@ -230,7 +232,7 @@ fn say(line: impl std::fmt::Display) -> Result<()> {
     }
 }
 
-/// End a program: print what went wrong, once, and say so by the exit code.
+/// End a program: print the error, once, and return the exit code.
 ///
 /// The library's messages contain their causes, so that a chain is printed only as far as it adds anything.
 pub fn exit(result: anyhow::Result<()>) -> ExitCode {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use asym_tasks::StopSignal;
 use asym_tasks::pretrain::{PretrainRecipe, pretrain as run};
+use asym_train::{StopSignal, memory};
 use clap::Args;
 
 use crate::device;
@@ -29,7 +29,7 @@ pub struct PretrainArgs {
 ///
 /// What the system refuses, or a loss that is not finite.
 pub fn pretrain(args: &PretrainArgs) -> Result<()> {
-    asym_tasks::memory::keep_pages();
+    memory::keep_pages();
     let device = device::default_device()?;
     let recipe = PretrainRecipe { seed: args.seed, steps: args.steps, ..PretrainRecipe::default() };
     let result = run(&recipe, &args.output, &device, &StopSignal::on_ctrl_c())?;

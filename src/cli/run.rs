@@ -1,9 +1,10 @@
-//! `asym run`: what a recipe file says.
+//! `asym run`: the runs of a recipe file.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use asym_tasks::{Experiment, Method, Origin, Plan, Prepared, Report, RunResult, Session, StopSignal, Task};
+use anyhow::{Context, Result, bail};
+use asym_tasks::{AnyTask, Experiment, Method, Recipe, Report, cell};
+use asym_train::{RunResult, StopSignal, memory};
 use clap::Args;
 
 use super::SourceArgs;
@@ -21,7 +22,7 @@ pub struct RunArgs {
     runs: RunsArgs,
 }
 
-/// Where runs go to, and where their model and data come from.
+/// The folder of the runs, and the sources of their model and data.
 #[derive(Clone, Debug, Args)]
 pub struct RunsArgs {
     /// Folder for the runs, which must be new [default: the next free runs/NAME-NUMBER, by the recipe or the task]
@@ -40,32 +41,30 @@ pub struct RunsArgs {
 ///
 /// Everything that the library refuses; nothing is trained before every task's data and settings were checked.
 pub fn run(args: &RunArgs) -> Result<()> {
-    let plan = Plan::read(&args.recipe, &args.changes)?;
+    let recipe = Recipe::read(&args.recipe, &args.changes)?;
     let name = args.recipe.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy());
     let output = args.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), &name));
     if output.exists() && !args.runs.resume {
         bail!("{}: exists already; name another output folder, or give --resume", output.display());
     }
-    let experiment = |task: &Task| {
-        let recipe = plan.recipe(*task, plan.seeds[0]);
-        Experiment {
-            full_learning_rate: recipe.learning_rate,
-            reference: None,
-            methods: vec![Method { name: name.to_string(), tuning: plan.tuning.clone() }],
-            seeds: plan.seeds.clone(),
-            output: output.join(task.name()),
-            resume: args.runs.resume,
-            recipe,
-        }
+    let experiment = |task: &AnyTask| Experiment {
+        task: task.clone(),
+        recipe: recipe.clone(),
+        methods: vec![Method { name: name.to_string(), tuning: recipe.tuning.clone() }],
+        seeds: recipe.seeds.clone(),
+        full_learning_rate: None,
+        reference: None,
+        output: output.join(task.name()),
+        resume: args.runs.resume,
     };
-    let experiments: Vec<Experiment> = plan.tasks.iter().map(experiment).collect();
-    execute(&args.runs.source, plan.model.as_deref(), plan.data.as_deref(), &experiments, &output)
+    let experiments: Vec<Experiment> = recipe.tasks.iter().map(experiment).collect();
+    execute(&args.runs.source, recipe.model.as_deref(), recipe.data.as_deref(), &experiments, &output)
 }
 
 /// Make the tables of experiments over one model, a task each, and print them as one.
 ///
-/// What is cheap to refuse comes first, then the data, then the model, and all of it before the first step: the last
-/// task's files cannot fail after hours of the others' training.
+/// Settings are checked first, then the data, then the model, and all of it before the first step: the last task's files cannot
+/// fail after hours of the others' training.
 pub(super) fn execute(
     source: &SourceArgs,
     model: Option<&str>,
@@ -73,41 +72,40 @@ pub(super) fn execute(
     experiments: &[Experiment],
     output: &Path,
 ) -> Result<()> {
-    asym_tasks::memory::keep_pages();
+    memory::keep_pages();
     experiments.iter().try_for_each(Experiment::validate)?;
     let device = device::default_device()?;
-    let mut splits = Vec::new();
+    let mut tasks = Vec::new();
     for experiment in experiments {
-        let task = experiment.recipe.task;
-        let (split, data) = source.split(task, data)?;
-        eprintln!("{}", super::describe(task, &split));
-        splits.push((split, data));
+        let task = experiment.run_task();
+        let read = cell::read(&task, &source.files(data)).with_context(|| format!("data of task {}", task.name()))?;
+        eprintln!("{}", read.describe());
+        tasks.push(read);
     }
     let location = source.model(model)?;
     let base = location.base()?;
+    tasks.iter().try_for_each(|task| task.check_base(&base))?;
     eprintln!("model: {}; runs: {}", base.name(), output.display());
 
     let stop = StopSignal::on_ctrl_c();
     let mut prepared = Vec::new();
-    for (experiment, (split, data)) in experiments.iter().zip(splits) {
-        let recipe = &experiment.recipe;
-        prepared.push((Prepared::new(recipe.task, &split, &base, recipe.max_length)?, data));
+    for task in tasks {
+        let task = task.prepare(&base, location.pinned(), &device)?;
+        if let Some(time) = task.read_in() {
+            eprintln!("model: read in {:.1} s, once for all runs", time.as_secs_f64());
+        }
+        prepared.push(task);
     }
-    let session = |at: usize| {
-        let (data, name): &(Prepared, Option<String>) = &prepared[at];
-        let origin = Origin { model: location.pinned(), data: name.clone() };
-        Session { base: &base, data, device: &device, stop: &stop, origin }
-    };
-    for (at, experiment) in experiments.iter().enumerate() {
-        let drawn = experiment.check(&session(at))?;
+    for (experiment, prepared) in experiments.iter().zip(&prepared) {
+        let drawn = experiment.check(prepared.as_ref())?;
         if !drawn.is_empty() {
-            let task = experiment.recipe.task;
-            eprintln!("{task}: drawn anew for each seed, since the checkpoint lacks them: {}", drawn.join(", "));
+            let task = &experiment.task;
+            eprintln!("{task}: the checkpoint lacks {}; each seed draws them anew", drawn.join(", "));
         }
     }
     let mut report = Report::default();
-    for (at, experiment) in experiments.iter().enumerate() {
-        report.append(experiment.run(&session(at), |run| eprintln!("{}", line(run)))?);
+    for (experiment, prepared) in experiments.iter().zip(&prepared) {
+        report.append(experiment.run(prepared.as_ref(), &stop, |task, run| eprintln!("{}", line(task, run)))?);
     }
     super::say(&report)?;
     // Errors, so that a script does not take a part of the table for the whole.
@@ -115,24 +113,23 @@ pub(super) fn execute(
         bail!("stopped early; --resume --output {} makes the missing runs", output.display());
     }
     if !report.failed.is_empty() {
-        bail!("{} of the runs came to nothing: see below the table", report.failed.len());
+        bail!("{} of the runs failed: see below the table", report.failed.len());
     }
     Ok(())
 }
 
-/// What is said of a run when it ends.
-pub(super) fn line(run: &RunResult) -> String {
-    let headline = run.task.row().headline;
-    let score = run.scores.get(headline.name()).map_or("-".to_string(), |score| format!("{:.1} %", 100.0 * score));
+/// A line on a finished run.
+pub(super) fn line(task: &AnyTask, run: &RunResult) -> String {
+    let headline = task.scores().into_iter().next().map_or_else(String::new, |score| score.name);
+    let score = run.scores.get(&headline).map_or("-".to_string(), |score| format!("{:.1} %", 100.0 * score));
     format!(
-        "{} {} seed {}: {headline} {score} in {:.0} s; {:.0} samples/s in training, {:.0} in measuring; input {:.2} % of \
+        "{task} {} seed {}: {headline} {score} in {:.0} s; {:.0} samples/s in training, {:.0} in evaluation; input {:.2} % of \
          the time",
-        run.task,
         run.method,
         run.seed,
         run.seconds,
         run.training.samples_per_second(),
-        run.measuring.samples_per_second(),
+        run.evaluation.samples_per_second(),
         100.0 * run.training.input_share(),
     )
 }

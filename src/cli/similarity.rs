@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use asym_analysis::figure::Figure;
 use asym_analysis::similarity::{Adapter, compare, panels, table};
+use asym_figure::Figure;
 use clap::Args;
 
 /// Options of `asym similarity`.

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use asym_tasks::glue::write_submission;
-use asym_tasks::{Answer, Predictor, Target, Task};
+use asym_tasks::glue::{Example, Glue, Target, read_tests, write_submission};
+use asym_tasks::{Answer, AnyTask, Prediction, Predictor, Text};
 use clap::Args;
 
 use super::classify::progress;
+use super::data::dataset;
 use super::{SourceArgs, Trained};
 use crate::device;
 
@@ -16,7 +17,7 @@ use crate::device;
 pub struct SubmitArgs {
     /// The task
     #[arg(long)]
-    task: Task,
+    task: String,
     /// The data with its test sets: a folder, or a name on the Hub
     #[arg(long)]
     data: String,
@@ -45,32 +46,39 @@ pub struct SubmitArgs {
 ///
 /// A file that is missing, damaged or does not fit, or would be replaced.
 pub fn submit(args: &SubmitArgs) -> Result<()> {
-    let row = args.task.row();
+    let task = dataset(&args.task)?;
+    let row = task.row();
     if let Some(there) = row.submissions.iter().map(|name| args.output.join(name)).find(|path| path.exists()) {
         bail!("{}: exists already; name another output folder", there.display());
     }
-    let parts = args.source.tests(args.task, &args.data)?;
+    let files = args.source.files(Some(&args.data));
+    let Some(folder) = files.folder(&|path| task.is_hub_file(path, true))? else {
+        bail!("give the data with --data");
+    };
+    let parts = read_tests(task, &folder)?;
     let device = device::default_device()?;
     let from = (args.model.as_deref(), args.adapter.as_deref());
     let Trained { base, model, labels, max_length, .. } =
-        Trained::load(&args.source, from, Some(args.task), args.max_length, &device)?;
+        Trained::load(&args.source, from, Some(&AnyTask::from(Glue::from(task))), args.max_length, &device)?;
     // The model's order of the labels need not be the task's.
     let names = row.answers.names();
     let class = |own: usize| {
         labels.get(own).and_then(|label| names.iter().position(|name| name.eq_ignore_ascii_case(label))).unwrap_or(own)
     };
-    let target = |answer: Answer| match answer.target {
-        Target::Class(own) => Target::Class(class(own)),
-        other => other,
+    let target = |answer: Answer| match answer.prediction {
+        Prediction::Class(own) => Target::Class(class(own)),
+        Prediction::Score(score) => Target::Score(score),
     };
     let predictor = Predictor::new(&base, model, max_length, args.batch_size, &device)?;
     let mut answers: Vec<Vec<Target>> = Vec::new();
     for part in &parts {
         let started = std::time::Instant::now();
-        let found = predictor.answers(&part.examples, |done| progress(done, part.examples.len(), started))?;
+        let text = |example: &Example| Text { first: example.first.clone(), second: example.second.clone() };
+        let texts: Vec<Text> = part.examples.iter().map(text).collect();
+        let found = predictor.answers(&texts, |done| progress(done, texts.len(), started))?;
         answers.push(found.into_iter().map(target).collect());
     }
-    for (path, part) in write_submission(args.task, &answers, &args.output)?.iter().zip(&parts) {
+    for (path, part) in write_submission(task, &answers, &args.output)?.iter().zip(&parts) {
         super::say(format!("{}: {} answers to {}", path.display(), part.examples.len(), part.source))?;
     }
     Ok(())

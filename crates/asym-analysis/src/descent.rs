@@ -1,9 +1,10 @@
-//! The losses of [`least_squares`](crate::least_squares) once more, by gradient descent on asym-core's own layer: what the
-//! lemmas promise is what training finds.
+//! The losses of [`least_squares`](crate::least_squares) by gradient descent on asym-core's own layer. Training finds the
+//! losses of the lemmas.
 
 use asym_core::linalg::{gaussian, orthonormal};
 use asym_core::random::stream;
 use asym_core::{AdaptedLinear, AdapterConfig, Factor, Init, Lora};
+use asym_figure::{Axis, Figure, Panel, Point, Series};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -11,15 +12,14 @@ use faer::{Mat, MatRef, Side as Triangle};
 
 use crate::AnalysisError;
 use crate::asymmetry::Inputs;
-use crate::figure::{Axis, Figure, Panel, Point, Series};
 use crate::least_squares::Problem;
 use crate::linalg::{check, check_shape};
 use crate::similarity::Side;
 
-/// Where gradient descent went.
+/// The course of a gradient descent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Descent {
-    /// The expected loss before each step and after the last, the noise's part included.
+    /// The expected loss before each step and after the last one. It includes the noise.
     pub losses: Vec<f64>,
 }
 
@@ -30,11 +30,11 @@ impl Descent {
     }
 }
 
-/// Gradient descent for two spectra of Σ, one easier than the other, with Δ and the factors drawn from `seed`.
+/// Draws the descent for two spectra of Σ, one easier than the other. Δ and the factors come from `seed`.
 ///
 /// # Errors
 ///
-/// As [`descend`].
+/// The errors are those of [`descend`].
 pub fn figure(seed: u64, device: &Device) -> Result<Figure, AnalysisError> {
     const D: usize = 64;
     const RANK: usize = 8;
@@ -53,11 +53,11 @@ pub fn figure(seed: u64, device: &Device) -> Result<Figure, AnalysisError> {
     Ok(figure)
 }
 
-/// Both descents on one problem, with Q and U drawn from `seed`, beside the lemmas' losses, as a panel over the steps.
+/// Draws both descents on one problem over the steps, beside the lemmas' losses. Q and U come from `seed`.
 ///
 /// # Errors
 ///
-/// As [`descend`].
+/// The errors are those of [`descend`].
 fn panel(
     title: &str,
     problem: &Problem,
@@ -73,7 +73,7 @@ fn panel(
     for (number, (side, value, closed)) in frozen.into_iter().enumerate() {
         let descent = descend(problem, side, value.as_ref(), steps, device)?;
         let last = descent.losses.len() - 1;
-        // As many points a decade, and the last.
+        // Every decade has the same number of points, and the last step is added.
         let mut at: Vec<usize> =
             (0..).map(|k| 10f64.powf(f64::from(k) / 8.0).round() as usize).take_while(|step| *step < last).collect();
         at.extend((last > 0).then_some(last));
@@ -91,16 +91,17 @@ fn panel(
     Ok(panel)
 }
 
-/// Freeze one factor at `value`, start the other at zero, and train it by plain gradient descent in f64 on the expected loss.
+/// Freezes one factor at `value`, starts the other at zero, and trains it by plain gradient descent in f64 on the expected
+/// loss.
 ///
-/// The layer's W0 is zero and its target Δ. The inputs are d_in rows whose second moment is Σ exactly, so that their squared
-/// error is the expected loss without the noise. The step is the inverse of the loss's largest curvature, with which
-/// descent converges; it ends after `steps`, or where a step gains less than 1e-13 of the loss before training.
+/// The layer's W0 is zero, and its target is Δ. The inputs are d_in rows whose second moment is Σ exactly, so that their
+/// squared error is the expected loss without the noise. The size of a step is the inverse of the loss's largest curvature,
+/// and descent converges with it. It ends after `steps`, or when a step gains less than 1e-13 of the loss before training.
 ///
 /// # Errors
 ///
-/// A `value` of another shape than the problem's, not finite, or of a rank above min(d_in, d_out); a device without autodiff
-/// or without f64; a decomposition that does not converge.
+/// It refuses a `value` that has another shape than the problem, is not finite, or has a rank above min(d_in, d_out). It
+/// refuses a device without autodiff or without f64. It fails if a decomposition does not converge.
 pub fn descend(
     problem: &Problem,
     frozen: Side,
@@ -145,7 +146,7 @@ pub fn descend(
     }
 }
 
-/// An adapted layer in f64 with W0 = 0, one factor frozen at `value` and the other trained from zero.
+/// Makes an adapted layer in f64 with W0 = 0. One factor is frozen at `value`, and the other is trained from zero.
 fn layer(
     frozen: Side,
     value: MatRef<'_, f64>,
@@ -155,7 +156,7 @@ fn layer(
     let weight = Tensor::<2>::zeros([d_in, d_out], (device, DType::F64));
     let layer = AdaptedLinear { weight: Param::from_tensor(weight), bias: None };
     let factor = |side: Side| Factor { init: Init::Zero, train: side != frozen };
-    // α = r: the update is B·A as it stands.
+    // With α = r, the update is B·A without a factor.
     let lora = Lora::new(rank).alpha(rank as f64).a(factor(Side::A)).b(factor(Side::B));
     let layer = AdapterConfig::new(lora).targets("").attach_blank(layer, &Default::default());
     // The rank is the one setting here that a layer can refuse.
@@ -183,20 +184,21 @@ impl ModuleMapper for InF64 {
             _ => return param,
         };
         let (id, shape) = (param.id, param.lazy_shape());
-        let value = match side == self.frozen {
-            true => self.value.clone().reshape(shape),
-            false => Tensor::zeros(shape, (&self.value.device(), DType::F64)),
+        let value = if side == self.frozen {
+            self.value.clone().reshape(shape)
+        } else {
+            Tensor::zeros(shape, (&self.value.device(), DType::F64))
         };
         param.transform_for_load(value, id)
     }
 }
 
-/// X with XᵀX = Σ: d_in rows, each an eigenvector of Σ times its deviation; and Σ's largest eigenvalue.
+/// Computes X with XᵀX = Σ, and Σ's largest eigenvalue. X has d_in rows: each is an eigenvector of Σ times its deviation.
 fn rows(sigma: MatRef<'_, f64>) -> Result<(Mat<f64>, f64), AnalysisError> {
     let what = || AnalysisError::NoConvergence { what: "Σ".into() };
     let eigen = sigma.self_adjoint_eigen(Triangle::Lower).map_err(|_| what())?;
     let (values, vectors) = (eigen.S().column_vector(), eigen.U());
-    // Rounding may leave a zero a little below.
+    // Rounding may leave a zero eigenvalue a little below 0.
     let rows = Mat::from_fn(sigma.nrows(), sigma.nrows(), |i, j| values[i].max(0.0).sqrt() * vectors[(j, i)]);
     Ok((rows, values[sigma.nrows() - 1]))
 }

@@ -1,46 +1,46 @@
-//! Whether real layers are as Theorem 3.3 wants them: its losses for the Σ that a layer reads and the Δ that training made.
+//! Theorem 3.3 on real layers. The losses are those for the Σ of a layer's inputs and the Δ that training made.
 
 use asym_core::linalg::truncated_svd;
 use asym_core::random::stream;
+use asym_figure::{Axis, Figure, Panel, Point, Series};
 use comfy_table::Table;
 use faer::Mat;
 
 use crate::asymmetry::{Simulation, simulate};
-use crate::figure::{Axis, Figure, Panel, Point, Series};
 use crate::least_squares::{Problem, without_rounding};
 use crate::{AnalysisError, markdown, names};
 
-/// What training made of a layer, and what the layer reads.
+/// A layer's change by training, and the second moment of its inputs.
 #[derive(Debug, Clone)]
 pub struct TrainedLayer {
     /// Its name.
     pub module: String,
-    /// Δ, what training added to its weight: `[d_out, d_in]`.
+    /// Δ, which training added to its weight: `[d_out, d_in]`.
     pub delta: Mat<f64>,
-    /// Σ = E\[xxᵀ\] of its inputs, `[d_in, d_in]`; it may come from sums in f32.
+    /// Σ = E\[xxᵀ\] of its inputs, `[d_in, d_in]`. It may come from sums in f32.
     pub moment: Mat<f64>,
 }
 
-/// What adapters of one rank would lose in a layer, as shares of tr ΔΣΔᵀ.
+/// Losses that adapters of one rank would leave in a layer, as shares of tr ΔΣΔᵀ.
 #[derive(Debug, Clone)]
 pub struct LayerLosses {
     /// The layer's name.
     pub module: String,
     /// Features in and out.
     pub sizes: (usize, usize),
-    /// (tr Σ)² / tr Σ²: in how many directions inputs vary, if they varied equally in these and not at all in the others.
+    /// (tr Σ)² / tr Σ². This is the number of directions if inputs vary equally in some directions and not at all in others.
     pub directions: f64,
-    /// Random factors, each frozen.
+    /// Losses with random factors, each frozen in turn.
     pub random: Simulation,
-    /// A frozen at the top eigenvectors of Σ, as [`Init::InputSvd`](asym_core::Init::InputSvd) has it.
+    /// Loss with A frozen at the top eigenvectors of Σ, as in [`Init::InputSvd`](asym_core::Init::InputSvd).
     pub top_inputs: f64,
-    /// The best pair.
+    /// Loss of the best pair.
     pub best: f64,
 }
 
 impl TrainedLayer {
-    /// From a layer's weight before and after training, each `[d_out, d_in]` row by row, and the moment of its inputs. None
-    /// where their sizes do not go together.
+    /// Takes a layer's weight before and after training, each `[d_out, d_in]` row by row, and the moment of its inputs. It
+    /// returns None if their sizes do not go together.
     pub fn new(module: &str, before: &[f32], after: &[f32], moment: &Mat<f32>) -> Option<Self> {
         let d_in = moment.ncols();
         let d_out = before.len().checked_div(d_in)?;
@@ -52,12 +52,12 @@ impl TrainedLayer {
         Some(Self { module: module.to_string(), delta, moment })
     }
 
-    /// The losses at `rank`, with `draws` random factors.
+    /// Computes the losses at `rank`, with `draws` random factors.
     ///
     /// # Errors
     ///
-    /// A rank that does not fit the layer; what [`Problem::new`] refuses; a layer that training did not change
-    /// ([`AnalysisError::NothingToExplain`]).
+    /// It refuses a rank that does not fit the layer, a layer that training did not change
+    /// ([`AnalysisError::NothingToExplain`]), and a problem that [`Problem::new`] refuses.
     pub fn losses(&self, rank: usize, draws: usize, seed: u64) -> Result<LayerLosses, AnalysisError> {
         let (d_in, d_out) = (self.delta.ncols(), self.delta.nrows());
         if rank == 0 || rank > d_in.min(d_out) {
@@ -81,7 +81,7 @@ impl TrainedLayer {
     }
 }
 
-/// A panel for each kind of module: what is left of the loss, over the layers.
+/// Draws a panel for each kind of module: the loss that is left, over the layers.
 pub fn figure(losses: &[LayerLosses], title: impl Into<String>) -> Figure {
     let kinds = names::kinds(losses.iter().map(|row| row.module.as_str()));
     let panel = |(kind, short): &(String, String)| {
@@ -119,7 +119,7 @@ pub fn figure(losses: &[LayerLosses], title: impl Into<String>) -> Figure {
     }
 }
 
-/// A row a layer, in Markdown.
+/// Makes a table in Markdown with one row for each layer.
 pub fn table(losses: &[LayerLosses]) -> Table {
     let header = [
         "layer",
@@ -161,7 +161,7 @@ mod tests {
     const D: usize = 24;
     const RANK: usize = 4;
 
-    /// Inputs that vary in eight directions of 24, equally, with the rounding of f32; a change that acts on them all.
+    /// A layer whose inputs vary equally in eight directions of 24, with the rounding of f32. Its change acts on all eight.
     fn layer() -> TrainedLayer {
         let basis = orthonormal(D, 8, &mut stream(1, "basis"));
         let sigma = &basis * basis.transpose();
@@ -178,7 +178,8 @@ mod tests {
         let found = layer.losses(RANK, 500, 7).unwrap();
         assert_eq!(found.sizes, (D, 10));
         assert!((found.directions - 8.0).abs() < 1e-4, "{}", found.directions);
-        // 1 − r/m with A frozen, where inputs vary in m directions; 1 − r/d_out with B frozen: within three standard errors.
+        // The mean is 1 − r/m with A frozen, where inputs vary in m directions, and 1 − r/d_out with B frozen. It must be
+        // within three standard errors.
         for (moments, expected) in [(found.random.freeze_a, 1.0 - 4.0 / 8.0), (found.random.freeze_b, 1.0 - 4.0 / 10.0)]
         {
             assert!((moments.mean - expected).abs() < 3.0 * moments.standard_error(), "{moments:?}, not {expected}");
@@ -186,7 +187,7 @@ mod tests {
         let problem = Problem::new(layer.delta.clone(), without_rounding(layer.moment.clone()).unwrap(), 0.0).unwrap();
         let best = problem.best(RANK).unwrap().loss / problem.total();
         assert!((found.best - best).abs() < 1e-9);
-        // Whatever A is, the best pair leaves no more; and rank 8 of eight directions leaves nothing.
+        // The best pair leaves no more than any A does, and rank 8 in eight directions leaves nothing.
         assert!(found.best < found.top_inputs && found.best < found.random.freeze_a.mean);
         let all = layer.losses(8, 2, 7).unwrap();
         assert!(all.top_inputs < 1e-5 && all.random.freeze_a.mean < 1e-5, "{all:?}");

@@ -137,7 +137,7 @@ impl AdapterConfig {
     }
 
     /// With these modules trained and saved whole.
-    pub fn save_whole<const N: usize>(mut self, modules: [&str; N]) -> Self {
+    pub fn modules_to_save<const N: usize>(mut self, modules: [&str; N]) -> Self {
         self.modules_to_save = modules.iter().map(ToString::to_string).collect();
         self
     }

@@ -263,6 +263,49 @@ pub fn rewrite<M: Module>(
     map(module, naming, None, |entry, read| wanted(entry).then(|| value(entry, read())).flatten())
 }
 
+/// `module` with the tensors of `from` in place of its own, for every parameter that both have in one shape and that `wanted`
+/// accepts. The two then share these tensors; ids and devices of `module` stay.
+pub fn adopt<M: Module>(module: M, from: &M, naming: &Naming, wanted: impl Fn(&Entry) -> bool) -> M {
+    struct Tensors<F> {
+        wanted: F,
+        /// By path.
+        found: HashMap<String, Box<dyn Any>>,
+    }
+    impl<F: Fn(&Entry) -> bool> EachParam for Tensors<F> {
+        fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
+            if (self.wanted)(&entry) {
+                self.found.insert(entry.path, Box::new(param.base()));
+            }
+        }
+    }
+    struct Adopt<'a> {
+        place: Place<'a>,
+        tensors: HashMap<String, Box<dyn Any>>,
+    }
+    impl ModuleMapper for Adopt<'_> {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.place.enter(name, container);
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.place.exit();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let entry = self.place.entry(&param);
+            let tensor = self.tensors.remove(&entry.path).and_then(|tensor| tensor.downcast::<Tensor<D>>().ok());
+            match tensor.filter(|tensor| tensor.shape() == param.lazy_shape()) {
+                Some(tensor) => {
+                    let id = param.id;
+                    param.transform_for_load(*tensor, id)
+                }
+                None => param,
+            }
+        }
+    }
+    let mut tensors = Tensors { wanted, found: HashMap::new() };
+    each(from, naming, &mut tensors);
+    module.map(&mut Adopt { place: Place::new(naming), tensors: tensors.found })
+}
+
 /// Convert every parameter to `dtype`, adapters included.
 pub fn cast<M: Module>(module: M, dtype: FloatDType) -> M {
     struct Cast(FloatDType);

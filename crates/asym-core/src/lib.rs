@@ -36,7 +36,7 @@
 //! let lora = Lora::new(8).a(Factor::frozen(Init::Orthonormal)).b(Factor::trained(Init::Zero));
 //! let adapter = AdapterConfig::new(lora)
 //!     .targets(["query"])
-//!     .save_whole(["classifier"]);
+//!     .modules_to_save(["classifier"]);
 //! let model = adapter.attach(model, 42)?; // W0 and A leave the autodiff graph
 //! println!("{}", inspect(&model, &Default::default()));
 //!

@@ -1,4 +1,5 @@
-//! What an optimizer can know of the factors: LoRA+'s learning rates and LoRA-FA's projected gradient.
+//! Parameter groups and gradients for optimizers: LoRA+'s learning rates, LoRA-FA's projected gradient, and what weight decay
+//! spares.
 
 use std::collections::HashMap;
 
@@ -17,20 +18,42 @@ use crate::{AdapterConfig, AdapterError, Method};
 /// As PEFT's `create_loraplus_optimizer`, but for what it stores as a column (AdaLoRA's E, (IA)³'s factors), which is slow
 /// there, and for the adapters of embeddings, which have a small rate of their own there.
 pub fn fast_parameters<M: Module>(model: &M) -> ParamGroup {
-    #[derive(Default)]
-    struct Fast(Vec<Param<Tensor<1>>>);
-    impl EachParam for Fast {
+    ids(model, &Naming::BURN, |entry, dimensions| dimensions == 1 || is_b(entry))
+}
+
+/// The parameters that weight decay spares: biases, and the weights of norms.
+///
+/// The rule is that of `Trainer.get_decay_parameter_names` in transformers 5.23: a parameter is spared if it belongs to a norm,
+/// or if its name in files, in lower case, contains `bias`, `layernorm` or `rmsnorm`, or has a segment that is `norm` or ends in
+/// `_norm`. Burn's own norms are recognized by the names of their fields, `gamma` and `beta`.
+pub fn undecayed_parameters<M: Module>(model: &M, naming: &Naming) -> ParamGroup {
+    ids(model, naming, |entry, _| is_spared(entry))
+}
+
+fn is_spared(entry: &Entry) -> bool {
+    let name = entry.name.to_lowercase();
+    let of_a_norm = matches!(entry.path.rsplit('.').next(), Some("gamma" | "beta"));
+    of_a_norm
+        || ["bias", "layernorm", "rmsnorm"].iter().any(|part| name.contains(part))
+        || name.split('.').any(|segment| segment == "norm" || segment.ends_with("_norm"))
+}
+
+/// The ids of the parameters that `wanted` chooses by entry and number of dimensions.
+fn ids<M: Module>(model: &M, naming: &Naming, wanted: impl Fn(&Entry, usize) -> bool) -> ParamGroup {
+    struct Ids<F> {
+        wanted: F,
+        found: Vec<ParamId>,
+    }
+    impl<F: Fn(&Entry, usize) -> bool> EachParam for Ids<F> {
         fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
-            if D == 1 || is_b(&entry) {
-                // A group is made of a module's ids; what stands behind them does not matter.
-                let stand_in = Tensor::zeros([1], &param.lazy_device());
-                self.0.push(Param::initialized(param.id, stand_in));
+            if (self.wanted)(&entry, D) {
+                self.found.push(param.id);
             }
         }
     }
-    let mut fast = Fast::default();
-    layout::each(model, &Naming::BURN, &mut fast);
-    ParamGroup::ids_from_module(fast.0)
+    let mut ids = Ids { wanted, found: Vec::new() };
+    layout::each(model, naming, &mut ids);
+    ParamGroup::from_ids(ids.found)
 }
 
 fn is_b(entry: &Entry) -> bool {
@@ -115,4 +138,36 @@ fn inverse_gram(a: &[f32], rows: usize) -> Option<Vec<f64>> {
         let inverse = gram.thin_svd().ok()?.pseudoinverse();
         Some((0..rows).flat_map(|row| (0..rows).map(move |column| (row, column))).map(|at| inverse[at]).collect())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::AdapterConfig;
+
+    #[derive(Module, Debug)]
+    struct Model {
+        query: Linear,
+        ln1: LayerNorm,
+        scale: RmsNorm,
+        final_norm: Linear,
+    }
+
+    #[test]
+    fn decay_spares_biases_and_norms_and_no_factor() {
+        let device = Device::default();
+        let model = Model {
+            query: LinearConfig::new(4, 4).init(&device),
+            ln1: LayerNormConfig::new(4).init(&device),
+            scale: RmsNormConfig::new(4).init(&device),
+            final_norm: LinearConfig::new(4, 4).with_bias(false).init(&device),
+        };
+        let model = AdapterConfig::lora(2).targets(["query"]).attach(model, 1).unwrap();
+        let spared: Vec<String> =
+            layout::entries(&model, &Naming::BURN).iter().filter(|entry| is_spared(entry)).map(|e| e.name.clone()).collect();
+        assert_eq!(spared, ["query.bias", "ln1.weight", "ln1.bias", "scale.weight", "final_norm.weight"]);
+    }
 }

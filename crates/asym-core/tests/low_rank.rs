@@ -27,7 +27,7 @@ fn pairs() -> Vec<AdapterConfig> {
             pairs.push(
                 AdapterConfig::new(Lora::new(5).alpha(3.0).a(a).b(b))
                     .targets(["query", "output"])
-                    .save_whole(["classifier"]),
+                    .modules_to_save(["classifier"]),
             );
         }
     }
@@ -114,7 +114,7 @@ fn only_what_is_trained_has_a_gradient_and_stays_so() {
 
 #[test]
 fn the_table_counts_what_hand_counting_gives() {
-    let config = AdapterConfig::b_only(5).targets(["query", "output"]).save_whole(["classifier"]);
+    let config = AdapterConfig::b_only(5).targets(["query", "output"]).modules_to_save(["classifier"]);
     let bases = 13 * 29 + 29 + 29 * 17;
     let (a, b, head) = (5 * 13 + 5 * 29, 5 * 29 + 5 * 17, 17 * 3 + 3);
     for device in [Device::default(), Device::default().autodiff()] {
@@ -226,7 +226,7 @@ fn bad_settings_are_refused() {
     // A pattern must match the whole name.
     assert!(matches!(attach(on_query(2).targets("quer")), AdapterError::NoMatch { .. }));
     assert!(AdapterConfig::lora(2).targets("quer.*").attach(Model::new(&device), 0).is_ok());
-    let head = attach(on_query(2).save_whole(["score"]));
+    let head = attach(on_query(2).modules_to_save(["score"]));
     assert!(matches!(head, AdapterError::NoMatch { field: "modules_to_save", .. }));
 
     let model = on_query(2).attach(Model::new(&device), 0).unwrap();
@@ -246,7 +246,7 @@ fn all_linear_spares_what_is_trained_whole() {
     let device = Device::default();
     let model = AdapterConfig::lora(2)
         .targets(Targets::ALL_LINEAR)
-        .save_whole(["classifier"])
+        .modules_to_save(["classifier"])
         .attach(Model::new(&device), 0)
         .unwrap();
     assert!(model.output.weight.reparameterization::<Adapter>().is_some());

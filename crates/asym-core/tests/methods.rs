@@ -29,7 +29,7 @@ fn rows() -> Vec<Row> {
     const A: &str = "lora_A.weight";
     const B: &str = "lora_B.weight";
     let row = |name, method: Method, trained, count| {
-        let config = AdapterConfig::new(method).targets(["query", "output"]).save_whole(["classifier"]);
+        let config = AdapterConfig::new(method).targets(["query", "output"]).modules_to_save(["classifier"]);
         Row { name, config, trained, count, dense: true }
     };
     let a = 5 * 13 + 5 * 29;

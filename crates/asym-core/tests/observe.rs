@@ -194,7 +194,7 @@ fn a_saved_one_loads_where_inputs_cannot_be_seen() {
 #[test]
 fn attaching_and_inspecting_make_no_weight() {
     let device = Device::default();
-    let model = b_only(Init::Orthonormal, "first|second").save_whole(["idle"]).attach(Model::new(&device), 1).unwrap();
+    let model = b_only(Init::Orthonormal, "first|second").modules_to_save(["idle"]).attach(Model::new(&device), 1).unwrap();
     let table = inspect(&model, &Naming::BURN);
     for layer in [&model.first, &model.second, &model.idle] {
         assert!(!layer.weight.is_initialized());
@@ -210,7 +210,7 @@ fn attaching_and_inspecting_make_no_weight() {
     for weight in [&made.first.weight, &made.second.weight, &made.idle.weight, &made.plain.weight] {
         weight.val();
     }
-    let made = b_only(Init::Orthonormal, "first|second").save_whole(["idle"]).attach(made, 1).unwrap();
+    let made = b_only(Init::Orthonormal, "first|second").modules_to_save(["idle"]).attach(made, 1).unwrap();
     assert_eq!(inspect(&made, &Naming::BURN), table);
     assert!(!inspect(&made.train(), &Naming::BURN).rows[0].trained);
 }

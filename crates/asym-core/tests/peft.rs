@@ -53,7 +53,7 @@ fn folder(name: &str) -> PathBuf {
 
 fn config() -> AdapterConfig {
     let lora = Lora::b_only(4).alpha(6.0).b(Factor::trained(Init::Gaussian));
-    AdapterConfig::new(lora).targets("encoder.layer.*").save_whole(["classifier"])
+    AdapterConfig::new(lora).targets("encoder.layer.*").modules_to_save(["classifier"])
 }
 
 fn options() -> SaveOptions<'static> {

@@ -465,8 +465,6 @@ impl BartClassifier {
     }
 }
 
-impl crate::model::sealed::Sealed for BartLanguageModel {}
-impl crate::model::sealed::Sealed for BartClassifier {}
 
 impl PretrainedModel for BartLanguageModel {
     type Config = BartConfig;

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 use asym_core::layout::{self, Entry};
 use burn::tensor::{DType, Device, FloatDType};
 
-use crate::config::{MAX_LABELS, refuse};
+use crate::config::MAX_LABELS;
+use crate::error::refuse;
 use crate::init::draw;
 use crate::keys;
 use crate::roberta::{EncoderConfig, MaskedLanguageModel, SequenceClassifier};
 use crate::weights::{self, Stored};
 use crate::{Config, FileDtype, InFamily, KeyTable, ModelConfig, ModelError, PretrainedModel};
+
+/// The advice for a head of another size.
+const OWN_HEAD: &str = "; the checkpoint has a head of its own: keep its number of labels";
 
 /// A model and what its checkpoint did not have.
 #[derive(Debug, Clone)]
@@ -164,15 +168,7 @@ impl Checkpoint {
         device: &Device,
     ) -> Result<Loaded<M>, ModelError> {
         self.check_dtype(dtype, device)?;
-        let mut config = self.config_of::<M::Config>()?.clone();
-        M::check_config(&config, &self.path.join("config.json"))?;
-        if let Some(num_labels) = num_labels {
-            if num_labels > MAX_LABELS {
-                return Err(refuse(&self.path, "num_labels", format!("at most {MAX_LABELS}"), num_labels));
-            }
-            config = config.with_num_labels(num_labels);
-            config.validate(&self.path)?;
-        }
+        let config = self.configuration::<M>(num_labels)?;
         let table = M::keys(&config);
         let model = M::skeleton(&config, device);
         let entries = layout::entries(&model, &table.naming);
@@ -191,6 +187,55 @@ impl Checkpoint {
             }))
         })?;
         Ok(Loaded { model, initialised })
+    }
+
+    /// `loaded`, which [`load`](Self::load) made of this checkpoint, with a head of `num_labels` labels that is drawn from
+    /// `seed`: the same model as `load` makes, without reading the checkpoint again. All other tensors are shared.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn redraw<M: PretrainedModel>(
+        &self,
+        loaded: &Loaded<M>,
+        num_labels: Option<usize>,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Loaded<M>, ModelError> {
+        let config = self.configuration::<M>(num_labels)?;
+        let naming = &M::keys(&config).naming;
+        let initialised = &loaded.initialised;
+        let model = M::skeleton(&config, device);
+        let stored = layout::entries(&loaded.model, naming);
+        for (entry, stored) in layout::entries(&model, naming).iter().zip(&stored) {
+            if entry.shape != stored.shape && !initialised.contains(&entry.name) {
+                return Err(ModelError::Shape {
+                    path: self.path.clone(),
+                    key: entry.name.clone(),
+                    expected: entry.shape.clone(),
+                    found: stored.shape.clone(),
+                    help: OWN_HEAD,
+                });
+            }
+        }
+        let model = layout::adopt(model, &loaded.model, naming, |entry| !initialised.contains(&entry.name));
+        let model = layout::replace(model, naming, |entry| {
+            Ok::<_, ModelError>(initialised.contains(&entry.name).then(|| draw(entry, &config, seed)))
+        })?;
+        Ok(Loaded { model, initialised: initialised.clone() })
+    }
+
+    /// The configuration of a model with `num_labels` labels, if that is given.
+    fn configuration<M: PretrainedModel>(&self, num_labels: Option<usize>) -> Result<M::Config, ModelError> {
+        let config = self.config_of::<M::Config>()?.clone();
+        M::check_config(&config, &self.path.join("config.json"))?;
+        let Some(num_labels) = num_labels else { return Ok(config) };
+        if num_labels > MAX_LABELS {
+            return Err(refuse(&self.path, "num_labels", format!("at most {MAX_LABELS}"), num_labels));
+        }
+        let config = config.with_num_labels(num_labels);
+        config.validate(&self.path)?;
+        Ok(config)
     }
 
     /// Refuse a dtype that the device does not have.
@@ -300,7 +345,7 @@ fn check(entry: &Entry, key: &str, tensor: &Stored, table: &KeyTable) -> Result<
             key: key.into(),
             expected: entry.shape.clone(),
             found: tensor.shape.clone(),
-            help: if of_head { "; the checkpoint has a head of its own: keep its number of labels" } else { "" },
+            help: if of_head { OWN_HEAD } else { "" },
         });
     }
     tensor.check_floats(key)

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::bart::BartConfig;
 use crate::llama::LlamaConfig;
-use crate::roberta::EncoderConfig;
+use crate::error::refuse;
+use crate::roberta::config::EncoderConfig;
 use crate::vit::VitConfig;
 use crate::{Activation, ModelError};
 
@@ -267,11 +268,6 @@ pub(crate) fn default_labels(count: usize) -> Vec<String> {
 
 pub(crate) fn quoted(value: Option<&str>) -> String {
     value.map_or_else(|| "nothing".into(), |value| format!("`{value}`"))
-}
-
-/// The error of a setting.
-pub(crate) fn refuse(path: &Path, key: &'static str, expected: impl Into<String>, found: impl ToString) -> ModelError {
-    ModelError::Config { path: path.into(), key, expected: expected.into(), found: found.to_string() }
 }
 
 /// A size that must be there.

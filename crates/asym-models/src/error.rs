@@ -1,6 +1,6 @@
 //! What can be wrong with a checkpoint or with inputs, said with path, key, expected and found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensorError;
 
@@ -197,4 +197,9 @@ fn some_of(keys: &[String]) -> String {
         0..=SHOWN => shown,
         count => format!("{shown} and {} more", count - SHOWN),
     }
+}
+
+/// The error of a setting.
+pub(crate) fn refuse(path: &Path, key: &'static str, expected: impl Into<String>, found: impl ToString) -> ModelError {
+    ModelError::Config { path: path.into(), key, expected: expected.into(), found: found.to_string() }
 }

@@ -60,6 +60,6 @@ pub use inputs::{InputFile, ModelInput, check_input, read_inputs, write_tensor};
 pub use keys::KeyTable;
 pub use llama::{LlamaConfig, LlamaInput, LlamaLanguageModel};
 pub use model::{PretrainedModel, load_adapter};
-pub use roberta::{Encoder, EncoderConfig, EncoderInput, Family, MaskedLanguageModel, SequenceClassifier};
+pub use roberta::{Encoder, EncoderConfig, EncoderInput, Family, MaskedLanguageModel, Padding, SequenceClassifier};
 pub use save::{FileDtype, save};
 pub use vit::{VitClassifier, VitConfig, VitInput, VitModel};

@@ -257,7 +257,6 @@ impl LlamaLanguageModel {
     }
 }
 
-impl crate::model::sealed::Sealed for LlamaLanguageModel {}
 
 impl PretrainedModel for LlamaLanguageModel {
     type Config = LlamaConfig;

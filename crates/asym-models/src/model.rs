@@ -9,18 +9,19 @@ use burn::tensor::{Device, TensorData};
 use crate::inputs::ModelInput;
 use crate::{KeyTable, ModelConfig, ModelError, init};
 
-/// A model of this crate.
+/// A model that is made from a Hugging Face checkpoint: those of this crate, or a head of your own on one of its encoders.
 ///
-/// Sealed: a checkpoint's keys are known for the models of this crate.
-pub trait PretrainedModel: Module + sealed::Sealed {
+/// A new head is a module that holds an [`Encoder`](crate::Encoder) beside its own layers, a [`KeyTable`] that names its
+/// parameters as files do, and this trait. [`Checkpoint::load`](crate::Checkpoint::load) then draws what the checkpoint lacks,
+/// and adapters attach, save and merge as on the models of this crate.
+pub trait PretrainedModel: Module {
     /// What it is built from.
     type Config: ModelConfig;
 
     /// A batch for it.
     type Input: ModelInput<Config = Self::Config>;
 
-    /// A model of this configuration whose parameters wait for their values. `config` must be valid.
-    #[doc(hidden)]
+    /// A model of this configuration whose parameters wait for their values. `config` is valid.
     fn skeleton(config: &Self::Config, device: &Device) -> Self;
 
     /// A model of this configuration without values, for counting: nothing is made before it is read.
@@ -98,9 +99,4 @@ pub fn load_adapter<M: PretrainedModel>(
         None => table.naming,
     };
     asym_core::load_adapter(model, folder, &naming)
-}
-
-pub(crate) mod sealed {
-    /// The models of this crate.
-    pub trait Sealed {}
 }

@@ -13,11 +13,11 @@ use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::blocks::{Intermediate, SelfAttention, attention_bias, tied_head, zero_embedding, zero_linear};
-use crate::config::refuse;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
+use crate::error::refuse;
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
-mod config;
+pub(crate) mod config;
 mod keys;
 
 pub use config::{EncoderConfig, Family, HuggingFaceConfig};
@@ -34,6 +34,58 @@ pub struct EncoderInput {
 }
 
 const TOKEN_TYPE_IDS: &str = "token_type_ids";
+
+/// How the rows of a batch are filled up to one length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Padding {
+    /// The model's `pad_token_id`.
+    pub pad_id: usize,
+    /// Whether the model has more than one token type, so that it is given the types.
+    pub token_types: bool,
+}
+
+impl From<&EncoderConfig> for Padding {
+    fn from(config: &EncoderConfig) -> Self {
+        Self { pad_id: config.pad_token_id, token_types: config.type_vocab_size > 1 }
+    }
+}
+
+impl EncoderInput {
+    /// A batch of rows, each given by its token ids and the type of each token, padded on the right to the longest of them. All
+    /// integers go to `device` in one transfer.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no row.
+    pub fn padded(rows: &[(&[u32], &[u32])], padding: Padding, device: &Device) -> Self {
+        assert!(!rows.is_empty(), "a batch holds an example");
+        let (batch, length) = (rows.len(), rows.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0));
+        let planes = if padding.token_types { 3 } else { 2 };
+        let plane = batch * length;
+        // One buffer, plane behind plane: the slices of it stay contiguous.
+        let mut packed: Vec<i32> = Vec::with_capacity(planes * plane);
+        let mut fill = |row: &mut dyn Iterator<Item = u32>, rest: usize| {
+            let end = packed.len() + length;
+            packed.extend(row.map(|id| id as i32));
+            packed.resize(end, rest as i32);
+        };
+        rows.iter().for_each(|(ids, _)| fill(&mut ids.iter().copied(), padding.pad_id));
+        rows.iter().for_each(|(ids, _)| fill(&mut ids.iter().map(|_| 1), 0));
+        if padding.token_types {
+            rows.iter().for_each(|(_, types)| fill(&mut types.iter().copied(), 0));
+        }
+        let total = packed.len();
+        let packed: Tensor<1, Int> = Tensor::from_data(TensorData::new(packed, [total]), device);
+        let matrix = |number: usize| -> Tensor<2, Int> {
+            packed.clone().narrow(0, number * plane, plane).reshape([batch, length]) // [batch · length] -> [batch, length]
+        };
+        Self {
+            input_ids: matrix(0),
+            attention_mask: Some(matrix(1)),
+            token_type_ids: padding.token_types.then(|| matrix(2)),
+        }
+    }
+}
 
 impl ModelInput for EncoderInput {
     type Config = EncoderConfig;
@@ -116,7 +168,7 @@ struct Output {
 
 impl Encoder {
     /// An encoder whose parameters are made when they are first read. `config` must be valid.
-    pub(crate) fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
+    pub fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
         let linear = |d_input, d_output| zero_linear(d_input, d_output, device);
         let embedding = |rows| zero_embedding(rows, hidden, device);
@@ -449,8 +501,6 @@ impl MaskedLanguageModel {
     }
 }
 
-impl crate::model::sealed::Sealed for SequenceClassifier {}
-impl crate::model::sealed::Sealed for MaskedLanguageModel {}
 
 impl PretrainedModel for SequenceClassifier {
     type Config = EncoderConfig;

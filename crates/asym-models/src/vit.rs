@@ -333,8 +333,6 @@ impl VitModel {
     }
 }
 
-impl crate::model::sealed::Sealed for VitClassifier {}
-impl crate::model::sealed::Sealed for VitModel {}
 
 impl PretrainedModel for VitClassifier {
     type Config = VitConfig;

@@ -1,41 +1,40 @@
-//! What a run starts from: a checkpoint with its tokenizer, and data encoded for it.
+//! The model that runs start from: a checkpoint with its tokenizer or image processor.
 
-use std::ops::Range;
-use std::path::Path;
-use std::sync::Arc;
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use asym_models::{Checkpoint, EncoderConfig};
+use asym_data::{ImageProcessor, ModelLimits, Tokenizer};
+use asym_models::{Checkpoint, EncoderConfig, Loaded, PretrainedModel};
+use burn::tensor::Device;
 
-use crate::batch::{EncodedExample, Padding};
 use crate::error::TaskError;
-use crate::glue::{Split, Task};
-use crate::tokenizer::{ModelLimits, Tokenizer};
 
-/// A checkpoint and its tokenizer.
-#[derive(Debug, Clone)]
+/// A checkpoint and the files beside it.
+///
+/// Its weights are read once for each class of model: see [`load`](Self::load).
+#[derive(Debug)]
 pub struct Base {
     name: String,
+    folder: Option<PathBuf>,
     /// The weights and their configuration.
     pub checkpoint: Checkpoint,
-    config: EncoderConfig,
-    /// The tokenizer that belongs to them.
-    pub tokenizer: Tokenizer,
+    tokenizer: OnceLock<Tokenizer>,
+    /// A `Loaded<M>` for each model `M` that was asked for.
+    models: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
 }
 
 impl Base {
-    /// Open a folder as Hugging Face lays it out.
+    /// Open a folder as Hugging Face lays it out. Tokenizer and image processor are read when they are first used.
     ///
     /// # Errors
     ///
     /// A file that is missing or cannot be read.
     pub fn open(folder: &Path) -> Result<Self, TaskError> {
-        let checkpoint = Checkpoint::open(folder)?;
-        Ok(Self {
-            name: folder.display().to_string(),
-            config: checkpoint.encoder()?.clone(),
-            checkpoint,
-            tokenizer: Tokenizer::from_folder(folder)?,
-        })
+        let name = folder.display().to_string();
+        Ok(Self::new(name, Some(folder.to_path_buf()), Checkpoint::open(folder)?))
     }
 
     /// A checkpoint that is compiled into the program: `config.json`, `model.safetensors` and `tokenizer.json`.
@@ -49,16 +48,16 @@ impl Base {
         weights: &'static [u8],
         tokenizer: &'static [u8],
     ) -> Result<Self, TaskError> {
-        let checkpoint = Checkpoint::from_bytes(name, config, weights)?;
-        Ok(Self {
-            name: name.to_string(),
-            config: checkpoint.encoder()?.clone(),
-            checkpoint,
-            tokenizer: Tokenizer::from_bytes(&format!("{name}/tokenizer.json"), tokenizer)?,
-        })
+        let base = Self::new(name.to_string(), None, Checkpoint::from_bytes(name, config, weights)?);
+        let tokenizer = Tokenizer::from_bytes(&format!("{name}/tokenizer.json"), tokenizer)?;
+        Ok(Self { tokenizer: OnceLock::from(tokenizer), ..base })
     }
 
-    /// The same under another name, such as that on the Hub, which adapters then give as their base model.
+    fn new(name: String, folder: Option<PathBuf>, checkpoint: Checkpoint) -> Self {
+        Self { name, folder, checkpoint, tokenizer: OnceLock::new(), models: Mutex::default() }
+    }
+
+    /// The same under another name, such as that on the Hub. Adapters then give it as their base model.
     pub fn named(self, name: &str) -> Self {
         Self { name: name.to_string(), ..self }
     }
@@ -68,60 +67,102 @@ impl Base {
         &self.name
     }
 
-    /// BERT's or RoBERTa's configuration: the models that the tasks are for.
-    pub fn config(&self) -> &EncoderConfig {
-        &self.config
+    /// The tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// A folder without tokenizer, or one that cannot be read.
+    pub fn tokenizer(&self) -> Result<&Tokenizer, TaskError> {
+        if let Some(tokenizer) = self.tokenizer.get() {
+            return Ok(tokenizer);
+        }
+        // A checkpoint without a folder has its tokenizer from the start.
+        let tokenizer = Tokenizer::from_folder(self.folder.as_deref().unwrap_or(Path::new(&self.name)))?;
+        Ok(self.tokenizer.get_or_init(|| tokenizer))
     }
 
-    /// What the model can take.
-    pub fn limits(&self) -> ModelLimits {
-        let config = &self.config;
-        ModelLimits {
+    /// Write `tokenizer.json` into `folder`.
+    ///
+    /// # Errors
+    ///
+    /// As [`tokenizer`](Self::tokenizer), and [`TaskError::Io`].
+    pub fn save_tokenizer(&self, folder: &Path) -> Result<(), TaskError> {
+        let path = folder.join("tokenizer.json");
+        let json = self.tokenizer()?.to_json()?;
+        asym_core::write_whole(&path, json.as_bytes()).map_err(TaskError::io(&path))
+    }
+
+    /// The image processor.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint without one, or one that cannot be read.
+    pub fn image_processor(&self) -> Result<ImageProcessor, TaskError> {
+        Ok(ImageProcessor::from_folder(self.folder.as_deref().unwrap_or(Path::new(&self.name)))?)
+    }
+
+    /// BERT's or RoBERTa's configuration.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint of another family.
+    pub fn encoder(&self) -> Result<&EncoderConfig, TaskError> {
+        Ok(self.checkpoint.encoder()?)
+    }
+
+    /// The limits of BERT or RoBERTa, to which a tokenizer must keep.
+    ///
+    /// # Errors
+    ///
+    /// As [`encoder`](Self::encoder).
+    pub fn limits(&self) -> Result<ModelLimits, TaskError> {
+        let config = self.encoder()?;
+        Ok(ModelLimits {
             vocab_size: config.vocab_size,
             positions: config.max_length(),
             type_vocab_size: config.type_vocab_size,
             pad_token_id: config.pad_token_id,
-        }
+        })
     }
-}
 
-/// A task's data, encoded for one checkpoint.
-#[derive(Debug, Clone)]
-pub struct Prepared {
-    /// The task.
-    pub task: Task,
-    /// Training examples, in file order.
-    pub train: Arc<[EncodedExample]>,
-    /// Development examples, one set behind the other, in file order.
-    pub dev: Arc<[EncodedExample]>,
-    /// Where each development set lies in `dev`.
-    pub parts: Vec<Range<usize>>,
-    /// How batches of them are filled up.
-    pub padding: Padding,
-}
-
-impl Prepared {
-    /// Encode `split`, cutting each example to `max_length` tokens.
+    /// Read the weights for the model `M`, unless they were read before. Returns the time that it took if they are read now.
     ///
     /// # Errors
     ///
-    /// A tokenizer that does not fit the model, a length that does not, a text that cannot be encoded.
-    pub fn new(task: Task, split: &Split, base: &Base, max_length: usize) -> Result<Self, TaskError> {
-        let limits = base.limits();
-        base.tokenizer.check(&limits, max_length)?;
-        let mut dev = Vec::new();
-        let mut parts = Vec::new();
-        for part in &split.dev {
-            let start = dev.len();
-            dev.append(&mut base.tokenizer.encode_all(&part.examples, max_length)?);
-            parts.push(start..dev.len());
+    /// As [`Checkpoint::load`].
+    pub fn read<M: PretrainedModel + 'static>(&self, device: &Device) -> Result<Option<Duration>, TaskError> {
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        if models.contains_key(&TypeId::of::<M>()) {
+            return Ok(None);
         }
-        Ok(Self {
-            task,
-            train: base.tokenizer.encode_all(&split.train.examples, max_length)?.into(),
-            dev: dev.into(),
-            parts,
-            padding: Padding::from(&limits),
-        })
+        let started = Instant::now();
+        let loaded: Loaded<M> = self.checkpoint.load(None, 0, device)?;
+        models.insert(TypeId::of::<M>(), Box::new(loaded));
+        Ok(Some(started.elapsed()))
+    }
+
+    /// The model `M` with `num_labels` labels, whose head is drawn from `seed` if the checkpoint lacks it.
+    ///
+    /// The weights are read at the first call. All models share them, on the device of that call; a model that is trained whole
+    /// gets tensors of its own as soon as it changes them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checkpoint::load`].
+    pub fn load<M: PretrainedModel + 'static>(
+        &self,
+        num_labels: Option<usize>,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Loaded<M>, TaskError> {
+        self.read::<M>(device)?;
+        let shared = {
+            let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+            models.get(&TypeId::of::<M>()).and_then(|model| model.downcast_ref::<Loaded<M>>()).cloned()
+        };
+        match shared {
+            Some(shared) => Ok(self.checkpoint.redraw(&shared, num_labels, seed, device)?),
+            None => Ok(self.checkpoint.load(num_labels, seed, device)?),
+        }
     }
 }

@@ -1,42 +1,49 @@
-//! Benchmarks, batches, training loops, metrics and tables for adapters in Burn
+//! Benchmarks as tasks, recipes, tables, and the metrics and generated data behind them.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`task`] | the trait of a task: its files, its batches, its loss, its scores |
+//! | [`registry`] | the tasks by name: a line for each kind |
+//! | [`glue`] | GLUE: eight data sets for sequence classifiers |
+//! | [`recipe`] | the recipe file, and the configuration of one run |
+//! | [`methods`] | methods as a command line names them |
+//! | [`base`] | a checkpoint, read once for all runs |
+//! | [`cell`] | one run: the only place that joins tasks and the loop of `asym-train` |
+//! | [`sweep`] | a table of runs: methods × seeds |
+//! | [`report`] | the table, and differences by seed |
+//! | [`predict`] | answers of a trained classifier for texts |
+//! | [`metrics`] | scores on the host |
+//! | [`grammar`], [`pretrain`] | generated English, and the embedded checkpoint that is trained on it |
 
 pub mod base;
-pub mod batch;
+pub mod cell;
 pub mod error;
-pub mod experiment;
+pub mod files;
 pub mod glue;
 pub mod grammar;
-pub mod hub;
-pub mod image_processor;
-pub mod memory;
+pub mod methods;
 pub mod metrics;
-pub mod paper;
-pub mod plan;
+mod names;
 pub mod predict;
 pub mod pretrain;
 pub mod recipe;
+pub mod registry;
 pub mod report;
-pub mod run;
-pub mod table;
-pub mod tokenizer;
-pub mod train;
+pub mod sweep;
+pub mod task;
 
 #[cfg(test)]
 mod scratch;
 
-pub use base::{Base, Prepared};
-pub use batch::{Batch, EncodedExample, Loader, Order, Padding, Targets};
+pub use base::Base;
+pub use cell::{Origin, PreparedTask, ReadTask, Session};
 pub use error::TaskError;
-pub use experiment::{Experiment, Method};
-pub use glue::{Part, Settings, Split, Task};
-pub use hub::{Hub, HubOptions};
-pub use image_processor::{ImageError, ImageProcessor, Pixels};
+pub use files::Files;
+pub use methods::Method;
 pub use metrics::{Metric, Summary};
-pub use plan::Plan;
-pub use predict::{Answer, Predictor};
-pub use recipe::{Grouping, Recipe, Tuning};
+pub use predict::{Answer, Prediction, Predictor, Text};
+pub use recipe::{Recipe, RecipeError, RunConfig};
+pub use registry::{AnyTask, RegistryError, WithTask};
 pub use report::{Report, Row};
-pub use run::{RunFolder, RunResult};
-pub use table::{Answers, Example, Target};
-pub use tokenizer::{ModelLimits, Tokenizer};
-pub use train::{Origin, Pace, Session, StopSignal};
+pub use sweep::Experiment;
+pub use task::{PaperScore, Prepared, Scale, Score, Task, TaskInfo};

@@ -1,40 +1,56 @@
-//! Answers of a trained model for texts, without a loop of training around it.
+//! Answers of a trained classifier for texts, without a training loop around it.
 
-use asym_models::SequenceClassifier;
+use asym_models::{EncoderInput, Padding, SequenceClassifier};
+use asym_train::Order;
 use burn::module::Module;
-use burn::tensor::Device;
 use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
 
 use crate::base::Base;
-use crate::batch::{Loader, Order, Padding};
 use crate::error::TaskError;
-use crate::table::{Example, Target};
-use crate::train::{Trainee, answers};
+
+/// A text, or a pair of texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// The text, or the first of a pair.
+    pub first: String,
+    /// The second text of a pair.
+    pub second: Option<String>,
+}
+
+/// A model's answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Prediction {
+    /// The likeliest class.
+    Class(usize),
+    /// A score, if the model has one output.
+    Score(f32),
+}
+
+/// A model's answer for one text or pair.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The likeliest class, or the score.
+    pub prediction: Prediction,
+    /// A probability per class; empty for a score.
+    pub probabilities: Vec<f32>,
+}
 
 /// A model with the tokenizer that belongs to it.
 pub struct Predictor<'a> {
     base: &'a Base,
-    trainee: Trainee,
+    model: SequenceClassifier,
     max_length: usize,
     batch_size: usize,
     device: &'a Device,
 }
 
-/// What a model answers for one text or pair.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// The likeliest class, or the score.
-    pub target: Target,
-    /// A probability per class; for a score, nothing.
-    pub probabilities: Vec<f32>,
-}
-
 impl<'a> Predictor<'a> {
-    /// For `model`, which was made from `base`: texts are cut to `max_length` tokens and pass `batch_size` at a time.
+    /// A predictor for `model`, which was made from `base`. Texts are cut to `max_length` tokens and pass `batch_size` at a time.
     ///
     /// # Errors
     ///
-    /// A tokenizer or a length that does not fit the model; a batch of nothing.
+    /// A tokenizer or a length that does not fit the model; a batch size of 0.
     pub fn new(
         base: &'a Base,
         model: SequenceClassifier,
@@ -42,44 +58,56 @@ impl<'a> Predictor<'a> {
         batch_size: usize,
         device: &'a Device,
     ) -> Result<Self, TaskError> {
-        base.tokenizer.check(&base.limits(), max_length)?;
+        base.tokenizer()?.check(&base.limits()?, max_length)?;
         if batch_size == 0 {
-            return Err(TaskError::ZeroBatchSize);
+            let field = "batch_size";
+            return Err(asym_train::TrainError::Setting { field, found: 0.0, expected: "at least 1" }.into());
         }
-        Ok(Self { base, trainee: Trainee { model: model.valid() }, max_length, batch_size, device })
+        Ok(Self { base, model: model.valid(), max_length, batch_size, device })
     }
 
-    /// The answers, in the order of `examples`. `passed` hears how many are done.
+    /// The answers, in the order of `texts`. `passed` is called with the number of texts that are done.
     ///
     /// # Errors
     ///
-    /// A text that cannot be encoded, a batch that cannot be made.
-    pub fn answers(&self, examples: &[Example], mut passed: impl FnMut(usize)) -> Result<Vec<Answer>, TaskError> {
-        let encoded = self.base.tokenizer.encode_all(examples, self.max_length)?;
-        let padding = Padding::from(&self.base.limits());
-        // The longest first: less padding, and what does not fit in memory fails at once.
-        let loader = Loader::new(encoded, self.batch_size, Order::ByLength, padding, self.device)?;
-        let mut found: Vec<Option<Answer>> = vec![None; examples.len()];
+    /// A text that cannot be encoded.
+    pub fn answers(&self, texts: &[Text], mut passed: impl FnMut(usize)) -> Result<Vec<Answer>, TaskError> {
+        let tokenizer = self.base.tokenizer()?;
+        let encode = |text: &Text| tokenizer.encode(&text.first, text.second.as_deref(), self.max_length);
+        let encoded = texts.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let padding = Padding::from(self.base.encoder()?);
+        let lengths: Vec<usize> = encoded.iter().map(|text| text.input_ids.len()).collect();
+        let mut found: Vec<Option<Answer>> = vec![None; texts.len()];
         let mut done = 0;
-        for batch in loader.epoch(0) {
-            // Batches of what is in memory do not fail; the type is burn-train's.
-            let batch = batch.map_err(|error| TaskError::Input { source: Box::new(error) })?;
-            let logits = self.trainee.logits(&batch); // [batch, outputs]
+        // The longest first: less padding, and a batch that does not fit in memory fails at once.
+        for indices in Order::ByLength.batches(&lengths, self.batch_size, 0) {
+            let rows: Vec<(&[u32], &[u32])> = indices
+                .iter()
+                .map(|index| (encoded[*index].input_ids.as_slice(), encoded[*index].type_ids.as_slice()))
+                .collect();
+            let logits = self.model.forward(EncoderInput::padded(&rows, padding, self.device)); // [batch, outputs]
             let [_, outputs] = logits.dims();
-            let probabilities: Vec<f32> = match outputs {
-                1 => Vec::new(),
-                _ => softmax(logits.clone(), 1).into_data().iter::<f32>().collect(),
+            let probabilities: Vec<f32> = if outputs == 1 {
+                Vec::new()
+            } else {
+                softmax(logits.clone(), 1).into_data().iter::<f32>().collect()
             };
-            for (row, (index, target)) in batch.indices.iter().zip(answers(logits)).enumerate() {
-                let probabilities = match outputs {
-                    1 => Vec::new(),
-                    _ => probabilities[row * outputs..(row + 1) * outputs].to_vec(),
-                };
-                found[*index] = Some(Answer { target, probabilities });
+            for (row, (index, prediction)) in indices.iter().zip(predictions(logits)).enumerate() {
+                let probabilities = probabilities.chunks(outputs).nth(row).unwrap_or_default().to_vec();
+                found[*index] = Some(Answer { prediction, probabilities });
             }
-            done += batch.len();
+            done += indices.len();
             passed(done);
         }
         Ok(found.into_iter().flatten().collect())
     }
+}
+
+/// The answers of logits `[batch, outputs]`: the likeliest class of each row, or, with one output, its value as a score.
+pub(crate) fn predictions(logits: Tensor<2>) -> Vec<Prediction> {
+    let [_, outputs] = logits.dims();
+    if outputs == 1 {
+        return logits.into_data().iter::<f32>().map(Prediction::Score).collect();
+    }
+    logits.argmax(1).into_data().iter::<i64>().map(|class| Prediction::Class(class as usize)).collect()
 }

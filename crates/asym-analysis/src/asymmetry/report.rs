@@ -1,35 +1,35 @@
-//! Theorem 3.3 as pictures and as a table: where it holds, where it does not, and by how much.
+//! Theorem 3.3 as pictures and as a table. They show where it holds, where it does not, and by how much.
 
+use asym_core::linalg::orthonormal;
+use asym_core::random::stream;
+use asym_figure::{Axis, Figure, Panel, Point, Series};
 use comfy_table::Table;
 use faer::Mat;
 
 use super::{Change, Gap, Inputs, Setting, Simulation, gap};
-use crate::figure::{Axis, Figure, Panel, Point, Series};
 use crate::least_squares::Problem;
 use crate::{AnalysisError, markdown};
-use asym_core::linalg::orthonormal;
-use asym_core::random::stream;
 
-/// What is drawn how often.
+/// The settings of a survey: the problems to draw, and the number of draws.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Survey {
     /// The rank r of every adapter.
     pub rank: usize,
     /// d/r, where d is the shorter side of the weight.
     pub ratios: Vec<usize>,
-    /// Draws of Δ, Q and U a point.
+    /// Number of draws of Δ, Q and U for each point.
     pub draws: usize,
     /// The seed of all draws.
     pub seed: u64,
 }
 
-/// The longest d of a survey: beyond, a draw takes minutes.
+/// The longest d of a survey. With a longer one, a draw takes minutes.
 const LONGEST: usize = 4096;
 
-/// How long the sides of a weight are, by the shorter.
+/// Shapes of a weight: a name, then d_in and d_out in units of the shorter side.
 const SHAPES: [(&str, usize, usize); 3] = [("d_in = d_out", 1, 1), ("d_in = 4·d_out", 4, 1), ("d_out = 4·d_in", 1, 4)];
 
-/// A panel: what inputs are, by d_in, and the change, by the shorter side.
+/// A panel: its inputs by d_in, and its change by the shorter side.
 struct Scene {
     title: &'static str,
     inputs: fn(usize) -> Inputs,
@@ -65,21 +65,21 @@ const SCENES: [Scene; 6] = [
     },
 ];
 
-/// One setting of the survey and what came of it.
+/// One setting of the survey and its result.
 #[derive(Debug, Clone, Copy)]
 pub struct Surveyed {
     scene: usize,
     shape: usize,
     /// d/r.
     pub ratio: usize,
-    /// What was drawn.
+    /// The setting that was drawn.
     pub setting: Setting,
-    /// What came of it.
+    /// The result.
     pub simulation: Simulation,
 }
 
 impl Surveyed {
-    /// What the inputs are and where the change acts, with the panel's letter.
+    /// Description of the inputs and the change, with the panel's letter.
     pub fn title(&self) -> &'static str {
         SCENES[self.scene].title
     }
@@ -91,15 +91,18 @@ impl Survey {
         SCENES.len() * SHAPES.len() * self.ratios.len()
     }
 
-    /// Refuse what cannot be drawn, before anything is.
+    /// Refuses a survey that cannot be drawn, before anything is drawn.
     ///
     /// # Errors
     ///
-    /// A rank or ratio of 0, no ratios, ratios that do not rise, sides above 4096, fewer than two draws.
+    /// It refuses a rank or ratio of 0, no ratios, ratios that do not rise, sides above 4096, and fewer than two draws.
     pub fn validate(&self) -> Result<(), AnalysisError> {
-        let setting = |field, found: usize, least: usize, expected: &str| match found >= least {
-            true => Ok(()),
-            false => Err(AnalysisError::Setting { field, found: found as f64, expected: expected.to_owned() }),
+        let setting = |field, found: usize, least: usize, expected: &str| {
+            if found >= least {
+                Ok(())
+            } else {
+                Err(AnalysisError::Setting { field, found: found as f64, expected: expected.to_owned() })
+            }
         };
         setting("rank", self.rank, 1, "at least 1")?;
         setting("ratios", self.ratios.iter().copied().min().unwrap_or(0), 1, "a list of numbers of at least 1")?;
@@ -115,11 +118,11 @@ impl Survey {
         setting("draws", self.draws, 2, "2 or more, as one draw has no spread")
     }
 
-    /// Simulate every setting: six kinds of inputs and changes, three shapes, all ratios. `seen` is told of each.
+    /// Simulates every setting: six kinds of inputs and changes, three shapes, all ratios. It calls `seen` after each.
     ///
     /// # Errors
     ///
-    /// What [`validate`](Self::validate) refuses.
+    /// The errors are those of [`validate`](Self::validate).
     pub fn simulate(&self, mut seen: impl FnMut(&Surveyed)) -> Result<Vec<Surveyed>, AnalysisError> {
         self.validate()?;
         let mut all = Vec::with_capacity(self.settings());
@@ -141,7 +144,7 @@ impl Survey {
     }
 }
 
-/// The probability that freezing A loses less, over d/r, a panel for each kind of inputs and changes.
+/// Draws the probability that freezing A loses less, over d/r. Each kind of inputs and changes has a panel.
 pub fn probabilities(survey: &[Surveyed]) -> Figure {
     let panel = |(scene, Scene { title, .. }): (usize, &Scene)| {
         let axis = Axis::linear("P(freezing A loses less)").within(0.0, 1.0);
@@ -165,7 +168,7 @@ pub fn probabilities(survey: &[Surveyed]) -> Figure {
     }
 }
 
-/// The losses themselves for square weights, as shares of what there is to explain, with the exact expectations.
+/// Draws the losses for square weights, as shares of tr ΔΣΔᵀ, beside the exact expectations.
 pub fn losses(survey: &[Surveyed]) -> Figure {
     let panel = |(scene, Scene { title, .. }): (usize, &Scene)| {
         let of = || survey.iter().filter(|row| (row.scene, row.shape) == (scene, 0));
@@ -191,8 +194,8 @@ pub fn losses(survey: &[Surveyed]) -> Figure {
     }
 }
 
-/// A panel of the gap: the variances of the inputs by number and r, and whether Δ sees only the directions in which inputs
-/// vary least.
+/// A panel of the gap. `variance` gives the variance of the inputs by direction and r. If `trailing` is true, Δ sees only the
+/// directions in which inputs vary least.
 struct Regime {
     title: &'static str,
     variance: fn(usize, usize) -> f64,
@@ -211,11 +214,11 @@ const REGIMES: [Regime; 3] = [
     },
 ];
 
-/// The gap of the key inequality beside its limit: in the paper's regime, where Σ has rank r, and outside it.
+/// Draws the gap of the key inequality beside its limit, in the paper's regime, where Σ has rank r, and outside it.
 ///
 /// # Errors
 ///
-/// As [`gap`].
+/// The errors are those of [`gap`].
 pub fn gaps(survey: &Survey) -> Result<Figure, AnalysisError> {
     let rank = survey.rank;
     let mut panels = Vec::new();
@@ -251,7 +254,7 @@ fn ratio_axis() -> Axis {
     Axis::log2("d/r")
 }
 
-/// A row a setting, in Markdown.
+/// Makes a table in Markdown with one row for each setting.
 pub fn table(survey: &[Surveyed]) -> Table {
     let header = ["inputs and change", "d_in", "d_out", "r", "P(A frozen loses less)", "A frozen", "B frozen"];
     let mut table = markdown::table(header, 1..7);
@@ -292,7 +295,8 @@ mod tests {
             let series = figure.panels[panel].series.iter().find(|series| series.name == name).unwrap();
             series.points.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>()
         };
-        // Σ = I: the wider side is the worse one to freeze. Δ where nothing varies: A loses.
+        // With Σ = I, freezing the factor on the wider side loses more. If Δ acts where inputs vary least, freezing A loses
+        // more.
         assert_eq!(of(0, "d_in = 4·d_out"), [(2.0, 0.0), (8.0, 0.0)]);
         assert_eq!(of(0, "d_out = 4·d_in"), [(2.0, 1.0), (8.0, 1.0)]);
         assert!(of(4, "d_in = d_out")[1].1 < 0.3);

@@ -1,16 +1,16 @@
 //! Similarities as a table and as pictures.
 
+use asym_figure::{Axis, Panel, Point, Series};
 use comfy_table::Table;
 
 use super::{Alike, Side, Similarity};
-use crate::figure::{Axis, Panel, Point, Series};
 use crate::{markdown, names};
 
-/// The looks of what is no measurement: gray, and black.
+/// The styles of lines that are no measurement: gray, and black.
 const REFERENCES: [usize; 2] = [7, 6];
 
-/// One panel with a line for each factor of each kind of module, over the layers: for few kinds, such as query and value. Where
-/// all independent subspaces would be equally alike, a gray line says how much.
+/// Draws one panel with a line for each factor of each kind of module, over the layers. It is for few kinds, such as query and
+/// value. If all independent subspaces have the same expected similarity, a gray line shows it.
 pub fn panel(title: &str, rows: &[Similarity]) -> Panel {
     let kinds = names::kinds(rows.iter().map(|row| row.module.as_str()));
     let mut series = Vec::new();
@@ -29,7 +29,7 @@ pub fn panel(title: &str, rows: &[Similarity]) -> Panel {
     framed(title, series)
 }
 
-/// A panel for each kind of module, with a line for each factor, and what independent subspaces would have.
+/// Draws a panel for each kind of module, with a line for each factor, and one for independent subspaces.
 pub fn panels(rows: &[Similarity]) -> Vec<Panel> {
     let kinds = names::kinds(rows.iter().map(|row| row.module.as_str()));
     let panel = |(kind, short): &(String, String)| {
@@ -47,7 +47,7 @@ pub fn panels(rows: &[Similarity]) -> Vec<Panel> {
     kinds.iter().map(panel).collect()
 }
 
-/// The rows of a kind, each at its layer's number; those without one, one behind the other.
+/// The rows of a kind, each at its layer's number. A row without a number has its place in the list.
 fn places<'a>(rows: &'a [Similarity], kind: &str) -> Vec<(f64, &'a Similarity)> {
     let of = rows.iter().filter(|row| names::kind(&row.module) == kind);
     of.enumerate().map(|(at, row)| (names::layer(&row.module).unwrap_or(at) as f64, row)).collect()
@@ -57,10 +57,7 @@ fn points(rows: &[Similarity], kind: &str, side: Side) -> Vec<Point> {
     let point = |(x, row): (f64, &Similarity)| {
         let moments = row.of(side).moments();
         let point = Point::new(x, moments.mean);
-        match moments.count > 1 {
-            true => point.between(moments.mean - moments.sd, moments.mean + moments.sd),
-            false => point,
-        }
+        if moments.count > 1 { point.between(moments.mean - moments.sd, moments.mean + moments.sd) } else { point }
     };
     places(rows, kind).into_iter().map(point).collect()
 }
@@ -71,7 +68,7 @@ fn ends(series: &[Series]) -> (Option<f64>, Option<f64>) {
 }
 
 fn framed(title: &str, series: Vec<Series>) -> Panel {
-    // Layers are counted: there is none between two.
+    // Layers have whole numbers, so that ticks lie at layers only.
     let mut layers: Vec<f64> = series.iter().flat_map(|series| &series.points).map(|point| point.x).collect();
     layers.sort_by(f64::total_cmp);
     layers.dedup();
@@ -79,14 +76,16 @@ fn framed(title: &str, series: Vec<Series>) -> Panel {
     Panel { series, ..Panel::new(title, x, Axis::linear("similarity of subspaces").within(0.0, 1.0)) }
 }
 
-/// A row per module, in Markdown: mean and standard deviation over the pairs, and what independent subspaces would have.
+/// Makes a table in Markdown with one row for each module. A row has the mean and the standard deviation over the pairs, and
+/// the expected similarity of independent subspaces.
 pub fn table(rows: &[Similarity]) -> Table {
     let mut table = markdown::table(["module", "A", "independent", "B", "independent"], 1..5);
     let value = |alike: &Alike| {
         let moments = alike.moments();
-        match moments.count > 1 {
-            true => format!("{:.3} ± {:.3}", moments.mean, moments.sd),
-            false => format!("{:.3}", moments.mean),
+        if moments.count > 1 {
+            format!("{:.3} ± {:.3}", moments.mean, moments.sd)
+        } else {
+            format!("{:.3}", moments.mean)
         }
     };
     for row in rows {

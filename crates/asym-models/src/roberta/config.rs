@@ -5,10 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::config::{
-    CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
-    probabilities, quoted, refuse, size,
-};
+use crate::config::{CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive, probabilities, quoted, size};
+use crate::error::refuse;
 use crate::{Activation, ModelError};
 
 /// `config.json` of a BERT or RoBERTa checkpoint, as the file has it: keys may be absent, unknown ones are ignored.

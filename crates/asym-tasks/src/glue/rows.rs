@@ -1,13 +1,29 @@
-//! What differs from task to task, as data.
+//! The table of data sets, with a row for each.
 //!
-//! The settings are those of the LoRA scripts for RoBERTa-large, which the paper follows; the learning rate of full
-//! fine-tuning is RoBERTa's own. Class numbers are those of the Hub's data set, so that a checkpoint fine-tuned there
-//! keeps its meaning here.
+//! The settings are those of the LoRA scripts for RoBERTa-large, which the paper follows. The learning rate of full
+//! fine-tuning is RoBERTa's own. Class numbers are those of the Hub's data sets, so that a checkpoint that was
+//! fine-tuned on those has the same classes here.
 
-use super::files::Layout;
-use super::{Settings, TaskRow};
+use super::answers::Answers;
+use super::dataset::{Dataset, DatasetRow, Defaults};
+use super::layout::{Columns, Layout};
 use crate::metrics::Metric;
-use crate::table::{Answers, Columns};
+
+impl Dataset {
+    /// The row of the data set in the table.
+    pub fn row(self) -> &'static DatasetRow {
+        match self {
+            Self::Cola => &COLA,
+            Self::Mnli => &MNLI,
+            Self::Mrpc => &MRPC,
+            Self::Qnli => &QNLI,
+            Self::Qqp => &QQP,
+            Self::Rte => &RTE,
+            Self::Sst2 => &SST2,
+            Self::Stsb => &STSB,
+        }
+    }
+}
 
 const fn pair(first: &'static str, second: &'static str, label: &'static str) -> Columns {
     Columns::Named { first, second: Some(second), label: Some(label) }
@@ -26,28 +42,28 @@ const fn hub(columns: Columns) -> Layout {
     Layout::stems("train", &["validation"], &["test"], columns)
 }
 
-const fn paper(epochs: usize, batch_size: usize, learning_rate: f64, max_length: usize) -> Settings {
-    Settings { epochs, batch_size, learning_rate, full_learning_rate: 1e-5, weight_decay: 0.1, max_length }
+const fn paper(epochs: usize, batch_size: usize, learning_rate: f64, max_length: usize) -> Defaults {
+    Defaults { epochs, batch_size, learning_rate, full_learning_rate: 1e-5, weight_decay: 0.1, max_length }
 }
 
-/// Files that were copied beside those of other tasks carry this name.
+/// Files with names that distinguish them from the files of other data sets in one folder.
 const fn prefixed(columns: Columns, tests: Columns) -> Layout {
     Layout::files("glue_train.tsv", &["glue_dev.tsv"], columns, &["glue_test.tsv"], tests)
 }
 
-/// Classes that GLUE's files write by their names.
+/// Classes that GLUE's files write as their names.
 const fn named(names: &'static [&'static str]) -> Answers {
     Answers::Classes { names, spelt: names }
 }
 
-/// Classes that they write as 0 and 1.
+/// Classes that GLUE's files write as 0 and 1.
 const fn binary(names: &'static [&'static str]) -> Answers {
     Answers::Classes { names, spelt: &["0", "1"] }
 }
 
-/// Where a seed in three of full fine-tuning stays on a plateau, it gets more passes and a lower rate.
-const fn mini(epochs: usize, full_learning_rate: f64) -> Settings {
-    Settings { epochs, batch_size: 32, learning_rate: 3e-3, full_learning_rate, weight_decay: 0.01, max_length: 64 }
+/// If one of three seeds of full fine-tuning does not leave a plateau, the data set gets more epochs and a lower rate.
+const fn mini(epochs: usize, full_learning_rate: f64) -> Defaults {
+    Defaults { epochs, batch_size: 32, learning_rate: 3e-3, full_learning_rate, weight_decay: 0.01, max_length: 64 }
 }
 
 const ENTAILMENT: Answers = named(&["entailment", "not_entailment"]);
@@ -55,7 +71,7 @@ const ENTAILMENT: Answers = named(&["entailment", "not_entailment"]);
 /// Source, label, the linguists' mark, sentence.
 const COLA_COLUMNS: Columns = Columns::Positional { width: 4, first: 3, label: 1 };
 
-pub(super) const COLA: TaskRow = TaskRow {
+static COLA: DatasetRow = DatasetRow {
     name: "cola",
     title: "CoLA",
     answers: binary(&["unacceptable", "acceptable"]),
@@ -72,7 +88,7 @@ pub(super) const COLA: TaskRow = TaskRow {
     mini: mini(3, 5e-4),
 };
 
-pub(super) const MNLI: TaskRow = TaskRow {
+static MNLI: DatasetRow = DatasetRow {
     name: "mnli",
     title: "MNLI",
     answers: named(&["entailment", "neutral", "contradiction"]),
@@ -101,7 +117,7 @@ pub(super) const MNLI: TaskRow = TaskRow {
 
 const MRPC_COLUMNS: Columns = pair("#1 String", "#2 String", "Quality");
 
-pub(super) const MRPC: TaskRow = TaskRow {
+static MRPC: DatasetRow = DatasetRow {
     name: "mrpc",
     title: "MRPC",
     answers: binary(&["not_equivalent", "equivalent"]),
@@ -111,8 +127,8 @@ pub(super) const MRPC: TaskRow = TaskRow {
     layouts: &[
         glue(MRPC_COLUMNS, MRPC_COLUMNS),
         prefixed(MRPC_COLUMNS, MRPC_COLUMNS),
-        // The corpus as Microsoft ships it. GLUE's dev set was cut from its training file, so its test file, whose
-        // labels are public, is what there is to measure on.
+        // The corpus as Microsoft ships it. GLUE's development set is a part of its training file, so the development
+        // set here is its test file, whose labels are public.
         Layout::files("msr_paraphrase_train.txt", &["msr_paraphrase_test.txt"], MRPC_COLUMNS, &[], MRPC_COLUMNS),
         hub(pair("sentence1", "sentence2", "label")),
     ],
@@ -123,7 +139,7 @@ pub(super) const MRPC: TaskRow = TaskRow {
 
 const QNLI_COLUMNS: Columns = pair("question", "sentence", "label");
 
-pub(super) const QNLI: TaskRow = TaskRow {
+static QNLI: DatasetRow = DatasetRow {
     name: "qnli",
     title: "QNLI",
     answers: ENTAILMENT,
@@ -138,7 +154,7 @@ pub(super) const QNLI: TaskRow = TaskRow {
 
 const QQP_COLUMNS: Columns = pair("question1", "question2", "is_duplicate");
 
-pub(super) const QQP: TaskRow = TaskRow {
+static QQP: DatasetRow = DatasetRow {
     name: "qqp",
     title: "QQP",
     answers: binary(&["not_duplicate", "duplicate"]),
@@ -146,7 +162,7 @@ pub(super) const QQP: TaskRow = TaskRow {
     further: &[Metric::F1],
     parts: &[""],
     layouts: &[
-        // GLUE's own training file has a few rows that are cut short; whoever reads it leaves them out.
+        // GLUE's own training file has a few rows that are cut short. Other readers leave them out as well.
         glue(QQP_COLUMNS, QQP_COLUMNS).skip_short_rows(),
         hub(pair("question1", "question2", "label")),
     ],
@@ -157,7 +173,7 @@ pub(super) const QQP: TaskRow = TaskRow {
 
 const RTE_COLUMNS: Columns = pair("sentence1", "sentence2", "label");
 
-pub(super) const RTE: TaskRow = TaskRow {
+static RTE: DatasetRow = DatasetRow {
     name: "rte",
     title: "RTE",
     answers: ENTAILMENT,
@@ -172,7 +188,7 @@ pub(super) const RTE: TaskRow = TaskRow {
 
 const SST2_COLUMNS: Columns = single("sentence", "label");
 
-pub(super) const SST2: TaskRow = TaskRow {
+static SST2: DatasetRow = DatasetRow {
     name: "sst2",
     title: "SST-2",
     answers: binary(&["negative", "positive"]),
@@ -185,7 +201,7 @@ pub(super) const SST2: TaskRow = TaskRow {
     mini: mini(3, 5e-4),
 };
 
-pub(super) const STSB: TaskRow = TaskRow {
+static STSB: DatasetRow = DatasetRow {
     name: "stsb",
     title: "STS-B",
     answers: Answers::Score { least: 0.0, most: 5.0 },

@@ -1,18 +1,38 @@
 //! The pre-training corpus: single sentences, and short discourses in which a fact comes back in another form.
 
+use super::acceptability::specimen;
 use super::draw::{Draw, Stream};
+use super::key::held_out;
 use super::scene::Scene;
-use super::tasks::cola::specimen;
-use super::{ANSWERS, held_out};
 
-/// Lines without end; see [`super::pretraining_corpus`].
-pub(super) struct Lines {
+/// The words that introduce the second sentence of a line of the corpus: the first if it agrees with the first
+/// sentence, and the second if it does not.
+pub const ANSWERS: [&str; 2] = ["yes", "no"];
+
+/// `lines` lines to pre-train on. A tab separates the two halves of a discourse, which a tokenizer takes as a pair.
+///
+/// A third of the lines restate a fact in another form, another third answer it, with "yes ," and a restatement or
+/// "no ," and another meaning. The others are single sentences. No line tells a scene that is held out.
+///
+/// # Example
+///
+/// ```
+/// # use asym_tasks::grammar::pretraining_corpus;
+/// let lines: Vec<String> = pretraining_corpus(0, 3).collect();
+/// assert_eq!(lines, pretraining_corpus(0, 5).take(3).collect::<Vec<_>>());
+/// ```
+pub fn pretraining_corpus(seed: u64, lines: usize) -> impl Iterator<Item = String> {
+    Lines::new(seed).take(lines)
+}
+
+/// The endless lines of [`pretraining_corpus`].
+struct Lines {
     draw: Draw,
 }
 
 impl Lines {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { draw: Draw::new(seed, Stream::Corpus) }
+    fn new(seed: u64) -> Self {
+        Self { draw: Draw::new(seed, Stream::CORPUS) }
     }
 
     /// A scene that no development set holds.

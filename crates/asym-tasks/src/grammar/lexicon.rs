@@ -2,7 +2,7 @@
 
 /// Which reflexive a noun's singular takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gender {
+pub(crate) enum Gender {
     /// himself
     He,
     /// herself
@@ -13,13 +13,13 @@ pub(super) enum Gender {
 
 /// A noun in both numbers.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Noun {
+pub(crate) struct Noun {
     /// The singular, which also names the noun in scene keys.
-    pub(super) one: &'static str,
+    pub(crate) one: &'static str,
     /// The plural.
-    pub(super) many: &'static str,
+    pub(crate) many: &'static str,
     /// Which reflexive the singular takes.
-    pub(super) gender: Gender,
+    pub(crate) gender: Gender,
 }
 
 const fn noun(one: &'static str, many: &'static str, gender: Gender) -> Noun {
@@ -28,17 +28,17 @@ const fn noun(one: &'static str, many: &'static str, gender: Gender) -> Noun {
 
 /// A verb in its five forms.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Verb {
+pub(crate) struct Verb {
     /// The infinitive, also the present with a plural subject.
-    pub(super) base: &'static str,
+    pub(crate) base: &'static str,
     /// The present with a singular subject.
-    pub(super) third: &'static str,
+    pub(crate) third: &'static str,
     /// The simple past.
-    pub(super) past: &'static str,
+    pub(crate) past: &'static str,
     /// The form after "has" and in the passive.
-    pub(super) participle: &'static str,
+    pub(crate) participle: &'static str,
     /// The form after a progressive "is".
-    pub(super) gerund: &'static str,
+    pub(crate) gerund: &'static str,
 }
 
 const fn verb(
@@ -58,8 +58,8 @@ const fn weak(base: &'static str, third: &'static str, past: &'static str, gerun
 
 use Gender::{Any, He, She};
 
-/// Those who act and are acted on.
-pub(super) static PEOPLE: &[Noun] = &[
+/// People, who act and are acted on.
+pub(crate) static PEOPLE: &[Noun] = &[
     noun("boy", "boys", He),
     noun("man", "men", He),
     noun("king", "kings", He),
@@ -94,8 +94,8 @@ pub(super) static PEOPLE: &[Noun] = &[
     noun("writer", "writers", Any),
 ];
 
-/// What is given.
-pub(super) static THINGS: &[Noun] = &[
+/// Things that are given.
+pub(crate) static THINGS: &[Noun] = &[
     noun("book", "books", Any),
     noun("letter", "letters", Any),
     noun("cup", "cups", Any),
@@ -116,8 +116,8 @@ pub(super) static THINGS: &[Noun] = &[
     noun("stick", "sticks", Any),
 ];
 
-/// What one person does to another: each row is a meaning, its items are synonyms.
-pub(super) static ACTS: &[&[Verb]] = &[
+/// Acts of one person on another. Each row is a meaning, and its items are synonyms.
+pub(crate) static ACTS: &[&[Verb]] = &[
     &[weak("praise", "praises", "praised", "praising"), weak("commend", "commends", "commended", "commending")],
     &[weak("help", "helps", "helped", "helping"), weak("assist", "assists", "assisted", "assisting")],
     &[weak("follow", "follows", "followed", "following"), weak("trail", "trails", "trailed", "trailing")],
@@ -137,7 +137,7 @@ pub(super) static ACTS: &[&[Verb]] = &[
 ];
 
 /// Verbs that no speaker of this English leaves without an object.
-pub(super) static STRICT: &[Verb] = &[
+pub(crate) static STRICT: &[Verb] = &[
     weak("praise", "praises", "praised", "praising"),
     weak("thank", "thanks", "thanked", "thanking"),
     weak("blame", "blames", "blamed", "blaming"),
@@ -148,8 +148,8 @@ pub(super) static STRICT: &[Verb] = &[
     weak("chase", "chases", "chased", "chasing"),
 ];
 
-/// What one does alone; none of them takes an object.
-pub(super) static MOVES: &[&[Verb]] = &[
+/// Acts of one person alone. These verbs take no object.
+pub(crate) static MOVES: &[&[Verb]] = &[
     &[weak("sleep", "sleeps", "slept", "sleeping")],
     &[weak("laugh", "laughs", "laughed", "laughing")],
     &[weak("wait", "waits", "waited", "waiting")],
@@ -165,18 +165,18 @@ pub(super) static MOVES: &[&[Verb]] = &[
 
 /// A transfer, seen from the giver and, where English has the word, from the receiver.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Transfer {
+pub(crate) struct Transfer {
     /// The giver's verb, which takes both datives.
-    pub(super) give: Verb,
+    pub(crate) give: Verb,
     /// The receiver's verb, with "from".
-    pub(super) take: Option<Verb>,
+    pub(crate) take: Option<Verb>,
 }
 
 /// How many of the transfers come first that have a verb of the receiver's.
-pub(super) const EXCHANGES: usize = 3;
+pub(crate) const EXCHANGES: usize = 3;
 
 /// The transfers.
-pub(super) static TRANSFERS: &[Transfer] = &[
+pub(crate) static TRANSFERS: &[Transfer] = &[
     Transfer {
         give: verb("give", "gives", "gave", "given", "giving"),
         take: Some(weak("receive", "receives", "received", "receiving")),
@@ -193,7 +193,7 @@ pub(super) static TRANSFERS: &[Transfer] = &[
 ];
 
 /// Adjectives of people, by meaning.
-pub(super) static TRAITS: &[&[&str]] = &[
+pub(crate) static TRAITS: &[&[&str]] = &[
     &["old", "elderly"],
     &["young", "youthful"],
     &["rich", "wealthy"],
@@ -209,7 +209,7 @@ pub(super) static TRAITS: &[&[&str]] = &[
 ];
 
 /// Adjectives of things, by meaning.
-pub(super) static LOOKS: &[&[&str]] = &[
+pub(crate) static LOOKS: &[&[&str]] = &[
     &["red", "scarlet"],
     &["black", "dark"],
     &["white", "pale"],
@@ -222,15 +222,15 @@ pub(super) static LOOKS: &[&[&str]] = &[
 
 /// A scale: an adjective and its comparative at either end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     /// The plain form, then the comparative.
-    pub(super) more: (&'static str, &'static str),
+    pub(crate) more: (&'static str, &'static str),
     /// The other end, likewise.
-    pub(super) less: (&'static str, &'static str),
+    pub(crate) less: (&'static str, &'static str),
 }
 
 /// Scales on which people are compared.
-pub(super) static SCALES: &[Scale] = &[
+pub(crate) static SCALES: &[Scale] = &[
     Scale { more: ("tall", "taller"), less: ("short", "shorter") },
     Scale { more: ("old", "older"), less: ("young", "younger") },
     Scale { more: ("rich", "richer"), less: ("poor", "poorer") },
@@ -238,8 +238,8 @@ pub(super) static SCALES: &[Scale] = &[
     Scale { more: ("fast", "faster"), less: ("slow", "slower") },
 ];
 
-/// Where it happens.
-pub(super) static PLACES: &[&str] = &[
+/// Places.
+pub(crate) static PLACES: &[&str] = &[
     "in the kitchen",
     "in the garden",
     "at the market",
@@ -253,8 +253,8 @@ pub(super) static PLACES: &[&str] = &[
 ];
 
 /// When it happened.
-pub(super) static PAST_TIMES: &[&str] = &["yesterday", "last night", "last week"];
+pub(crate) static PAST_TIMES: &[&str] = &["yesterday", "last night", "last week"];
 /// When it happens again and again.
-pub(super) static PRESENT_TIMES: &[&str] = &["every day", "every night", "every week"];
+pub(crate) static PRESENT_TIMES: &[&str] = &["every day", "every night", "every week"];
 /// When it will happen.
-pub(super) static FUTURE_TIMES: &[&str] = &["tomorrow", "next week", "next month"];
+pub(crate) static FUTURE_TIMES: &[&str] = &["tomorrow", "next week", "next month"];

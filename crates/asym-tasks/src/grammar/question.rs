@@ -1,4 +1,4 @@
-//! The questions of a scene: whether it is so, and who it was. None of them denies anything.
+//! The questions of a scene: whether it is so, and who it was. No question has a negation.
 
 use super::draw::Draw;
 use super::render::{active, agree, passive};
@@ -8,8 +8,8 @@ impl Scene {
     /// Two questions that differ in form, of which the first asks whether this scene is so and the second whether
     /// `other` is.
     ///
-    /// None where a form drawn is of a scene that [may not be plain](Self::may_be_plain).
-    pub(super) fn asked_twice(&self, other: &Self, draw: &mut Draw) -> Option<(String, String)> {
+    /// `None` if a drawn form is plain and its scene [may not be plain](Self::may_be_plain).
+    pub(crate) fn asked_twice(&self, other: &Self, draw: &mut Draw) -> Option<(String, String)> {
         let (mut asked, mut again) = (self.questions(), other.questions());
         let form = draw.below(asked.len());
         let next = (form + 1 + draw.below(again.len() - 1)) % again.len();
@@ -19,11 +19,11 @@ impl Scene {
     }
 
     /// A question about one of the two people of an act, and which one it is about.
-    pub(super) fn who(&self, draw: &mut Draw) -> Option<(String, &'static str)> {
+    pub(crate) fn who(&self, draw: &mut Draw) -> Option<(String, &'static str)> {
         let Event::Act { verb, agent, patient } = &self.event else { return None };
         let (a, p, verb) = (agent.text(), patient.text(), verb.word());
         let (is, be) = self.is(patient);
-        // Whoever is asked for is one, as in the questions of the corpus.
+        // The person who is asked for is in the singular, as in the questions of the corpus.
         let (clause, asked) = match draw.below(4) {
             0 => (format!("who {} {a} {}", self.does(agent), verb.base), "patient"),
             1 => (format!("who {} by {a}", passive(verb, self, false)), "patient"),
@@ -33,7 +33,7 @@ impl Scene {
         Some((self.asked(&clause), asked))
     }
 
-    /// Every question whether the scene is so, in a fixed order; five, all different.
+    /// The five different questions whether the scene is so, in a fixed order.
     fn questions(&self) -> Vec<String> {
         let it = if self.tense == Tense::Past { "was it" } else { "is it" };
         let clauses = match &self.event {
@@ -71,7 +71,7 @@ impl Scene {
         }
     }
 
-    /// What stands before the subject of an active question: "did".
+    /// The auxiliary before the subject of an active question: "did".
     fn does(&self, subject: &Phrase) -> &'static str {
         match self.tense {
             Tense::Past => "did",
@@ -80,7 +80,7 @@ impl Scene {
         }
     }
 
-    /// What stands before the subject of a passive question, and what behind it: "will" and "be ".
+    /// The words before and behind the subject of a passive question: "will" and "be ".
     fn is(&self, subject: &Phrase) -> (&'static str, &'static str) {
         match self.tense {
             Tense::Past => (agree(subject.plural, "was", "were"), ""),

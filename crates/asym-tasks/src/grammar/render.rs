@@ -6,7 +6,7 @@ use super::scene::{Event, Phrase, Scene, Tense};
 
 impl Phrase {
     /// "the old cook"
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match &self.adjective {
             Some(sense) => format!("the {} {}", sense.word(), self.head()),
             None => format!("the {}", self.head()),
@@ -19,12 +19,12 @@ impl Phrase {
 }
 
 /// Picks the form that agrees.
-pub(super) fn agree(plural: bool, one: &'static str, many: &'static str) -> &'static str {
+pub(crate) fn agree(plural: bool, one: &'static str, many: &'static str) -> &'static str {
     if plural { many } else { one }
 }
 
 /// The finite verb phrase of an active clause: "did not praise".
-pub(super) fn active(verb: &Verb, scene: &Scene, plural: bool) -> String {
+pub(crate) fn active(verb: &Verb, scene: &Scene, plural: bool) -> String {
     match (scene.tense, scene.negated) {
         (Tense::Past, false) => verb.past.to_owned(),
         (Tense::Past, true) => format!("did not {}", verb.base),
@@ -46,13 +46,13 @@ fn be(scene: &Scene, plural: bool) -> String {
 }
 
 /// The finite verb phrase of a passive clause: "was not praised".
-pub(super) fn passive(verb: &Verb, scene: &Scene, plural: bool) -> String {
+pub(crate) fn passive(verb: &Verb, scene: &Scene, plural: bool) -> String {
     format!("{} {}", be(scene, plural), verb.participle)
 }
 
 impl Scene {
-    /// Every sentence of the scene, in a fixed order; at least four, all different.
-    pub(super) fn sentences(&self) -> Vec<String> {
+    /// Every sentence of the scene, in a fixed order. There are at least four, and all differ.
+    pub(crate) fn sentences(&self) -> Vec<String> {
         let clauses = match &self.event {
             Event::Act { verb, agent, patient } => self.acted(verb.word(), agent, patient),
             Event::Transfer { transfer, agent, thing, recipient } => {
@@ -63,15 +63,15 @@ impl Scene {
     }
 
     /// Two sentences of the scene that differ in form and in one word.
-    pub(super) fn restated(&self, draw: &mut Draw) -> (String, String) {
+    pub(crate) fn restated(&self, draw: &mut Draw) -> (String, String) {
         let again = self.exchanged(draw);
         self.said_and_answered(&again, draw)
     }
 
-    /// A sentence of this scene and a sentence of `other`, which differ in form whatever `other` means.
+    /// A sentence of this scene and a sentence of `other`. They differ in form, also if the meaning is the same.
     ///
-    /// The forms are drawn before the meaning matters, so that no form tells whether the two agree.
-    pub(super) fn said_and_answered(&self, other: &Self, draw: &mut Draw) -> (String, String) {
+    /// The draw of the forms does not depend on the meaning, so that no form tells whether the two agree.
+    pub(crate) fn said_and_answered(&self, other: &Self, draw: &mut Draw) -> (String, String) {
         let mut said = self.sentences();
         let mut answered = other.sentences();
         let form = draw.below(said.len());
@@ -79,15 +79,15 @@ impl Scene {
         (said.swap_remove(form), answered.swap_remove(answer))
     }
 
-    /// As [`said_and_answered`](Self::said_and_answered), or nothing where a clause drawn is one that
-    /// [may not be plain](Self::may_be_plain).
-    pub(super) fn told_apart(&self, other: &Self, draw: &mut Draw) -> Option<(String, String)> {
+    /// As [`said_and_answered`](Self::said_and_answered), but `None` if a drawn clause is plain and
+    /// [may not be](Self::may_be_plain).
+    pub(crate) fn told_apart(&self, other: &Self, draw: &mut Draw) -> Option<(String, String)> {
         let (told, again) = self.said_and_answered(other, draw);
         (self.allows(&told) && other.allows(&again)).then_some((told, again))
     }
 
-    /// One sentence of the scene, or nothing where it is one that [may not be plain](Self::may_be_plain).
-    pub(super) fn told(&self, draw: &mut Draw) -> Option<String> {
+    /// One sentence of the scene. `None` if it is plain and [may not be](Self::may_be_plain).
+    pub(crate) fn told(&self, draw: &mut Draw) -> Option<String> {
         let told = self.sentence(draw);
         self.allows(&told).then_some(told)
     }
@@ -100,7 +100,7 @@ impl Scene {
     }
 
     /// One sentence of the scene.
-    pub(super) fn sentence(&self, draw: &mut Draw) -> String {
+    pub(crate) fn sentence(&self, draw: &mut Draw) -> String {
         let mut sentences = self.sentences();
         let form = draw.below(sentences.len());
         sentences.swap_remove(form)

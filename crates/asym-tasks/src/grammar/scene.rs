@@ -1,20 +1,20 @@
-//! What a sentence is about: who does what to whom, before any word order is chosen.
+//! The meaning of a sentence: who does what to whom, before a word order is chosen.
 
 use super::draw::Draw;
+use super::key::{held_out, scene_key};
 use super::lexicon::{
     ACTS, FUTURE_TIMES, LOOKS, Noun, PAST_TIMES, PEOPLE, PLACES, PRESENT_TIMES, THINGS, TRAITS, TRANSFERS, Transfer,
     Verb,
 };
-use super::{held_out, scene_key};
 
 /// One meaning, said by one of its synonyms.
 #[derive(Debug)]
-pub(super) struct Sense<T: 'static> {
+pub(crate) struct Sense<T: 'static> {
     synonyms: &'static [T],
     spoken: usize,
 }
 
-// Derived, these would ask the same of `T`, which is only pointed at.
+// A derive would require the same traits of `T`, which is only behind a reference.
 impl<T> Clone for Sense<T> {
     fn clone(&self) -> Self {
         *self
@@ -35,7 +35,7 @@ impl<T> Sense<T> {
     }
 
     /// The word as spoken.
-    pub(super) fn word(&self) -> &'static T {
+    pub(crate) fn word(&self) -> &'static T {
         &self.synonyms[self.spoken]
     }
 
@@ -47,13 +47,13 @@ impl<T> Sense<T> {
 
 /// A definite noun phrase.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Phrase {
+pub(crate) struct Phrase {
     /// The head.
-    pub(super) noun: &'static Noun,
+    pub(crate) noun: &'static Noun,
     /// Whether there are several.
-    pub(super) plural: bool,
-    /// What is said of it.
-    pub(super) adjective: Option<Sense<&'static str>>,
+    pub(crate) plural: bool,
+    /// The adjective, if there is one.
+    pub(crate) adjective: Option<Sense<&'static str>>,
 }
 
 impl Phrase {
@@ -68,7 +68,7 @@ type Adjectives = &'static [&'static [&'static str]];
 
 /// When it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tense {
+pub(crate) enum Tense {
     /// "praised"
     Past,
     /// "praises"
@@ -87,7 +87,7 @@ impl Tense {
     }
 
     /// The adverbials that go with the tense.
-    pub(super) fn times(self) -> &'static [&'static str] {
+    pub(crate) fn times(self) -> &'static [&'static str] {
         match self {
             Self::Past => PAST_TIMES,
             Self::Present => PRESENT_TIMES,
@@ -96,46 +96,46 @@ impl Tense {
     }
 }
 
-/// What happens, with its participants in their roles.
+/// An event, with its participants in their roles.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// `agent` does something to `patient`.
     Act { verb: Sense<Verb>, agent: Phrase, patient: Phrase },
     /// `agent` passes `thing` to `recipient`.
     Transfer { transfer: &'static Transfer, agent: Phrase, thing: Phrase, recipient: Phrase },
 }
 
-/// How much a scene tells, in cases of a hundred.
+/// How much detail a scene has, in percent.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Detail {
+pub(crate) struct Detail {
     /// How often a phrase that may have an adjective has one.
-    pub(super) adjective: usize,
+    pub(crate) adjective: usize,
     /// How often there is a place or a time.
-    pub(super) adjunct: usize,
+    pub(crate) adjunct: usize,
     /// How often the scene is denied.
-    pub(super) negated: usize,
+    pub(crate) negated: usize,
 }
 
-/// What two scenes of one kind have in common, in the same roles.
+/// The parts that two scenes of one kind share, in the same roles.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shared {
-    /// Who acts.
-    pub(super) agent: bool,
-    /// Who is acted on, or receives.
-    pub(super) other: bool,
-    /// What happens.
-    pub(super) event: bool,
+pub(crate) struct Shared {
+    /// The person who acts.
+    pub(crate) agent: bool,
+    /// The person who is acted on, or who receives.
+    pub(crate) other: bool,
+    /// The event.
+    pub(crate) event: bool,
 }
 
 impl Shared {
     /// One of the two people.
-    pub(super) fn one_person(draw: &mut Draw) -> Self {
+    pub(crate) fn one_person(draw: &mut Draw) -> Self {
         let agent = draw.chance(50);
         Self { agent, other: !agent, event: false }
     }
 
-    /// One of the two people, or in half of all cases nobody.
-    pub(super) fn one_person_or_none(draw: &mut Draw) -> Self {
+    /// One of the two people, or in half of all cases neither.
+    pub(crate) fn one_person_or_none(draw: &mut Draw) -> Self {
         let who = draw.below(4);
         Self { agent: who == 0, other: who == 1, event: false }
     }
@@ -143,20 +143,20 @@ impl Shared {
 
 /// An event in time, possibly denied.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scene {
-    /// What happens.
-    pub(super) event: Event,
+pub(crate) struct Scene {
+    /// The event.
+    pub(crate) event: Event,
     /// When.
-    pub(super) tense: Tense,
+    pub(crate) tense: Tense,
     /// Whether the sentence says that it does not happen.
-    pub(super) negated: bool,
+    pub(crate) negated: bool,
     /// A place or a time.
-    pub(super) adjunct: Option<&'static str>,
+    pub(crate) adjunct: Option<&'static str>,
 }
 
 impl Scene {
     /// Draws a scene.
-    pub(super) fn draw(draw: &mut Draw) -> Self {
+    pub(crate) fn draw(draw: &mut Draw) -> Self {
         let tense = Tense::draw(draw);
         let negated = draw.chance(10);
         let adjunct = draw.chance(20).then(|| {
@@ -187,26 +187,27 @@ impl Scene {
         }
     }
 
-    /// Who and what is in the scene, whatever their roles, and then what happens: scenes that differ in roles alone, in
-    /// number, tense, adjectives or adjuncts share the key.
-    pub(super) fn key(&self) -> String {
+    /// The key of the scene: its people and things whatever their roles, and its event. Scenes that differ only in
+    /// roles, number, tense, adjectives or adjuncts share the key.
+    pub(crate) fn key(&self) -> String {
         format!("{}:{}", self.cast(), self.happening())
     }
 
-    /// Who and what is in the scene. Parts are divided by it, so that exchanging the verb does not leave a part.
-    pub(super) fn cast(&self) -> String {
+    /// The people and things in the scene. The parts of a set are divided by it, so that a scene stays in its part if
+    /// its verb is exchanged.
+    pub(crate) fn cast(&self) -> String {
         scene_key("scene", self.participants())
     }
 
     /// The kind of event.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self.event {
             Event::Act { .. } => "act",
             Event::Transfer { .. } => "transfer",
         }
     }
 
-    /// Who and what is in the scene, in a fixed order of roles.
+    /// The people and things in the scene, in a fixed order of roles.
     fn participants(&self) -> Vec<&'static str> {
         match self.event {
             Event::Act { agent, patient, .. } => vec![agent.noun.one, patient.noun.one],
@@ -214,7 +215,7 @@ impl Scene {
         }
     }
 
-    /// What happens, by one name for all synonyms.
+    /// The event, by one name for all synonyms.
     fn happening(&self) -> &'static str {
         match self.event {
             Event::Act { verb, .. } => verb.name().base,
@@ -224,19 +225,18 @@ impl Scene {
 
     /// Whether a plain clause may tell the scene: "the cook praised the nurse".
     ///
-    /// Such a clause of an act may be an acceptable sentence too, and those are held out by another key. Where only one
-    /// of the two keys is, a part for training, or the corpus, may have the very sentence that a development part would
-    /// have.
-    pub(super) fn may_be_plain(&self) -> bool {
+    /// Such a clause of an act may also be an acceptable sentence, which is held out by another key. If only one of the
+    /// two keys is held out, a training part or the corpus may have the same sentence as a development part.
+    pub(crate) fn may_be_plain(&self) -> bool {
         match self.event {
             Event::Act { .. } => held_out(&self.cast()) == held_out(&scene_key(self.happening(), self.participants())),
             Event::Transfer { .. } => true,
         }
     }
 
-    /// A scene of the same meaning with one word exchanged for a synonym; or another scene of the same kind, which no
-    /// word by itself gives away. It is held out, or not, as this one is.
-    pub(super) fn counterpart(&self, same_meaning: bool, draw: &mut Draw) -> Self {
+    /// A scene of the same meaning with one word exchanged for a synonym, or another scene of the same kind, which no
+    /// single word reveals. It is held out if and only if this scene is.
+    pub(crate) fn counterpart(&self, same_meaning: bool, draw: &mut Draw) -> Self {
         if same_meaning {
             return self.exchanged(draw);
         }
@@ -251,7 +251,7 @@ impl Scene {
     }
 
     /// The scene with one of its words, a verb or an adjective, exchanged for a synonym.
-    pub(super) fn exchanged(mut self, draw: &mut Draw) -> Self {
+    pub(crate) fn exchanged(mut self, draw: &mut Draw) -> Self {
         let (verb, phrases) = match &mut self.event {
             Event::Act { verb, agent, patient } => (Some(verb), vec![agent, patient]),
             Event::Transfer { thing, .. } => (None, vec![thing]),
@@ -267,7 +267,7 @@ impl Scene {
     }
 
     /// Draws an act between two people.
-    pub(super) fn act(draw: &mut Draw, detail: Detail) -> Self {
+    pub(crate) fn act(draw: &mut Draw, detail: Detail) -> Self {
         let (one, other) = draw.pick_two(PEOPLE);
         let event = Event::Act {
             verb: Sense::draw(draw, ACTS),
@@ -278,7 +278,7 @@ impl Scene {
     }
 
     /// Draws one of the transfers, of a thing, which alone may have an adjective.
-    pub(super) fn transfer(draw: &mut Draw, transfers: &'static [Transfer], detail: Detail) -> Self {
+    pub(crate) fn transfer(draw: &mut Draw, transfers: &'static [Transfer], detail: Detail) -> Self {
         let ((one, other), thing) = (draw.pick_two(PEOPLE), draw.pick(THINGS));
         let event = Event::Transfer {
             transfer: draw.pick(transfers),
@@ -301,7 +301,7 @@ impl Scene {
     }
 
     /// The scene without each of its adjectives in half of all cases.
-    pub(super) fn plainer(mut self, draw: &mut Draw) -> Self {
+    pub(crate) fn plainer(mut self, draw: &mut Draw) -> Self {
         let phrases = match &mut self.event {
             Event::Act { agent, patient, .. } => vec![agent, patient],
             Event::Transfer { thing, .. } => vec![thing],
@@ -314,12 +314,12 @@ impl Scene {
         self
     }
 
-    /// Another scene drawn by `scene`, of this one's kind, which has what is `shared` of this one and none of the rest:
-    /// no other person, thing or event. It is held out, or not, as this one is.
+    /// Another scene of this kind, drawn by `scene`. It has the `shared` parts of this scene, and no other person,
+    /// thing or event of it. It is held out if and only if this scene is.
     ///
-    /// None where no such scene was found, as for somebody all of whose scenes belong to the other parts.
-    pub(super) fn other(&self, shared: Shared, scene: fn(&mut Draw) -> Self, draw: &mut Draw) -> Option<Self> {
-        // One in ten is held out, so that hundreds of tries hardly ever miss what exists.
+    /// `None` if no such scene was found, for example because all scenes of a person belong to the other parts.
+    pub(crate) fn other(&self, shared: Shared, scene: fn(&mut Draw) -> Self, draw: &mut Draw) -> Option<Self> {
+        // One scene in ten is held out, so hundreds of tries are enough in nearly all cases.
         (0..200).find_map(|_| {
             let mut other = scene(draw);
             let own = self.participants();

@@ -1,0 +1,176 @@
+//! Names of repositories and of files in them, checked before they become parts of paths and addresses.
+
+use super::error::HubError;
+
+/// The largest number of characters that the Hub allows in either part of a repository's name.
+const LONGEST_PART: usize = 96;
+
+/// The kind of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Model,
+    Dataset,
+}
+
+impl Kind {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Dataset => "dataset",
+        }
+    }
+}
+
+/// A repository at a revision.
+#[derive(Debug, Clone)]
+pub(super) struct Name {
+    pub kind: Kind,
+    /// `owner/name`, or `name` alone for the oldest models.
+    pub id: String,
+    pub revision: String,
+}
+
+impl Name {
+    /// Reads `owner/name` or `name`, each with or without `@revision` behind it.
+    pub fn parse(kind: Kind, text: &str) -> Result<Self, HubError> {
+        let wrong = |problem| HubError::Name { found: text.to_string(), problem };
+        let (id, revision) = text.split_once('@').unwrap_or((text, "main"));
+        let parts: Vec<&str> = id.split('/').collect();
+        if parts.len() > 2 {
+            return Err(wrong("it has more than one slash"));
+        }
+        if !parts.iter().all(|part| is_part(part)) {
+            return Err(wrong(
+                "either part is 1 to 96 letters, digits, `-`, `_` and `.`, begins and ends with none of `-` and `.`, \
+                 and has no `--` or `..`",
+            ));
+        }
+        if id.ends_with(".git") {
+            return Err(wrong("the name ends before `.git`"));
+        }
+        if !is_revision(revision) {
+            return Err(wrong("what follows the `@` is no branch, tag or commit"));
+        }
+        Ok(Self { kind, id: id.to_string(), revision: revision.to_string() })
+    }
+
+    /// The repository as hf-hub takes it, at another revision or this one's.
+    pub fn at(&self, revision: &str) -> hf_hub::Repo {
+        let kind = match self.kind {
+            Kind::Model => hf_hub::RepoType::Model,
+            Kind::Dataset => hf_hub::RepoType::Dataset,
+        };
+        hf_hub::Repo::with_revision(self.id.clone(), kind, revision.to_string())
+    }
+}
+
+/// Whether a text is the name of a repository with its owner: `owner/name` or `owner/name@revision`.
+///
+/// A relative path of two parts looks the same, so a caller should look for a folder of that name first. `./name` is
+/// never a repository.
+pub fn looks_like_repo(text: &str) -> bool {
+    Name::parse(Kind::Model, text).is_ok_and(|name| name.id.contains('/'))
+}
+
+fn is_part(part: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let edge = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    (1..=LONGEST_PART).contains(&part.len())
+        && part.chars().all(inside)
+        && part.starts_with(edge)
+        && part.ends_with(edge)
+        && !part.contains("--")
+        && !part.contains("..")
+}
+
+/// A revision becomes the name of a file under `refs` and a part of an address, in which only its slashes are escaped.
+fn is_revision(revision: &str) -> bool {
+    revision.split('/').all(is_component)
+}
+
+/// Whether a text from a server or the cache can be the name of a file.
+pub(super) fn is_component(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('.')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+'))
+}
+
+/// Whether the path of a file in a repository stays below the folder to which it is joined.
+pub(super) fn is_inside(path: &str) -> bool {
+    // A backslash or a colon would mean something else on Windows.
+    let harmless = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', ':', '\0']);
+    path.split('/').all(harmless)
+}
+
+/// A path as an address spells it. hf-hub does not escape names in addresses, so `#` or a space would break them.
+pub(super) fn escaped(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out += &format!("%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_repositories() {
+        let long = format!("owner/{}", "n".repeat(96));
+        for good in
+            ["FacebookAI/roberta-large", "nyu-mll/glue", "a/b", "a_/_b", "owner/name@main", "o/n@refs/pr/1", &long]
+        {
+            assert!(looks_like_repo(good), "{good}");
+        }
+        let too_long = format!("owner/{}", "n".repeat(97));
+        let wrong = [
+            "",
+            "/",
+            "a/",
+            "/b",
+            "./b",
+            "../b",
+            "a/b/c",
+            "a//b",
+            "~/b",
+            "a b/c",
+            "a/b@",
+            "a/b@..",
+            "a/b@x/../y",
+            "a/b@x y",
+            "-a/b",
+            "a/b.",
+            "a/b--c",
+            "a/b..c",
+            "a/b.git",
+            "C:/b",
+            "a\\b/c",
+            "naïve/b",
+            &too_long,
+        ];
+        for wrong in wrong {
+            assert!(!looks_like_repo(wrong), "{wrong}");
+        }
+        // The Hub still has models with names of one part. As arguments they would shadow folders.
+        assert!(!looks_like_repo("gpt2"));
+        let name = Name::parse(Kind::Model, "gpt2@v1").unwrap();
+        assert_eq!((name.id.as_str(), name.revision.as_str()), ("gpt2", "v1"));
+        assert_eq!(Name::parse(Kind::Model, "gpt2").unwrap().revision, "main");
+    }
+
+    #[test]
+    fn paths_of_files() {
+        for good in ["config.json", "mrpc/train-00000-of-00001.parquet", "a b#.txt", "..a/b"] {
+            assert!(is_inside(good), "{good}");
+        }
+        for wrong in ["", "/etc/passwd", "../a", "a/../b", "a//b", "a/", "a\\b", "C:x"] {
+            assert!(!is_inside(wrong), "{wrong}");
+        }
+        assert_eq!(escaped("mrpc/a b#1?%é.txt"), "mrpc/a%20b%231%3F%25%C3%A9.txt");
+    }
+}

@@ -1,0 +1,261 @@
+//! `preprocessor_config.json`: its keys, the defaults of the classes, and the steps that follow from both.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::error::ImageError;
+use super::resize::Filter;
+use super::{ImageProcessor, Normalize, Target};
+
+/// Larger than any model's input, small enough that a damaged configuration cannot fill the memory.
+const MAX_EDGE: u64 = 4096;
+
+/// The keys as the file has them. A key that is absent or null has the value of its class. A key that may have several
+/// types stays a JSON value until it is needed, so that an error can name it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct HuggingFaceConfig {
+    image_processor_type: Option<String>,
+    /// The older name.
+    feature_extractor_type: Option<String>,
+    do_resize: Option<bool>,
+    size: Option<Value>,
+    default_to_square: Option<bool>,
+    resample: Option<Value>,
+    do_center_crop: Option<bool>,
+    crop_size: Option<Value>,
+    do_rescale: Option<bool>,
+    rescale_factor: Option<f64>,
+    do_normalize: Option<bool>,
+    image_mean: Option<Value>,
+    image_std: Option<Value>,
+    do_pad: Option<bool>,
+}
+
+/// The part of `processor_config.json` that concerns pictures.
+#[derive(Deserialize)]
+struct ProcessorFile {
+    image_processor: Option<HuggingFaceConfig>,
+}
+
+/// A class of transformers that has these steps in this order, with its values for absent keys.
+struct Class {
+    /// Without `ImageProcessor`.
+    name: &'static str,
+    size: Target,
+    /// Whether a size of one number is the length of both sides, and not of the shorter side only.
+    square: bool,
+    filter: Filter,
+    /// The side of the square that is cropped, and whether it is cropped by default.
+    crop: Option<(usize, bool)>,
+    mean: [f32; 3],
+    std: [f32; 3],
+}
+
+const fn square(edge: usize) -> Target {
+    Target::Exactly { height: edge, width: edge }
+}
+
+const HALF: [f32; 3] = [0.5; 3];
+/// The statistics of the pictures that CLIP was trained on.
+const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+
+const VIT: Class =
+    Class { name: "ViT", size: square(224), square: true, filter: Filter::Bilinear, crop: None, mean: HALF, std: HALF };
+const CLIP: Class = Class {
+    name: "CLIP",
+    size: Target::ShortestEdge(224),
+    square: false,
+    filter: Filter::Bicubic,
+    crop: Some((224, true)),
+    mean: CLIP_MEAN,
+    std: CLIP_STD,
+};
+const CLASSES: [Class; 6] = [
+    VIT,
+    Class { name: "DeiT", size: square(256), filter: Filter::Bicubic, crop: Some((224, true)), ..VIT },
+    Class { name: "Beit", filter: Filter::Bicubic, crop: Some((224, false)), ..VIT },
+    Class { name: "Siglip", square: false, filter: Filter::Bicubic, ..VIT },
+    CLIP,
+    // DINOv2's.
+    Class { name: "Bit", ..CLIP },
+];
+
+/// Reads a checkpoint's folder.
+pub(super) fn read(folder: &Path) -> Result<ImageProcessor, ImageError> {
+    let whole = folder.join("processor_config.json");
+    if let Some(text) = text(&whole)? {
+        let file: ProcessorFile = json(&text, &whole)?;
+        if let Some(config) = file.image_processor {
+            return config.resolve(&whole);
+        }
+    }
+    let own = folder.join("preprocessor_config.json");
+    match text(&own)? {
+        Some(text) => parse(&text, &own),
+        None => Err(ImageError::MissingConfig { folder: folder.to_owned() }),
+    }
+}
+
+/// Reads the text of a `preprocessor_config.json`. `path` is used in messages only.
+pub(super) fn parse(text: &str, path: &Path) -> Result<ImageProcessor, ImageError> {
+    json::<HuggingFaceConfig>(text, path)?.resolve(path)
+}
+
+/// The values of ViT, except for the size.
+pub(super) fn vit(height: usize, width: usize) -> Result<ImageProcessor, ImageError> {
+    let path = "ImageProcessor::new".to_owned();
+    let edge = |key, value: usize| Setting { path: &path, key }.edge(&Value::from(value));
+    let size = Target::Exactly { height: edge("height", height)?, width: edge("width", width)? };
+    let normalize = Normalize { mean: VIT.mean, std: VIT.std };
+    let rescale = Some(RESCALE_FACTOR);
+    Ok(ImageProcessor { resize: Some((size, VIT.filter)), crop: None, rescale, normalize: Some(normalize) })
+}
+
+/// From samples of 8 bits to values of 0 to 1.
+const RESCALE_FACTOR: f64 = 1.0 / 255.0;
+
+/// The text of a file. `None` if there is no such file.
+fn text(path: &Path) -> Result<Option<String>, ImageError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ImageError::Io { path: path.to_owned(), source }),
+    }
+}
+
+fn json<'a, T: Deserialize<'a>>(text: &'a str, path: &Path) -> Result<T, ImageError> {
+    serde_json::from_str(text).map_err(|source| ImageError::Json { path: path.to_owned(), source })
+}
+
+impl HuggingFaceConfig {
+    /// Decides every step. The settings of a step that is not done are ignored.
+    fn resolve(&self, path: &Path) -> Result<ImageProcessor, ImageError> {
+        let path = path.display().to_string();
+        let class = self.class(&path)?;
+        let at = |key| Setting { path: &path, key };
+        if self.do_pad == Some(true) {
+            return Err(at("do_pad").refuse("true", "false, for pictures are not padded here"));
+        }
+        let mut processor = ImageProcessor { resize: None, crop: None, rescale: None, normalize: None };
+        if self.do_resize.unwrap_or(true) {
+            let square = self.default_to_square.unwrap_or(class.square);
+            let target = self.size.as_ref().map_or(Ok(class.size), |size| at("size").target(size, square))?;
+            let filter = self.resample.as_ref().map_or(Ok(class.filter), |number| at("resample").filter(number))?;
+            processor.resize = Some((target, filter));
+        }
+        if self.do_center_crop.unwrap_or(matches!(class.crop, Some((_, true)))) {
+            processor.crop = match (&self.crop_size, class.crop) {
+                (Some(size), _) => Some(at("crop_size").height_and_width(size)?),
+                (None, Some((edge, _))) => Some((edge, edge)),
+                (None, None) => return Err(at("crop_size").refuse("absent", "a size where do_center_crop is true")),
+            };
+        }
+        if self.do_rescale.unwrap_or(true) {
+            let factor = self.rescale_factor.unwrap_or(RESCALE_FACTOR);
+            if !(factor > 0.0 && (255.0 * factor) as f32 <= f32::MAX) {
+                return Err(at("rescale_factor").refuse(factor, "a finite number above 0"));
+            }
+            processor.rescale = Some(factor);
+        }
+        if self.do_normalize.unwrap_or(true) {
+            let mean = self.image_mean.as_ref().map_or(Ok(class.mean), |mean| at("image_mean").channels(mean))?;
+            let std = self.image_std.as_ref().map_or(Ok(class.std), |std| at("image_std").channels(std))?;
+            if !std.iter().all(|std| *std > 0.0) {
+                return Err(at("image_std").refuse(format!("{std:?}"), "above 0 in each channel"));
+            }
+            processor.normalize = Some(Normalize { mean, std });
+        }
+        Ok(processor)
+    }
+
+    /// The class that the file names, by any of its past names. ViT's if there is no name.
+    fn class(&self, path: &str) -> Result<&'static Class, ImageError> {
+        let (key, found) = match (&self.image_processor_type, &self.feature_extractor_type) {
+            (Some(name), _) => ("image_processor_type", name),
+            (None, Some(name)) => ("feature_extractor_type", name),
+            (None, None) => return Ok(&CLASSES[0]),
+        };
+        let name = ["Fast", "Pil"].iter().find_map(|end| found.strip_suffix(end)).unwrap_or(found);
+        let name = ["ImageProcessor", "FeatureExtractor"].iter().find_map(|end| name.strip_suffix(end));
+        CLASSES.iter().find(|class| Some(class.name) == name).ok_or_else(|| ImageError::UnknownProcessor {
+            path: path.to_owned(),
+            key,
+            found: found.clone(),
+            known: CLASSES.iter().map(|class| class.name).collect(),
+        })
+    }
+}
+
+/// A key of a file, for errors about its value.
+#[derive(Clone, Copy)]
+struct Setting<'a> {
+    path: &'a str,
+    key: &'static str,
+}
+
+impl Setting<'_> {
+    fn refuse(self, found: impl ToString, expected: impl Into<String>) -> ImageError {
+        ImageError::Setting {
+            path: self.path.to_owned(),
+            key: self.key,
+            found: found.to_string(),
+            expected: expected.into(),
+        }
+    }
+
+    /// Pixels along a side.
+    fn edge(self, value: &Value) -> Result<usize, ImageError> {
+        value
+            .as_u64()
+            .filter(|edge| (1..=MAX_EDGE).contains(edge))
+            .and_then(|edge| usize::try_from(edge).ok())
+            .ok_or_else(|| self.refuse(value, format!("a whole number of pixels from 1 to {MAX_EDGE}")))
+    }
+
+    /// A size in any of the forms that a resize takes.
+    fn target(self, value: &Value, square: bool) -> Result<Target, ImageError> {
+        match value.as_object() {
+            Some(size) if size.len() == 1 && size.contains_key("shortest_edge") => {
+                Ok(Target::ShortestEdge(self.edge(&size["shortest_edge"])?))
+            }
+            None if value.is_number() && !square => Ok(Target::ShortestEdge(self.edge(value)?)),
+            _ => self.height_and_width(value).map(|(height, width)| Target::Exactly { height, width }),
+        }
+    }
+
+    /// A size of two sides, or of one number for both.
+    fn height_and_width(self, value: &Value) -> Result<(usize, usize), ImageError> {
+        match value.as_object() {
+            Some(size) if size.len() == 2 && size.contains_key("height") && size.contains_key("width") => {
+                Ok((self.edge(&size["height"])?, self.edge(&size["width"])?))
+            }
+            None if value.is_number() => self.edge(value).map(|edge| (edge, edge)),
+            _ => {
+                let crop = self.key == "crop_size";
+                let expected =
+                    if crop { "a number, or height and width" } else { "a number, height and width, or shortest_edge" };
+                Err(self.refuse(value, expected))
+            }
+        }
+    }
+
+    fn filter(self, value: &Value) -> Result<Filter, ImageError> {
+        value.as_u64().and_then(Filter::from_number).ok_or_else(|| {
+            self.refuse(value, "0 (nearest), 1 (lanczos), 2 (bilinear), 3 (bicubic), 4 (box) or 5 (hamming)")
+        })
+    }
+
+    /// A number for each channel, or one for all.
+    fn channels(self, value: &Value) -> Result<[f32; 3], ImageError> {
+        let number = |value: &Value| value.as_f64().map(|number| number as f32).filter(|number| number.is_finite());
+        let numbers = match value.as_array() {
+            Some(list) => list.iter().map(number).collect::<Option<Vec<f32>>>().and_then(|list| list.try_into().ok()),
+            None => number(value).map(|number| [number; 3]),
+        };
+        numbers.ok_or_else(|| self.refuse(value, "three finite numbers, of red, green and blue"))
+    }
+}

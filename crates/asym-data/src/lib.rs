@@ -1,0 +1,24 @@
+//! Files of the field: repositories of the Hugging Face Hub, tokenizers, image processors and tables.
+//!
+//! This crate knows file formats, token ids and pixels. It does not know a tensor, a model, a label or a task, and it
+//! depends on no other crate of the workspace. Each module can be used without the others.
+//!
+//! | module | reads | errors |
+//! |---|---|---|
+//! | [`hub`] | models and data sets of the Hugging Face Hub, or of its cache | [`HubError`] |
+//! | [`tokenizer`] | a checkpoint's tokenizer, which turns texts into token ids and back | [`TokenizerError`] |
+//! | [`image_processor`] | a checkpoint's image processor, which turns pictures into pixel values | [`ImageError`] |
+//! | [`table`] | rows of TSV, CSV, JSON lines and Parquet files | [`TableError`] |
+
+pub mod hub;
+pub mod image_processor;
+pub mod table;
+pub mod tokenizer;
+
+#[cfg(test)]
+mod scratch;
+
+pub use hub::{Hub, HubError, HubOptions};
+pub use image_processor::{ImageError, ImageProcessor, Pixels};
+pub use table::{Cell, Columns, Format, Reading, Row, TableError};
+pub use tokenizer::{Encoding, ModelLimits, SentencePieceError, Tokenizer, TokenizerError};

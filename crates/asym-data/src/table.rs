@@ -1,0 +1,68 @@
+//! Rows of a file, in any of four formats: TSV, CSV, JSON lines and Parquet.
+//!
+//! A [`Reading`] says how the file is written and which columns are wanted. [`read`] and [`parse`] give the wanted
+//! cells of each row and the line of the row. They do not know the meaning of a cell.
+//!
+//! Each format has a file of its own below this one. It gives the names of the columns to the `Collector` once, and
+//! then the cells of each row.
+
+mod collector;
+mod csv;
+mod error;
+mod json_lines;
+mod parquet;
+mod quotes;
+mod row;
+#[cfg(test)]
+mod tests;
+mod tsv;
+
+use std::path::Path;
+
+use collector::Collector;
+pub use error::TableError;
+pub use row::{Cell, Columns, Format, Reading, Row};
+
+/// Reads the file at `path`.
+///
+/// # Errors
+///
+/// [`TableError::Io`], [`TableError::NotUtf8`], [`TableError::Parquet`], and the errors of [`parse`].
+pub fn read(path: &Path, reading: &Reading) -> Result<Vec<Row>, TableError> {
+    let name = path.display().to_string();
+    if reading.format == Format::Parquet {
+        let mut collector = Collector::new(&name, reading)?;
+        let file = std::fs::File::open(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
+        parquet::read(file, &mut collector)?;
+        return collector.finish();
+    }
+    let bytes = std::fs::read(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| TableError::NotUtf8 {
+        path: name.clone(),
+        line: 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count(),
+    })?;
+    parse(&name, text, reading)
+}
+
+/// Reads the text of a file. `name` is the name of the file in errors.
+///
+/// # Errors
+///
+/// [`TableError::EmptyFile`], [`TableError::MissingColumn`], [`TableError::Position`], [`TableError::Csv`], and, with
+/// the line, [`TableError::QuotedTsv`], [`TableError::OpenQuote`], [`TableError::Json`], [`TableError::ColumnCount`]
+/// and [`TableError::MissingValue`]. [`TableError::Parquet`] if the format is Parquet, which is not text.
+pub fn parse(name: &str, text: &str, reading: &Reading) -> Result<Vec<Row>, TableError> {
+    // Some files begin with a byte order mark, which would become part of the first column's name.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut collector = Collector::new(name, reading)?;
+    match reading.format {
+        Format::Tsv => tsv::read(text, &mut collector)?,
+        Format::Csv => csv::read(text, &mut collector)?,
+        Format::JsonLines => json_lines::read(text, &mut collector)?,
+        Format::Parquet => {
+            let source = "a Parquet file is not text: read it by its path".into();
+            return Err(TableError::Parquet { path: name.to_owned(), source });
+        }
+    }
+    collector.finish()
+}

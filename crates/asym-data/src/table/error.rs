@@ -1,0 +1,140 @@
+//! Errors of a table's file.
+
+use std::path::PathBuf;
+
+/// A table cannot be read.
+///
+/// `path` is the file as it was given to [`read`](super::read), or the name that was given to [`parse`](super::parse).
+/// `line` counts from 1.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The operating system refused a file.
+    #[error("{}: {source}; check that the path exists and may be read", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        source: std::io::Error,
+    },
+
+    /// The `csv` crate could not split a file into records.
+    #[error("{path}: its rows cannot be told apart: {source}")]
+    Csv {
+        /// The file.
+        path: String,
+        /// The error of the reader.
+        source: csv::Error,
+    },
+
+    /// A line is no JSON object.
+    #[error("{path}:{line}: not a JSON object: {source}; JSON lines hold one object per line")]
+    Json {
+        /// The file.
+        path: String,
+        /// The line.
+        line: usize,
+        /// The error of the reader.
+        source: serde_json::Error,
+    },
+
+    /// A Parquet file cannot be read.
+    #[error(
+        "{path}: not a Parquet file that can be read: {source}; fetch it again, or save it with Snappy compression"
+    )]
+    Parquet {
+        /// The file.
+        path: String,
+        /// The error of the reader.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A row has no value in a column, or a value that no [`Cell`](super::Cell) can hold.
+    #[error("{path}: row {line}: no value that can be read in column `{column}`; repair or remove the row")]
+    MissingValue {
+        /// The file.
+        path: String,
+        /// The line, or the row of a Parquet file.
+        line: usize,
+        /// The column.
+        column: String,
+    },
+
+    /// A quote is opened and never closed, so that the rest of the file would be one cell.
+    #[error(
+        "{path}:{line}: a cell begins with a quote that is never closed; write each \" of a text twice, or save the \
+        file as TSV without quoting"
+    )]
+    OpenQuote {
+        /// The file.
+        path: String,
+        /// The line of the cell.
+        line: usize,
+    },
+
+    /// A file is quoted as CSV, but it is read as a TSV file without quoting.
+    #[error(
+        "{path}:{line}: this file is quoted as CSV is (each \" written twice), and it is read as TSV without quoting; \
+        write it without quoting, or read it as CSV"
+    )]
+    QuotedTsv {
+        /// The file.
+        path: String,
+        /// The first line that shows it.
+        line: usize,
+    },
+
+    /// A file holds no row, or only a header.
+    #[error("{path}: the file holds no row; fetch it again")]
+    EmptyFile {
+        /// The file.
+        path: String,
+    },
+
+    /// A file is not UTF-8.
+    #[error("{path}:{line}: not UTF-8; convert the file (for instance with iconv -t UTF-8)")]
+    NotUtf8 {
+        /// The file.
+        path: String,
+        /// The line of the first invalid byte.
+        line: usize,
+    },
+
+    /// A header lacks a column that is wanted.
+    #[error("{path}:1: the header has no column `{expected}` (found: {}); check that it is the right file",
+        found.join(", "))]
+    MissingColumn {
+        /// The file.
+        path: String,
+        /// The name of the column.
+        expected: String,
+        /// The columns that the header names.
+        found: Vec<String>,
+    },
+
+    /// A wanted position lies outside the row.
+    #[error(
+        "{path}: column {position} (counted from 0) is wanted, but a row has {width} columns; give a position below {width}"
+    )]
+    Position {
+        /// The file.
+        path: String,
+        /// The wanted position, counted from 0.
+        position: usize,
+        /// Columns of each row.
+        width: usize,
+    },
+
+    /// A row has too few or too many columns. A tab inside a text gives one too many.
+    #[error("{path}:{line}: {expected} columns expected, {found} found; repair or remove the line")]
+    ColumnCount {
+        /// The file.
+        path: String,
+        /// The line of the row.
+        line: usize,
+        /// Columns that the layout has.
+        expected: usize,
+        /// Columns that the row has.
+        found: usize,
+    },
+}

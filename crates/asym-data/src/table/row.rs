@@ -1,0 +1,78 @@
+//! Rows, their cells, and the choice of both.
+
+use std::borrow::Cow;
+
+/// The value of one column in one row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// A text, exactly as the file has it. Every cell of a TSV or CSV file is a text.
+    Text(String),
+    /// A whole number. A boolean is 0 or 1.
+    Integer(i64),
+    /// Any other number. A whole number that does not fit into an `i64` is the nearest `f64`.
+    Float(f64),
+    /// A list of values.
+    List(Vec<Cell>),
+    /// Bytes that are not marked as text.
+    Bytes(Vec<u8>),
+}
+
+impl Cell {
+    /// A text as it is, and a number as its shortest text. `None` for lists and bytes.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::Integer(number) => Some(Cow::Owned(number.to_string())),
+            Self::Float(number) => Some(Cow::Owned(number.to_string())),
+            Self::List(_) | Self::Bytes(_) => None,
+        }
+    }
+}
+
+/// Which cells of a row are wanted. They come back in the order of this list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// Columns by their names. The order of the columns in the file, the case of their names, and space around the
+    /// names do not matter.
+    Named(Vec<String>),
+    /// Columns by their positions, counted from 0. A TSV or CSV file has no header then.
+    Positional {
+        /// Columns of each row.
+        width: usize,
+        /// The positions that are wanted.
+        wanted: Vec<usize>,
+    },
+}
+
+/// How a file holds its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Tabs between cells and no quoting: a quote is part of the text.
+    Tsv,
+    /// Commas or tabs between cells, which are quoted where necessary, as spreadsheets, pandas and the Hub write them.
+    Csv,
+    /// One JSON object per line.
+    JsonLines,
+    /// Apache Parquet, uncompressed or compressed with Snappy, as the Hub stores its data sets.
+    Parquet,
+}
+
+/// How to read a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// How the file holds its rows.
+    pub format: Format,
+    /// The columns that are wanted.
+    pub columns: Columns,
+    /// Whether rows with too few columns are left out, with a warning in the log, instead of refused.
+    pub skip_short_rows: bool,
+}
+
+/// The wanted cells of one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The line in the file, or the row of a Parquet file, counted from 1.
+    pub line: usize,
+    /// The cells, in the order of the wanted columns.
+    pub cells: Vec<Cell>,
+}

@@ -1,0 +1,266 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::*;
+
+const HEADER: &str = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n";
+
+fn named(names: &[&str]) -> Columns {
+    Columns::Named(names.iter().map(ToString::to_string).collect())
+}
+
+fn pair_columns() -> Columns {
+    named(&["#1 String", "#2 String", "Quality"])
+}
+
+fn hub() -> Columns {
+    named(&["sentence1", "sentence2", "label"])
+}
+
+fn reading(format: Format, columns: Columns) -> Reading {
+    Reading { format, columns, skip_short_rows: false }
+}
+
+fn pairs(text: &str) -> Result<Vec<Row>, TableError> {
+    parse("pairs.tsv", text, &reading(Format::Tsv, pair_columns()))
+}
+
+fn text(text: &str) -> Cell {
+    Cell::Text(text.to_owned())
+}
+
+/// A row of a TSV or CSV file, whose label is a text.
+fn pair(first: &str, second: &str, label: &str, line: usize) -> Row {
+    Row { line, cells: [first, second, label].map(text).into() }
+}
+
+/// A row of a file with types.
+fn typed(first: &str, second: &str, label: Cell, line: usize) -> Row {
+    Row { line, cells: vec![text(first), text(second), label] }
+}
+
+#[test]
+fn quotes_are_text() {
+    let text = format!("{HEADER}1\t1\t2\tHe said \"yes\t\"No\n0\t3\t4\t\"\t\"a\" b\"\n");
+    assert_eq!(pairs(&text).unwrap(), [pair("He said \"yes", "\"No", "1", 2), pair("\"", "\"a\" b\"", "0", 3)]);
+}
+
+#[test]
+fn mark_carriage_returns_and_a_missing_last_newline() {
+    let plain = format!("{HEADER}1\t1\t2\ta b\tc d\n0\t3\t4\te\tf\n");
+    let expected = [pair("a b", "c d", "1", 2), pair("e", "f", "0", 3)];
+    assert_eq!(pairs(&plain).unwrap(), expected);
+    assert_eq!(pairs(plain.trim_end()).unwrap(), expected);
+    let windows = format!("\u{feff}{}", plain.replace('\n', "\r\n"));
+    assert_eq!(pairs(&windows).unwrap(), expected);
+    assert_eq!(pairs(windows.trim_end()).unwrap(), expected);
+}
+
+#[test]
+fn a_carriage_return_inside_a_sentence_stays() {
+    let text = format!("{HEADER}1\t1\t2\ta\rb\tc\n");
+    assert_eq!(pairs(&text).unwrap(), [pair("a\rb", "c", "1", 2)]);
+}
+
+#[test]
+fn blank_lines_count_as_lines() {
+    let text = format!("{HEADER}\n\n1\t1\t2\ta\tb\n\r\n\n0\t1\t2\tc\td\n\n");
+    assert_eq!(pairs(&text).unwrap(), [pair("a", "b", "1", 4), pair("c", "d", "0", 7)]);
+}
+
+#[test]
+fn columns_are_found_by_name() {
+    let text = "#2 string\tQuality\t#1 String\nb\t1\ta\n";
+    assert_eq!(pairs(text).unwrap(), [pair("a", "b", "1", 2)]);
+}
+
+#[test]
+fn positions_are_of_files_without_a_header() {
+    let columns = |width, wanted: &[usize]| Columns::Positional { width, wanted: wanted.into() };
+    let file = "gj04\t1\t\tIt is.\nks08\t0\t*\tIs it it.";
+    let rows = parse("cola.tsv", file, &reading(Format::Tsv, columns(4, &[3, 1]))).unwrap();
+    let expected = [
+        Row { line: 1, cells: vec![text("It is."), text("1")] },
+        Row { line: 2, cells: vec![text("Is it it."), text("0")] },
+    ];
+    assert_eq!(rows, expected);
+    let commas = file.replace('\t', ",");
+    assert_eq!(parse("cola.csv", &commas, &reading(Format::Csv, columns(4, &[3, 1]))).unwrap(), expected);
+    // The objects of JSON lines have columns in an order too.
+    let objects = "{\"a\": \"It is.\", \"b\": \"1\"}\n";
+    let rows = parse("cola.jsonl", objects, &reading(Format::JsonLines, columns(2, &[0, 1]))).unwrap();
+    assert_eq!(rows, expected[..1]);
+    let error = parse("cola.jsonl", objects, &reading(Format::JsonLines, columns(3, &[0]))).unwrap_err();
+    assert!(matches!(error, TableError::ColumnCount { line: 1, expected: 3, found: 2, .. }), "{error:?}");
+    let error = parse("cola.tsv", file, &reading(Format::Tsv, columns(4, &[3, 4]))).unwrap_err();
+    assert!(matches!(error, TableError::Position { position: 4, width: 4, .. }), "{error:?}");
+}
+
+#[test]
+fn rows_of_another_width_are_refused() {
+    for (row, columns) in [("1\t1\t2\tonly one", 4), ("1\t1\t2\ta\tb\tc", 6), ("1", 1)] {
+        let error = pairs(&format!("{HEADER}{row}\n")).unwrap_err();
+        assert!(
+            matches!(error, TableError::ColumnCount { line: 2, expected: 5, found, .. } if found == columns),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn short_rows_are_left_out_if_asked_and_long_ones_are_not() {
+    let lenient = Reading { skip_short_rows: true, ..reading(Format::Tsv, pair_columns()) };
+    let text = format!("{HEADER}1\t1\t2\tonly one\n1\t1\t2\ta\tb\n");
+    assert_eq!(parse("pairs.tsv", &text, &lenient).unwrap(), [pair("a", "b", "1", 3)]);
+    let text = format!("{HEADER}1\t1\t2\ta\tb\tc\n");
+    assert!(matches!(parse("pairs.tsv", &text, &lenient), Err(TableError::ColumnCount { .. })));
+}
+
+#[test]
+fn a_missing_header_is_refused() {
+    let error = pairs("1\t1\t2\ta\tb\n").unwrap_err();
+    assert!(matches!(&error, TableError::MissingColumn { expected, .. } if expected == "#1 String"), "{error:?}");
+}
+
+#[test]
+fn nothing_is_refused() {
+    for text in ["", "\u{feff}", "\n\n", HEADER] {
+        let error = pairs(text).unwrap_err();
+        assert!(matches!(error, TableError::EmptyFile { .. }), "{error:?}");
+    }
+}
+
+/// As pandas writes it with `sep="\t"`.
+const QUOTED: &str = "sentence1\tsentence2\tlabel\nplain\t\"He said \"\"yes\"\".\"\t1\n\"two\nlines\"\tend\t0\n";
+
+#[test]
+fn a_quoted_file_is_refused_as_tsv_and_read_as_csv() {
+    let error = parse("dev.tsv", QUOTED, &reading(Format::Tsv, hub())).unwrap_err();
+    assert!(matches!(error, TableError::QuotedTsv { line: 2, .. }), "{error:?}");
+    let expected = [pair("plain", "He said \"yes\".", "1", 2), pair("two\nlines", "end", "0", 3)];
+    assert_eq!(parse("dev.tsv", QUOTED, &reading(Format::Csv, hub())).unwrap(), expected);
+    let commas = QUOTED.replace('\t', ",");
+    assert_eq!(parse("dev.csv", &commas, &reading(Format::Csv, hub())).unwrap(), expected);
+    // A reader would take the rest for one long cell.
+    let open = "sentence1,sentence2,label\na,b,1\nc,\"d,0\ne,f,1\n";
+    let error = parse("dev.csv", open, &reading(Format::Csv, hub())).unwrap_err();
+    assert!(matches!(error, TableError::OpenQuote { line: 3, .. }), "{error:?}");
+    // One lone quote shows that quotes are text.
+    let text = format!("{HEADER}1\t1\t2\t\"a \"\"b\"\"\"\t\"c\n");
+    assert_eq!(pairs(&text).unwrap(), [pair("\"a \"\"b\"\"\"", "\"c", "1", 2)]);
+}
+
+#[test]
+fn json_lines() {
+    let read = |text: &str| parse("dev.jsonl", text, &reading(Format::JsonLines, hub()));
+    let text = "{\"sentence1\": \"a \\\"b\\\"\", \"sentence2\": \"é\\n\", \"label\": 1, \"idx\": 0}\n\n\
+        {\"label\": \"0\", \"sentence2\": \"d\", \"sentence1\": \"c\"}\n";
+    let expected = [typed("a \"b\"", "é\n", Cell::Integer(1), 1), typed("c", "d", super::tests::text("0"), 3)];
+    assert_eq!(read(text).unwrap(), expected);
+    let error = read("{\"sentence1\": \"a\", \"label\": 1}\n").unwrap_err();
+    assert!(matches!(&error, TableError::MissingColumn { expected, .. } if expected == "sentence2"), "{error:?}");
+    let error = read(&text.replace("\"d\"", "null")).unwrap_err();
+    assert!(matches!(&error, TableError::MissingValue { line: 3, column, .. } if column == "sentence2"), "{error:?}");
+    let error = read(&text.replace("\"c\"}", "\"c\"")).unwrap_err();
+    assert!(matches!(error, TableError::Json { line: 3, .. }), "{error:?}");
+    assert!(matches!(read("[]"), Err(TableError::Json { line: 1, .. })));
+}
+
+#[test]
+fn cells_keep_their_types() {
+    let read = |value: &str| {
+        let line = format!("{{\"a\": {value}}}");
+        parse("a.jsonl", &line, &reading(Format::JsonLines, named(&["A "]))).map(|rows| rows[0].cells[0].clone())
+    };
+    let numbers = |numbers: &[i64]| Cell::List(numbers.iter().map(|number| Cell::Integer(*number)).collect());
+    for (value, cell, shown) in [
+        ("\"1.0\"", text("1.0"), Some("1.0")),
+        ("-3", Cell::Integer(-3), Some("-3")),
+        ("true", Cell::Integer(1), Some("1")),
+        ("false", Cell::Integer(0), Some("0")),
+        ("1.0", Cell::Float(1.0), Some("1")),
+        ("0.1", Cell::Float(0.1), Some("0.1")),
+        ("18446744073709551615", Cell::Float(18_446_744_073_709_551_615.0), Some("18446744073709552000")),
+        ("[1, 2]", numbers(&[1, 2]), None),
+        ("[[1], []]", Cell::List(vec![numbers(&[1]), numbers(&[])]), None),
+    ] {
+        let found = read(value).unwrap();
+        assert_eq!(found, cell);
+        assert_eq!(found.text().as_deref(), shown, "{value}");
+    }
+    for value in ["null", "{}", "[1, null]", "[{}]"] {
+        assert!(matches!(read(value), Err(TableError::MissingValue { line: 1, .. })), "{value}");
+    }
+    assert_eq!(Cell::Bytes(vec![1]).text(), None);
+}
+
+/// `tests/fixtures/make_parquet.py` made the files with pyarrow.
+mod parquet_files {
+    use super::*;
+
+    fn fixture(name: &str) -> std::path::PathBuf {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    }
+
+    #[test]
+    fn columns_in_another_order_and_two_row_groups() {
+        let rows = read(&fixture("pairs.parquet"), &reading(Format::Parquet, hub())).unwrap();
+        let label = Cell::Integer;
+        let expected =
+            [typed("a \"b\"\t", "é\n", label(1), 1), typed("c", "d", label(0), 2), typed("", "f", label(1), 3)];
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn only_the_wanted_columns_come_back() {
+        let rows = read(&fixture("pairs.parquet"), &reading(Format::Parquet, named(&["sentence1"]))).unwrap();
+        let texts: Vec<_> = rows.iter().map(|row| row.cells.as_slice()).collect();
+        assert_eq!(texts, [[text("a \"b\"\t")], [text("c")], [text("")]]);
+    }
+
+    #[test]
+    fn types_of_parquet() {
+        let names = ["flag", "byte", "large", "half", "single", "double", "bytes", "list"];
+        let rows = read(&fixture("types.parquet"), &reading(Format::Parquet, named(&names))).unwrap();
+        let expected = [
+            Cell::Integer(1),
+            Cell::Integer(-8),
+            Cell::Float(18_446_744_073_709_551_615.0),
+            Cell::Float(0.5),
+            Cell::Float(f64::from(0.1_f32)),
+            Cell::Float(0.1),
+            Cell::Bytes(vec![0, 255]),
+            Cell::List(vec![Cell::Integer(3), Cell::Integer(4)]),
+        ];
+        assert_eq!(rows, [Row { line: 1, cells: expected.into() }]);
+        for column in ["day", "hole", "struct"] {
+            let error = read(&fixture("types.parquet"), &reading(Format::Parquet, named(&[column]))).unwrap_err();
+            assert!(matches!(&error, TableError::MissingValue { line: 1, column: found, .. } if found == column));
+        }
+    }
+
+    #[test]
+    fn other_columns_empty_cells_and_other_files_are_refused() {
+        let other = named(&["question", "sentence2", "label"]);
+        let error = read(&fixture("pairs.parquet"), &reading(Format::Parquet, other)).unwrap_err();
+        assert!(
+            matches!(&error, TableError::MissingColumn { expected, found, .. }
+            if expected == "question" && found == &["idx", "label", "sentence2", "sentence1"]),
+            "{error:?}"
+        );
+        let error = read(&fixture("holes.parquet"), &reading(Format::Parquet, hub())).unwrap_err();
+        assert!(
+            matches!(&error, TableError::MissingValue { line: 2, column, .. } if column == "sentence1"),
+            "{error:?}"
+        );
+        let error = read(&fixture("zstd.parquet"), &reading(Format::Parquet, hub())).unwrap_err();
+        assert!(matches!(error, TableError::Parquet { .. }), "{error:?}");
+        let text = error.to_string().to_lowercase();
+        assert!(text.contains("zstd") && text.contains("snappy"), "{error}");
+        for name in ["make_parquet.py", "../../Cargo.toml"] {
+            let error = read(&fixture(name), &reading(Format::Parquet, hub())).unwrap_err();
+            assert!(matches!(error, TableError::Parquet { .. }), "{error:?}");
+        }
+        let error = read(&fixture("absent.parquet"), &reading(Format::Parquet, hub())).unwrap_err();
+        assert!(matches!(error, TableError::Io { .. }), "{error:?}");
+    }
+}

@@ -1,0 +1,292 @@
+//! A checkpoint's tokenizer: text in, ids with special tokens out, truncated as Hugging Face does.
+//!
+//! `tokenizer.json` may fix padding and truncation, which the `tokenizers` crate then applies to each text. Both are
+//! switched off on reading: truncation is an argument of [`Tokenizer::encode`], and the caller pads.
+
+use std::path::Path;
+
+use tokenizers::models::bpe::BPE;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::roberta::RobertaProcessing;
+use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings};
+use tokenizers::{AddedToken, PostProcessor};
+
+mod error;
+mod sentencepiece;
+
+pub use error::TokenizerError;
+pub use sentencepiece::{SentencePieceError, Source};
+
+/// The sizes of a model that bound its tokenizer, from the model's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelLimits {
+    /// Rows of the word embedding.
+    pub vocab_size: usize,
+    /// The largest number of tokens in a sequence. RoBERTa's positions begin behind the padding id, so its number is
+    /// `max_position_embeddings - pad_token_id - 1`.
+    pub positions: usize,
+    /// Rows of the token type embedding. If there is only one, the model gets no token types.
+    pub type_vocab_size: usize,
+    /// The id that pads a batch.
+    pub pad_token_id: usize,
+}
+
+/// A text, or a pair of texts, as token ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// The ids, special tokens included.
+    pub input_ids: Vec<u32>,
+    /// The segment of each token, also called token type: 0, or 1 for the second text of a pair in some tokenizers.
+    pub type_ids: Vec<u32>,
+}
+
+/// A tokenizer whose own padding and truncation are off.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    /// The file, or the name of the bytes, for errors.
+    name: String,
+    /// Which end of a text is cut. The choice of the file holds, but its length does not.
+    direction: TruncationDirection,
+    pad_id: Option<u32>,
+}
+
+impl Tokenizer {
+    /// Reads a checkpoint's folder: `tokenizer.json`, else RoBERTa's `vocab.json` and `merges.txt`, else
+    /// SentencePiece's `tokenizer.model`, as Llama has it.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::MissingFile`], [`TokenizerError::Io`], [`TokenizerError::UnreadableTokenizer`],
+    /// [`TokenizerError::MissingToken`], [`TokenizerError::NoSpecialTokens`], [`TokenizerError::SentencePiece`].
+    pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
+        Self::for_generation(folder)?.with_special_tokens()
+    }
+
+    /// Reads a folder as [`from_folder`](Self::from_folder) does, but accepts a tokenizer without special tokens. A
+    /// classifier needs the first special token, and a model that continues a text does not.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_folder`](Self::from_folder), except [`TokenizerError::NoSpecialTokens`].
+    pub fn for_generation(folder: &Path) -> Result<Self, TokenizerError> {
+        let whole = folder.join("tokenizer.json");
+        let (vocab, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
+        if whole.is_file() {
+            let bytes = std::fs::read(&whole).map_err(|source| TokenizerError::Io { path: whole.clone(), source })?;
+            Self::parse(&whole.display().to_string(), &bytes)
+        } else if vocab.is_file() && merges.is_file() {
+            Self::roberta(&vocab, &merges)
+        } else if folder.join(sentencepiece::MODEL).is_file() {
+            let inner = sentencepiece::from_folder(folder)?;
+            Self::new(folder.join(sentencepiece::MODEL).display().to_string(), inner)
+        } else {
+            Err(TokenizerError::MissingFile {
+                folder: folder.to_owned(),
+                looked_for: vec!["tokenizer.json", "vocab.json and merges.txt", sentencepiece::MODEL],
+            })
+        }
+    }
+
+    /// Reads the bytes of a `tokenizer.json`. `name` is the name of the file in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::UnreadableTokenizer`], [`TokenizerError::NoSpecialTokens`].
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, TokenizerError> {
+        Self::parse(name, bytes)?.with_special_tokens()
+    }
+
+    fn parse(name: &str, bytes: &[u8]) -> Result<Self, TokenizerError> {
+        let inner = tokenizers::Tokenizer::from_bytes(bytes)
+            .map_err(|source| TokenizerError::UnreadableTokenizer { path: name.to_owned(), source })?;
+        Self::new(name.to_owned(), inner)
+    }
+
+    /// Byte-level BPE between `<s>` and `</s>`, as transformers builds it from the same two files.
+    fn roberta(vocab: &Path, merges: &Path) -> Result<Self, TokenizerError> {
+        let name = vocab.display().to_string();
+        let unreadable =
+            |source| TokenizerError::UnreadableTokenizer { path: format!("{name} with {}", merges.display()), source };
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let model = BPE::builder().files(text(vocab), text(merges)).build().map_err(unreadable)?;
+        let mut inner = tokenizers::Tokenizer::new(model);
+        let id = |token: &'static str| {
+            inner.token_to_id(token).ok_or(TokenizerError::MissingToken { path: name.clone(), token })
+        };
+        let (start, end) = (id("<s>")?, id("</s>")?);
+        id("<pad>")?;
+        // Only tokens of the vocabulary are added. Any other would get an id behind the last row of the embedding.
+        let special: Vec<AddedToken> = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+            .into_iter()
+            .filter(|token| inner.token_to_id(token).is_some())
+            .map(|token| AddedToken::from(token, true))
+            .collect();
+        inner.add_special_tokens(special).map_err(unreadable)?;
+        inner.with_pre_tokenizer(Some(ByteLevel::default().add_prefix_space(false)));
+        inner.with_decoder(Some(ByteLevel::default()));
+        inner.with_post_processor(Some(
+            RobertaProcessing::new(("</s>".to_owned(), end), ("<s>".to_owned(), start)).add_prefix_space(false),
+        ));
+        Self::new(name, inner)
+    }
+
+    fn new(name: String, mut inner: tokenizers::Tokenizer) -> Result<Self, TokenizerError> {
+        let pad_id = inner
+            .get_padding()
+            .and_then(|padding| inner.token_to_id(&padding.pad_token))
+            .or_else(|| inner.token_to_id("<pad>"))
+            .or_else(|| inner.token_to_id("[PAD]"));
+        let direction = inner.get_truncation().map_or(TruncationDirection::Right, |truncation| truncation.direction);
+        inner.with_padding(None);
+        inner
+            .with_truncation(None)
+            .map_err(|source| TokenizerError::UnreadableTokenizer { path: name.clone(), source })?;
+        Ok(Self { inner, name, direction, pad_id })
+    }
+
+    fn with_special_tokens(self) -> Result<Self, TokenizerError> {
+        if self.added_tokens(false) == 0 {
+            return Err(TokenizerError::NoSpecialTokens { path: self.name });
+        }
+        Ok(self)
+    }
+
+    /// The text of a `tokenizer.json` for this tokenizer, as it is used here: without padding or truncation of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::UnreadableTokenizer`] if the tokenizers crate cannot write it.
+    pub fn to_json(&self) -> Result<String, TokenizerError> {
+        self.inner
+            .to_string(true)
+            .map_err(|source| TokenizerError::UnreadableTokenizer { path: self.name.clone(), source })
+    }
+
+    /// Size of the vocabulary: one more than its largest id, also if some smaller ids are unused.
+    pub fn vocab_size(&self) -> usize {
+        self.largest().map_or(0, |(_, id)| id + 1)
+    }
+
+    /// The id of a token.
+    pub fn token_id(&self, token: &str) -> Option<usize> {
+        self.inner.token_to_id(token).map(|id| id as usize)
+    }
+
+    /// The padding id, if the tokenizer's file names a padding token or the vocabulary has one of the usual names.
+    pub fn pad_id(&self) -> Option<usize> {
+        self.pad_id.map(|id| id as usize)
+    }
+
+    /// The number of special tokens that are added to a text, or to a pair of texts.
+    pub fn added_tokens(&self, pair: bool) -> usize {
+        self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(pair))
+    }
+
+    /// Checks that the model can take the ids and segments of this tokenizer, and `max_length` tokens, special tokens
+    /// included.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::TokenizerTooLarge`], [`TokenizerError::PadMismatch`], [`TokenizerError::TooManySegments`],
+    /// [`TokenizerError::MaxLengthTooLarge`].
+    pub fn check(&self, limits: &ModelLimits, max_length: usize) -> Result<(), TokenizerError> {
+        if let Some((token, id)) = self.largest()
+            && id >= limits.vocab_size
+        {
+            return Err(TokenizerError::TokenizerTooLarge {
+                path: self.name.clone(),
+                token,
+                id,
+                vocab_size: limits.vocab_size,
+            });
+        }
+        // The smaller tokenizer of another family would pass the test above, but its padding usually differs.
+        if let Some(pad) = self.pad_id()
+            && pad != limits.pad_token_id
+        {
+            return Err(TokenizerError::PadMismatch {
+                path: self.name.clone(),
+                tokenizer: pad,
+                model: limits.pad_token_id,
+            });
+        }
+        if max_length > limits.positions {
+            return Err(TokenizerError::MaxLengthTooLarge { max_length, positions: limits.positions });
+        }
+        let probe = self.encode("a", Some("b"), usize::MAX)?;
+        let segment = probe.type_ids.iter().copied().max().unwrap_or(0) as usize;
+        // A model with one token type gets no token types at all.
+        if limits.type_vocab_size > 1 && segment >= limits.type_vocab_size {
+            return Err(TokenizerError::TooManySegments {
+                path: self.name.clone(),
+                found: segment,
+                type_vocab_size: limits.type_vocab_size,
+            });
+        }
+        Ok(())
+    }
+
+    /// Encodes a text, or a pair of texts, into at most `max_length` tokens, special tokens included.
+    ///
+    /// A longer text loses its last tokens. In a pair, the longer text loses tokens first, as with `truncation=True` in
+    /// transformers.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::MaxLengthTooSmall`], [`TokenizerError::Encode`].
+    pub fn encode(&self, first: &str, second: Option<&str>, max_length: usize) -> Result<Encoding, TokenizerError> {
+        let added = self.added_tokens(second.is_some());
+        let minimum = added + if second.is_some() { 2 } else { 1 };
+        if max_length < minimum {
+            return Err(TokenizerError::MaxLengthTooSmall { max_length, minimum });
+        }
+        self.encode_cut(first, second, max_length - added).map_err(|source| TokenizerError::Encode { source })
+    }
+
+    /// Encodes each text whole, then cuts them together to `length` tokens, special tokens not included. The
+    /// tokenizer's own truncation is not used: tokenizers 0.23.2 cuts each text of a pair to `length` before it
+    /// compares them, so that an odd token goes to the wrong text.
+    fn encode_cut(&self, first: &str, second: Option<&str>, length: usize) -> Result<Encoding, Source> {
+        let first = self.inner.encode_fast(first, false)?;
+        let second = match second {
+            Some(text) => {
+                let mut encoding = self.inner.encode_fast(text, false)?;
+                // Some post-processors set the segments themselves. BERT's own takes them from here.
+                encoding.set_type_ids(vec![1; encoding.len()]);
+                Some(encoding)
+            }
+            None => None,
+        };
+        let params = TruncationParams {
+            direction: self.direction,
+            max_length: length,
+            strategy: TruncationStrategy::LongestFirst,
+            stride: 0,
+        };
+        let (mut first, mut second) = truncate_encodings(first, second, &params)?;
+        // The tokens that were cut off would get special tokens as well.
+        first.take_overflowing();
+        second.iter_mut().for_each(|encoding| drop(encoding.take_overflowing()));
+        let encoding = self.inner.post_process(first, second, true)?;
+        Ok(Encoding { input_ids: encoding.get_ids().to_vec(), type_ids: encoding.get_type_ids().to_vec() })
+    }
+
+    /// The text of `ids`, without special tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::UnreadableTokenizer`] if the tokenizer's decoder fails.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
+        let unreadable = |source| TokenizerError::UnreadableTokenizer { path: self.name.clone(), source };
+        self.inner.decode(ids, true).map_err(unreadable)
+    }
+
+    /// The token with the largest id.
+    fn largest(&self) -> Option<(String, usize)> {
+        self.inner.get_vocab(true).into_iter().max_by_key(|(_, id)| *id).map(|(token, id)| (token, id as usize))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Errors of a tokenizer.
+
+use std::path::PathBuf;
+
+use super::sentencepiece::{SentencePieceError, Source};
+
+/// A tokenizer cannot be read, does not fit a model, or cannot encode or decode.
+///
+/// `path` is the file, or the name of the bytes that were given to
+/// [`Tokenizer::from_bytes`](super::Tokenizer::from_bytes).
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizerError {
+    /// A `tokenizer.model`, or a file beside it, cannot be read.
+    #[error(transparent)]
+    SentencePiece(#[from] SentencePieceError),
+
+    /// A folder has no tokenizer.
+    #[error("{}: no such file; looked for {}", folder.display(), looked_for.join(", or "))]
+    MissingFile {
+        /// The folder that was searched.
+        folder: PathBuf,
+        /// Each file name, or group of names, that is read.
+        looked_for: Vec<&'static str>,
+    },
+
+    /// The operating system refused a file.
+    #[error("{}: {source}; check that the path exists and may be read", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        source: std::io::Error,
+    },
+
+    /// The files of a tokenizer cannot be understood, or it cannot be written as one file.
+    #[error("{path}: the tokenizer cannot be read: {source}; fetch it again, or save it anew with transformers")]
+    UnreadableTokenizer {
+        /// The file, or the name of the bytes.
+        path: String,
+        /// The error of the tokenizers crate.
+        source: Source,
+    },
+
+    /// A vocabulary lacks a token that its family of models needs.
+    #[error("{path}: the vocabulary has no `{token}`; these are not RoBERTa's vocab.json and merges.txt")]
+    MissingToken {
+        /// The vocabulary.
+        path: String,
+        /// The token.
+        token: &'static str,
+    },
+
+    /// A tokenizer adds no special tokens, but the head of an encoder reads the first one.
+    #[error(
+        "{path}: the tokenizer adds no special tokens, yet the classifier reads the first one; \
+        use the tokenizer.json that belongs to the checkpoint"
+    )]
+    NoSpecialTokens {
+        /// The tokenizer.
+        path: String,
+    },
+
+    /// A tokenizer gives ids for which the model has no embedding.
+    #[error(
+        "{path}: the tokenizer is larger than the model's embedding: token `{token}` has id {id}, \
+        the model's vocab_size is {vocab_size}; use the tokenizer that belongs to the checkpoint"
+    )]
+    TokenizerTooLarge {
+        /// The tokenizer.
+        path: String,
+        /// The token with the largest id.
+        token: String,
+        /// That id.
+        id: usize,
+        /// Rows of the model's word embedding.
+        vocab_size: usize,
+    },
+
+    /// A tokenizer gives segments for which the model has no embedding.
+    #[error(
+        "{path}: the tokenizer gives segment (token type) {found}, the model's type_vocab_size is {type_vocab_size}; \
+        use the tokenizer that belongs to the checkpoint"
+    )]
+    TooManySegments {
+        /// The tokenizer.
+        path: String,
+        /// The largest segment it gives.
+        found: usize,
+        /// Rows of the model's token type embedding.
+        type_vocab_size: usize,
+    },
+
+    /// Tokenizer and model pad with different ids.
+    #[error(
+        "{path}: the tokenizer pads with id {tokenizer}, the model's pad_token_id is {model}; \
+        use the tokenizer that belongs to the checkpoint"
+    )]
+    PadMismatch {
+        /// The tokenizer.
+        path: String,
+        /// The tokenizer's padding id.
+        tokenizer: usize,
+        /// The model's `pad_token_id`.
+        model: usize,
+    },
+
+    /// A text could not be encoded.
+    #[error("the text cannot be encoded: {source}")]
+    Encode {
+        /// The error of the tokenizers crate.
+        source: Source,
+    },
+
+    /// No text fits beside the special tokens.
+    #[error("max length {max_length} leaves no room for text beside the special tokens; give at least {minimum}")]
+    MaxLengthTooSmall {
+        /// Tokens of a text or pair, special tokens included.
+        max_length: usize,
+        /// The smallest length that leaves room for a token of each text.
+        minimum: usize,
+    },
+
+    /// A sequence may become longer than the model has positions.
+    #[error("max length {max_length} is above the {positions} positions of the model; give at most {positions}")]
+    MaxLengthTooLarge {
+        /// Tokens of a text or pair, special tokens included.
+        max_length: usize,
+        /// Tokens for which the model has position embeddings.
+        positions: usize,
+    },
+}

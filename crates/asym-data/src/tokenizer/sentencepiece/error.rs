@@ -1,0 +1,147 @@
+//! Errors of SentencePiece's file.
+
+use std::path::PathBuf;
+
+/// An error of the `tokenizers` crate, whose own type is this box.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// A `tokenizer.model`, or the `tokenizer_config.json` or `added_tokens.json` beside it, cannot be read.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum SentencePieceError {
+    /// The operating system refused a file.
+    #[error("{}: {source}; check that the path exists and may be read", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        source: std::io::Error,
+    },
+
+    /// The file is not a SentencePiece model, or it is cut short.
+    #[error(
+        "{}: not a whole SentencePiece model: {problem}; fetch it again, or put a tokenizer.json beside it (the \
+        tokenizer.model of Llama 3 and of others is tiktoken's and cannot be read)", path.display()
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The problem.
+        problem: String,
+    },
+
+    /// The model is not BPE.
+    #[error(
+        "{}: trainer_spec.model_type is {found}, expected BPE (2), as Llama's: which ids the others' pieces get depends on \
+        the model's family; save the tokenizer with transformers and use its tokenizer.json", path.display()
+    )]
+    ModelType {
+        /// The file.
+        path: PathBuf,
+        /// The type's name and number.
+        found: String,
+    },
+
+    /// A piece is empty, or equal to another.
+    #[error("{}: pieces[{id}].piece is `{found}`, expected {expected}; fetch the file again", path.display())]
+    Piece {
+        /// The file.
+        path: PathBuf,
+        /// The piece's id.
+        id: usize,
+        /// The piece.
+        found: String,
+        /// The rule that it breaks.
+        expected: &'static str,
+    },
+
+    /// An id in the model's header is not the id of a piece.
+    #[error(
+        "{}: trainer_spec.{key} is {found}, expected less than the {pieces} pieces; fetch the file again", path.display()
+    )]
+    IdOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        key: &'static str,
+        /// Its value.
+        found: i32,
+        /// Pieces of the model.
+        pieces: usize,
+    },
+
+    /// `tokenizer_config.json` or `added_tokens.json` is not a JSON object.
+    #[error("{}: not a JSON object: {problem}; fetch it again, or remove it", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The error of the reader, or the value in the file.
+        problem: String,
+    },
+
+    /// A value in one of these two files has the wrong type.
+    #[error("{}: `{key}` is {found}, expected {expected}; correct or remove it", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key, with dots into objects.
+        key: String,
+        /// Its value.
+        found: String,
+        /// The values that are allowed.
+        expected: &'static str,
+    },
+
+    /// `tokenizer_config.json` belongs to a tokenizer that makes other ids of the same pieces.
+    #[error(
+        "{}: `tokenizer_class` is `{found}`, expected LlamaTokenizer or LlamaTokenizerFast, for which alone a \
+        tokenizer.model is read; save the tokenizer with transformers and use its tokenizer.json", path.display()
+    )]
+    Class {
+        /// The file.
+        path: PathBuf,
+        /// The class.
+        found: String,
+    },
+
+    /// BOS, EOS or the unknown token is not a token of the model.
+    #[error(
+        "{}: `{key}` is `{token}`, and the model has no such piece; name one that it has in tokenizer_config.json, null if \
+        there is none, or list it with its id in `added_tokens_decoder`", path.display()
+    )]
+    MissingPiece {
+        /// The model's file.
+        path: PathBuf,
+        /// The key of `tokenizer_config.json`.
+        key: &'static str,
+        /// The token, by the file or by default.
+        token: String,
+    },
+
+    /// An added token cannot have the id that `tokenizer_config.json` or `added_tokens.json` gives it.
+    #[error(
+        "{}: `added_tokens_decoder` (or added_tokens.json) gives `{token}` the id {expected}, yet behind this model's \
+        pieces it is {found}; use the tokenizer.model that belongs to the checkpoint, or its tokenizer.json", path.display()
+    )]
+    AddedTokenId {
+        /// The model's file.
+        path: PathBuf,
+        /// The token.
+        token: String,
+        /// The id by that file.
+        expected: u32,
+        /// The id that it has or would get.
+        found: u32,
+    },
+
+    /// The tokenizers crate refused the tokenizer.
+    #[error(
+        "{}: the tokenizer cannot be built: {source}; save it with transformers and use its tokenizer.json", path.display()
+    )]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// The error of the tokenizers crate.
+        source: Source,
+    },
+}

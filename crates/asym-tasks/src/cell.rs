@@ -1,0 +1,315 @@
+//! One cell of a table: a run of a task. This file alone joins tasks and the loop.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use asym_core::random::derive_seed;
+use asym_core::{InputMoment, SaveOptions, inspect, save_adapter};
+use asym_models::{FileDtype, Loaded, ModelConfig, PretrainedModel};
+use asym_train::{
+    Keep, Loader, Objective, Order, Run, RunFolder, RunResult, Source, State, StopSignal, TrainError, Tuning, fit,
+    memory,
+};
+use burn::module::Module;
+use burn::tensor::Device;
+
+use crate::base::Base;
+use crate::error::TaskError;
+use crate::files::Files;
+use crate::recipe::{Recipe, RunConfig};
+use crate::registry::{AnyTask, WithTask};
+use crate::task::{Prepared, Task};
+
+/// The names by which model and data were asked for; none if they are compiled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Folder or name on the Hub of the checkpoint.
+    pub model: Option<String>,
+    /// Folder or name on the Hub of the data.
+    pub data: Option<String>,
+}
+
+/// A task whose data were read.
+pub trait ReadTask {
+    /// A line on the data, for people.
+    fn describe(&self) -> String;
+
+    /// Refuse a checkpoint that the task cannot train, before it is read.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::WrongModel`].
+    fn check_base(&self, base: &Base) -> Result<(), TaskError>;
+
+    /// Make the data ready for training on `base`, which comes from `model`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::prepare`], and a checkpoint that cannot be read.
+    fn prepare<'a>(
+        self: Box<Self>,
+        base: &'a Base,
+        model: Option<String>,
+        device: &'a Device,
+    ) -> Result<Box<dyn PreparedTask + 'a>, TaskError>;
+}
+
+/// A task with its data and its model: everything that its runs share.
+pub trait PreparedTask {
+    /// The time that reading the checkpoint took, if it was read for this task.
+    fn read_in(&self) -> Option<Duration>;
+
+    /// Refuse, before training, a run that [`run`](Self::run) would refuse. Returns the parameters that the checkpoint lacks,
+    /// which each run draws from its seed.
+    ///
+    /// # Errors
+    ///
+    /// Settings that do not fit the method, the model or the number of steps.
+    fn check(&self, run: &RunConfig) -> Result<Vec<String>, TaskError>;
+
+    /// The recipe that repeats a run.
+    fn recipe(&self, run: &RunConfig) -> Recipe;
+
+    /// The second moments of the inputs of the base model's linear layers, by their names in files, on training examples that
+    /// are drawn from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint that cannot be read.
+    fn observe_inputs(&self, seed: u64) -> Result<HashMap<String, InputMoment>, TaskError>;
+
+    /// Train, and evaluate after each epoch.
+    ///
+    /// With a `folder`, which must be new, the run leaves there its recipe, environment, metrics per step, results, and the
+    /// adapter (or the whole model, if no adapter is trained) as of the last good epoch.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check), before training starts, and the errors of [`fit`].
+    fn run(
+        &self,
+        run: &RunConfig,
+        label: &str,
+        folder: Option<&Path>,
+        stop: &StopSignal,
+    ) -> Result<RunResult, TaskError>;
+}
+
+/// Read the data of `task`.
+///
+/// # Errors
+///
+/// As [`Task::read`].
+pub fn read(task: &AnyTask, files: &Files) -> Result<Box<dyn ReadTask>, TaskError> {
+    struct Read<'a>(&'a Files);
+    impl WithTask for Read<'_> {
+        type Output = Result<Box<dyn ReadTask>, TaskError>;
+        fn with<T: Task>(self, task: &T) -> Self::Output {
+            let data = task.read(self.0)?;
+            Ok(Box::new(WithData { task: task.clone(), data, name: self.0.pinned() }))
+        }
+    }
+    task.visit(Read(files))
+}
+
+struct WithData<T: Task> {
+    task: T,
+    data: T::Data,
+    /// That of the data in recipes.
+    name: Option<String>,
+}
+
+impl<T: Task> ReadTask for WithData<T> {
+    fn describe(&self) -> String {
+        self.task.describe(&self.data)
+    }
+
+    fn check_base(&self, base: &Base) -> Result<(), TaskError> {
+        type Config<T> = <<T as Task>::Model as PretrainedModel>::Config;
+        if base.checkpoint.config_of::<Config<T>>().is_ok() {
+            return Ok(());
+        }
+        Err(TaskError::WrongModel {
+            path: base.checkpoint.path().join("config.json"),
+            task: self.task.name(),
+            expected: <Config<T> as ModelConfig>::FAMILY,
+            found: base.checkpoint.config().family(),
+        })
+    }
+
+    fn prepare<'a>(
+        self: Box<Self>,
+        base: &'a Base,
+        model: Option<String>,
+        device: &'a Device,
+    ) -> Result<Box<dyn PreparedTask + 'a>, TaskError> {
+        let Self { task, data, name } = *self;
+        let data = task.prepare(data, base)?;
+        let read = base.read::<T::Model>(device)?;
+        Ok(Box::new(Session { task, base, data, device, origin: Origin { model, data: name }, read }))
+    }
+}
+
+/// The one implementation of [`PreparedTask`].
+pub struct Session<'a, T: Task> {
+    /// The task.
+    pub task: T,
+    /// The checkpoint.
+    pub base: &'a Base,
+    /// The task's data, ready for this checkpoint.
+    pub data: Prepared<T>,
+    /// The device, plain.
+    pub device: &'a Device,
+    /// The names of model and data, for the recipe that a run leaves.
+    pub origin: Origin,
+    /// The time that reading the checkpoint took.
+    pub read: Option<Duration>,
+}
+
+/// Training examples from which factors that start from a layer's input are made: some thousand tokens, many times a rank.
+const OBSERVED: usize = 128;
+
+/// Examples that pass at once.
+const OBSERVED_BATCH: usize = 32;
+
+impl<T: Task> Session<'_, T> {
+    /// The model that `run` starts from, on the plain device: the head drawn from the seed, adapters attached, the rest frozen.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint that cannot be read, and an adapter that does not fit.
+    pub fn start(&self, run: &RunConfig) -> Result<(Loaded<T::Model>, Tuning), TaskError> {
+        let seed = run.training.seed;
+        let Loaded { model, initialised } = self.base.load::<T::Model>(self.task.outputs(), seed, self.device)?;
+        let (naming, head) = (model.naming(), T::Model::keys(model.config()).task_head);
+        let observe = |model: &T::Model| self.observe(model, seed);
+        let (model, tuning) = run.tuning.apply(self.task.label(model), (&naming, head), seed, observe)?;
+        Ok((Loaded { model, initialised }, tuning))
+    }
+
+    /// Pass training examples, drawn from `seed`, through `model`. Examples of one length stand together, since padding would
+    /// count as input.
+    fn observe(&self, model: &T::Model, seed: u64) {
+        let train = &self.data.train;
+        for indices in observed(train.len(), |index| train.length(index), seed) {
+            if let Ok(batch) = train.collate(&indices, 0, self.device) {
+                self.data.objective.loss(model, &batch);
+            }
+        }
+    }
+
+    /// The state at the start of `run`.
+    fn state(&self, run: &RunConfig) -> Result<(State<asym_train::Optimized<T::Model>>, Vec<String>), TaskError> {
+        run.validate()?;
+        let (Loaded { model, initialised }, tuning) = self.start(run)?;
+        // The memory that an init needs for a moment is no part of training.
+        memory::reset_peak();
+        let naming = model.naming();
+        let steps = run.training.steps(self.data.train.len());
+        Ok((State::new(model.train(), tuning, &naming, &run.training, steps)?, initialised))
+    }
+
+    /// Saves the adapter, or the whole model if no adapter is trained, into `folder`.
+    fn keep<'b>(&'b self, folder: Option<&'b RunFolder>, seed: u64) -> Keep<'b, T::Model> {
+        let Some(folder) = folder else { return Box::new(|_, _| Ok(())) };
+        Box::new(move |model, tuning| match tuning {
+            Tuning::Adapter(config) => {
+                let options = SaveOptions {
+                    naming: model.naming(),
+                    base_model: Some(self.base.name()),
+                    task_type: T::PEFT_TASK,
+                    seed: Some(seed),
+                };
+                Ok(save_adapter(model, config, folder.adapter(), &options)?)
+            }
+            Tuning::Full | Tuning::Head => {
+                asym_models::save(model, folder.model(), FileDtype::F32).map_err(TrainError::save)?;
+                // Without it the folder answers no text.
+                self.base.save_tokenizer(&folder.model()).map_err(TrainError::save)
+            }
+        })
+    }
+}
+
+impl<T: Task> PreparedTask for Session<'_, T> {
+    fn read_in(&self) -> Option<Duration> {
+        self.read
+    }
+
+    fn check(&self, run: &RunConfig) -> Result<Vec<String>, TaskError> {
+        Ok(self.state(run)?.1)
+    }
+
+    fn recipe(&self, run: &RunConfig) -> Recipe {
+        Recipe::of(run, self.origin.model.clone(), self.origin.data.clone())
+    }
+
+    fn observe_inputs(&self, seed: u64) -> Result<HashMap<String, InputMoment>, TaskError> {
+        let model = self.base.load::<T::Model>(self.task.outputs(), seed, self.device)?.model;
+        let observe = |model: &T::Model| self.observe(model, seed);
+        Ok(asym_core::observe_inputs(&model, &model.naming(), |_| true, observe))
+    }
+
+    fn run(
+        &self,
+        run: &RunConfig,
+        label: &str,
+        folder: Option<&Path>,
+        stop: &StopSignal,
+    ) -> Result<RunResult, TaskError> {
+        let (mut state, _) = self.state(run)?;
+        let table = inspect(state.model(), &state.model().naming());
+        let folder = folder
+            .map(|path| RunFolder::create(path, &self.recipe(run), self.base.name(), self.device))
+            .transpose()?;
+        let settings = &run.training;
+        let device = self.device.clone().autodiff();
+        let train = Loader::new(self.data.train.clone(), settings.batch_size, settings.order(), &device)?;
+        let surroundings = Run {
+            label: label.to_string(),
+            folder: folder.as_ref(),
+            stop: stop.clone(),
+            keep: self.keep(folder.as_ref(), settings.seed),
+        };
+        let Prepared { objective, evaluation, .. } = &self.data;
+        let outcome = fit(&mut state, objective, &train, evaluation, settings, surroundings)?;
+        let names = (self.task.name(), run.tuning.to_string(), settings.seed);
+        let result = RunResult::new(names, &outcome, (table.trained(), table.total()));
+        if let Some(folder) = &folder {
+            folder.finish(&result)?;
+        }
+        Ok(result)
+    }
+}
+
+/// Batches of some examples, drawn from `seed`, each of one length.
+fn observed(examples: usize, length: impl Fn(usize) -> usize, seed: u64) -> Vec<Vec<usize>> {
+    let order = Order::Shuffled { seed: derive_seed(seed, "observed", 0) }.batches(&vec![0; examples], 1, 0);
+    let mut chosen: Vec<usize> = order.into_iter().flatten().take(OBSERVED).collect();
+    chosen.sort_by_key(|index| length(*index));
+    let equal = chosen.chunk_by(|a, b| length(*a) == length(*b));
+    equal.flat_map(|equal| equal.chunks(OBSERVED_BATCH)).map(<[usize]>::to_vec).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_observed_batch_has_padding_and_the_seed_chooses() {
+        let batches = |seed| observed(1000, |index| 5 + index % 7, seed);
+        let found = batches(1);
+        let mut seen: Vec<usize> = found.iter().flatten().copied().collect();
+        for batch in &found {
+            assert!((1..=OBSERVED_BATCH).contains(&batch.len()));
+            assert!(batch.iter().all(|index| index % 7 == batch[0] % 7), "{batch:?}");
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), OBSERVED);
+        assert_eq!(found, batches(1));
+        assert_ne!(found, batches(2));
+        assert_eq!(observed(3, |_| 5, 1).concat().len(), 3);
+    }
+}

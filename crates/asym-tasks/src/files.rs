@@ -1,0 +1,79 @@
+//! Where a model or a task's data lie: a folder, the Hub, or the program itself.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+
+use asym_data::hub::looks_like_repo;
+use asym_data::{Hub, HubOptions};
+
+use crate::error::TaskError;
+
+/// Where a task's data lie.
+pub struct Files {
+    name: Option<String>,
+    hub: HubOptions,
+    pinned: OnceCell<String>,
+}
+
+impl Files {
+    /// The data called `name`: a folder, or a name on the Hub. Without a name, a task generates its own.
+    pub fn new(name: Option<&str>, hub: HubOptions) -> Self {
+        Self { name: name.map(ToOwned::to_owned), hub, pinned: OnceCell::new() }
+    }
+
+    /// The folder of the data; `None` if the task is to generate them. From the Hub, the files that `wanted` accepts by their
+    /// paths are fetched.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::NoSuchPlace`], and the errors of the Hub.
+    pub fn folder(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Option<PathBuf>, TaskError> {
+        let Some(name) = &self.name else { return Ok(None) };
+        let folder = if is_on_hub(name)? {
+            Hub::new(self.hub.clone())?.dataset(name, wanted)?.0
+        } else {
+            PathBuf::from(name)
+        };
+        self.pinned.get_or_init(|| pinned(name, &folder));
+        Ok(Some(folder))
+    }
+
+    /// The name of the data in recipes: a name on the Hub with its commit, so that it means these very files.
+    pub fn pinned(&self) -> Option<String> {
+        self.pinned.get().cloned().or_else(|| self.name.clone())
+    }
+}
+
+/// Whether `name` is on the Hub. A folder of that name comes first.
+///
+/// # Errors
+///
+/// [`TaskError::NoSuchPlace`] for a name that is neither a folder nor of the form of names on the Hub, such as an absolute path.
+pub fn is_on_hub(name: &str) -> Result<bool, TaskError> {
+    if Path::new(name).exists() {
+        return Ok(false);
+    }
+    if looks_like_repo(name) { Ok(true) } else { Err(TaskError::NoSuchPlace { name: name.to_owned() }) }
+}
+
+/// A name on the Hub with the commit whose folder in the cache is `path`; any other name as it is.
+pub fn pinned(name: &str, path: &Path) -> String {
+    let commit = path.file_name().and_then(|commit| commit.to_str()).filter(|_| path != Path::new(name));
+    match commit {
+        Some(commit) => format!("{}@{commit}", name.split('@').next().unwrap_or(name)),
+        None => name.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_on_the_hub_is_pinned_to_its_commit() {
+        let cached = Path::new("/cache/models--a--b/snapshots/0f1e");
+        assert_eq!(pinned("a/b", cached), "a/b@0f1e");
+        assert_eq!(pinned("a/b@main", cached), "a/b@0f1e");
+        assert_eq!(pinned("some/folder", Path::new("some/folder")), "some/folder");
+    }
+}

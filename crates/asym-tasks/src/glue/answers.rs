@@ -1,0 +1,187 @@
+//! Labels: which a data set has, how files write them, and the examples that carry them.
+
+use asym_data::Cell;
+
+use super::error::GlueError;
+
+/// The right answer of an example.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target {
+    /// A class, as an index into the data set's names of classes.
+    Class(usize),
+    /// A number, such as a degree of similarity.
+    Score(f32),
+    /// The answer is not known: the example is from a test set, or it is a user's own text.
+    Unknown,
+}
+
+/// The answers that a data set allows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Answers {
+    /// One of these classes. Files give a class by its name, by its spelling, or by its index, as the Hub's files do.
+    Classes {
+        /// The names of the classes for people and configurations.
+        names: &'static [&'static str],
+        /// How GLUE's files write the classes, in the same order.
+        spelt: &'static [&'static str],
+    },
+    /// A number in this range, both ends included.
+    Score {
+        /// The lowest score.
+        least: f32,
+        /// The highest score.
+        most: f32,
+    },
+}
+
+/// A text or a pair of texts, with its right answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// The text, or the first of a pair, exactly as the file has it.
+    pub first: String,
+    /// The second text of a pair.
+    pub second: Option<String>,
+    /// The right answer.
+    pub target: Target,
+    /// The line in the file, or the row of a Parquet file, counted from 1.
+    pub line: usize,
+}
+
+impl Answers {
+    /// The names of the classes. Empty for scores.
+    pub fn names(&self) -> &'static [&'static str] {
+        match self {
+            Self::Classes { names, .. } => names,
+            Self::Score { .. } => &[],
+        }
+    }
+
+    /// The number of outputs that a model needs: one per class, or one for a score.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Self::Classes { names, .. } => names.len(),
+            Self::Score { .. } => 1,
+        }
+    }
+
+    /// Reads a label. A number is the index of a class or a score, whether the file has it as a number or as a text.
+    ///
+    /// `path` and `line` are for the error.
+    ///
+    /// # Errors
+    ///
+    /// [`GlueError::UnknownLabel`], [`GlueError::UnknownScore`].
+    pub fn parse(&self, path: &str, line: usize, cell: &Cell) -> Result<Target, GlueError> {
+        let target = match self {
+            Self::Classes { names, spelt } => class(names, spelt, cell).map(Target::Class),
+            Self::Score { least, most } => {
+                score(cell).filter(|score| (*least..=*most).contains(score)).map(Target::Score)
+            }
+        };
+        target.ok_or_else(|| {
+            let found = cell.text().map_or_else(|| "a list or bytes".to_owned(), |text| text.trim().to_owned());
+            let path = path.to_owned();
+            match *self {
+                Self::Classes { spelt, .. } => GlueError::UnknownLabel { path, line, found, allowed: spelt },
+                Self::Score { least, most } => GlueError::UnknownScore { path, line, found, least, most },
+            }
+        })
+    }
+
+    /// The answer as GLUE's files write it. Empty for an answer of the other kind.
+    pub(super) fn spell(&self, target: Target) -> String {
+        match (self, target) {
+            (Self::Classes { spelt, .. }, Target::Class(class)) => {
+                spelt.get(class).map_or_else(String::new, ToString::to_string)
+            }
+            // GLUE's server refuses scores outside the scale.
+            (Self::Score { least, most }, Target::Score(score)) => format!("{:.3}", score.clamp(*least, *most)),
+            _ => String::new(),
+        }
+    }
+}
+
+fn class(names: &[&str], spelt: &[&str], cell: &Cell) -> Option<usize> {
+    let by_index = |number: f64| (0..names.len()).find(|class| *class as f64 == number);
+    match cell {
+        Cell::Text(text) => {
+            let text = text.trim();
+            let by_name = |names: &[&str]| names.iter().position(|name| *name == text);
+            // If a column of numbers has a missing value, pandas writes its numbers as floats: `1.0`.
+            by_name(names).or_else(|| by_name(spelt)).or_else(|| by_index(text.parse().ok()?))
+        }
+        Cell::Integer(number) => usize::try_from(*number).ok().filter(|class| *class < names.len()),
+        Cell::Float(number) => by_index(*number),
+        Cell::List(_) | Cell::Bytes(_) => None,
+    }
+}
+
+fn score(cell: &Cell) -> Option<f32> {
+    match cell {
+        Cell::Text(text) => text.trim().parse().ok(),
+        Cell::Integer(number) => Some(*number as f32),
+        Cell::Float(number) => Some(*number as f32),
+        Cell::List(_) | Cell::Bytes(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    fn text(text: &str) -> Cell {
+        Cell::Text(text.to_owned())
+    }
+
+    /// The Hub's files have the indices of classes in place of their names.
+    #[test]
+    fn classes_by_name_or_by_index_and_scores_within_their_range() {
+        let names = &["entailment", "not_entailment"];
+        let classes = Answers::Classes { names, spelt: names };
+        let texts = [("entailment", 0), ("1", 1), (" not_entailment ", 1), ("1.0", 1)];
+        let numbers = [(Cell::Integer(0), 0), (Cell::Integer(1), 1), (Cell::Float(1.0), 1)];
+        for (found, class) in texts.map(|(found, class)| (text(found), class)).into_iter().chain(numbers) {
+            assert_eq!(classes.parse("f", 1, &found).unwrap(), Target::Class(class), "{found:?}");
+        }
+        let texts = ["2", "-1", "0.5", "NaN", "neutral", ""].map(text);
+        let numbers = [Cell::Integer(2), Cell::Integer(-1), Cell::Float(0.5), Cell::Float(f64::NAN)];
+        let others = [Cell::List(vec![Cell::Integer(1)]), Cell::Bytes(b"1".into())];
+        for bad in texts.iter().chain(&numbers).chain(&others) {
+            assert!(matches!(classes.parse("f", 1, bad), Err(GlueError::UnknownLabel { .. })), "{bad:?}");
+        }
+
+        let scores = Answers::Score { least: 0.0, most: 5.0 };
+        for (found, score) in [(text("4.750"), 4.75), (Cell::Float(4.75), 4.75), (Cell::Integer(5), 5.0)] {
+            assert_eq!(scores.parse("f", 1, &found).unwrap(), Target::Score(score));
+        }
+        // As the Hub's files have it, in single precision.
+        assert_eq!(scores.parse("f", 1, &Cell::Float(f64::from(3.8_f32))).unwrap(), Target::Score(3.8));
+        let texts = ["5.1", "-1", "NaN", "many", ""].map(text);
+        let numbers = [Cell::Integer(6), Cell::Float(5.1), Cell::Float(f64::NAN)];
+        for bad in texts.iter().chain(&numbers).chain(&others) {
+            let error = scores.parse("f", 7, bad).unwrap_err();
+            assert!(matches!(error, GlueError::UnknownScore { line: 7, .. }), "{bad:?}");
+            assert!(error.to_string().contains("from 0 to 5"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_label_is_named_with_its_line() {
+        let binary = Answers::Classes { names: &["no", "yes"], spelt: &["0", "1"] };
+        let error = binary.parse("pairs.tsv", 3, &text("2")).unwrap_err();
+        assert!(matches!(&error, GlueError::UnknownLabel { line: 3, found, .. } if found == "2"), "{error:?}");
+        assert!(error.to_string().starts_with("pairs.tsv:3: label `2`"), "{error}");
+    }
+
+    #[test]
+    fn answers_as_files_write_them() {
+        let names = &["entailment", "not_entailment"];
+        let classes = Answers::Classes { names, spelt: names };
+        assert_eq!(classes.spell(Target::Class(1)), "not_entailment");
+        let scores = Answers::Score { least: 0.0, most: 5.0 };
+        assert_eq!(scores.spell(Target::Score(5.25)), "5.000");
+        assert_eq!(scores.spell(Target::Score(1.23456)), "1.235");
+    }
+}

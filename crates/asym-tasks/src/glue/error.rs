@@ -1,0 +1,91 @@
+//! Errors of GLUE's data.
+
+use std::path::PathBuf;
+
+use asym_data::{TableError, TokenizerError};
+
+/// A data set of GLUE cannot be read, encoded or written.
+///
+/// `path` is the file as it was found, or the display name of a data set that is generated. `line` counts from 1.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum GlueError {
+    /// A folder has no complete set of a data set's files.
+    #[error("{}: no data of {dataset} here; looked for {}, here and in the data set's own folder below: put one of these \
+        there, or point --data elsewhere", folder.display(), looked_for.join("; or "))]
+    MissingData {
+        /// The name of the data set.
+        dataset: &'static str,
+        /// The folder that was searched.
+        folder: PathBuf,
+        /// Each set of files that can be read.
+        looked_for: Vec<String>,
+    },
+
+    /// A data set lies in several files, and some of them are missing.
+    #[error("{}: of its {expected} parts {found} are in this folder; fetch the missing ones", path.display())]
+    MissingShard {
+        /// The first part that was found.
+        path: PathBuf,
+        /// The number of parts, from the names of the files.
+        expected: usize,
+        /// The number of parts that were found.
+        found: usize,
+    },
+
+    /// A label is none of the data set's.
+    #[error("{path}:{line}: label `{found}` is not one of {}; is this the file of another data set, or a test file \
+        without labels?", allowed.join(", "))]
+    UnknownLabel {
+        /// The file.
+        path: String,
+        /// The line of the row.
+        line: usize,
+        /// The value of the label column.
+        found: String,
+        /// The data set's labels as files write them.
+        allowed: &'static [&'static str],
+    },
+
+    /// A label is not a number in the data set's range.
+    #[error(
+        "{path}:{line}: score `{found}` is no number from {least} to {most}; is this the file of another data set, or a \
+        test file without labels?"
+    )]
+    UnknownScore {
+        /// The file.
+        path: String,
+        /// The line of the row.
+        line: usize,
+        /// The value of the label column.
+        found: String,
+        /// The lowest score.
+        least: f32,
+        /// The highest score.
+        most: f32,
+    },
+
+    /// A file cannot be read as a table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+
+    /// The texts of a row cannot be encoded.
+    #[error("{path}:{line}: {source}")]
+    Encode {
+        /// The file.
+        path: String,
+        /// The line of the row.
+        line: usize,
+        /// The error of the tokenizer.
+        source: TokenizerError,
+    },
+
+    /// The operating system refused a file.
+    #[error("{}: {source}; check that the path exists and may be read or written", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The error of the system.
+        source: std::io::Error,
+    },
+}

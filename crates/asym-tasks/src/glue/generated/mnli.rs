@@ -1,0 +1,69 @@
+//! MNLI's counterpart: does the second sentence follow from the first, contradict it, or neither?
+//!
+//! Half of all sentences deny something, whatever the class. A sentence follows that tells the same scene with fewer
+//! adjectives and denies it if and only if the first does; it contradicts the first if exactly one of the two denies
+//! the scene. In the neutral class, the second sentence tells another scene, with one of the same people in the same
+//! role or with none of them.
+//!
+//! The training set and the matched set have acts and exchanges, which are transfers with a verb for the receiver too.
+//! The mismatched set has the other transfers.
+
+use super::design::{Design, Draft, Part};
+use super::sample::Sample;
+use super::streams;
+use crate::glue::answers::Target;
+use crate::grammar::draw::Draw;
+use crate::grammar::lexicon::{EXCHANGES, TRANSFERS};
+use crate::grammar::scene::{Detail, Scene, Shared};
+
+/// The set.
+pub(super) static DESIGN: Design = Design {
+    cases: 3,
+    train: Part { stream: streams::MNLI_TRAIN, make: common },
+    dev: &[Part { stream: streams::MNLI_MATCHED, make: common }, Part { stream: streams::MNLI_MISMATCHED, make: rare }],
+    header: Some(
+        "index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\t\
+         sentence2_parse\tsentence1\tsentence2\tlabel1\tgold_label",
+    ),
+    line,
+};
+
+/// A line without any parse.
+fn line(row: usize, sample: &Sample, label: &str) -> String {
+    let (genre, one, other) = (sample.source, &sample.first, sample.second());
+    format!("{row}\t{row}\t{row}\t{genre}\t-\t-\t-\t-\t{one}\t{other}\t{label}\t{label}")
+}
+
+/// A pair of the genres that are trained on.
+fn common(draw: &mut Draw, case: usize) -> Option<Draft> {
+    if draw.chance(70) {
+        make(draw, case, "act", |draw| Scene::act(draw, Detail { adjective: 40, adjunct: 20, negated: 50 }))
+    } else {
+        make(draw, case, "exchange", |draw| Scene::transfer(draw, &TRANSFERS[..EXCHANGES], THING))
+    }
+}
+
+/// A pair of the genre that is not.
+fn rare(draw: &mut Draw, case: usize) -> Option<Draft> {
+    make(draw, case, "errand", |draw| Scene::transfer(draw, &TRANSFERS[EXCHANGES..], THING))
+}
+
+/// How much the scenes tell that have things in them.
+const THING: Detail = Detail { adjective: 100, adjunct: 0, negated: 50 };
+
+/// A pair of the class that the case names.
+fn make(draw: &mut Draw, case: usize, source: &'static str, scene: fn(&mut Draw) -> Scene) -> Option<Draft> {
+    let premise = scene(draw);
+    let hypothesis = match case {
+        1 => premise.other(Shared::one_person_or_none(draw), scene, draw)?,
+        _ => premise.exchanged(draw),
+    };
+    // A denial with fewer adjectives is not weaker: adjectives tell who is meant, and not what is denied.
+    let hypothesis = hypothesis.plainer(draw);
+    let hypothesis = match case {
+        1 => hypothesis,
+        _ => Scene { negated: premise.negated == (case == 0), ..hypothesis },
+    };
+    let draft = Draft::pair(premise.told_apart(&hypothesis, draw)?, Target::Class(case), &premise);
+    Some(Draft { source, ..draft })
+}

@@ -1,0 +1,35 @@
+//! RTE's counterpart: does the second sentence follow from the first?
+//!
+//! The second sentence has another form and tells less: no place nor time, fewer adjectives, and a synonym in place of
+//! one word. It is about the scene of the first, or about another one with one of its people in the same role.
+
+use super::design::{Design, Draft, Part};
+use super::streams;
+use crate::glue::answers::Target;
+use crate::grammar::draw::Draw;
+use crate::grammar::scene::{Detail, Scene, Shared};
+
+/// The set.
+pub(super) static DESIGN: Design = Design {
+    cases: 2,
+    train: Part { stream: streams::RTE_TRAIN, make },
+    dev: &[Part { stream: streams::RTE_DEV, make }],
+    header: Some("index\tsentence1\tsentence2\tlabel"),
+    line: |row, sample, label| format!("{row}\t{}\t{}\t{label}", sample.first, sample.second()),
+};
+
+/// A scene that has something to leave out.
+fn scene(draw: &mut Draw) -> Scene {
+    Scene::act(draw, Detail { adjective: 60, adjunct: 75, negated: 0 })
+}
+
+/// A pair of the class that the case names.
+fn make(draw: &mut Draw, case: usize) -> Option<Draft> {
+    let premise = scene(draw);
+    let hypothesis = match case {
+        0 => premise,
+        _ => premise.other(Shared::one_person(draw), scene, draw)?,
+    };
+    let hypothesis = Scene { adjunct: None, ..hypothesis.plainer(draw).exchanged(draw) };
+    Some(Draft::pair(premise.told_apart(&hypothesis, draw)?, Target::Class(case), &premise))
+}

@@ -1,0 +1,36 @@
+//! GLUE: its data sets, the files that hold them, and generated counterparts.
+//!
+//! [`read`] and [`read_tests`] read a data set from a folder, in any of the layouts in which it is distributed.
+//! [`generated()`] makes a small counterpart of it without files.
+//!
+//! To add a data set, add a variant of [`Dataset`], its place in [`Dataset::ALL`], its row in `rows.rs`, and its generator
+//! in `generated`. Nothing else knows the columns, labels or metrics of a data set.
+
+mod answers;
+mod batch;
+mod dataset;
+mod error;
+mod evaluate;
+mod files;
+mod generated;
+mod layout;
+mod objective;
+mod paper;
+mod rows;
+mod submission;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use self::answers::{Answers, Example, Target};
+pub use self::batch::{EncodedExample, Examples, Targets, TextBatch};
+pub use self::dataset::{Dataset, DatasetRow, Defaults, Part, Score, Split};
+pub use self::error::GlueError;
+pub use self::evaluate::TextEvaluation;
+pub use self::files::{read, read_tests};
+pub use self::generated::{DEV_SIZE, Sample, Samples, TRAIN_SIZE, generate, generated, write_tsv};
+pub use self::layout::Layout;
+pub use self::objective::TextLoss;
+pub use self::paper::{PaperCell, paper_cells};
+pub use self::submission::write_submission;
+pub use self::task::{DATA_SEED, Glue, GlueOptions};

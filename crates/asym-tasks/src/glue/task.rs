@@ -1,0 +1,196 @@
+//! GLUE as a [`Task`]: a sequence classifier on one of its data sets.
+
+use std::sync::Arc;
+
+use asym_models::{Padding, SequenceClassifier};
+use asym_train::{TrainSettings, Tuning};
+use serde::{Deserialize, Serialize};
+
+use super::batch::{EncodedExample, Examples};
+use super::dataset::{Dataset, Defaults, Part, Split};
+use super::error::GlueError;
+use super::evaluate::TextEvaluation;
+use super::objective::TextLoss;
+use super::{generated, paper, read};
+use crate::base::Base;
+use crate::error::TaskError;
+use crate::files::Files;
+use crate::task::{PaperScore, Prepared, Scale, Score, Task, TaskInfo};
+
+/// The seed of the generated data: fixed, since they are part of the project and not of a run.
+pub const DATA_SEED: u64 = 0;
+
+/// A data set of GLUE, on which a sequence classifier is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Glue {
+    /// The data set.
+    pub dataset: Dataset,
+    /// The settings of the task's own.
+    pub options: GlueOptions,
+}
+
+/// The settings of GLUE's tasks in a recipe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlueOptions {
+    /// Tokens of an example, special tokens included; a longer one is cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+}
+
+impl From<Dataset> for Glue {
+    fn from(dataset: Dataset) -> Self {
+        Self { dataset, options: GlueOptions::default() }
+    }
+}
+
+impl Glue {
+    fn row_defaults(&self, scale: Scale) -> &'static Defaults {
+        let row = self.dataset.row();
+        match scale {
+            Scale::Paper => &row.paper,
+            Scale::Embedded => &row.mini,
+        }
+    }
+}
+
+impl TaskInfo for Glue {
+    fn name(&self) -> String {
+        self.dataset.name().to_string()
+    }
+
+    fn title(&self) -> String {
+        self.dataset.row().title.to_string()
+    }
+
+    fn defaults(&self, scale: Scale, tuning: &Tuning) -> TrainSettings {
+        let defaults = self.row_defaults(scale);
+        TrainSettings {
+            epochs: defaults.epochs,
+            batch_size: defaults.batch_size,
+            learning_rate: match tuning {
+                Tuning::Full => defaults.full_learning_rate,
+                Tuning::Head | Tuning::Adapter(_) => defaults.learning_rate,
+            },
+            weight_decay: defaults.weight_decay,
+            ..TrainSettings::default()
+        }
+    }
+
+    fn scores(&self) -> Vec<Score> {
+        self.dataset.scores().iter().map(|score| Score { name: score.to_string() }).collect()
+    }
+
+    fn labels(&self) -> Vec<String> {
+        self.dataset.row().answers.names().iter().map(ToString::to_string).collect()
+    }
+
+    fn outputs(&self) -> Option<usize> {
+        Some(self.dataset.outputs())
+    }
+
+    fn is_pair(&self) -> Option<bool> {
+        Some(self.dataset.is_pair())
+    }
+
+    fn max_length(&self) -> Option<usize> {
+        self.options.max_length
+    }
+
+    fn paper(&self, tuning: &Tuning) -> Option<PaperScore> {
+        paper::score(self.dataset, tuning)
+    }
+
+    fn paper_model(&self) -> Option<&'static str> {
+        Some(paper::MODEL)
+    }
+}
+
+impl Task for Glue {
+    const KIND: &'static str = "glue";
+    const PEFT_TASK: Option<&'static str> = Some("SEQ_CLS");
+
+    type Options = GlueOptions;
+    type Model = SequenceClassifier;
+    type Data = Split;
+    type Source = Examples;
+    type Objective = TextLoss;
+    type Evaluation = TextEvaluation;
+
+    fn names() -> Vec<String> {
+        Dataset::ALL.iter().map(|dataset| dataset.name().to_string()).collect()
+    }
+
+    fn named(name: &str, options: GlueOptions) -> Option<Self> {
+        Some(Self { dataset: Dataset::named(name)?, options })
+    }
+
+    fn options(&self) -> GlueOptions {
+        self.options.clone()
+    }
+
+    fn resolved(self, scale: Scale) -> Self {
+        let max_length = self.options.max_length.unwrap_or(self.row_defaults(scale).max_length);
+        Self { options: GlueOptions { max_length: Some(max_length) }, ..self }
+    }
+
+    fn read(&self, files: &Files) -> Result<Split, TaskError> {
+        match files.folder(&|path| self.dataset.is_hub_file(path, false))? {
+            Some(folder) => Ok(read(self.dataset, &folder)?),
+            None => Ok(generated(self.dataset, DATA_SEED)),
+        }
+    }
+
+    fn describe(&self, Split { train, dev }: &Split) -> String {
+        let sets: Vec<String> =
+            dev.iter().map(|part| format!("{} to evaluate on ({})", part.examples.len(), part.source)).collect();
+        let title = self.title();
+        format!("{title}: {} training examples ({}), {}", train.examples.len(), train.source, sets.join(", "))
+    }
+
+    fn prepare(&self, data: Split, base: &Base) -> Result<Prepared<Self>, TaskError> {
+        let limits = base.limits()?;
+        let tokenizer = base.tokenizer()?;
+        let max_length = self.options.max_length.unwrap_or(limits.positions);
+        tokenizer.check(&limits, max_length)?;
+        let encode = |part: &Part| -> Result<Vec<EncodedExample>, GlueError> {
+            let encoded = part.examples.iter().map(|example| {
+                let encoding = tokenizer.encode(&example.first, example.second.as_deref(), max_length);
+                let encoding = encoding.map_err(|source| GlueError::Encode {
+                    path: part.source.clone(),
+                    line: example.line,
+                    source,
+                })?;
+                let (input_ids, type_ids) = (encoding.input_ids, encoding.type_ids);
+                Ok(EncodedExample { input_ids, type_ids, target: example.target })
+            });
+            encoded.collect()
+        };
+        let (mut dev, mut parts) = (Vec::new(), Vec::new());
+        for part in &data.dev {
+            let start = dev.len();
+            dev.append(&mut encode(part)?);
+            parts.push(start..dev.len());
+        }
+        let padding = Padding::from(base.encoder()?);
+        Ok(Prepared {
+            train: Arc::new(Examples::new(encode(&data.train)?, padding)),
+            objective: TextLoss,
+            evaluation: TextEvaluation {
+                dev: Arc::new(Examples::new(dev, padding)),
+                parts,
+                scores: self.dataset.scores(),
+            },
+        })
+    }
+
+    fn label(&self, model: SequenceClassifier) -> SequenceClassifier {
+        model.with_labels(self.dataset.row().answers.names())
+    }
+}
+
+impl From<GlueError> for TaskError {
+    fn from(error: GlueError) -> Self {
+        Self::task(error)
+    }
+}

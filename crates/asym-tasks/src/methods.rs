@@ -1,0 +1,98 @@
+//! Methods as a command line names them.
+
+use std::str::FromStr;
+
+use asym_core::{AdaLora, AdapterConfig, Dora, Factor, Ia3, Init, Lora, Vera};
+use asym_train::Tuning;
+
+use crate::error::TaskError;
+use crate::names::nearest;
+
+/// A method as it is named on a command line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Method {
+    /// Its name, which is also that of its run folders.
+    pub name: String,
+    /// What it trains.
+    pub tuning: Tuning,
+}
+
+/// The names without ranks.
+const WORDS: [&str; 12] = [
+    "full", "head", "ia3", "lora", "b-only", "b-only-input", "a-only", "rslora", "dora", "b-only-dora", "adalora", "vera",
+];
+
+impl Method {
+    const FORMS: &'static str = "full, head, ia3, lora, b-only, b-only-input, a-only, rslora, dora, b-only-dora, adalora, \
+        vera; from lora on they may name a rank, as in b-only-r16";
+
+    /// The method called `name`, with `rank` if the name has none.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::UnknownMethod`].
+    pub fn parse(name: &str, rank: usize) -> Result<Self, TaskError> {
+        let unknown = |word: &str| TaskError::UnknownMethod {
+            found: name.to_string(),
+            nearest: nearest(word, WORDS).map(ToOwned::to_owned),
+            expected: Self::FORMS,
+        };
+        let (word, rank) = match name.rsplit_once("-r") {
+            Some((word, digits)) => (word, usize::from_str(digits).map_err(|_| unknown(name))?),
+            None => (name, rank),
+        };
+        if word != name && matches!(word, "full" | "head" | "ia3") {
+            return Err(unknown(word));
+        }
+        let adapter = |config: AdapterConfig| (format!("{word}-r{rank}"), Tuning::Adapter(config));
+        let (name, tuning) = match word {
+            "full" => ("full".to_string(), Tuning::Full),
+            "head" => ("head".to_string(), Tuning::Head),
+            // The layers that PEFT takes in these models.
+            "ia3" => {
+                let config = AdapterConfig::new(Ia3::new(["output.dense"])).targets(Ia3::BERT_TARGETS);
+                ("ia3".to_string(), Tuning::Adapter(config))
+            }
+            "lora" => adapter(AdapterConfig::lora(rank)),
+            "b-only" => adapter(AdapterConfig::b_only(rank)),
+            "b-only-input" => adapter(AdapterConfig::new(Lora::b_only(rank).a(Factor::frozen(Init::InputSvd)))),
+            "a-only" => adapter(AdapterConfig::a_only(rank)),
+            "rslora" => adapter(AdapterConfig::new(Lora::new(rank).rank_stabilized())),
+            "dora" => adapter(AdapterConfig::new(Dora(Lora::new(rank)))),
+            "b-only-dora" => adapter(AdapterConfig::new(Dora(Lora::b_only(rank)))),
+            // Half as much again to choose from, as in AdaLoRA's own experiments.
+            "adalora" => adapter(AdapterConfig::new(AdaLora::new(rank + rank.div_ceil(2), rank))),
+            "vera" => adapter(AdapterConfig::new(Vera::new(rank))),
+            _ => return Err(unknown(word)),
+        };
+        Ok(Self { name, tuning })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_have_one_name_each() {
+        let name = |text: &str| Method::parse(text, 8).unwrap().name;
+        assert_eq!(name("full"), "full");
+        assert_eq!(name("b-only"), "b-only-r8");
+        assert_eq!(name("b-only-r16"), "b-only-r16");
+        assert_eq!(Method::parse("a-only-r4", 8).unwrap().tuning, Tuning::Adapter(AdapterConfig::a_only(4)));
+        for bad in ["bitfit", "lora-rx", ""] {
+            assert!(matches!(Method::parse(bad, 8), Err(TaskError::UnknownMethod { .. })), "{bad}");
+        }
+        let error = Method::parse("adalroa-r4", 8).unwrap_err().to_string();
+        assert!(error.contains("did you mean `adalora`?"), "{error}");
+    }
+
+    #[test]
+    fn every_word_is_a_method() {
+        for word in WORDS {
+            assert!(Method::parse(word, 8).is_ok(), "{word}");
+            assert!(Method::FORMS.contains(word), "{word}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Changes of a recipe on the command line, and keys that older recipes have.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::error::RecipeError;
+
+/// Keys whose value is a list. A command line may write it with commas alone.
+const LISTS: [&str; 2] = ["tasks", "seeds"];
+
+/// Keys of older recipes at the top level, and their names now.
+const RENAMED: [(&str, &str); 11] = [
+    ("epochs", "training.epochs"),
+    ("batch_size", "training.batch_size"),
+    ("accumulation", "training.gradient_accumulation"),
+    ("learning_rate", "training.learning_rate"),
+    ("warmup", "training.warmup_ratio"),
+    ("weight_decay", "training.weight_decay"),
+    ("b_learning_rate_ratio", "training.loraplus_lr_ratio"),
+    ("projected_gradient", "training.projected_gradient"),
+    ("max_gradient_norm", "training.max_grad_norm"),
+    ("grouping", "training.group_by_length"),
+    ("max_length", "task.max_length"),
+];
+
+/// Refuse keys of older recipes with their names now, at the top level and where the table has a key of the old name.
+pub(super) fn refuse_renamed(path: &Path, table: &Table) -> Result<(), RecipeError> {
+    let renamed = |found: &str, (_, now): &(&str, &'static str)| RecipeError::Renamed {
+        path: path.to_path_buf(),
+        found: found.to_owned(),
+        now,
+    };
+    let empty = Table::new();
+    let training = table.get("training").and_then(Value::as_table).unwrap_or(&empty);
+    for row @ (old, now) in &RENAMED {
+        if table.contains_key(*old) {
+            return Err(renamed(old, row));
+        }
+        // `training.warmup`, but not `training.epochs`.
+        if training.contains_key(*old) && *now != format!("training.{old}") {
+            return Err(renamed(&format!("training.{old}"), row));
+        }
+    }
+    Ok(())
+}
+
+/// Change `table` by `key=value`. A key within a table has dots, as in `tuning.adapter.rank=4`; a key in `training`, which
+/// lists the settings of training, may stand without its table. A value is TOML, or else a string.
+pub(super) fn set(table: &mut Table, change: &str, training: &[String]) -> Result<(), RecipeError> {
+    let wrong = || RecipeError::Change { found: change.to_owned() };
+    let (key, value) = change.split_once('=').ok_or_else(wrong)?;
+    let (key, value) = (key.trim(), value.trim());
+    let parsed = toml::from_str::<Table>(&format!("value = {value}")).ok().and_then(|mut table| table.remove("value"));
+    let mut value = parsed.unwrap_or_else(|| {
+        if LISTS.contains(&key) {
+            Value::Array(value.split(',').map(|item| scalar(item.trim())).collect())
+        } else {
+            Value::String(value.to_owned())
+        }
+    });
+    if LISTS.contains(&key) && !value.is_array() {
+        value = Value::Array(vec![value]);
+    }
+    let key = if training.iter().any(|setting| setting == key) { format!("training.{key}") } else { key.to_owned() };
+    let mut path = key.split('.').peekable();
+    let mut table = table;
+    while let Some(part) = path.next() {
+        if part.is_empty() {
+            return Err(wrong());
+        }
+        if path.peek().is_none() {
+            table.insert(part.to_owned(), value);
+            return Ok(());
+        }
+        let inner = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        // A word such as "full" makes room for the table that is asked for.
+        if inner.is_str() {
+            *inner = Value::Table(Table::new());
+        }
+        table = inner.as_table_mut().ok_or_else(wrong)?;
+    }
+    Err(wrong())
+}
+
+fn scalar(text: &str) -> Value {
+    text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Integer)
+}

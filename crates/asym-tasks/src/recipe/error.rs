@@ -1,0 +1,87 @@
+//! Why a recipe is refused.
+
+use std::path::PathBuf;
+
+use crate::names::hint;
+use crate::registry::RegistryError;
+
+/// Why a recipe is refused, with the file.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// The operating system refused the file.
+    #[error("{}: {source}; check that the path exists and may be read", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        source: std::io::Error,
+    },
+
+    /// The file is not TOML, or a value has another type than its key asks for.
+    #[error("{}: {source}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// The error of the format.
+        source: Box<toml::de::Error>,
+    },
+
+    /// A key, or a word that is a value, is unknown.
+    #[error("{}: there is no `{found}` here{}; write one of {}", path.display(), hint(nearest.as_deref()), known.join(", "))]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// The word in the file.
+        found: String,
+        /// The word that it is nearest to.
+        nearest: Option<String>,
+        /// The words that may stand there.
+        known: Vec<String>,
+    },
+
+    /// A key has another name or place now.
+    #[error("{}: `{found}` is called `{now}` now; write that", path.display())]
+    Renamed {
+        /// The file.
+        path: PathBuf,
+        /// The key in the file.
+        found: String,
+        /// Its name now, with the tables that it stands in.
+        now: &'static str,
+    },
+
+    /// A task, or a setting of one, is unknown.
+    #[error("{}: {source}", path.display())]
+    Task {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: RegistryError,
+    },
+
+    /// A list is empty.
+    #[error("`{field}` is empty: it must list at least one")]
+    Empty {
+        /// The list.
+        field: &'static str,
+    },
+
+    /// An item is listed twice: its second run would find the folder of the first.
+    #[error("`{found}` stands twice in {field}; write it once")]
+    Repeated {
+        /// The list.
+        field: &'static str,
+        /// The item.
+        found: String,
+    },
+
+    /// A change cannot be made.
+    #[error(
+        "`{found}` changes no recipe; write key=value, with dots into tables, as in epochs=3 or tuning.adapter.rank=4"
+    )]
+    Change {
+        /// The change that was given.
+        found: String,
+    },
+}

@@ -1,0 +1,261 @@
+//! A recipe file: what is trained on which tasks, with which seeds.
+//!
+//! ```toml
+//! model = "FacebookAI/roberta-large"      # a folder or a name on the Hub; without it, the embedded checkpoint
+//! data = "nyu-mll/glue"                   # a folder or a name on the Hub; without it, generated data
+//! tasks = ["mrpc", "rte"]
+//! seeds = [1, 2, 3]
+//!
+//! [task]                                  # settings of the tasks' own
+//! max_length = 128
+//!
+//! [training]                              # settings of training: see asym_train::TrainSettings
+//! epochs = 3
+//!
+//! [tuning.adapter]                        # or tuning = "full", or tuning = "head"
+//! method = "lora"
+//! rank = 8
+//! a = { init = "orthonormal", train = false }
+//! b = { init = "zero", train = true }
+//! targets = ["query", "value"]
+//! ```
+//!
+//! A setting that is left out is the task's own default. [`Recipe::runs`] fills it in, so that a [`RunConfig`] says everything.
+//! A run's folder keeps a recipe of that one run, with nothing left out, which runs again.
+
+mod change;
+mod error;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use asym_train::{TrainError, TrainSettings, Tuning};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+pub use self::error::RecipeError;
+use crate::names::nearest;
+use crate::registry::AnyTask;
+use crate::task::Scale;
+
+/// A recipe file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "File", into = "File")]
+pub struct Recipe {
+    /// Folder of a checkpoint, or its name on the Hub. Without it, the embedded checkpoint is used.
+    pub model: Option<String>,
+    /// Folder of the data, or its name on the Hub. Without it, the tasks generate data.
+    pub data: Option<String>,
+    /// The tasks, each with a run per seed.
+    pub tasks: Vec<AnyTask>,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+    /// The settings of training that the recipe gives.
+    pub training: Table,
+    /// What is trained.
+    pub tuning: Tuning,
+}
+
+/// One run, with nothing left open but the model and the data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunConfig {
+    /// The task.
+    pub task: AnyTask,
+    /// How it is trained, the seed included.
+    pub training: TrainSettings,
+    /// What is trained.
+    pub tuning: Tuning,
+}
+
+impl RunConfig {
+    /// Check all that can be checked without model and data.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrainSettings::validate`].
+    pub fn validate(&self) -> Result<(), TrainError> {
+        self.training.validate(&self.tuning)
+    }
+}
+
+/// The form of the file.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
+    tasks: Vec<String>,
+    seeds: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Table::is_empty")]
+    task: Table,
+    #[serde(default, skip_serializing_if = "Table::is_empty")]
+    training: Table,
+    // Last, since TOML wants tables behind values.
+    tuning: Tuning,
+}
+
+impl Recipe {
+    /// The recipe in the file at `path`, after `changes` of the form `key=value`.
+    ///
+    /// # Errors
+    ///
+    /// [`RecipeError::Io`], and the errors of [`parse`](Self::parse).
+    pub fn read(path: &Path, changes: &[String]) -> Result<Self, RecipeError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| RecipeError::Io { path: path.to_path_buf(), source })?;
+        Self::parse(path, &text, changes)
+    }
+
+    /// The recipe in `text`, which errors call `path`, after `changes` of the form `key=value`. A key within a table has dots, as
+    /// in `tuning.adapter.rank=4`, but the settings of `training` may stand without their table, as in `epochs=3`. A value is
+    /// TOML, or else a string. `tasks` and `seeds` may be written with commas alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`RecipeError`].
+    pub fn parse(path: &Path, text: &str, changes: &[String]) -> Result<Self, RecipeError> {
+        let mut table: Table = toml::from_str(text).map_err(|error| refused(path, &error))?;
+        change::refuse_renamed(path, &table)?;
+        let settings = fields::<TrainSettings>();
+        for change in changes {
+            change::set(&mut table, change, &settings)?;
+        }
+        change::refuse_renamed(path, &table)?;
+        let file: File = table.try_into().map_err(|error| refused(path, &error))?;
+        file.recipe(path)
+    }
+
+    /// A recipe of one task that leaves everything else to it.
+    pub fn new(model: Option<String>, data: Option<String>, task: AnyTask, seeds: Vec<u64>, tuning: Tuning) -> Self {
+        Self { model, data, tasks: vec![task], seeds, training: Table::new(), tuning }
+    }
+
+    /// The recipe of one run, with nothing left out.
+    pub fn of(run: &RunConfig, model: Option<String>, data: Option<String>) -> Self {
+        Self {
+            training: table_of(&run.training),
+            ..Self::new(model, data, run.task.clone(), vec![run.training.seed], run.tuning.clone())
+        }
+    }
+
+    /// Give the number of epochs, if there is one.
+    pub fn set_epochs(&mut self, epochs: Option<usize>) {
+        if let Some(epochs) = epochs {
+            self.training.insert("epochs".to_string(), Value::Integer(epochs as i64));
+        }
+    }
+
+    /// The size of the model, on which the tasks' defaults depend.
+    pub fn scale(&self) -> Scale {
+        if self.model.is_some() { Scale::Paper } else { Scale::Embedded }
+    }
+
+    /// The run of `task` with `seed` in which `tuning` is trained: the recipe's settings, and the task's defaults where it gives
+    /// none.
+    pub fn run(&self, task: &AnyTask, tuning: &Tuning, seed: u64) -> RunConfig {
+        let defaults = task.defaults(self.scale(), tuning);
+        // The settings were read once by themselves, and a default cannot make them unreadable.
+        let training = merged(&defaults, &self.training).unwrap_or(defaults);
+        RunConfig {
+            task: task.resolved(self.scale()),
+            training: TrainSettings { seed, ..training },
+            tuning: tuning.clone(),
+        }
+    }
+
+    /// Each run, task by task.
+    pub fn runs(&self) -> impl Iterator<Item = RunConfig> {
+        let run = move |task| self.seeds.iter().map(move |seed| self.run(task, &self.tuning, *seed));
+        self.tasks.iter().flat_map(run)
+    }
+}
+
+impl File {
+    fn recipe(self, path: &Path) -> Result<Recipe, RecipeError> {
+        let Self { model, data, tasks, seeds, task, training, tuning } = self;
+        for (field, empty) in [("tasks", tasks.is_empty()), ("seeds", seeds.is_empty())] {
+            if empty {
+                return Err(RecipeError::Empty { field });
+            }
+        }
+        merged(&TrainSettings::default(), &training).map_err(|error| refused(path, &error))?;
+        let named = |name: &String| {
+            AnyTask::named(name, &task).map_err(|source| RecipeError::Task { path: path.to_path_buf(), source })
+        };
+        let tasks: Vec<AnyTask> = tasks.iter().map(named).collect::<Result<_, _>>()?;
+        once("tasks", tasks.iter().map(|task| task.name()))?;
+        once("seeds", &seeds)?;
+        Ok(Recipe { model, data, tasks, seeds, training, tuning })
+    }
+}
+
+impl TryFrom<File> for Recipe {
+    type Error = RecipeError;
+
+    fn try_from(file: File) -> Result<Self, RecipeError> {
+        file.recipe(Path::new("recipe.toml"))
+    }
+}
+
+impl From<Recipe> for File {
+    fn from(recipe: Recipe) -> Self {
+        let Recipe { model, data, tasks, seeds, training, tuning } = recipe;
+        let task = tasks.first().map(AnyTask::options).unwrap_or_default();
+        let tasks = tasks.iter().map(|task| task.name()).collect();
+        Self { model, data, tasks, seeds, task, training, tuning }
+    }
+}
+
+/// `settings` with the values of `changes`.
+fn merged(settings: &TrainSettings, changes: &Table) -> Result<TrainSettings, toml::de::Error> {
+    let mut table = table_of(settings);
+    table.extend(changes.clone());
+    table.try_into()
+}
+
+fn table_of(settings: &TrainSettings) -> Table {
+    Table::try_from(settings).unwrap_or_default()
+}
+
+/// Refuse an item that is listed twice.
+pub(crate) fn once<T: ToString>(field: &'static str, items: impl IntoIterator<Item = T>) -> Result<(), RecipeError> {
+    let mut seen = std::collections::HashSet::new();
+    for item in items.into_iter().map(|item| item.to_string()) {
+        if !seen.insert(item.clone()) {
+            return Err(RecipeError::Repeated { field, found: item });
+        }
+    }
+    Ok(())
+}
+
+/// The error of serde, with the known name that an unknown one is nearest to.
+fn refused(path: &Path, error: &toml::de::Error) -> RecipeError {
+    let path = path.to_path_buf();
+    match unknown(error.message()) {
+        Some((found, known)) => {
+            let nearest = nearest(&found, known.iter().map(String::as_str)).map(ToOwned::to_owned);
+            RecipeError::Unknown { path, found, nearest, known }
+        }
+        None => RecipeError::Toml { path, source: Box::new(error.clone()) },
+    }
+}
+
+/// The names of the fields of `T`, which denies unknown ones.
+pub(crate) fn fields<T: DeserializeOwned>() -> Vec<String> {
+    // No field has a name of spaces.
+    let probe = Table::from_iter([("  ".to_string(), Value::Boolean(true))]);
+    let error = probe.try_into::<T>().err();
+    error.and_then(|error| unknown(error.message())).map(|(_, known)| known).unwrap_or_default()
+}
+
+/// The unknown name, and the known ones, in a message of serde's: "unknown field `x`, expected one of `a`, `b`". serde tells them
+/// nowhere else. A test holds that it does.
+fn unknown(message: &str) -> Option<(String, Vec<String>)> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let found = quoted.next().filter(|_| message.starts_with("unknown "))?;
+    Some((found.to_owned(), quoted.map(ToOwned::to_owned).collect()))
+}

@@ -1,0 +1,194 @@
+//! The tasks by name. The rest of the crate, and the command, know them through this file alone.
+
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use toml::Table;
+
+use crate::glue;
+use crate::names::{hint, nearest};
+use crate::task::{Scale, Task, TaskInfo};
+
+/// A task or a setting of one is unknown.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// A task's name is unknown.
+    #[error("there is no task `{found}`{}; write one of {}", hint(nearest.as_deref()), known.join(", "))]
+    UnknownTask {
+        /// The name that was given.
+        found: String,
+        /// The name that it is nearest to.
+        nearest: Option<String>,
+        /// Every task's name.
+        known: Vec<String>,
+    },
+
+    /// A setting is none of the task's own.
+    #[error("the task {task} has no setting `{found}`{}; {}{}", hint(nearest.as_deref()), listed(known), of_another(other.as_deref()))]
+    UnknownOption {
+        /// The task's name.
+        task: String,
+        /// The setting that was given.
+        found: String,
+        /// The setting that it is nearest to.
+        nearest: Option<String>,
+        /// The settings of the task.
+        known: Vec<String>,
+        /// The kind of task that has such a setting.
+        other: Option<String>,
+    },
+
+    /// A setting has a value of another type.
+    #[error("a setting of the task {task} cannot be read: {message}")]
+    Option {
+        /// The task's name.
+        task: String,
+        /// The message of the format.
+        message: String,
+    },
+}
+
+fn listed(known: &[String]) -> String {
+    if known.is_empty() { "it has none".to_string() } else { format!("it has {}", known.join(", ")) }
+}
+
+fn of_another(other: Option<&str>) -> String {
+    other.map_or_else(String::new, |other| format!("; such a setting belongs to tasks of the kind {other}"))
+}
+
+/// An action on a task of whatever type.
+pub trait WithTask {
+    /// The result.
+    type Output;
+
+    /// Act on `task`.
+    fn with<T: Task>(self, task: &T) -> Self::Output;
+}
+
+/// One line for each kind of task: a variant and the type.
+macro_rules! tasks {
+    ($($variant:ident($task:ty)),+ $(,)?) => {
+        /// A task of any kind.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum AnyTask {
+            $(#[doc = concat!("See [`", stringify!($task), "`].")] $variant($task),)+
+        }
+
+        $(impl From<$task> for AnyTask {
+            fn from(task: $task) -> Self {
+                Self::$variant(task)
+            }
+        })+
+
+        impl AnyTask {
+            /// The names of all tasks.
+            pub fn names() -> Vec<String> {
+                [$(<$task>::names()),+].concat()
+            }
+
+            /// The task called `name`, with the settings of its own in `options`.
+            ///
+            /// # Errors
+            ///
+            /// As [`RegistryError`].
+            pub fn named(name: &str, options: &Table) -> Result<Self, RegistryError> {
+                $(if <$task>::named(name, Default::default()).is_some() {
+                    let options = options_of::<$task>(name, options)?;
+                    if let Some(task) = <$task>::named(name, options) {
+                        return Ok(Self::$variant(task));
+                    }
+                })+
+                let known = Self::names();
+                let nearest = nearest(name, known.iter().map(String::as_str)).map(ToOwned::to_owned);
+                Err(RegistryError::UnknownTask { found: name.to_owned(), nearest, known })
+            }
+
+            /// Call `action` with this task.
+            pub fn visit<A: WithTask>(&self, action: A) -> A::Output {
+                match self {
+                    $(Self::$variant(task) => action.with(task),)+
+                }
+            }
+
+            /// The same task, with defaults for the settings of its own that a recipe left out.
+            pub fn resolved(&self, scale: Scale) -> Self {
+                match self {
+                    $(Self::$variant(task) => Self::$variant(task.clone().resolved(scale)),)+
+                }
+            }
+        }
+
+        impl Deref for AnyTask {
+            type Target = dyn TaskInfo;
+
+            fn deref(&self) -> &Self::Target {
+                match self {
+                    $(Self::$variant(task) => task,)+
+                }
+            }
+        }
+
+        /// The kind of task that has a setting called `key`.
+        fn kind_with(key: &str) -> Option<&'static str> {
+            $(if known_options::<$task>().iter().any(|known| known == key) {
+                return Some(<$task>::KIND);
+            })+
+            None
+        }
+    };
+}
+
+tasks! {
+    Glue(glue::Glue),
+}
+
+impl AnyTask {
+    /// The settings of the task's own, as a recipe has them.
+    pub fn options(&self) -> Table {
+        struct Options;
+        impl WithTask for Options {
+            type Output = Table;
+            fn with<T: Task>(self, task: &T) -> Table {
+                Table::try_from(task.options()).unwrap_or_default()
+            }
+        }
+        self.visit(Options)
+    }
+}
+
+impl fmt::Display for AnyTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.title())
+    }
+}
+
+impl FromStr for AnyTask {
+    type Err = RegistryError;
+
+    fn from_str(name: &str) -> Result<Self, RegistryError> {
+        Self::named(name, &Table::new())
+    }
+}
+
+/// The settings in `table` for the task `name`.
+fn options_of<T: Task>(name: &str, table: &Table) -> Result<T::Options, RegistryError> {
+    let known = known_options::<T>();
+    if let Some(found) = table.keys().find(|key| !known.contains(key)) {
+        return Err(RegistryError::UnknownOption {
+            task: name.to_owned(),
+            found: found.clone(),
+            nearest: nearest(found, known.iter().map(String::as_str)).map(ToOwned::to_owned),
+            other: kind_with(found).map(ToOwned::to_owned),
+            known,
+        });
+    }
+    let refused = |error: toml::de::Error| RegistryError::Option { task: name.to_owned(), message: error.to_string() };
+    table.clone().try_into().map_err(refused)
+}
+
+/// The names of a task's own settings.
+fn known_options<T: Task>() -> Vec<String> {
+    crate::recipe::fields::<T::Options>()
+}

@@ -1,0 +1,159 @@
+//! What a task is to the rest of the crate.
+
+use std::sync::Arc;
+
+use asym_models::PretrainedModel;
+use asym_train::{Batch, Evaluation, Objective, Source, TrainSettings, Tuning};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::base::Base;
+use crate::error::TaskError;
+use crate::files::Files;
+
+/// The size of the model that is trained, on which the defaults of a task depend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// The paper's models and data.
+    Paper,
+    /// The embedded checkpoint and generated data: a few minutes.
+    Embedded,
+}
+
+/// A score that a run reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Score {
+    /// The name in results and tables.
+    pub name: String,
+}
+
+/// A score of the paper, in percent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaperScore {
+    /// The mean.
+    pub mean: f64,
+    /// The spread that the paper prints beside it.
+    pub std: Option<f64>,
+    /// The number of the table.
+    pub table: String,
+}
+
+/// The facts of a task that need neither a model nor data. Tables, recipes and commands know no more of it.
+pub trait TaskInfo {
+    /// The name in recipes and on the command line: `mrpc`.
+    fn name(&self) -> String;
+
+    /// The name in tables: `MRPC`.
+    fn title(&self) -> String {
+        self.name()
+    }
+
+    /// The settings of training where a recipe does not say.
+    fn defaults(&self, scale: Scale, tuning: &Tuning) -> TrainSettings;
+
+    /// The scores, the headline first.
+    fn scores(&self) -> Vec<Score>;
+
+    /// The names of the classes; empty if the task has none.
+    fn labels(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The number of outputs of the model's head; `None` if that is the checkpoint's own.
+    fn outputs(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether an example is a pair of texts; `None` if it is no text to be classified.
+    fn is_pair(&self) -> Option<bool> {
+        None
+    }
+
+    /// The tokens of an example, if the task cuts texts and the recipe or its defaults say where.
+    fn max_length(&self) -> Option<usize> {
+        None
+    }
+
+    /// The paper's score of `tuning`, if the paper has one.
+    fn paper(&self, _tuning: &Tuning) -> Option<PaperScore> {
+        None
+    }
+
+    /// The model whose scores the paper reports.
+    fn paper_model(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// A task: its files, its batches, its loss and its scores.
+///
+/// To add one, write a folder with this trait and a line in `tasks!` (registry.rs).
+pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
+    /// The name of this kind of task.
+    const KIND: &'static str;
+
+    /// The `task_type` of PEFT's adapter files.
+    const PEFT_TASK: Option<&'static str>;
+
+    /// The settings of the task's own, which stand under `[task]` in a recipe. All are optional there.
+    type Options: Clone + Default + Serialize + DeserializeOwned;
+
+    /// The model.
+    type Model: PretrainedModel + 'static;
+
+    /// The data as they were read.
+    type Data;
+
+    /// The training examples.
+    type Source: Source<Batch: Batch> + 'static;
+
+    /// The loss.
+    type Objective: Objective<Model = Self::Model, Batch = <Self::Source as Source>::Batch>;
+
+    /// The scores.
+    type Evaluation: Evaluation<Self::Model>;
+
+    /// The names of the tasks of this kind.
+    fn names() -> Vec<String>;
+
+    /// The task called `name`; `None` if there is none.
+    fn named(name: &str, options: Self::Options) -> Option<Self>;
+
+    /// The settings of the task's own.
+    fn options(&self) -> Self::Options;
+
+    /// The same task, with defaults for the settings of its own that a recipe left out.
+    fn resolved(self, scale: Scale) -> Self;
+
+    /// Read the data.
+    ///
+    /// # Errors
+    ///
+    /// Files that are missing or damaged.
+    fn read(&self, files: &Files) -> Result<Self::Data, TaskError>;
+
+    /// A line on the data, for people.
+    fn describe(&self, data: &Self::Data) -> String;
+
+    /// Make everything ready for training on `base`. All that can be refused is refused here.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint, a tokenizer or an example that does not fit.
+    fn prepare(&self, data: Self::Data, base: &Base) -> Result<Prepared<Self>, TaskError>;
+
+    /// The model with the task's names for its labels.
+    fn label(&self, model: Self::Model) -> Self::Model {
+        model
+    }
+}
+
+/// A task's data, ready for training.
+pub struct Prepared<T: Task> {
+    /// The training examples.
+    pub train: Arc<T::Source>,
+    /// The loss.
+    pub objective: T::Objective,
+    /// The scores.
+    pub evaluation: T::Evaluation,
+}

@@ -1,0 +1,76 @@
+//! Batches, and the examples that they are made of.
+
+use std::sync::Arc;
+
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::Dataset;
+use burn::tensor::Device;
+
+use crate::TrainError;
+
+/// A batch on the device.
+pub trait Batch {
+    /// The number of examples, from which throughput is computed.
+    fn examples(&self) -> usize;
+
+    /// The number of terms that the batch's mean loss is a mean of: examples for a classifier, labeled tokens for a language
+    /// model. Gradient accumulation weighs each batch by it, so that four batches of two equal one batch of eight.
+    fn weight(&self) -> f64 {
+        self.examples() as f64
+    }
+}
+
+/// Examples on the host, which become batches on a device.
+pub trait Source: Send + Sync {
+    /// A batch of these examples.
+    type Batch: Batch + Send + 'static;
+
+    /// The number of examples.
+    fn len(&self) -> usize;
+
+    /// Whether there is no example.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The length of an example, by which examples are grouped. The default is 0 for all.
+    fn length(&self, _index: usize) -> usize {
+        0
+    }
+
+    /// Make a batch of the examples at `indices` on `device`.
+    ///
+    /// The result may depend on `epoch`, as augmentation does, but on no other state: a repeated or resumed run must get the
+    /// same batches.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Data`] for an example that cannot be read.
+    fn collate(&self, indices: &[usize], epoch: usize, device: &Device) -> Result<Self::Batch, TrainError>;
+}
+
+/// A Burn [`Dataset`] with its [`Batcher`], as a [`Source`].
+pub struct DatasetSource<I, B> {
+    dataset: Arc<dyn Dataset<I>>,
+    batcher: Arc<dyn Batcher<I, B>>,
+}
+
+impl<I, B> DatasetSource<I, B> {
+    /// The items of `dataset`, put together by `batcher`.
+    pub fn new(dataset: impl Dataset<I> + 'static, batcher: impl Batcher<I, B> + 'static) -> Self {
+        Self { dataset: Arc::new(dataset), batcher: Arc::new(batcher) }
+    }
+}
+
+impl<I, B: Batch + Send + 'static> Source for DatasetSource<I, B> {
+    type Batch = B;
+
+    fn len(&self) -> usize {
+        self.dataset.len()
+    }
+
+    fn collate(&self, indices: &[usize], _epoch: usize, device: &Device) -> Result<B, TrainError> {
+        let items = self.dataset.get_many(indices.to_vec()).map_err(TrainError::data)?;
+        Ok(self.batcher.batch(items, device))
+    }
+}

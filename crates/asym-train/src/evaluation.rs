@@ -1,0 +1,58 @@
+//! Scores of a model, after each epoch of training or alone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::{Pace, StopSignal, TrainError};
+
+/// Scores by name.
+pub type Scores = BTreeMap<String, f64>;
+
+/// A whole evaluation. Scores such as ROUGE or Matthews' correlation are no means over batches, so that the loop leaves all of
+/// it to the task.
+pub trait Evaluation<M> {
+    /// The scores of `model`, which is on the plain device with dropout off; `None` if a stop was requested before the end.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Data`] or [`TrainError::Evaluation`].
+    fn run(&self, model: &M, room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError>;
+}
+
+/// No evaluation: a run without scores.
+impl<M> Evaluation<M> for () {
+    fn run(&self, _model: &M, _room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError> {
+        Ok(None)
+    }
+}
+
+/// The surroundings of an evaluation: who may stop it, and who counts its examples.
+pub struct EvalRoom<'a> {
+    stop: &'a StopSignal,
+    pace: &'a mut Pace,
+    batch_size: usize,
+}
+
+impl<'a> EvalRoom<'a> {
+    /// An evaluation of `batch_size` examples at once, which `stop` ends early and whose examples `pace` counts.
+    pub fn new(stop: &'a StopSignal, pace: &'a mut Pace, batch_size: usize) -> Self {
+        Self { stop, pace, batch_size }
+    }
+
+    /// The number of examples that may pass the model at once: in a run, twice those of a training batch, since nothing is kept
+    /// for a backward pass.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// Whether a stop was requested. A score over a part of the set would pass for one over the whole, so that an evaluation
+    /// that stops returns none.
+    pub fn should_stop(&self) -> bool {
+        self.stop.requested()
+    }
+
+    /// Count `examples` that were evaluated, whose batch was made in `input`.
+    pub fn passed(&mut self, examples: usize, input: Duration) {
+        self.pace.add(examples, input);
+    }
+}

@@ -1,0 +1,210 @@
+//! The training loop.
+//!
+//! It knows a model only as something that an optimizer updates, a batch only by its weight, and a task only by its objective
+//! and its evaluation. [`fit`] runs it on a [`State`]; [`FineTuning`](crate::FineTuning) runs it within burn-train.
+
+use std::time::{Duration, Instant};
+
+use asym_core::random::derive_seed;
+use burn::module::Module;
+use burn::optim::GradientsAccumulator;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::tensor::{Device, Tensor};
+
+use crate::clip::clip_by_global_norm;
+use crate::objective::Gradients;
+use crate::run::Surroundings;
+use crate::state::{Optimized, Position, State, Update};
+use crate::{Batch, Evaluation, Loader, Objective, Outcome, Run, Source, TrainError, TrainSettings};
+
+/// Train `state` for the epochs that are left, and evaluate after each.
+///
+/// Each step takes `gradient_accumulation` batches, each weighted by its share of the terms of the loss, clips the gradient by
+/// its norm over all parameters, and updates the model. Its dropout is drawn from (seed, step). The model is kept before the
+/// first step, after each epoch, and when somebody asks to stop.
+///
+/// # Errors
+///
+/// [`TrainError::NonFiniteLoss`] at the first loss or gradient that is not finite, [`TrainError::NoExamples`], and the errors
+/// of the data, of the evaluation and of the run's folder. The last good model stays kept.
+pub fn fit<O, S, E>(
+    state: &mut State<Optimized<O::Model>>,
+    objective: &O,
+    train: &Loader<S>,
+    evaluation: &E,
+    settings: &TrainSettings,
+    run: Run<'_, O::Model>,
+) -> Result<Outcome, TrainError>
+where
+    O: Objective,
+    S: Source<Batch = O::Batch>,
+    E: Evaluation<O::Model>,
+{
+    let mut run = run.begin(evaluation, settings)?;
+    let complete = train_all(state, objective, train, settings, &mut run)?;
+    Ok(run.end(complete))
+}
+
+/// The batches of one epoch after another.
+pub(crate) trait Epochs<B> {
+    /// Examples of an epoch.
+    fn examples(&self) -> usize;
+
+    /// The batches of an epoch, counted from 0, without the first `skip`.
+    fn batches(&self, epoch: usize, skip: usize) -> Box<dyn Iterator<Item = Result<B, TrainError>> + '_>;
+}
+
+impl<S: Source> Epochs<S::Batch> for Loader<S> {
+    fn examples(&self) -> usize {
+        self.len()
+    }
+
+    fn batches(&self, epoch: usize, skip: usize) -> Box<dyn Iterator<Item = Result<S::Batch, TrainError>> + '_> {
+        Box::new(self.epoch(epoch).skip_batches(skip))
+    }
+}
+
+/// A step that was made.
+pub(crate) struct Step<R> {
+    /// A report for each batch.
+    pub(crate) reports: Vec<R>,
+    /// The mean loss of the step, if the reports say it.
+    pub(crate) loss: Option<f64>,
+    /// The gradient's norm before clipping.
+    pub(crate) grad_norm: f64,
+    pub(crate) rate: ModuleLearningRate,
+    /// Optimizer steps so far, this one included.
+    pub(crate) number: usize,
+    pub(crate) epoch: usize,
+    /// Examples of the step.
+    pub(crate) examples: usize,
+    /// The time in which its batches were made.
+    pub(crate) input: Duration,
+}
+
+/// Train all epochs that are left; false if a stop ended the training early.
+pub(crate) fn train_all<U, G, H>(
+    state: &mut State<U>,
+    objective: &G,
+    train: &dyn Epochs<G::Batch>,
+    settings: &TrainSettings,
+    around: &mut H,
+) -> Result<bool, TrainError>
+where
+    U: Update,
+    G: Gradients<U::Model>,
+    H: Surroundings<U::Model, G::Report>,
+{
+    if train.examples() == 0 {
+        return Err(TrainError::NoExamples);
+    }
+    around.keep(&state.trainee.model(), &state.method.tuning())?;
+    let mut complete = true;
+    while complete && state.position.epoch < settings.epochs {
+        let epoch = state.position.epoch;
+        around.epoch_started(epoch, train.examples());
+        complete = train_epoch(state, objective, train, settings, around)?;
+        around.epoch_trained(epoch);
+        if complete {
+            state.position = Position { epoch: epoch + 1, batch: 0, step: state.position.step };
+        }
+        // After a stop too: the training so far is good, even if it ended within an epoch.
+        around.keep(&state.trainee.model(), &state.method.tuning())?;
+        complete = complete && around.evaluate(epoch, &state.trainee.model())?;
+    }
+    Ok(complete)
+}
+
+/// Train the rest of an epoch; false if a stop ended it early.
+fn train_epoch<U, G, H>(
+    state: &mut State<U>,
+    objective: &G,
+    train: &dyn Epochs<G::Batch>,
+    settings: &TrainSettings,
+    around: &mut H,
+) -> Result<bool, TrainError>
+where
+    U: Update,
+    G: Gradients<U::Model>,
+    H: Surroundings<U::Model, G::Report>,
+{
+    let mut batches = train.batches(state.position.epoch, state.position.batch);
+    while !around.should_stop() {
+        let started = Instant::now();
+        let group = batches.by_ref().take(settings.gradient_accumulation).collect::<Result<Vec<_>, _>>()?;
+        if group.is_empty() {
+            return Ok(true);
+        }
+        let input = started.elapsed();
+        let step = train_step(state, objective, group, settings, input)?;
+        around.stepped(step)?;
+    }
+    Ok(false)
+}
+
+/// One step: gradients of each batch, accumulation, clipping, the method's part, the optimizer.
+fn train_step<U, G>(
+    state: &mut State<U>,
+    objective: &G,
+    group: Vec<G::Batch>,
+    settings: &TrainSettings,
+    input: Duration,
+) -> Result<Step<G::Report>, TrainError>
+where
+    U: Update,
+    G: Gradients<U::Model>,
+{
+    let State { trainee, method, position } = state;
+    let model = trainee.model();
+    // A function of (seed, step), so that a run repeats bit for bit.
+    device_of(&model).seed(derive_seed(settings.seed, "step", position.step as u64));
+    let (batches, examples) = (group.len(), group.iter().map(Batch::examples).sum());
+    let total: f64 = group.iter().map(Batch::weight).sum();
+    let mut accumulator = GradientsAccumulator::new();
+    let (mut reports, mut loss) = (Vec::with_capacity(batches), None);
+    for batch in group {
+        let share = if total > 0.0 { batch.weight() / total } else { 1.0 / batches as f64 };
+        let (report, gradients) = objective.gradients(&model, batch, share);
+        accumulator.accumulate(&model, gradients);
+        let part = G::loss(&report).map(|loss| loss.mul_scalar(share));
+        loss = match (loss, part) {
+            (Some(sum), Some(part)) => Some(sum + part),
+            (sum, part) => sum.or(part),
+        };
+        reports.push(report);
+    }
+    if let Some(penalty) = method.penalty(&model) {
+        accumulator.accumulate(&model, penalty);
+    }
+    let (norm, gradients) = clip_by_global_norm(&model, accumulator.grads(), settings.max_grad_norm);
+    let gradients = method.gradients(&model, gradients);
+    drop(model);
+    let rate = trainee.next_rate();
+    trainee.update(rate.clone(), gradients);
+
+    // Read only now that the whole step is queued: a device is not kept waiting for the host.
+    let (loss, grad_norm) = read(loss, norm);
+    if !(loss.is_none_or(f64::is_finite) && grad_norm.is_finite()) {
+        let step = position.step + 1;
+        return Err(TrainError::NonFiniteLoss { loss, grad_norm, step, learning_rate: rate.base() });
+    }
+    if let Some(model) = method.after_step(|| trainee.model(), position.step) {
+        trainee.replace(model);
+    }
+    position.step += 1;
+    position.batch += batches;
+    Ok(Step { reports, loss, grad_norm, rate, number: position.step, epoch: position.epoch, examples, input })
+}
+
+/// Both numbers in one transfer.
+fn read(loss: Option<Tensor<1>>, norm: Tensor<1>) -> (Option<f64>, f64) {
+    let values: Vec<f64> = match &loss {
+        Some(loss) => Tensor::cat(vec![norm, loss.clone()], 0).into_data().iter::<f64>().collect(),
+        None => norm.into_data().iter::<f64>().collect(),
+    };
+    (values.get(1).copied(), values.first().copied().unwrap_or(f64::NAN))
+}
+
+fn device_of<M: Module>(model: &M) -> Device {
+    model.devices().into_iter().next().unwrap_or_default()
+}

@@ -1,0 +1,54 @@
+//! A training loop for adapted Burn models.
+//!
+//! | to | see |
+//! |---|---|
+//! | train a model with an objective and an evaluation of your own | [`fit`] |
+//! | keep burn-train: its dashboard, metrics and interrupter | [`FineTuning`] |
+//! | choose learning rate, schedule, weight decay, accumulation, clipping | [`TrainSettings`] |
+//! | choose what is trained: all, the head, an adapter | [`Tuning`] |
+//! | make batches of examples, or of a Burn `Dataset` | [`Source`], [`DatasetSource`], [`Loader`] |
+//! | leave a folder per run | [`RunFolder`] |
+//! | count memory | [`memory`] |
+//!
+//! The crate knows modules, gradients, optimizers, run folders and time. It knows no model class, no tokenizer and no score.
+
+mod batch;
+mod clip;
+mod error;
+mod evaluation;
+mod fit;
+mod folder;
+mod loader;
+mod log;
+pub mod memory;
+mod method;
+mod objective;
+mod order;
+mod pace;
+mod progress;
+mod run;
+mod schedule;
+mod settings;
+mod state;
+mod stop;
+mod strategy;
+mod tuning;
+
+pub use batch::{Batch, DatasetSource, Source};
+pub use clip::clip_by_global_norm;
+pub use error::TrainError;
+pub use evaluation::{EvalRoom, Evaluation, Scores};
+pub use fit::fit;
+pub use folder::{RunFolder, RunResult};
+pub use loader::{Batches, Loader};
+pub use log::Epoch;
+pub use objective::Objective;
+pub use order::Order;
+pub use pace::Pace;
+pub use run::{Keep, Outcome, Run};
+pub use schedule::LinearWarmup;
+pub use settings::TrainSettings;
+pub use state::{Optimized, Position, State};
+pub use stop::StopSignal;
+pub use strategy::FineTuning;
+pub use tuning::Tuning;

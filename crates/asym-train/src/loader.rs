@@ -1,0 +1,236 @@
+//! The batches of an epoch, made as they are asked for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
+use burn::data::dataset::DatasetError;
+use burn::tensor::Device;
+
+use crate::{Order, Source, TrainError};
+
+/// Batches of a [`Source`] in an [`Order`].
+///
+/// [`epoch`](Self::epoch) yields the batches of any epoch. As a Burn [`DataLoader`], the first call of [`DataLoader::iter`] is
+/// epoch 0, the next one epoch 1, and so on. A loader that is moved to another device, or sliced, counts on from its original.
+pub struct Loader<S> {
+    source: Arc<S>,
+    /// The examples that this loader yields, as positions in `source`.
+    members: Vec<usize>,
+    batch_size: usize,
+    order: Order,
+    device: Device,
+    next_epoch: AtomicUsize,
+}
+
+impl<S: Source> Loader<S> {
+    /// A loader of all examples of `source` in batches of `batch_size` on `device`.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Setting`] if `batch_size` is 0.
+    pub fn new(source: Arc<S>, batch_size: usize, order: Order, device: &Device) -> Result<Self, TrainError> {
+        if batch_size == 0 {
+            return Err(TrainError::Setting { field: "batch_size", found: 0.0, expected: "at least 1" });
+        }
+        Ok(Self {
+            members: (0..source.len()).collect(),
+            source,
+            batch_size,
+            order,
+            device: device.clone(),
+            next_epoch: AtomicUsize::new(0),
+        })
+    }
+
+    /// The number of examples of an epoch.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is no example.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The number of batches of an epoch.
+    pub fn num_batches(&self) -> usize {
+        self.members.len().div_ceil(self.batch_size)
+    }
+
+    /// The batches of one epoch, counted from 0.
+    pub fn epoch(&self, epoch: usize) -> Batches<'_, S> {
+        let lengths: Vec<usize> = self.members.iter().map(|&index| self.source.length(index)).collect();
+        let plan = self.order.batches(&lengths, self.batch_size, epoch).into_iter();
+        Batches { loader: self, plan, epoch, processed: 0 }
+    }
+
+    fn with(&self, members: Vec<usize>, device: &Device) -> Self {
+        Self {
+            source: Arc::clone(&self.source),
+            members,
+            batch_size: self.batch_size,
+            order: self.order,
+            device: device.clone(),
+            next_epoch: AtomicUsize::new(self.next_epoch.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+impl<S: Source + 'static> DataLoader<S::Batch> for Loader<S> {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<S::Batch> + 'a> {
+        let epoch = self.next_epoch.fetch_add(1, Ordering::Relaxed);
+        Box::new(BurnBatches(self.epoch(epoch)))
+    }
+
+    fn num_items(&self) -> usize {
+        self.members.len()
+    }
+
+    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<S::Batch>> {
+        Arc::new(self.with(self.members.clone(), device))
+    }
+
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<S::Batch>> {
+        Arc::new(self.with(self.members[start..end].to_vec(), &self.device))
+    }
+}
+
+/// The batches of one epoch.
+pub struct Batches<'a, S> {
+    loader: &'a Loader<S>,
+    plan: std::vec::IntoIter<Vec<usize>>,
+    epoch: usize,
+    processed: usize,
+}
+
+impl<S: Source> Batches<'_, S> {
+    /// Skip the next `count` batches without making them.
+    pub fn skip_batches(mut self, count: usize) -> Self {
+        self.processed += self.plan.by_ref().take(count).map(|positions| positions.len()).sum::<usize>();
+        self
+    }
+}
+
+impl<S: Source> Iterator for Batches<'_, S> {
+    type Item = Result<S::Batch, TrainError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let loader = self.loader;
+        let positions = self.plan.next()?;
+        self.processed += positions.len();
+        let indices: Vec<usize> = positions.into_iter().map(|position| loader.members[position]).collect();
+        Some(loader.source.collate(&indices, self.epoch, &loader.device))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.plan.size_hint()
+    }
+}
+
+impl<S: Source> ExactSizeIterator for Batches<'_, S> {}
+
+/// The same for burn-train, whose loaders fail with an error of Burn's.
+struct BurnBatches<'a, S>(Batches<'a, S>);
+
+impl<S: Source> Iterator for BurnBatches<'_, S> {
+    type Item = Result<S::Batch, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|batch| batch.map_err(DatasetError::new))
+    }
+}
+
+impl<S: Source> DataLoaderIterator<S::Batch> for BurnBatches<'_, S> {
+    fn progress(&self) -> Progress {
+        Progress::new(self.0.processed, self.0.loader.members.len(), Some("items".to_owned()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+    use crate::Batch;
+
+    /// Examples whose batch is the list of their places.
+    struct Places(usize);
+
+    #[derive(Debug)]
+    struct Chosen(Vec<usize>);
+
+    impl Batch for Chosen {
+        fn examples(&self) -> usize {
+            self.0.len()
+        }
+    }
+
+    impl Source for Places {
+        type Batch = Chosen;
+        fn len(&self) -> usize {
+            self.0
+        }
+        fn length(&self, index: usize) -> usize {
+            1 + (index * 31) % 97
+        }
+        fn collate(&self, indices: &[usize], _epoch: usize, _device: &Device) -> Result<Chosen, TrainError> {
+            Ok(Chosen(indices.to_vec()))
+        }
+    }
+
+    fn loader(n: usize, batch_size: usize, order: Order) -> Loader<Places> {
+        Loader::new(Arc::new(Places(n)), batch_size, order, &Device::default()).unwrap()
+    }
+
+    fn indices<E: Debug>(batches: impl Iterator<Item = Result<Chosen, E>>) -> Vec<Vec<usize>> {
+        batches.map(|batch| batch.unwrap().0).collect()
+    }
+
+    #[test]
+    fn each_iteration_is_the_next_epoch() {
+        let order = Order::Grouped { seed: 9 };
+        let loader = loader(50, 8, order);
+        assert_eq!((loader.num_items(), loader.num_batches()), (50, 7));
+        let first = indices(loader.iter());
+        let second = indices(loader.iter());
+        assert_ne!(first, second);
+        assert_eq!(first, indices(loader.epoch(0)));
+        assert_eq!(second, indices(loader.epoch(1)));
+        // A moved loader counts on, and its own counting leaves the original alone.
+        let moved = loader.to_device(&Device::default());
+        assert_eq!(indices(moved.iter()), indices(loader.epoch(2)));
+        assert_eq!(indices(loader.iter()), indices(loader.epoch(2)));
+        assert_eq!(indices(loader.epoch(1).skip_batches(3)), second[3..]);
+    }
+
+    #[test]
+    fn progress_ends_complete() {
+        let loader = loader(10, 4, Order::ByLength);
+        let mut batches = loader.iter();
+        assert!(!batches.progress().is_completed());
+        let mut sizes = Vec::new();
+        for batch in batches.by_ref() {
+            sizes.push(batch.unwrap().0.len());
+        }
+        assert_eq!(sizes, [4, 4, 2]);
+        assert!(batches.progress().is_completed());
+    }
+
+    #[test]
+    fn a_slice_keeps_the_original_indices() {
+        let loader = loader(30, 4, Order::Shuffled { seed: 3 });
+        let slice = loader.slice(10, 21);
+        assert_eq!(slice.num_items(), 11);
+        let mut all = indices(slice.iter()).concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(10..21));
+    }
+
+    #[test]
+    fn a_batch_size_of_zero_is_refused() {
+        let error = Loader::new(Arc::new(Places(1)), 0, Order::ByLength, &Device::default());
+        assert!(matches!(error, Err(TrainError::Setting { field: "batch_size", .. })));
+    }
+}

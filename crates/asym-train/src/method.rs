@@ -1,0 +1,78 @@
+//! Work that some methods do beside the optimizer's step: AdaLoRA's ranks and penalty, LoRA-FA's projection.
+
+use asym_core::optim::ProjectedGradient;
+use asym_core::{AdapterError, Method, Naming, RankAllocator, orthogonality};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+
+use crate::{TrainSettings, Tuning};
+
+/// A method's part in the loop. Most methods have none.
+pub(crate) struct MethodState {
+    tuning: Tuning,
+    ranks: Option<RankAllocator>,
+    projection: Option<ProjectedGradient>,
+    /// The weight of AdaLoRA's penalty.
+    orthogonality: f64,
+}
+
+impl MethodState {
+    /// For `model`, to which `tuning` was applied, in a run of `steps` steps.
+    ///
+    /// # Errors
+    ///
+    /// Settings that do not fit the method or this number of steps.
+    pub(crate) fn new<M: Module>(
+        settings: &TrainSettings,
+        tuning: Tuning,
+        model: &M,
+        naming: &Naming,
+        steps: usize,
+    ) -> Result<Self, AdapterError> {
+        let mut state = Self { tuning, ranks: None, projection: None, orthogonality: 0.0 };
+        let Tuning::Adapter(config) = &mut state.tuning else { return Ok(state) };
+        if settings.projected_gradient {
+            state.projection = Some(ProjectedGradient::new(config, model, naming)?);
+        }
+        if let Method::AdaLora(adalora) = &mut config.method {
+            *adalora = adalora.for_training(steps);
+            state.ranks = Some(RankAllocator::new(adalora, model, naming)?);
+            state.orthogonality = adalora.orthogonality;
+        }
+        Ok(state)
+    }
+
+    /// What is trained, with the ranks that are left.
+    pub(crate) fn tuning(&self) -> Tuning {
+        let mut tuning = self.tuning.clone();
+        if let (Tuning::Adapter(config), Some(ranks)) = (&mut tuning, &self.ranks)
+            && let Method::AdaLora(settings) = &mut config.method
+        {
+            settings.rank_pattern = ranks.rank_pattern().clone();
+        }
+        tuning
+    }
+
+    /// The gradients of the method's own term of the loss, if it has one. It is no part of the loss that is reported, which
+    /// compares with other methods'.
+    pub(crate) fn penalty<M: Module>(&self, model: &M) -> Option<GradientsParams> {
+        let penalty = (self.orthogonality > 0.0).then(|| orthogonality(model)).flatten()?;
+        Some(GradientsParams::from_grads(penalty.mul_scalar(self.orthogonality).backward(), model))
+    }
+
+    /// The gradients as the optimizer takes them.
+    pub(crate) fn gradients<M: Module>(&mut self, model: &M, gradients: GradientsParams) -> GradientsParams {
+        if let Some(ranks) = &mut self.ranks {
+            ranks.observe(model, &gradients);
+        }
+        match &self.projection {
+            Some(projection) => projection.apply(gradients),
+            None => gradients,
+        }
+    }
+
+    /// The model after the optimizer's `step`, counted from 0, if the method changes it.
+    pub(crate) fn after_step<M: Module>(&mut self, model: impl FnOnce() -> M, step: usize) -> Option<M> {
+        self.ranks.as_mut().map(|ranks| ranks.allocate(model(), step))
+    }
+}

@@ -1,0 +1,134 @@
+//! Everything that moves during a run, as one value.
+
+use asym_core::Naming;
+use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::train::{Learner, LearnerModel};
+
+use crate::method::MethodState;
+use crate::{TrainError, TrainSettings, Tuning};
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The epoch, counted from 0.
+    pub epoch: usize,
+    /// Batches of this epoch that were trained on.
+    pub batch: usize,
+    /// Optimizer steps since the start.
+    pub step: usize,
+}
+
+/// Everything that moves during a run: model, optimizer, schedule, the method's own state, and the position. Two equal states
+/// continue equally.
+pub struct State<U> {
+    pub(crate) trainee: U,
+    pub(crate) method: MethodState,
+    pub(crate) position: Position,
+}
+
+/// A model with the optimizer and the schedule that move it.
+pub struct Optimized<M> {
+    model: M,
+    optimizer: ModuleOptimizer,
+    schedule: ModuleLrScheduler,
+}
+
+impl<M: Module> State<Optimized<M>> {
+    /// The start of a run of `steps` steps: AdamW and a linear schedule by `settings` for `model`, to which `tuning` was
+    /// applied and which is on an autodiff device.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrainSettings::validate`], and settings that do not fit the method or this number of steps.
+    pub fn new(
+        model: M,
+        tuning: Tuning,
+        naming: &Naming,
+        settings: &TrainSettings,
+        steps: usize,
+    ) -> Result<Self, TrainError> {
+        settings.validate(&tuning)?;
+        let method = MethodState::new(settings, tuning, &model, naming, steps)?;
+        let optimizer = settings.optimizer(&model, naming);
+        let schedule = settings.schedule(&model, steps);
+        let trainee = Optimized { model, optimizer, schedule };
+        Ok(Self { trainee, method, position: Position::default() })
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> &M {
+        &self.trainee.model
+    }
+
+    /// What is trained; for AdaLoRA with the ranks that are left.
+    pub fn tuning(&self) -> Tuning {
+        self.method.tuning()
+    }
+
+    /// How far the run is.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+}
+
+/// A model and what updates it. The loop knows no more of either.
+pub(crate) trait Update {
+    type Model: Module;
+
+    /// The model. A clone shares its tensors.
+    fn model(&self) -> Self::Model;
+
+    /// The learning rates of the next step.
+    fn next_rate(&mut self) -> ModuleLearningRate;
+
+    /// One step of the optimizer with the learning rates of [`next_rate`](Self::next_rate).
+    fn update(&mut self, rate: ModuleLearningRate, gradients: GradientsParams);
+
+    /// Put another model in the place of this one. Its parameters have the same ids.
+    fn replace(&mut self, model: Self::Model);
+}
+
+impl<M: Module> Update for Optimized<M> {
+    type Model = M;
+
+    fn model(&self) -> M {
+        self.model.clone()
+    }
+
+    fn next_rate(&mut self) -> ModuleLearningRate {
+        self.schedule.step()
+    }
+
+    fn update(&mut self, rate: ModuleLearningRate, gradients: GradientsParams) {
+        self.model = self.optimizer.step(rate, self.model.clone(), gradients);
+    }
+
+    fn replace(&mut self, model: M) {
+        self.model = model;
+    }
+}
+
+/// burn-train's learner keeps its optimizer and its schedule to itself, and updates its model with them.
+impl<M: LearnerModel> Update for Learner<M> {
+    type Model = M;
+
+    fn model(&self) -> M {
+        Learner::model(self)
+    }
+
+    fn next_rate(&mut self) -> ModuleLearningRate {
+        self.lr_step();
+        self.lr_current()
+    }
+
+    fn update(&mut self, _rate: ModuleLearningRate, gradients: GradientsParams) {
+        self.optimizer_step(gradients);
+    }
+
+    fn replace(&mut self, model: M) {
+        // The learner takes a new model only as a record.
+        self.load_model(model.into_record());
+    }
+}

@@ -1,0 +1,215 @@
+//! The loop within burn-train: a strategy for a user's own `SupervisedTraining`.
+
+use asym_core::Naming;
+use burn::data::dataloader::Progress;
+use burn::data::dataset::DatasetError;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::train::{
+    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, LearnerModel,
+    SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents,
+    TrainingItem, ValidLoader,
+};
+
+use crate::clip::scale;
+use crate::fit::{Epochs, Step, train_all};
+use crate::method::MethodState;
+use crate::objective::Gradients;
+use crate::run::Surroundings;
+use crate::state::{Position, State};
+use crate::{Batch, TrainError, TrainSettings, Tuning};
+
+/// Fine-tuning as a strategy of burn-train: the loop of [`fit`](crate::fit) around a `Learner`.
+///
+/// It adds to Burn's own strategy: AdaLoRA's ranks and penalty, LoRA-FA's projected gradient, accumulation that weighs batches
+/// by their examples or tokens, clipping by the norm over all gradients, and a seed for each step. The model, its
+/// `TrainStep`, optimizer and schedule stay the user's: [`TrainSettings::optimizer`] and [`TrainSettings::schedule`] make those
+/// of [`fit`](crate::fit), LoRA+'s learning rates included.
+///
+/// ```ignore
+/// let learner = Learner::new(model, settings.optimizer(&model, &naming), settings.schedule(&model, steps));
+/// SupervisedTraining::new("runs/mine", train, valid)
+///     .metrics((LossMetric::new(),))
+///     .num_epochs(settings.epochs)
+///     .with_training_strategy(TrainingStrategy::Custom(Arc::new(FineTuning::new(settings, tuning, naming)?)))
+///     .launch(learner);
+/// ```
+///
+/// Epochs come from `num_epochs`, and accumulation from `grads_accumulation` if it is given there.
+///
+/// An error ends the training as `LearningResult::error`. burn-train has no variant for the errors of a strategy, so that they
+/// come as a `DatasetError`, whose source is the [`TrainError`].
+pub struct FineTuning {
+    settings: TrainSettings,
+    tuning: Tuning,
+    naming: Naming,
+}
+
+impl FineTuning {
+    /// For a model to which `tuning` was applied and whose files are named by `naming`.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrainSettings::validate`].
+    pub fn new(settings: TrainSettings, tuning: Tuning, naming: Naming) -> Result<Self, TrainError> {
+        settings.validate(&tuning)?;
+        Ok(Self { settings, tuning, naming })
+    }
+}
+
+impl<M> SupervisedLearningStrategy<M> for FineTuning
+where
+    M: LearnerModel,
+    <M as TrainStep>::Input: Batch,
+{
+    fn fit(
+        &self,
+        components: TrainingComponents<M>,
+        mut learner: Learner<M>,
+        train: TrainLoader<M>,
+        valid: ValidLoader<M>,
+        starting_epoch: usize,
+    ) -> (M, SupervisedTrainingEventProcessor<M>) {
+        let plain = learner.model().devices().into_iter().next().unwrap_or_default();
+        let plain = if plain.is_autodiff() { plain.inner() } else { plain };
+        let device = plain.clone().autodiff();
+        learner.fork(&device);
+        let train = train.to_device(&device);
+        let settings = TrainSettings {
+            epochs: components.num_epochs,
+            gradient_accumulation: components.grad_accumulation.unwrap_or(self.settings.gradient_accumulation),
+            ..self.settings.clone()
+        };
+        let steps_per_epoch = settings.steps_per_epoch(train.num_items());
+        let interrupter = components.interrupter.clone();
+        let mut bus = Bus { valid: valid.to_device(&plain), examples: (0, 0), components };
+        let steps = settings.epochs * steps_per_epoch;
+        let model = learner.model();
+        let trained = MethodState::new(&settings, self.tuning.clone(), &model, &self.naming, steps)
+            .map_err(TrainError::from)
+            .and_then(|method| {
+                let epoch = starting_epoch - 1;
+                let position = Position { epoch, batch: 0, step: epoch * steps_per_epoch };
+                let mut state = State { trainee: learner, method, position };
+                train_all(&mut state, &Steps, &Loaded(train), &settings, &mut bus)?;
+                Ok(state.trainee.model())
+            });
+        let model = trained.unwrap_or_else(|error| {
+            interrupter.fail(DatasetError::new(error));
+            model
+        });
+        (model, bus.components.event_processor)
+    }
+}
+
+/// The gradients that a model's `TrainStep` makes.
+struct Steps;
+
+impl<M> Gradients<M> for Steps
+where
+    M: LearnerModel,
+    <M as TrainStep>::Input: Batch,
+{
+    type Batch = <M as TrainStep>::Input;
+    type Report = <M as TrainStep>::Output;
+
+    fn gradients(&self, model: &M, batch: Self::Batch, share: f64) -> (Self::Report, GradientsParams) {
+        let output = TrainStep::step(model, batch);
+        if share == 1.0 {
+            return (output.item, output.grads);
+        }
+        let device = model.devices().into_iter().next().unwrap_or_default();
+        let device = if device.is_autodiff() { device.inner() } else { device };
+        (output.item, scale(model, output.grads, Tensor::full([1], share, &device)))
+    }
+
+    fn loss(_report: &Self::Report) -> Option<Tensor<1>> {
+        None
+    }
+}
+
+/// A loader of burn-train, which counts its epochs itself.
+struct Loaded<B>(std::sync::Arc<dyn burn::data::dataloader::DataLoader<B>>);
+
+impl<B> Epochs<B> for Loaded<B> {
+    fn examples(&self) -> usize {
+        self.0.num_items()
+    }
+
+    fn batches(&self, _epoch: usize, skip: usize) -> Box<dyn Iterator<Item = Result<B, TrainError>> + '_> {
+        Box::new(self.0.iter().skip(skip).map(|batch| batch.map_err(TrainError::data)))
+    }
+}
+
+/// The events, metrics and interrupter of burn-train.
+struct Bus<M: LearnerModel> {
+    components: TrainingComponents<M>,
+    valid: ValidLoader<M>,
+    /// Examples of the epoch that were trained on, and all of them.
+    examples: (usize, usize),
+}
+
+impl<M: LearnerModel> Bus<M> {
+    fn train_event(&mut self, event: LearnerEvent<<M as TrainStep>::Output>) {
+        let result = self.components.event_processor.process_train(event);
+        self.interrupter().fail_on_error(result);
+    }
+
+    fn valid_event(&mut self, event: LearnerEvent<<M as InferenceStep>::Output>) {
+        let result = self.components.event_processor.process_valid(event);
+        self.interrupter().fail_on_error(result);
+    }
+
+    fn interrupter(&self) -> &Interrupter {
+        &self.components.interrupter
+    }
+}
+
+impl<M> Surroundings<M, <M as TrainStep>::Output> for Bus<M>
+where
+    M: LearnerModel,
+{
+    fn should_stop(&self) -> bool {
+        self.interrupter().should_stop()
+    }
+
+    fn epoch_started(&mut self, epoch: usize, examples: usize) {
+        self.examples = (0, examples);
+        self.train_event(LearnerEvent::StartSplit { epoch_number: epoch + 1, total_items: examples });
+    }
+
+    fn stepped(&mut self, step: Step<<M as TrainStep>::Output>) -> Result<(), TrainError> {
+        self.examples.0 += step.examples;
+        let (done, total) = self.examples;
+        for report in step.reports {
+            let progress = Progress::new(done, total, Some("items".to_owned()));
+            let item = TrainingItem::new(report, progress, Some(step.number), Some(step.rate.clone()));
+            self.train_event(LearnerEvent::ProcessedItem(item));
+        }
+        Ok(())
+    }
+
+    fn epoch_trained(&mut self, epoch: usize) {
+        self.train_event(LearnerEvent::EndSplit(epoch + 1));
+    }
+
+    fn evaluate(&mut self, epoch: usize, model: &M) -> Result<bool, TrainError> {
+        let model = model.valid();
+        let valid = self.valid.clone();
+        self.valid_event(LearnerEvent::StartSplit { epoch_number: epoch + 1, total_items: valid.num_items() });
+        let mut batches = valid.iter();
+        let mut iteration = 0;
+        while let Some(batch) = batches.next() {
+            iteration += 1;
+            let output = InferenceStep::step(&model, batch.map_err(TrainError::data)?);
+            let item = TrainingItem::new(output, batches.progress(), Some(iteration), None);
+            self.valid_event(LearnerEvent::ProcessedItem(item));
+            if self.should_stop() {
+                return Ok(false);
+            }
+        }
+        self.valid_event(LearnerEvent::EndSplit(epoch + 1));
+        self.train_event(LearnerEvent::EndEpoch(epoch + 1));
+        Ok(!self.should_stop())
+    }
+}
