@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use asym::core::AdapterConfig;
-use asym::tasks::{Base, Grouping, Origin, Prepared, Recipe, Session, StopSignal, Task, Tuning, memory};
+use asym::tasks::glue::{Dataset, Glue, GlueOptions, read};
+use asym::tasks::{Base, Origin, PreparedTask, RunConfig, Session, Task};
+use asym::train::{StopSignal, TrainSettings, Tuning, memory};
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
@@ -50,21 +52,17 @@ enum Method {
 }
 
 impl Options {
-    fn recipe(&self) -> Recipe {
-        Recipe {
-            task: Task::Mrpc,
-            seed: 1,
-            epochs: 1,
-            batch_size: self.batch,
-            accumulation: 1,
-            learning_rate: 1e-3,
-            warmup: 0.06,
-            weight_decay: 0.01,
-            b_learning_rate_ratio: None,
-            projected_gradient: false,
-            max_gradient_norm: None,
-            max_length: 128,
-            grouping: if self.grouped { Grouping::ByLength } else { Grouping::None },
+    fn run(&self) -> RunConfig {
+        RunConfig {
+            task: task().into(),
+            training: TrainSettings {
+                seed: 1,
+                epochs: 1,
+                batch_size: self.batch,
+                learning_rate: 1e-3,
+                group_by_length: self.grouped,
+                ..TrainSettings::default()
+            },
             tuning: match self.method {
                 Method::BOnly => Tuning::Adapter(AdapterConfig::b_only(8)),
                 Method::Lora => Tuning::Adapter(AdapterConfig::lora(8)),
@@ -74,12 +72,8 @@ impl Options {
     }
 }
 
-/// A session over freshly read files, handed to `then`.
-fn session<T>(options: &Options, then: impl FnOnce(&Session<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let (device, stop) = (Device::default(), StopSignal::default());
-    let base = Base::open(&options.model)?;
-    let data = Prepared::new(Task::Mrpc, &Task::Mrpc.read(&options.data)?, &base, options.recipe().max_length)?;
-    then(&Session { base: &base, data: &data, device: &device, stop: &stop, origin: Origin::default() })
+fn task() -> Glue {
+    Glue { dataset: Dataset::Mrpc, options: GlueOptions { max_length: Some(128) } }
 }
 
 fn load(options: &Options) -> anyhow::Result<Value> {
@@ -87,7 +81,7 @@ fn load(options: &Options) -> anyhow::Result<Value> {
     let base = Base::open(&options.model)?;
     let model = base.checkpoint.sequence_classifier(Some(2), 1, &Device::default())?.model;
     let naming = model.naming();
-    let seconds = match options.recipe().tuning {
+    let seconds = match options.run().tuning {
         Tuning::Adapter(config) => {
             let model = config.attach_named(model, 1, &naming)?;
             let seconds = start.elapsed().as_secs_f64();
@@ -101,18 +95,20 @@ fn load(options: &Options) -> anyhow::Result<Value> {
 
 fn epoch(options: &Options) -> anyhow::Result<Value> {
     let start = Instant::now();
-    session(options, |session| {
-        let result = session.run(&options.recipe(), "", None)?;
-        Ok(json!({
-            "seconds": start.elapsed().as_secs_f64(),
-            "train_samples": result.training.examples,
-            "train_seconds": result.training.seconds,
-            "measure_samples": result.measuring.examples,
-            "measure_seconds": result.measuring.seconds,
-            "input_seconds": result.training.input_seconds,
-            "accuracy": result.scores.get("accuracy"),
-        }))
-    })
+    let device = Device::default();
+    let base = Base::open(&options.model)?;
+    let data = task().prepare(read(Dataset::Mrpc, &options.data)?, &base)?;
+    let session = Session { task: task(), base: &base, data, device: &device, origin: Origin::default(), read: None };
+    let result = session.run(&options.run(), "", None, &StopSignal::default())?;
+    Ok(json!({
+        "seconds": start.elapsed().as_secs_f64(),
+        "train_samples": result.training.examples,
+        "train_seconds": result.training.seconds,
+        "measure_samples": result.evaluation.examples,
+        "measure_seconds": result.evaluation.seconds,
+        "input_seconds": result.training.input_seconds,
+        "accuracy": result.scores.get("accuracy"),
+    }))
 }
 
 fn main() -> anyhow::Result<()> {

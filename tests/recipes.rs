@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use asym::tasks::{Plan, Task, paper};
+use asym::tasks::Recipe;
+use asym::tasks::glue::{Dataset, generated, paper_cells};
 
 mod common;
 use common::{asym, scratch};
@@ -38,11 +39,11 @@ fn refusal<const N: usize>(args: [&str; N], parts: &[&str]) -> String {
     message
 }
 
-fn recipes(folder: &str) -> Vec<(String, Plan)> {
-    let mut found: Vec<(String, Plan)> = std::fs::read_dir(root(folder))
+fn recipes(folder: &str) -> Vec<(String, Recipe)> {
+    let mut found: Vec<(String, Recipe)> = std::fs::read_dir(root(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_string(), Plan::read(&path, &[]).unwrap()))
+        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_string(), Recipe::read(&path, &[]).unwrap()))
         .collect();
     found.sort_by(|left, right| left.0.cmp(&right.0));
     found
@@ -58,18 +59,18 @@ fn every_row_of_the_papers_tables_has_a_recipe_at_both_scales() {
         assert_eq!(plan.model.as_deref(), Some("FacebookAI/roberta-large"));
         assert_eq!((plan.data.as_deref(), mini.model.as_deref()), (Some("nyu-mll/glue"), None));
         let header = std::fs::read_to_string(root("recipes/glue").join(format!("{name}.toml"))).unwrap();
-        for recipe in plan.recipes().chain(mini.recipes()) {
-            recipe.validate().unwrap();
+        for run in plan.runs().chain(mini.runs()) {
+            run.validate().unwrap();
         }
         for task in &plan.tasks {
             // What the header says is what the paper's table has for this very tuning.
-            let cell = paper::glue(*task, &plan.tuning).unwrap_or_else(|| panic!("{name}: {task}"));
+            let cell = task.paper(&plan.tuning).unwrap_or_else(|| panic!("{name}: {task}"));
             let score = cell.std.map_or(cell.mean.to_string(), |std| format!("{:?} ± {std}", cell.mean));
             assert!(header.contains(&format!("{task} {score}")), "{name}: {task} {score}");
             assert!(cells.insert((task.name(), plan.tuning.to_string())), "{name} is a row that another recipe is");
         }
     }
-    assert_eq!(cells.len(), paper::glue_cells().unwrap().len());
+    assert_eq!(cells.len(), paper_cells().unwrap().len());
 }
 
 /// A recipe runs, its folder's own recipe repeats it bit for bit, and its adapter classifies and hands in.
@@ -90,8 +91,9 @@ fn a_recipe_runs_and_what_it_leaves_is_of_use() {
     let left = path("runs/stsb/b-only-orthonormal-r8-seed1/recipe.toml");
     stdout(&asym(["run", &left, "--output", &path("again")]));
     let losses = |run: &str| {
-        let text = std::fs::read_to_string(path(run).to_string() + "/results.json").unwrap();
-        serde_json::from_str::<serde_json::Value>(&text).unwrap()["losses"].clone()
+        let text = std::fs::read_to_string(path(run).to_string() + "/metrics.jsonl").unwrap();
+        let loss = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["loss"].clone();
+        text.lines().map(loss).collect::<Vec<_>>()
     };
     assert_eq!(losses("runs/stsb/b-only-orthonormal-r8-seed1"), losses("again/stsb/recipe-seed1"));
     let again =
@@ -178,14 +180,14 @@ fn a_recipe_runs_and_what_it_leaves_is_of_use() {
 fn generated_sets_are_written_in_glues_layout() {
     let folder = scratch("generated").join("glue");
     stdout(&asym(["data", "--output", folder.to_str().unwrap()]));
-    for task in Task::ALL {
-        let (read, made) = (task.read(&folder).unwrap(), asym::tasks::glue::generated(*task, 0));
-        let rows = |part: &asym::tasks::Part| -> Vec<_> {
+    for dataset in Dataset::ALL {
+        let (read, made) = (asym::tasks::glue::read(*dataset, &folder).unwrap(), generated(*dataset, 0));
+        let rows = |part: &asym::tasks::glue::Part| -> Vec<_> {
             part.examples.iter().map(|one| (one.first.clone(), one.second.clone(), one.target)).collect()
         };
-        assert!(rows(&read.train) == rows(&made.train), "{task}");
+        assert!(rows(&read.train) == rows(&made.train), "{dataset}");
         assert_eq!(read.dev.len(), made.dev.len());
-        assert!(read.dev.iter().zip(&made.dev).all(|(read, made)| rows(read) == rows(made)), "{task}");
+        assert!(read.dev.iter().zip(&made.dev).all(|(read, made)| rows(read) == rows(made)), "{dataset}");
     }
     refusal(["data", "--output", folder.to_str().unwrap()], &["exists already"]);
 }
@@ -194,7 +196,9 @@ fn generated_sets_are_written_in_glues_layout() {
 fn mistakes_are_refused_before_anything_is_trained() {
     let mini = root(MINI);
     let mini = mini.to_str().unwrap();
-    refusal(["run", mini, "epoch=3"], &[mini, "`epoch`", "did you mean `epochs`?"]);
+    refusal(["run", mini, "training.epoch=3"], &[mini, "`epoch`", "did you mean `epochs`?"]);
+    refusal(["run", mini, "warmup=0.1"], &[mini, "`warmup`", "`training.warmup_ratio`"]);
+    refusal(["run", mini, "task.num_beams=4"], &[mini, "mnli", "`num_beams`", "max_length"]);
     refusal(["run", mini, "tuning.adapter.rnk=3"], &["`rnk`", "did you mean `rank`?"]);
     refusal(["run", mini, "tasks=mprc"], &["`mprc`", "did you mean `mrpc`?"]);
     refusal(["run", mini, "epochs"], &["key=value"]);

@@ -4,25 +4,23 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use asym::core::{AdaLora, AdapterConfig, Bias, Dora, Factor, Ia3, Init, Lora, Method, Vera, load_adapter};
 use asym::models::{
-    Checkpoint, EncoderConfig, Family, FileDtype, MaskedLanguageModel, PretrainedModel, SequenceClassifier,
+    Checkpoint, EncoderConfig, Family, FileDtype, MaskedLanguageModel, Padding, PretrainedModel, SequenceClassifier,
 };
-use asym::tasks::recipe::{Grouping, Recipe, Tuning};
-use asym::tasks::{
-    Base, Batch, EncodedExample, Origin, Padding, Plan, Prepared, RunFolder, RunResult, Session, StopSignal, Target,
-    Task, TaskError,
-};
+use asym::tasks::glue::{Dataset, EncodedExample, Examples, Glue, Target, TextEvaluation, TextLoss};
+use asym::tasks::{Base, Origin, PreparedTask, Recipe, RunConfig, Session, TaskError};
+use asym::train::{RunFolder, RunResult, StopSignal, TrainError, TrainSettings, Tuning};
 use burn::tensor::Device;
 
 mod common;
 use common::{copy, difference, fixture, read, scratch};
 
 #[global_allocator]
-static ALLOCATOR: asym::tasks::memory::Counting = asym::tasks::memory::Counting;
+static ALLOCATOR: asym::train::memory::Counting = asym::train::memory::Counting;
 
 /// The CPU backend has one generator and one peak of memory: runs beside each other would not repeat.
 fn alone() -> MutexGuard<'static, ()> {
@@ -46,14 +44,22 @@ fn base(dropout: f64) -> Base {
     .unwrap()
 }
 
-fn data(train: usize, dev: usize) -> Prepared {
+/// Encoded examples to train and to evaluate on.
+#[derive(Clone)]
+struct Data {
+    dataset: Dataset,
+    train: Vec<EncodedExample>,
+    dev: Vec<EncodedExample>,
+}
+
+fn data(train: usize, dev: usize) -> Data {
     examples(train, dev, 5..12)
 }
 
 /// Examples of so many tokens, whose class is that of their second token.
-fn examples(train: usize, dev: usize, lengths: Range<usize>) -> Prepared {
+fn examples(train: usize, dev: usize, lengths: Range<usize>) -> Data {
     let example = |i: usize| {
-        // Multiplied as Knuth hashes, so that neighbours have nothing in common.
+        // Multiplied as Knuth hashes, so that neighbors have nothing in common.
         let word = |j: usize| 5 + (((i * 64 + j + 1) as u32).wrapping_mul(2_654_435_761) >> 16) % 55;
         let words = lengths.start + i % lengths.len() - 2;
         let input_ids: Vec<u32> = [0].into_iter().chain((0..words).map(word)).chain([2]).collect();
@@ -63,46 +69,78 @@ fn examples(train: usize, dev: usize, lengths: Range<usize>) -> Prepared {
             input_ids,
         }
     };
-    Prepared {
-        task: Task::Mrpc,
+    Data {
+        dataset: Dataset::Mrpc,
         train: (0..train).map(example).collect(),
         dev: (train..train + dev).map(example).collect(),
-        parts: std::iter::once(0..dev).collect(),
-        padding: Padding { pad_id: 1, token_types: false },
     }
 }
 
-fn recipe() -> Recipe {
-    Recipe {
-        task: Task::Mrpc,
+fn settings() -> TrainSettings {
+    TrainSettings {
         seed: 5,
         epochs: 2,
         batch_size: 8,
-        accumulation: 1,
         learning_rate: 1e-2,
-        warmup: 0.0,
-        weight_decay: 0.01,
-        b_learning_rate_ratio: None,
-        projected_gradient: false,
-        max_gradient_norm: None,
-        max_length: 11,
-        grouping: Grouping::ByLength,
-        tuning: Tuning::Adapter(AdapterConfig::b_only(3)),
+        warmup_ratio: 0.0,
+        ..TrainSettings::default()
     }
 }
 
-fn run(base: &Base, data: &Prepared, recipe: &Recipe, folder: Option<&Path>) -> Result<RunResult, TaskError> {
-    let (device, stop) = (Device::default(), StopSignal::default());
-    Session { base, data, device: &device, stop: &stop, origin: Origin::default() }.run(recipe, "test", folder)
+fn tuned(tuning: Tuning) -> RunConfig {
+    let task = Glue { dataset: Dataset::Mrpc, options: asym::tasks::glue::GlueOptions { max_length: Some(11) } };
+    RunConfig { task: task.into(), training: settings(), tuning }
+}
+
+fn adapted(config: AdapterConfig) -> RunConfig {
+    tuned(Tuning::Adapter(config))
+}
+
+/// The run of most tests.
+fn b_only() -> RunConfig {
+    adapted(AdapterConfig::b_only(3))
+}
+
+/// The same with other settings.
+fn with(run: RunConfig, change: impl FnOnce(&mut TrainSettings)) -> RunConfig {
+    let mut run = run;
+    change(&mut run.training);
+    run
+}
+
+fn session<'a>(base: &'a Base, data: &Data, device: &'a Device) -> Session<'a, Glue> {
+    let padding = Padding { pad_id: 1, token_types: false };
+    let examples = |examples: &[EncodedExample]| Arc::new(Examples::new(examples.to_vec(), padding));
+    Session {
+        task: Glue::from(data.dataset),
+        base,
+        data: asym::tasks::Prepared {
+            train: examples(&data.train),
+            objective: TextLoss,
+            evaluation: TextEvaluation {
+                dev: examples(&data.dev),
+                parts: std::iter::once(0..data.dev.len()).collect(),
+                scores: data.dataset.scores(),
+            },
+        },
+        device,
+        origin: Origin::default(),
+        read: None,
+    }
+}
+
+fn run(base: &Base, data: &Data, run: &RunConfig, folder: Option<&Path>) -> Result<RunResult, TaskError> {
+    let device = Device::default();
+    session(base, data, &device).run(run, "test", folder, &StopSignal::default())
 }
 
 /// The recipe that a run left.
-fn recipe_of(folder: &Path) -> Recipe {
-    let plan = Plan::read(&folder.join("recipe.toml"), &[]).unwrap();
-    let mut recipes = plan.recipes();
-    let recipe = recipes.next().unwrap();
-    assert!(recipes.next().is_none());
-    recipe
+fn recipe_of(folder: &Path) -> RunConfig {
+    let recipe = Recipe::read(&folder.join("recipe.toml"), &[]).unwrap();
+    let mut runs = recipe.runs();
+    let run = runs.next().unwrap();
+    assert!(runs.next().is_none());
+    run
 }
 
 /// The text of `results.json`. Not its numbers read again: serde_json may miss the last bit of one.
@@ -124,13 +162,13 @@ fn a_run_repeats_bit_for_bit() {
     let (base, data) = (base(0.1), data(60, 20));
     let dropped = AdapterConfig::new(Lora::new(3).dropout(0.1));
     for tuning in [Tuning::Adapter(AdapterConfig::b_only(3)), Tuning::Adapter(dropped), Tuning::Full] {
-        let recipe = Recipe { tuning, ..recipe() };
+        let recipe = tuned(tuning);
         let first = run(&base, &data, &recipe, None).unwrap();
         let second = run(&base, &data, &recipe, None).unwrap();
         let bits = |run: &RunResult| run.losses.iter().map(|loss| loss.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&first), bits(&second), "{}", recipe.tuning);
         assert_eq!((&first.scores, &first.epochs), (&second.scores, &second.epochs));
-        let other = run(&base, &data, &Recipe { seed: 6, ..recipe.clone() }, None).unwrap();
+        let other = run(&base, &data, &with(recipe.clone(), |training| training.seed = 6), None).unwrap();
         assert_ne!(bits(&first), bits(&other), "{}", recipe.tuning);
     }
 }
@@ -140,8 +178,8 @@ fn a_run_repeats_bit_for_bit() {
 fn a_score_is_learned_by_its_squared_error() {
     let _alone = alone();
     let (base, mut data) = (base(0.0), data(8, 4));
-    data.task = Task::Stsb;
-    let scored = |examples: &[EncodedExample]| -> std::sync::Arc<[EncodedExample]> {
+    data.dataset = Dataset::Stsb;
+    let scored = |examples: &[EncodedExample]| -> Vec<EncodedExample> {
         let score = |(i, example): (usize, &EncodedExample)| EncodedExample {
             target: Target::Score(0.5 * i as f32),
             ..example.clone()
@@ -149,23 +187,18 @@ fn a_score_is_learned_by_its_squared_error() {
         examples.iter().enumerate().map(score).collect()
     };
     (data.train, data.dev) = (scored(&data.train), scored(&data.dev));
-    let recipe = Recipe { task: Task::Stsb, epochs: 30, ..recipe() };
-    let (device, stop) = (Device::default(), StopSignal::default());
-    let session = Session { base: &base, data: &data, device: &device, stop: &stop, origin: Origin::default() };
+    let recipe = with(b_only(), |training| training.epochs = 30);
+    let device = Device::default();
+    let session = session(&base, &data, &device);
     let (start, _) = session.start(&recipe).unwrap();
     let errors: Vec<f64> = (0..8)
         .map(|at| {
-            let batch = Batch::new(&data.train, vec![at], data.padding, &device);
-            let input = asym::models::EncoderInput {
-                input_ids: batch.input_ids,
-                attention_mask: Some(batch.attention_mask),
-                token_type_ids: None,
-            };
-            let logit = f64::from(start.model.forward(input).into_data().iter::<f32>().next().unwrap());
+            let logits = start.model.forward(session.data.train.batch(&[at], &device).input);
+            let logit = f64::from(logits.into_data().iter::<f32>().next().unwrap());
             (logit - 0.5 * at as f64).powi(2)
         })
         .collect();
-    let result = session.run(&recipe, "test", None).unwrap();
+    let result = session.run(&recipe, "test", None, &StopSignal::default()).unwrap();
     let expected = errors.iter().sum::<f64>() / 8.0;
     assert!((result.losses[0] - expected).abs() < 1e-5 * expected, "{} is not {expected}", result.losses[0]);
     assert!(result.losses[29] < 0.5 * result.losses[0], "{:?}", result.losses);
@@ -183,7 +216,9 @@ fn a_run_repeats_bit_for_bit_on_many_threads() {
     asym::models::save(&model, &folder, FileDtype::F32).unwrap();
     let base = Base::open(&folder).unwrap();
     let data = examples(64, 16, 40..65);
-    let recipe = Recipe { epochs: 1, batch_size: 16, learning_rate: 1e-3, ..recipe() };
+    let recipe = with(b_only(), |training| {
+        (training.epochs, training.batch_size, training.learning_rate) = (1, 16, 1e-3);
+    });
     let [first, second] = [0, 1].map(|_| run(&base, &data, &recipe, None).unwrap());
     assert_eq!(first.losses, second.losses);
     assert_eq!(first.scores, second.scores);
@@ -194,9 +229,9 @@ fn accumulated_batches_are_one_batch() {
     let _alone = alone();
     // 62 examples: the last group of each epoch is a batch of 4 and one of 2.
     let (base, data) = (base(0.0), data(62, 20));
-    let recipe = Recipe { grouping: Grouping::None, ..recipe() };
+    let recipe = with(b_only(), |training| training.group_by_length = false);
     let whole = run(&base, &data, &recipe, None).unwrap();
-    let parts = Recipe { batch_size: 4, accumulation: 2, ..recipe };
+    let parts = with(recipe, |training| (training.batch_size, training.gradient_accumulation) = (4, 2));
     let parts = run(&base, &data, &parts, None).unwrap();
     assert_eq!((whole.steps, parts.steps), (16, 16));
     let f32s = |run: &RunResult| run.losses.iter().map(|loss| *loss as f32).collect::<Vec<_>>();
@@ -211,15 +246,15 @@ fn a_run_leaves_what_a_report_needs() {
     let _alone = alone();
     let (base, data) = (base(0.1), data(60, 20));
     let folder = scratch("session-folder").join("run");
-    let recipe = Recipe { warmup: 0.25, ..recipe() };
+    // 0.22 of 16 steps are 3.52: 4 steps of warm-up.
+    let recipe = with(b_only(), |training| training.warmup_ratio = 0.22);
     let result = run(&base, &data, &recipe, Some(&folder)).unwrap();
 
     let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(text("results.json"), json(&result));
     assert_eq!(recipe_of(&folder), recipe);
     assert!(
-        RunFolder::finished(&folder, &Plan::of(&recipe, None, None))
-            .is_some_and(|read| read.losses.len() == result.losses.len())
+        RunFolder::finished(&folder, &Recipe::of(&recipe, None, None)).is_some_and(|read| read.steps == result.steps)
     );
     let environment: serde_json::Value = serde_json::from_str(&text("environment.json")).unwrap();
     assert_eq!(environment["base"], "tiny");
@@ -247,7 +282,7 @@ fn a_run_leaves_what_a_report_needs() {
         // 4 of 16 steps of warm-up from 0, then down to 0 behind the last.
         let rate = if i < 4 { i as f64 / 4.0 } else { (steps - i) as f64 / 12.0 };
         assert!((line["learning_rate"].as_f64().unwrap() - 1e-2 * rate).abs() < 1e-12, "{line}");
-        assert!(line["gradient_norm"].as_f64().unwrap() > 0.0);
+        assert!(line["grad_norm"].as_f64().unwrap() > 0.0);
     }
     assert_eq!(epoch_lines[1]["dev"]["accuracy"].as_f64().unwrap(), result.scores["accuracy"]);
 
@@ -260,7 +295,7 @@ fn a_run_leaves_what_a_report_needs() {
 
     // A folder that is there is never written into.
     let refused = run(&base, &data, &recipe, Some(&folder)).unwrap_err();
-    assert!(matches!(&refused, TaskError::OutputExists { path } if *path == folder), "{refused}");
+    assert!(matches!(&refused, TaskError::Train(TrainError::OutputExists { path }) if *path == folder), "{refused}");
     assert!(refused.to_string().contains(folder.to_str().unwrap()));
     assert_eq!(text("results.json"), json(&result));
 }
@@ -270,16 +305,18 @@ fn a_run_leaves_what_a_report_needs() {
 fn every_method_trains() {
     let _alone = alone();
     let (base, data) = (base(0.0), data(60, 20));
-    let methods: [(&str, AdapterConfig); 5] = [
-        ("dora", AdapterConfig::new(Dora(Lora::b_only(3)))),
-        ("adalora", AdapterConfig::new(AdaLora::new(4, 2))),
-        ("vera", AdapterConfig::new(Vera::new(16)).bias(Bias::Adapted)),
-        ("ia3", AdapterConfig::new(Ia3::new(["output.dense"])).targets(Ia3::BERT_TARGETS)),
-        ("patterns", AdapterConfig::new(Lora::new(3).rank_of("layer.1.*value", 2)).bias(Bias::All)),
+    let methods: [(&str, AdapterConfig, &[&str]); 7] = [
+        ("lora", AdapterConfig::lora(3), &[]),
+        ("a-only", AdapterConfig::a_only(3), &["lora_B"]),
+        ("dora", AdapterConfig::new(Dora(Lora::b_only(3))), &["lora_A"]),
+        ("adalora", AdapterConfig::new(AdaLora::new(4, 2)), &[]),
+        ("vera", AdapterConfig::new(Vera::new(16)).bias(Bias::Adapted), &["vera_A", "vera_B"]),
+        ("ia3", AdapterConfig::new(Ia3::new(["output.dense"])).targets(Ia3::BERT_TARGETS), &[]),
+        ("patterns", AdapterConfig::new(Lora::new(3).rank_of("layer.1.*value", 2)).bias(Bias::All), &[]),
     ];
-    for (name, config) in methods {
+    for (name, config, frozen) in methods {
         let folder = scratch(&format!("session-method-{name}")).join("run");
-        let recipe = Recipe { epochs: 3, tuning: Tuning::Adapter(config), ..recipe() };
+        let recipe = with(adapted(config), |training| training.epochs = 3);
         let result = run(&base, &data, &recipe, Some(&folder)).unwrap();
         assert_eq!(recipe_of(&folder), recipe);
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
@@ -287,6 +324,21 @@ fn every_method_trains() {
         let (first, last) = (mean(&result.losses[..steps]), mean(&result.losses[2 * steps..]));
         println!("{name}: {} trained, loss {first:.3} to {last:.3}", result.trainable);
         assert!(last < first, "{name}: {first} to {last}");
+
+        // Each trained tensor of the adapter moved, and each frozen one did not.
+        let tensors = |folder: &Path| read(&folder.join("adapter/adapter_model.safetensors"));
+        let start = scratch(&format!("session-start-{name}")).join("run");
+        let (stopped, device) = (StopSignal::default(), Device::default());
+        stopped.request();
+        session(&base, &data, &device).run(&recipe, "start", Some(&start), &stopped).unwrap();
+        let (before, after) = (tensors(&start), tensors(&folder));
+        assert!(after.keys().eq(before.keys()), "{name}");
+        for (key, tensor) in &after {
+            let frozen = frozen.iter().any(|part| key.contains(part));
+            // AdaLoRA's file has the ranks that are left, so that shapes differ too.
+            let moved = tensor.shape != before[key].shape || difference(&tensor.f32(), &before[key].f32()) > 0.0;
+            assert_eq!(moved, !frozen, "{name}: {key}");
+        }
 
         // The folder's adapter loads; AdaLoRA's has the ranks that are left.
         let (model, read) = load(&base, &folder);
@@ -307,9 +359,11 @@ fn factors_have_rates_and_gradients_of_their_own() {
     let _alone = alone();
     let (base, data) = (base(0.0), data(16, 8));
     // One step at the peak: Adam moves every value by the learning rate.
-    let moved = |recipe: Recipe| {
+    let moved = |recipe: RunConfig| {
         let folder = scratch("session-rates").join("run");
-        let recipe = Recipe { epochs: 1, batch_size: 16, weight_decay: 0.0, ..recipe };
+        let recipe = with(recipe, |training| {
+            (training.epochs, training.batch_size, training.weight_decay) = (1, 16, 0.0);
+        });
         run(&base, &data, &recipe, Some(&folder)).unwrap();
         let after = read(&folder.join("adapter/adapter_model.safetensors"));
         let largest = |part: &str| {
@@ -320,26 +374,26 @@ fn factors_have_rates_and_gradients_of_their_own() {
     };
     // Both factors start so that a move is seen: A at 0, whose gradient is not 0 where B is not.
     let both = Lora::new(3).a(Factor::trained(Init::Zero)).b(Factor::frozen(Init::Orthonormal));
-    let a_only = Recipe { tuning: Tuning::Adapter(AdapterConfig::new(both)), ..recipe() };
-    let b_only = recipe();
+    let a_only = adapted(AdapterConfig::new(both));
+    let b_only = b_only();
     let close = |value: f32, expected: f32| (value - expected).abs() < 1e-3 * expected;
     assert!(close(moved(a_only.clone()).0, 1e-2));
     assert!(close(moved(b_only.clone()).1, 1e-2));
-    let ratio = |recipe: Recipe| Recipe { b_learning_rate_ratio: Some(4.0), ..recipe };
+    let ratio = |recipe: RunConfig| with(recipe, |training| training.loraplus_lr_ratio = Some(4.0));
     let (a, _, bias) = moved(ratio(a_only.clone()));
     assert!(close(a, 1e-2), "A keeps the base rate: {a}");
     assert!(close(bias, 4e-2), "vectors take B's: {bias}");
     let b = moved(ratio(b_only.clone())).1;
     assert!(close(b, 4e-2), "B moves four times as fast: {b}");
 
-    let projected = |recipe: Recipe| Recipe { projected_gradient: true, ..recipe };
+    let projected = |recipe: RunConfig| with(recipe, |training| training.projected_gradient = true);
     // A gradient's size does not matter to Adam, and for an orthonormal A its direction stays.
     assert!(close(moved(projected(b_only)).1, 1e-2));
     let folder = scratch("session-rates").join("refused");
     let error = run(&base, &data, &projected(a_only), Some(&folder)).unwrap_err().to_string();
     assert!(error.contains("projected_gradient") && !folder.exists(), "{error}");
     let short = AdapterConfig::new(AdaLora::new(4, 2).schedule(3, 1, 1));
-    let short = Recipe { tuning: Tuning::Adapter(short), ..recipe() };
+    let short = adapted(short);
     let error = run(&base, &data, &short, Some(&folder)).unwrap_err().to_string();
     assert!(error.contains("total_steps") && !folder.exists(), "{error}");
 }
@@ -350,7 +404,7 @@ fn a_whole_model_that_was_trained_is_a_checkpoint() {
     let (base, data) = (base(0.1), data(40, 20));
     for (name, tuning) in [("full", Tuning::Full), ("head", Tuning::Head)] {
         let folder = scratch(&format!("session-{name}")).join("run");
-        run(&base, &data, &Recipe { tuning, ..recipe() }, Some(&folder)).unwrap();
+        run(&base, &data, &tuned(tuning), Some(&folder)).unwrap();
         let loaded = Checkpoint::open(folder.join("model")).unwrap();
         let loaded = loaded.sequence_classifier(None, 0, &Device::default()).unwrap();
         assert!(loaded.initialised.is_empty(), "{:?}", loaded.initialised);
@@ -366,9 +420,10 @@ fn a_loss_that_explodes_stops_the_run_and_keeps_the_adapter() {
     let _alone = alone();
     let (base, data) = (base(0.0), data(60, 20));
     let folder = scratch("session-explosion").join("run");
-    let error = run(&base, &data, &Recipe { learning_rate: 1e30, ..recipe() }, Some(&folder)).unwrap_err();
+    let recipe = with(b_only(), |training| training.learning_rate = 1e30);
+    let error = run(&base, &data, &recipe, Some(&folder)).unwrap_err();
     println!("{error}");
-    let TaskError::NonFiniteLoss { step, learning_rate, .. } = error else { panic!("{error}") };
+    let TaskError::Train(TrainError::NonFiniteLoss { step, learning_rate, .. }) = error else { panic!("{error}") };
     assert!((2..=16).contains(&step), "{step}");
     assert!(learning_rate > 1e28, "{learning_rate}");
     assert!(error.to_string().contains(&format!("at step {step}")), "{error}");
@@ -385,10 +440,10 @@ fn a_stopped_run_leaves_its_folder_usable() {
     // An epoch of 1000 steps, so that the stop falls into the first one.
     let (base, data) = (base(0.1), data(8000, 20));
     let folder = scratch("session-stop").join("run");
-    let (recipe, device, stop) = (recipe(), Device::default(), StopSignal::default());
-    let session = Session { base: &base, data: &data, device: &device, stop: &stop, origin: Origin::default() };
+    let (recipe, device, stop) = (b_only(), Device::default(), StopSignal::default());
+    let session = session(&base, &data, &device);
     let result = std::thread::scope(|scope| {
-        let running = scope.spawn(|| session.run(&recipe, "test", Some(&folder)));
+        let running = scope.spawn(|| session.run(&recipe, "test", Some(&folder), &stop));
         let (lines, started) = (folder.join("metrics.jsonl"), Instant::now());
         while std::fs::read_to_string(&lines).map_or(0, |text| text.lines().count()) < 3 {
             assert!(!running.is_finished() && started.elapsed() < Duration::from_secs(120));
@@ -404,7 +459,7 @@ fn a_stopped_run_leaves_its_folder_usable() {
     let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(text("results.json"), json(&result));
     assert!(
-        RunFolder::finished(&folder, &Plan::of(&recipe, None, None)).is_none(),
+        RunFolder::finished(&folder, &Recipe::of(&recipe, None, None)).is_none(),
         "what was interrupted is made again by --resume"
     );
     assert_eq!(recipe_of(&folder), recipe);
@@ -415,7 +470,7 @@ fn a_stopped_run_leaves_its_folder_usable() {
 
     // A request that came before the run: nothing is trained, and the folder still has its start.
     let folder = scratch("session-stop-early").join("run");
-    let result = session.run(&recipe, "test", Some(&folder)).unwrap();
+    let result = session.run(&recipe, "test", Some(&folder), &stop).unwrap();
     assert!(result.interrupted && result.steps == 0 && result.scores.is_empty());
     load(&base, &folder);
 }
@@ -424,24 +479,23 @@ fn a_stopped_run_leaves_its_folder_usable() {
 fn what_cannot_be_trained_is_refused_before_a_folder_is_made() {
     let _alone = alone();
     let (base, data) = (base(0.1), data(16, 8));
-    let adapter = |config: AdapterConfig| Recipe { tuning: Tuning::Adapter(config), ..recipe() };
     let cases = [
-        ("rank 0", adapter(AdapterConfig::lora(0)), "rank"),
-        ("rank above the layer", adapter(AdapterConfig::b_only(25)), "from 1 to 24"),
-        ("target", adapter(AdapterConfig::lora(2).targets(["q_proj"])), "query, key, value"),
+        ("rank 0", adapted(AdapterConfig::lora(0)), "rank"),
+        ("rank above the layer", adapted(AdapterConfig::b_only(25)), "from 1 to 24"),
+        ("target", adapted(AdapterConfig::lora(2).targets(["q_proj"])), "query, key, value"),
         (
             "projection of everything",
-            Recipe { projected_gradient: true, tuning: Tuning::Full, ..recipe() },
+            with(tuned(Tuning::Full), |training| training.projected_gradient = true),
             "projected_gradient",
         ),
         (
             "ratio without factors",
-            Recipe { b_learning_rate_ratio: Some(4.0), tuning: Tuning::Head, ..recipe() },
-            "b_learning_rate_ratio",
+            with(tuned(Tuning::Head), |training| training.loraplus_lr_ratio = Some(4.0)),
+            "loraplus_lr_ratio",
         ),
-        ("epochs", Recipe { epochs: 0, ..recipe() }, "epochs"),
-        ("batch size", Recipe { batch_size: 0, ..recipe() }, "batch_size"),
-        ("learning rate", Recipe { learning_rate: f64::NAN, ..recipe() }, "learning_rate"),
+        ("epochs", with(b_only(), |training| training.epochs = 0), "epochs"),
+        ("batch size", with(b_only(), |training| training.batch_size = 0), "batch_size"),
+        ("learning rate", with(b_only(), |training| training.learning_rate = f64::NAN), "learning_rate"),
     ];
     for (name, recipe, part) in cases {
         let folder = scratch("session-refused").join("run");

@@ -1,33 +1,23 @@
-//! Training computes what PyTorch with PEFT computes, step by step: losses and final adapters of the B-only method, from
-//! a fixture that `tests/fixtures/make.py` made; from the shared reference where `ASYM_SHARED` names its folder, on real
-//! MiniLM where `ASYM_MINILM` names the checkpoint's.
+//! The training loop computes the steps of PyTorch with PEFT: losses and final adapters of the B-only method, from a fixture
+//! that `tests/fixtures/make.py` made; from the shared reference if `ASYM_SHARED` names its folder, and on real MiniLM if
+//! `ASYM_MINILM` names the checkpoint's. `tests/trainer.rs` holds schedule, decay, accumulation and clipping.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use asym::core::{AdapterConfig, Factor, Init, Naming, layout, load_adapter};
-use asym::models::{Checkpoint, EncoderInput, SequenceClassifier};
-use burn::nn::loss::CrossEntropyLossConfig;
-use burn::optim::{AdamWConfig, GradientsParams};
+use asym::models::{EncoderInput, SequenceClassifier};
+use asym::tasks::glue::{Targets, TextBatch, TextLoss};
+use asym::train::{Loader, LrSchedulerType, Order, Run, Source, State, TrainError, TrainSettings, Tuning, fit};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 mod common;
-use common::{Stored, Tensors, copy, difference, fixture, folder_from, read, reference, write};
+use common::{Stored, Tensors, copy, difference, fixture, folder_from, read, reference, without_dropout, write};
 
 /// What PEFT puts before every key.
 const PREFIX: &str = "base_model.model.";
-
-/// The checkpoint without dropout, which the reference has switched off.
-fn open_without_dropout(folder: &Path) -> Checkpoint {
-    let text = std::fs::read_to_string(folder.join("config.json")).unwrap();
-    let mut config: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
-    for field in ["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"] {
-        config.insert(field.into(), 0.0.into());
-    }
-    let weights = std::fs::read(folder.join("model.safetensors")).unwrap();
-    Checkpoint::from_bytes(&folder.display().to_string(), &serde_json::to_string(&config).unwrap(), weights).unwrap()
-}
 
 /// PEFT's folder with what asym writes into the metadata of its own: A is frozen. PEFT has no field for it.
 fn with_frozen_a(peft: &Path, name: &str) -> std::path::PathBuf {
@@ -71,6 +61,26 @@ fn batches(file: &Tensors, device: &Device) -> Vec<(EncoderInput, Tensor<1, Int>
         .collect()
 }
 
+/// Batches that a file prescribes, each in the place of an example.
+struct Prescribed(Tensors);
+
+impl Source for Prescribed {
+    type Batch = TextBatch;
+
+    fn len(&self) -> usize {
+        match self.0.get("input_ids") {
+            Some(ids) => ids.shape[0],
+            None => self.0.keys().filter(|key| key.ends_with(".input_ids")).count(),
+        }
+    }
+
+    fn collate(&self, indices: &[usize], _epoch: usize, device: &Device) -> Result<TextBatch, TrainError> {
+        let (input, labels) = batches(&self.0, device).swap_remove(indices[0]);
+        let indices = (0..labels.dims()[0]).collect();
+        Ok(TextBatch { input, targets: Targets::Classes(labels), host_targets: Vec::new(), indices })
+    }
+}
+
 /// The parameters that PEFT's file names, as that file holds them.
 fn values(model: &SequenceClassifier, naming: &Naming, like: &Tensors) -> HashMap<String, Vec<f32>> {
     let key = |name: &str| format!("{PREFIX}{name}");
@@ -93,12 +103,11 @@ struct Case<'a> {
 /// Train as the reference did, and compare every loss and the final adapter.
 fn check(case: &Case<'_>) {
     let device = Device::default().autodiff();
-    let checkpoint = open_without_dropout(case.model);
+    let checkpoint = without_dropout(case.model);
     let model = checkpoint.sequence_classifier(case.num_labels, 0, &device).unwrap().model;
     let naming = model.naming();
     let initial = case.training.join("initial");
-    let (mut model, config): (_, AdapterConfig) =
-        load_adapter(model, with_frozen_a(&initial, case.name), &naming).unwrap();
+    let (model, config): (_, AdapterConfig) = load_adapter(model, with_frozen_a(&initial, case.name), &naming).unwrap();
     assert_eq!(config.factors().map(|(a, b)| (a.train, b.train)), Some((false, true)));
     let initial = read(&initial.join("adapter_model.safetensors"));
     for (key, values) in values(&model, &naming, &initial) {
@@ -106,17 +115,22 @@ fn check(case: &Case<'_>) {
     }
 
     let expected = read(&case.training.join("expected.safetensors"))["losses"].f32();
-    let batches = batches(&read(&case.training.join("batches.safetensors")), &device);
-    assert_eq!(batches.len(), expected.len());
-    // PyTorch's AdamW; the same call as in asym-tasks' training.
-    let mut optimizer = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.01).init();
-    let mut losses = Vec::new();
-    for (input, labels) in batches {
-        let loss = CrossEntropyLossConfig::new().init(&device).forward(model.forward(input), labels);
-        losses.push(loss.clone().into_scalar::<f32>());
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.step(case.learning_rate, model, gradients);
-    }
+    let train = Prescribed(read(&case.training.join("batches.safetensors")));
+    assert_eq!(train.len(), expected.len());
+    // The reference has one learning rate for all steps.
+    let settings = TrainSettings {
+        epochs: 1,
+        batch_size: 1,
+        learning_rate: case.learning_rate,
+        lr_scheduler_type: LrSchedulerType::ConstantWithWarmup,
+        warmup_ratio: 0.0,
+        ..TrainSettings::default()
+    };
+    let train = Loader::new(Arc::new(train), 1, Order::Sequential, &device).unwrap();
+    let mut state = State::new(model, Tuning::Adapter(config), &naming, &settings, expected.len()).unwrap();
+    let outcome = fit(&mut state, &TextLoss, &train, &(), &settings, Run::new(case.name)).unwrap();
+    let losses: Vec<f32> = outcome.losses.iter().map(|loss| *loss as f32).collect();
+    let model = state.model().clone();
     let loss_difference = difference(&losses, &expected);
 
     let last = read(&case.training.join("final").join("adapter_model.safetensors"));

@@ -60,9 +60,7 @@ pub(super) fn dataset(name: &str) -> Result<Dataset> {
 fn write(task: Dataset, samples: &[Sample], path: &Path) -> Result<()> {
     let file = File::create(path).with_context(|| path.display().to_string())?;
     let mut out = BufWriter::new(file);
-    write_tsv(task, samples, &mut out)
-        .and_then(|()| out.flush())
-        .with_context(|| path.display().to_string())?;
+    write_tsv(task, samples, &mut out).and_then(|()| out.flush()).with_context(|| path.display().to_string())?;
     super::say(format!("{}: {} examples", path.display(), samples.len()))?;
     Ok(())
 }

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use asym_data::Tokenizer;
 use asym_models::generation::GenerationConfig;
 use asym_models::{
     BartInput, BartLanguageModel, Checkpoint, GenerativeModel, LlamaInput, LlamaLanguageModel, ModelClass,
     generate_batch, read_inputs, resolve_batch,
 };
-use asym_data::Tokenizer;
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use clap::Args;
 use serde_json::{Map, Value, json};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use asym_models::{VitClassifier, VitConfig, VitInput, check_input};
 use asym_data::ImageProcessor;
+use asym_models::{VitClassifier, VitConfig, VitInput, check_input};
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};

@@ -55,7 +55,8 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
         bail!("--examples: the bounds are those of low-rank adapters; give an --adapter or a --recipe");
     }
     let recipe = args.recipe.as_deref().map(|path| Recipe::read(path, &[])).transpose()?;
-    if let Some([first, _, ..]) = recipe.as_ref().map(|recipe| recipe.tasks.as_slice()).filter(|_| args.num_labels.is_none())
+    if let Some([first, _, ..]) =
+        recipe.as_ref().map(|recipe| recipe.tasks.as_slice()).filter(|_| args.num_labels.is_none())
     {
         eprintln!("the head is that of {first}, the recipe's first task; --num-labels changes it");
     }

@@ -41,8 +41,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use asym_core::AdapterError;
-use asym_models::{Checkpoint, FileDtype, Loaded, ModelClass, PretrainedModel, SequenceClassifier, load_adapter};
 use asym_data::hub::looks_like_repo;
+use asym_models::{Checkpoint, FileDtype, Loaded, ModelClass, PretrainedModel, SequenceClassifier, load_adapter};
 use asym_tasks::{AnyTask, Base, Recipe};
 use burn::tensor::{Device, FloatDType};
 use clap::ValueEnum;
@@ -56,13 +56,9 @@ fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> R
         (None, Some(adapter)) => match asym_core::base_model(adapter) {
             Ok(Some(path)) => Ok(Location::Folder { name: path.display().to_string(), path }),
             Ok(None) => bail!("{}: names no base model; give its folder with --model", adapter.display()),
-            Err(AdapterError::BaseModel { name, .. })
-                if name == embedded::NAME || looks_like_repo(&name) =>
-            {
-                source
-                    .model(Some(&name))
-                    .with_context(|| format!("{}: its base model is {name}; --model names another", adapter.display()))
-            }
+            Err(AdapterError::BaseModel { name, .. }) if name == embedded::NAME || looks_like_repo(&name) => source
+                .model(Some(&name))
+                .with_context(|| format!("{}: its base model is {name}; --model names another", adapter.display())),
             Err(error) => Err(error.into()),
         },
         (None, None) => bail!("give a --model, or an --adapter that names its base"),

@@ -100,8 +100,7 @@ impl SourceArgs {
             None => Ok(Location::Embedded),
             Some(name) if name == embedded::NAME => Ok(Location::Embedded),
             Some(name) => {
-                let path =
-                    if is_on_hub(name)? { Hub::new(self.options())?.model(name)? } else { PathBuf::from(name) };
+                let path = if is_on_hub(name)? { Hub::new(self.options())?.model(name)? } else { PathBuf::from(name) };
                 Ok(Location::Folder { name: name.to_string(), path })
             }
         }

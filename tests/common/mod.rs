@@ -130,3 +130,15 @@ pub fn edit_json(path: &Path, change: impl FnOnce(&mut serde_json::Map<String, s
     change(&mut fields);
     std::fs::write(path, serde_json::to_string_pretty(&fields).unwrap()).unwrap();
 }
+
+/// The checkpoint without dropout, which references have switched off.
+pub fn without_dropout(folder: &Path) -> asym::models::Checkpoint {
+    let text = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let mut config: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+    for field in ["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"] {
+        config.insert(field.into(), 0.0.into());
+    }
+    let weights = std::fs::read(folder.join("model.safetensors")).unwrap();
+    let config = serde_json::to_string(&config).unwrap();
+    asym::models::Checkpoint::from_bytes(&folder.display().to_string(), &config, weights).unwrap()
+}

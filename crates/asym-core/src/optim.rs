@@ -166,8 +166,11 @@ mod tests {
             final_norm: LinearConfig::new(4, 4).with_bias(false).init(&device),
         };
         let model = AdapterConfig::lora(2).targets(["query"]).attach(model, 1).unwrap();
-        let spared: Vec<String> =
-            layout::entries(&model, &Naming::BURN).iter().filter(|entry| is_spared(entry)).map(|e| e.name.clone()).collect();
+        let spared: Vec<String> = layout::entries(&model, &Naming::BURN)
+            .iter()
+            .filter(|entry| is_spared(entry))
+            .map(|e| e.name.clone())
+            .collect();
         assert_eq!(spared, ["query.bias", "ln1.weight", "ln1.bias", "scale.weight", "final_norm.weight"]);
     }
 }

@@ -194,7 +194,8 @@ fn a_saved_one_loads_where_inputs_cannot_be_seen() {
 #[test]
 fn attaching_and_inspecting_make_no_weight() {
     let device = Device::default();
-    let model = b_only(Init::Orthonormal, "first|second").modules_to_save(["idle"]).attach(Model::new(&device), 1).unwrap();
+    let model =
+        b_only(Init::Orthonormal, "first|second").modules_to_save(["idle"]).attach(Model::new(&device), 1).unwrap();
     let table = inspect(&model, &Naming::BURN);
     for layer in [&model.first, &model.second, &model.idle] {
         assert!(!layer.weight.is_initialized());

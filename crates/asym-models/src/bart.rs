@@ -465,7 +465,6 @@ impl BartClassifier {
     }
 }
 
-
 impl PretrainedModel for BartLanguageModel {
     type Config = BartConfig;
     type Input = BartInput;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::bart::BartConfig;
-use crate::llama::LlamaConfig;
 use crate::error::refuse;
+use crate::llama::LlamaConfig;
 use crate::roberta::config::EncoderConfig;
 use crate::vit::VitConfig;
 use crate::{Activation, ModelError};

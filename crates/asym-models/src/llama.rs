@@ -257,7 +257,6 @@ impl LlamaLanguageModel {
     }
 }
 
-
 impl PretrainedModel for LlamaLanguageModel {
     type Config = LlamaConfig;
     type Input = LlamaInput;

@@ -13,8 +13,8 @@ use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::blocks::{Intermediate, SelfAttention, attention_bias, tied_head, zero_embedding, zero_linear};
-use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::error::refuse;
+use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
 pub(crate) mod config;
@@ -500,7 +500,6 @@ impl MaskedLanguageModel {
         linear(transformed, decoder, Some(head.bias.val()))
     }
 }
-
 
 impl PretrainedModel for SequenceClassifier {
     type Config = EncoderConfig;

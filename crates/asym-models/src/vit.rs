@@ -333,7 +333,6 @@ impl VitModel {
     }
 }
 
-
 impl PretrainedModel for VitClassifier {
     type Config = VitConfig;
     type Input = VitInput;

@@ -8,8 +8,8 @@ use asym_core::random::derive_seed;
 use asym_core::{InputMoment, SaveOptions, inspect, save_adapter};
 use asym_models::{FileDtype, Loaded, ModelConfig, PretrainedModel};
 use asym_train::{
-    Keep, Loader, Objective, Order, Run, RunFolder, RunResult, Source, State, StopSignal, TrainError, Tuning, fit,
-    memory,
+    Keep, Loader, Objective, Optimized, Order, Run, RunFolder, RunResult, Source, State, StopSignal, TrainError,
+    Tuning, fit, memory,
 };
 use burn::module::Module;
 use burn::tensor::Device;
@@ -173,6 +173,9 @@ const OBSERVED: usize = 128;
 /// Examples that pass at once.
 const OBSERVED_BATCH: usize = 32;
 
+/// The state at the start of a run.
+type Start<T> = State<Optimized<<T as Task>::Model>>;
+
 impl<T: Task> Session<'_, T> {
     /// The model that `run` starts from, on the plain device: the head drawn from the seed, adapters attached, the rest frozen.
     ///
@@ -199,8 +202,8 @@ impl<T: Task> Session<'_, T> {
         }
     }
 
-    /// The state at the start of `run`.
-    fn state(&self, run: &RunConfig) -> Result<(State<asym_train::Optimized<T::Model>>, Vec<String>), TaskError> {
+    /// The state at the start of `run`, and the parameters that the checkpoint lacks.
+    fn state(&self, run: &RunConfig) -> Result<(Start<T>, Vec<String>), TaskError> {
         run.validate()?;
         let (Loaded { model, initialised }, tuning) = self.start(run)?;
         // The memory that an init needs for a moment is no part of training.
@@ -260,9 +263,8 @@ impl<T: Task> PreparedTask for Session<'_, T> {
     ) -> Result<RunResult, TaskError> {
         let (mut state, _) = self.state(run)?;
         let table = inspect(state.model(), &state.model().naming());
-        let folder = folder
-            .map(|path| RunFolder::create(path, &self.recipe(run), self.base.name(), self.device))
-            .transpose()?;
+        let folder =
+            folder.map(|path| RunFolder::create(path, &self.recipe(run), self.base.name(), self.device)).transpose()?;
         let settings = &run.training;
         let device = self.device.clone().autodiff();
         let train = Loader::new(self.data.train.clone(), settings.batch_size, settings.order(), &device)?;

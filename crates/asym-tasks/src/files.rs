@@ -29,11 +29,8 @@ impl Files {
     /// [`TaskError::NoSuchPlace`], and the errors of the Hub.
     pub fn folder(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Option<PathBuf>, TaskError> {
         let Some(name) = &self.name else { return Ok(None) };
-        let folder = if is_on_hub(name)? {
-            Hub::new(self.hub.clone())?.dataset(name, wanted)?.0
-        } else {
-            PathBuf::from(name)
-        };
+        let folder =
+            if is_on_hub(name)? { Hub::new(self.hub.clone())?.dataset(name, wanted)?.0 } else { PathBuf::from(name) };
         self.pinned.get_or_init(|| pinned(name, &folder));
         Ok(Some(folder))
     }

@@ -19,7 +19,18 @@ pub struct Method {
 
 /// The names without ranks.
 const WORDS: [&str; 12] = [
-    "full", "head", "ia3", "lora", "b-only", "b-only-input", "a-only", "rslora", "dora", "b-only-dora", "adalora", "vera",
+    "full",
+    "head",
+    "ia3",
+    "lora",
+    "b-only",
+    "b-only-input",
+    "a-only",
+    "rslora",
+    "dora",
+    "b-only-dora",
+    "adalora",
+    "vera",
 ];
 
 impl Method {

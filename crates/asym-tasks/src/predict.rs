@@ -87,11 +87,8 @@ impl<'a> Predictor<'a> {
                 .collect();
             let logits = self.model.forward(EncoderInput::padded(&rows, padding, self.device)); // [batch, outputs]
             let [_, outputs] = logits.dims();
-            let probabilities: Vec<f32> = if outputs == 1 {
-                Vec::new()
-            } else {
-                softmax(logits.clone(), 1).into_data().iter::<f32>().collect()
-            };
+            let probabilities: Vec<f32> =
+                if outputs == 1 { Vec::new() } else { softmax(logits.clone(), 1).into_data().iter::<f32>().collect() };
             for (row, (index, prediction)) in indices.iter().zip(predictions(logits)).enumerate() {
                 let probabilities = probabilities.chunks(outputs).nth(row).unwrap_or_default().to_vec();
                 found[*index] = Some(Answer { prediction, probabilities });

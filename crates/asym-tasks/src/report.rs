@@ -135,7 +135,8 @@ impl fmt::Display for Report {
 
 /// The header of the paper's column: its score, if all rows have the same, and its model.
 fn paper_header(rows: &[Row], columns: Option<&[Score]>) -> String {
-    let headline = columns.and_then(|scores| scores.first()).map_or_else(String::new, |score| format!("{} ", score.name));
+    let headline =
+        columns.and_then(|scores| scores.first()).map_or_else(String::new, |score| format!("{} ", score.name));
     let model = rows.iter().find_map(|row| row.task.paper_model());
     match model {
         Some(model) => format!("paper: {headline}% ({model})"),

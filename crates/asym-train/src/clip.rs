@@ -94,7 +94,9 @@ mod tests {
         let (norm, clipped) = clip_by_global_norm(&layer, gradients, Some(2.5));
         assert!((norm.into_scalar::<f32>() - 5.0).abs() < 1e-6);
         // Half of each, though the weight's own norm of 4.2 and the bias's of 2.6 differ.
-        assert!(weight(&layer, &clipped).iter().zip([1.5, -1.5]).all(|(found, expected)| (found - expected).abs() < 1e-5));
+        assert!(
+            weight(&layer, &clipped).iter().zip([1.5, -1.5]).all(|(found, expected)| (found - expected).abs() < 1e-5)
+        );
         let bias: f32 = clipped.get::<1>(layer.bias.as_ref().unwrap().id).unwrap().into_scalar();
         assert!((bias - 0.5 * 7.0f32.sqrt()).abs() < 1e-5);
     }

@@ -43,6 +43,9 @@ pub struct RunResult {
     pub peak_bytes: Option<usize>,
     /// Whether it was stopped before its last epoch ended.
     pub interrupted: bool,
+    /// The loss of each step, of a run that was made just now. The file does not have them.
+    #[serde(skip)]
+    pub losses: Vec<f64>,
 }
 
 impl RunResult {
@@ -67,6 +70,7 @@ impl RunResult {
             evaluation: outcome.evaluation,
             peak_bytes: (crate::memory::current() > 0).then(crate::memory::peak),
             interrupted: outcome.interrupted,
+            losses: outcome.losses.clone(),
         }
     }
 }

@@ -46,7 +46,7 @@ pub use objective::Objective;
 pub use order::Order;
 pub use pace::Pace;
 pub use run::{Keep, Outcome, Run};
-pub use schedule::LinearWarmup;
+pub use schedule::{LinearWarmup, LrSchedulerType};
 pub use settings::TrainSettings;
 pub use state::{Optimized, Position, State};
 pub use stop::StopSignal;

@@ -2,8 +2,21 @@
 
 use burn::optim::LearningRate;
 use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use serde::{Deserialize, Serialize};
 
-/// Linear warm-up from 0, then linear decay to 0, as `get_linear_schedule_with_warmup` of transformers.
+/// The learning rate after the warm-up, under the names of transformers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LrSchedulerType {
+    /// It falls linearly to 0.
+    #[default]
+    Linear,
+    /// It stays at its peak.
+    ConstantWithWarmup,
+}
+
+/// A linear warm-up from 0, then a linear decay to 0 or a constant rate, as `get_linear_schedule_with_warmup` and
+/// `get_constant_schedule_with_warmup` of transformers.
 ///
 /// With a warm-up, the first step has the learning rate 0. Burn's own linear scheduler cannot start there.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +24,7 @@ pub struct LinearWarmup {
     peak: LearningRate,
     warmup: usize,
     total: usize,
+    kind: LrSchedulerType,
     step: usize,
 }
 
@@ -22,13 +36,20 @@ impl LinearWarmup {
 
     /// Rise to `peak` over `warmup` steps and fall to 0 at step `total`.
     pub fn new(peak: LearningRate, warmup: usize, total: usize) -> Self {
-        Self { peak, warmup, total, step: 0 }
+        Self { peak, warmup, total, kind: LrSchedulerType::Linear, step: 0 }
+    }
+
+    /// The same warm-up, and this kind of schedule after it.
+    pub fn then(self, kind: LrSchedulerType) -> Self {
+        Self { kind, ..self }
     }
 
     /// The learning rate of the step with this number, counted from 0.
     pub fn at(&self, step: usize) -> LearningRate {
         let factor = if step < self.warmup {
             step as f64 / self.warmup as f64
+        } else if self.kind == LrSchedulerType::ConstantWithWarmup {
+            1.0
         } else {
             self.total.saturating_sub(step) as f64 / self.total.saturating_sub(self.warmup).max(1) as f64
         };
@@ -74,6 +95,12 @@ mod tests {
     fn warm_up_steps_are_rounded_up() {
         let schedule = LinearWarmup::from_ratio(1.0, 0.1, 16);
         assert_eq!((schedule.at(0), schedule.at(1), schedule.at(2)), (0.0, 0.5, 1.0));
+    }
+
+    #[test]
+    fn a_constant_rate_stays_after_the_warm_up() {
+        let schedule = LinearWarmup::new(2.0, 2, 9).then(LrSchedulerType::ConstantWithWarmup);
+        assert_eq!([0, 1, 2, 8, 100].map(|step| schedule.at(step)), [0.0, 1.0, 2.0, 2.0, 2.0]);
     }
 
     #[test]

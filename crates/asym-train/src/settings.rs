@@ -7,7 +7,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use serde::{Deserialize, Serialize};
 
-use crate::{LinearWarmup, Order, TrainError, Tuning};
+use crate::{LinearWarmup, LrSchedulerType, Order, TrainError, Tuning};
 
 /// How a model is trained. `TrainSettings { learning_rate: 1e-3, ..Default::default() }` changes one setting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,8 +19,10 @@ pub struct TrainSettings {
     pub batch_size: usize,
     /// Batches whose gradients make one optimizer step.
     pub gradient_accumulation: usize,
-    /// The learning rate at the end of the warm-up. From there it falls linearly to 0.
+    /// The learning rate at the end of the warm-up.
     pub learning_rate: f64,
+    /// The learning rate after the warm-up: it falls linearly to 0, or stays.
+    pub lr_scheduler_type: LrSchedulerType,
     /// The share of all steps over which the learning rate rises from 0. The number of steps is rounded up.
     pub warmup_ratio: f64,
     /// AdamW's decoupled weight decay. It spares biases and norms.
@@ -53,6 +55,7 @@ impl Default for TrainSettings {
             batch_size: 8,
             gradient_accumulation: 1,
             learning_rate: 3e-4,
+            lr_scheduler_type: LrSchedulerType::Linear,
             warmup_ratio: 0.06,
             weight_decay: 0.01,
             adam_beta1: 0.9,
@@ -78,9 +81,8 @@ impl TrainSettings {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let count = |field, value: usize| (field, value as f64, value > 0, "at least 1");
         let beta = |field, value: f64| (field, value, (0.0..1.0).contains(&value), "at least 0 and below 1");
-        let optional = |field, value: Option<f64>| {
-            (field, value.unwrap_or(1.0), value.is_none_or(positive), "a positive number")
-        };
+        let optional =
+            |field, value: Option<f64>| (field, value.unwrap_or(1.0), value.is_none_or(positive), "a positive number");
         let checks = [
             count("epochs", self.epochs),
             count("batch_size", self.batch_size),
@@ -107,10 +109,8 @@ impl TrainSettings {
         if let Tuning::Adapter(config) = tuning {
             return Ok(config.validate()?);
         }
-        let of_adapters = [
-            ("projected_gradient", self.projected_gradient),
-            ("loraplus_lr_ratio", self.loraplus_lr_ratio.is_some()),
-        ];
+        let of_adapters =
+            [("projected_gradient", self.projected_gradient), ("loraplus_lr_ratio", self.loraplus_lr_ratio.is_some())];
         for (field, is_set) in of_adapters {
             if is_set {
                 let reason = "it belongs to adapters: make a table of adapters alone, or leave it out";
@@ -148,10 +148,10 @@ impl TrainSettings {
 
     /// The learning rates of a run of `steps` steps: one for all parameters, or LoRA+'s two.
     pub fn schedule<M: Module>(&self, model: &M, steps: usize) -> ModuleLrScheduler {
-        let linear = |peak| LinearWarmup::from_ratio(peak, self.warmup_ratio, steps);
-        let schedule = ModuleLrScheduler::new(linear(self.learning_rate));
+        let rates = |peak| LinearWarmup::from_ratio(peak, self.warmup_ratio, steps).then(self.lr_scheduler_type);
+        let schedule = ModuleLrScheduler::new(rates(self.learning_rate));
         match self.loraplus_lr_ratio {
-            Some(ratio) => schedule.with_group(fast_parameters(model), linear(ratio * self.learning_rate)),
+            Some(ratio) => schedule.with_group(fast_parameters(model), rates(ratio * self.learning_rate)),
             None => schedule,
         }
     }

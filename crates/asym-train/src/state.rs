@@ -1,9 +1,10 @@
 //! Everything that moves during a run, as one value.
 
 use asym_core::Naming;
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
 use burn::train::{Learner, LearnerModel};
 
 use crate::method::MethodState;
@@ -50,6 +51,7 @@ impl<M: Module> State<Optimized<M>> {
         steps: usize,
     ) -> Result<Self, TrainError> {
         settings.validate(&tuning)?;
+        make(&model);
         let method = MethodState::new(settings, tuning, &model, naming, steps)?;
         let optimizer = settings.optimizer(&model, naming);
         let schedule = settings.schedule(&model, steps);
@@ -71,6 +73,17 @@ impl<M: Module> State<Optimized<M>> {
     pub fn position(&self) -> Position {
         self.position
     }
+}
+
+/// Make the parameters that wait for their first use. The loop seeds the device at each step, and would draw them from that seed.
+pub(crate) fn make<M: Module>(model: &M) {
+    struct Make;
+    impl ModuleVisitor for Make {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            param.base();
+        }
+    }
+    model.visit(&mut Make);
 }
 
 /// A model and what updates it. The loop knows no more of either.

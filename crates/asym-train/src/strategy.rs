@@ -16,7 +16,7 @@ use crate::fit::{Epochs, Step, train_all};
 use crate::method::MethodState;
 use crate::objective::Gradients;
 use crate::run::Surroundings;
-use crate::state::{Position, State};
+use crate::state::{Position, State, make};
 use crate::{Batch, TrainError, TrainSettings, Tuning};
 
 /// Fine-tuning as a strategy of burn-train: the loop of [`fit`](crate::fit) around a `Learner`.
@@ -85,6 +85,7 @@ where
         let mut bus = Bus { valid: valid.to_device(&plain), examples: (0, 0), components };
         let steps = settings.epochs * steps_per_epoch;
         let model = learner.model();
+        make(&model);
         let trained = MethodState::new(&settings, self.tuning.clone(), &model, &self.naming, steps)
             .map_err(TrainError::from)
             .and_then(|method| {

@@ -5,7 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::config::{CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive, probabilities, size};
+use crate::config::{
+    CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
+    probabilities, size,
+};
 use crate::error::refuse;
 use crate::{Activation, ModelError};
 

@@ -65,7 +65,8 @@ impl Lines {
                 Some((first, second)) => (first, Some(second)),
                 None => (line.as_str(), None),
             };
-            let answers = second.is_some_and(|second| grammar::ANSWERS.iter().any(|word| second.split(' ').next() == Some(*word)));
+            let answers = second
+                .is_some_and(|second| grammar::ANSWERS.iter().any(|word| second.split(' ').next() == Some(*word)));
             let encoding = tokenizer.encode(first, second, MAX_LENGTH)?;
             let end = encoding.input_ids.iter().position(|id| *id == 2).map_or(0, |end| end + 1);
             // The second sentence begins behind its opening mark.

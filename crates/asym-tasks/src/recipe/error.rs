@@ -57,7 +57,7 @@ pub enum RecipeError {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: RegistryError,
+        source: Box<RegistryError>,
     },
 
     /// A list is empty.

@@ -184,7 +184,8 @@ impl File {
         }
         merged(&TrainSettings::default(), &training).map_err(|error| refused(path, &error))?;
         let named = |name: &String| {
-            AnyTask::named(name, &task).map_err(|source| RecipeError::Task { path: path.to_path_buf(), source })
+            AnyTask::named(name, &task)
+                .map_err(|source| RecipeError::Task { path: path.to_path_buf(), source: Box::new(source) })
         };
         let tasks: Vec<AnyTask> = tasks.iter().map(named).collect::<Result<_, _>>()?;
         once("tasks", tasks.iter().map(|task| task.name()))?;

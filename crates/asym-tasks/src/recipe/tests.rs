@@ -104,7 +104,8 @@ fn keys_of_older_recipes_are_refused_with_their_names_now() {
         ("[training]\nmax_length = 64", "task.max_length"),
     ] {
         // Before the tables of the text, which ends in one.
-        let text = format!("{}\n{old}\n{}", &TEXT[..TEXT.find("[tuning").unwrap()], &TEXT[TEXT.find("[tuning").unwrap()..]);
+        let text =
+            format!("{}\n{old}\n{}", &TEXT[..TEXT.find("[tuning").unwrap()], &TEXT[TEXT.find("[tuning").unwrap()..]);
         let error = parse(&text, &[]).unwrap_err();
         let is = |error: &RecipeError| matches!(error, RecipeError::Renamed { now: n, .. } if *n == now);
         assert!(is(&error), "{old}: {error:?}");
@@ -118,10 +119,12 @@ fn keys_of_older_recipes_are_refused_with_their_names_now() {
 #[test]
 fn a_setting_of_another_task_is_refused() {
     let error = parse(TEXT, &["task.num_beams=4"]).unwrap_err();
-    let RecipeError::Task { source: RegistryError::UnknownOption { task, found, known, .. }, .. } = &error else {
-        panic!("{error:?}")
-    };
-    assert_eq!((task.as_str(), found.as_str(), known.as_slice()), ("rte", "num_beams", &["max_length".to_string()][..]));
+    let RecipeError::Task { source, .. } = &error else { panic!("{error:?}") };
+    let RegistryError::UnknownOption { task, found, known, .. } = source.as_ref() else { panic!("{source:?}") };
+    assert_eq!(
+        (task.as_str(), found.as_str(), known.as_slice()),
+        ("rte", "num_beams", &["max_length".to_string()][..])
+    );
     let error = parse(TEXT, &["task.max_lenght=4"]).unwrap_err().to_string();
     assert!(error.contains("did you mean `max_length`?"), "{error}");
     let error = parse(TEXT, &["task.max_length=long"]).unwrap_err().to_string();

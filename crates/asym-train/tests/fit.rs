@@ -1,0 +1,153 @@
+//! The loop on a model, batches and a loss that are none of asym's own.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::sync::Arc;
+
+use asym_core::{AdapterConfig, Naming};
+use asym_train::{
+    EvalRoom, Evaluation, Loader, Order, Outcome, Run, Scores, State, StopSignal, TrainError, TrainSettings, Tuning,
+    fit,
+};
+use burn::module::Module;
+use burn::tensor::Device;
+
+mod common;
+use common::{Network, Sequences, SquaredError, alone, values};
+
+fn settings() -> TrainSettings {
+    TrainSettings { epochs: 2, learning_rate: 1e-2, max_grad_norm: Some(0.5), seed: 4, ..TrainSettings::default() }
+}
+
+/// Train everything on the sequences in their order.
+fn train(settings: &TrainSettings, order: Order) -> (Outcome, Vec<f32>) {
+    let device = Device::default().autodiff();
+    let train = Loader::new(Arc::new(Sequences(30)), settings.batch_size, order, &device).unwrap();
+    let steps = settings.steps(train.len());
+    let model = Network::new(&device);
+    let mut state = State::new(model, Tuning::Full, &Naming::BURN, settings, steps).unwrap();
+    let outcome = fit(&mut state, &SquaredError, &train, &(), settings, Run::new("test")).unwrap();
+    assert_eq!((state.position().epoch, state.position().step), (settings.epochs, steps));
+    (outcome, values(state.model()))
+}
+
+fn difference(left: &[f32], right: &[f32]) -> f32 {
+    assert_eq!(left.len(), right.len());
+    left.iter().zip(right).map(|(left, right)| (left - right).abs()).fold(0.0, f32::max)
+}
+
+/// Sequences have one to five tokens: a mean of the batches' means would be another loss. The last group of an epoch is short.
+#[test]
+fn four_batches_of_two_are_one_batch_of_eight_where_tokens_count() {
+    let _alone = alone();
+    let (whole, once) = train(&TrainSettings { batch_size: 8, ..settings() }, Order::Sequential);
+    let parts = TrainSettings { batch_size: 2, gradient_accumulation: 4, ..settings() };
+    let (parts, accumulated) = train(&parts, Order::Sequential);
+    assert_eq!((whole.losses.len(), parts.losses.len()), (8, 8));
+    for (whole, part) in whole.losses.iter().zip(&parts.losses) {
+        assert!((whole - part).abs() < 1e-6, "{whole} and {part}");
+    }
+    assert!(difference(&once, &accumulated) < 1e-5, "{}", difference(&once, &accumulated));
+    // A start that is left: the loss falls, and the throughput counts sequences.
+    assert!(whole.losses.last() < whole.losses.first());
+    assert_eq!(whole.training.examples, 60);
+}
+
+#[test]
+fn a_run_repeats_and_its_seed_decides() {
+    let _alone = alone();
+    let grouped = |seed| train(&TrainSettings { seed, ..settings() }, Order::Grouped { seed });
+    let (first, second, other) = (grouped(1), grouped(1), grouped(2));
+    assert_eq!((&first.0.losses, &first.1), (&second.0.losses, &second.1));
+    assert_ne!(first.0.losses, other.0.losses);
+}
+
+/// A step whose gradient is clipped to a hundredth moves a plain model less, but Adam's first step not: so over many steps.
+#[test]
+fn clipping_bites() {
+    let _alone = alone();
+    let (_, free) = train(&TrainSettings { max_grad_norm: None, ..settings() }, Order::Sequential);
+    let (_, clipped) = train(&settings(), Order::Sequential);
+    assert!(difference(&free, &clipped) > 1e-4);
+}
+
+struct Counting;
+
+impl Evaluation<Network> for Counting {
+    fn run(&self, model: &Network, room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError> {
+        assert!(!model.devices()[0].is_autodiff(), "the model is evaluated outside of the graph");
+        room.passed(5, std::time::Duration::ZERO);
+        Ok(Some(Scores::from([("five".to_string(), 5.0)])))
+    }
+}
+
+#[test]
+fn epochs_are_evaluated_and_kept() {
+    let _alone = alone();
+    let device = Device::default().autodiff();
+    let settings = settings();
+    let train = Loader::new(Arc::new(Sequences(16)), 8, settings.order(), &device).unwrap();
+    let tuning = Tuning::Adapter(AdapterConfig::b_only(2).targets(["second"]));
+    let model = Network::new(&device);
+    let (model, tuning) = tuning.apply(model, (&Naming::BURN, &["output"]), 1, |_| ()).unwrap();
+    let mut state = State::new(model, tuning, &Naming::BURN, &settings, 4).unwrap();
+    let mut kept = Vec::new();
+    let keep = |model: &Network, tuning: &Tuning| {
+        assert!(matches!(tuning, Tuning::Adapter(config) if config.modules_to_save == ["output"]));
+        kept.push(values(model));
+        Ok(())
+    };
+    let run = Run { keep: Box::new(keep), ..Run::new("test") };
+    let outcome = fit(&mut state, &SquaredError, &train, &Counting, &settings, run).unwrap();
+    assert_eq!(outcome.epochs.len(), 2);
+    assert_eq!((outcome.epochs[1].epoch, outcome.epochs[1].dev["five"]), (2, 5.0));
+    assert!(outcome.epochs[0].train["loss"] > 0.0);
+    assert_eq!((outcome.evaluation.examples, outcome.interrupted), (10, false));
+    // Before the first step and after each epoch, the last one as it ended.
+    assert_eq!(kept.len(), 3);
+    assert!(kept[0] != kept[1] && kept[2] == values(state.model()));
+}
+
+#[test]
+fn a_stop_ends_the_run_after_its_step() {
+    let _alone = alone();
+    let device = Device::default().autodiff();
+    let settings = settings();
+    let train = Loader::new(Arc::new(Sequences(16)), 8, settings.order(), &device).unwrap();
+    let mut state = State::new(Network::new(&device), Tuning::Full, &Naming::BURN, &settings, 4).unwrap();
+    let stop = StopSignal::default();
+    let (mut kept, asked) = (0, stop.clone());
+    // The first call comes before the first step, the second after the first epoch.
+    let keep = |_: &Network, _: &Tuning| {
+        kept += 1;
+        if kept == 2 {
+            asked.request();
+        }
+        Ok(())
+    };
+    let run = Run { stop, keep: Box::new(keep), ..Run::new("test") };
+    let outcome = fit(&mut state, &SquaredError, &train, &Counting, &settings, run).unwrap();
+    assert!(outcome.interrupted);
+    assert_eq!((outcome.losses.len(), outcome.epochs.len(), kept), (2, 1, 3));
+    assert_eq!(state.position().step, 2);
+}
+
+#[test]
+fn a_run_that_cannot_be_is_refused() {
+    let _alone = alone();
+    let device = Device::default().autodiff();
+    let refused = |settings: TrainSettings, tuning: Tuning| {
+        State::new(Network::new(&device), tuning, &Naming::BURN, &settings, 4).err().unwrap().to_string()
+    };
+    let message = refused(TrainSettings { max_grad_norm: Some(0.0), ..settings() }, Tuning::Full);
+    assert!(message.contains("`max_grad_norm` is 0"), "{message}");
+    let message = refused(TrainSettings { warmup_ratio: 1.5, ..settings() }, Tuning::Full);
+    assert!(message.contains("`warmup_ratio` is 1.5"), "{message}");
+    let message = refused(TrainSettings { projected_gradient: true, ..settings() }, Tuning::Full);
+    assert!(message.contains("projected_gradient"), "{message}");
+
+    let settings = settings();
+    let nothing = Loader::new(Arc::new(Sequences(0)), 8, settings.order(), &device).unwrap();
+    let mut state = State::new(Network::new(&device), Tuning::Full, &Naming::BURN, &settings, 4).unwrap();
+    let error = fit(&mut state, &SquaredError, &nothing, &(), &settings, Run::new("test")).unwrap_err();
+    assert!(matches!(error, TrainError::NoExamples), "{error}");
+}
