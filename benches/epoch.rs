@@ -1,7 +1,8 @@
-//! An epoch of MRPC on a real checkpoint: `cargo xtask bench-epoch` runs this and `benches/peers/epoch.py` in turns.
+//! An epoch of MRPC on a real checkpoint: `cargo xtask bench-epoch` alternates this with `benches/peers/epoch.py`.
 //!
-//! It obeys lines on standard input: `load` reads the checkpoint and attaches the adapter, `epoch` reads the files, trains
-//! one pass and measures the development set. Each is answered by a line of JSON.
+//! It reads commands from standard input, one per line. `load` reads the checkpoint and attaches the adapter. `epoch`
+//! reads the files, trains for one epoch and evaluates on the development set. The answer to each command is a line of
+//! JSON.
 
 use std::io::BufRead;
 use std::path::PathBuf;
@@ -18,10 +19,10 @@ use serde_json::{Value, json};
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
-/// One setting's epochs.
+/// Benchmark the epochs of one setting.
 #[derive(Debug, Parser)]
 struct Options {
-    /// What is trained, with rank 8 on query and value
+    /// Method to train, with rank 8 on query and value
     #[arg(long, value_enum)]
     method: Method,
     /// Folder of a checkpoint
@@ -30,13 +31,13 @@ struct Options {
     /// Folder of MRPC's files
     #[arg(long)]
     data: PathBuf,
-    /// Examples in a batch
+    /// Number of examples in a batch
     #[arg(long)]
     batch: usize,
-    /// Similar lengths together, and not plainly shuffled
+    /// Group examples of similar length instead of plain shuffling
     #[arg(long)]
     grouped: bool,
-    /// Given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }

@@ -1,7 +1,7 @@
 //! Lesson 1: adapt a model of your own.
 //!
-//! A small network learns one function, then a related one through adapters alone. `first` and `second` are asym's
-//! layers, in place of `nn::Linear`; `output` is Burn's own and is trained whole, as a new task head is.
+//! A small network learns one function, and then a related function with an adapter. `first` and `second` are asym's
+//! layers, which replace `nn::Linear`. `output` is Burn's own layer and is fully trained, like a new task head.
 //!
 //! ```text
 //! cargo run --release --example adapt_your_model
@@ -35,7 +35,7 @@ impl Network {
     }
 }
 
-/// Any Burn training loop: asym asks for nothing in it.
+/// An ordinary Burn training loop. asym requires no changes to it.
 fn train(mut model: Network, frequency: f64, steps: usize, device: &Device) -> (Network, f32) {
     let mut optimizer = AdamWConfig::new().init();
     let mut last = f32::NAN;
@@ -59,7 +59,7 @@ fn main() -> Result<(), asym::core::AdapterError> {
     let (_, before) = train(pretrained.clone(), 4.0, 1, &device);
     println!("on the new task: loss {before:.1e}");
 
-    // A random orthonormal A, never trained; B starts at zero, so that nothing changes at first. α is 2r.
+    // A is random, orthonormal and frozen. B starts at zero, so that the adapter has no effect at first. α is 2r.
     let lora = Lora::new(8).a(Factor::frozen(Init::Orthonormal)).b(Factor::trained(Init::Zero));
     let adapter = AdapterConfig::new(lora).targets(["second"]).modules_to_save(["output"]);
     let adapted = adapter.attach(pretrained, 42)?;

@@ -1,11 +1,12 @@
-//! The CoLA column of the paper's Tables 1 and 10: full fine-tuning, the head alone, LoRA, and LoRA with one factor frozen.
+//! The CoLA column of the paper's Tables 1 and 10: full fine-tuning, head-only training, LoRA, and LoRA with one factor
+//! frozen.
 //!
 //! ```text
 //! cargo run --release --example glue_cola
 //! cargo run --release --example glue_cola -- --model <checkpoint folder> --data <CoLA folder>
 //! ```
 
-/// Counts the bytes on the heap, for the table's column of peaks.
+/// Counts the bytes on the heap for the table's column of peak memory.
 #[global_allocator]
 static ALLOCATOR: asym::train::memory::Counting = asym::train::memory::Counting;
 

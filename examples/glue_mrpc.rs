@@ -1,11 +1,12 @@
-//! The MRPC column of the paper's Tables 1 and 10: full fine-tuning, the head alone, LoRA, and LoRA with one factor frozen.
+//! The MRPC column of the paper's Tables 1 and 10: full fine-tuning, head-only training, LoRA, and LoRA with one factor
+//! frozen.
 //!
 //! ```text
 //! cargo run --release --example glue_mrpc
 //! cargo run --release --example glue_mrpc -- --model <checkpoint folder> --data <MRPC folder>
 //! ```
 
-/// Counts the bytes on the heap, for the table's column of peaks.
+/// Counts the bytes on the heap for the table's column of peak memory.
 #[global_allocator]
 static ALLOCATOR: asym::train::memory::Counting = asym::train::memory::Counting;
 

@@ -1,4 +1,5 @@
-//! The paper's Lemmas 3.1 and 3.2 and its Theorem 3.3 as pictures: when is a frozen random A better than a frozen random B?
+//! The paper's Lemmas 3.1 and 3.2 and its Theorem 3.3 as figures: when is a frozen random A better than a frozen random
+//! B?
 //!
 //! ```text
 //! cargo run --release --example least_squares

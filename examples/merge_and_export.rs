@@ -1,7 +1,7 @@
 //! Lesson 2: train, export for Python, load again, merge.
 //!
-//! The embedded mini RoBERTa takes a few steps; its adapter is saved as PEFT saves one, loaded onto a fresh model, and
-//! folded into the weights. All three give the same logits.
+//! The embedded mini RoBERTa is trained for a few steps. Its adapter is saved in PEFT format, loaded onto a fresh
+//! model, and merged into the weights. All three models compute the same logits.
 //!
 //! ```text
 //! cargo run --release --example merge_and_export
@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<()> {
     let model = base()?.model;
     let naming = model.naming();
 
-    // DoRA, to show another method; every method saves, loads and merges alike.
+    // The method is DoRA here. Every method saves, loads and merges in the same way.
     let config = AdapterConfig::new(Dora(Lora::b_only(8))).targets(["query", "value"]).modules_to_save(["classifier"]);
     let mut model = config.attach_named(model, 7, &naming)?;
     let labels = Tensor::<1, Int>::from_data([0i64, 1, 0, 1, 0, 1, 0, 1], &device);
@@ -49,7 +49,7 @@ fn main() -> anyhow::Result<()> {
     }
     let trained = logits(&model, &plain);
 
-    // adapter_config.json, adapter_model.safetensors and a card: what PeftModel.from_pretrained loads.
+    // PeftModel.from_pretrained loads this folder: adapter_config.json, adapter_model.safetensors and a model card.
     let options = SaveOptions { naming, base_model: Some(embedded::NAME), task_type: Some("SEQ_CLS"), seed: Some(7) };
     save_adapter(&model, &config, folder.join("adapter"), &options)?;
     let (loaded, _) = load_adapter(base()?.model, folder.join("adapter"), &naming)?;
@@ -57,7 +57,7 @@ fn main() -> anyhow::Result<()> {
     println!("loaded again: logits differ by {difference:.1e}");
     assert!(difference < 1e-5);
 
-    // Merged, it is a plain model: as fast as the base, and a checkpoint that transformers loads.
+    // The merged model is a plain model. It is as fast as the base, and transformers can load its checkpoint.
     let merged = merge(loaded);
     let difference: f32 = (logits(&merged, &plain) - trained).abs().max().into_scalar();
     println!("merged: logits differ by {difference:.1e}");

@@ -1,9 +1,11 @@
-"""The recipes of the paper's GLUE tables: glue/*.toml for RoBERTa-large, mini/glue/*.toml for the embedded checkpoint.
+"""Writes the recipes of the paper's GLUE tables: glue/*.toml for RoBERTa-large, mini/glue/*.toml for the embedded
+checkpoint.
 
     python3 recipes/make.py
 
-One file per row of Tables 1, 4, 5 and 10 (Table 10 holds all rows of the others but AdaLoRA and (IA)3). The scores in the
-headers are the paper's own, from crates/asym-tasks/data/paper-glue.csv.
+There is one file for each row of Tables 1, 4, 5 and 10. Table 10 has all rows of the others except AdaLoRA and (IA)3.
+The scores in the headers are the paper's, from crates/asym-tasks/data/paper-glue.csv. The recipes have no [task] and no
+[training], so that every setting is the task's default.
 """
 
 import csv
@@ -12,18 +14,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TASKS = {"MNLI": "mnli", "SST-2": "sst2", "MRPC": "mrpc", "CoLA": "cola", "QNLI": "qnli", "RTE": "rte", "STS-B": "stsb"}
 
-# Which tables of the paper show a row, by what marks it.
+# The tables of the paper that show a row, by its rank and its factors.
 TABLES = {
-    ("8", "kaiming", "true", "zero", "true"): "1, 4, 10",
-    ("8", "kaiming", "false", "zero", "true"): "1, 4, 10",
-    ("8", "orthonormal", "false", "zero", "true"): "1, 4, 10",
-    ("8", "zero", "true", "orthonormal", "false"): "1, 4, 10",
-    ("16", "orthonormal", "false", "zero", "true"): "1, 4, 10",
-    ("16", "zero", "true", "orthonormal", "false"): "1, 4, 10",
-    ("8", "orthonormal", "true", "zero", "true"): "5, 10",
-    ("8", "zero", "true", "orthonormal", "true"): "5, 10",
-    ("8", "svd-v", "true", "zero", "true"): "5, 10",
-    ("8", "zero", "true", "svd-u", "true"): "5, 10",
+    ("8", "kaiming", "true", "zero", "true"): "Tables 1, 4 and 10",
+    ("8", "kaiming", "false", "zero", "true"): "Tables 1, 4 and 10",
+    ("8", "orthonormal", "false", "zero", "true"): "Tables 1, 4 and 10",
+    ("8", "zero", "true", "orthonormal", "false"): "Tables 1, 4 and 10",
+    ("16", "orthonormal", "false", "zero", "true"): "Tables 1, 4 and 10",
+    ("16", "zero", "true", "orthonormal", "false"): "Tables 1, 4 and 10",
+    ("8", "orthonormal", "true", "zero", "true"): "Tables 5 and 10",
+    ("8", "zero", "true", "orthonormal", "true"): "Tables 5 and 10",
+    ("8", "svd-v", "true", "zero", "true"): "Tables 5 and 10",
+    ("8", "zero", "true", "svd-u", "true"): "Tables 5 and 10",
 }
 
 
@@ -32,7 +34,7 @@ def word(init):
 
 
 def name(row):
-    """lora-r8, b-only-orthonormal-r16, lora-b-svd-r8 (both trained, B drawn and A zero), and so on."""
+    """The file's name: lora-r8, b-only-orthonormal-r16, lora-b-svd-r8 (both trained, A starts at zero), and so on."""
     if row["method"] != "lora":
         return row["method"]
     rank = f"r{row['rank']}"
@@ -47,13 +49,13 @@ def name(row):
 
 def sentence(row):
     if row["method"] == "adalora":
-        return "AdaLoRA: ranks that move to where they matter, 8 on average"
+        return "AdaLoRA: the ranks are moved between the layers, 8 on average"
     if row["method"] == "ia3":
-        return "(IA)3: keys, values and the feed-forward layers scaled by trained vectors"
+        return "(IA)3: trained vectors scale keys, values and the feed-forward layers"
     def factor(letter):
         init, train = row[f"{letter}_init"], row[f"{letter}_train"]
         return f"{letter.upper()} {init}, {'trained' if train == 'true' else 'frozen'}"
-    return f"LoRA, rank {row['rank']}: {factor('b')}; {factor('a')}"
+    return f"LoRA of rank {row['rank']}: {factor('b')}; {factor('a')}"
 
 
 def adapter(row):
@@ -74,31 +76,34 @@ def main():
     for stem, cells in sorted(recipes.items()):
         row = cells[0]
         key = tuple(row[field] for field in ("rank", "a_init", "a_train", "b_init", "b_train"))
-        table = TABLES.get(key, "10") if row["method"] == "lora" else "1, 4"
+        tables = TABLES.get(key, "Table 10") if row["method"] == "lora" else "Tables 1 and 4"
         scores = {cell["task"]: f"{cell['mean']} ± {cell['std']}" if cell["std"] else cell["mean"] for cell in cells}
         paper = [f"{task} {scores[task]}" for task in TASKS if task in scores]
         tuning = ["", "[tuning.adapter]", *adapter(row)]
         common = [f"tasks = {list(TASKS.values())}".replace("'", '"'), "seeds = [1, 2, 3]"]
         write(ROOT / "recipes/glue" / f"{stem}.toml", [
-            f"# {sentence(row)}: Table {table} of the paper, on RoBERTa-large.",
+            f"# {sentence(row)}.",
+            f"# {tables} of the paper, on RoBERTa-large.",
             "#",
             f"#     asym run recipes/glue/{stem}.toml",
+            f"#     asym run recipes/glue/{stem}.toml tasks=rte seeds=1 epochs=3 task.max_length=128",
             "#",
             f"# Paper: {', '.join(paper[:4])},",
             f"#        {', '.join(paper[4:])} (% on the dev sets; STS-B Pearson, CoLA Matthews).",
-            "# Ours: not measured at this size yet. Learning rates, epochs, batches and lengths are each task's own, as in",
-            "# LoRA's scripts, which the paper follows.",
+            "# asym: not measured at this size yet. Epochs, batch sizes, learning rates and lengths are the defaults of each",
+            "# task, which are those of LoRA's scripts, as in the paper.",
             'model = "FacebookAI/roberta-large"',
             'data = "nyu-mll/glue"',
             *common,
             *tuning,
         ])
         write(ROOT / "recipes/mini/glue" / f"{stem}.toml", [
-            f"# {sentence(row)}: the row of the paper's Table {table} at the embedded scale.",
+            f"# {sentence(row)}.",
+            f"# {tables} of the paper, at the embedded scale.",
             "#",
             f"#     asym run recipes/mini/glue/{stem}.toml",
             "#",
-            "# The embedded mini RoBERTa on the generated sets, no download. docs/results.md has what it scored.",
+            "# The embedded mini RoBERTa is trained on generated data, without a download. docs/results.md has scores.",
             *common,
             *tuning,
         ])

@@ -5,27 +5,27 @@ use burn::tensor::{Device, DeviceType};
 #[cfg(not(any(feature = "flex", feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda")))]
 compile_error!("choose a backend: one of the features flex (default), wgpu, vulkan, metal, cuda");
 
-/// Names a device: a backend that was compiled in, and a number where there are several, as in `cuda:1`.
+/// The environment variable that selects a device: a compiled-in backend with an optional number, as in `cuda:1`.
 pub const VARIABLE: &str = "BURN_DEVICE";
 
-/// Why there is no device to work on.
+/// An error in the selection of a device.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
-    /// The name is that of no backend, or of one that was not compiled in.
+    /// The name is not that of a compiled-in backend.
     #[error(
         "{VARIABLE}={name}: this program was built with {built}; name one of these, or build with `--features {name}`"
     )]
     Backend {
-        /// The name given.
+        /// The given name.
         name: String,
-        /// The backends that were compiled in.
+        /// The compiled-in backends.
         built: String,
     },
-    /// What stands after the colon is no number.
+    /// The text after the colon is not a number.
     #[error("{VARIABLE}={given}: expected a backend and a number from 0 on, as in cuda:1")]
     Index {
-        /// What was given.
+        /// The value of the variable.
         given: String,
     },
     /// The backend finds no hardware or no driver.
@@ -33,17 +33,17 @@ pub enum DeviceError {
     NoDevice {
         /// The backend.
         name: &'static str,
-        /// What it needs.
+        /// The hardware and drivers that it needs.
         install: &'static str,
     },
-    /// There are not as many devices.
+    /// The backend has no device with this number.
     #[error("{VARIABLE}={name}:{index}: there {} of {name}, numbered from 0", counted(*.found))]
     NoSuchIndex {
         /// The backend.
         name: &'static str,
-        /// The number given.
+        /// The given number.
         index: usize,
-        /// How many there are.
+        /// The number of devices.
         found: usize,
     },
 }
@@ -52,15 +52,15 @@ fn counted(found: usize) -> String {
     if found == 1 { "is 1 device".to_string() } else { format!("are {found} devices") }
 }
 
-/// A backend that was compiled in.
+/// A compiled-in backend.
 struct Backend {
     name: &'static str,
     kind: fn() -> DeviceType,
-    /// What a machine needs for it.
+    /// The hardware and drivers that it needs.
     install: &'static str,
 }
 
-/// In the order in which Burn prefers them.
+/// The compiled-in backends, in the order in which Burn prefers them.
 const BACKENDS: &[Backend] = &[
     #[cfg(feature = "cuda")]
     Backend { name: "cuda", kind: || DeviceType::Cuda, install: "NVIDIA's driver (libcuda) for an NVIDIA GPU" },
@@ -77,13 +77,13 @@ const BACKENDS: &[Backend] = &[
 #[cfg(any(feature = "vulkan", feature = "wgpu"))]
 const VULKAN: &str = "the GPU's Vulkan driver, or Mesa's for the CPU (Debian: mesa-vulkan-drivers)";
 
-/// The best device among the backends that were compiled in, as Burn ranks them; the variable `BURN_DEVICE` names another.
+/// The device that the variable `BURN_DEVICE` selects, or Burn's default device if the variable is not set.
 ///
-/// Printed on standard error, so that no result is read without knowing where it was made.
+/// The device is printed to standard error, so that every result comes with the device that computed it.
 ///
 /// # Errors
 ///
-/// A backend without a device, a name of no backend, a number of no device.
+/// Returns an error if the variable names no compiled-in backend, or if the backend has no such device.
 pub fn default_device() -> Result<Device, DeviceError> {
     let given = std::env::var(VARIABLE).ok().filter(|given| !given.is_empty());
     let device = choose(given.as_deref(), &|backend| Device::enumerate((backend.kind)()).into_iter().collect())?;
@@ -111,7 +111,7 @@ fn choose(given: Option<&str>, find: &dyn Fn(&Backend) -> Vec<Device>) -> Result
     match devices.len() {
         0 => Err(DeviceError::NoDevice { name: backend.name, install: backend.install }),
         found if index >= found => Err(DeviceError::NoSuchIndex { name: backend.name, index, found }),
-        // Not the first of the list, which need not be the one that the backend prefers.
+        // Burn's default device need not be the first in the list.
         _ if given.is_none() => Ok(Device::default()),
         _ => {
             devices.into_iter().nth(index).ok_or(DeviceError::NoDevice { name: backend.name, install: backend.install })

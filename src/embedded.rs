@@ -1,6 +1,6 @@
-//! The checkpoint that is compiled in, for a first table without any download.
+//! The checkpoint that is compiled into the program, so that a first table needs no download.
 //!
-//! `models/roberta-mini/README.md` says what they are and which command made them.
+//! `models/roberta-mini/README.md` describes the files and the command that made them.
 
 use asym_tasks::{Base, TaskError};
 
@@ -10,14 +10,14 @@ macro_rules! embedded {
     };
 }
 
-/// What adapters of the mini RoBERTa call their base model.
+/// The name of the base model in adapters of the mini RoBERTa.
 pub const NAME: &str = "roberta-mini (embedded)";
 
 /// The mini RoBERTa, pre-trained on generated text.
 ///
 /// # Errors
 ///
-/// None, unless the files compiled in are damaged.
+/// Returns an error if the embedded files are damaged.
 pub fn roberta_mini() -> Result<Base, TaskError> {
     Base::from_bytes(
         NAME,

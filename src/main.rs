@@ -21,29 +21,29 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Train what a recipe file says, and print its table
+    /// Train the runs of a recipe file and print their table
     Run(RunArgs),
-    /// Compare methods on one task over seeds, as the examples do
+    /// Compare methods on one task over several seeds, as the examples do
     Table(TableArgs),
-    /// Say which label a text, a pair of texts, or a picture has
+    /// Predict the label of a text, a pair of texts, or an image
     Classify(ClassifyArgs),
-    /// Continue prompts, or answer texts, with a Llama or a BART
+    /// Generate text from prompts with a Llama or a BART
     Generate(GenerateArgs),
     /// Write the submission files of a GLUE task
     Submit(SubmitArgs),
-    /// Write the generated counterparts of GLUE's tasks as files
+    /// Write the generated counterparts of the GLUE tasks to files
     Data(DataArgs),
-    /// Run a model, with an adapter or without, on tensors in a safetensors file
+    /// Run a model, with or without an adapter, on tensors in a safetensors file
     Predict(PredictArgs),
-    /// Fold an adapter into its model: a checkpoint that transformers loads
+    /// Merge an adapter into its model and write a checkpoint that transformers can load
     Merge(MergeArgs),
-    /// Print the table of a model's parameters, and bounds on the generalization error
+    /// Print the table of a model's parameters and bounds on the generalization error
     Inspect(InspectArgs),
-    /// Count the trained parameters of every row in the paper's tables, beside what it prints
+    /// Count the trainable parameters of every row in the paper's tables and compare them with the paper
     Parameters,
-    /// Compare the factors that several adapters learned (the paper's Figure 1)
+    /// Compare the learned factors of several adapters (the paper's Figure 1)
     Similarity(SimilarityArgs),
-    /// Make the embedded checkpoint anew; `cargo xtask pretrain` runs this
+    /// Recreate the embedded checkpoint; `cargo xtask pretrain` runs this
     #[command(hide = true)]
     Pretrain(PretrainArgs),
 }

@@ -1,9 +1,12 @@
 //! Checkpoint, tokenizer and generated tasks fit together.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use asym::core::layout;
 use asym::embedded;
+use asym::models::{Loaded, SequenceClassifier};
 use asym::tasks::Task;
 use asym::tasks::glue::{DEV_SIZE, Dataset, Glue, GlueOptions, TRAIN_SIZE, generated};
+use burn::tensor::Device;
 
 #[test]
 fn checkpoint_tokenizer_and_tasks_fit_together() {
@@ -19,4 +22,20 @@ fn checkpoint_tokenizer_and_tasks_fit_together() {
         let unknown = base.tokenizer().unwrap().token_id("<unk>").unwrap() as u32;
         assert!(dev.iter().all(|example| !example.input_ids.contains(&unknown)), "{dataset}");
     }
+}
+
+/// The checkpoint is read once. A head that is drawn later is the one that reading the checkpoint again would draw.
+#[test]
+fn the_weights_are_read_once_for_all_runs() {
+    let (base, device) = (embedded::roberta_mini().unwrap(), Device::default());
+    assert!(base.read::<SequenceClassifier>(&device).unwrap().is_some());
+    for (labels, seed) in [(2, 1), (3, 1), (1, 7)] {
+        let shared: Loaded<SequenceClassifier> = base.load(Some(labels), seed, &device).unwrap();
+        let read = base.checkpoint.sequence_classifier(Some(labels), seed, &device).unwrap();
+        let values = |model: &SequenceClassifier| layout::collect(model, &model.naming(), |_| true);
+        assert_eq!(values(&shared.model), values(&read.model));
+        assert_eq!(shared.initialised, read.initialised);
+        assert_eq!(shared.model.config(), read.model.config());
+    }
+    assert!(base.read::<SequenceClassifier>(&device).unwrap().is_none());
 }

@@ -215,8 +215,14 @@ fn mistakes_are_refused_before_anything_is_trained() {
         &["2 --text and 1 --pair"],
     );
 
+    // A checkpoint of another class, before anything is read of it.
+    for (name, family) in [("vit", "ViT"), ("llama", "Llama"), ("bart", "BART")] {
+        let model = format!("model={}", common::fixture(name).display());
+        refusal(["run", mini, "tasks=rte", &model], &["config.json", "rte", family]);
+    }
+
     let folder = scratch("bad-data");
-    let fixture = |name: &str| std::fs::read(root("crates/asym-tasks/tests/fixtures").join(name)).unwrap();
+    let fixture = |name: &str| std::fs::read(root("crates/asym-data/tests/fixtures").join(name)).unwrap();
     let data = format!("data={}", folder.display());
     for name in ["train.parquet", "validation.parquet"] {
         std::fs::write(folder.join(name), fixture("pairs.parquet")).unwrap();

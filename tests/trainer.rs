@@ -59,7 +59,7 @@ fn check(name: &str, max_grad_norm: f64, adapter: Option<&Path>) {
     let mut state = State::new(model, tuning, &naming, &settings, steps).unwrap();
     let path = scratch(name).join("run");
     let run = RunFolder::create(&path, &toml::Table::new(), "fixture", &device).unwrap();
-    fit(&mut state, &TextLoss, &train, &(), &settings, Run { folder: Some(&run), ..Run::new(name) }).unwrap();
+    fit(&mut state, &TextLoss, &train, &(), Run { folder: Some(&run), ..Run::new(name) }).unwrap();
 
     let lines = std::fs::read_to_string(run.metrics()).unwrap();
     let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

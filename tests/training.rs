@@ -128,7 +128,7 @@ fn check(case: &Case<'_>) {
     };
     let train = Loader::new(Arc::new(train), 1, Order::Sequential, &device).unwrap();
     let mut state = State::new(model, Tuning::Adapter(config), &naming, &settings, expected.len()).unwrap();
-    let outcome = fit(&mut state, &TextLoss, &train, &(), &settings, Run::new(case.name)).unwrap();
+    let outcome = fit(&mut state, &TextLoss, &train, &(), Run::new(case.name)).unwrap();
     let losses: Vec<f32> = outcome.losses.iter().map(|loss| *loss as f32).collect();
     let model = state.model().clone();
     let loss_difference = difference(&losses, &expected);
@@ -143,7 +143,13 @@ fn check(case: &Case<'_>) {
             assert_eq!(bits(values), bits(&initial[key].f32()), "{key} is frozen");
         } else {
             assert!(difference(values, &initial[key].f32()) > 1e-4, "{key} is trained");
-            adapter_difference = adapter_difference.max(difference(values, &last[key].f32()));
+            let difference = difference(values, &last[key].f32());
+            if key.ends_with("bias") {
+                // The reference decays biases, which the loop spares: 20 steps of 5e-3 · 0.01 are a thousandth of a bias.
+                assert!(difference < 2e-3, "{key}: {difference}");
+            } else {
+                adapter_difference = adapter_difference.max(difference);
+            }
         }
     }
     println!(

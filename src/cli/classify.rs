@@ -1,4 +1,4 @@
-//! `asym classify`: texts or pictures in, labels out.
+//! `asym classify`: predicts the labels of texts or images.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -16,42 +16,44 @@ pub struct ClassifyArgs {
     /// Checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
     #[arg(long, required_unless_present = "adapter")]
     model: Option<String>,
-    /// Folder of an adapter in PEFT's format, such as runs/mrpc-1/b-only-r8-seed1/adapter
+    /// Folder of an adapter in PEFT format, such as runs/mrpc-1/b-only-r8-seed1/adapter
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// A text; may be given several times
+    /// A text to classify; can be given several times
     #[arg(long, required_unless_present_any = ["file", "image"])]
     text: Vec<String>,
-    /// The second text of each pair, as many as there are texts
+    /// The second text of a pair; give one for each --text
     #[arg(long)]
     pair: Vec<String>,
-    /// File with a text per line, or two with a tab between; `-` reads standard input
+    /// File with one text per line, or two texts separated by a tab; `-` reads standard input
     #[arg(long, conflicts_with_all = ["text", "pair"])]
     file: Option<PathBuf>,
-    /// A picture for a ViT: PNG, JPEG, WebP or BMP; may be given several times
+    /// An image for a ViT: PNG, JPEG, WebP or BMP; can be given several times
     #[arg(long, conflicts_with_all = ["text", "pair", "file", "task", "max_length"])]
     image: Vec<PathBuf>,
-    /// The task, which names the labels [default: that of the run that made the adapter, else the labels of config.json]
+    /// The task, which names the labels [default: the task of the adapter's run, else the labels in config.json]
     #[arg(long)]
     task: Option<AnyTask>,
-    /// Tokens of an example, special ones included [default: those of the run, else what the model can take, 512 at most]
+    /// Maximum number of tokens, special tokens included [default: that of the run, else that of the model, at most
+    /// 512]
     #[arg(long)]
     max_length: Option<usize>,
-    /// Texts or pictures that pass the model at once
+    /// Number of texts or images in a batch
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
-    /// Print a JSON object per text, with the probability of each label
+    /// Print one JSON object per input, with the probability of each label
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     source: SourceArgs,
 }
 
-/// Print a line for each text or picture: the label and its probability, or the score.
+/// Print a line for each text or image: the label and its probability, or the score.
 ///
 /// # Errors
 ///
-/// A file that is missing, damaged or does not fit; a head that neither the checkpoint nor the adapter has.
+/// Returns an error if a file is missing, damaged or does not fit the model, or if neither the checkpoint nor the
+/// adapter has a trained head.
 pub fn classify(args: &ClassifyArgs) -> Result<()> {
     if !args.image.is_empty() {
         let from = (args.model.as_deref(), args.adapter.as_deref());
@@ -66,8 +68,8 @@ pub fn classify(args: &ClassifyArgs) -> Result<()> {
         && let Some(pair) = task.is_pair()
         && let Some(wrong) = examples.iter().position(|example| example.second.is_some() != pair)
     {
-        let expected = if pair { "pairs: give each --text its --pair" } else { "single texts, without --pair" };
-        bail!("{task} asks about {expected} (text {} is not so)", wrong + 1);
+        let expected = if pair { "pairs: give a --pair for each --text" } else { "single texts, without --pair" };
+        bail!("{task} expects {expected} (text {} does not match)", wrong + 1);
     }
     let predictor = Predictor::new(&base, model, max_length, args.batch_size, &device)?;
     let started = std::time::Instant::now();
@@ -83,7 +85,7 @@ fn texts(args: &ClassifyArgs) -> Result<Vec<Text>> {
         |first: &str, second: Option<&str>| Text { first: first.to_string(), second: second.map(ToString::to_string) };
     let Some(path) = &args.file else {
         if !args.pair.is_empty() && args.pair.len() != args.text.len() {
-            bail!("{} --text and {} --pair: give each text its second one, or none", args.text.len(), args.pair.len());
+            bail!("{} --text and {} --pair: give each --text a --pair, or none", args.text.len(), args.pair.len());
         }
         let second = |at: usize| args.pair.get(at).map(String::as_str);
         return Ok(args.text.iter().enumerate().map(|(at, first)| text(first, second(at))).collect());
@@ -102,7 +104,7 @@ fn texts(args: &ClassifyArgs) -> Result<Vec<Text>> {
     Ok(examples)
 }
 
-/// Progress on a terminal: a line that is written over.
+/// Print the progress to a terminal, on a line that is overwritten.
 pub(super) fn progress(done: usize, total: usize, started: std::time::Instant) {
     let mut err = std::io::stderr();
     if !err.is_terminal() || total < 100 {

@@ -1,4 +1,4 @@
-//! `asym data`: GLUE's generated counterparts as files.
+//! `asym data`: writes the generated counterparts of the GLUE tasks to files.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -15,19 +15,19 @@ pub struct DataArgs {
     /// The tasks
     #[arg(long, value_delimiter = ',', default_values_t = Dataset::ALL.iter().map(|task| task.name().to_string()))]
     tasks: Vec<String>,
-    /// Folder to write, which must be new: a folder per task below it, in GLUE's layout
+    /// Output folder, which must not exist yet; each task gets a subfolder in GLUE's layout
     #[arg(long)]
     output: PathBuf,
-    /// Seed of the sets; the tables are made with the default
+    /// Seed of the generated data; the published tables use the default
     #[arg(long, default_value_t = DATA_SEED)]
     seed: u64,
 }
 
-/// Write the generated set of each task, as GLUE's files.
+/// Write the generated data of each task, in the format of GLUE's files.
 ///
 /// # Errors
 ///
-/// A task that is not known, a folder that exists, what the system refuses.
+/// Returns an error if a task is unknown, if the output folder exists, or if a file cannot be written.
 pub fn data(args: &DataArgs) -> Result<()> {
     let tasks: Vec<Dataset> = args.tasks.iter().map(|name| dataset(name)).collect::<Result<_>>()?;
     if args.output.exists() {
@@ -47,13 +47,13 @@ pub fn data(args: &DataArgs) -> Result<()> {
     Ok(())
 }
 
-/// The data set of the task called `name`.
+/// The data set of the task with this name.
 pub(super) fn dataset(name: &str) -> Result<Dataset> {
-    // The registry knows the name that an unknown one is nearest to.
+    // The error for an unknown name suggests the nearest known name.
     match name.parse::<AnyTask>()? {
         AnyTask::Glue(task) => Ok(task.dataset),
         #[allow(unreachable_patterns, reason = "GLUE is the only kind of task so far")]
-        other => bail!("{}: is no task of GLUE", other.name()),
+        other => bail!("{}: is not a GLUE task", other.name()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `asym table`, and the examples: a column of the paper's tables.
+//! `asym table` and the examples: a column of the paper's tables.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use clap::Parser;
 
 use super::run::{RunsArgs, execute, next_free};
 
-/// A table of fine-tuning methods: a row each, mean and standard deviation over seeds.
+/// Compare fine-tuning methods in a table: one row per method, with mean and standard deviation over seeds.
 ///
 /// Without arguments it trains the embedded mini RoBERTa on generated data, in about five minutes on two cores. With --model
 /// and --data it trains a real checkpoint on the real task, by default with the settings that the paper follows.
@@ -21,60 +21,61 @@ pub struct ExperimentArgs {
     /// The task's data: a folder, or a name on the Hub [default: generated data]
     #[arg(long)]
     data: Option<String>,
-    /// Rows of the table: full, head, ia3, and lora, b-only, b-only-input (A from the layers' input), a-only, rslora, dora,
-    /// b-only-dora, adalora, vera, which a rank may follow, as in b-only-r16
+    /// Rows of the table: full, head, ia3, lora, b-only, b-only-input (A from the layers' inputs), a-only, rslora,
+    /// dora, b-only-dora, adalora or vera; all except the first three accept a rank, as in b-only-r16
     #[arg(long, value_delimiter = ',', default_value = "full,head,lora-r8,b-only-r8,b-only-r16,a-only-r8,a-only-r16")]
     methods: Vec<String>,
-    /// Compare the other rows with this one, seed by seed: mean differences with confidence intervals below the table
+    /// Compare the other rows with this one, seed by seed; prints mean differences with confidence intervals
     #[arg(long, value_name = "METHOD")]
     compare: Option<String>,
     /// Seeds of each row
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
     seeds: Vec<u64>,
-    /// Passes over the training set
+    /// Number of epochs
     #[arg(long)]
     epochs: Option<usize>,
-    /// Examples in a batch
+    /// Number of examples in a batch
     #[arg(long)]
     batch_size: Option<usize>,
-    /// Batches whose gradients make one optimizer step [default: 1]
+    /// Number of gradient accumulation steps: batches for one optimizer step [default: 1]
     #[arg(long)]
     gradient_accumulation: Option<usize>,
-    /// Peak learning rate of adapters and of the head alone
+    /// Peak learning rate of adapters and of head-only training
     #[arg(long)]
     learning_rate: Option<f64>,
     /// Peak learning rate of full fine-tuning
     #[arg(long)]
     full_learning_rate: Option<f64>,
-    /// Share of the steps over which the learning rate rises [default: 0.06]
+    /// Fraction of the steps for the warmup of the learning rate [default: 0.06]
     #[arg(long)]
     warmup_ratio: Option<f64>,
-    /// AdamW's weight decay, which spares biases and norms
+    /// Weight decay of AdamW; biases and norms are excluded
     #[arg(long)]
     weight_decay: Option<f64>,
-    /// LoRA+: the learning rate of B, and of trained vectors, divided by that of the rest [default: one for all]
+    /// LoRA+: ratio of the learning rate of B and of trainable vectors to that of the other parameters [default: no
+    /// LoRA+]
     #[arg(long)]
     loraplus_lr_ratio: Option<f64>,
-    /// LoRA-FA: project the gradient of B, where A is frozen, onto the inputs that A passes on
+    /// LoRA-FA: train B with the projected gradient, which requires a frozen A
     #[arg(long)]
     projected_gradient: bool,
-    /// Clip the gradient's norm, taken over all parameters, to this length [default: no clipping]
+    /// Clip the global gradient norm to this value [default: no clipping]
     #[arg(long)]
     max_grad_norm: Option<f64>,
-    /// Rank of methods that name none
+    /// Rank of methods whose name has no rank
     #[arg(long, default_value_t = 8)]
     rank: usize,
-    /// Tokens of an example, special tokens included
+    /// Maximum number of tokens of an example, special tokens included
     #[arg(long)]
     max_length: Option<usize>,
-    /// Shuffle without regard to length: more padding, as PyTorch's plain data loader
+    /// Shuffle without grouping by length, as PyTorch's default data loader does; this needs more padding
     #[arg(long)]
     no_grouping: bool,
     #[command(flatten)]
     runs: RunsArgs,
 }
 
-/// Options of `asym table`: those of the examples, for any task.
+/// Options of `asym table`: the options of the examples, for any task.
 #[derive(Debug, Parser)]
 pub struct TableArgs {
     /// The task
@@ -89,17 +90,17 @@ impl TableArgs {
     ///
     /// # Errors
     ///
-    /// Everything that the library refuses.
+    /// Returns an error if settings, data or model are invalid, or if a run fails.
     pub fn run(self) -> Result<()> {
         self.experiment.run(self.task)
     }
 }
 
-/// Run an example: parse the options, make the table of the task called `name`, print it.
+/// Run an example: parse the options, make the table of the task with this name, and print it.
 ///
 /// # Errors
 ///
-/// Everything that the library refuses; nothing is trained before all of it was checked.
+/// Returns an error if settings, data or model are invalid, or if a run fails. All checks run before training starts.
 pub fn table_of(name: &str) -> Result<()> {
     let args = ExperimentArgs::parse();
     args.run(name.parse()?)
@@ -110,7 +111,7 @@ impl ExperimentArgs {
     ///
     /// # Errors
     ///
-    /// Everything that the library refuses.
+    /// Returns an error if settings, data or model are invalid, or if a run fails.
     pub fn run(self, task: AnyTask) -> Result<()> {
         let (source, model, data) = (self.runs.source.clone(), self.model.clone(), self.data.clone());
         let experiment = self.experiment(&task)?;
@@ -128,8 +129,7 @@ impl ExperimentArgs {
             task: recipe.tasks[0].clone(),
             recipe,
             methods,
-            seeds: self.seeds,
-            // The task's own, whatever --learning-rate says of adapters.
+            // Full fine-tuning does not use --learning-rate, which is for adapters.
             full_learning_rate: self.full_learning_rate.or(Some(full)),
             reference: self.compare,
             output,
@@ -137,7 +137,7 @@ impl ExperimentArgs {
         })
     }
 
-    /// The options as a recipe: each is a change of one that leaves all settings to the task.
+    /// Make a recipe from the options. Settings that are not given have the task's defaults.
     fn recipe(&self, task: &AnyTask) -> Result<Recipe> {
         fn change(key: &str, value: Option<impl std::fmt::Debug>) -> Option<String> {
             value.map(|value| format!("{key}={value:?}").to_lowercase())
@@ -156,7 +156,7 @@ impl ExperimentArgs {
             change("training.group_by_length", self.no_grouping.then_some(false)),
         ];
         let changes: Vec<String> = changes.into_iter().flatten().collect();
-        // Each row of the table has a tuning of its own.
+        // The tuning is a placeholder: each row of the table has its own.
         let text = format!("tasks = [\"{}\"]\nseeds = {:?}\ntuning = \"head\"", task.name(), self.seeds);
         let recipe = Recipe::parse(Path::new("options"), &text, &changes)?;
         Ok(Recipe { model: self.model.clone(), data: self.data.clone(), ..recipe })

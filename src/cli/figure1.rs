@@ -1,4 +1,4 @@
-//! The paper's Figure 1: what of a learned adapter depends on the start, and what on the task.
+//! The paper's Figure 1: how learned factors depend on the initialization and on the task.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,11 @@ use clap::Parser;
 use super::run::{RunsArgs, execute, next_free};
 use super::similarity;
 
-/// Trains LoRA in the three scenarios of the paper's Figure 1, compares what was learned, and draws it.
+/// Train LoRA in the three scenarios of the paper's Figure 1, compare the learned factors, and draw the figure.
 ///
-/// (a) one task from several starts, (b) several tasks from one start, (c) several tasks, each from its own start. Without
-/// arguments it trains the embedded mini RoBERTa on the generated tasks, in a few minutes on two cores.
+/// The scenarios are (a) one task with several initializations, (b) several tasks with one initialization, and (c)
+/// several tasks, each with its own initialization. Without arguments, it trains the embedded mini RoBERTa on the
+/// generated tasks, in a few minutes on two cores.
 #[derive(Debug, Parser)]
 pub struct Figure1Args {
     /// RoBERTa or BERT checkpoint: a folder, or a name on the Hub [default: the embedded mini RoBERTa]
@@ -27,24 +28,24 @@ pub struct Figure1Args {
     /// The tasks of (b) and (c); the first is that of (a)
     #[arg(long, value_delimiter = ',', default_value = "mrpc,rte,stsb,cola")]
     tasks: Vec<AnyTask>,
-    /// The starts of (a); the first is that of (b), and the tasks of (c) take them one by one
+    /// The seeds of (a); (b) uses the first, and (c) uses one for each task
     #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5")]
     seeds: Vec<u64>,
-    /// What is trained: any method with a pair of factors, as in the tables
+    /// The method: one of the rows of `asym table` that has a pair of factors
     #[arg(long, default_value = "lora-r8")]
     method: String,
-    /// Passes over the training set
+    /// Number of epochs
     #[arg(long)]
     epochs: Option<usize>,
     #[command(flatten)]
     runs: RunsArgs,
 }
 
-/// Run the example: parse the options, train, compare, draw.
+/// Run the example: parse the options, train, compare the factors, and draw the figure.
 ///
 /// # Errors
 ///
-/// Everything that the library refuses; nothing is trained before all of it was checked.
+/// Returns an error if settings, data or model are invalid, or if a run fails. All checks run before training starts.
 pub fn figure1() -> Result<()> {
     Figure1Args::parse().run()
 }
@@ -53,7 +54,7 @@ impl Figure1Args {
     fn run(self) -> Result<()> {
         if self.seeds.len() < self.tasks.len().max(2) || self.tasks.len() < 2 {
             bail!(
-                "Figure 1 compares at least two tasks and two seeds, and (c) wants a seed for each task: \
+                "Figure 1 needs at least two tasks, two seeds, and a seed for each task: \
                 {} tasks, {} seeds given",
                 self.tasks.len(),
                 self.seeds.len()
@@ -62,10 +63,10 @@ impl Figure1Args {
         let method = Method::parse(&self.method, 8)?;
         let Tuning::Adapter(config) = &method.tuning else { bail!("{}: trains no adapter", method.name) };
         if matches!(config.method, asym_core::Method::Ia3(_) | asym_core::Method::Vera(_)) {
-            bail!("{}: has no factors of each weight's own to compare", method.name);
+            bail!("{}: has no pair of factors for each weight to compare", method.name);
         }
         if let Some(task) = self.tasks.iter().enumerate().find(|(at, task)| self.tasks[..*at].contains(task)) {
-            bail!("{} is listed twice: the scenarios want different tasks", task.1.name());
+            bail!("{} is listed twice: the scenarios need different tasks", task.1.name());
         }
         let output = self.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), "figure1"));
         if output.exists() && !self.runs.resume {
@@ -109,7 +110,7 @@ impl Figure1Args {
         super::say(figure.save(&output.join("figure1"))?)
     }
 
-    /// The runs on one task: all seeds for the first, and for any other the common start and its own.
+    /// The runs on one task. The first task uses all seeds, and the others use the common seed and their own.
     fn experiment(&self, task: &AnyTask, method: &Method, output: &Path) -> Experiment {
         let at = self.tasks.iter().position(|other| other == task).unwrap_or_default();
         let seeds = match at {
@@ -123,7 +124,6 @@ impl Figure1Args {
             task: task.clone(),
             recipe,
             methods: vec![method.clone()],
-            seeds,
             full_learning_rate: None,
             reference: None,
             output: output.join(task.name()),
@@ -132,7 +132,7 @@ impl Figure1Args {
     }
 }
 
-/// One line a scenario: means over layers and modules.
+/// A line that summarizes a scenario, with means over layers and modules.
 fn summary(title: &str, rows: &[Similarity]) -> String {
     let mean = |side: Side, value: fn(&Alike) -> f64| {
         rows.iter().map(|row| value(row.of(side))).sum::<f64>() / rows.len() as f64

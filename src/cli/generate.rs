@@ -1,4 +1,4 @@
-//! `asym generate`: prompts in, texts out.
+//! `asym generate`: generates text from prompts.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -24,67 +24,67 @@ pub struct GenerateArgs {
     /// Llama or BART checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
     #[arg(long, required_unless_present = "adapter")]
     model: Option<String>,
-    /// Folder of an adapter in PEFT's format
+    /// Folder of an adapter in PEFT format
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// A prompt, or for BART a text to be answered; may be given several times
+    /// A prompt, or an input text for BART; can be given several times
     #[arg(long, required_unless_present = "file")]
     prompt: Vec<String>,
-    /// File with a prompt per line; `-` reads standard input
+    /// File with one prompt per line; `-` reads standard input
     #[arg(long, conflicts_with = "prompt")]
     file: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Prompts that pass the model at once
+    /// Number of prompts in a batch
     #[arg(long, default_value_t = 8)]
     batch_size: usize,
-    /// Tokens of a prompt: a longer one is cut [default: a longer one than the model takes is an error]
+    /// Truncate prompts to this number of tokens [default: a prompt that is too long for the model is an error]
     #[arg(long)]
     max_length: Option<usize>,
-    /// Print a JSON object per text, with its token ids
+    /// Print one JSON object per text, with its token ids
     #[arg(long)]
     json: bool,
-    /// Fold the adapter into the weights first: fewer products for each token
+    /// Merge the adapter into the weights first, which speeds up generation
     #[arg(long, requires = "adapter")]
     merge: bool,
-    /// Compute in this dtype, where the device has it
+    /// Compute in this dtype, which the device must support
     #[arg(long, value_enum, default_value_t)]
     dtype: Dtype,
     #[command(flatten)]
     source: SourceArgs,
 }
 
-/// The settings of generation that are asked for most; `--generate` has them all.
+/// The most common settings of generation. `--generate` accepts all of them.
 #[derive(Debug, Default, Args)]
 struct SettingsArgs {
-    /// Settings as in generation_config.json: a JSON object, or a file that holds one
+    /// Generation settings as in generation_config.json: a JSON object, or a file that contains one
     #[arg(long)]
     generate: Option<String>,
-    /// The most new tokens of a text
+    /// Maximum number of new tokens of a text
     #[arg(long)]
     max_new_tokens: Option<u64>,
-    /// Beams; 1 takes the likeliest token each time
+    /// Number of beams; 1 disables beam search
     #[arg(long)]
     num_beams: Option<u64>,
-    /// Draw tokens by their probabilities
+    /// Sample tokens instead of taking the most likely ones
     #[arg(long)]
     do_sample: bool,
-    /// What logits are divided by before tokens are drawn
+    /// Sampling temperature, by which the logits are divided
     #[arg(long, requires = "do_sample")]
     temperature: Option<f64>,
-    /// Draw from so many of the likeliest tokens
+    /// Sample only from this number of most likely tokens
     #[arg(long, requires = "do_sample")]
     top_k: Option<u64>,
-    /// Draw from the likeliest tokens that have this much of the probability together
+    /// Sample only from the most likely tokens whose probabilities add up to this value
     #[arg(long, requires = "do_sample")]
     top_p: Option<f64>,
-    /// Seed of what is drawn
+    /// Seed for sampling
     #[arg(long, requires = "do_sample")]
     seed: Option<u64>,
 }
 
 impl SettingsArgs {
-    /// What the user asks for: the object, and the options in its place where both are given.
+    /// The user's settings: the JSON object, overridden by the options.
     fn config(&self) -> Result<GenerationConfig> {
         let options: [(&str, Option<Value>); 7] = [
             ("max_new_tokens", self.max_new_tokens.map(Value::from)),
@@ -105,19 +105,20 @@ impl SettingsArgs {
     }
 }
 
-/// Settings of a user: a JSON object, or the name of a file that holds one.
+/// Parse the user's settings: a JSON object, or the name of a file that contains one.
 pub(super) fn settings(given: &str) -> Result<GenerationConfig> {
-    let text = match given.trim_start().starts_with('{') {
-        true => given.to_string(),
-        false => std::fs::read_to_string(given)
-            .with_context(|| format!("{given}: expected a JSON object or a file that holds one"))?,
+    let text = if given.trim_start().starts_with('{') {
+        given.to_string()
+    } else {
+        std::fs::read_to_string(given)
+            .with_context(|| format!("{given}: expected a JSON object or a file that contains one"))?
     };
     Ok(GenerationConfig::strict(&text)?)
 }
 
-/// A batch of texts for one model.
+/// A model whose inputs are made from prompts.
 trait FromPrompts: GenerativeModel {
-    /// Whether padding stands before the tokens. Where positions are counted from the row's beginning it must not.
+    /// Whether padding is on the left. It must be on the right if positions are counted from the start of the row.
     const LEFT: bool;
 
     /// `ids` and `mask` are `[batch, length]`.
@@ -140,12 +141,12 @@ impl FromPrompts for BartLanguageModel {
     }
 }
 
-/// Print the text that continues or answers each prompt.
+/// Print the text generated from each prompt.
 ///
 /// # Errors
 ///
-/// A file that is missing, damaged or does not fit; settings that contradict each other; a prompt that is too long; a
-/// model that generates nothing.
+/// Returns an error if a file is missing, damaged or does not fit the model, if settings contradict each other, if a
+/// prompt is too long, or if the model does not generate text.
 pub fn generate(args: &GenerateArgs) -> Result<()> {
     let asked = args.settings.config()?;
     let prompts = prompts(args)?;
@@ -198,7 +199,7 @@ impl Texts<'_> {
         };
         let encoded: Vec<Vec<u32>> = prompts.iter().enumerate().map(encode).collect::<Result<_>>()?;
         let batches: Vec<M::Input> = encoded.chunks(args.batch_size).map(|rows| batch::<M>(rows, &device)).collect();
-        // Every prompt is checked, and the settings for it, before there is a model.
+        // All prompts and their settings are checked before the model is loaded.
         let own = checkpoint.config_of()?;
         for batch in &batches {
             M::check_input(batch, own)?;
@@ -217,10 +218,11 @@ impl Texts<'_> {
             for (row, generated) in sequences.rows.iter().enumerate() {
                 let text = tokenizer.decode(generated.continuation())?;
                 let prompt = &prompts[first + row / each];
-                super::say(match args.json {
-                    true => json!({"prompt": prompt, "text": text, "tokens": generated.continuation(), "score": generated.score})
-                        .to_string(),
-                    false => text,
+                super::say(if args.json {
+                    json!({"prompt": prompt, "text": text, "tokens": generated.continuation(), "score": generated.score})
+                        .to_string()
+                } else {
+                    text
                 })?;
             }
         }
@@ -228,7 +230,8 @@ impl Texts<'_> {
     }
 }
 
-/// Rows of one length, padded on the side where the model has it; the mask says what is padding, and no id of it counts.
+/// Pad the rows to one length, on the side that the model expects. The mask marks the padding, whose ids have no
+/// effect.
 fn batch<M: FromPrompts>(rows: &[Vec<u32>], device: &Device) -> M::Input {
     let length = rows.iter().map(Vec::len).max().unwrap_or(0);
     let padded = |value: fn(u32) -> i64| {
@@ -246,7 +249,7 @@ fn batch<M: FromPrompts>(rows: &[Vec<u32>], device: &Device) -> M::Input {
     M::input(padded(i64::from), padded(|_| 1))
 }
 
-/// A line that is written over, for whoever waits at a terminal.
+/// Print the progress to a terminal, on a line that is overwritten.
 fn progress((first, prompts): (usize, usize), (tokens, most): (usize, usize), started: Instant) {
     let mut err = std::io::stderr();
     if !err.is_terminal() {
@@ -260,7 +263,7 @@ fn progress((first, prompts): (usize, usize), (tokens, most): (usize, usize), st
     );
 }
 
-/// Texts begin on a line of their own, wherever the last one ended.
+/// End the line of the progress, so that the texts start on a new line.
 fn end_of_progress() {
     let mut err = std::io::stderr();
     if err.is_terminal() {
@@ -268,7 +271,7 @@ fn end_of_progress() {
     }
 }
 
-/// What `asym predict --generate` does: the batch of a file, continued.
+/// Generate from the batch in a file, for `asym predict --generate`.
 pub(super) fn continued(
     (class, name, checkpoint): (ModelClass, &str, &Checkpoint),
     (adapter, inputs): (Option<&Path>, &Path),
@@ -280,7 +283,7 @@ pub(super) fn continued(
     let file = File { name, checkpoint, adapter, inputs, settings: (None, dtype.computed(), merge), config, device };
     match class {
         ModelClass::CausalLanguageModel => file.continued::<LlamaLanguageModel>(|input| input),
-        // What logits are asked for is no beginning of an answer.
+        // The decoder inputs in a file are for logits. Generation starts without them.
         ModelClass::ConditionalGeneration => file.continued::<BartLanguageModel>(|input| BartInput {
             decoder_input_ids: None,
             decoder_attention_mask: None,
@@ -290,7 +293,7 @@ pub(super) fn continued(
     }
 }
 
-/// A batch in a file, and what it is continued by.
+/// A batch in a file, with the model and the settings that generate from it.
 struct File<'a> {
     name: &'a str,
     checkpoint: &'a Checkpoint,

@@ -1,4 +1,4 @@
-//! `asym classify --image`: pictures in, labels out.
+//! `asym classify --image`: predicts the labels of images.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{SourceArgs, locate, trained};
 use crate::device;
 
-/// Which label each picture has, by a ViT, and how likely it is: a line for each.
+/// Classify images with a ViT, and print a line for each: its label and the label's probability.
 pub(super) fn classify_images(
     source: &SourceArgs,
     (model, adapter): (Option<&str>, Option<&Path>),
@@ -22,16 +22,16 @@ pub(super) fn classify_images(
     as_json: bool,
 ) -> Result<()> {
     if batch_size == 0 {
-        bail!("--batch-size 0: expected at least one picture in a batch");
+        bail!("--batch-size 0: expected at least one image in a batch");
     }
     let device = device::default_device()?;
     let location = locate(source, model, adapter)?;
     let checkpoint = location.checkpoint()?;
     let config: &VitConfig = checkpoint.config_of()?;
-    let Some(folder) = location.folder() else { bail!("{}: is for texts", location.name()) };
+    let Some(folder) = location.folder() else { bail!("{}: classifies texts, not images", location.name()) };
     let processor = ImageProcessor::from_folder(folder)?;
-    // Every picture is read before the model is, so that what is none is refused at once. Not kept, since there may be many,
-    // and reading one takes far less than the model's look at it.
+    // All images are read before the model is loaded, so that an invalid file is reported at once. They are not kept in
+    // memory: there can be many, and reading an image takes much less time than classifying it.
     for path in images {
         let pixels = processor.read(path)?;
         let input = input(&[pixels.values.as_slice()], [pixels.height, pixels.width], &device);
@@ -40,7 +40,7 @@ pub(super) fn classify_images(
     let settings = (None, FloatDType::F32, false);
     let model: VitClassifier = trained(location.name(), &checkpoint, adapter, settings, &device)?;
     let (model, labels) = (model.valid(), config.labels.clone());
-    // Pictures of one size pass together; a processor may leave each with its own.
+    // The images in a batch have one size. Some processors keep the size of each image.
     let batch_size = if processor.output_size().is_some() { batch_size } else { 1 };
     for paths in images.chunks(batch_size) {
         let pixels = paths.iter().map(|path| processor.read(path)).collect::<Result<Vec<_>, _>>()?;
@@ -60,7 +60,7 @@ fn input(values: &[&[f32]], [height, width]: [usize; 2], device: &Device) -> Vit
     VitInput { pixel_values: Tensor::from_data(data, device) }
 }
 
-/// The likeliest label.
+/// The most likely label.
 fn best(row: &[f32]) -> usize {
     row.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(label, _)| label)
 }

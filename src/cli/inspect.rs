@@ -1,4 +1,4 @@
-//! `asym inspect`: the parameter table, and what the number of trained parameters bounds.
+//! `asym inspect`: prints the table of parameters and bounds on the generalization error.
 
 use std::path::{Path, PathBuf};
 
@@ -18,41 +18,42 @@ use crate::device;
 /// Options of `asym inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// Checkpoint: a folder, a name on the Hub, or a config.json, whose weights are not asked for [default: the base model
-    /// that the adapter or the recipe names]
+    /// Checkpoint: a folder, a name on the Hub, or a config.json, which needs no weights [default: the base model of
+    /// the adapter or the recipe]
     #[arg(long, required_unless_present_any = ["adapter", "recipe"])]
     model: Option<String>,
-    /// Folder of an adapter in PEFT's format; without one, the table of head-only training, or of a language model as it is
+    /// Folder of an adapter in PEFT format [default: head-only training, or a language model without changes]
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// A recipe: the table of what it trains
+    /// A recipe, whose trainable parameters the table shows
     #[arg(long, conflicts_with = "adapter")]
     recipe: Option<PathBuf>,
-    /// Labels of the classifier, where config.json does not say
+    /// Number of labels of the classifier, if config.json does not give it
     #[arg(long)]
     num_labels: Option<usize>,
-    /// Training examples n: adds the bounds on the generalization error (paper, Lemma B.5)
+    /// Number of training examples n; adds the bounds on the generalization error (paper, Lemma B.5)
     #[arg(long, value_name = "N")]
     examples: Option<usize>,
-    /// Bits q of each trained parameter
+    /// Bits q of each trainable parameter
     #[arg(long, value_name = "Q", default_value_t = 32, requires = "examples")]
     bits: u32,
-    /// σ of the σ-sub-Gaussian loss; 0.5 is that of an error rate
+    /// σ of the σ-sub-Gaussian loss; an error rate has 0.5
     #[arg(long, default_value_t = 0.5, requires = "examples")]
     sigma: f64,
     #[command(flatten)]
     source: SourceArgs,
 }
 
-/// Print name, shape and state of every parameter, and how many are trained.
+/// Print the name, shape and state of every parameter, and the number of trainable parameters.
 ///
 /// # Errors
 ///
-/// A file that is missing, damaged or does not fit; no examples, bits or σ to bound anything by.
+/// Returns an error if a file is missing, damaged or does not fit the model, or if the number of examples, the bits or
+/// σ are out of range.
 pub fn inspect(args: &InspectArgs) -> Result<()> {
     let learning = args.examples.map(|n| Learning::new(n, args.bits, args.sigma)).transpose()?;
     if learning.is_some() && args.adapter.is_none() && args.recipe.is_none() {
-        bail!("--examples: the bounds are those of low-rank adapters; give an --adapter or a --recipe");
+        bail!("--examples: the bounds apply to low-rank adapters; give an --adapter or a --recipe");
     }
     let recipe = args.recipe.as_deref().map(|path| Recipe::read(path, &[])).transpose()?;
     if let Some([first, _, ..]) =
@@ -77,7 +78,7 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
             };
             let checkpoint = location.checkpoint()?;
             let class = super::class(&checkpoint, args.adapter.as_deref())?;
-            // Of a masked language model, what a task would make of it.
+            // A task loads a masked language model as a classifier.
             let class = if class == ModelClass::MaskedLanguageModel { ModelClass::SequenceClassifier } else { class };
             inspect(Shape::Checkpoint(&checkpoint), class)?
         }
@@ -86,7 +87,7 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
     let Some(learning) = learning else { return Ok(()) };
     let weights = AdaptedWeight::of(&table);
     if weights.is_empty() {
-        bail!("no weight has factors A and B: the bounds are those of low-rank adapters");
+        bail!("no weight has factors A and B: the bounds apply to low-rank adapters");
     }
     let of_adapter = |row: &&asym_core::Row| row.trained && matches!(row.entry.kind, Kind::Adapter | Kind::Shared);
     let trained = table.rows.iter().filter(of_adapter).map(|row| row.entry.count()).sum();
@@ -94,16 +95,16 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
     let from_data = |recipe: &Recipe| matches!(&recipe.tuning, Tuning::Adapter(config) if config.reads_inputs());
     if recipe.as_ref().is_some_and(from_data) {
         super::say(
-            "This recipe takes A from the training data, which the lemma does not allow: its bound counts B alone.",
+            "This recipe initializes A from the training data, which the lemma does not allow. The bound counts B only.",
         )?;
     }
     Ok(())
 }
 
-/// Where the shapes of a model come from.
+/// The source of a model's shapes.
 enum Shape<'a> {
     Checkpoint(&'a Checkpoint),
-    /// And its file.
+    /// A configuration and its path.
     Config(&'a Config, &'a Path),
 }
 
@@ -125,7 +126,9 @@ impl WithModel for Inspect<'_> {
                 model
             }
             Shape::Config(config, path) => {
-                let Some(config) = M::Config::of(config) else { bail!("{}: of another family", path.display()) };
+                let Some(config) = M::Config::of(config) else {
+                    bail!("{}: belongs to another family", path.display())
+                };
                 let config = match labels {
                     Some(labels) => config.clone().with_num_labels(labels),
                     None => config.clone(),
@@ -145,7 +148,7 @@ impl WithModel for Inspect<'_> {
                 config.attach_blank(model, &naming)?
             }
             (None, Some(Tuning::Full)) => model,
-            // A language model has no head that a task would train.
+            // A language model has no task head to train.
             (None, Some(Tuning::Head) | None) if head.is_empty() => model,
             (None, Some(Tuning::Head) | None) => train_only(model, &naming, &head)?,
         };

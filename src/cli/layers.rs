@@ -1,8 +1,8 @@
-//! Whether real layers are as the paper's theorem wants them.
+//! The losses of the paper's Theorem 3.3 on real layers.
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use asym_analysis::layers::{TrainedLayer, figure, table};
 use asym_core::Naming;
 use asym_core::layout::{self, Kind, Layer};
@@ -14,14 +14,16 @@ use clap::Parser;
 use super::run::{RunsArgs, line, next_free};
 use crate::device;
 
-/// Fine-tunes a whole model, takes of each linear layer what training added (Δ) and what it reads (Σ), and says what an
-/// adapter with a frozen random A, a frozen random B, and A from the inputs would have lost: Theorem 3.3 on real layers.
+/// Fine-tune a whole model and compute the losses of Theorem 3.3 on its linear layers.
+///
+/// For each layer, this takes the weight update (Δ) and the second moment of the inputs (Σ). It prints the loss of an
+/// adapter with a frozen random A, with a frozen random B, and with A from the inputs.
 #[derive(Debug, Parser)]
 pub struct LayersArgs {
     /// RoBERTa or BERT checkpoint: a folder, or a name on the Hub [default: the embedded mini RoBERTa]
     #[arg(long)]
     model: Option<String>,
-    /// The task's data: a folder, or a name on the Hub [default: the generated set]
+    /// The task's data: a folder, or a name on the Hub [default: generated data]
     #[arg(long)]
     data: Option<String>,
     /// The task
@@ -30,24 +32,24 @@ pub struct LayersArgs {
     /// The rank r
     #[arg(long, default_value_t = 8)]
     rank: usize,
-    /// Random factors a layer
+    /// Number of random factors per layer
     #[arg(long, default_value_t = 200)]
     draws: usize,
-    /// Seed of training and of the factors
+    /// Seed of the training and of the factors
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Passes over the training set
+    /// Number of epochs
     #[arg(long)]
     epochs: Option<usize>,
     #[command(flatten)]
     runs: RunsArgs,
 }
 
-/// Run the example: parse the options, train, compute, draw.
+/// Run the example: parse the options, train, compute the losses, and draw the figure.
 ///
 /// # Errors
 ///
-/// Everything that the library refuses; nothing is trained before all of it was checked.
+/// Returns an error if settings, data or model are invalid, or if a run fails. All checks run before training starts.
 pub fn layers() -> Result<()> {
     LayersArgs::parse().run()
 }
@@ -55,7 +57,7 @@ pub fn layers() -> Result<()> {
 impl LayersArgs {
     fn run(self) -> Result<()> {
         if self.draws < 2 || self.rank == 0 {
-            bail!("--draws {}, --rank {}: a spread wants two draws, an adapter a rank of 1", self.draws, self.rank);
+            bail!("--draws {}, --rank {}: expected at least 2 draws and a rank of at least 1", self.draws, self.rank);
         }
         let output = self.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), "layers"));
         if output.exists() && !self.runs.resume {
@@ -66,7 +68,8 @@ impl LayersArgs {
         let mut recipe = Recipe::new(model, data, self.task.clone(), vec![self.seed], Tuning::Full);
         recipe.set_epochs(self.epochs);
         let run = recipe.run(&self.task, &Tuning::Full, self.seed);
-        let task = cell::read(&run.task, &self.runs.source.files(self.data.as_deref()))?;
+        let task = cell::read(&run.task, &self.runs.source.files(self.data.as_deref()))
+            .with_context(|| format!("data of task {}", self.task.name()))?;
         let location = self.runs.source.model(self.model.as_deref())?;
         let base = location.base()?;
         task.check_base(&base)?;
@@ -74,7 +77,7 @@ impl LayersArgs {
         let stop = StopSignal::on_ctrl_c();
         task.check(&run)?;
 
-        let before = weights(&base.checkpoint, self.task.outputs(), &device)?;
+        let before = weights(&base.load(self.task.outputs(), 0, &device)?.model);
         if let Some((module, ([d_out, d_in], _))) =
             before.iter().find(|(_, (shape, _))| shape.iter().any(|d| *d < self.rank))
         {
@@ -89,12 +92,12 @@ impl LayersArgs {
         };
         eprintln!("{}", line(&self.task, &result));
         if result.interrupted {
-            bail!("stopped early: {} has the model so far", folder.display());
+            bail!("stopped early: the model so far is in {}", folder.display());
         }
-        let after = weights(&Checkpoint::open(folder.join("model"))?, None, &device)?;
+        let after = weights(&Checkpoint::open(folder.join("model"))?.sequence_classifier(None, 0, &device)?.model);
         let (mut losses, mut failed) = (Vec::new(), Vec::new());
         for (module, (_, start)) in &before {
-            // The head has no start that was learned.
+            // The head has no pre-trained weights to compare with.
             let end = after.iter().find(|(name, _)| name == module).map(|(_, (_, values))| values);
             let layer = moments.get(module).zip(end);
             let layer = layer.and_then(|(observed, end)| TrainedLayer::new(module, start, end, &observed.moment));
@@ -113,21 +116,16 @@ impl LayersArgs {
 
 /// The weights of the linear layers outside the head, in the model's order: shape `[d_out, d_in]` and values.
 #[allow(clippy::type_complexity, reason = "one use")]
-fn weights(
-    checkpoint: &Checkpoint,
-    labels: Option<usize>,
-    device: &burn::tensor::Device,
-) -> Result<Vec<(String, ([usize; 2], Vec<f32>))>> {
-    let model: SequenceClassifier = checkpoint.sequence_classifier(labels, 0, device)?.model;
+fn weights(model: &SequenceClassifier) -> Vec<(String, ([usize; 2], Vec<f32>))> {
     let naming: Naming = model.naming();
     let wanted = |entry: &layout::Entry| {
         matches!(entry.kind, Kind::Weight { layer: Layer::Linear, .. }) && !layout::within(&entry.name, "classifier")
     };
-    let found = layout::collect(&model, &naming, wanted).into_iter();
-    Ok(found
+    let found = layout::collect(model, &naming, wanted).into_iter();
+    found
         .filter_map(|(entry, values)| {
             let &[rows, columns] = entry.shape.as_slice() else { return None };
             Some((entry.module().to_string(), ([rows, columns], values?)))
         })
-        .collect())
+        .collect()
 }

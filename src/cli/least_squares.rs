@@ -1,4 +1,4 @@
-//! The least-squares theory of the paper (Lemmas 3.1 and 3.2, Theorem 3.3), drawn.
+//! Figures of the paper's least-squares theory (Lemmas 3.1 and 3.2, Theorem 3.3).
 
 use std::path::{Path, PathBuf};
 
@@ -10,32 +10,35 @@ use clap::Parser;
 
 use super::run::next_free;
 
-/// Draws when freezing a random A loses less than freezing a random B, where Theorem 3.3 says so and where it fails; what
-/// both lose; the gap beside its limit; and gradient descent on the adapted layer reaching the lemmas' losses.
+/// Simulate the losses of a frozen random A and of a frozen random B, and draw them.
+///
+/// The figures show the probability that freezing A loses less, both where Theorem 3.3 holds and where it fails; the
+/// losses; the gap and its limit; and gradient descent on the adapted layer, which converges to the losses of the
+/// lemmas.
 #[derive(Debug, Parser)]
 pub struct LeastSquaresArgs {
     /// The rank r
     #[arg(long, default_value_t = 8)]
     rank: usize,
-    /// d/r, where d is the shorter side of the weight
+    /// Ratios d/r, where d is the smaller dimension of the weight
     #[arg(long, value_delimiter = ',', default_value = "2,4,8,16,32,64")]
     ratios: Vec<usize>,
-    /// Draws of the change and of both factors a point
+    /// Number of random draws of the weight update and of both factors per point
     #[arg(long, default_value_t = 200)]
     draws: usize,
     /// Seed of all draws
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder for the figures, which must be new [default: the next free runs/least-squares-NUMBER]
+    /// Output folder for the figures, which must not exist yet [default: the next free runs/least-squares-NUMBER]
     #[arg(long)]
     output: Option<PathBuf>,
 }
 
-/// Run the example: parse the options, simulate, draw.
+/// Run the example: parse the options, simulate, and draw the figures.
 ///
 /// # Errors
 ///
-/// Everything that the library refuses.
+/// Returns an error if the settings are invalid, or if the figures cannot be written.
 pub fn least_squares() -> Result<()> {
     LeastSquaresArgs::parse().run()
 }
@@ -48,7 +51,7 @@ impl LeastSquaresArgs {
         }
         let survey = Survey { rank: self.rank, ratios: self.ratios, draws: self.draws, seed: self.seed };
         survey.validate()?;
-        // What cannot be written is found before anything is drawn.
+        // The folder is created first, so that a failure is reported before the simulation.
         std::fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
         let mut done = 0;
         let found = survey.simulate(|row| {

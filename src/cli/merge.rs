@@ -1,4 +1,4 @@
-//! `asym merge`: a checkpoint without adapter that computes what the adapted one does.
+//! `asym merge`: merges an adapter into its checkpoint.
 
 use std::path::{Path, PathBuf};
 
@@ -16,23 +16,24 @@ pub struct MergeArgs {
     /// Checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
     #[arg(long)]
     model: Option<String>,
-    /// Folder of an adapter in PEFT's format
+    /// Folder of an adapter in PEFT format
     #[arg(long)]
     adapter: PathBuf,
-    /// Folder to write, which must be new: transformers loads it
+    /// Output folder, which must not exist yet; transformers can load it
     #[arg(long)]
     output: PathBuf,
-    /// Labels of the classifier, where the adapter brings the head [default: those of the run that left it, else of config.json]
+    /// Number of labels of the classifier, if the adapter has the head [default: that of its run, else that of
+    /// config.json]
     #[arg(long)]
     num_labels: Option<usize>,
-    /// Dtype of the weights in the file [default: that of the checkpoint's]
+    /// Dtype of the merged weights [default: that of the checkpoint]
     #[arg(long, value_enum)]
     dtype: Option<Dtype>,
     #[command(flatten)]
     source: SourceArgs,
 }
 
-/// What stands beside the weights of a checkpoint and goes with them.
+/// The files of a checkpoint that are copied with its weights.
 const COMPANIONS: &[&str] = &[
     "generation_config.json",
     "preprocessor_config.json",
@@ -48,12 +49,12 @@ const COMPANIONS: &[&str] = &[
     "chat_template.jinja",
 ];
 
-/// Fold the adapter into the weights and write the checkpoint, with the tokenizer and what else lies beside it.
+/// Merge the adapter into the weights and write the checkpoint, with the tokenizer and the other files of the model.
 ///
 /// # Errors
 ///
-/// A file that is missing, damaged or does not fit; an output that exists; a head that neither the checkpoint nor the
-/// adapter has.
+/// Returns an error if a file is missing, damaged or does not fit the model, if the output exists, or if neither the
+/// checkpoint nor the adapter has a trained head.
 pub fn merge(args: &MergeArgs) -> Result<()> {
     if args.output.exists() {
         bail!("{}: exists already; name another output folder", args.output.display());
@@ -62,11 +63,11 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
     let location = locate(&args.source, args.model.as_deref(), Some(&args.adapter))?;
     let checkpoint = location.checkpoint()?;
     let class = super::class(&checkpoint, Some(&args.adapter))?;
-    // Under another name first, so that a folder of the right one is whole.
+    // The files are written under another name first, so that a folder with the final name is complete.
     let mut part = args.output.clone().into_os_string();
     part.push(".part");
     let part = PathBuf::from(part);
-    // What a killed run left is not whole.
+    // A folder that a killed run left is incomplete.
     let _ = std::fs::remove_dir_all(&part);
     let whole = class
         .visit(Merge { args, name: location.name(), checkpoint: &checkpoint, device: &device, output: &part })
@@ -76,7 +77,7 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
         })
         .and_then(|()| std::fs::rename(&part, &args.output).with_context(|| args.output.display().to_string()));
     if whole.is_err() {
-        // What went wrong first is the better message; there may be nothing to remove.
+        // The first error is the more useful one, so an error of the removal is ignored.
         let _ = std::fs::remove_dir_all(&part);
     }
     whole?;
@@ -96,7 +97,7 @@ impl WithModel for Merge<'_> {
 
     fn with<M: PretrainedModel>(self) -> Result<()> {
         let Self { args, name, checkpoint, device, output } = self;
-        // The sum is made in f32, whatever dtype it is written in.
+        // The weights are merged in f32, independently of the dtype of the file.
         let run = super::run_beside(&args.adapter)?;
         let outputs = args.num_labels.or(run.and_then(|run| run.tasks.first().and_then(|task| task.outputs())));
         let settings = (outputs, FloatDType::F32, true);
@@ -109,7 +110,7 @@ impl WithModel for Merge<'_> {
 fn companions(from: &Path, to: &Path) -> Result<()> {
     for path in COMPANIONS.iter().map(|name| from.join(name)).filter(|path| path.is_file()) {
         let copy = to.join(path.file_name().unwrap_or_default());
-        // Not a copy of the file's permissions too: the Hub's cache may be read-only.
+        // The permissions are not copied, because the Hub's cache may be read-only.
         let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
         std::fs::write(&copy, bytes).with_context(|| copy.display().to_string())?;
     }

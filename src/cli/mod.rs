@@ -1,4 +1,4 @@
-//! The command line of `asym` and of the examples: their options, and the work before and after the library's.
+//! The command line of `asym` and of the examples: their options, and the calls of the library.
 
 mod classify;
 mod data;
@@ -49,7 +49,7 @@ use clap::ValueEnum;
 
 use crate::embedded;
 
-/// The model given, else the one that the adapter names.
+/// Locate the given model, or the base model of the adapter.
 fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> Result<Location> {
     match (model, adapter) {
         (Some(model), _) => source.model(Some(model)),
@@ -65,7 +65,7 @@ fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> R
     }
 }
 
-/// The recipe of the run that left this adapter or model: it lies beside it. None if no run left it.
+/// The recipe of the run that saved this adapter or model, which is next to it; `None` if there is no recipe.
 fn run_beside(folder: &Path) -> Result<Option<Recipe>> {
     let Ok(folder) = folder.canonicalize() else { return Ok(None) };
     match folder.parent().map(|parent| parent.join("recipe.toml")).filter(|path| path.is_file()) {
@@ -93,9 +93,10 @@ fn class(checkpoint: &Checkpoint, adapter: Option<&Path>) -> Result<ModelClass> 
     Ok(checkpoint.class(saved_whole.as_deref()))
 }
 
-/// A model whose head is trained, by the checkpoint or by the adapter, on the plain device.
+/// Load a model on the plain device. The checkpoint or the adapter must have its trained head.
 ///
-/// With an adapter it is made in f32, and converted when the adapter is on, or merged where that is wanted.
+/// With an adapter, the model is loaded in f32. If `merged` is set, the adapter is merged. The result is then
+/// converted.
 fn trained<M: PretrainedModel>(
     name: &str,
     checkpoint: &Checkpoint,
@@ -114,7 +115,7 @@ fn trained<M: PretrainedModel>(
             model = asym_core::layout::cast(model, dtype);
         }
     }
-    // A bias of zeros is what transformers has where there is none.
+    // transformers uses zeros if the checkpoint has no such bias.
     untrained.retain(|name| name != "final_logits_bias");
     if !untrained.is_empty() {
         bail!(
@@ -132,17 +133,17 @@ fn trained<M: PretrainedModel>(
 /// The dtype that a model computes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Dtype {
-    /// 32 bit
+    /// 32-bit floats
     #[default]
     F32,
-    /// 16 bit, IEEE
+    /// 16-bit floats (IEEE)
     F16,
-    /// 16 bit with the range of 32
+    /// 16-bit floats with the range of f32
     Bf16,
 }
 
 impl Dtype {
-    /// On a device.
+    /// The dtype on a device.
     const fn computed(self) -> FloatDType {
         match self {
             Self::F32 => FloatDType::F32,
@@ -151,7 +152,7 @@ impl Dtype {
         }
     }
 
-    /// In a file.
+    /// The dtype in a file.
     const fn stored(self) -> FileDtype {
         match self {
             Self::F32 => FileDtype::F32,
@@ -165,16 +166,16 @@ impl Dtype {
 struct Trained {
     base: Base,
     model: SequenceClassifier,
-    /// The task, if it was given or the run's recipe says it.
+    /// The task, if it was given or is in the run's recipe.
     task: Option<AnyTask>,
-    /// The names of the classes, by outputs; none for a score.
+    /// The names of the classes, in the order of the outputs; empty for a score.
     labels: Vec<String>,
-    /// Tokens of an example, special ones included.
+    /// The maximum number of tokens of an example, special tokens included.
     max_length: usize,
 }
 
 impl Trained {
-    /// The task and the length are those given, else those of the run that left the adapter or the model.
+    /// Load a classifier. The default task and length are those of the run that saved the adapter or the model.
     fn load(
         source: &SourceArgs,
         (model, adapter): (Option<&str>, Option<&Path>),
@@ -199,7 +200,7 @@ impl Trained {
         let model = trained(base.name(), &base.checkpoint, adapter, outputs, device)?;
         let own = &base.encoder()?.labels;
         let labels = match task.as_ref().map(|task| task.labels()) {
-            // The outputs of the checkpoint's own head mean what its configuration says.
+            // The configuration names the outputs of the checkpoint's own head.
             Some(names) if adapter.is_none() && !own.iter().all(|label| label.starts_with("LABEL_")) => {
                 if let Some(other) = own.iter().find(|label| !names.iter().any(|name| name.eq_ignore_ascii_case(label)))
                 {
@@ -219,7 +220,7 @@ impl Trained {
     }
 }
 
-/// Print a line. A reader that has seen enough and closed the pipe, as `head` does, is no error and no reason to stop.
+/// Print a line. A reader that closes the pipe, as `head` does, is no error.
 fn say(line: impl std::fmt::Display) -> Result<()> {
     use std::io::{ErrorKind, Write};
     match writeln!(std::io::stdout(), "{line}") {
@@ -228,9 +229,9 @@ fn say(line: impl std::fmt::Display) -> Result<()> {
     }
 }
 
-/// End a program: print the error, once, and return the exit code.
+/// Print the error, if there is one, and return the exit code of the program.
 ///
-/// The library's messages contain their causes, so that a chain is printed only as far as it adds anything.
+/// The library's messages contain their causes. A cause is printed only if the message does not contain it yet.
 pub fn exit(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     let mut message = String::new();

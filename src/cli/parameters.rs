@@ -1,15 +1,15 @@
-//! `asym parameters`: what the paper's rows train, counted.
+//! `asym parameters`: counts the trainable parameters of the paper's rows.
 
 use anyhow::Result;
 
 use crate::device;
 
-/// Print the trained parameters of every row in the paper's tables, counted from the models' configurations, beside what the
-/// paper prints.
+/// Print the number of trainable parameters of every row in the paper's tables, next to the number in the paper. They
+/// are counted from the models' configurations.
 ///
 /// # Errors
 ///
-/// A device that is not there.
+/// Returns an error if there is no device.
 pub fn parameters() -> Result<()> {
     super::say(asym_analysis::counts::table(&device::default_device()?)?)
 }

@@ -1,4 +1,4 @@
-//! `asym predict`: named tensors in, logits out.
+//! `asym predict`: computes logits from named tensors.
 
 use std::path::PathBuf;
 
@@ -17,43 +17,45 @@ pub struct PredictArgs {
     /// Checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
     #[arg(long, required_unless_present = "adapter")]
     model: Option<String>,
-    /// Folder of an adapter in PEFT's format
+    /// Folder of an adapter in PEFT format
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// Safetensors file with what the model takes: input_ids and attention_mask, pixel_values, decoder_input_ids …
+    /// Safetensors file with the model's inputs, such as input_ids and attention_mask, pixel_values or
+    /// decoder_input_ids
     #[arg(long)]
     inputs: PathBuf,
-    /// Safetensors file to write, with logits or sequences
+    /// Safetensors file to write, with the logits or the sequences
     #[arg(long)]
     output: PathBuf,
-    /// Labels of the classifier, where the adapter brings the head and config.json does not say
+    /// Number of labels of the classifier, if the adapter has the head and config.json does not give it
     #[arg(long)]
     num_labels: Option<usize>,
-    /// Fold the adapter into the weights first
+    /// Merge the adapter into the weights first
     #[arg(long, requires = "adapter")]
     merge: bool,
-    /// Continue the inputs by these settings, a JSON object or a file that holds one, and write sequences of token ids
+    /// Generate with these settings, a JSON object or a file that contains one, and write sequences of token ids
     #[arg(long, conflicts_with = "num_labels")]
     generate: Option<String>,
-    /// Compute in this dtype, where the device has it
+    /// Compute in this dtype, which the device must support
     #[arg(long, value_enum, default_value_t)]
     dtype: Dtype,
     #[command(flatten)]
     source: SourceArgs,
 }
 
-/// Run the model on the inputs and write its logits, or the sequences that continue them.
+/// Run the model on the inputs and write its logits, or the generated sequences.
 ///
 /// # Errors
 ///
-/// A file that is missing, damaged or does not fit; a head that neither the checkpoint nor the adapter has.
+/// Returns an error if a file is missing, damaged or does not fit the model, if the output exists, or if neither the
+/// checkpoint nor the adapter has a trained head.
 pub fn predict(args: &PredictArgs) -> Result<()> {
     if args.output.exists() {
         bail!("{}: exists already; name another output file", args.output.display());
     }
     let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        bail!("{}: no such folder for the output; make it first", folder.display());
+        bail!("{}: no such folder for the output; create it first", folder.display());
     }
     let asked = args.generate.as_deref().map(settings).transpose()?;
     let device = device::default_device()?;

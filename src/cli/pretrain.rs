@@ -1,4 +1,4 @@
-//! `asym pretrain`: make the embedded checkpoint anew.
+//! `asym pretrain`: recreates the embedded checkpoint.
 
 use std::path::PathBuf;
 
@@ -12,22 +12,22 @@ use crate::device;
 /// Options of `asym pretrain`.
 #[derive(Debug, Args)]
 pub struct PretrainArgs {
-    /// Folder to write; files there are replaced
+    /// Output folder; existing files are replaced
     #[arg(long)]
     output: PathBuf,
-    /// Seed of text, weights, order and masks
+    /// Seed of the text, the weights, the order of examples and the masks
     #[arg(long, default_value_t = PretrainRecipe::default().seed)]
     seed: u64,
-    /// Optimizer steps
+    /// Number of optimizer steps
     #[arg(long, default_value_t = PretrainRecipe::default().steps)]
     steps: usize,
 }
 
-/// Pre-train, and write the checkpoint with what it reached.
+/// Pre-train a model, and write the checkpoint and the result of the training.
 ///
 /// # Errors
 ///
-/// What the system refuses, or a loss that is not finite.
+/// Returns an error if a file cannot be written, or if the loss is not finite.
 pub fn pretrain(args: &PretrainArgs) -> Result<()> {
     memory::keep_pages();
     let device = device::default_device()?;

@@ -1,4 +1,4 @@
-//! `asym run`: the runs of a recipe file.
+//! `asym run`: trains the runs of a recipe file.
 
 use std::path::{Path, PathBuf};
 
@@ -13,9 +13,9 @@ use crate::device;
 /// Options of `asym run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The recipe, such as recipes/mini/glue/b-only-orthonormal-r8.toml
+    /// The recipe, a TOML file such as those in recipes/
     recipe: PathBuf,
-    /// Changes of the recipe, such as tasks=rte,stsb seeds=1 epochs=3 tuning.adapter.rank=4
+    /// Settings that override the recipe, such as tasks=rte,stsb seeds=1 epochs=3 tuning.adapter.rank=4
     #[arg(value_name = "KEY=VALUE")]
     changes: Vec<String>,
     #[command(flatten)]
@@ -25,10 +25,11 @@ pub struct RunArgs {
 /// The folder of the runs, and the sources of their model and data.
 #[derive(Clone, Debug, Args)]
 pub struct RunsArgs {
-    /// Folder for the runs, which must be new [default: the next free runs/NAME-NUMBER, by the recipe or the task]
+    /// Output folder, which must not exist yet [default: the next free runs/NAME-NUMBER, named after the recipe or the
+    /// task]
     #[arg(long)]
     pub(super) output: Option<PathBuf>,
-    /// Take finished runs in --output as they are and make the missing ones
+    /// Keep the finished runs in --output and train only the missing ones
     #[arg(long, requires = "output")]
     pub(super) resume: bool,
     #[command(flatten)]
@@ -39,7 +40,7 @@ pub struct RunsArgs {
 ///
 /// # Errors
 ///
-/// Everything that the library refuses; nothing is trained before every task's data and settings were checked.
+/// Returns an error if settings, data or model are invalid, or if a run fails. All checks run before training starts.
 pub fn run(args: &RunArgs) -> Result<()> {
     let recipe = Recipe::read(&args.recipe, &args.changes)?;
     let name = args.recipe.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy());
@@ -51,7 +52,6 @@ pub fn run(args: &RunArgs) -> Result<()> {
         task: task.clone(),
         recipe: recipe.clone(),
         methods: vec![Method { name: name.to_string(), tuning: recipe.tuning.clone() }],
-        seeds: recipe.seeds.clone(),
         full_learning_rate: None,
         reference: None,
         output: output.join(task.name()),
@@ -61,10 +61,10 @@ pub fn run(args: &RunArgs) -> Result<()> {
     execute(&args.runs.source, recipe.model.as_deref(), recipe.data.as_deref(), &experiments, &output)
 }
 
-/// Make the tables of experiments over one model, a task each, and print them as one.
+/// Run experiments with one model and one task each, and print their tables as one.
 ///
-/// Settings are checked first, then the data, then the model, and all of it before the first step: the last task's files cannot
-/// fail after hours of the others' training.
+/// The settings are checked first, then the data, then the model. All checks run before training starts, so that
+/// invalid files of the last task are not found after hours of training.
 pub(super) fn execute(
     source: &SourceArgs,
     model: Option<&str>,
@@ -100,7 +100,7 @@ pub(super) fn execute(
         let drawn = experiment.check(prepared.as_ref())?;
         if !drawn.is_empty() {
             let task = &experiment.task;
-            eprintln!("{task}: the checkpoint lacks {}; each seed draws them anew", drawn.join(", "));
+            eprintln!("{task}: the checkpoint lacks {}; each seed initializes them", drawn.join(", "));
         }
     }
     let mut report = Report::default();
@@ -108,9 +108,9 @@ pub(super) fn execute(
         report.append(experiment.run(prepared.as_ref(), &stop, |task, run| eprintln!("{}", line(task, run)))?);
     }
     super::say(&report)?;
-    // Errors, so that a script does not take a part of the table for the whole.
+    // These are errors, so that a script does not mistake an incomplete table for a complete one.
     if stop.requested() {
-        bail!("stopped early; --resume --output {} makes the missing runs", output.display());
+        bail!("stopped early; --resume --output {} trains the missing runs", output.display());
     }
     if !report.failed.is_empty() {
         bail!("{} of the runs failed: see below the table", report.failed.len());
@@ -118,7 +118,7 @@ pub(super) fn execute(
     Ok(())
 }
 
-/// A line on a finished run.
+/// A line that summarizes a finished run.
 pub(super) fn line(task: &AnyTask, run: &RunResult) -> String {
     let headline = task.scores().into_iter().next().map_or_else(String::new, |score| score.name);
     let score = run.scores.get(&headline).map_or("-".to_string(), |score| format!("{:.1} %", 100.0 * score));

@@ -1,4 +1,4 @@
-//! `asym similarity`: how alike the factors of several adapters are.
+//! `asym similarity`: compares the factors of several adapters.
 
 use std::path::{Path, PathBuf};
 
@@ -10,21 +10,21 @@ use clap::Args;
 /// Options of `asym similarity`.
 #[derive(Debug, Args)]
 pub struct SimilarityArgs {
-    /// Folders of adapters of one model, in PEFT's format, by asym or by PEFT
+    /// Folders of adapters of one model, in PEFT format, saved by asym or by PEFT
     #[arg(required = true, value_name = "ADAPTER")]
     adapters: Vec<PathBuf>,
-    /// Draw it too: writes NAME.svg, NAME.png and NAME.csv
+    /// Also draw a figure: writes NAME.svg, NAME.png and NAME.csv
     #[arg(long, value_name = "NAME")]
     figure: Option<PathBuf>,
 }
 
-/// Print how alike the subspaces are that A's rows and B's columns span, module by module: mean over the pairs of adapters
-/// and their spread (paper, Figure 1 and appendix D).
+/// Print the similarity of the subspaces that A's rows and B's columns span, for each module: the mean and the standard
+/// deviation over pairs of adapters (paper, Figure 1 and appendix D).
 ///
 /// # Errors
 ///
-/// A folder that is no adapter or has no factors; adapters of different models; a factor of zeros; a file that cannot be
-/// written.
+/// Returns an error if a folder has no adapter or the adapter has no factors, if the adapters belong to different
+/// models, if a factor is zero, or if a file cannot be written.
 pub fn similarity(args: &SimilarityArgs) -> Result<()> {
     let stem = args.figure.as_deref().map(stem).transpose()?;
     let rows = compare(&read(&args.adapters)?)?;
@@ -40,7 +40,7 @@ pub fn similarity(args: &SimilarityArgs) -> Result<()> {
     Ok(())
 }
 
-/// A figure's name without the ending of one of its files.
+/// The name of a figure, without the extension of one of its files.
 fn stem(name: &Path) -> Result<PathBuf> {
     if name.as_os_str().to_string_lossy().ends_with('/') || name.file_name().is_none() {
         bail!("--figure {}: names no file; write FOLDER/NAME", name.display());
@@ -49,7 +49,7 @@ fn stem(name: &Path) -> Result<PathBuf> {
     Ok(if name.extension().is_some_and(is_ending) { name.with_extension("") } else { name.to_path_buf() })
 }
 
-/// The factors of adapter folders.
+/// Read the factors of adapter folders.
 pub(super) fn read(folders: &[impl AsRef<Path>]) -> Result<Vec<Adapter>> {
     let read =
         |folder: &Path| Ok(Adapter { name: folder.display().to_string(), pairs: asym_core::read_factors(folder)? });

@@ -1,4 +1,4 @@
-//! Where a model and its data come from: a folder, the Hub, or the program itself.
+//! The sources of a model and its data: a folder, the Hub, or the program itself.
 
 use std::path::{Path, PathBuf};
 
@@ -11,17 +11,17 @@ use clap::Args;
 
 use crate::embedded;
 
-/// How the Hub is reached.
+/// Options for access to the Hub.
 #[derive(Clone, Debug, Default, Args)]
 pub struct SourceArgs {
-    /// Take nothing from the network: a file that the Hub's cache lacks is an error
+    /// Do not access the network; a file that is missing in the Hub's cache is an error
     #[arg(long)]
     offline: bool,
 }
 
-/// Where a checkpoint is.
+/// The location of a checkpoint.
 pub enum Location {
-    /// Compiled in.
+    /// The checkpoint that is compiled into the program.
     Embedded,
     /// A folder, and its name in messages and in adapters.
     Folder {
@@ -33,7 +33,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// The folder, or the name on the Hub, or that of the embedded checkpoint.
+    /// The path of the folder, the name on the Hub, or the name of the embedded checkpoint.
     pub fn name(&self) -> &str {
         match self {
             Self::Embedded => embedded::NAME,
@@ -49,11 +49,11 @@ impl Location {
         }
     }
 
-    /// The weights and their configuration.
+    /// Open the weights and their configuration.
     ///
     /// # Errors
     ///
-    /// A file that is missing or cannot be read.
+    /// Returns an error if a file is missing or cannot be read.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         match self {
             Self::Embedded => Ok(embedded::roberta_mini()?.checkpoint),
@@ -61,7 +61,7 @@ impl Location {
         }
     }
 
-    /// The checkpoint with the files beside it.
+    /// Open the checkpoint with its tokenizer and other files.
     ///
     /// # Errors
     ///
@@ -69,12 +69,12 @@ impl Location {
     pub fn base(&self) -> Result<Base> {
         match self {
             Self::Embedded => Ok(embedded::roberta_mini()?),
-            // A revision is no part of the name that PEFT knows a model by.
+            // PEFT's name of a model does not include the revision.
             Self::Folder { name, path } => Ok(Base::open(path)?.named(name.split('@').next().unwrap_or(name))),
         }
     }
 
-    /// The name of this very checkpoint in a recipe: a name on the Hub has its commit.
+    /// The name of this checkpoint in a recipe. A name on the Hub includes the commit.
     pub fn pinned(&self) -> Option<String> {
         match self {
             Self::Embedded => None,
@@ -90,11 +90,11 @@ impl SourceArgs {
         options
     }
 
-    /// The checkpoint of `--model`: a folder, a name on the Hub, or the embedded one.
+    /// Locate the checkpoint of `--model`: a folder, a name on the Hub, or the embedded checkpoint.
     ///
     /// # Errors
     ///
-    /// A name that is none of these, and the errors of the Hub.
+    /// Returns an error if the name is none of these, or if the download from the Hub fails.
     pub fn model(&self, model: Option<&str>) -> Result<Location> {
         match model {
             None => Ok(Location::Embedded),
@@ -106,7 +106,7 @@ impl SourceArgs {
         }
     }
 
-    /// The data of `--data`: a folder, a name on the Hub, or, without a name, the data that a task generates.
+    /// The data of `--data`: a folder, a name on the Hub, or generated data if there is no name.
     pub fn files(&self, data: Option<&str>) -> Files {
         Files::new(data, self.options())
     }

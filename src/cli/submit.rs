@@ -1,8 +1,8 @@
-//! `asym submit`: the files that GLUE's server takes.
+//! `asym submit`: writes the files for GLUE's evaluation server.
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use asym_tasks::glue::{Example, Glue, Target, read_tests, write_submission};
 use asym_tasks::{Answer, AnyTask, Prediction, Predictor, Text};
 use clap::Args;
@@ -18,33 +18,34 @@ pub struct SubmitArgs {
     /// The task
     #[arg(long)]
     task: String,
-    /// The data with its test sets: a folder, or a name on the Hub
+    /// The task's data with its test sets: a folder, or a name on the Hub
     #[arg(long)]
     data: String,
     /// Checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
     #[arg(long, required_unless_present = "adapter")]
     model: Option<String>,
-    /// Folder of an adapter in PEFT's format
+    /// Folder of an adapter in PEFT format
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// Folder for the files, such as MNLI-m.tsv; files of the same name there are refused
+    /// Output folder for the files, such as MNLI-m.tsv; existing files are not replaced
     #[arg(long)]
     output: PathBuf,
-    /// Tokens of an example, special ones included [default: those of the run, else what the model can take, 512 at most]
+    /// Maximum number of tokens, special tokens included [default: that of the run, else that of the model, at most
+    /// 512]
     #[arg(long)]
     max_length: Option<usize>,
-    /// Texts that pass the model at once
+    /// Number of texts in a batch
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
     #[command(flatten)]
     source: SourceArgs,
 }
 
-/// Answer the task's test sets and write the answers.
+/// Predict the labels of the task's test sets and write the files.
 ///
 /// # Errors
 ///
-/// A file that is missing, damaged or does not fit, or would be replaced.
+/// Returns an error if a file is missing, damaged or does not fit the model, or if an output file exists.
 pub fn submit(args: &SubmitArgs) -> Result<()> {
     let task = dataset(&args.task)?;
     let row = task.row();
@@ -52,15 +53,14 @@ pub fn submit(args: &SubmitArgs) -> Result<()> {
         bail!("{}: exists already; name another output folder", there.display());
     }
     let files = args.source.files(Some(&args.data));
-    let Some(folder) = files.folder(&|path| task.is_hub_file(path, true))? else {
-        bail!("give the data with --data");
-    };
+    let folder = files.folder(&|path| task.is_hub_file(path, true));
+    let folder = folder.with_context(|| format!("data of task {}", task.name()))?.unwrap_or_default();
     let parts = read_tests(task, &folder)?;
     let device = device::default_device()?;
     let from = (args.model.as_deref(), args.adapter.as_deref());
     let Trained { base, model, labels, max_length, .. } =
         Trained::load(&args.source, from, Some(&AnyTask::from(Glue::from(task))), args.max_length, &device)?;
-    // The model's order of the labels need not be the task's.
+    // The order of the labels in the model can differ from that of the task.
     let names = row.answers.names();
     let class = |own: usize| {
         labels.get(own).and_then(|label| names.iter().position(|name| name.eq_ignore_ascii_case(label))).unwrap_or(own)
@@ -79,7 +79,7 @@ pub fn submit(args: &SubmitArgs) -> Result<()> {
         answers.push(found.into_iter().map(target).collect());
     }
     for (path, part) in write_submission(task, &answers, &args.output)?.iter().zip(&parts) {
-        super::say(format!("{}: {} answers to {}", path.display(), part.examples.len(), part.source))?;
+        super::say(format!("{}: {} predictions for {}", path.display(), part.examples.len(), part.source))?;
     }
     Ok(())
 }

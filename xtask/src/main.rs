@@ -51,7 +51,8 @@ fn main() -> Result<()> {
         Chore::BenchEpoch(options) => bench::epoch::bench(&options, &root),
         Chore::BenchModels(options) => bench::models::bench(&options, &root),
         Chore::Fixtures => {
-            let scripts = ["make", "make_models", "make_generation", "make_sentencepiece", "make_images"];
+            let scripts =
+                ["make", "make_models", "make_generation", "make_sentencepiece", "make_images", "make_trainer"];
             scripts.into_iter().try_for_each(|script| {
                 let mut command = Command::new("python3");
                 command.arg(format!("tests/fixtures/{script}.py"));

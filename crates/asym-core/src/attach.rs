@@ -1,4 +1,4 @@
-//! Attaching adapters: which weights get one, what is frozen, what is trained whole.
+//! Attaching adapters: selects the adapted weights, the frozen parameters and the fully trained modules.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,11 +12,11 @@ use crate::layout::{self, Entry, Kind, Layer, Naming};
 use crate::observe::observe_inputs;
 use crate::{Adapter, AdapterConfig, AdapterError, Bias, Init, InputMoment, Targets};
 
-/// The layer of a language model that `all-linear` passes over, as in PEFT: it is as large as the vocabulary.
+/// The output layer of a language model. `all-linear` skips it, as in PEFT, because it is as large as the vocabulary.
 const OUTPUT_EMBEDDING: &str = "lm_head";
 
 impl AdapterConfig {
-    /// Attach this adapter to `model`, whose files are named as its Burn paths.
+    /// Attach this adapter to `model`, with names that are the paths in Burn.
     ///
     /// See [`attach_named`](Self::attach_named).
     ///
@@ -27,38 +27,44 @@ impl AdapterConfig {
         self.attach_named(model, seed, &Naming::BURN)
     }
 
-    /// Attach this adapter to `model`, freeze its weights, and leave the modules to save trained.
+    /// Attach this adapter to `model` and freeze the model's own parameters, except the modules to save and the
+    /// selected biases.
     ///
-    /// Targets and modules to save are matched against names as `naming` gives them, and each factor is drawn from
-    /// (`seed`, name). An [`AdaptedLinear`](crate::AdaptedLinear) then runs the factored forward, as do an
-    /// [`AdaptedEmbedding`](crate::AdaptedEmbedding) and an [`AdaptedConv2d`](crate::AdaptedConv2d). Any other such layer
-    /// composes its dense weight in each forward: autodiff keeps that weight and the layer's input, and computes a
-    /// gradient of the weight's shape, so that this path costs the memory that freezing A would save.
+    /// Targets and modules to save are matched against the names that `naming` gives. Each factor is drawn from
+    /// (`seed`, name).
     ///
-    /// Everything that is frozen leaves the autodiff graph, and stays out of it through `train`, `valid`, `fork`, records
-    /// and [`merge`]. Only `unfreeze` and `set_require_grad` undo it.
+    /// An [`AdaptedLinear`](crate::AdaptedLinear), an [`AdaptedEmbedding`](crate::AdaptedEmbedding) and an
+    /// [`AdaptedConv2d`](crate::AdaptedConv2d) have a factored forward pass. Any other layer composes its dense weight
+    /// in each forward pass. Autodiff then keeps this weight and the layer's input, and computes a gradient with the
+    /// shape of the weight. Such a layer does not save the memory that freezing A saves in a factored layer.
+    ///
+    /// Frozen parameters are outside the autodiff graph, and stay outside through `train`, `valid`, `fork`, records and
+    /// [`merge`]. Only `unfreeze` and `set_require_grad` change this.
     ///
     /// # Errors
     ///
-    /// A setting out of its range; a target or module to save that matches nothing; a rank that does not fit a layer; a
-    /// layer that the method cannot adapt; dropout on a layer that composes its weight; a model that has adapters.
+    /// Returns an error if a setting is out of range, if a target or a module to save matches nothing, if a rank does
+    /// not fit a layer, if the method cannot adapt a layer, if a layer that composes its weight has dropout, or if the
+    /// model already has adapters.
     pub fn attach_named<M: Module>(&self, model: M, seed: u64, naming: &Naming) -> Result<M, AdapterError> {
         self.attach_observed(model, seed, naming, |_| ())
     }
 
-    /// Whether a factor starts from what its layer reads ([`Init::InputSvd`](crate::Init::InputSvd)).
+    /// Whether a factor is initialized from the inputs of its layer ([`Init::InputSvd`](crate::Init::InputSvd)).
     pub fn reads_inputs(&self) -> bool {
         self.factors().is_some_and(|(a, _)| a.init == Init::InputSvd)
     }
 
-    /// As [`attach_named`](Self::attach_named), where factors may start from what their layers read: `batches` is given
-    /// the model, and is to pass some batches through it, without padding. It is not called where no factor asks. On an
-    /// autodiff device Burn's dropout is active and a graph is kept for each batch: better before `train()`.
+    /// Like [`attach_named`](Self::attach_named), for factors that are initialized from the inputs of their layers.
+    ///
+    /// `batches` receives the model and must run some batches without padding through it. It is called only if a factor
+    /// needs inputs. On an autodiff device, Burn's dropout is active and a graph is kept for each batch. Call this
+    /// method before `train()` to avoid both.
     ///
     /// # Errors
     ///
-    /// As [`attach_named`](Self::attach_named); [`AdapterError::Unobserved`] for a layer that no batch reached or that does
-    /// not show its input; [`AdapterError::FewRows`] for one that read fewer rows than the rank.
+    /// As [`attach_named`](Self::attach_named). Also returns [`AdapterError::Unobserved`] if no batch reached a layer
+    /// or if its input cannot be observed, and [`AdapterError::FewRows`] if a layer received fewer rows than the rank.
     pub fn attach_observed<M: Module>(
         &self,
         model: M,
@@ -69,8 +75,8 @@ impl AdapterConfig {
         self.attach_drawn(model, Some(seed), naming, batches)
     }
 
-    /// As [`attach_named`](Self::attach_named), with factors of zeros whatever they would start with: for counting, and for
-    /// values that come from elsewhere. No weight is read.
+    /// Like [`attach_named`](Self::attach_named), but all factors are zeros. This is for counting parameters, and for
+    /// factors whose values are set later. No weight is read.
     ///
     /// # Errors
     ///
@@ -79,7 +85,8 @@ impl AdapterConfig {
         self.attach_drawn(model, None, naming, |_| ())
     }
 
-    /// As [`attach_observed`](Self::attach_observed); without a seed, with zeros that wait for a file's values.
+    /// Like [`attach_observed`](Self::attach_observed). Without a seed, the factors are zeros until a file's values
+    /// replace them.
     pub(crate) fn attach_drawn<M: Module>(
         &self,
         model: M,
@@ -105,7 +112,7 @@ impl AdapterConfig {
             .collect();
         let settings = self.method.settings();
         let adapted: Vec<&str> = sites.values().map(|site| site.module.as_str()).collect();
-        // What a file brings was good for PEFT, which passes over it.
+        // Patterns from a file are not checked, because PEFT ignores those without a match.
         if let (Some(_), Some((field, pattern))) = (seed, settings.unmatched(&adapted)) {
             return Err(AdapterError::NoMatch {
                 field,
@@ -113,7 +120,7 @@ impl AdapterConfig {
                 available: layout::last_segments(adapted.into_iter()),
             });
         }
-        // In the model's order, so that the first refusal is the same each time.
+        // The model's order makes the first error deterministic.
         entries.iter().filter_map(|entry| sites.get(&entry.path)).try_for_each(|site| settings.check(site))?;
 
         let adapted: HashSet<&str> = sites.values().map(|site| site.module.as_str()).collect();
@@ -125,9 +132,10 @@ impl AdapterConfig {
         if observed && let Some(hidden) = in_order.find(|site| !site.shows_its_input()) {
             return Err(AdapterError::Unobserved { module: hidden.module.clone() });
         }
-        let inputs = match observed {
-            true => observe_inputs(&model, naming, |module| adapted.contains(module), batches),
-            false => HashMap::new(),
+        let inputs = if observed {
+            observe_inputs(&model, naming, |module| adapted.contains(module), batches)
+        } else {
+            HashMap::new()
         };
         let largest = |size: fn(&Site) -> usize| sites.values().map(size).max().unwrap_or(0);
         let shared = Shared {
@@ -162,7 +170,7 @@ impl AdapterConfig {
             }
     }
 
-    /// The weights that this adapter's targets name.
+    /// The weights that this adapter's targets select.
     fn matching<'a>(&self, entries: &'a [Entry], trained: &HashSet<String>) -> Result<Vec<&'a Entry>, AdapterError> {
         let weights: Vec<&Entry> = entries
             .iter()
@@ -185,7 +193,7 @@ impl AdapterConfig {
                 weights.iter().filter(|entry| regex.is_match(entry.module())).copied().collect()
             }
             Targets::Names(wanted) => {
-                // A name may find nothing but what is trained whole, which is passed over as in PEFT.
+                // A name may match only fully trained modules, which are skipped as in PEFT.
                 let known = |name: &str| {
                     let mut all = entries.iter().filter(|entry| matches!(entry.kind, Kind::Weight { .. }));
                     all.any(|entry| layout::names(entry.module(), name))
@@ -232,30 +240,31 @@ impl AdapterConfig {
 
     fn in_layers<'a>(&self, found: Vec<&'a Entry>) -> Result<Vec<&'a Entry>, AdapterError> {
         let Some(layers) = &self.layers else { return Ok(found) };
-        // As PEFT counts: the first number behind a list's name, not the last, which may be an expert's.
-        let lists: Vec<Regex> = match layers.lists.is_empty() {
-            true => vec![pattern(r"^.*?\.[^.]*\.(?<index>\d+)\.")?],
-            false => layers
+        // As in PEFT, the index is the first number after the name of a list. The last number may be that of an expert.
+        let lists: Vec<Regex> = if layers.lists.is_empty() {
+            vec![pattern(r"^.*?\.[^.]*\.(?<index>\d+)\.")?]
+        } else {
+            layers
                 .lists
                 .iter()
                 .map(|list| pattern(&format!(r"^(?:.*?\.)?(?:{list})\.(?<index>\d+)\.")))
-                .collect::<Result<_, _>>()?,
+                .collect::<Result<_, _>>()?
         };
         let index = |module: &str| -> Option<usize> {
             lists.iter().find_map(|list| list.captures(module))?.name("index")?.as_str().parse().ok()
         };
-        // A whole name among the targets is that module, whatever its number, as in PEFT.
+        // A full module name among the targets is selected independently of its layer number, as in PEFT.
         let named = |module: &str| matches!(&self.targets, Targets::Names(names) if names.iter().any(|n| n == module));
         let chosen = |module: &str| named(module) || index(module).is_some_and(|index| layers.indices.contains(&index));
         let rest: Vec<&Entry> = found.iter().filter(|entry| chosen(entry.module())).copied().collect();
-        match rest.is_empty() {
-            false => Ok(rest),
-            true => Err(AdapterError::NothingLeft {
+        if rest.is_empty() {
+            return Err(AdapterError::NothingLeft {
                 field: "layers",
                 setting: format!("{:?}", layers.indices),
                 targets: found.len(),
-            }),
+            });
         }
+        Ok(rest)
     }
 }
 
@@ -263,13 +272,13 @@ fn pattern(text: &str) -> Result<Regex, AdapterError> {
     Regex::new(text).map_err(|source| AdapterError::Pattern { pattern: text.to_string(), source: Box::new(source) })
 }
 
-/// A pattern that must match a module's whole name, as in PEFT.
+/// A pattern that must match the full name of a module, as in PEFT.
 fn whole(text: &str) -> Result<Regex, AdapterError> {
     Regex::new(&format!("^(?:{text})$"))
         .map_err(|source| AdapterError::Pattern { pattern: text.to_string(), source: Box::new(source) })
 }
 
-/// Freeze `model` but for the modules that `names` names: head-only training, the paper's linear probing.
+/// Freeze `model` except the modules in `names`. This is head-only training, the paper's linear probing.
 ///
 /// # Errors
 ///
@@ -287,21 +296,18 @@ pub fn train_only<M: Module>(model: M, naming: &Naming, names: &[String]) -> Res
     }))
 }
 
-/// Fold the adapters into the weights they belong to: a plain module with the same outputs.
+/// Merge the adapters into their weights. The result is a plain module with the same outputs.
 ///
-/// The merged weights stay frozen, as their bases were. Where the forward of a layer is factored, the results differ by
-/// rounding alone. Where (IA)³ scales a layer's output, its bias is scaled too.
+/// The merged weights stay frozen, like the weights before. The outputs of a layer with a factored forward pass change
+/// only by rounding. If (IA)³ scales the output of a layer, its bias is scaled too.
 pub fn merge<M: Module>(model: M) -> M {
     let mut scales = Scales { path: Vec::new(), found: HashMap::new() };
     model.visit(&mut scales);
-    let model = match scales.found.is_empty() {
-        true => model,
-        false => model.map(&mut scales),
-    };
+    let model = if scales.found.is_empty() { model } else { model.map(&mut scales) };
     model.materialize()
 }
 
-/// By path of a module: what its output is multiplied by.
+/// The (IA)³ factors that scale the outputs of modules, by path.
 struct Scales {
     path: Vec<String>,
     found: HashMap<String, Tensor<1>>,
@@ -342,10 +348,10 @@ impl ModuleMapper for Scales {
     }
 }
 
-/// The paths of the parameters that lie in the modules that `names` names.
+/// The paths of the parameters in the modules in `names`.
 fn trained_whole(entries: &[Entry], names: &[String]) -> Result<HashSet<String>, AdapterError> {
     if let Some(pattern) = names.iter().find(|name| !entries.iter().any(|entry| layout::within(&entry.name, name))) {
-        // What is outside the numbered layers is what one would train whole.
+        // Modules to train fully are usually outside the numbered layers.
         let outside = entries
             .iter()
             .map(Entry::module)
@@ -363,16 +369,16 @@ fn trained_whole(entries: &[Entry], names: &[String]) -> Result<HashSet<String>,
         .collect())
 }
 
-/// Carries out what was decided: by path, since Burn gives no more.
+/// Attaches adapters and freezes parameters. Burn identifies parameters only by path.
 struct Attacher<'a> {
-    /// Absent where nothing gets an adapter.
+    /// `None` if no weight gets an adapter.
     config: Option<&'a AdapterConfig>,
     seed: Option<u64>,
-    /// By path of the weight.
+    /// The adapted layers, by path of the weight.
     sites: &'a HashMap<String, Site>,
     /// Paths of the model's own parameters that are trained.
     trained: &'a HashSet<String>,
-    /// What layers read, by module.
+    /// The moments of the layers' inputs, by module.
     inputs: &'a HashMap<String, InputMoment>,
     shared: Shared,
     error: &'a mut Option<AdapterError>,
@@ -386,12 +392,12 @@ impl Reparameterizer for Attacher<'_> {
         path: &str,
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<Adapter>) {
-        // Before the adapter is attached: on an adapted parameter this call would drop it.
+        // This call comes before the adapter is attached. On an adapted parameter, it would drop the adapter.
         let param = param.set_require_grad(self.trained.contains(path));
         let (Some(config), Some(site)) = (self.config, self.sites.get(path)) else {
             return (param, None);
         };
-        // Few starts depend on W0, and a weight that was not made yet is made only for those.
+        // Few initializations depend on W0. A lazy weight is initialized only for those.
         let weight = || match site.layer {
             Layer::Linear | Layer::Embedding => param.base().reshape([site.d_input, site.d_output]),
             Layer::Conv2d => param.base().reshape([site.d_output, site.d_input]).transpose(),

@@ -1,23 +1,23 @@
-//! What an adapter is: its method, where it goes and what else is trained.
+//! The configuration of an adapter: its method, its target layers and the other trainable modules.
 
 use serde::{Deserialize, Serialize};
 
 use crate::AdapterError;
 use crate::adapter::{Factor, Lora, Method};
 
-/// Which layers get an adapter, or which do not.
+/// A selection of layers, to adapt or to exclude.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Targets {
-    /// Modules whose name is one of these or ends in `.` and one of these: `["query", "value"]`.
+    /// Modules whose name is one of these, or ends in `.` and one of these, such as `["query", "value"]`.
     Names(Vec<String>),
-    /// `"all-linear"`: every linear layer outside the modules that are trained whole. Any other string is a regular
-    /// expression that must match a module's whole name.
+    /// `"all-linear"` selects every linear layer outside the fully trained modules. Any other string is a regular
+    /// expression that must match the full name of a module.
     Pattern(String),
 }
 
 impl Targets {
-    /// The word for every linear layer but the head, as in PEFT.
+    /// The keyword for every linear layer except the head, as in PEFT.
     pub const ALL_LINEAR: &'static str = "all-linear";
 }
 
@@ -33,14 +33,14 @@ impl From<&str> for Targets {
     }
 }
 
-/// The numbered layers of a model that get an adapter, among the targets.
+/// Restricts the targets to numbered layers of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layers {
-    /// Their numbers, from 0.
+    /// The numbers of the layers, starting at 0.
     pub indices: Vec<usize>,
-    /// Names of the lists that are counted, such as `layer`, as regular expressions. None: the first number in a name
-    /// that is not its start.
+    /// The names of the lists of layers, such as `layer`, as regular expressions. If there are no names, the number of
+    /// a layer is the first number in its name that is not at the start.
     #[serde(default)]
     pub lists: Vec<String>,
 }
@@ -49,34 +49,35 @@ pub struct Layers {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bias {
-    /// None of them.
+    /// No biases.
     #[default]
     None,
-    /// All of them, those of norms included.
+    /// All biases, including those of norms.
     All,
-    /// Those of the adapted layers.
+    /// The biases of the adapted layers.
     Adapted,
 }
 
-/// An adapter: the method, the layers it is added to, and what is trained beside it.
+/// The configuration of an adapter: the method, the target layers, and the modules that are trained with it.
 ///
-/// Names follow PEFT, the mathematics the paper: A is r × d_in and comes first, B is d_out × r.
+/// The names follow PEFT, and the notation follows the paper: A is r × d_in and is applied first, B is d_out × r.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdapterConfig {
     /// The method and its settings.
-    // Flattened, so that a recipe reads `method = "lora"`, `rank = 8`. An unknown field is one that the method does not
-    // know, and each method's settings refuse it.
+    // This is flattened, so that a recipe reads `method = "lora"`, `rank = 8`. The settings of each method refuse
+    // unknown fields.
     #[serde(flatten)]
     pub method: Method,
     /// The layers that get an adapter.
     pub targets: Targets,
-    /// Layers among the targets that get none. A pattern is a regular expression here, without `all-linear`.
+    /// Layers among the targets that get no adapter. A pattern is a regular expression here; `all-linear` is not
+    /// allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclude: Option<Targets>,
     /// Which of the model's own biases are trained. Default: none.
     #[serde(default)]
     pub bias: Bias,
-    /// Modules that are trained and saved whole, such as a new task head. Names match as in [`Targets::Names`].
+    /// Modules that are fully trained and saved, such as a new task head. Names match as in [`Targets::Names`].
     #[serde(default)]
     pub modules_to_save: Vec<String>,
     /// The numbered layers among the targets. Default: all.
@@ -85,7 +86,7 @@ pub struct AdapterConfig {
 }
 
 impl AdapterConfig {
-    /// This method on the layers called `query` and `value`.
+    /// Create an adapter with this method on the layers called `query` and `value`.
     pub fn new(method: impl Into<Method>) -> Self {
         Self {
             method: method.into(),
@@ -112,43 +113,43 @@ impl AdapterConfig {
         Self::new(Lora::a_only(rank))
     }
 
-    /// On these layers.
+    /// Set the layers that get an adapter.
     pub fn targets(mut self, targets: impl Into<Targets>) -> Self {
         self.targets = targets.into();
         self
     }
 
-    /// But not on these.
+    /// Exclude layers from the targets.
     pub fn exclude(mut self, modules: impl Into<Targets>) -> Self {
         self.exclude = Some(modules.into());
         self
     }
 
-    /// On the layers with these numbers alone.
+    /// Restrict the targets to the layers with these numbers.
     pub fn layers<const N: usize>(mut self, indices: [usize; N]) -> Self {
         self.layers = Some(Layers { indices: indices.to_vec(), lists: Vec::new() });
         self
     }
 
-    /// With these biases trained.
+    /// Set the biases that are trained.
     pub fn bias(mut self, bias: Bias) -> Self {
         self.bias = bias;
         self
     }
 
-    /// With these modules trained and saved whole.
+    /// Set the modules that are fully trained and saved.
     pub fn modules_to_save<const N: usize>(mut self, modules: [&str; N]) -> Self {
         self.modules_to_save = modules.iter().map(ToString::to_string).collect();
         self
     }
 
-    /// Check all that can be checked without a model.
+    /// Check the settings that do not depend on a model.
     ///
     /// # Errors
     ///
-    /// [`AdapterError::Setting`] for a number outside its range; [`AdapterError::Conflict`] for settings that exclude each
-    /// other; [`AdapterError::Pattern`] for a method's pattern that is no regular expression. Those of targets are read
-    /// when the adapter is attached.
+    /// [`AdapterError::Setting`] if a number is out of range; [`AdapterError::Conflict`] if settings exclude each
+    /// other; [`AdapterError::Pattern`] if a pattern of the method is not a regular expression. Patterns of targets are
+    /// checked when the adapter is attached.
     pub fn validate(&self) -> Result<(), AdapterError> {
         self.method.settings().validate()?;
         if let (Some(_), Targets::Pattern(pattern)) = (&self.layers, &self.targets)
@@ -156,34 +157,31 @@ impl AdapterConfig {
         {
             return Err(AdapterError::Conflict {
                 field: "layers",
-                reason: "numbered layers are chosen among targets given by name; write the numbers into the pattern",
+                reason: "numbered layers require targets given by name; write the numbers into the pattern",
             });
         }
         if self.bias != Bias::None && matches!(self.method, Method::Ia3(_)) {
             return Err(AdapterError::Conflict {
                 field: "bias",
-                reason: "(IA)³ scales biases and PEFT has no field for training them with it",
+                reason: "(IA)³ scales biases, and PEFT has no field for training them",
             });
         }
         if self.exclude == Some(Targets::ALL_LINEAR.into()) {
             return Err(AdapterError::Conflict {
                 field: "exclude",
-                reason: "`all-linear` is a word for targets; list names, or give a regular expression",
+                reason: "`all-linear` is allowed only for targets; list names, or give a regular expression",
             });
         }
         Ok(())
     }
 
-    /// The factor pair, where the method has one whose start and training can be chosen.
+    /// The factor pair, if the method has one with configurable initialization and training.
     pub fn factors(&self) -> Option<(Factor, Factor)> {
         self.method.settings().factors()
     }
 }
 
-/// `value` where it lies in its range.
+/// Return an error unless `good`, which says that the setting is in its range.
 pub(crate) fn setting(field: &'static str, found: f64, good: bool, expected: &'static str) -> Result<(), AdapterError> {
-    match good {
-        true => Ok(()),
-        false => Err(AdapterError::Setting { field, found, expected }),
-    }
+    if good { Ok(()) } else { Err(AdapterError::Setting { field, found, expected }) }
 }

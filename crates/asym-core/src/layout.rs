@@ -1,7 +1,7 @@
-//! A module's parameters as files in PyTorch's layout know them.
+//! The parameters of a module, with the names and the layout of PyTorch's files.
 //!
 //! Burn stores a linear weight as `[d_input, d_output]` and calls a norm's parameters gamma and beta; the files of
-//! Hugging Face and PEFT store `[d_output, d_input]`, weight and bias. This is the one place that knows both.
+//! Hugging Face and PEFT store `[d_output, d_input]`, weight and bias. This module converts between the two.
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
@@ -15,15 +15,15 @@ use safetensors::tensor::{Dtype, TensorView};
 use crate::Adapter;
 use crate::adapter::Owner;
 
-/// How the path of a parameter in a Burn module is written in files.
+/// Maps the path of a parameter in a Burn module to its name in files.
 ///
-/// A table of dotted paths and their replacements, each applied wherever its segments occur. The first rule that fits
-/// at a segment wins, and rules do not apply to what another rule wrote.
+/// This is a table of dotted paths and their replacements. A rule is applied wherever its segments occur. At each
+/// segment, the first matching rule is applied, and no rule is applied to the replacement of another rule.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Naming(pub &'static [(&'static str, &'static str)]);
 
 impl Naming {
-    /// Names as they are in Burn: for models whose files nobody else reads.
+    /// The names of Burn, for models whose files no other library reads.
     pub const BURN: Self = Self(&[]);
 
     /// The name of `path` in files.
@@ -72,57 +72,58 @@ impl fmt::Display for Layer {
     }
 }
 
-/// What a parameter is to this crate.
+/// The role of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The weight of a layer that can be adapted.
     Weight {
-        /// Which layer.
+        /// The kind of layer.
         layer: Layer,
-        /// Whether it is one of this crate's, whose forward is factored. Any other composes the dense weight.
+        /// Whether the layer belongs to this crate, so that its forward pass is factored. Other layers compose the
+        /// dense weight.
         factored: bool,
     },
     /// A parameter of an adapter.
     Adapter,
     /// A parameter that the adapters of all layers share.
     Shared,
-    /// Anything else.
+    /// Any other parameter.
     Other,
 }
 
 /// One floating-point parameter of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its path in the Burn module.
+    /// The path in the Burn module.
     pub path: String,
-    /// Its name in files; for an adapter's parameter, that of the module and PEFT's suffix.
+    /// The name in files. For an adapter's parameter, this is the name of the module with PEFT's suffix.
     pub name: String,
-    /// Its shape in files.
+    /// The shape in files.
     pub shape: Vec<usize>,
-    /// What it is.
+    /// The role.
     pub kind: Kind,
     module: String,
-    /// Rows and columns in Burn, where files store the transpose.
+    /// Rows and columns in Burn, if files store the transpose.
     transposed: Option<[usize; 2]>,
 }
 
 impl Entry {
-    /// The name of the module that owns the parameter, or of the one that is adapted.
+    /// The name of the module that owns the parameter. For an adapter's parameter, this is the adapted module.
     pub fn module(&self) -> &str {
         &self.module
     }
 
-    /// What the parameter is called within its module: `weight`, `lora_A.weight`.
+    /// The name of the parameter within its module, such as `weight` or `lora_A.weight`.
     pub fn field(&self) -> &str {
         self.name.strip_prefix(self.module.as_str()).map_or(&self.name, |field| field.trim_start_matches('.'))
     }
 
-    /// Number of values.
+    /// The number of values.
     pub fn count(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Values as Burn stores them, in file order.
+    /// Convert values from Burn's order to file order.
     fn stored(&self, values: Vec<f32>) -> Vec<f32> {
         match self.transposed {
             Some([rows, columns]) => transpose(&values, rows, columns),
@@ -130,7 +131,7 @@ impl Entry {
         }
     }
 
-    /// Values in file order, as Burn stores them.
+    /// Convert values from file order to Burn's order.
     fn loaded(&self, values: Vec<f32>) -> Vec<f32> {
         match self.transposed {
             Some([rows, columns]) => transpose(&values, columns, rows),
@@ -144,9 +145,8 @@ pub fn entries<M: Module>(module: &M, naming: &Naming) -> Vec<Entry> {
     collect(module, naming, |_| false).into_iter().map(|(entry, _)| entry).collect()
 }
 
-/// The parameters for which `read` says yes, with their values in file order; the others without.
-///
-/// Values come as f32 whatever the tensor's dtype.
+/// The floating-point parameters of `module`, in the order of its fields. The values of those that `read` selects are
+/// included, in file order and converted to f32.
 pub fn collect<M: Module>(
     module: &M,
     naming: &Naming,
@@ -167,7 +167,7 @@ pub fn collect<M: Module>(
     collector.found
 }
 
-/// What is done with each parameter of a module, whatever its rank.
+/// An operation on each parameter of a module, for any number of dimensions.
 pub(crate) trait EachParam {
     fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>);
 }
@@ -192,18 +192,18 @@ pub(crate) fn each<M: Module>(module: &M, naming: &Naming, visitor: &mut impl Ea
     module.visit(&mut Visitor { place: Place::new(naming), inner: visitor });
 }
 
-/// Replace the parameters for which `value` has one, given in file order, and keep the rest.
+/// Replace the parameters for which `value` returns values in file order, and keep the rest.
 ///
-/// Ids, devices and what is trained stay as they are. A parameter that was not made yet never is: what it is replaced
-/// by takes its place at once. What the adapters of all layers share stays one piece of memory.
+/// Parameters keep their ids, their devices and whether they are trained. A lazy parameter is replaced without being
+/// initialized. Parameters that the adapters of all layers share keep sharing one tensor.
 ///
 /// # Errors
 ///
-/// The first error of `value`. The module is gone then; clone it before if it is still needed.
+/// Returns the first error of `value`. The module is lost in this case; clone it before if it is still needed.
 ///
 /// # Panics
 ///
-/// Panics if `value` returns another number of values than [`Entry::count`].
+/// Panics if the number of values that `value` returns differs from [`Entry::count`].
 pub fn replace<M: Module, E>(
     module: M,
     naming: &Naming,
@@ -212,7 +212,7 @@ pub fn replace<M: Module, E>(
     replace_with(module, naming, None, value)
 }
 
-/// As [`replace`], with tensors of `dtype`. Each is converted by itself, so that a model never lies in memory twice.
+/// Like [`replace`], with tensors of `dtype`. Each is converted by itself, so that the model is never in memory twice.
 ///
 /// # Errors
 ///
@@ -251,9 +251,14 @@ fn replace_with<M: Module, E>(
     }
 }
 
-/// Replace parameters by something made of their values, both in file order, and keep those for which `value` is `None`.
+/// Replace the values of parameters, in file order, with those that `value` computes from them. A parameter is kept if
+/// `value` returns `None`.
 ///
-/// As [`replace`]. `wanted` says which are read at all.
+/// Only the parameters that `wanted` selects are read. See [`replace`].
+///
+/// # Panics
+///
+/// As [`replace`].
 pub fn rewrite<M: Module>(
     module: M,
     naming: &Naming,
@@ -263,12 +268,14 @@ pub fn rewrite<M: Module>(
     map(module, naming, None, |entry, read| wanted(entry).then(|| value(entry, read())).flatten())
 }
 
-/// `module` with the tensors of `from` in place of its own, for every parameter that both have in one shape and that `wanted`
-/// accepts. The two then share these tensors; ids and devices of `module` stay.
+/// Replace tensors of `module` with those of `from`, for every parameter that both have with the same shape and that
+/// `wanted` selects.
+///
+/// The two modules then share these tensors. The ids and devices of `module` are kept.
 pub fn adopt<M: Module>(module: M, from: &M, naming: &Naming, wanted: impl Fn(&Entry) -> bool) -> M {
     struct Tensors<F> {
         wanted: F,
-        /// By path.
+        /// The tensors, by path.
         found: HashMap<String, Box<dyn Any>>,
     }
     impl<F: Fn(&Entry) -> bool> EachParam for Tensors<F> {
@@ -306,7 +313,7 @@ pub fn adopt<M: Module>(module: M, from: &M, naming: &Naming, wanted: impl Fn(&E
     module.map(&mut Adopt { place: Place::new(naming), tensors: tensors.found })
 }
 
-/// Convert every parameter to `dtype`, adapters included.
+/// Convert every parameter to `dtype`, including those of adapters.
 pub fn cast<M: Module>(module: M, dtype: FloatDType) -> M {
     struct Cast(FloatDType);
     impl ModuleMapper for Cast {
@@ -327,9 +334,9 @@ fn map<M: Module>(
     struct Mapper<'a, F> {
         place: Place<'a>,
         value: F,
-        /// That of the device where none is given.
+        /// The dtype of the new tensors, or `None` for the default of the device.
         dtype: Option<FloatDType>,
-        /// Tensors by name.
+        /// The shared tensors, by name.
         shared: HashMap<String, Box<dyn Any>>,
     }
     impl<F: FnMut(&Entry, &dyn Fn() -> Vec<f32>) -> Option<Vec<f32>>> ModuleMapper for Mapper<'_, F> {
@@ -363,12 +370,12 @@ fn map<M: Module>(
     module.map(&mut Mapper { place: Place::new(naming), value, dtype, shared: HashMap::new() })
 }
 
-/// Where a traversal stands.
+/// The position of a traversal.
 struct Place<'a> {
     naming: &'a Naming,
     path: Vec<String>,
     containers: Vec<String>,
-    /// The last weight that was met: the one to which the adapter belongs that comes next.
+    /// The last weight that was visited. The next adapter belongs to it.
     owner: Option<Owner>,
 }
 
@@ -387,7 +394,7 @@ impl<'a> Place<'a> {
         self.containers.pop();
     }
 
-    /// The parameter that is met here.
+    /// The entry of the parameter at this position.
     fn entry<const D: usize>(&mut self, param: &Param<Tensor<D>>) -> Entry {
         use burn::module::Reparameterization;
         let dims = param.lazy_shape().to_vec();
@@ -417,12 +424,10 @@ impl<'a> Place<'a> {
             "beta" if container.ends_with("Norm") => "bias",
             field => field,
         };
-        // Renamed as a whole, since a rule may span a module and its field.
+        // The path is renamed as a whole, because a rule may span a module and its field.
         let module = self.path[..self.path.len().saturating_sub(1)].join(".");
-        let name = match torch == field {
-            true => self.naming.apply(&path),
-            false => format!("{}.{torch}", self.naming.apply(&module)),
-        };
+        let name =
+            if torch == field { self.naming.apply(&path) } else { format!("{}.{torch}", self.naming.apply(&module)) };
         let module = name.rsplit_once('.').map_or("", |(module, _)| module).to_string();
         let (shape, transposed) = match (kind, dims.as_slice()) {
             (Kind::Weight { layer: Layer::Linear, .. }, &[rows, columns]) => {
@@ -436,7 +441,7 @@ impl<'a> Place<'a> {
         Entry { path, name, shape, kind, module, transposed }
     }
 
-    /// `….weight.adapter.LowRank.a` is written `….lora_A.weight`.
+    /// The entry of an adapter's parameter: `….weight.adapter.LowRank.a` is stored as `….lora_A.weight`.
     fn adapter_entry(&self, index: usize, dims: Vec<usize>) -> Entry {
         let module = self.naming.apply(&self.path[..index.saturating_sub(1)].join("."));
         let field = self.path[index + 1..].join(".");
@@ -454,20 +459,22 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The values of a tensor in a safetensors file, or nothing where its dtype is not one that weights have.
+/// The values of a tensor in a safetensors file; `None` if its dtype is not F32, F16, BF16 or F64.
 pub fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let mut values = Vec::with_capacity(view.shape().iter().product());
     each_f32(view.dtype(), view.data(), |_, value| values.push(value)).then_some(values)
 }
 
-/// Call `each` with index and value of each number in `data`, little-endian; false where `dtype` is not F32, F16, BF16 or F64.
+/// Call `each` with the index and the value of each number in `data`, which is little-endian.
+///
+/// Returns false if `dtype` is not F32, F16, BF16 or F64.
 pub fn each_f32(dtype: Dtype, data: &[u8], mut each: impl FnMut(usize, f32)) -> bool {
     fn chunks<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> {
         data.as_chunks().0.iter().copied()
     }
     let mut all = |values: &mut dyn Iterator<Item = f32>| values.enumerate().for_each(|(i, value)| each(i, value));
     match dtype {
-        // The one that large checkpoints have is spelled out, so that it compiles to a copy.
+        // F32 does not go through the closure, so that it compiles to a copy.
         Dtype::F32 => chunks(data).map(f32::from_le_bytes).enumerate().for_each(|(i, value)| each(i, value)),
         Dtype::F16 => all(&mut chunks(data).map(|bytes| f16::from_le_bytes(bytes).to_f32())),
         Dtype::BF16 => all(&mut chunks(data).map(|bytes| bf16::from_le_bytes(bytes).to_f32())),
@@ -478,7 +485,7 @@ pub fn each_f32(dtype: Dtype, data: &[u8], mut each: impl FnMut(usize, f32)) -> 
 }
 
 fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    // In blocks that fit the first cache level, since one side is always walked across its rows.
+    // The blocks fit into the L1 cache, because one of the two matrices is accessed across its rows.
     const BLOCK: usize = 32;
     let mut out = vec![0.0; values.len()];
     for row in (0..rows).step_by(BLOCK) {
@@ -493,18 +500,18 @@ fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     out
 }
 
-/// Whether a module's `name` is `wanted` or ends in `.wanted`, PEFT's rule for names in lists.
+/// Whether a module's `name` is `wanted` or ends in `.wanted`. This is PEFT's rule for names in lists.
 pub(crate) fn names(name: &str, wanted: &str) -> bool {
     name == wanted || name.strip_suffix(wanted).is_some_and(|prefix| prefix.ends_with('.'))
 }
 
-/// Whether the parameter or module `name` lies in a module that `wanted` names.
+/// Whether the parameter or module `name` is in a module that `wanted` names.
 pub fn within(name: &str, wanted: &str) -> bool {
     let ends = name.match_indices('.').map(|(end, _)| end).chain([name.len()]);
     ends.into_iter().any(|end| names(&name[..end], wanted))
 }
 
-/// The distinct last segments of `names`, in order of appearance: what a name in a list can be.
+/// The distinct last segments of `names`, in order of appearance. They can be used as names in lists.
 pub(crate) fn last_segments<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = HashSet::new();
     names

@@ -1,19 +1,19 @@
 //! Low-rank adapters for any [Burn](burn) model, with each factor trained or frozen.
 //!
-//! A pre-trained linear layer `y = W0·x` is kept, and an update of rank r is learned beside it:
+//! A pre-trained linear layer `y = W0·x` stays frozen, and an update of rank r is learned:
 //!
 //! ```text
 //! y = W0·x + (α/r)·B·A·x        A: r × d_in, B: d_out × r, α = 2r
 //! ```
 //!
 //! LoRA (Hu et al., 2021) trains both factors. "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024)
-//! finds that they do different work: A extracts features from the input, B makes the output of them. A random
-//! orthonormal A that is never trained does as well, at half the trained parameters. A factor here is therefore a pair
-//! {[`Init`], trained or frozen}, and one method holds them all: [`AdapterConfig::lora`], [`AdapterConfig::b_only`] (the
-//! paper's B̂₀A_rand) and [`AdapterConfig::a_only`] (B_randÂ₀) are three settings of it.
+//! finds that the factors have different roles: A extracts features from the input, and B maps them to the output. A
+//! frozen, random orthonormal A performs as well with half the trainable parameters. In this crate, each [`Factor`]
+//! therefore has an [`Init`] and is either trained or frozen. [`AdapterConfig::lora`], [`AdapterConfig::b_only`] (the
+//! paper's B̂₀A_rand) and [`AdapterConfig::a_only`] (B_randÂ₀) are three settings of the same method.
 //!
-//! Freezing is done in the autodiff graph. With W0 and A outside of it, [`AdaptedLinear`] keeps r numbers a token for the
-//! backward pass where LoRA keeps d_in, and nothing of W0's shape is ever computed.
+//! Frozen parameters are outside the autodiff graph. If W0 and A are frozen, [`AdaptedLinear`] keeps r numbers per
+//! token for the backward pass, where LoRA keeps d_in. It computes no matrix with the shape of W0.
 //!
 //! ```
 //! use asym_core::{AdaptedLinear, AdaptedLinearConfig, AdapterConfig, Factor, Init, Lora, inspect, merge};
@@ -52,16 +52,16 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | choose layers, biases, what is trained whole | [`AdapterConfig`] |
+//! | choose layers, biases and fully trained modules | [`AdapterConfig`] |
 //! | choose a method: LoRA and its variants, DoRA, AdaLoRA, VeRA, (IA)³ | [`Method`] |
 //! | adapt embeddings and convolutions | [`AdaptedEmbedding`], [`AdaptedConv2d`] |
-//! | train B faster than A, or along a projected gradient | [`optim`] |
+//! | train B with a higher learning rate than A, or with a projected gradient | [`optim`] |
 //! | adapt a model whose layers are Burn's own | [`AdapterConfig::attach`] |
-//! | start A from what a layer reads | [`AdapterConfig::attach_observed`] |
+//! | initialize A from the inputs of a layer | [`AdapterConfig::attach_observed`] |
 //! | save for and load from Python's PEFT | [`save_adapter`], [`load_adapter`] |
 //! | study learned factors without their model | [`read_factors`] |
-//! | train a head alone | [`train_only`] |
-//! | read and write tensors under the names that files give them | [`layout`] |
+//! | train only a head | [`train_only`] |
+//! | read and write tensors with their names in files | [`layout`] |
 
 pub mod adapter;
 mod attach;

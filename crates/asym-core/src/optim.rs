@@ -1,5 +1,5 @@
-//! Parameter groups and gradients for optimizers: LoRA+'s learning rates, LoRA-FA's projected gradient, and what weight decay
-//! spares.
+//! Parameter groups and gradients for optimizers: LoRA+'s learning rates, LoRA-FA's projected gradient, and the
+//! parameters without weight decay.
 
 use std::collections::HashMap;
 
@@ -12,20 +12,21 @@ use crate::layout::{self, EachParam, Entry, Kind, Naming};
 use crate::linalg::apart;
 use crate::{AdapterConfig, AdapterError, Method};
 
-/// The parameters that LoRA+ (Hayou et al., 2024, arXiv:2402.12354) trains faster than the others: every factor B, and
-/// every trained vector. For a learning rate of their own, some multiple of that of A.
+/// The parameters that LoRA+ (Hayou et al., 2024, arXiv:2402.12354) trains with a higher learning rate than A: every
+/// factor B and every vector.
 ///
-/// As PEFT's `create_loraplus_optimizer`, but for what it stores as a column (AdaLoRA's E, (IA)³'s factors), which is slow
-/// there, and for the adapters of embeddings, which have a small rate of their own there.
+/// The group is that of PEFT's `create_loraplus_optimizer`, with two exceptions. PEFT stores AdaLoRA's E and (IA)³'s
+/// factors as columns and trains them with the lower rate. PEFT also has a separate, small rate for the adapters of
+/// embeddings.
 pub fn fast_parameters<M: Module>(model: &M) -> ParamGroup {
     ids(model, &Naming::BURN, |entry, dimensions| dimensions == 1 || is_b(entry))
 }
 
-/// The parameters that weight decay spares: biases, and the weights of norms.
+/// The parameters without weight decay: biases, and the weights of norms.
 ///
-/// The rule is that of `Trainer.get_decay_parameter_names` in transformers 5.23: a parameter is spared if it belongs to a norm,
-/// or if its name in files, in lower case, contains `bias`, `layernorm` or `rmsnorm`, or has a segment that is `norm` or ends in
-/// `_norm`. Burn's own norms are recognized by the names of their fields, `gamma` and `beta`.
+/// The rule is that of `Trainer.get_decay_parameter_names` in transformers 5.23: a parameter has no decay if it belongs
+/// to a norm, or if its name in files, in lower case, contains `bias`, `layernorm` or `rmsnorm`, or has a segment that
+/// is `norm` or ends in `_norm`. Burn's own norms are recognized by the names of their fields, `gamma` and `beta`.
 pub fn undecayed_parameters<M: Module>(model: &M, naming: &Naming) -> ParamGroup {
     ids(model, naming, |entry, _| is_spared(entry))
 }
@@ -38,7 +39,7 @@ fn is_spared(entry: &Entry) -> bool {
         || name.split('.').any(|segment| segment == "norm" || segment.ends_with("_norm"))
 }
 
-/// The ids of the parameters that `wanted` chooses by entry and number of dimensions.
+/// The ids of the parameters that `wanted` selects by entry and number of dimensions.
 fn ids<M: Module>(model: &M, naming: &Naming, wanted: impl Fn(&Entry, usize) -> bool) -> ParamGroup {
     struct Ids<F> {
         wanted: F,
@@ -60,11 +61,11 @@ fn is_b(entry: &Entry) -> bool {
     entry.kind == Kind::Adapter && entry.path.ends_with(".b")
 }
 
-/// LoRA-FA's gradient of B (Zhang et al., 2023, arXiv:2308.03303): the one whose effect on the weight is nearest to that
-/// of the full gradient.
+/// LoRA-FA's gradient of B (Zhang et al., 2023, arXiv:2308.03303), whose effect on the weight is closest to that of the
+/// full gradient.
 ///
-/// With A frozen, G_B ← (1/s²)·G_B·(A·Aᵀ)⁻¹, as PEFT's `create_lorafa_optimizer`. For an orthonormal A that is a factor
-/// 1/s², which an optimizer that divides by the gradient's size, such as Adam, does not see.
+/// With A frozen, G_B ← (1/s²)·G_B·(A·Aᵀ)⁻¹, as in PEFT's `create_lorafa_optimizer`. For an orthonormal A, this is a
+/// factor of 1/s². It has no effect on optimizers such as Adam, which divide by the size of the gradient.
 #[derive(Debug, Clone)]
 pub struct ProjectedGradient {
     /// (A·Aᵀ)⁻¹ / s², by the id of B.
@@ -72,7 +73,9 @@ pub struct ProjectedGradient {
 }
 
 impl ProjectedGradient {
-    /// For the factor pairs of `model`, attached or loaded with `config`. A is read once, since it does not move.
+    /// Create the projections for the factor pairs of `model`, which were attached or loaded with `config`.
+    ///
+    /// Each A is read once, because it is frozen.
     ///
     /// # Errors
     ///
@@ -83,7 +86,7 @@ impl ProjectedGradient {
             _ => {
                 return Err(AdapterError::Conflict {
                     field: "projected_gradient",
-                    reason: "it belongs to LoRA with A frozen and B trained: choose that, or switch it off",
+                    reason: "it requires LoRA with A frozen and B trained: choose that method, or disable it",
                 });
             }
         };
@@ -107,7 +110,7 @@ impl ProjectedGradient {
                 let pair = entry.path.strip_suffix('b').filter(|_| is_b(&entry));
                 if let Some(values) = pair.and_then(|pair| self.values.remove(pair)) {
                     let rank = param.shape()[0];
-                    // Gradients are plain tensors.
+                    // Gradients are not on the autodiff device.
                     let plain = param.lazy_device().inner();
                     self.found.insert(param.id, Tensor::from_data(TensorData::new(values, [rank, rank]), &plain));
                 }
@@ -118,7 +121,7 @@ impl ProjectedGradient {
         Ok(Self { projections: siblings.found })
     }
 
-    /// The gradients with those of each B projected.
+    /// Project the gradient of each B. The other gradients are kept.
     pub fn apply(&self, mut gradients: GradientsParams) -> GradientsParams {
         for (id, projection) in &self.projections {
             if let Some(gradient) = gradients.remove::<2>(*id) {

@@ -507,26 +507,26 @@ fn answers_that_make_no_sense() {
 #[test]
 fn the_files_of_a_dataset_that_are_wanted() {
     let (server, cache) = (Server::start(), empty("dataset"));
-    server.add("datasets/owner/glue", "main", COMMIT, glue());
-    let (folder, names) = hub(&server, &cache).dataset("owner/glue", &|name| name.starts_with("mrpc/")).unwrap();
+    server.add("datasets/owner/set", "main", COMMIT, set_files());
+    let (folder, names) = hub(&server, &cache).dataset("owner/set", &|name| name.starts_with("mrpc/")).unwrap();
     assert_eq!(names, ["mrpc/test-0.parquet", "mrpc/train-0.parquet"]);
-    assert_eq!(folder, cache.join("datasets--owner--glue/snapshots").join(COMMIT));
+    assert_eq!(folder, cache.join("datasets--owner--set/snapshots").join(COMMIT));
     assert_eq!(files_below(&folder), names.iter().cloned().collect());
     assert_eq!(std::fs::read_to_string(folder.join(&names[1])).unwrap(), names[1].repeat(100));
 
-    let error = hub(&server, &cache).dataset("owner/glue", &|name| name.starts_with("sst2/")).unwrap_err();
+    let error = hub(&server, &cache).dataset("owner/set", &|name| name.starts_with("sst2/")).unwrap_err();
     assert!(matches!(&error, HubError::NoneWanted { examples, .. } if examples.len() == 5), "{error}");
     assert!(error.to_string().contains("mrpc/train-0.parquet"), "{error}");
 
     // Names that addresses spell otherwise.
-    let (folder, names) = hub(&server, &cache).dataset("owner/glue", &|name| name.contains('#')).unwrap();
+    let (folder, names) = hub(&server, &cache).dataset("owner/set", &|name| name.contains('#')).unwrap();
     assert_eq!(std::fs::read_to_string(folder.join(&names[0])).unwrap(), "cola/a #1.txt".repeat(100));
 
     server.requests();
     let offline = offline(&server, &cache);
-    let (again, names) = offline.dataset("owner/glue", &|name| name.ends_with(".parquet")).unwrap();
+    let (again, names) = offline.dataset("owner/set", &|name| name.ends_with(".parquet")).unwrap();
     assert_eq!((again, names.len()), (folder, 2));
-    let error = offline.dataset("owner/glue", &|name| name.starts_with("sst2/")).unwrap_err();
+    let error = offline.dataset("owner/set", &|name| name.starts_with("sst2/")).unwrap_err();
     assert!(matches!(&error, HubError::NotCached { missing, .. } if missing.contains("mrpc/")), "{error}");
     assert!(server.requests().is_empty());
 }
@@ -535,8 +535,8 @@ fn the_files_of_a_dataset_that_are_wanted() {
 fn a_file_that_would_leave_the_cache() {
     let (server, cache) = (Server::start(), empty("outside"));
     for name in ["../../../../outside", "/outside", "a/../../outside"] {
-        server.add("datasets/owner/glue", "main", COMMIT, vec![File::plain(name, "x")]);
-        let error = hub(&server, &cache).dataset("owner/glue", &|_| true).unwrap_err();
+        server.add("datasets/owner/set", "main", COMMIT, vec![File::plain(name, "x")]);
+        let error = hub(&server, &cache).dataset("owner/set", &|_| true).unwrap_err();
         assert!(matches!(&error, HubError::UnsafePath { file, .. } if file == name), "{error}");
     }
     assert!(!cache.exists());

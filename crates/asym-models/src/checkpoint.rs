@@ -1,4 +1,4 @@
-//! A Hugging Face checkpoint: everything is checked, then a model is made of it.
+//! Opens and checks a Hugging Face checkpoint, and loads models from it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -15,15 +15,16 @@ use crate::roberta::{EncoderConfig, MaskedLanguageModel, SequenceClassifier};
 use crate::weights::{self, Stored};
 use crate::{Config, FileDtype, InFamily, KeyTable, ModelConfig, ModelError, PretrainedModel};
 
-/// The advice for a head of another size.
-const OWN_HEAD: &str = "; the checkpoint has a head of its own: keep its number of labels";
+/// The help for a head of another size.
+const OWN_HEAD: &str = "; the checkpoint has its own head: keep its number of labels";
 
-/// A model and what its checkpoint did not have.
+/// A model, and the parameters that its checkpoint lacks.
 #[derive(Debug, Clone)]
 pub struct Loaded<M> {
     /// The model.
     pub model: M,
-    /// The parameters of a head that the checkpoint lacks, by their names in files: drawn from the seed, to be trained.
+    /// The names in files of the head's parameters that the checkpoint lacks. They are drawn from the seed and need
+    /// training.
     pub initialised: Vec<String>,
 }
 
@@ -40,7 +41,8 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// A missing file or shard, a configuration that asym cannot build, a file that is not valid safetensors.
+    /// Returns an error if a file or a shard is missing, if the configuration is not supported, or if a file is not
+    /// valid safetensors.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ModelError> {
         let folder = folder.as_ref();
         let config = Config::read(&folder.join("config.json"))?;
@@ -65,7 +67,7 @@ impl Checkpoint {
         &self.config
     }
 
-    /// The folder, or the name of what is compiled in.
+    /// The folder, or the name of a compiled-in checkpoint.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -74,7 +76,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Family`] where it is another's.
+    /// [`ModelError::Family`] if the checkpoint belongs to another family.
     pub fn config_of<C: ModelConfig>(&self) -> Result<&C, ModelError> {
         C::of(&self.config).ok_or_else(|| ModelError::Family {
             path: self.path.join("config.json"),
@@ -92,30 +94,32 @@ impl Checkpoint {
         self.config_of()
     }
 
-    /// The dtype that files of this checkpoint's weights have: that of most of its numbers.
+    /// The dtype of the weights in files: that of most values in this checkpoint.
     pub fn file_dtype(&self) -> FileDtype {
         let count = |dtype: FileDtype| -> usize {
             let of = self.tensors.values().filter(|tensor| tensor.file_dtype() == Some(dtype));
             of.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
         };
-        // Of equals the last; what no tensor has is not asked for, so that F64 becomes the nearest there is.
+        // The last of equal counts is chosen. Only dtypes with tensors count, so that a checkpoint in F64 has the
+        // default.
         let there = [FileDtype::BF16, FileDtype::F16, FileDtype::F32].into_iter().filter(|dtype| count(*dtype) > 0);
         there.max_by_key(|dtype| count(*dtype)).unwrap_or_default()
     }
 
-    /// Whether a tensor of the checkpoint lies in the module `name`.
+    /// Whether the checkpoint has a tensor in the module `name`.
     pub fn has(&self, name: &str) -> bool {
         self.tensors.keys().any(|key| keys::within(key, name))
     }
 
-    /// Whether this checkpoint is a masked language model: it has that head and no classifier's.
+    /// Whether this checkpoint is a masked language model, which has a masked-LM head and no classifier.
     pub fn is_masked_language_model(&self) -> bool {
         (self.has("lm_head") || self.has("cls.predictions")) && !self.has("classifier")
     }
 
-    /// A sequence classifier, with as many labels as the configuration says or `num_labels`.
+    /// Load a sequence classifier with `num_labels` labels, or with the labels of the configuration if it is `None`.
     ///
-    /// A head that the checkpoint lacks is drawn from `seed` as transformers draws it, and reported.
+    /// A head that the checkpoint lacks is initialized from `seed` as in transformers, and listed in
+    /// [`Loaded::initialised`].
     ///
     /// # Errors
     ///
@@ -129,23 +133,30 @@ impl Checkpoint {
         self.load(num_labels, seed, device)
     }
 
-    /// A masked language model; its head is drawn from `seed` where the checkpoint lacks it, and reported.
+    /// Load a masked language model.
+    ///
+    /// A head that the checkpoint lacks is initialized from `seed` as in transformers, and listed in
+    /// [`Loaded::initialised`].
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load), and a configuration that does not tie the decoder to the word embeddings.
+    /// As [`load`](Self::load). Also returns an error if the configuration does not tie the decoder to the word
+    /// embeddings.
     pub fn masked_language_model(&self, seed: u64, device: &Device) -> Result<Loaded<MaskedLanguageModel>, ModelError> {
         self.load(None, seed, device)
     }
 
-    /// Any model of this crate, in f32, a classifier with `num_labels` labels where that is given.
+    /// Load any model of this crate in f32. A classifier has `num_labels` labels, or the labels of the configuration if
+    /// it is `None`.
     ///
-    /// A head that the checkpoint lacks is drawn from `seed` as transformers draws it, and reported.
+    /// A head that the checkpoint lacks is initialized from `seed` as in transformers, and listed in
+    /// [`Loaded::initialised`].
     ///
     /// # Errors
     ///
-    /// A configuration of another family. A key that is missing, unknown, there twice, or of another shape than the
-    /// configuration says; a dtype that is not one of floats; a value that is not finite.
+    /// Returns an error if the configuration belongs to another family, if a key is missing, unknown or duplicated, if
+    /// a tensor does not have the shape that the configuration requires, if a dtype is not floating-point, or if a
+    /// value is not finite.
     pub fn load<M: PretrainedModel>(
         &self,
         num_labels: Option<usize>,
@@ -155,11 +166,11 @@ impl Checkpoint {
         self.load_as(num_labels, seed, FloatDType::F32, device)
     }
 
-    /// As [`load`](Self::load), with parameters of another dtype: each is converted where it is put on the device.
+    /// Like [`load`](Self::load), with parameters of another dtype. Each is converted when it is moved to the device.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load); [`ModelError::NoDtype`] where the device does not have the dtype.
+    /// As [`load`](Self::load). Also returns [`ModelError::NoDtype`] if the device does not support the dtype.
     pub fn load_as<M: PretrainedModel>(
         &self,
         num_labels: Option<usize>,
@@ -189,12 +200,15 @@ impl Checkpoint {
         Ok(Loaded { model, initialised })
     }
 
-    /// `loaded`, which [`load`](Self::load) made of this checkpoint, with a head of `num_labels` labels that is drawn from
-    /// `seed`: the same model as `load` makes, without reading the checkpoint again. All other tensors are shared.
+    /// Initialize the head of `loaded` again, with `num_labels` labels and from `seed`. All other tensors are shared.
+    ///
+    /// `loaded` must come from [`load`](Self::load) on this checkpoint. The result is the same as that of `load`, but
+    /// the checkpoint is not read again.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
+    /// [`ModelError::Config`] for a number of labels that the configuration cannot have; [`ModelError::Shape`] if the checkpoint
+    /// has a head of another size.
     pub fn redraw<M: PretrainedModel>(
         &self,
         loaded: &Loaded<M>,
@@ -225,7 +239,7 @@ impl Checkpoint {
         Ok(Loaded { model, initialised: initialised.clone() })
     }
 
-    /// The configuration of a model with `num_labels` labels, if that is given.
+    /// The configuration of a model, with `num_labels` labels if it is given.
     fn configuration<M: PretrainedModel>(&self, num_labels: Option<usize>) -> Result<M::Config, ModelError> {
         let config = self.config_of::<M::Config>()?.clone();
         M::check_config(&config, &self.path.join("config.json"))?;
@@ -238,21 +252,22 @@ impl Checkpoint {
         Ok(config)
     }
 
-    /// Refuse a dtype that the device does not have.
+    /// Check that the device supports a dtype.
     ///
     /// # Errors
     ///
-    /// [`ModelError::NoDtype`].
+    /// [`ModelError::NoDtype`] if it does not.
     pub fn check_dtype(&self, dtype: FloatDType, device: &Device) -> Result<(), ModelError> {
-        match device.supports_dtype(DType::from(dtype)) {
-            true => Ok(()),
-            false => Err(ModelError::NoDtype { dtype: format!("{dtype:?}"), device: format!("{device:?}") }),
+        if device.supports_dtype(DType::from(dtype)) {
+            Ok(())
+        } else {
+            Err(ModelError::NoDtype { dtype: format!("{dtype:?}"), device: format!("{device:?}") })
         }
     }
 
-    /// The tensor of each parameter: name -> (key in the file, tensor).
+    /// Find the tensor of each parameter: name -> (key in the file, tensor).
     ///
-    /// `renamed` are the same parameters under the names that transformers has in memory, where these are others.
+    /// `renamed` lists the same parameters with the names that transformers uses in memory, if these differ.
     fn assign(
         &self,
         entries: &[Entry],
@@ -284,7 +299,7 @@ impl Checkpoint {
                 assigned.insert(name, (key, tensor));
             }
         }
-        // A tied tensor may stand under the name of its copy alone.
+        // A tied tensor may be stored only under the name of its copy.
         for (parameter, keys) in table.tied.iter().filter(|(parameter, _)| wanted.contains(parameter)) {
             let copies = keys.iter().filter(|key| !wanted.contains(**key));
             for (key, copy) in copies.filter_map(|key| by_name.get(*key).copied()) {
@@ -314,7 +329,7 @@ impl Checkpoint {
         }
     }
 
-    /// The parameters to initialise: those of head modules that are absent as a whole.
+    /// The parameters to initialize, which are those of head modules without any tensor in the checkpoint.
     fn missing(
         &self,
         entries: &[Entry],
@@ -336,7 +351,7 @@ impl Checkpoint {
     }
 }
 
-/// Check shape, dtype and values of the tensor for a parameter.
+/// Check the shape, the dtype and the values of the tensor for a parameter.
 fn check(entry: &Entry, key: &str, tensor: &Stored, table: &KeyTable) -> Result<(), ModelError> {
     if tensor.shape != entry.shape {
         let of_head = table.head.iter().any(|module| keys::within(&entry.name, module));

@@ -1,4 +1,4 @@
-//! Which model a checkpoint is made into, where nobody's types say so.
+//! Selects the model class of a checkpoint at run time.
 
 use crate::bart::{BartClassifier, BartLanguageModel};
 use crate::llama::LlamaLanguageModel;
@@ -6,7 +6,7 @@ use crate::roberta::{MaskedLanguageModel, SequenceClassifier};
 use crate::vit::VitClassifier;
 use crate::{Checkpoint, Config, PretrainedModel};
 
-/// The models that a checkpoint can be made into.
+/// The classes of models that a checkpoint can be loaded into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelClass {
     /// [`SequenceClassifier`].
@@ -23,17 +23,17 @@ pub enum ModelClass {
     ConditionalClassifier,
 }
 
-/// Something that is done with a model of whatever class.
+/// An operation that is generic over the class of the model.
 pub trait WithModel {
-    /// What comes of it.
+    /// The result of the operation.
     type Output;
 
-    /// Do it.
+    /// Run the operation with the model type `M`.
     fn with<M: PretrainedModel>(self) -> Self::Output;
 }
 
 impl ModelClass {
-    /// Call `action` with this class.
+    /// Run `action` with the model type of this class.
     pub fn visit<A: WithModel>(self, action: A) -> A::Output {
         match self {
             Self::SequenceClassifier => action.with::<SequenceClassifier>(),
@@ -47,8 +47,10 @@ impl ModelClass {
 }
 
 impl Checkpoint {
-    /// The class that this checkpoint is of, by its family and its head, or by the heads that an adapter brings: the modules
-    /// that it saves whole, where there is an adapter. What an adapter on a BERT or RoBERTa is for is classification.
+    /// The class of this checkpoint, by its family and its head.
+    ///
+    /// With an adapter, `saved_whole` lists the modules that the adapter fully saves, which may include a head. An
+    /// adapter on a BERT or a RoBERTa is for classification.
     pub fn class(&self, saved_whole: Option<&[String]>) -> ModelClass {
         let saved = |name: &str| {
             let is = |module: &String| module == name || module.ends_with(&format!(".{name}"));
@@ -67,7 +69,7 @@ impl Checkpoint {
 }
 
 impl Config {
-    /// The class that is fine-tuned of this family, where nothing but the configuration is known.
+    /// The default class of this family for fine-tuning.
     pub fn class(&self) -> ModelClass {
         match self {
             Self::Encoder(_) => ModelClass::SequenceClassifier,

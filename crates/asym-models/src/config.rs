@@ -1,4 +1,4 @@
-//! `config.json` of any family: what the families share, and the choice between them.
+//! `config.json` of any family: the shared keys and functions, and the selection of the family.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -15,28 +15,29 @@ use crate::roberta::config::EncoderConfig;
 use crate::vit::VitConfig;
 use crate::{Activation, ModelError};
 
-/// The configuration that a model is built from; every setting has a value.
+/// The configuration of a model, in which every setting has a value.
 ///
-/// Beside it stands what the file has, `HuggingFaceConfig` of each model's module, where keys may be absent.
+/// Keys may be absent in the file, which is the `HuggingFaceConfig` in the module of each model.
 pub trait ModelConfig: InFamily + Clone + Debug + PartialEq {
-    /// What the family is called in messages.
+    /// The name of the family in messages.
     const FAMILY: &'static str;
 
-    /// `config.json` as the file has it.
+    /// The keys of `config.json`.
     type File: DeserializeOwned;
 
-    /// The configuration of a model, with transformers' defaults for what is absent; `path` is for messages alone.
+    /// Create the configuration from a file, with transformers' defaults for absent keys. `path` is used only in
+    /// messages.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Config`] for a missing size and for what asym does not have.
+    /// [`ModelError::Config`] if a size is missing, or if a setting is not supported.
     fn resolve(file: &Self::File, path: &Path) -> Result<Self, ModelError>;
 
-    /// Parse the text of a `config.json`; `path` is for messages alone.
+    /// Parse the text of a `config.json`. `path` is used only in messages.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Json`], and as [`resolve`](Self::resolve).
+    /// [`ModelError::Json`] if the text cannot be parsed; otherwise as [`resolve`](Self::resolve).
     fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
         let file = serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;
         Self::resolve(&file, path)
@@ -46,41 +47,41 @@ pub trait ModelConfig: InFamily + Clone + Debug + PartialEq {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Config`], with `path` as its file.
+    /// [`ModelError::Config`], with `path` as its file, if a setting is invalid.
     fn validate(&self, path: &Path) -> Result<(), ModelError>;
 
-    /// The configuration as `config.json` has it, readable by transformers 4 and 5.
+    /// Convert the configuration to the JSON of a `config.json` that transformers 4 and 5 can read.
     ///
     /// # Errors
     ///
-    /// None that a configuration made here can cause.
+    /// Returns the error of the serialization, which no configuration of this crate causes.
     fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value>;
 
-    /// Standard deviation of weights that are drawn.
+    /// Standard deviation of randomly initialized weights.
     fn initializer_range(&self) -> f64;
 
-    /// The row of the embedding `name` that stands for padding, and starts as zeros.
+    /// The padding row of the embedding `name`, which is initialized with zeros.
     fn padding_row(&self, _name: &str) -> Option<usize> {
         None
     }
 }
 
-/// What is the same code for every family.
+/// The methods that have the same implementation for every family.
 pub trait InFamily: Sized {
-    /// This family's configuration, where `config` is one.
+    /// This family's configuration, if `config` belongs to the family.
     fn of(config: &Config) -> Option<&Self>;
 
     /// The names of a classifier's labels, in the order of its logits.
     fn labels(&self) -> &[String];
 
-    /// The same with `num_labels` labels, named as transformers names them where their number changes.
+    /// Set the number of labels. If it changes, the labels have the default names of transformers.
     fn with_num_labels(self, num_labels: usize) -> Self;
 }
 
-/// The families: a variant and the values of `model_type` for each.
+/// Defines the families, each with its variant and its values of `model_type`.
 macro_rules! families {
     ($($(#[$doc:meta])* $variant:ident($config:ty): $($model_type:literal),+;)+) => {
-        /// The configuration in a checkpoint's `config.json`, of whatever family.
+        /// The configuration in a checkpoint's `config.json`, of any family.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Config {
             $($(#[$doc])* $variant($config),)+
@@ -104,14 +105,15 @@ macro_rules! families {
         })+
 
         impl Config {
-            /// The values of `model_type` that can be read.
+            /// The supported values of `model_type`.
             pub const MODEL_TYPES: &'static [&'static str] = &[$($($model_type),+),+];
 
-            /// Parse the text of a `config.json`; `path` is for messages alone.
+            /// Parse the text of a `config.json`. `path` is used only in messages.
             ///
             /// # Errors
             ///
-            /// As [`ModelConfig::parse`], and a `model_type` that is none of [`MODEL_TYPES`](Self::MODEL_TYPES).
+            /// As [`ModelConfig::parse`]. Also returns an error if `model_type` is not one of
+            /// [`MODEL_TYPES`](Self::MODEL_TYPES).
             pub fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
                 #[derive(Deserialize)]
                 struct Kind {
@@ -135,7 +137,7 @@ macro_rules! families {
                 }
             }
 
-            /// What the family is called in messages.
+            /// The name of the family in messages.
             pub const fn family(&self) -> &'static str {
                 match self {
                     $(Self::$variant(_) => <$config as ModelConfig>::FAMILY,)+
@@ -161,7 +163,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ModelError::MissingFile`], [`ModelError::Io`], and as [`parse`](Self::parse).
+    /// [`ModelError::MissingFile`] or [`ModelError::Io`] if the file cannot be read; otherwise as
+    /// [`parse`](Self::parse).
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -177,10 +180,11 @@ impl Config {
     }
 }
 
-/// More blocks than any published model, few enough that a damaged configuration cannot fill the memory.
+/// The maximum number of blocks. It is larger than in any published model, and small enough that a damaged
+/// configuration does not exhaust the memory.
 pub(crate) const MAX_LAYERS: usize = 1000;
 
-/// The largest size of anything, in units of its own.
+/// The maximum of every size.
 const MAX_SIZE: usize = 1 << 26;
 
 /// The keys that every family has.
@@ -199,19 +203,20 @@ pub struct CommonFields {
     pub id2label: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label2id: Option<BTreeMap<String, Value>>,
-    /// transformers 5.
+    /// The dtype, as written by transformers 5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dtype: Option<String>,
-    /// transformers 4.
+    /// The dtype, as written by transformers 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub torch_dtype: Option<String>,
-    /// What no computation here depends on, such as the ids of special tokens: kept, and written again.
+    /// The keys that asym does not use, such as the ids of special tokens. They are kept and saved.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl CommonFields {
-    /// What `config.json` of a saved model says. Not `dtype`, which transformers 4 would not know; 5 reads both.
+    /// The keys in `config.json` of a saved model. They include `torch_dtype`, which transformers 4 and 5 read, but not
+    /// `dtype`, which transformers 4 does not know.
     pub(crate) fn written(
         (architecture, model_type, dtype): (&str, &str, &str),
         tie_word_embeddings: Option<bool>,
@@ -232,7 +237,8 @@ impl CommonFields {
         }
     }
 
-    /// The labels by `id2label`, else as many as `num_labels` says, else `default`.
+    /// The labels in `id2label`. If it is absent, the labels have default names and their number is `num_labels` or
+    /// `default`.
     pub(crate) fn labels(&self, default: usize, path: &Path) -> Result<Vec<String>, ModelError> {
         let Some(names) = &self.id2label else {
             return match self.num_labels.unwrap_or(default) {
@@ -243,7 +249,7 @@ impl CommonFields {
         if let Some(found) = self.num_labels.filter(|count| *count != names.len()) {
             return Err(refuse(path, "num_labels", format!("{} as in id2label", names.len()), found));
         }
-        // The map's order is that of strings, where "10" comes before "2".
+        // The map is ordered by strings, in which "10" comes before "2".
         (0..names.len())
             .map(|id| {
                 let found = || names.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
@@ -254,10 +260,10 @@ impl CommonFields {
     }
 }
 
-/// More labels than any data set has.
+/// The maximum number of labels. No data set has more.
 pub(crate) const MAX_LABELS: usize = 1_000_000;
 
-/// `labels`, or the names that transformers gives where their number changes.
+/// `labels`, or the default names of transformers if the number changes.
 fn relabelled(labels: Vec<String>, num_labels: usize) -> Vec<String> {
     if num_labels == labels.len() { labels } else { default_labels(num_labels) }
 }
@@ -270,7 +276,7 @@ pub(crate) fn quoted(value: Option<&str>) -> String {
     value.map_or_else(|| "nothing".into(), |value| format!("`{value}`"))
 }
 
-/// A size that must be there.
+/// A required size.
 pub(crate) fn size(path: &Path, key: &'static str, value: Option<usize>) -> Result<usize, ModelError> {
     value.ok_or_else(|| refuse(path, key, "a size", "nothing"))
 }
@@ -290,7 +296,7 @@ pub(crate) fn activation(
     }
 }
 
-/// Refuse sizes of nothing, and those whose products no memory holds.
+/// Check that sizes are from 1 to [`MAX_SIZE`].
 pub(crate) fn at_least_one(path: &Path, sizes: &[(&'static str, usize)]) -> Result<(), ModelError> {
     match sizes.iter().find(|(_, size)| !(1..=MAX_SIZE).contains(size)) {
         Some((key, 0)) => Err(refuse(path, key, "at least one", 0)),
@@ -299,35 +305,33 @@ pub(crate) fn at_least_one(path: &Path, sizes: &[(&'static str, usize)]) -> Resu
     }
 }
 
-/// Refuse numbers of blocks that no model has.
+/// Check that there are at most [`MAX_LAYERS`] blocks.
 pub(crate) fn few_layers(path: &Path, key: &'static str, layers: usize) -> Result<(), ModelError> {
-    match layers > MAX_LAYERS {
-        true => Err(refuse(path, key, format!("at most {MAX_LAYERS}"), layers)),
-        false => Ok(()),
+    if layers > MAX_LAYERS {
+        return Err(refuse(path, key, format!("at most {MAX_LAYERS}"), layers));
     }
+    Ok(())
 }
 
-/// Refuse heads that do not divide the features.
+/// Check that the number of heads divides the number of features.
 pub(crate) fn divides(
     path: &Path,
     (key, heads): (&'static str, usize),
     (of, features): (&str, usize),
 ) -> Result<(), ModelError> {
-    match features.is_multiple_of(heads) {
-        true => Ok(()),
-        false => Err(refuse(path, key, format!("a divisor of {of} {features}"), heads)),
+    if features.is_multiple_of(heads) {
+        Ok(())
+    } else {
+        Err(refuse(path, key, format!("a divisor of {of} {features}"), heads))
     }
 }
 
-/// Refuse an id that the vocabulary does not have.
+/// Check that an id is in the vocabulary.
 pub(crate) fn is_token(path: &Path, key: &'static str, id: usize, vocab_size: usize) -> Result<(), ModelError> {
-    match id < vocab_size {
-        true => Ok(()),
-        false => Err(refuse(path, key, format!("an id below vocab_size {vocab_size}"), id)),
-    }
+    if id < vocab_size { Ok(()) } else { Err(refuse(path, key, format!("an id below vocab_size {vocab_size}"), id)) }
 }
 
-/// Refuse what is no share of what dropout drops.
+/// Check that values are dropout probabilities in [0, 1).
 pub(crate) fn probabilities(path: &Path, values: &[(&'static str, f64)]) -> Result<(), ModelError> {
     match values.iter().find(|(_, p)| !(0.0..1.0).contains(p)) {
         Some((key, found)) => Err(refuse(path, key, "a probability in [0, 1)", found)),
@@ -335,7 +339,7 @@ pub(crate) fn probabilities(path: &Path, values: &[(&'static str, f64)]) -> Resu
     }
 }
 
-/// Refuse what is not above zero.
+/// Check that values are positive and finite.
 pub(crate) fn positive(path: &Path, values: &[(&'static str, f64)]) -> Result<(), ModelError> {
     match values.iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
         Some((key, found)) => Err(refuse(path, key, "a positive number", found)),

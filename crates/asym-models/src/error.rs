@@ -1,4 +1,4 @@
-//! What can be wrong with a checkpoint or with inputs, said with path, key, expected and found.
+//! Errors of checkpoints and inputs, with the path, the key, and the expected and found values.
 
 use std::path::{Path, PathBuf};
 
@@ -6,83 +6,83 @@ use safetensors::SafeTensorError;
 
 use crate::generation::GenerationError;
 
-/// Why a model could not be made, loaded, fed or saved.
+/// An error in creating, loading, running or saving a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// A file that a checkpoint needs is not there.
+    /// A file of the checkpoint is missing.
     #[error("{}: no such file; {help}", path.display())]
     MissingFile {
-        /// The file looked for.
+        /// The missing file.
         path: PathBuf,
-        /// What to do.
+        /// How to fix it.
         help: &'static str,
     },
-    /// The operating system refused to read or write.
+    /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A file is not the JSON it should be; the message of `source` has line and column.
+    /// A file is not the expected JSON. The message of `source` has line and column.
     #[error("{}: {source}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The error of the parser.
         source: serde_json::Error,
     },
-    /// A setting is missing, out of its range, or asks for what asym does not have.
+    /// A setting is missing, out of range, or not supported.
     #[error("{}: `{key}`: expected {expected}, found {found}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
         /// The key in `config.json`.
         key: &'static str,
-        /// What would be accepted.
+        /// The accepted values.
         expected: String,
-        /// What is there.
+        /// The value found.
         found: String,
     },
-    /// A checkpoint is of another family than the model that was to be made of it.
+    /// A checkpoint belongs to another family than the model.
     #[error("{}: `model_type`: expected a checkpoint of {expected}, found one of {found}", path.display())]
     Family {
         /// The file.
         path: PathBuf,
-        /// The family that it should be of.
+        /// The family of the model.
         expected: &'static str,
-        /// The family that it is of.
+        /// The family of the checkpoint.
         found: &'static str,
     },
-    /// A device does not have the dtype that was asked for.
-    #[error("{device} has no {dtype}; ask for f32, or build with a backend whose device has it")]
+    /// A device does not support the requested dtype.
+    #[error("{device} does not support {dtype}; ask for f32, or build with a backend whose device supports it")]
     NoDtype {
         /// The dtype.
         dtype: String,
         /// The device.
         device: String,
     },
-    /// A file is not valid safetensors: truncated, or its header contradicts it.
+    /// A file is not valid safetensors. It is truncated, or its header does not match its size.
     #[error("{}: not a valid safetensors file: {source}; it is truncated or damaged, fetch it again", path.display())]
     Safetensors {
         /// The file.
         path: PathBuf,
-        /// What the format's own validation found.
+        /// The error of the safetensors parser.
         source: SafeTensorError,
     },
-    /// The index sends a key to a shard that is not there, or whose name leaves the folder.
+    /// The index assigns a key to a shard that is missing or outside the folder.
     #[error("{}: `{key}` should be in the shard `{shard}`, which is not in this folder; fetch the missing file", path.display())]
     MissingShard {
         /// The index.
         path: PathBuf,
-        /// A key that the index sends there.
+        /// A key that the index assigns to the shard.
         key: String,
         /// The name of the shard.
         shard: String,
     },
-    /// The index sends a key to a shard that lacks it.
+    /// The index assigns a key to a shard that lacks it.
     #[error("{}: `{key}` should be in the shard `{shard}`, which does not have it; index and shards do not belong together", path.display())]
     NotInShard {
         /// The index.
@@ -92,8 +92,8 @@ pub enum ModelError {
         /// The name of the shard.
         shard: String,
     },
-    /// Two tensors of a checkpoint mean the same parameter.
-    #[error("{}: `{first}` and `{second}` are both the parameter `{key}`, with values of their own; remove one of them", path.display())]
+    /// A checkpoint has two tensors for the same parameter.
+    #[error("{}: `{first}` and `{second}` are both values of the parameter `{key}`; remove one of them", path.display())]
     DuplicateKey {
         /// The file of the second.
         path: PathBuf,
@@ -104,62 +104,62 @@ pub enum ModelError {
         /// The key found second.
         second: String,
     },
-    /// Parameters that the checkpoint does not have.
-    #[error("{}: missing {}; is config.json that of these weights?", path.display(), some_of(keys))]
+    /// A file lacks tensors that the model needs.
+    #[error("{}: missing {}; does config.json belong to these weights?", path.display(), some_of(keys))]
     MissingKeys {
-        /// The checkpoint.
+        /// The checkpoint or file.
         path: PathBuf,
         /// The missing keys.
         keys: Vec<String>,
     },
-    /// Tensors of the checkpoint that the model has no place for.
-    #[error("{}: unexpected {}; is config.json that of these weights?", path.display(), some_of(keys))]
+    /// A file has tensors that the model does not know.
+    #[error("{}: unexpected {}; does config.json belong to these weights?", path.display(), some_of(keys))]
     UnexpectedKeys {
-        /// The checkpoint.
+        /// The checkpoint or file.
         path: PathBuf,
         /// The unexpected keys.
         keys: Vec<String>,
     },
-    /// A tensor has another shape than the configuration says.
-    #[error("{}: `{key}`: expected shape {expected:?} by config.json, found {found:?}{help}", path.display())]
+    /// A tensor does not have the shape that the configuration requires.
+    #[error("{}: `{key}`: expected shape {expected:?} according to config.json, found {found:?}{help}", path.display())]
     Shape {
         /// The file.
         path: PathBuf,
         /// The key.
         key: String,
-        /// The shape by the configuration.
+        /// The shape that the configuration requires.
         expected: Vec<usize>,
         /// The shape in the file.
         found: Vec<usize>,
-        /// What to do, where something can be said.
+        /// How to fix it, or an empty string.
         help: &'static str,
     },
-    /// A tensor has a dtype that cannot be read.
+    /// A tensor has a dtype that is not supported.
     #[error("{}: `{key}`: expected {expected}, found {found}", path.display())]
     Dtype {
         /// The file.
         path: PathBuf,
         /// The key.
         key: String,
-        /// The dtypes that can be read.
+        /// The supported dtypes.
         expected: &'static str,
         /// The dtype in the file.
         found: String,
     },
     /// A tensor has a value that is not finite (in f32).
-    #[error("{}: `{key}`: expected finite values, found {found} at index {index}; the checkpoint is of a diverged run or damaged", path.display())]
+    #[error("{}: `{key}`: expected finite values, found {found} at index {index}; the checkpoint comes from a diverged run, or it is damaged", path.display())]
     NotFinite {
         /// The file.
         path: PathBuf,
         /// The key.
         key: String,
-        /// Where in the flattened tensor.
+        /// The index in the flattened tensor.
         index: usize,
         /// The value.
         found: f32,
     },
-    /// A value is too large for the dtype that a file was to have.
-    #[error("{}: `{key}`: expected at most 65504 for f16, found {found}; take f32 or bf16", path.display())]
+    /// A value is too large for the dtype of the file.
+    #[error("{}: `{key}`: expected at most 65504 for f16, found {found}; use f32 or bf16", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -168,20 +168,20 @@ pub enum ModelError {
         /// The value.
         found: f32,
     },
-    /// Inputs that the model cannot take.
+    /// The model does not accept an input.
     #[error("`{key}`: expected {expected}, found {found}")]
     Input {
         /// The input.
         key: &'static str,
-        /// What would be accepted.
+        /// The accepted values.
         expected: String,
-        /// What is there.
+        /// The value found.
         found: String,
     },
-    /// Settings of generation that cannot be used.
+    /// The settings of generation are invalid.
     #[error(transparent)]
     Generation(GenerationError),
-    /// A model that carries adapters was to be saved as a plain checkpoint.
+    /// A model with adapters cannot be saved as a plain checkpoint.
     #[error("`{key}` is part of an adapter; merge the model, or save its adapter alone")]
     Adapted {
         /// The first parameter of an adapter.
@@ -189,7 +189,7 @@ pub enum ModelError {
     },
 }
 
-/// The first few of a list that can be long.
+/// The first few keys of a list.
 fn some_of(keys: &[String]) -> String {
     const SHOWN: usize = 5;
     let shown = keys.iter().take(SHOWN).map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
@@ -199,7 +199,7 @@ fn some_of(keys: &[String]) -> String {
     }
 }
 
-/// The error of a setting.
+/// Create the error of a setting.
 pub(crate) fn refuse(path: &Path, key: &'static str, expected: impl Into<String>, found: impl ToString) -> ModelError {
     ModelError::Config { path: path.into(), key, expected: expected.into(), found: found.to_string() }
 }

@@ -1,4 +1,4 @@
-//! Parameters as transformers draws them, for heads that a checkpoint lacks and for models trained from nothing.
+//! Random initialization as in transformers, for heads that a checkpoint lacks and for training from scratch.
 
 use asym_core::layout::{self, Entry};
 use asym_core::random;
@@ -7,10 +7,11 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::{ModelConfig, ModelError, PretrainedModel};
 
-/// The start of one parameter: weights from N(0, `initializer_range`²), biases 0, norms 1 and 0, padding's rows 0.
+/// Initialize a parameter: weights from N(0, `initializer_range`²), biases 0, norms 1 and 0, padding rows 0.
 ///
-/// Source: `PreTrainedModel._init_weights` of transformers 5.23. ViT's is cut off at ±2, a hundred deviations away, which
-/// is never met. Drawn on the host from (seed, name).
+/// Source: `PreTrainedModel._init_weights` of transformers 5.23. For ViT, transformers truncates the distribution at
+/// ±2. This is a hundred standard deviations away and is ignored here. The values are drawn on the host from (seed,
+/// name).
 pub(crate) fn draw(entry: &Entry, config: &impl ModelConfig, seed: u64) -> Vec<f32> {
     if entry.shape.len() < 2 || entry.name.ends_with("final_logits_bias") {
         let norm = entry.field() == "weight" && entry.module().to_lowercase().contains("norm");
@@ -30,11 +31,11 @@ pub(crate) fn draw(entry: &Entry, config: &impl ModelConfig, seed: u64) -> Vec<f
     values
 }
 
-/// A model drawn anew, for training from nothing.
+/// Create a model with random weights, for training from scratch.
 ///
 /// # Errors
 ///
-/// [`ModelError::Config`] where [`ModelConfig::validate`] refuses.
+/// [`ModelError::Config`] if [`ModelConfig::validate`] fails.
 pub(crate) fn init<M: PretrainedModel>(config: &M::Config, seed: u64, device: &Device) -> Result<M, ModelError> {
     config.validate("config".as_ref())?;
     let model = M::skeleton(config, device);

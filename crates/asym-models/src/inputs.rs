@@ -1,40 +1,40 @@
-//! Batches from files, logits to files, and the check that a batch fits a model.
+//! Reads batches from files, writes tensors to files, and checks that a batch fits a model.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::save::{Data, Written, write_safetensors};
 use crate::weights::{self, Stored};
+use crate::write::{Data, Written, write_safetensors};
 use crate::{ModelConfig, ModelError};
 
-/// The ids of a batch's tokens.
+/// The name of the tensor with the token ids.
 pub(crate) const INPUT_IDS: &str = "input_ids";
-/// 1 where a token counts.
+/// The name of the tensor that is 1 for tokens and 0 for padding.
 pub(crate) const ATTENTION_MASK: &str = "attention_mask";
 
-/// A batch as a model takes it, and as safetensors files have it.
+/// The input of a model, which can be read from a safetensors file.
 pub trait ModelInput: Sized + Clone {
-    /// That of the models.
+    /// The configuration of the model.
     type Config: ModelConfig;
 
-    /// Take this batch's tensors out of a file.
+    /// Take the tensors of a batch from a file.
     ///
     /// # Errors
     ///
-    /// A tensor that is missing, or of another shape or dtype than it should be.
+    /// Returns an error if a tensor is missing, or if its shape or dtype is wrong.
     fn read(file: &mut InputFile, device: &Device) -> Result<Self, ModelError>;
 
-    /// Check on the host that a model of `config` can take the batch, where a kernel would panic.
+    /// Check on the host that a model with `config` accepts the batch. A kernel may panic on other batches.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Input`].
+    /// [`ModelError::Input`] if the model does not accept the batch.
     fn check(&self, config: &Self::Config) -> Result<(), ModelError>;
 }
 
-/// The tensors of a file, of which a batch takes what it knows.
+/// The tensors of a file. A batch takes the tensors that it knows.
 #[derive(Debug)]
 pub struct InputFile {
     path: PathBuf,
@@ -42,7 +42,7 @@ pub struct InputFile {
 }
 
 impl InputFile {
-    /// Integers `[batch, length]`; absent where there are none of that name.
+    /// Take a tensor of integers, `[batch, length]`; `None` if the file has no tensor with this name.
     pub(crate) fn ids(&mut self, key: &'static str, device: &Device) -> Result<Option<Tensor<2, Int>>, ModelError> {
         let Some(stored) = self.tensors.remove(key) else { return Ok(None) };
         let [batch, length] = *stored.shape.as_slice() else {
@@ -55,7 +55,7 @@ impl InputFile {
         Ok(Some(Tensor::from_data(data, device)))
     }
 
-    /// The same of a tensor that must have the shape of `like`.
+    /// Like [`ids`](Self::ids), for a tensor that must have the shape of `like`.
     pub(crate) fn ids_like(
         &mut self,
         key: &'static str,
@@ -72,7 +72,7 @@ impl InputFile {
         }
     }
 
-    /// Floats `[batch, channels, height, width]`.
+    /// Take a tensor of floats, `[batch, channels, height, width]`.
     pub(crate) fn floats(&mut self, key: &'static str, device: &Device) -> Result<Tensor<4>, ModelError> {
         let stored = self.tensors.remove(key).ok_or_else(|| self.missing(key))?;
         let Ok(shape) = <[usize; 4]>::try_from(stored.shape.as_slice()) else {
@@ -98,13 +98,14 @@ impl InputFile {
     }
 }
 
-/// Read a batch from a safetensors file, whose tensors are named as Hugging Face names them.
+/// Read a batch from a safetensors file. The tensors have the names of Hugging Face.
 ///
-/// Whether it fits a model is another question: [`check_input`].
+/// [`check_input`] checks whether the batch fits a model.
 ///
 /// # Errors
 ///
-/// A missing or invalid file; a tensor that is missing, of another shape or dtype, or unknown.
+/// Returns an error if the file is missing or invalid, or if a tensor is missing, unknown, or of a wrong shape or
+/// dtype.
 pub fn read_inputs<I: ModelInput>(path: impl AsRef<Path>, device: &Device) -> Result<I, ModelError> {
     let path = path.as_ref();
     let mut file = InputFile { path: path.into(), tensors: weights::open_file(path)? };
@@ -112,57 +113,55 @@ pub fn read_inputs<I: ModelInput>(path: impl AsRef<Path>, device: &Device) -> Re
     if file.tensors.is_empty() {
         Ok(input)
     } else {
-        // A misspelt mask would otherwise be no mask.
+        // Otherwise, a misspelled mask would be ignored.
         Err(ModelError::UnexpectedKeys { path: path.into(), keys: file.tensors.into_keys().collect() })
     }
 }
 
-/// Write one tensor to a safetensors file, floats in f32 and integers as I64, whole or not at all.
+/// Write a tensor to a safetensors file, with floats as F32 and integers as I64. The file is never written partially.
 ///
 /// # Errors
 ///
-/// [`ModelError::Io`].
+/// [`ModelError::Io`] if the file cannot be written.
 pub fn write_tensor(path: impl AsRef<Path>, name: &str, tensor: TensorData) -> Result<(), ModelError> {
     let shape = tensor.shape().to_vec();
-    let data = match tensor.dtype().is_float() {
-        true => Data::F32(tensor.iter::<f32>().collect()),
-        false => Data::I64(tensor.iter::<i64>().collect()),
+    let data = if tensor.dtype().is_float() {
+        Data::F32(tensor.iter::<f32>().collect())
+    } else {
+        Data::I64(tensor.iter::<i64>().collect())
     };
     write_safetensors(path.as_ref(), vec![(name.into(), Written { shape, data })], None)
 }
 
-/// Check on the host that a model of `config` can take a batch, where a kernel would panic.
+/// Check on the host that a model with `config` accepts a batch. A kernel may panic on other batches.
 ///
 /// # Errors
 ///
-/// [`ModelError::Input`]: an empty batch, tensors of different shapes, an id outside its table, a mask that is not 0 or
-/// 1, a sequence longer than the model's positions.
+/// [`ModelError::Input`] if the batch is empty, if tensors have different shapes, if an id is out of range, if a mask
+/// is not 0 or 1, or if a sequence is longer than the model's positions.
 pub fn check_input<I: ModelInput>(input: &I, config: &I::Config) -> Result<(), ModelError> {
     input.check(config)
 }
 
-/// Refuse a batch of nothing.
+/// Check that a batch is not empty.
 pub(crate) fn check_some(key: &'static str, [batch, length]: [usize; 2]) -> Result<(), ModelError> {
-    match batch == 0 || length == 0 {
-        true => {
-            Err(ModelError::Input { key, expected: "a batch".into(), found: format!("shape {:?}", [batch, length]) })
-        }
-        false => Ok(()),
+    if batch == 0 || length == 0 {
+        let found = format!("shape {:?}", [batch, length]);
+        return Err(ModelError::Input { key, expected: "a batch that is not empty".into(), found });
     }
+    Ok(())
 }
 
-/// Refuse more tokens than the model has positions for.
+/// Check that a sequence is not longer than the model's positions.
 pub(crate) fn check_length(key: &'static str, found: usize, limit: usize) -> Result<(), ModelError> {
-    match found > limit {
-        true => {
-            let expected = format!("at most {limit} tokens by max_position_embeddings");
-            Err(ModelError::Input { key, expected, found: found.to_string() })
-        }
-        false => Ok(()),
+    if found > limit {
+        let expected = format!("at most {limit} tokens (max_position_embeddings)");
+        return Err(ModelError::Input { key, expected, found: found.to_string() });
     }
+    Ok(())
 }
 
-/// The values of ids below `rows` in a tensor of `shape`.
+/// Check that a tensor has `shape` and that its ids are below `rows`. Return the ids.
 pub(crate) fn check_ids(
     key: &'static str,
     ids: &Tensor<2, Int>,

@@ -1,37 +1,39 @@
-//! What Hugging Face's files call the parameters: the form of the tables, one of which stands beside each model.
+//! The format of the tables with the names of parameters in Hugging Face's files. Each model has such a table.
 
 use asym_core::Naming;
 
-/// How one model class of transformers is stored: the whole truth about one kind of checkpoint.
+/// Describes the checkpoints of one model class of transformers.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyTable {
     /// The class in `architectures`.
     pub architecture: &'static str,
-    /// Burn's paths and what files call them, where the two differ.
+    /// Maps Burn's paths to the names in files, if the two differ.
     pub naming: Naming,
-    /// What transformers 5 calls its modules in memory, where that is not what files say. PEFT's folders have these names,
-    /// and those that came of transformers 4 have the files'; neither version's PEFT loads the other's folders, asym both.
+    /// The names of modules in the memory of transformers 5, if they differ from those in files. Adapters saved with
+    /// transformers 5 have these names, and adapters saved with transformers 4 have the names in files. PEFT loads only
+    /// the adapters saved with the same version of transformers. asym loads both.
     pub in_memory: Option<Naming>,
-    /// Modules that a checkpoint of another task lacks: each is initialised where it is absent as a whole.
+    /// Modules that a checkpoint of another task lacks. A module is initialized if all of its tensors are missing.
     pub head: &'static [&'static str],
-    /// The head that a task trains whole; nothing where the checkpoint's own serves.
+    /// The head that is fully trained for a task. It is empty if the checkpoint's own head is used.
     pub task_head: &'static [&'static str],
-    /// Modules that checkpoints of other tasks carry and this model has no use for.
+    /// Modules in checkpoints of other tasks that this model does not use.
     pub dropped: &'static [&'static str],
-    /// Ends of keys of old files that are no parameters, such as positions that were counted out.
+    /// Suffixes of keys in old files that are not parameters, such as position ids.
     pub buffers: &'static [&'static str],
-    /// The prefix of the base model, and its modules: checkpoints of the bare model store them without it.
+    /// The prefix of the base model, and its modules. Checkpoints of the bare model store the modules without the
+    /// prefix.
     pub base: (&'static str, &'static [&'static str]),
-    /// Old ends of keys, and today's.
+    /// Old suffixes of keys, and the current ones.
     pub renamed: &'static [(&'static str, &'static str)],
-    /// A parameter, and the keys that hold the same tensor in some files, beside it or in its place.
+    /// A parameter, and the keys of its copies. Some files store a copy in addition to the parameter or instead of it.
     pub tied: &'static [(&'static str, &'static [&'static str])],
-    /// A parameter, and the key that is read where the file lacks the parameter's own, and is not looked at otherwise.
+    /// A parameter, and the key that is read if the file lacks the parameter. It is ignored otherwise.
     pub instead: &'static [(&'static str, &'static str)],
 }
 
 impl KeyTable {
-    /// A table of no differences, to be filled up by `..`.
+    /// An empty table, for use with the struct update syntax `..`.
     pub const EMPTY: Self = Self {
         architecture: "",
         naming: Naming::BURN,
@@ -46,13 +48,11 @@ impl KeyTable {
         instead: &[],
     };
 
-    /// A key as today's transformers writes it: with the base model's prefix and today's names.
+    /// Convert a key to its current form in transformers, with the base model's prefix and the current names.
     pub(crate) fn canonical(&self, key: &str) -> String {
         let (prefix, modules) = self.base;
-        let mut name = match modules.iter().any(|module| within(key, module)) {
-            true => format!("{prefix}.{key}"),
-            false => key.to_string(),
-        };
+        let mut name =
+            if modules.iter().any(|module| within(key, module)) { format!("{prefix}.{key}") } else { key.to_string() };
         for (old, new) in self.renamed {
             if let Some(module) = name.strip_suffix(old) {
                 name = format!("{module}{new}");
@@ -61,7 +61,8 @@ impl KeyTable {
         name
     }
 
-    /// Whether the key `name` is known and has no place in this model, whose parameters are those that `wanted` knows.
+    /// Whether the key `name` is known but not used by this model, whose parameters are those for which `wanted` is
+    /// true.
     pub(crate) fn is_dropped(&self, name: &str, wanted: impl Fn(&str) -> bool) -> bool {
         self.dropped.iter().any(|module| within(name, module))
             || self.buffers.iter().any(|buffer| name.strip_suffix(buffer).is_some_and(|module| module.ends_with('.')))
@@ -70,7 +71,7 @@ impl KeyTable {
     }
 }
 
-/// Whether the tensor `key` is in the module `module`, or is it.
+/// Whether `key` is `module` itself or a tensor in it.
 pub(crate) fn within(key: &str, module: &str) -> bool {
     key.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

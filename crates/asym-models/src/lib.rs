@@ -48,6 +48,7 @@ pub mod roberta;
 mod save;
 pub mod vit;
 mod weights;
+mod write;
 
 pub use activation::Activation;
 pub use bart::{BartClassifier, BartConfig, BartInput, BartLanguageModel};
@@ -61,5 +62,6 @@ pub use keys::KeyTable;
 pub use llama::{LlamaConfig, LlamaInput, LlamaLanguageModel};
 pub use model::{PretrainedModel, load_adapter};
 pub use roberta::{Encoder, EncoderConfig, EncoderInput, Family, MaskedLanguageModel, Padding, SequenceClassifier};
-pub use save::{FileDtype, save};
+pub use save::save;
 pub use vit::{VitClassifier, VitConfig, VitInput, VitModel};
+pub use write::FileDtype;

@@ -1,4 +1,4 @@
-//! What loading, saving and running need to know of a model.
+//! The interface of models for loading, saving and inference.
 
 use std::path::Path;
 
@@ -9,82 +9,85 @@ use burn::tensor::{Device, TensorData};
 use crate::inputs::ModelInput;
 use crate::{KeyTable, ModelConfig, ModelError, init};
 
-/// A model that is made from a Hugging Face checkpoint: those of this crate, or a head of your own on one of its encoders.
+/// A model that is loaded from a Hugging Face checkpoint: a model of this crate, or your own head on one of its
+/// encoders.
 ///
-/// A new head is a module that holds an [`Encoder`](crate::Encoder) beside its own layers, a [`KeyTable`] that names its
-/// parameters as files do, and this trait. [`Checkpoint::load`](crate::Checkpoint::load) then draws what the checkpoint lacks,
-/// and adapters attach, save and merge as on the models of this crate.
+/// To add a head, write a module that contains an [`Encoder`](crate::Encoder) and the layers of the head, write a
+/// [`KeyTable`] with the names of its parameters in files, and implement this trait.
+/// [`Checkpoint::load`](crate::Checkpoint::load) then initializes the parameters that the checkpoint lacks. Adapters
+/// are attached, saved and merged as for the models of this crate.
 pub trait PretrainedModel: Module {
-    /// What it is built from.
+    /// The configuration of the model.
     type Config: ModelConfig;
 
-    /// A batch for it.
+    /// The input of the model.
     type Input: ModelInput<Config = Self::Config>;
 
-    /// A model of this configuration whose parameters wait for their values. `config` is valid.
+    /// Create a model with lazy parameters, whose values are set later. `config` must be valid.
     fn skeleton(config: &Self::Config, device: &Device) -> Self;
 
-    /// A model of this configuration without values, for counting: nothing is made before it is read.
+    /// Create a model without values, to count its parameters. A parameter is allocated only when it is read.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Config`] where the configuration cannot be built, with `path` as its file.
+    /// [`ModelError::Config`], with `path` as its file, if the configuration is invalid.
     fn outline(config: &Self::Config, path: &Path, device: &Device) -> Result<Self, ModelError> {
         config.validate(path)?;
         Self::check_config(config, path)?;
         Ok(Self::skeleton(config, device))
     }
 
-    /// What files call its parameters.
+    /// The names of its parameters in files.
     fn keys(config: &Self::Config) -> &'static KeyTable;
 
     /// The configuration it was built from.
     fn config(&self) -> &Self::Config;
 
-    /// Refuse a configuration that this model cannot be made of, though others of its family can.
+    /// Check that this model supports a configuration that is valid for its family.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Config`], with `path` as its file.
+    /// [`ModelError::Config`], with `path` as its file, if the model does not support it.
     fn check_config(_config: &Self::Config, _path: &Path) -> Result<(), ModelError> {
         Ok(())
     }
 
-    /// Check on the host that this model can take a batch: as [`ModelInput::check`], and what its own head needs.
+    /// Check on the host that this model accepts a batch. The default is [`ModelInput::check`]; a model can add the
+    /// requirements of its head.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Input`].
+    /// [`ModelError::Input`] if the model does not accept the batch.
     fn check_input(input: &Self::Input, config: &Self::Config) -> Result<(), ModelError> {
         input.check(config)
     }
 
-    /// The logits of a batch, on the host: what `asym predict` writes.
+    /// Compute the logits of a batch and copy them to the host. `asym predict` writes them.
     ///
     /// # Panics
     ///
     /// May panic on a batch that [`check_input`](Self::check_input) refuses.
     fn logits(&self, input: Self::Input) -> TensorData;
 
-    /// What transformers calls its parameters: the names that adapters are attached, written and listed by. Checkpoints
-    /// have them too, but where [`KeyTable::in_memory`] says otherwise.
+    /// The names of its parameters in transformers. Adapters are attached, saved and listed with these names.
+    /// Checkpoints use them too, unless [`KeyTable::in_memory`] is set.
     fn naming(&self) -> Naming {
         let table = Self::keys(self.config());
         table.in_memory.unwrap_or(table.naming)
     }
 
-    /// A model drawn anew as transformers draws it, for training from nothing. Each parameter depends on `seed` and its
-    /// name alone, not on the backend.
+    /// Create a model with random weights, as transformers initializes them, for training from scratch. Each parameter
+    /// depends only on `seed` and its name, not on the backend.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Config`] where [`ModelConfig::validate`] refuses.
+    /// [`ModelError::Config`] if [`ModelConfig::validate`] fails.
     fn init(config: &Self::Config, seed: u64, device: &Device) -> Result<Self, ModelError> {
         init::init(config, seed, device)
     }
 }
 
-/// Attach the adapter of `folder`, in PEFT's format, to `model`, whichever version of transformers named its modules.
+/// Attach the adapter in `folder`, in PEFT format, to `model`. The modules can have the names of transformers 4 or 5.
 ///
 /// # Errors
 ///

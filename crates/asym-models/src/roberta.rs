@@ -1,8 +1,8 @@
 //! BERT and RoBERTa: one encoder, post-norm, with a sequence-classification and a masked-LM head.
 //!
 //! Sources: Devlin et al., 2019 (arXiv:1810.04805); Liu et al., 2019 (arXiv:1907.11692); `modeling_bert.py` and
-//! `modeling_roberta.py` of transformers 5.23. The two differ in position ids, heads and names. Fields are called as
-//! the checkpoint's keys where Rust allows it; [`KeyTable`] has the rest.
+//! `modeling_roberta.py` of transformers 5.23. The two differ in position ids, heads and names. Fields have the
+//! names of the checkpoint's keys if Rust allows it; [`KeyTable`] has the others.
 
 use std::path::Path;
 
@@ -22,25 +22,25 @@ mod keys;
 
 pub use config::{EncoderConfig, Family, HuggingFaceConfig};
 
-/// A batch as Hugging Face's tokenizers name it.
+/// A batch of sequences, with the names of Hugging Face's tokenizers.
 #[derive(Debug, Clone)]
 pub struct EncoderInput {
     /// Token ids, `[batch, length]`.
     pub input_ids: Tensor<2, Int>,
-    /// 1 where a token counts and 0 where it is padding, `[batch, length]`. Absent: every token counts.
+    /// 1 for tokens and 0 for padding, `[batch, length]`. If it is `None`, there is no padding.
     pub attention_mask: Option<Tensor<2, Int>>,
-    /// The type of each token, `[batch, length]`. Absent: 0.
+    /// The type of each token, `[batch, length]`. If it is `None`, all types are 0.
     pub token_type_ids: Option<Tensor<2, Int>>,
 }
 
 const TOKEN_TYPE_IDS: &str = "token_type_ids";
 
-/// How the rows of a batch are filled up to one length.
+/// The settings for padding the rows of a batch to one length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Padding {
     /// The model's `pad_token_id`.
     pub pad_id: usize,
-    /// Whether the model has more than one token type, so that it is given the types.
+    /// Whether the batch has token types, which are needed if the model has more than one type.
     pub token_types: bool,
 }
 
@@ -51,18 +51,18 @@ impl From<&EncoderConfig> for Padding {
 }
 
 impl EncoderInput {
-    /// A batch of rows, each given by its token ids and the type of each token, padded on the right to the longest of them. All
-    /// integers go to `device` in one transfer.
+    /// Create a batch from rows of token ids and token types. The rows are padded on the right to the longest row, and
+    /// all integers are moved to `device` in one transfer.
     ///
     /// # Panics
     ///
-    /// Panics if there is no row.
+    /// Panics if `rows` is empty.
     pub fn padded(rows: &[(&[u32], &[u32])], padding: Padding, device: &Device) -> Self {
-        assert!(!rows.is_empty(), "a batch holds an example");
+        assert!(!rows.is_empty(), "a batch has at least one row");
         let (batch, length) = (rows.len(), rows.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0));
         let planes = if padding.token_types { 3 } else { 2 };
         let plane = batch * length;
-        // One buffer, plane behind plane: the slices of it stay contiguous.
+        // All planes are in one buffer, one after the other, so that their slices stay contiguous.
         let mut packed: Vec<i32> = Vec::with_capacity(planes * plane);
         let mut fill = |row: &mut dyn Iterator<Item = u32>, rest: usize| {
             let end = packed.len() + length;
@@ -108,7 +108,7 @@ impl ModelInput for EncoderInput {
         if let Some(types) = &self.token_type_ids {
             check_ids(TOKEN_TYPE_IDS, types, like, config.type_vocab_size)?;
         }
-        // BERT's positions are those of the row, RoBERTa's count the tokens that are not padding.
+        // BERT counts the positions of the row. RoBERTa counts the tokens that are not padding.
         let longest = match config.family {
             Family::Bert => length,
             Family::Roberta => {
@@ -156,18 +156,18 @@ struct Attention {
     output: Output,
 }
 
-/// The end of both sublayers: project, add the sublayer's input, normalise.
+/// The end of both sublayers: a projection, the residual connection and a norm.
 #[derive(Module, Debug)]
 struct Output {
     dense: AdaptedLinear,
     layer_norm: LayerNorm,
     dropout: Dropout,
-    /// That of the norm, which keeps it to itself.
+    /// The epsilon of the norm, which does not make it public.
     epsilon: f64,
 }
 
 impl Encoder {
-    /// An encoder whose parameters are made when they are first read. `config` must be valid.
+    /// Create an encoder with lazy parameters, which are initialized when they are first read. `config` must be valid.
     pub fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
         let linear = |d_input, d_output| zero_linear(d_input, d_output, device);
@@ -210,7 +210,7 @@ impl Encoder {
         }
     }
 
-    /// The last hidden state.
+    /// Compute the last hidden state.
     ///
     /// # Shapes
     ///
@@ -219,7 +219,7 @@ impl Encoder {
         self.run(input, |_| {})
     }
 
-    /// The embeddings and the output of every block, as `output_hidden_states` of transformers.
+    /// Compute the embeddings and the output of every block, as `output_hidden_states` in transformers.
     ///
     /// # Shapes
     ///
@@ -230,15 +230,15 @@ impl Encoder {
         states
     }
 
-    /// The configuration it was built from.
+    /// The configuration of the model.
     pub fn config(&self) -> &EncoderConfig {
         &self.config
     }
 
     /// The last hidden state of each sequence's first token, `[batch, hidden_size]`.
     ///
-    /// Of the last block, no other token's query, feed-forward layer or norm has a part in it, so that they are not
-    /// computed: in RoBERTa-base a fourteenth of all products.
+    /// The last block does not compute the queries, feed-forward layers and norms of the other tokens. In RoBERTa-base,
+    /// this saves a fourteenth of all multiplications.
     fn first_token(&self, input: EncoderInput) -> Tensor<2> {
         let (mut hidden, bias) = self.embed(input);
         let [batch, _, width] = hidden.dims();
@@ -262,7 +262,7 @@ impl Encoder {
         hidden
     }
 
-    /// What enters the first block, and what is added to the scores of each key.
+    /// The input of the first block, and the bias that is added to the attention scores of each key.
     fn embed(&self, input: EncoderInput) -> (Tensor<3>, Option<Tensor<4>>) {
         let EncoderInput { input_ids, attention_mask, token_type_ids } = input;
         let hidden = self.embeddings.forward(input_ids, token_type_ids, &self.config);
@@ -282,7 +282,7 @@ impl Embeddings {
         let positions = match config.family {
             // The same for every row: [1, length, hidden]
             Family::Bert => self.position_embeddings.weight.val().narrow(0, 0, length).unsqueeze(),
-            // Counted from pad_token_id + 1 over tokens that are not padding; padding stands at pad_token_id.
+            // Positions count from pad_token_id + 1 over tokens that are not padding. Padding has pad_token_id.
             Family::Roberta => {
                 let real = input_ids.clone().not_equal_elem(config.pad_token_id as i64).int();
                 let ids = real.clone().cumsum(1) * real + config.pad_token_id as i64;
@@ -293,7 +293,7 @@ impl Embeddings {
             Some(ids) => self.token_type_embeddings.forward(ids), // [batch, length, hidden]
             None => self.token_type_embeddings.weight.val().narrow(0, 0, 1).unsqueeze(), // [1, 1, hidden]
         };
-        // Added to each other first: where both are the same for every row, that costs one row.
+        // These are added first: if both are the same for every row, only one row is computed.
         let embedded = self.word_embeddings.forward(input_ids) + (positions + types);
         dropout(&self.dropout, layer_norm(&self.layer_norm, config.layer_norm_eps, embedded))
     }
@@ -304,7 +304,7 @@ impl Block {
         self.forward_queries(hidden.clone(), hidden, bias)
     }
 
-    /// The outputs of the tokens `queries`, which see all of `hidden`.
+    /// The outputs of the tokens `queries`, which attend to all of `hidden`.
     fn forward_queries(&self, queries: Tensor<3>, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
         let attended = self.attention.self_attention.forward(queries.clone(), hidden, bias);
         let hidden = self.attention.output.forward(attended, queries);
@@ -361,8 +361,8 @@ impl SequenceClassifier {
         Self { backbone: Encoder::skeleton(config, device), head }
     }
 
-    /// The same with names for its labels, which [`save`](crate::save) writes; nothing changes where there are not as many
-    /// names as labels.
+    /// Set the names of the labels, which [`save`](crate::save) writes. They are ignored if their number differs from
+    /// the number of labels.
     pub fn with_labels(mut self, names: &[&str]) -> Self {
         if names.len() == self.backbone.config.num_labels() {
             self.backbone.config.labels = names.iter().map(ToString::to_string).collect();
@@ -370,7 +370,7 @@ impl SequenceClassifier {
         self
     }
 
-    /// The logits of each sequence.
+    /// Compute the logits of each sequence.
     ///
     /// # Shapes
     ///
@@ -378,7 +378,7 @@ impl SequenceClassifier {
     ///
     /// # Panics
     ///
-    /// May panic on ids that the model has no row for: [`check_input`](crate::check_input) finds them.
+    /// May panic if ids are out of range, which [`check_input`](crate::check_input) reports.
     pub fn forward(&self, input: EncoderInput) -> Tensor<2> {
         let first = self.backbone.first_token(input); // [batch, hidden]
         match &self.head {
@@ -393,17 +393,17 @@ impl SequenceClassifier {
         }
     }
 
-    /// The embeddings and the output of every block: see [`Encoder::hidden_states`].
+    /// Compute the embeddings and the output of every block. See [`Encoder::hidden_states`].
     pub fn hidden_states(&self, input: EncoderInput) -> Vec<Tensor<3>> {
         self.backbone.hidden_states(input)
     }
 
-    /// The configuration it was built from.
+    /// The configuration of the model.
     pub fn config(&self) -> &EncoderConfig {
         self.backbone.config()
     }
 
-    /// What Hugging Face's files call its parameters.
+    /// The names of its parameters in Hugging Face's files.
     pub fn naming(&self) -> Naming {
         Self::keys(self.config()).naming
     }
@@ -416,7 +416,7 @@ pub struct MaskedLanguageModel {
     lm_head: LanguageModelHead,
 }
 
-/// The decoder is the word embedding, so that only its bias is here.
+/// The weight of the decoder is the word embedding, so this has only the decoder's bias.
 #[derive(Module, Debug)]
 struct LanguageModelHead {
     dense: AdaptedLinear,
@@ -429,7 +429,7 @@ struct LanguageModelHead {
 impl MaskedLanguageModel {
     pub(crate) fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
-        // transformers' RoBERTa applies the exact GELU here whatever `hidden_act` says.
+        // RoBERTa in transformers applies the exact GELU here, independently of `hidden_act`.
         let activation = match config.family {
             Family::Bert => config.activation,
             Family::Roberta => Activation::Gelu,
@@ -445,7 +445,7 @@ impl MaskedLanguageModel {
         }
     }
 
-    /// The logits of every position.
+    /// Compute the logits of every position.
     ///
     /// # Shapes
     ///
@@ -459,8 +459,8 @@ impl MaskedLanguageModel {
         self.logits(hidden)
     }
 
-    /// The logits of some positions: in pre-training the masked ones, about one in seven, which saves as much of the
-    /// product with the vocabulary and its memory.
+    /// Compute the logits of some positions. In pre-training, these are the masked positions, about one in seven. This
+    /// reduces the time and the memory of the product with the vocabulary by the same factor.
     ///
     /// # Shapes
     ///
@@ -469,7 +469,7 @@ impl MaskedLanguageModel {
     ///
     /// # Panics
     ///
-    /// As [`SequenceClassifier::forward`], and on positions outside the batch.
+    /// As [`SequenceClassifier::forward`]. Also panics if positions are outside the batch.
     pub fn forward_at(&self, input: EncoderInput, positions: Tensor<1, Int>) -> Tensor<2> {
         let hidden = self.backbone.forward(input);
         let [batch, length, width] = hidden.dims();
@@ -477,17 +477,17 @@ impl MaskedLanguageModel {
         self.logits(hidden)
     }
 
-    /// The embeddings and the output of every block: see [`Encoder::hidden_states`].
+    /// Compute the embeddings and the output of every block. See [`Encoder::hidden_states`].
     pub fn hidden_states(&self, input: EncoderInput) -> Vec<Tensor<3>> {
         self.backbone.hidden_states(input)
     }
 
-    /// The configuration it was built from.
+    /// The configuration of the model.
     pub fn config(&self) -> &EncoderConfig {
         self.backbone.config()
     }
 
-    /// What Hugging Face's files call its parameters.
+    /// The names of its parameters in Hugging Face's files.
     pub fn naming(&self) -> Naming {
         Self::keys(self.config()).naming
     }
@@ -539,11 +539,8 @@ impl PretrainedModel for MaskedLanguageModel {
         self.config()
     }
     fn check_config(config: &EncoderConfig, path: &Path) -> Result<(), ModelError> {
-        match config.tie_word_embeddings {
-            true => Ok(()),
-            // The decoder is the word embedding, and nothing else.
-            false => Err(refuse(path, "tie_word_embeddings", "`true`", "`false`")),
-        }
+        // The decoder is always the word embedding.
+        if config.tie_word_embeddings { Ok(()) } else { Err(refuse(path, "tie_word_embeddings", "`true`", "`false`")) }
     }
     fn logits(&self, input: EncoderInput) -> TensorData {
         self.forward(input).into_data()

@@ -1,38 +1,14 @@
 //! Writing a checkpoint that transformers loads with no key missing or left over.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 use asym_core::layout::{self, Kind};
-use half::{bf16, f16};
-use safetensors::{Dtype, SafeTensorError, View};
+use half::f16;
 
-use crate::{ModelConfig, ModelError, PretrainedModel};
-
-/// The dtype of the tensors in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FileDtype {
-    /// 32 bit.
-    #[default]
-    F32,
-    /// 16 bit, IEEE: half the size, for weights that are small numbers.
-    F16,
-    /// 16 bit with the range of 32, and three digits.
-    BF16,
-}
-
-impl FileDtype {
-    /// The name in `config.json`.
-    const fn torch(self) -> &'static str {
-        match self {
-            Self::F32 => "float32",
-            Self::F16 => "float16",
-            Self::BF16 => "bfloat16",
-        }
-    }
-}
+use crate::write::{Data, Written, write_atomically, write_safetensors};
+use crate::{FileDtype, ModelConfig, ModelError, PretrainedModel};
 
 /// Save `model` in `folder` as `config.json` and `model.safetensors`, replacing what is there.
 ///
@@ -82,98 +58,4 @@ pub fn save<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: File
         let text = serde_json::to_string_pretty(&config).map_err(json)? + "\n";
         fs::write(temporary, text).map_err(|source| ModelError::Io { path: config_path.clone(), source })
     })
-}
-
-/// Write named tensors to a file, whole or not at all.
-pub(crate) fn write_safetensors(
-    path: &Path,
-    tensors: Vec<(String, Written)>,
-    metadata: Option<HashMap<String, String>>,
-) -> Result<(), ModelError> {
-    write_atomically(path, |temporary| {
-        // The crate makes a file for its owner's eyes alone; one that is there keeps the permissions that the user's mask gives.
-        fs::File::create(temporary).map_err(|source| ModelError::Io { path: path.into(), source })?;
-        safetensors::serialize_to_file(tensors, metadata, temporary).map_err(|source| match source {
-            SafeTensorError::IoError(source) => ModelError::Io { path: path.into(), source },
-            source => ModelError::Safetensors { path: path.into(), source },
-        })
-    })
-}
-
-/// Let `write` fill a temporary file beside `path`, and rename it.
-fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<(), ModelError>) -> Result<(), ModelError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = write(&temporary)
-        .and_then(|()| fs::rename(&temporary, path).map_err(|source| ModelError::Io { path: path.into(), source }));
-    if written.is_err() {
-        // What went wrong first is the better message; there may be no file to remove.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-/// A tensor to be written.
-#[derive(Clone)]
-pub(crate) struct Written {
-    pub shape: Vec<usize>,
-    pub data: Data,
-}
-
-/// Its values.
-#[derive(Clone)]
-pub(crate) enum Data {
-    F32(Vec<f32>),
-    F16(Vec<f16>),
-    BF16(Vec<bf16>),
-    I64(Vec<i64>),
-}
-
-impl Data {
-    /// Floats in the dtype of a file.
-    pub(crate) fn floats(values: Vec<f32>, dtype: FileDtype) -> Self {
-        match dtype {
-            FileDtype::F32 => Self::F32(values),
-            FileDtype::F16 => Self::F16(values.into_iter().map(f16::from_f32).collect()),
-            FileDtype::BF16 => Self::BF16(values.into_iter().map(bf16::from_f32).collect()),
-        }
-    }
-}
-
-impl View for Written {
-    fn dtype(&self) -> Dtype {
-        match self.data {
-            Data::F32(_) => Dtype::F32,
-            Data::F16(_) => Dtype::F16,
-            Data::BF16(_) => Dtype::BF16,
-            Data::I64(_) => Dtype::I64,
-        }
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        let little = cfg!(target_endian = "little");
-        match &self.data {
-            Data::F32(values) if little => Cow::Borrowed(bytemuck::cast_slice(values)),
-            Data::F16(values) if little => Cow::Borrowed(bytemuck::cast_slice(values)),
-            Data::BF16(values) if little => Cow::Borrowed(bytemuck::cast_slice(values)),
-            Data::I64(values) if little => Cow::Borrowed(bytemuck::cast_slice(values)),
-            Data::F32(values) => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-            Data::F16(values) => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-            Data::BF16(values) => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-            Data::I64(values) => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-        }
-    }
-
-    fn data_len(&self) -> usize {
-        match &self.data {
-            Data::F32(values) => values.len() * 4,
-            Data::F16(values) => values.len() * 2,
-            Data::BF16(values) => values.len() * 2,
-            Data::I64(values) => values.len() * 8,
-        }
-    }
 }

@@ -131,14 +131,7 @@ impl Base {
     ///
     /// As [`Checkpoint::load`].
     pub fn read<M: PretrainedModel + 'static>(&self, device: &Device) -> Result<Option<Duration>, TaskError> {
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        if models.contains_key(&TypeId::of::<M>()) {
-            return Ok(None);
-        }
-        let started = Instant::now();
-        let loaded: Loaded<M> = self.checkpoint.load(None, 0, device)?;
-        models.insert(TypeId::of::<M>(), Box::new(loaded));
-        Ok(Some(started.elapsed()))
+        Ok(self.shared::<M>(device)?.1)
     }
 
     /// The model `M` with `num_labels` labels, whose head is drawn from `seed` if the checkpoint lacks it.
@@ -155,14 +148,22 @@ impl Base {
         seed: u64,
         device: &Device,
     ) -> Result<Loaded<M>, TaskError> {
-        self.read::<M>(device)?;
-        let shared = {
-            let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-            models.get(&TypeId::of::<M>()).and_then(|model| model.downcast_ref::<Loaded<M>>()).cloned()
-        };
-        match shared {
-            Some(shared) => Ok(self.checkpoint.redraw(&shared, num_labels, seed, device)?),
-            None => Ok(self.checkpoint.load(num_labels, seed, device)?),
+        let (shared, _) = self.shared::<M>(device)?;
+        Ok(self.checkpoint.redraw(&shared, num_labels, seed, device)?)
+    }
+
+    /// The model as it was read, and the time that it took if it is read now.
+    fn shared<M: PretrainedModel + 'static>(
+        &self,
+        device: &Device,
+    ) -> Result<(Loaded<M>, Option<Duration>), TaskError> {
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = models.get(&TypeId::of::<M>()).and_then(|model| model.downcast_ref::<Loaded<M>>()) {
+            return Ok((shared.clone(), None));
         }
+        let started = Instant::now();
+        let loaded: Loaded<M> = self.checkpoint.load(None, 0, device)?;
+        models.insert(TypeId::of::<M>(), Box::new(loaded.clone()));
+        Ok((loaded, Some(started.elapsed())))
     }
 }

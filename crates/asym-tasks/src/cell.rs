@@ -116,7 +116,7 @@ pub fn read(task: &AnyTask, files: &Files) -> Result<Box<dyn ReadTask>, TaskErro
 struct WithData<T: Task> {
     task: T,
     data: T::Data,
-    /// That of the data in recipes.
+    /// The name of the data in recipes.
     name: Option<String>,
 }
 
@@ -186,20 +186,23 @@ impl<T: Task> Session<'_, T> {
         let seed = run.training.seed;
         let Loaded { model, initialised } = self.base.load::<T::Model>(self.task.outputs(), seed, self.device)?;
         let (naming, head) = (model.naming(), T::Model::keys(model.config()).task_head);
-        let observe = |model: &T::Model| self.observe(model, seed);
-        let (model, tuning) = run.tuning.apply(self.task.label(model), (&naming, head), seed, observe)?;
+        let mut seen = Ok(());
+        let observe = |model: &T::Model| seen = self.observe(model, seed);
+        let applied = run.tuning.apply(self.task.label(model), (&naming, head), seed, observe);
+        // An example that cannot be read is the cause of a layer that saw too few.
+        seen?;
+        let (model, tuning) = applied?;
         Ok((Loaded { model, initialised }, tuning))
     }
 
     /// Pass training examples, drawn from `seed`, through `model`. Examples of one length stand together, since padding would
     /// count as input.
-    fn observe(&self, model: &T::Model, seed: u64) {
+    fn observe(&self, model: &T::Model, seed: u64) -> Result<(), TrainError> {
         let train = &self.data.train;
         for indices in observed(train.len(), |index| train.length(index), seed) {
-            if let Ok(batch) = train.collate(&indices, 0, self.device) {
-                self.data.objective.loss(model, &batch);
-            }
+            self.data.objective.loss(model, &train.collate(&indices, 0, self.device)?);
         }
+        Ok(())
     }
 
     /// The state at the start of `run`, and the parameters that the checkpoint lacks.
@@ -250,8 +253,11 @@ impl<T: Task> PreparedTask for Session<'_, T> {
 
     fn observe_inputs(&self, seed: u64) -> Result<HashMap<String, InputMoment>, TaskError> {
         let model = self.base.load::<T::Model>(self.task.outputs(), seed, self.device)?.model;
-        let observe = |model: &T::Model| self.observe(model, seed);
-        Ok(asym_core::observe_inputs(&model, &model.naming(), |_| true, observe))
+        let mut seen = Ok(());
+        let moments =
+            asym_core::observe_inputs(&model, &model.naming(), |_| true, |model| seen = self.observe(model, seed));
+        seen?;
+        Ok(moments)
     }
 
     fn run(
@@ -275,7 +281,7 @@ impl<T: Task> PreparedTask for Session<'_, T> {
             keep: self.keep(folder.as_ref(), settings.seed),
         };
         let Prepared { objective, evaluation, .. } = &self.data;
-        let outcome = fit(&mut state, objective, &train, evaluation, settings, surroundings)?;
+        let outcome = fit(&mut state, objective, &train, evaluation, surroundings)?;
         let names = (self.task.name(), run.tuning.to_string(), settings.seed);
         let result = RunResult::new(names, &outcome, (table.trained(), table.total()));
         if let Some(folder) = &folder {

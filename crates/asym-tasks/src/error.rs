@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use asym_data::{HubError, ImageError, TokenizerError};
 
 use crate::names::hint;
-use crate::recipe::RecipeError;
+use crate::recipe::error::RecipeError;
 
 /// Why a task cannot be run.
 ///
@@ -55,6 +55,15 @@ pub enum TaskError {
         found: String,
         /// The names of the rows.
         listed: Vec<String>,
+    },
+
+    /// A text cannot be encoded.
+    #[error("text {number}: {source}")]
+    Text {
+        /// The number of the text, counted from 1.
+        number: usize,
+        /// The error of the tokenizer.
+        source: TokenizerError,
     },
 
     /// The operating system refused a file.

@@ -13,7 +13,7 @@ use crate::names::nearest;
 pub struct Method {
     /// Its name, which is also that of its run folders.
     pub name: String,
-    /// What it trains.
+    /// The part of the model that it trains.
     pub tuning: Tuning,
 }
 

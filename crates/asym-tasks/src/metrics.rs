@@ -1,7 +1,7 @@
-//! Scores, from predictions and what was right, on the host.
+//! Metrics of predictions and labels, computed on the host.
 //!
-//! Every score follows scikit-learn's or SciPy's definition. Where it is undefined it is 0, never NaN, so that a model
-//! that has collapsed to one answer still yields a table.
+//! Every metric follows the definition of scikit-learn or SciPy. An undefined metric is 0 instead of NaN, so that a
+//! model that always predicts the same class still has a row in the table.
 
 mod summary;
 #[cfg(test)]
@@ -11,18 +11,18 @@ use std::fmt;
 
 pub use summary::Summary;
 
-/// The scores that GLUE's tasks report.
+/// The metrics of the GLUE tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Metric {
-    /// Share of right predictions.
+    /// Fraction of correct predictions.
     Accuracy,
     /// Harmonic mean of precision and recall of class 1.
     F1,
-    /// Matthews' correlation coefficient, in its form for any number of classes.
+    /// Matthews' correlation coefficient, generalized to any number of classes.
     Matthews,
     /// Pearson's correlation coefficient.
     Pearson,
-    /// Spearman's: Pearson's of the ranks, equal values sharing the mean of theirs.
+    /// Spearman's correlation coefficient, which is Pearson's of the ranks. Equal values share the mean of their ranks.
     Spearman,
 }
 
@@ -41,7 +41,7 @@ impl Metric {
         }
     }
 
-    /// The score of `outcomes`: in [0, 1], for correlations in [-1, 1]; 0 where it is undefined.
+    /// Compute the score of `outcomes`. It is in [0, 1], or in [-1, 1] for correlations. An undefined score is 0.
     pub fn score(self, outcomes: &Outcomes) -> f64 {
         let Outcomes { predicted, right } = outcomes;
         match self {
@@ -63,7 +63,7 @@ impl fmt::Display for Metric {
     }
 }
 
-/// What was predicted and what was right, example by example. A class counts as its number.
+/// Predictions and labels, one of each per example. A class is represented by its number.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcomes {
     predicted: Vec<f64>,
@@ -71,14 +71,14 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Adds an example.
+    /// Add an example.
     pub fn add(&mut self, predicted: f64, right: f64) {
         self.predicted.push(predicted);
         self.right.push(right);
     }
 }
 
-/// `a / b`, and 0 where `b` is 0.
+/// `a / b`, or 0 if `b` is 0.
 fn ratio(a: f64, b: f64) -> f64 {
     if b == 0.0 { 0.0 } else { a / b }
 }
@@ -86,11 +86,11 @@ fn ratio(a: f64, b: f64) -> f64 {
 fn f1(predicted: &[f64], right: &[f64]) -> f64 {
     let count = |values: &[f64]| values.iter().filter(|value| **value == 1.0).count();
     let hits = predicted.iter().zip(right).filter(|(predicted, right)| **predicted == 1.0 && **right == 1.0).count();
-    // 2·TP / (2·TP + FP + FN): its denominator is what was predicted plus what was right.
+    // 2·TP / (2·TP + FP + FN): the denominator is the number of positive predictions plus that of positive labels.
     ratio(2.0 * hits as f64, (count(predicted) + count(right)) as f64)
 }
 
-/// How often each class was predicted and was right.
+/// The number of predictions and of labels of each class.
 struct Confusion {
     total: f64,
     hits: f64,
@@ -126,7 +126,7 @@ fn pearson(left: &[f64], right: &[f64]) -> f64 {
         let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
         values.iter().map(|value| value - mean).collect()
     };
-    // A sum of equal numbers need not divide back to them: what is left would pass for a spread.
+    // The mean of equal numbers can differ from them by rounding. The difference would look like a variance.
     let constant = |values: &[f64]| values.iter().all(|value| *value == values[0]);
     if left.len() < 2 || constant(left) || constant(right) {
         return 0.0;
@@ -143,7 +143,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
     let mut ranks = vec![0.0; values.len()];
     for tied in order.chunk_by(|a, b| values[*a] == values[*b]) {
-        // Within `order` this run begins where the ranks given so far end.
+        // The ranks of this group start after those of all smaller values.
         let before = order.partition_point(|at| values[*at].total_cmp(&values[tied[0]]).is_lt());
         let mean = before as f64 + (tied.len() + 1) as f64 / 2.0;
         for at in tied {

@@ -1,4 +1,7 @@
-//! Names as people type them.
+//! Names as people type them, and the names that serde knows.
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
 
 /// The word of `known` that `found` is nearest to, if it is near at all.
 pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -14,4 +17,20 @@ pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>)
 /// The hint behind an unknown name.
 pub(crate) fn hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
+}
+
+/// The names of the fields of `T`, which denies unknown ones.
+pub(crate) fn fields<T: DeserializeOwned>() -> Vec<String> {
+    // No field has a name of spaces.
+    let probe = Table::from_iter([("  ".to_string(), Value::Boolean(true))]);
+    let error = probe.try_into::<T>().err();
+    error.and_then(|error| unknown(error.message())).map(|(_, known)| known).unwrap_or_default()
+}
+
+/// The unknown name, and the known ones, in a message of serde's: "unknown field `x`, expected one of `a`, `b`". serde tells them
+/// nowhere else. A test holds that it does.
+pub(crate) fn unknown(message: &str) -> Option<(String, Vec<String>)> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let found = quoted.next().filter(|_| message.starts_with("unknown "))?;
+    Some((found.to_owned(), quoted.map(ToOwned::to_owned).collect()))
 }

@@ -73,8 +73,11 @@ impl<'a> Predictor<'a> {
     /// A text that cannot be encoded.
     pub fn answers(&self, texts: &[Text], mut passed: impl FnMut(usize)) -> Result<Vec<Answer>, TaskError> {
         let tokenizer = self.base.tokenizer()?;
-        let encode = |text: &Text| tokenizer.encode(&text.first, text.second.as_deref(), self.max_length);
-        let encoded = texts.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let encode = |(at, text): (usize, &Text)| {
+            let encoding = tokenizer.encode(&text.first, text.second.as_deref(), self.max_length);
+            encoding.map_err(|source| TaskError::Text { number: at + 1, source })
+        };
+        let encoded = texts.iter().enumerate().map(encode).collect::<Result<Vec<_>, _>>()?;
         let padding = Padding::from(self.base.encoder()?);
         let lengths: Vec<usize> = encoded.iter().map(|text| text.input_ids.len()).collect();
         let mut found: Vec<Option<Answer>> = vec![None; texts.len()];

@@ -1,4 +1,4 @@
-//! The table of runs.
+//! The table of results.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct Report {
     rows: Vec<Row>,
     /// Runs that failed, and why.
     pub failed: Vec<String>,
-    /// The row that the others of its task are compared with, seed by seed.
+    /// The row with which the other rows of its task are compared, seed by seed.
     pub reference: Option<Tuning>,
 }
 
@@ -24,14 +24,14 @@ pub struct Report {
 pub struct Row {
     /// The task.
     pub task: AnyTask,
-    /// What it trains.
+    /// The method of fine-tuning.
     pub tuning: Tuning,
-    /// A finished run per seed.
+    /// One finished run per seed.
     pub runs: Vec<RunResult>,
 }
 
 impl Row {
-    /// Mean and spread of a score over the runs, in percent.
+    /// Mean and standard deviation of a score over the runs, in percent.
     pub fn score(&self, score: &Score) -> Option<Summary> {
         self.summary(|run| run.scores.get(&score.name).copied()).map(|summary| summary.scaled(100.0))
     }
@@ -43,7 +43,7 @@ impl Row {
 }
 
 impl Report {
-    /// A table of `task`, with a row per method and no run yet.
+    /// Create a table of `task`, with one row per method and no runs.
     pub fn new<'a>(task: &AnyTask, methods: impl IntoIterator<Item = &'a Tuning>) -> Self {
         let row = |tuning: &Tuning| Row { task: task.clone(), tuning: tuning.clone(), runs: Vec::new() };
         Self { rows: methods.into_iter().map(row).collect(), ..Self::default() }
@@ -54,22 +54,23 @@ impl Report {
         &self.rows
     }
 
-    /// Adds a run to the row with this number. A number that no row has is ignored.
+    /// Add a run to the row with this number. The run is ignored if there is no such row.
     pub fn add(&mut self, row: usize, run: RunResult) {
         if let Some(row) = self.rows.get_mut(row) {
             row.runs.push(run);
         }
     }
 
-    /// Appends the rows of another table.
+    /// Append the rows of another table.
     pub fn append(&mut self, mut other: Self) {
         self.rows.append(&mut other.rows);
         self.failed.append(&mut other.failed);
         self.reference = self.reference.take().or(other.reference);
     }
 
-    /// For each other row of its task, how much it scores above the reference: the mean over the seeds that both have, with
-    /// its margin, in percent. Pairing by seed takes out what start of the head and order of the examples make.
+    /// The difference between the score of each row and that of the reference row of its task, in percent. The mean is
+    /// taken over the seeds that both rows have. Pairing by seed removes the variance from the initialization of the
+    /// head and from the order of the examples.
     fn differences(&self) -> impl Iterator<Item = (&Row, Summary)> {
         let reference = |task: &AnyTask| {
             let is = |row: &&Row| row.task == *task && Some(&row.tuning) == self.reference.as_ref();
@@ -87,7 +88,7 @@ impl Report {
         })
     }
 
-    /// The scores that have a column each, where all rows are of one task.
+    /// The scores that have their own columns, if all rows belong to one task.
     fn columns(&self) -> Option<Vec<Score>> {
         let task = &self.rows.first()?.task;
         self.rows.iter().all(|row| row.task == *task).then(|| task.scores())
@@ -183,4 +184,102 @@ fn cells(row: &Row, columns: Option<&[Score]>) -> Vec<String> {
         None => cell.mean.to_string(),
     }));
     cells
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use asym_core::AdapterConfig;
+    use asym_train::{Epoch, Outcome, Pace, Scores};
+
+    use super::*;
+
+    fn task(name: &str) -> AnyTask {
+        name.parse().unwrap()
+    }
+
+    fn run(seed: u64, scores: &[(&str, f64)]) -> RunResult {
+        let dev: Scores = scores.iter().map(|(name, score)| (name.to_string(), *score)).collect();
+        let outcome = Outcome {
+            epochs: vec![Epoch { epoch: 1, train: Scores::new(), dev }],
+            training: Pace { examples: 300, seconds: 2.0, input_seconds: 0.5 },
+            seconds: 3.0,
+            ..Outcome::default()
+        };
+        RunResult::new(("mrpc".into(), "method".into(), seed), &outcome, (50, 2000))
+    }
+
+    fn mrpc(accuracy: [f64; 3]) -> Vec<RunResult> {
+        let run = |(seed, accuracy): (u64, f64)| run(seed, &[("accuracy", accuracy), ("f1", 0.5)]);
+        (1..).zip(accuracy).map(run).collect()
+    }
+
+    fn lines(report: &Report) -> Vec<String> {
+        report.to_string().lines().map(ToString::to_string).collect()
+    }
+
+    /// 0.8, 0.9, 1.0: mean 90, sample deviation 10, by hand.
+    #[test]
+    fn a_row_has_means_deviations_and_the_papers_score() {
+        let (lora, head) = (Tuning::Adapter(AdapterConfig::lora(8)), Tuning::Head);
+        let mut report = Report::new(&task("mrpc"), [&lora, &head]);
+        mrpc([0.8, 0.9, 1.0]).into_iter().for_each(|run| report.add(0, run));
+        let lines = lines(&report);
+        let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_string()).collect::<Vec<_>>();
+        let header = cells(&lines[0]);
+        let at = |line: &str, name: &str| cells(line)[header.iter().position(|cell| cell == name).unwrap()].clone();
+        for (name, expected) in [
+            ("seeds", "3"),
+            ("accuracy %", "90.0 ± 10.0"),
+            ("f1 %", "50.0 ± 0.0"),
+            ("trained", "50"),
+            ("share %", "2.500"),
+            ("s / run", "3.0"),
+            ("train/s", "150"),
+            ("input %", "25.00"),
+            // Table 10 of the paper, MRPC, LoRA r = 8.
+            ("paper: accuracy % (RoBERTa-large)", "90.3 ± 0.85"),
+        ] {
+            assert_eq!(at(&lines[2], name), expected, "{name}");
+        }
+        // A method without a run, and without a score in the paper.
+        for (name, expected) in [("seeds", "0"), ("accuracy %", "-"), ("trained", "-"), ("s / run", "-")] {
+            assert_eq!(at(&lines[3], name), expected, "{name}");
+        }
+        assert_eq!(lines.len(), 4, "no comparison was asked for");
+    }
+
+    #[test]
+    fn several_tasks_have_a_column_for_their_score() {
+        let mut report = Report::new(&task("mrpc"), [&Tuning::Head]);
+        mrpc([0.8, 0.8, 0.8]).into_iter().for_each(|run| report.add(0, run));
+        let mut other = Report::new(&task("stsb"), [&Tuning::Head]);
+        other.add(0, run(1, &[("pearson", 0.25), ("spearman", 0.5)]));
+        other.failed.push("STS-B head seed 2: too hot".to_string());
+        report.append(other);
+        let lines = lines(&report);
+        assert!(lines[2].contains("| MRPC") && lines[2].contains("| accuracy") && lines[2].contains("f1 50.0"));
+        assert!(lines[3].contains("| STS-B") && lines[3].contains("25.0 |") && lines[3].contains("spearman 50.0"));
+        assert_eq!(lines[4], "- failed: STS-B head seed 2: too hot");
+    }
+
+    /// By seed: +1, +2, +3, a mean of 2 with deviation 1. Student's t of 2 degrees of freedom at 97.5 % is 4.3027, so that the
+    /// margin is 4.3027 / √3 = 2.48.
+    #[test]
+    fn rows_are_compared_seed_by_seed() {
+        let (lora, head, full) = (Tuning::Adapter(AdapterConfig::lora(8)), Tuning::Head, Tuning::Full);
+        let mut report = Report::new(&task("mrpc"), [&lora, &head, &full]);
+        report.reference = Some(head.clone());
+        mrpc([0.51, 0.72, 0.93]).into_iter().for_each(|run| report.add(0, run));
+        mrpc([0.50, 0.70, 0.90]).into_iter().for_each(|run| report.add(1, run));
+        // One seed in common, and one that the reference lacks.
+        report.add(2, run(2, &[("accuracy", 0.69)]));
+        report.add(2, run(9, &[("accuracy", 0.99)]));
+        let lines = lines(&report);
+        let found: Vec<&String> = lines.iter().filter(|line| line.starts_with("- ")).collect();
+        assert!(lines.iter().any(|line| line.starts_with("Against head only, seed by seed")), "{lines:?}");
+        assert_eq!(found[0], "- MRPC, LoRA r=8, accuracy: +2.00 (-0.48 to +4.48, 3 seeds)");
+        assert_eq!(found[1], "- MRPC, full fine-tuning, accuracy: -1.00");
+        assert_eq!(found.len(), 2, "the reference is not compared with itself");
+    }
 }

@@ -1,9 +1,9 @@
-//! What a task is to the rest of the crate.
+//! The trait of a task, and the facts that the rest of the crate knows of it.
 
 use std::sync::Arc;
 
 use asym_models::PretrainedModel;
-use asym_train::{Batch, Evaluation, Objective, Source, TrainSettings, Tuning};
+use asym_train::{Evaluation, Objective, Source, TrainSettings, Tuning};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -87,7 +87,7 @@ pub trait TaskInfo {
 
 /// A task: its files, its batches, its loss and its scores.
 ///
-/// To add one, write a folder with this trait and a line in `tasks!` (registry.rs).
+/// To add one, write a folder beside `glue` with this trait, and its line in `tasks!` (registry/mod.rs).
 pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     /// The name of this kind of task.
     const KIND: &'static str;
@@ -105,7 +105,7 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     type Data;
 
     /// The training examples.
-    type Source: Source<Batch: Batch> + 'static;
+    type Source: Source + 'static;
 
     /// The loss.
     type Objective: Objective<Model = Self::Model, Batch = <Self::Source as Source>::Batch>;

@@ -14,7 +14,8 @@ pub trait Batch {
     fn examples(&self) -> usize;
 
     /// The number of terms that the batch's mean loss is a mean of: examples for a classifier, labeled tokens for a language
-    /// model. Gradient accumulation weighs each batch by it, so that four batches of two equal one batch of eight.
+    /// model. Gradient accumulation weighs each batch by it, so that four batches of two equal one batch of eight. A batch of
+    /// weight 0 is passed over.
     fn weight(&self) -> f64 {
         self.examples() as f64
     }

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 
 /// The Euclidean norm over all gradients together, `[1]` on their device, and the gradients, scaled down to `limit` if the norm
 /// is longer.
@@ -41,7 +41,8 @@ impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
             self.device.get_or_insert_with(|| gradient.device());
-            let square = gradient.powi_scalar(2).sum();
+            // Squares of f16 would overflow.
+            let square = gradient.cast(FloatDType::F32).powi_scalar(2).sum();
             self.sum = Some(match self.sum.take() {
                 Some(sum) => sum + square,
                 None => square,
@@ -59,7 +60,7 @@ struct Scale {
 impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            let factor: Tensor<D> = self.factor.clone().reshape([1; D]);
+            let factor: Tensor<D> = self.factor.clone().reshape([1; D]).cast(gradient.dtype());
             self.scaled.register(param.id, gradient * factor);
         }
     }
@@ -73,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    /// Gradients 3 for the two weights and 4 … for the bias, by hand: the norm is √(2·9 + 7) = 5.
+    /// Gradients 3 and -3 of the two weights and √7 of the bias: the norm is √(9 + 9 + 7) = 5.
     fn example() -> (Linear, GradientsParams) {
         let device = Device::default();
         let layer = LinearConfig::new(2, 1).init(&device);

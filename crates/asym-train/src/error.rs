@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// An error of a task, a file format or a model, which this crate only passes on.
-pub type Source = Box<dyn std::error::Error + Send + Sync>;
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a run is refused before it starts, or stops.
 #[non_exhaustive]
@@ -20,6 +20,10 @@ pub enum TrainError {
         expected: &'static str,
     },
 
+    /// The model has no trained parameter.
+    #[error("no parameter of the model is trained; attach an adapter, or name the modules of a head that it has")]
+    NothingTrained,
+
     /// There is no example to train on.
     #[error("there is no example to train on; the training set needs at least one")]
     NoExamples,
@@ -29,6 +33,17 @@ pub enum TrainError {
     OutputExists {
         /// The folder.
         path: PathBuf,
+    },
+
+    /// An epoch has another number of steps than the settings say.
+    #[error(
+        "an epoch had {found} steps, and the settings say {expected}; give the settings the batch size of the training loader"
+    )]
+    Steps {
+        /// The steps that were made.
+        found: usize,
+        /// The steps by batch size and accumulation.
+        expected: usize,
     },
 
     /// The operating system refused a file.
@@ -46,28 +61,28 @@ pub enum TrainError {
         /// The file.
         path: PathBuf,
         /// The error of the format.
-        source: Source,
+        source: BoxError,
     },
 
     /// A batch could not be made.
     #[error("a batch could not be made: {source}")]
     Data {
         /// The error of the source of examples.
-        source: Source,
+        source: BoxError,
     },
 
     /// The model could not be saved.
     #[error("the model could not be saved: {source}")]
     Save {
         /// The error of the file format.
-        source: Source,
+        source: BoxError,
     },
 
     /// The evaluation failed.
     #[error("the evaluation failed: {source}")]
     Evaluation {
         /// The error of the evaluation.
-        source: Source,
+        source: BoxError,
     },
 
     /// asym-core refused the adapter.
@@ -77,7 +92,8 @@ pub enum TrainError {
     /// The loss or its gradient is NaN or infinite.
     #[error(
         "{}the gradient's norm {grad_norm}, at step {step} (learning rate {learning_rate:e}): the run \
-        stops, the last good adapter is kept; lower the learning rate, lengthen the warm-up or clip the gradient's norm",
+        stops, and the model that was saved before stays; lower the learning rate, lengthen the warm-up or clip the \
+        gradient's norm",
         loss.map_or_else(String::new, |loss| format!("the loss is {loss}, "))
     )]
     NonFiniteLoss {
@@ -94,17 +110,17 @@ pub enum TrainError {
 
 impl TrainError {
     /// [`TrainError::Data`] for an error of a source of examples.
-    pub fn data(source: impl Into<Source>) -> Self {
+    pub fn data(source: impl Into<BoxError>) -> Self {
         Self::Data { source: source.into() }
     }
 
     /// [`TrainError::Save`] for an error while the model is saved.
-    pub fn save(source: impl Into<Source>) -> Self {
+    pub fn save(source: impl Into<BoxError>) -> Self {
         Self::Save { source: source.into() }
     }
 
     /// [`TrainError::Evaluation`] for an error of an evaluation.
-    pub fn evaluation(source: impl Into<Source>) -> Self {
+    pub fn evaluation(source: impl Into<BoxError>) -> Self {
         Self::Evaluation { source: source.into() }
     }
 

@@ -1,9 +1,12 @@
 //! Scores of a model, after each epoch of training or alone.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::{Pace, StopSignal, TrainError};
+use burn::tensor::Device;
+
+use crate::{Batch, Loader, Order, Pace, Source, StopSignal, TrainError};
 
 /// Scores by name.
 pub type Scores = BTreeMap<String, f64>;
@@ -22,11 +25,11 @@ pub trait Evaluation<M> {
 /// No evaluation: a run without scores.
 impl<M> Evaluation<M> for () {
     fn run(&self, _model: &M, _room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError> {
-        Ok(None)
+        Ok(Some(Scores::new()))
     }
 }
 
-/// The surroundings of an evaluation: who may stop it, and who counts its examples.
+/// The surroundings of an evaluation: the request to stop, and the count of its examples.
 pub struct EvalRoom<'a> {
     stop: &'a StopSignal,
     pace: &'a mut Pace,
@@ -51,7 +54,33 @@ impl<'a> EvalRoom<'a> {
         self.stop.requested()
     }
 
-    /// Count `examples` that were evaluated, whose batch was made in `input`.
+    /// Pass all examples of `source` to `each`, the longest first, in batches of [`batch_size`](Self::batch_size) on `device`;
+    /// false if a stop was requested before the end.
+    ///
+    /// # Errors
+    ///
+    /// Errors of `source` and of `each`.
+    pub fn pass<S: Source>(
+        &mut self,
+        source: &Arc<S>,
+        device: &Device,
+        mut each: impl FnMut(S::Batch) -> Result<(), TrainError>,
+    ) -> Result<bool, TrainError> {
+        let loader = Loader::new(Arc::clone(source), self.batch_size, Order::ByLength, device)?;
+        let mut batches = loader.epoch(0);
+        loop {
+            let started = Instant::now();
+            let Some(batch) = batches.next().transpose()? else { return Ok(true) };
+            let (examples, input) = (batch.examples(), started.elapsed());
+            each(batch)?;
+            self.pace.add(examples, input);
+            if self.should_stop() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Count `examples` that were evaluated without [`pass`](Self::pass), whose batch was made in `input`.
     pub fn passed(&mut self, examples: usize, input: Duration) {
         self.pace.add(examples, input);
     }

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use asym_core::random::derive_seed;
 use burn::module::Module;
 use burn::optim::GradientsAccumulator;
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 
 use crate::clip::clip_by_global_norm;
 use crate::objective::Gradients;
-use crate::run::Surroundings;
 use crate::state::{Optimized, Position, State, Update};
-use crate::{Batch, Evaluation, Loader, Objective, Outcome, Run, Source, TrainError, TrainSettings};
+use crate::surroundings::{Step, Surroundings};
+use crate::{Batch, Evaluation, Loader, Objective, Outcome, Run, Source, TrainError};
 
 /// Train `state` for the epochs that are left, and evaluate after each.
 ///
@@ -32,7 +31,6 @@ pub fn fit<O, S, E>(
     objective: &O,
     train: &Loader<S>,
     evaluation: &E,
-    settings: &TrainSettings,
     run: Run<'_, O::Model>,
 ) -> Result<Outcome, TrainError>
 where
@@ -40,8 +38,8 @@ where
     S: Source<Batch = O::Batch>,
     E: Evaluation<O::Model>,
 {
-    let mut run = run.begin(evaluation, settings)?;
-    let complete = train_all(state, objective, train, settings, &mut run)?;
+    let mut run = run.begin(evaluation, &state.settings)?;
+    let complete = train_all(state, objective, train, &mut run)?;
     Ok(run.end(complete))
 }
 
@@ -64,53 +62,34 @@ impl<S: Source> Epochs<S::Batch> for Loader<S> {
     }
 }
 
-/// A step that was made.
-pub(crate) struct Step<R> {
-    /// A report for each batch.
-    pub(crate) reports: Vec<R>,
-    /// The mean loss of the step, if the reports say it.
-    pub(crate) loss: Option<f64>,
-    /// The gradient's norm before clipping.
-    pub(crate) grad_norm: f64,
-    pub(crate) rate: ModuleLearningRate,
-    /// Optimizer steps so far, this one included.
-    pub(crate) number: usize,
-    pub(crate) epoch: usize,
-    /// Examples of the step.
-    pub(crate) examples: usize,
-    /// The time in which its batches were made.
-    pub(crate) input: Duration,
-}
-
 /// Train all epochs that are left; false if a stop ended the training early.
 pub(crate) fn train_all<U, G, H>(
     state: &mut State<U>,
     objective: &G,
     train: &dyn Epochs<G::Batch>,
-    settings: &TrainSettings,
     around: &mut H,
 ) -> Result<bool, TrainError>
 where
     U: Update,
     G: Gradients<U::Model>,
-    H: Surroundings<U::Model, G::Report>,
+    H: Surroundings<U, G::Report>,
 {
     if train.examples() == 0 {
         return Err(TrainError::NoExamples);
     }
     around.keep(&state.trainee.model(), &state.method.tuning())?;
     let mut complete = true;
-    while complete && state.position.epoch < settings.epochs {
+    while complete && state.position.epoch < state.settings.epochs {
         let epoch = state.position.epoch;
         around.epoch_started(epoch, train.examples());
-        complete = train_epoch(state, objective, train, settings, around)?;
+        complete = train_epoch(state, objective, train, around)?;
         around.epoch_trained(epoch);
         if complete {
             state.position = Position { epoch: epoch + 1, batch: 0, step: state.position.step };
         }
         // After a stop too: the training so far is good, even if it ended within an epoch.
         around.keep(&state.trainee.model(), &state.method.tuning())?;
-        complete = complete && around.evaluate(epoch, &state.trainee.model())?;
+        complete = complete && around.evaluate(epoch, &state.trainee)?;
     }
     Ok(complete)
 }
@@ -120,50 +99,54 @@ fn train_epoch<U, G, H>(
     state: &mut State<U>,
     objective: &G,
     train: &dyn Epochs<G::Batch>,
-    settings: &TrainSettings,
     around: &mut H,
 ) -> Result<bool, TrainError>
 where
     U: Update,
     G: Gradients<U::Model>,
-    H: Surroundings<U::Model, G::Report>,
+    H: Surroundings<U, G::Report>,
 {
     let mut batches = train.batches(state.position.epoch, state.position.batch);
     while !around.should_stop() {
         let started = Instant::now();
-        let group = batches.by_ref().take(settings.gradient_accumulation).collect::<Result<Vec<_>, _>>()?;
+        let group = batches.by_ref().take(state.settings.gradient_accumulation).collect::<Result<Vec<_>, _>>()?;
         if group.is_empty() {
             return Ok(true);
         }
         let input = started.elapsed();
-        let step = train_step(state, objective, group, settings, input)?;
+        let step = train_step(state, objective, group, input, around)?;
         around.stepped(step)?;
     }
     Ok(false)
 }
 
 /// One step: gradients of each batch, accumulation, clipping, the method's part, the optimizer.
-fn train_step<U, G>(
+fn train_step<U, G, H>(
     state: &mut State<U>,
     objective: &G,
     group: Vec<G::Batch>,
-    settings: &TrainSettings,
     input: Duration,
-) -> Result<Step<G::Report>, TrainError>
+    around: &mut H,
+) -> Result<Step, TrainError>
 where
     U: Update,
     G: Gradients<U::Model>,
+    H: Surroundings<U, G::Report>,
 {
-    let State { trainee, method, position } = state;
+    let State { settings, trainee, method, position } = state;
     let model = trainee.model();
     // A function of (seed, step), so that a run repeats bit for bit.
     device_of(&model).seed(derive_seed(settings.seed, "step", position.step as u64));
+    let rate = trainee.next_rate();
     let (batches, examples) = (group.len(), group.iter().map(Batch::examples).sum());
     let total: f64 = group.iter().map(Batch::weight).sum();
-    let mut accumulator = GradientsAccumulator::new();
-    let (mut reports, mut loss) = (Vec::with_capacity(batches), None);
+    let (mut accumulator, mut loss) = (GradientsAccumulator::new(), None);
     for batch in group {
-        let share = if total > 0.0 { batch.weight() / total } else { 1.0 / batches as f64 };
+        let (count, share) = (batch.examples(), batch.weight() / total);
+        // There is nothing to learn from a batch without weight, and the mean over nothing is no number.
+        if batch.weight() == 0.0 {
+            continue;
+        }
         let (report, gradients) = objective.gradients(&model, batch, share);
         accumulator.accumulate(&model, gradients);
         let part = G::loss(&report).map(|loss| loss.mul_scalar(share));
@@ -171,35 +154,39 @@ where
             (Some(sum), Some(part)) => Some(sum + part),
             (sum, part) => sum.or(part),
         };
-        reports.push(report);
+        around.passed(report, count, &rate, position.step + 1);
     }
     if let Some(penalty) = method.penalty(&model) {
         accumulator.accumulate(&model, penalty);
     }
     let (norm, gradients) = clip_by_global_norm(&model, accumulator.grads(), settings.max_grad_norm);
     let gradients = method.gradients(&model, gradients);
-    drop(model);
-    let rate = trainee.next_rate();
     trainee.update(rate.clone(), gradients);
 
     // Read only now that the whole step is queued: a device is not kept waiting for the host.
     let (loss, grad_norm) = read(loss, norm);
     if !(loss.is_none_or(f64::is_finite) && grad_norm.is_finite()) {
+        // The state stays as it was before the step.
+        trainee.replace(model);
         let step = position.step + 1;
         return Err(TrainError::NonFiniteLoss { loss, grad_norm, step, learning_rate: rate.base() });
     }
+    drop(model);
     if let Some(model) = method.after_step(|| trainee.model(), position.step) {
         trainee.replace(model);
     }
     position.step += 1;
     position.batch += batches;
-    Ok(Step { reports, loss, grad_norm, rate, number: position.step, epoch: position.epoch, examples, input })
+    let (number, epoch, learning_rate) = (position.step, position.epoch, rate.base());
+    Ok(Step { loss, grad_norm, learning_rate, number, epoch, examples, input })
 }
 
 /// Both numbers in one transfer.
 fn read(loss: Option<Tensor<1>>, norm: Tensor<1>) -> (Option<f64>, f64) {
     let values: Vec<f64> = match &loss {
-        Some(loss) => Tensor::cat(vec![norm, loss.clone()], 0).into_data().iter::<f64>().collect(),
+        Some(loss) => {
+            Tensor::cat(vec![norm, loss.clone().cast(FloatDType::F32)], 0).into_data().iter::<f64>().collect()
+        }
         None => norm.into_data().iter::<f64>().collect(),
     };
     (values.get(1).copied(), values.first().copied().unwrap_or(f64::NAN))

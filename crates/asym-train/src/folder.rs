@@ -38,7 +38,8 @@ pub struct RunResult {
     pub training: Pace,
     /// Throughput in evaluation.
     pub evaluation: Pace,
-    /// The most bytes on the heap at once, the model included; absent if the program does not count them.
+    /// The most bytes on the heap at once, the model included; absent if the program does not count them. In a table, the weights
+    /// that all runs share count beside those of a model that is trained whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<usize>,
     /// Whether it was stopped before its last epoch ended.

@@ -32,6 +32,7 @@ mod settings;
 mod state;
 mod stop;
 mod strategy;
+mod surroundings;
 mod tuning;
 
 pub use batch::{Batch, DatasetSource, Source};

@@ -42,7 +42,7 @@ impl MethodState {
         Ok(state)
     }
 
-    /// What is trained, with the ranks that are left.
+    /// The tuning, with the ranks that are left.
     pub(crate) fn tuning(&self) -> Tuning {
         let mut tuning = self.tuning.clone();
         if let (Tuning::Adapter(config), Some(ranks)) = (&mut tuning, &self.ranks)

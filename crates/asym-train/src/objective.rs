@@ -20,7 +20,7 @@ pub trait Objective {
 /// The gradients of a batch, and a report on it for loggers. The loop knows no more of forward and backward pass.
 pub(crate) trait Gradients<M> {
     type Batch: Batch;
-    /// What is told of a batch: its loss, or the output of a burn-train model.
+    /// The report on a batch: its loss, or the output of a burn-train model.
     type Report;
 
     /// The report on `batch` and the gradients of `share` times its mean loss.

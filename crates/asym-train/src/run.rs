@@ -1,25 +1,26 @@
-//! The surroundings of the loop: folder, log, progress, evaluation, and the request to stop.
+//! A run of its own around the loop: folder, log, progress, evaluation, and the request to stop.
 
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::fit::Step;
 use crate::log::{MetricsLog, StepLine};
 use crate::progress::Progress;
+use crate::state::{Optimized, Update};
+use crate::surroundings::{Step, Surroundings};
 use crate::{Epoch, EvalRoom, Evaluation, Pace, RunFolder, StopSignal, TrainError, TrainSettings, Tuning};
 
 /// Saves a model, given with what of it is trained.
 pub type Keep<'a, M> = Box<dyn FnMut(&M, &Tuning) -> Result<(), TrainError> + 'a>;
 
-/// Where a run leaves what it makes.
+/// The surroundings of a run: its label, its folder, and its request to stop.
 pub struct Run<'a, M> {
     /// The name of the run in its progress.
     pub label: String,
     /// The folder for `metrics.jsonl`; without one nothing is written.
     pub folder: Option<&'a RunFolder>,
-    /// Who may ask to stop.
+    /// The request to stop.
     pub stop: StopSignal,
     /// Called with the model before the first step, after each epoch, and after a stop.
     pub keep: Keep<'a, M>,
@@ -32,7 +33,7 @@ impl<M> Run<'_, M> {
     }
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// The epochs that ended; their evaluation too.
@@ -47,29 +48,6 @@ pub struct Outcome {
     pub seconds: f64,
     /// Whether it was stopped before its last epoch ended.
     pub interrupted: bool,
-}
-
-/// The surroundings of the loop.
-pub(crate) trait Surroundings<M, R> {
-    /// Whether the loop ends after this step.
-    fn should_stop(&self) -> bool;
-
-    /// An epoch, counted from 0, of `examples` examples starts.
-    fn epoch_started(&mut self, epoch: usize, examples: usize);
-
-    /// A step was made.
-    fn stepped(&mut self, step: Step<R>) -> Result<(), TrainError>;
-
-    /// The steps of the epoch end, all of them or by a stop.
-    fn epoch_trained(&mut self, epoch: usize);
-
-    /// Save the model.
-    fn keep(&mut self, _model: &M, _tuning: &Tuning) -> Result<(), TrainError> {
-        Ok(())
-    }
-
-    /// Evaluate the model, which is on the autodiff device, after the epoch; false if a stop ended the evaluation early.
-    fn evaluate(&mut self, epoch: usize, model: &M) -> Result<bool, TrainError>;
 }
 
 impl<'a, M> Run<'a, M> {
@@ -98,7 +76,7 @@ pub(crate) struct Running<'a, M, E> {
     log: MetricsLog,
     progress: Progress,
     outcome: Outcome,
-    /// Of the evaluation.
+    /// Examples that are evaluated at once.
     batch_size: usize,
     started: Instant,
     epoch_started: Instant,
@@ -113,7 +91,7 @@ impl<M, E> Running<'_, M, E> {
     }
 }
 
-impl<M: Module, E: Evaluation<M>> Surroundings<M, Tensor<1>> for Running<'_, M, E> {
+impl<M: Module, E: Evaluation<M>> Surroundings<Optimized<M>, Tensor<1>> for Running<'_, M, E> {
     fn should_stop(&self) -> bool {
         self.run.stop.requested()
     }
@@ -123,13 +101,12 @@ impl<M: Module, E: Evaluation<M>> Surroundings<M, Tensor<1>> for Running<'_, M, 
         self.epoch_started = Instant::now();
     }
 
-    fn stepped(&mut self, step: Step<Tensor<1>>) -> Result<(), TrainError> {
-        let learning_rate = step.rate.base();
-        self.outcome.training.add(step.examples, step.input);
-        self.outcome.losses.extend(step.loss);
-        self.progress.step(step.examples, step.loss, learning_rate);
-        let (number, epoch, grad_norm, loss) = (step.number, step.epoch + 1, step.grad_norm, step.loss);
-        self.log.step(StepLine { step: number, epoch, seconds: 0.0, grad_norm, learning_rate, loss })
+    fn stepped(&mut self, step: Step) -> Result<(), TrainError> {
+        let Step { loss, grad_norm, learning_rate, number, epoch, examples, input } = step;
+        self.outcome.training.add(examples, input);
+        self.outcome.losses.extend(loss);
+        self.progress.step(examples, loss, learning_rate);
+        self.log.step(StepLine { step: number, epoch: epoch + 1, seconds: 0.0, grad_norm, learning_rate, loss })
     }
 
     fn epoch_trained(&mut self, _epoch: usize) {
@@ -140,15 +117,13 @@ impl<M: Module, E: Evaluation<M>> Surroundings<M, Tensor<1>> for Running<'_, M, 
         (self.run.keep)(model, tuning)
     }
 
-    fn evaluate(&mut self, epoch: usize, model: &M) -> Result<bool, TrainError> {
+    fn evaluate(&mut self, epoch: usize, trainee: &Optimized<M>) -> Result<bool, TrainError> {
         let started = Instant::now();
         let mut room = EvalRoom::new(&self.run.stop, &mut self.outcome.evaluation, self.batch_size);
-        let scores = self.evaluation.run(&model.valid(), &mut room)?;
+        let scores = self.evaluation.run(&trainee.model().valid(), &mut room)?;
         self.outcome.evaluation.took(started.elapsed());
-        let complete = scores.is_some() || !self.run.stop.requested();
-        if complete {
-            self.outcome.epochs.push(self.log.epoch(epoch + 1, scores.unwrap_or_default())?);
-        }
-        Ok(complete)
+        let Some(scores) = scores else { return Ok(false) };
+        self.outcome.epochs.push(self.log.epoch(epoch + 1, scores)?);
+        Ok(true)
     }
 }

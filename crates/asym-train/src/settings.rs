@@ -1,4 +1,4 @@
-//! The settings of a run's training, under the names that Hugging Face's `TrainingArguments` gives them.
+//! The settings of training. Names follow Hugging Face's `TrainingArguments`, shortened where a word adds nothing.
 
 use asym_core::optim::{fast_parameters, undecayed_parameters};
 use asym_core::{AdapterError, Naming};

@@ -24,6 +24,7 @@ pub struct Position {
 /// Everything that moves during a run: model, optimizer, schedule, the method's own state, and the position. Two equal states
 /// continue equally.
 pub struct State<U> {
+    pub(crate) settings: TrainSettings,
     pub(crate) trainee: U,
     pub(crate) method: MethodState,
     pub(crate) position: Position,
@@ -42,7 +43,8 @@ impl<M: Module> State<Optimized<M>> {
     ///
     /// # Errors
     ///
-    /// As [`TrainSettings::validate`], and settings that do not fit the method or this number of steps.
+    /// As [`TrainSettings::validate`]; [`TrainError::NothingTrained`]; settings that do not fit the method or this number of
+    /// steps.
     pub fn new(
         model: M,
         tuning: Tuning,
@@ -51,12 +53,19 @@ impl<M: Module> State<Optimized<M>> {
         steps: usize,
     ) -> Result<Self, TrainError> {
         settings.validate(&tuning)?;
-        make(&model);
+        if make(&model) == 0 {
+            return Err(TrainError::NothingTrained);
+        }
         let method = MethodState::new(settings, tuning, &model, naming, steps)?;
         let optimizer = settings.optimizer(&model, naming);
         let schedule = settings.schedule(&model, steps);
         let trainee = Optimized { model, optimizer, schedule };
-        Ok(Self { trainee, method, position: Position::default() })
+        Ok(Self { settings: settings.clone(), trainee, method, position: Position::default() })
+    }
+
+    /// The settings of the run.
+    pub fn settings(&self) -> &TrainSettings {
+        &self.settings
     }
 
     /// The model as it is now.
@@ -64,7 +73,7 @@ impl<M: Module> State<Optimized<M>> {
         &self.trainee.model
     }
 
-    /// What is trained; for AdaLoRA with the ranks that are left.
+    /// The tuning; for AdaLoRA with the ranks that are left.
     pub fn tuning(&self) -> Tuning {
         self.method.tuning()
     }
@@ -75,15 +84,18 @@ impl<M: Module> State<Optimized<M>> {
     }
 }
 
-/// Make the parameters that wait for their first use. The loop seeds the device at each step, and would draw them from that seed.
-pub(crate) fn make<M: Module>(model: &M) {
-    struct Make;
+/// Make the parameters that wait for their first use: the loop seeds the device at each step, and would draw them from that
+/// seed. Returns the number of trained parameters.
+pub(crate) fn make<M: Module>(model: &M) -> usize {
+    struct Make(usize);
     impl ModuleVisitor for Make {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            param.base();
+            self.0 += usize::from(param.base().is_require_grad());
         }
     }
-    model.visit(&mut Make);
+    let mut make = Make(0);
+    model.visit(&mut make);
+    make.0
 }
 
 /// A model and what updates it. The loop knows no more of either.

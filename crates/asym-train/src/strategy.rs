@@ -4,6 +4,7 @@ use asym_core::Naming;
 use burn::data::dataloader::Progress;
 use burn::data::dataset::DatasetError;
 use burn::optim::GradientsParams;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::tensor::Tensor;
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, LearnerModel,
@@ -12,11 +13,11 @@ use burn::train::{
 };
 
 use crate::clip::scale;
-use crate::fit::{Epochs, Step, train_all};
+use crate::fit::{Epochs, train_all};
 use crate::method::MethodState;
 use crate::objective::Gradients;
-use crate::run::Surroundings;
 use crate::state::{Position, State, make};
+use crate::surroundings::{Step, Surroundings};
 use crate::{Batch, TrainError, TrainSettings, Tuning};
 
 /// Fine-tuning as a strategy of burn-train: the loop of [`fit`](crate::fit) around a `Learner`.
@@ -35,7 +36,9 @@ use crate::{Batch, TrainError, TrainSettings, Tuning};
 ///     .launch(learner);
 /// ```
 ///
-/// Epochs come from `num_epochs`, and accumulation from `grads_accumulation` if it is given there.
+/// The model is on an autodiff device already. Epochs come from `num_epochs`, and accumulation from `grads_accumulation` if it is
+/// given there. `batch_size` of the settings must be that of the training loader, since schedule and ranks depend on the number
+/// of steps. Checkpointers and early stopping work as in Burn's own strategies; a checkpoint does not hold AdaLoRA's ranks.
 ///
 /// An error ends the training as `LearningResult::error`. burn-train has no variant for the errors of a strategy, so that they
 /// come as a `DatasetError`, whose source is the [`TrainError`].
@@ -70,11 +73,13 @@ where
         valid: ValidLoader<M>,
         starting_epoch: usize,
     ) -> (M, SupervisedTrainingEventProcessor<M>) {
-        let plain = learner.model().devices().into_iter().next().unwrap_or_default();
-        let plain = if plain.is_autodiff() { plain.inner() } else { plain };
-        let device = plain.clone().autodiff();
+        // The model's own autodiff device, so that batches have its strategy of gradient checkpointing.
+        let device = learner.model().devices().into_iter().next().unwrap_or_default().autodiff();
+        let plain = device.clone().inner();
         learner.fork(&device);
         let train = train.to_device(&device);
+        // A loader counts its epochs itself.
+        (1..starting_epoch).for_each(|_| drop(train.iter()));
         let settings = TrainSettings {
             epochs: components.num_epochs,
             gradient_accumulation: components.grad_accumulation.unwrap_or(self.settings.gradient_accumulation),
@@ -82,24 +87,24 @@ where
         };
         let steps_per_epoch = settings.steps_per_epoch(train.num_items());
         let interrupter = components.interrupter.clone();
-        let mut bus = Bus { valid: valid.to_device(&plain), examples: (0, 0), components };
+        let mut bus = Bus { valid: valid.to_device(&plain), examples: (0, 0), steps: (0, steps_per_epoch), components };
         let steps = settings.epochs * steps_per_epoch;
-        let model = learner.model();
-        make(&model);
-        let trained = MethodState::new(&settings, self.tuning.clone(), &model, &self.naming, steps)
-            .map_err(TrainError::from)
-            .and_then(|method| {
-                let epoch = starting_epoch - 1;
-                let position = Position { epoch, batch: 0, step: epoch * steps_per_epoch };
-                let mut state = State { trainee: learner, method, position };
-                train_all(&mut state, &Steps, &Loaded(train), &settings, &mut bus)?;
-                Ok(state.trainee.model())
-            });
-        let model = trained.unwrap_or_else(|error| {
+        make(&learner.model());
+        let method = MethodState::new(&settings, self.tuning.clone(), &learner.model(), &self.naming, steps);
+        let method = match method {
+            Ok(method) => method,
+            Err(error) => {
+                interrupter.fail(DatasetError::new(TrainError::from(error)));
+                return (learner.model(), bus.components.event_processor);
+            }
+        };
+        let epoch = starting_epoch - 1;
+        let position = Position { epoch, batch: 0, step: epoch * steps_per_epoch };
+        let mut state = State { settings, trainee: learner, method, position };
+        if let Err(error) = train_all(&mut state, &Steps, &Loaded(train), &mut bus) {
             interrupter.fail(DatasetError::new(error));
-            model
-        });
-        (model, bus.components.event_processor)
+        }
+        (state.trainee.model(), bus.components.event_processor)
     }
 }
 
@@ -119,8 +124,7 @@ where
         if share == 1.0 {
             return (output.item, output.grads);
         }
-        let device = model.devices().into_iter().next().unwrap_or_default();
-        let device = if device.is_autodiff() { device.inner() } else { device };
+        let device = model.devices().into_iter().next().unwrap_or_default().inner();
         (output.item, scale(model, output.grads, Tensor::full([1], share, &device)))
     }
 
@@ -148,6 +152,8 @@ struct Bus<M: LearnerModel> {
     valid: ValidLoader<M>,
     /// Examples of the epoch that were trained on, and all of them.
     examples: (usize, usize),
+    /// Steps of the epoch that were made, and all of them by the settings.
+    steps: (usize, usize),
 }
 
 impl<M: LearnerModel> Bus<M> {
@@ -166,27 +172,31 @@ impl<M: LearnerModel> Bus<M> {
     }
 }
 
-impl<M> Surroundings<M, <M as TrainStep>::Output> for Bus<M>
-where
-    M: LearnerModel,
-{
+impl<M: LearnerModel> Surroundings<Learner<M>, <M as TrainStep>::Output> for Bus<M> {
     fn should_stop(&self) -> bool {
         self.interrupter().should_stop()
     }
 
     fn epoch_started(&mut self, epoch: usize, examples: usize) {
         self.examples = (0, examples);
+        self.steps.0 = 0;
         self.train_event(LearnerEvent::StartSplit { epoch_number: epoch + 1, total_items: examples });
     }
 
-    fn stepped(&mut self, step: Step<<M as TrainStep>::Output>) -> Result<(), TrainError> {
-        self.examples.0 += step.examples;
+    fn passed(&mut self, report: <M as TrainStep>::Output, examples: usize, rate: &ModuleLearningRate, step: usize) {
+        self.examples.0 += examples;
         let (done, total) = self.examples;
-        for report in step.reports {
-            let progress = Progress::new(done, total, Some("items".to_owned()));
-            let item = TrainingItem::new(report, progress, Some(step.number), Some(step.rate.clone()));
-            self.train_event(LearnerEvent::ProcessedItem(item));
-        }
+        let progress = Progress::new(done, total, Some("items".to_owned()));
+        self.train_event(LearnerEvent::ProcessedItem(TrainingItem::new(
+            report,
+            progress,
+            Some(step),
+            Some(rate.clone()),
+        )));
+    }
+
+    fn stepped(&mut self, _step: Step) -> Result<(), TrainError> {
+        self.steps.0 += 1;
         Ok(())
     }
 
@@ -194,8 +204,13 @@ where
         self.train_event(LearnerEvent::EndSplit(epoch + 1));
     }
 
-    fn evaluate(&mut self, epoch: usize, model: &M) -> Result<bool, TrainError> {
-        let model = model.valid();
+    fn evaluate(&mut self, epoch: usize, learner: &Learner<M>) -> Result<bool, TrainError> {
+        let (found, expected) = self.steps;
+        if found != expected {
+            // AdaLoRA's ranks and the schedule would end at another step than the training.
+            return Err(TrainError::Steps { found, expected });
+        }
+        let model = learner.model().valid();
         let valid = self.valid.clone();
         self.valid_event(LearnerEvent::StartSplit { epoch_number: epoch + 1, total_items: valid.num_items() });
         let mut batches = valid.iter();
@@ -211,6 +226,18 @@ where
         }
         self.valid_event(LearnerEvent::EndSplit(epoch + 1));
         self.train_event(LearnerEvent::EndEpoch(epoch + 1));
-        Ok(!self.should_stop())
+        let TrainingComponents { checkpointer, early_stopping, event_processor, event_store, interrupter, .. } =
+            &mut self.components;
+        if checkpointer.is_some() || early_stopping.is_some() {
+            interrupter.fail_on_error(event_processor.flush());
+        }
+        if interrupter.should_stop() {
+            return Ok(false);
+        }
+        if let Some(checkpointer) = checkpointer {
+            checkpointer.checkpoint(learner, epoch + 1, event_store);
+        }
+        let stops = early_stopping.as_mut().is_some_and(|early| early.should_stop(epoch + 1, event_store));
+        Ok(!stops)
     }
 }

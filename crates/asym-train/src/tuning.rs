@@ -1,4 +1,4 @@
-//! What of a model is trained.
+//! The part of a model that is trained.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use asym_core::{AdapterConfig, AdapterError, Naming, train_only};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-/// What of a model is trained.
+/// The part of a model that is trained.
 #[allow(clippy::large_enum_variant, reason = "a run has one; a box would be in every caller's way")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -23,7 +23,7 @@ impl Tuning {
     /// Freeze what is not trained, and attach the adapter if there is one, with factors drawn from `seed`.
     ///
     /// `head` names the modules of the task's head. An adapter that lists no `modules_to_save` trains these. `observe` passes
-    /// batches through the model if a factor starts from what its layer reads.
+    /// batches through the model if a factor starts from the inputs of its layer.
     ///
     /// Returns the model and the tuning with the head filled in.
     ///

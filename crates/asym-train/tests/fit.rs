@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use asym_core::{AdapterConfig, Naming};
 use asym_train::{
-    EvalRoom, Evaluation, Loader, Order, Outcome, Run, Scores, State, StopSignal, TrainError, TrainSettings, Tuning,
-    fit,
+    DatasetSource, EvalRoom, Evaluation, Loader, Order, Outcome, Run, Scores, Source, State, StopSignal, TrainError,
+    TrainSettings, Tuning, fit,
 };
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::InMemDataset;
 use burn::module::Module;
 use burn::tensor::Device;
 
 mod common;
-use common::{Network, Sequences, SquaredError, alone, values};
+use common::{Network, Sequences, SquaredError, Tokens, alone, values};
 
 fn settings() -> TrainSettings {
     TrainSettings { epochs: 2, learning_rate: 1e-2, max_grad_norm: Some(0.5), seed: 4, ..TrainSettings::default() }
@@ -25,7 +27,7 @@ fn train(settings: &TrainSettings, order: Order) -> (Outcome, Vec<f32>) {
     let steps = settings.steps(train.len());
     let model = Network::new(&device);
     let mut state = State::new(model, Tuning::Full, &Naming::BURN, settings, steps).unwrap();
-    let outcome = fit(&mut state, &SquaredError, &train, &(), settings, Run::new("test")).unwrap();
+    let outcome = fit(&mut state, &SquaredError, &train, &(), Run::new("test")).unwrap();
     assert_eq!((state.position().epoch, state.position().step), (settings.epochs, steps));
     (outcome, values(state.model()))
 }
@@ -61,7 +63,56 @@ fn a_run_repeats_and_its_seed_decides() {
     assert_ne!(first.0.losses, other.0.losses);
 }
 
-/// A step whose gradient is clipped to a hundredth moves a plain model less, but Adam's first step not: so over many steps.
+/// A Burn `Dataset` with its `Batcher` makes the steps of the source that it copies.
+#[test]
+fn a_dataset_with_its_batcher_is_a_source() {
+    let _alone = alone();
+    struct Collate;
+    impl Batcher<usize, Tokens> for Collate {
+        fn batch(&self, items: Vec<usize>, device: &Device) -> Tokens {
+            Sequences(30).collate(&items, 0, device).unwrap()
+        }
+    }
+    let (device, settings) = (Device::default().autodiff(), settings());
+    let source = DatasetSource::new(InMemDataset::new((0..30).collect()), Collate);
+    let train = Loader::new(Arc::new(source), settings.batch_size, Order::Shuffled { seed: 4 }, &device).unwrap();
+    let steps = settings.steps(30);
+    let mut state = State::new(Network::new(&device), Tuning::Full, &Naming::BURN, &settings, steps).unwrap();
+    let outcome = fit(&mut state, &SquaredError, &train, &(), Run::new("test")).unwrap();
+    let (expected, weights) = self::train(&settings, Order::Shuffled { seed: 4 });
+    assert_eq!((outcome.losses, values(state.model())), (expected.losses, weights));
+}
+
+/// A batch whose loss is a mean over nothing is passed over.
+#[test]
+fn a_batch_without_weight_is_passed_over() {
+    let _alone = alone();
+    /// Every second batch has no token.
+    struct Holes;
+    impl Source for Holes {
+        type Batch = Tokens;
+        fn len(&self) -> usize {
+            8
+        }
+        fn collate(&self, indices: &[usize], epoch: usize, device: &Device) -> Result<Tokens, TrainError> {
+            let tokens = Sequences(8).collate(&[indices[0] / 2], epoch, device)?;
+            let keep = if indices[0].is_multiple_of(2) { tokens.input.dims()[0] } else { 0 };
+            let (input, target) = (tokens.input.slice([0..keep]), tokens.target.slice([0..keep]));
+            Ok(Tokens { input, target, sequences: 1 })
+        }
+    }
+    let device = Device::default().autodiff();
+    let losses = |source: Arc<Holes>, accumulation: usize| {
+        let settings = TrainSettings { batch_size: 1, gradient_accumulation: accumulation, epochs: 1, ..settings() };
+        let train = Loader::new(source, 1, Order::Sequential, &device).unwrap();
+        let mut state = State::new(Network::new(&device), Tuning::Full, &Naming::BURN, &settings, 4).unwrap();
+        fit(&mut state, &SquaredError, &train, &(), Run::new("test")).unwrap().losses
+    };
+    let found = losses(Arc::new(Holes), 2);
+    assert!(found.len() == 4 && found.iter().all(|loss| loss.is_finite()), "{found:?}");
+}
+
+/// Adam hides a constant scale in its first step, so the test compares the weights after all steps.
 #[test]
 fn clipping_bites() {
     let _alone = alone();
@@ -97,7 +148,7 @@ fn epochs_are_evaluated_and_kept() {
         Ok(())
     };
     let run = Run { keep: Box::new(keep), ..Run::new("test") };
-    let outcome = fit(&mut state, &SquaredError, &train, &Counting, &settings, run).unwrap();
+    let outcome = fit(&mut state, &SquaredError, &train, &Counting, run).unwrap();
     assert_eq!(outcome.epochs.len(), 2);
     assert_eq!((outcome.epochs[1].epoch, outcome.epochs[1].dev["five"]), (2, 5.0));
     assert!(outcome.epochs[0].train["loss"] > 0.0);
@@ -125,7 +176,7 @@ fn a_stop_ends_the_run_after_its_step() {
         Ok(())
     };
     let run = Run { stop, keep: Box::new(keep), ..Run::new("test") };
-    let outcome = fit(&mut state, &SquaredError, &train, &Counting, &settings, run).unwrap();
+    let outcome = fit(&mut state, &SquaredError, &train, &Counting, run).unwrap();
     assert!(outcome.interrupted);
     assert_eq!((outcome.losses.len(), outcome.epochs.len(), kept), (2, 1, 3));
     assert_eq!(state.position().step, 2);
@@ -145,9 +196,14 @@ fn a_run_that_cannot_be_is_refused() {
     let message = refused(TrainSettings { projected_gradient: true, ..settings() }, Tuning::Full);
     assert!(message.contains("projected_gradient"), "{message}");
 
+    // No layer of the head is there, so that all of the model is frozen.
+    let (frozen, tuning) = Tuning::Head.apply(Network::new(&device), (&Naming::BURN, &[]), 1, |_| ()).unwrap();
+    let error = State::new(frozen, tuning, &Naming::BURN, &settings(), 4).err().unwrap();
+    assert!(matches!(error, TrainError::NothingTrained), "{error}");
+
     let settings = settings();
     let nothing = Loader::new(Arc::new(Sequences(0)), 8, settings.order(), &device).unwrap();
     let mut state = State::new(Network::new(&device), Tuning::Full, &Naming::BURN, &settings, 4).unwrap();
-    let error = fit(&mut state, &SquaredError, &nothing, &(), &settings, Run::new("test")).unwrap_err();
+    let error = fit(&mut state, &SquaredError, &nothing, &(), Run::new("test")).unwrap_err();
     assert!(matches!(error, TrainError::NoExamples), "{error}");
 }

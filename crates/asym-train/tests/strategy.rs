@@ -7,9 +7,11 @@ use asym_core::{AdaLora, AdapterConfig, Factor, Init, Lora, Naming};
 use asym_train::{FineTuning, Loader, Order, Run, State, TrainSettings, Tuning, fit};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, ExecutionError, Tensor};
+use burn::train::metric::store::{Aggregate, Direction, Split};
 use burn::train::metric::{Adaptor, LossInput, LossMetric};
 use burn::train::{
-    InferenceStep, ItemLazy, Learner, LearningResult, SupervisedTraining, TrainOutput, TrainStep, TrainingStrategy,
+    InferenceStep, ItemLazy, Learner, LearningResult, MetricEarlyStoppingStrategy, StoppingCondition,
+    SupervisedTraining, TrainOutput, TrainStep, TrainingStrategy,
 };
 
 mod common;
@@ -94,7 +96,7 @@ fn check(settings: &TrainSettings, config: AdapterConfig) {
     let start = values(&model);
     let train = loader(24, settings.order());
     let mut state = State::new(model, tuning, &Naming::BURN, settings, settings.steps(24)).unwrap();
-    fit(&mut state, &common::SquaredError, &train, &(), settings, Run::new("test")).unwrap();
+    fit(&mut state, &common::SquaredError, &train, &(), Run::new("test")).unwrap();
     assert_eq!(values(&result.model), values(state.model()));
     assert_ne!(start, values(state.model()));
 }
@@ -126,7 +128,7 @@ fn accumulation_weighs_tokens() {
     let result = launch(&settings, AdapterConfig::lora(2));
     let (model, tuning) = adapted(AdapterConfig::lora(2));
     let mut state = State::new(model, tuning, &Naming::BURN, &settings, settings.steps(24)).unwrap();
-    fit(&mut state, &common::SquaredError, &loader(24, settings.order()), &(), &settings, Run::new("test")).unwrap();
+    fit(&mut state, &common::SquaredError, &loader(24, settings.order()), &(), Run::new("test")).unwrap();
     let (left, right) = (values(&result.model), values(state.model()));
     let largest = left.iter().zip(&right).map(|(left, right)| (left - right).abs()).fold(0.0, f32::max);
     assert!(largest < 1e-5, "{largest}");
@@ -139,6 +141,48 @@ fn an_error_reaches_the_result() {
     let error = launch(&settings, AdapterConfig::lora(2)).error.unwrap().to_string();
     assert!(error.contains("gradient's norm") && error.contains("at step"), "{error}");
 
+    // Schedule and ranks would end at another step than the training.
+    let settings = TrainSettings { batch_size: 5, learning_rate: 1e-2, ..settings };
+    let error = launch(&settings, AdapterConfig::lora(2)).error.unwrap().to_string();
+    assert!(error.contains("an epoch had 6 steps, and the settings say 5"), "{error}");
+
     let all = FineTuning::new(TrainSettings { projected_gradient: true, ..settings }, Tuning::Full, Naming::BURN);
     assert!(all.err().unwrap().to_string().contains("projected_gradient"));
+}
+
+/// Checkpointers and early stopping are burn-train's own.
+#[test]
+fn checkpoints_are_written_and_early_stopping_stops() {
+    let _alone = alone();
+    let settings = settings();
+    let (model, tuning) = adapted(AdapterConfig::lora(2));
+    let (optimizer, schedule) =
+        (settings.optimizer(&model, &Naming::BURN), settings.schedule(&model, settings.steps(24)));
+    let strategy = FineTuning::new(settings.clone(), tuning, Naming::BURN).unwrap();
+    let folder = std::env::temp_dir().join(format!("asym-strategy-checkpoints-{}", std::process::id()));
+    // No epoch is better than the first by the highest loss, so that the second is the last.
+    let stopping = MetricEarlyStoppingStrategy::new(
+        &LossMetric::new(),
+        Aggregate::Mean,
+        Direction::Highest,
+        Split::Valid,
+        StoppingCondition::NoImprovementSince { n_epochs: 1 },
+    );
+    let result =
+        SupervisedTraining::new(&folder, Arc::new(loader(24, settings.order())), Arc::new(loader(8, Order::ByLength)))
+            .with_application_logger(None)
+            .metrics((LossMetric::new(),))
+            .with_default_checkpointers()
+            .early_stopping(stopping)
+            .num_epochs(3)
+            .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)))
+            .launch(Learner::new(model, optimizer, schedule));
+    assert!(result.error.is_none());
+    let written: Vec<String> = std::fs::read_dir(folder.join("checkpoint"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(written.iter().any(|name| name.starts_with("optim-2")), "{written:?}");
+    assert!(!written.iter().any(|name| name.contains("-3")), "{written:?}");
+    let _ = std::fs::remove_dir_all(folder);
 }

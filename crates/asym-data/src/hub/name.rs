@@ -123,7 +123,7 @@ mod tests {
     fn names_of_repositories() {
         let long = format!("owner/{}", "n".repeat(96));
         for good in
-            ["FacebookAI/roberta-large", "nyu-mll/glue", "a/b", "a_/_b", "owner/name@main", "o/n@refs/pr/1", &long]
+            ["FacebookAI/roberta-large", "owner-x/data-set", "a/b", "a_/_b", "owner/name@main", "o/n@refs/pr/1", &long]
         {
             assert!(looks_like_repo(good), "{good}");
         }

@@ -63,7 +63,7 @@ fn cell(record: &StringRecord, position: usize) -> &str {
 ///
 /// A program that quotes writes each `"` of a text twice and puts the cell between quotes. If every quote of a file can
 /// be read in this way, and at least one is doubled, the quotes are marks and not text. A TSV file without quoting,
-/// such as each of GLUE's, usually has single quotes in its texts.
+/// such as those of many benchmarks, usually has single quotes in its texts.
 fn quoted(text: &str) -> Option<usize> {
     match Quotes::scan(text, b'\t') {
         Quotes { proper: true, open: None, doubled } => doubled,

@@ -504,7 +504,7 @@ pub fn ranges(requests: &[Request]) -> Vec<String> {
 }
 
 /// A dataset of several tasks.
-pub fn glue() -> Vec<File> {
+pub fn set_files() -> Vec<File> {
     let names = ["README.md", "mrpc/test-0.parquet", "mrpc/train-0.parquet", "cola/train-0.parquet", "cola/a #1.txt"];
     names.iter().map(|name| File::large(name, name.repeat(100))).collect()
 }

@@ -66,8 +66,9 @@ mod tests;
 
 pub use config::GenerationConfig;
 pub use error::GenerationError;
+pub use read::EarlyStopping;
 pub use read::TokenIds;
-pub use settings::{EarlyStopping, Generation, Sampling};
+pub use settings::{Generation, Sampling};
 
 /// What generation asks of a model: logits of the next token, row by row.
 pub trait NextToken {

@@ -1,8 +1,30 @@
 //! Values of settings, from JSON.
 
+use std::fmt;
+
 use serde_json::Value;
 
-use super::EarlyStopping;
+/// When beam search stops, once a prompt has as many finished rows as beams.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum EarlyStopping {
+    /// `false`: when the best beam, at its present length, scores no better than the worst finished row.
+    #[default]
+    No,
+    /// `true`: at once.
+    Yes,
+    /// `"never"`: when no beam can come to score better, even at the maximum length.
+    Never,
+}
+
+impl fmt::Display for EarlyStopping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::No => "false",
+            Self::Yes => "true",
+            Self::Never => "\"never\"",
+        })
+    }
+}
 
 /// Ids, written as one number or as a list that is not empty.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! `config.json` as Hugging Face writes it, and the configuration that a model is built from.
+//! The configuration of BERT and RoBERTa, and its format in Hugging Face's `config.json`.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::config::{
 use crate::error::refuse;
 use crate::{Activation, ModelError};
 
-/// `config.json` of a BERT or RoBERTa checkpoint, as the file has it: keys may be absent, unknown ones are ignored.
+/// The keys of `config.json` in a BERT or RoBERTa checkpoint. Keys may be absent, and unknown keys are ignored.
 ///
 /// Source: `BertConfig` and `RobertaConfig` of transformers, 4 and 5.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -62,12 +62,12 @@ impl Family {
     }
 }
 
-/// The configuration that an encoder is built from; every setting has a value.
+/// The configuration of an encoder, in which every setting has a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncoderConfig {
     /// BERT or RoBERTa: position ids, heads and names differ.
     pub family: Family,
-    /// Number of tokens.
+    /// Number of tokens in the vocabulary.
     pub vocab_size: usize,
     /// Width of a hidden state.
     pub hidden_size: usize,
@@ -83,30 +83,32 @@ pub struct EncoderConfig {
     pub hidden_dropout_prob: f64,
     /// Dropout on attention probabilities.
     pub attention_probs_dropout_prob: f64,
-    /// Dropout in the classification head; `hidden_dropout_prob` where absent.
+    /// Dropout in the classification head. If it is `None`, this is `hidden_dropout_prob`.
     pub classifier_dropout: Option<f64>,
-    /// Rows of the position table. RoBERTa loses `pad_token_id + 1` of them, see [`max_length`](Self::max_length).
+    /// Rows of the position table. RoBERTa reserves `pad_token_id + 1` of them, see [`max_length`](Self::max_length).
     pub max_position_embeddings: usize,
     /// Number of token types.
     pub type_vocab_size: usize,
-    /// Added to the variance in LayerNorm.
+    /// The epsilon that is added to the variance in LayerNorm.
     pub layer_norm_eps: f64,
-    /// Standard deviation of the weights of a head, or of a model, that is drawn.
+    /// Standard deviation of randomly initialized weights.
     pub initializer_range: f64,
     /// The padding token.
     pub pad_token_id: usize,
-    /// Whether the masked-LM head's decoder is the word embedding: the only kind asym has.
+    /// Whether the decoder of the masked-LM head is the word embedding. asym supports no other decoder.
     pub tie_word_embeddings: bool,
     /// The names of the labels of a classifier, in the order of its logits.
     pub labels: Vec<String>,
-    /// Keys of `config.json` that nothing here depends on, such as the ids of special tokens.
+    /// Keys of `config.json` that asym does not use, such as the ids of special tokens.
     pub other: Map<String, Value>,
 }
 
 impl EncoderConfig {
-    /// A configuration with the defaults of transformers: four times the width inside, dropout 0.1, two labels.
+    /// Create a configuration with the defaults of transformers. The intermediate size is four times the hidden size,
+    /// dropout is 0.1, and there are two labels.
     ///
-    /// The heads are 64 wide where `hidden_size` allows it, as in both papers; else there is one.
+    /// The attention heads have a width of 64, as in both papers. If 64 does not divide `hidden_size`, there is one
+    /// head.
     pub fn new(family: Family, vocab_size: usize, hidden_size: usize, num_hidden_layers: usize) -> Self {
         let (max_position_embeddings, type_vocab_size, layer_norm_eps, pad_token_id) = match family {
             Family::Bert => (512, 2, 1e-12, 0),
@@ -139,7 +141,7 @@ impl EncoderConfig {
         self.labels.len()
     }
 
-    /// The longest sequence, in tokens that are not padding.
+    /// The maximum length of a sequence, in tokens that are not padding.
     pub fn max_length(&self) -> usize {
         match self.family {
             Family::Bert => self.max_position_embeddings,
@@ -229,11 +231,12 @@ impl ModelConfig for EncoderConfig {
 }
 
 impl HuggingFaceConfig {
-    /// The configuration of a model, with transformers' defaults for what is absent; `path` is for messages alone.
+    /// Create the configuration from a file, with transformers' defaults for absent keys. `path` is used only in
+    /// messages.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Config`] for a missing size and for what asym does not have.
+    /// [`ModelError::Config`] if a size is missing, or if a setting is not supported.
     pub fn resolve(&self, path: &Path) -> Result<EncoderConfig, ModelError> {
         let family = match self.common.model_type.as_deref() {
             Some("bert") => Family::Bert,
@@ -263,7 +266,8 @@ impl HuggingFaceConfig {
             hidden_dropout_prob: self.hidden_dropout_prob.unwrap_or(0.1),
             attention_probs_dropout_prob: self.attention_probs_dropout_prob.unwrap_or(0.1),
             classifier_dropout: self.classifier_dropout,
-            // These three are the same for both classes in transformers, whatever the published checkpoints have.
+            // These three defaults are the same for both classes in transformers. Published checkpoints have other
+            // values.
             max_position_embeddings: self.max_position_embeddings.unwrap_or(512),
             type_vocab_size: self.type_vocab_size.unwrap_or(2),
             layer_norm_eps: self.layer_norm_eps.unwrap_or(1e-12),

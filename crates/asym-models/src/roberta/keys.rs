@@ -1,17 +1,17 @@
-//! What Hugging Face's files call the parameters of BERT and RoBERTa, per family and head.
+//! The names of BERT's and RoBERTa's parameters in Hugging Face's files, for each family and head.
 
 use asym_core::Naming;
 
 use super::Family;
 use crate::KeyTable;
 
-/// What is true of all four.
+/// The entries that all four tables share.
 const fn shared(family: Family) -> KeyTable {
     KeyTable {
-        // Old checkpoints, MiniLM's among them, store the numbers 0 to n - 1.
+        // Old checkpoints, such as MiniLM's, store these buffers.
         buffers: &["embeddings.position_ids", "embeddings.token_type_ids"],
         base: (family.model_type(), &["embeddings", "encoder", "pooler"]),
-        // What TensorFlow called a LayerNorm's parameters, in old checkpoints.
+        // Old checkpoints have TensorFlow's names for the parameters of a LayerNorm.
         renamed: &[("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")],
         ..KeyTable::EMPTY
     }
@@ -48,7 +48,7 @@ pub const ROBERTA_CLASSIFIER: KeyTable = KeyTable {
     ..shared(Family::Roberta)
 };
 
-/// `BertForMaskedLM`; its decoder is the word embedding and is not loaded twice.
+/// `BertForMaskedLM`. Its decoder is the word embedding and is not loaded twice.
 pub const BERT_MASKED_LM: KeyTable = KeyTable {
     architecture: "BertForMaskedLM",
     naming: Naming(&[
@@ -64,13 +64,13 @@ pub const BERT_MASKED_LM: KeyTable = KeyTable {
     ..shared(Family::Bert)
 };
 
-/// `RobertaForMaskedLM`; its decoder is the word embedding and is not loaded twice.
+/// `RobertaForMaskedLM`. Its decoder is the word embedding and is not loaded twice.
 pub const ROBERTA_MASKED_LM: KeyTable = KeyTable {
     architecture: "RobertaForMaskedLM",
     naming: Naming(&[
         ("backbone", "roberta"),
         ("self_attention", "self"),
-        // This one norm is spelled as in Python's style guide.
+        // This is the only norm with a name in snake case.
         ("lm_head.layer_norm", "lm_head.layer_norm"),
         ("layer_norm", "LayerNorm"),
     ]),

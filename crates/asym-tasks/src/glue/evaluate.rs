@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
 
 use asym_models::SequenceClassifier;
-use asym_train::{Batch, EvalRoom, Evaluation, Loader, Order, Scores, TrainError};
+use asym_train::{Batch, EvalRoom, Evaluation, Scores, TrainError};
 use burn::module::Module;
 
 use super::answers::Target;
@@ -29,24 +28,19 @@ pub struct TextEvaluation {
 impl Evaluation<SequenceClassifier> for TextEvaluation {
     fn run(&self, model: &SequenceClassifier, room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError> {
         let device = model.devices().into_iter().next().unwrap_or_default();
-        let loader = Loader::new(Arc::clone(&self.dev), room.batch_size(), Order::ByLength, &device)?;
-        let mut found = vec![Target::Unknown; loader.len()];
+        let mut found = vec![Target::Unknown; self.dev.all().len()];
         let (mut sum, mut weight) = (0.0, 0.0);
-        let mut batches = loader.epoch(0);
-        loop {
-            let started = Instant::now();
-            let Some(batch) = batches.next().transpose()? else { break };
-            let input = started.elapsed();
+        let complete = room.pass(&self.dev, &device, |batch| {
             let logits = model.forward(batch.input.clone()); // [batch, outputs]
             sum += batch.weight() * f64::from(loss(logits.clone(), &batch.targets).into_scalar::<f32>());
             weight += batch.weight();
             for (index, prediction) in batch.indices.iter().zip(predictions(logits)) {
                 found[*index] = prediction.into();
             }
-            room.passed(batch.examples(), input);
-            if room.should_stop() {
-                return Ok(None);
-            }
+            Ok(())
+        })?;
+        if !complete {
+            return Ok(None);
         }
         let mut scores = Scores::from([("loss".to_string(), sum / f64::max(weight, 1.0))]);
         for score in &self.scores {

@@ -1,22 +1,22 @@
-//! Mean and spread over several runs.
+//! Mean and standard deviation over several runs.
 
 use std::fmt;
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Mean and spread of one number over several runs.
+/// Mean and standard deviation of a number over several runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
     /// Arithmetic mean.
     pub mean: f64,
-    /// Sample standard deviation (divided by n − 1); none for a single run.
+    /// Sample standard deviation (divided by n − 1); `None` for a single run.
     pub std: Option<f64>,
     /// Number of runs.
     pub n: usize,
 }
 
 impl Summary {
-    /// Mean and sample standard deviation of `values`; none of no values.
+    /// Compute the mean and the sample standard deviation of `values`; `None` if there are no values.
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len();
         if n == 0 {
@@ -28,22 +28,22 @@ impl Summary {
         Some(Self { mean, std, n })
     }
 
-    /// The half-width of the 95 % confidence interval of the mean, by Student's t; none for a single run.
+    /// The half-width of the 95 % confidence interval of the mean, by Student's t; `None` for a single run.
     ///
-    /// It presumes that the values are independent and roughly normal.
+    /// It assumes that the values are independent and approximately normal.
     pub fn margin(&self) -> Option<f64> {
         let std = self.std?;
         let student = StudentsT::new(0.0, 1.0, (self.n - 1) as f64).ok()?;
         Some(student.inverse_cdf(0.975) * std / (self.n as f64).sqrt())
     }
 
-    /// The same in another unit, such as percent by `scaled(100.0)`.
+    /// Scale to another unit, for example to percent with `scaled(100.0)`.
     pub fn scaled(self, factor: f64) -> Self {
         Self { mean: self.mean * factor, std: self.std.map(|std| std * factor.abs()), n: self.n }
     }
 }
 
-/// `87.3 ± 0.4`, or `87.3` for a single run; the precision is the formatter's, one digit if it has none.
+/// `87.3 ± 0.4`, or `87.3` for a single run. The precision is that of the formatter, or one digit by default.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(1);
@@ -51,7 +51,7 @@ impl fmt::Display for Summary {
             Some(std) => format!("{:.digits$} ± {std:.digits$}", self.mean),
             None => format!("{:.digits$}", self.mean),
         };
-        // The precision is spent on the numbers: `pad` would cut the text to it.
+        // The precision applies to the numbers. `pad` would truncate the text to it.
         match f.width() {
             Some(width) => write!(f, "{text:>width$}"),
             None => f.write_str(&text),
@@ -69,7 +69,7 @@ mod tests {
         assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
     }
 
-    /// t of 2 and of 9 degrees of freedom at 97.5 %: 4.302653 and 2.262157, from any printed table.
+    /// t of 2 and of 9 degrees of freedom at 97.5 %: 4.302653 and 2.262157, from a table of Student's t.
     #[test]
     fn the_margin_is_students() {
         let margin = |values: &[f64]| Summary::of(values).unwrap().margin();

@@ -27,7 +27,7 @@ fn binary_scores() {
     close(Metric::Matthews.score(&outcomes), 10.0 / 600f64.sqrt());
 }
 
-/// Three classes, labels 0 1 2 2, predictions 0 2 2 1, by hand: right 2, n 4, predicted (1, 1, 2), labelled
+/// Three classes, labels 0 1 2 2, predictions 0 2 2 1, by hand: correct 2, n 4, predicted (1, 1, 2), labeled
 /// (1, 1, 2): (2·4 − 6) / √((16 − 6)(16 − 6)) = 0.2.
 #[test]
 fn matthews_of_three_classes() {

@@ -1,12 +1,11 @@
 //! Lines with some of their tokens masked, the loss on these, and its evaluation.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use asym_core::random::{derive_seed, stream};
 use asym_data::{Encoding, Tokenizer};
 use asym_models::{EncoderInput, MaskedLanguageModel, Padding};
-use asym_train::{Batch, EvalRoom, Evaluation, Loader, Objective, Order, Scores, Source, TrainError};
+use asym_train::{Batch, EvalRoom, Evaluation, Objective, Scores, Source, TrainError};
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -160,13 +159,8 @@ pub(super) struct Evaluate(pub(super) Arc<Lines>);
 impl Evaluation<MaskedLanguageModel> for Evaluate {
     fn run(&self, model: &MaskedLanguageModel, room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError> {
         let device = model.devices().into_iter().next().unwrap_or_default();
-        let loader = Loader::new(Arc::clone(&self.0), room.batch_size(), Order::ByLength, &device)?;
         let (mut loss, mut right, mut weight) = (0.0, 0.0, 0.0);
-        let mut batches = loader.epoch(0);
-        loop {
-            let started = Instant::now();
-            let Some(batch) = batches.next().transpose()? else { break };
-            let input = started.elapsed();
+        let complete = room.pass(&self.0, &device, |batch| {
             let logits = model.forward_at(batch.input.clone(), batch.positions.clone()); // [masked, vocabulary]
             let mean = CrossEntropyLossConfig::new().init(&device).forward(logits.clone(), batch.labels.clone());
             loss += batch.weight() * f64::from(mean.into_scalar::<f32>());
@@ -174,10 +168,10 @@ impl Evaluation<MaskedLanguageModel> for Evaluate {
             let labels = batch.labels.clone().into_data();
             right += predicted.iter::<i64>().zip(labels.iter::<i64>()).filter(|(id, label)| id == label).count() as f64;
             weight += batch.weight();
-            room.passed(batch.examples(), input);
-            if room.should_stop() {
-                return Ok(None);
-            }
+            Ok(())
+        })?;
+        if !complete {
+            return Ok(None);
         }
         let scores = [("loss", loss), ("accuracy", right)];
         Ok(Some(scores.map(|(name, sum)| (name.to_string(), sum / f64::max(weight, 1.0))).into()))

@@ -1,4 +1,4 @@
-//! Pre-training the embedded checkpoint: masked language modelling on generated text.
+//! Pre-training the embedded checkpoint: masked language modeling on generated text.
 //!
 //! The objective is RoBERTa's (Liu et al., 2019) at the size of a toy, and the loop is [`fit`]. The choice of the masked tokens
 //! differs. In a line of two sentences that say the same, most of *one* sentence is masked, and none of the other: masked
@@ -140,7 +140,7 @@ pub fn pretrain(
     let mut state = State::new(model, Tuning::Full, &naming, &settings, recipe.steps)?;
     let train = Loader::new(lines, settings.batch_size, settings.order(), &training)?;
     let run = Run { stop: stop.clone(), ..Run::new("pre-training") };
-    let outcome = fit(&mut state, &MaskedLoss, &train, &evaluation, &settings, run)?;
+    let outcome = fit(&mut state, &MaskedLoss, &train, &evaluation, run)?;
     if outcome.interrupted {
         return Err(TaskError::Interrupted);
     }

@@ -24,25 +24,20 @@ const RENAMED: [(&str, &str); 11] = [
     ("max_length", "task.max_length"),
 ];
 
-/// Refuse keys of older recipes with their names now, at the top level and where the table has a key of the old name.
+/// Refuse keys of older recipes with their names now, at the top level and in the table `training`.
 pub(super) fn refuse_renamed(path: &Path, table: &Table) -> Result<(), RecipeError> {
-    let renamed = |found: &str, (_, now): &(&str, &'static str)| RecipeError::Renamed {
-        path: path.to_path_buf(),
-        found: found.to_owned(),
-        now,
-    };
-    let empty = Table::new();
-    let training = table.get("training").and_then(Value::as_table).unwrap_or(&empty);
-    for row @ (old, now) in &RENAMED {
-        if table.contains_key(*old) {
-            return Err(renamed(old, row));
+    let mut keys = Vec::new();
+    for (old, now) in RENAMED {
+        if table.contains_key(old) {
+            keys.push((old.to_owned(), now));
         }
         // `training.warmup`, but not `training.epochs`.
-        if training.contains_key(*old) && *now != format!("training.{old}") {
-            return Err(renamed(&format!("training.{old}"), row));
+        let within = table.get("training").and_then(Value::as_table).is_some_and(|table| table.contains_key(old));
+        if within && now != format!("training.{old}") {
+            keys.push((format!("training.{old}"), now));
         }
     }
-    Ok(())
+    if keys.is_empty() { Ok(()) } else { Err(RecipeError::Renamed { path: path.to_path_buf(), keys }) }
 }
 
 /// Change `table` by `key=value`. A key within a table has dots, as in `tuning.adapter.rank=4`; a key in `training`, which

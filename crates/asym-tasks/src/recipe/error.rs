@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::names::hint;
-use crate::registry::RegistryError;
+use crate::registry::error::RegistryError;
 
 /// Why a recipe is refused, with the file.
 #[non_exhaustive]
@@ -40,15 +40,13 @@ pub enum RecipeError {
         known: Vec<String>,
     },
 
-    /// A key has another name or place now.
-    #[error("{}: `{found}` is called `{now}` now; write that", path.display())]
+    /// Keys have other names or places now.
+    #[error("{}: keys have other names now: {}", path.display(), renamed(keys))]
     Renamed {
         /// The file.
         path: PathBuf,
-        /// The key in the file.
-        found: String,
-        /// Its name now, with the tables that it stands in.
-        now: &'static str,
+        /// The keys in the file, and their names now, with the tables that they stand in.
+        keys: Vec<(String, &'static str)>,
     },
 
     /// A task, or a setting of one, is unknown.
@@ -84,4 +82,9 @@ pub enum RecipeError {
         /// The change that was given.
         found: String,
     },
+}
+
+fn renamed(keys: &[(String, &'static str)]) -> String {
+    let key = |(found, now): &(String, &'static str)| format!("write `{now}` for `{found}`");
+    keys.iter().map(key).collect::<Vec<_>>().join(", ")
 }

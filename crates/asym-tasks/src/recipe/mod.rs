@@ -24,24 +24,23 @@
 //! A run's folder keeps a recipe of that one run, with nothing left out, which runs again.
 
 mod change;
-mod error;
+pub(crate) mod error;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 
 use asym_train::{TrainError, TrainSettings, Tuning};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub use self::error::RecipeError;
-use crate::names::nearest;
+use crate::names::{fields, nearest, unknown};
 use crate::registry::AnyTask;
 use crate::task::Scale;
 
 /// A recipe file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "File", into = "File")]
 pub struct Recipe {
     /// Folder of a checkpoint, or its name on the Hub. Without it, the embedded checkpoint is used.
@@ -54,8 +53,15 @@ pub struct Recipe {
     pub seeds: Vec<u64>,
     /// The settings of training that the recipe gives.
     pub training: Table,
-    /// What is trained.
+    /// The part of the model that is trained.
     pub tuning: Tuning,
+}
+
+/// Two recipes are equal if they make the same runs, whether a default is written out or not.
+impl PartialEq for Recipe {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.model, &self.data) == (&other.model, &other.data) && self.runs().eq(other.runs())
+    }
 }
 
 /// One run, with nothing left open but the model and the data.
@@ -65,7 +71,7 @@ pub struct RunConfig {
     pub task: AnyTask,
     /// How it is trained, the seed included.
     pub training: TrainSettings,
-    /// What is trained.
+    /// The part of the model that is trained.
     pub tuning: Tuning,
 }
 
@@ -94,7 +100,7 @@ struct File {
     task: Table,
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     training: Table,
-    // Last, since TOML wants tables behind values.
+    // Last, since an adapter is a table, which TOML wants behind values.
     tuning: Tuning,
 }
 
@@ -243,20 +249,4 @@ fn refused(path: &Path, error: &toml::de::Error) -> RecipeError {
         }
         None => RecipeError::Toml { path, source: Box::new(error.clone()) },
     }
-}
-
-/// The names of the fields of `T`, which denies unknown ones.
-pub(crate) fn fields<T: DeserializeOwned>() -> Vec<String> {
-    // No field has a name of spaces.
-    let probe = Table::from_iter([("  ".to_string(), Value::Boolean(true))]);
-    let error = probe.try_into::<T>().err();
-    error.and_then(|error| unknown(error.message())).map(|(_, known)| known).unwrap_or_default()
-}
-
-/// The unknown name, and the known ones, in a message of serde's: "unknown field `x`, expected one of `a`, `b`". serde tells them
-/// nowhere else. A test holds that it does.
-fn unknown(message: &str) -> Option<(String, Vec<String>)> {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let found = quoted.next().filter(|_| message.starts_with("unknown "))?;
-    Some((found.to_owned(), quoted.map(ToOwned::to_owned).collect()))
 }

@@ -22,6 +22,10 @@ fn parse(text: &str, changes: &[&str]) -> Result<Recipe, RecipeError> {
     Recipe::parse(Path::new("r.toml"), text, &changes)
 }
 
+fn run_of(recipe: &Recipe) -> RunConfig {
+    recipe.runs().next().unwrap()
+}
+
 fn run(recipe: &Recipe, name: &str, seed: u64) -> RunConfig {
     recipe.run(&name.parse().unwrap(), &recipe.tuning, seed)
 }
@@ -107,10 +111,15 @@ fn keys_of_older_recipes_are_refused_with_their_names_now() {
         let text =
             format!("{}\n{old}\n{}", &TEXT[..TEXT.find("[tuning").unwrap()], &TEXT[TEXT.find("[tuning").unwrap()..]);
         let error = parse(&text, &[]).unwrap_err();
-        let is = |error: &RecipeError| matches!(error, RecipeError::Renamed { now: n, .. } if *n == now);
+        let is = |error: &RecipeError| matches!(error, RecipeError::Renamed { keys, .. } if keys[0].1 == now);
         assert!(is(&error), "{old}: {error:?}");
         assert!(error.to_string().contains(&format!("`{now}`")), "{error}");
     }
+    // All at once.
+    let text = format!("warmup = 0.1\naccumulation = 2\n{TEXT}");
+    let error = parse(&text, &[]).unwrap_err().to_string();
+    assert!(error.contains("write `training.gradient_accumulation` for `accumulation`"), "{error}");
+    assert!(error.contains("write `training.warmup_ratio` for `warmup`"), "{error}");
     // On a command line too; a setting of training needs no table there.
     assert!(matches!(parse(TEXT, &["warmup=0.1"]), Err(RecipeError::Renamed { .. })));
     assert_eq!(run(&parse(TEXT, &["epochs=9"]).unwrap(), "rte", 1).training.epochs, 9);
@@ -151,6 +160,8 @@ fn the_recipe_of_a_run_says_everything() {
     // Also where the defaults are others: without the model.
     let recipe = parse(&text.replace("model = \"m\"", ""), &[]).unwrap();
     assert_eq!(recipe.runs().collect::<Vec<_>>(), [run]);
+    // A recipe that leaves out a default is the same.
+    assert_eq!(recipe, Recipe::of(&run_of(&recipe), None, None));
     // And as a run's folder reads it.
     assert_eq!(toml::from_str::<Recipe>(&text).unwrap().runs().count(), 1);
 }

@@ -1,0 +1,251 @@
+//! The structure of the workspace, held against the sources: who may know whom. ARCHITECTURE.md says why.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Rust files below a folder, by path, without their tests.
+fn sources(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.append(&mut sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]\n#[allow").next().unwrap().split("#[cfg(test)]\nmod tests {").next();
+            found.insert(path, text.unwrap().to_string());
+        }
+    }
+    found
+}
+
+fn crate_sources(name: &str) -> BTreeMap<PathBuf, String> {
+    sources(&root().join("crates").join(name).join("src"))
+}
+
+/// The dependencies of a crate, without those of its tests.
+fn dependencies(name: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
+    let table: toml::Table = toml::from_str(&text).unwrap();
+    table["dependencies"].as_table().unwrap().keys().cloned().collect()
+}
+
+fn of_this_workspace(name: &str) -> Vec<String> {
+    dependencies(name).into_iter().filter(|name| name.starts_with("asym-")).collect()
+}
+
+#[test]
+fn data_and_figures_know_no_tensor_and_no_crate_of_ours() {
+    for name in ["asym-data", "asym-figure"] {
+        assert_eq!(of_this_workspace(name), [""; 0], "{name}");
+        assert!(!dependencies(name).iter().any(|name| name.starts_with("burn")), "{name}");
+    }
+    for (path, text) in crate_sources("asym-data") {
+        let known = ["Tensor", "burn::"].iter().find(|word| text.contains(**word));
+        assert_eq!(known, None, "{}", path.display());
+    }
+}
+
+#[test]
+fn the_loop_knows_no_model_no_tokenizer_and_no_task() {
+    assert_eq!(of_this_workspace("asym-train"), ["asym-core"]);
+    let mut files = crate_sources("asym-train");
+    files.append(&mut crate_sources("asym-data"));
+    files.append(&mut sources(&root().join("src/cli")));
+    // The subcommands that are GLUE's own.
+    files.retain(|path, _| !["data.rs", "submit.rs"].iter().any(|own| path.ends_with(Path::new("cli").join(own))));
+    for (path, text) in files {
+        assert!(!text.to_lowercase().contains("glue"), "{}", path.display());
+    }
+}
+
+/// The modules of the tasks, by the lines of `tasks!`.
+fn tasks() -> Vec<String> {
+    let registry = std::fs::read_to_string(root().join("crates/asym-tasks/src/registry/mod.rs")).unwrap();
+    let lines = registry.split("\ntasks! {").nth(1).unwrap().split('}').next().unwrap();
+    let module = |line: &str| Some(line.split_once('(')?.1.split_once("::")?.0.to_string());
+    lines.lines().filter_map(module).collect()
+}
+
+#[test]
+fn tasks_never_import_each_other_and_nobody_imports_them_but_the_registry() {
+    let (tasks, folder) = (tasks(), root().join("crates/asym-tasks/src"));
+    assert!(tasks.contains(&"glue".to_string()), "{tasks:?}");
+    for (path, text) in crate_sources("asym-tasks") {
+        for task in &tasks {
+            let own = path.starts_with(folder.join(task)) || path == folder.join(format!("{task}.rs"));
+            let registry = path.ends_with("registry/mod.rs");
+            let imports = text.contains(&format!("crate::{task}")) || text.contains(&format!("super::{task}::"));
+            assert!(own || registry || !imports, "{} imports the task `{task}`", path.display());
+        }
+    }
+}
+
+/// A module's file, by the path of the module, and what it re-exports: name -> module path.
+struct Modules {
+    files: BTreeMap<Vec<String>, PathBuf>,
+    texts: BTreeMap<Vec<String>, String>,
+}
+
+impl Modules {
+    fn read(src: &Path) -> Self {
+        let (mut files, mut texts) = (BTreeMap::new(), BTreeMap::new());
+        for (path, text) in sources(src) {
+            let relative = path.strip_prefix(src).unwrap().with_extension("");
+            let mut module: Vec<String> = relative.iter().map(|part| part.to_str().unwrap().to_string()).collect();
+            if module.last().is_some_and(|last| last == "mod" || last == "lib" || last == "main") {
+                module.pop();
+            }
+            files.insert(module.clone(), path);
+            texts.insert(module, text);
+        }
+        Self { files, texts }
+    }
+
+    /// The paths in the `use` items of a text, without groups: `a::{b, c::d}` is two.
+    fn uses(text: &str, public: bool) -> Vec<Vec<String>> {
+        fn expand(prefix: &[String], tree: &str, found: &mut Vec<Vec<String>>) {
+            let mut depth = 0;
+            let (mut start, mut parts) = (0, Vec::new());
+            for (at, byte) in tree.bytes().enumerate() {
+                match byte {
+                    b'{' => depth += 1,
+                    b'}' => depth -= 1,
+                    b',' if depth == 0 => {
+                        parts.push(&tree[start..at]);
+                        start = at + 1;
+                    }
+                    _ => {}
+                }
+            }
+            parts.push(&tree[start..]);
+            for part in parts.into_iter().map(str::trim).filter(|part| !part.is_empty()) {
+                let head = part.split('{').next().unwrap();
+                let mut path = prefix.to_vec();
+                let segments = head.split("::").map(|segment| segment.split(" as ").next().unwrap().trim().to_string());
+                path.extend(segments.filter(|segment| !segment.is_empty() && segment != "self"));
+                match part.split_once('{') {
+                    Some((_, group)) => expand(&path, group.strip_suffix('}').unwrap_or(group), found),
+                    None => found.push(path),
+                }
+            }
+        }
+        let mut found = Vec::new();
+        for item in text.split(';') {
+            let item = item.trim_start();
+            let lines: Vec<&str> = item.lines().skip_while(|line| !line.contains("use ")).collect();
+            let item = lines.join(" ");
+            let (is_public, tree) = match (item.strip_prefix("pub use "), item.strip_prefix("use ")) {
+                (Some(tree), _) => (true, tree),
+                (_, Some(tree)) => (false, tree),
+                _ => continue,
+            };
+            if is_public == public {
+                expand(&[], tree, &mut found);
+            }
+        }
+        found
+    }
+
+    /// An absolute module path, without `crate`, `self` and `super`.
+    fn absolute(&self, module: &[String], path: &[String]) -> Option<Vec<String>> {
+        match path.first()?.as_str() {
+            "crate" => Some(path[1..].to_vec()),
+            "super" => {
+                let parent = &module[..module.len().checked_sub(1)?];
+                self.absolute(parent, &path[1..]).or_else(|| Some([parent, &path[1..]].concat()))
+            }
+            _ => {
+                let child = [module, &path[..1]].concat();
+                self.files.contains_key(&child).then(|| [module, path].concat())
+            }
+        }
+    }
+
+    /// The module that defines what `path` names: the longest prefix that is a file, or the file that it re-exports it from.
+    fn definition(&self, path: &[String]) -> Option<Vec<String>> {
+        let length = (0..=path.len()).rev().find(|length| self.files.contains_key(&path[..*length]))?;
+        let module = path[..length].to_vec();
+        let Some(name) = path.get(length) else { return Some(module) };
+        for reexport in Self::uses(&self.texts[&module], true) {
+            if reexport.last() == Some(name) {
+                // `self::a::B`, whose `self` is gone, or `a::B`.
+                if let Some(target) = self.absolute(&module, &reexport).filter(|target| *target != path) {
+                    return self.definition(&target);
+                }
+            }
+        }
+        Some(module)
+    }
+
+    /// Circles of imports through more than two files, each by its shortest form from one file.
+    fn circles(&self) -> Vec<Vec<PathBuf>> {
+        let imports: BTreeMap<&Vec<String>, BTreeSet<Vec<String>>> = self
+            .texts
+            .iter()
+            .map(|(module, text)| {
+                let uses = Self::uses(text, false);
+                let targets = uses.iter().filter_map(|path| self.definition(&self.absolute(module, path)?));
+                (module, targets.filter(|target| target != module).collect())
+            })
+            .collect();
+        let mut found = Vec::new();
+        for start in self.texts.keys() {
+            // Breadth first, over paths that visit no file twice; two files that import each other are allowed.
+            let mut paths: Vec<Vec<&Vec<String>>> = vec![vec![start]];
+            'search: while !paths.is_empty() && paths[0].len() <= self.texts.len() {
+                let mut longer = Vec::new();
+                for path in &paths {
+                    for next in &imports[path[path.len() - 1]] {
+                        if next == start && path.len() > 2 {
+                            found.push(path.iter().map(|module| self.files[*module].clone()).collect());
+                            break 'search;
+                        }
+                        // Each circle is found from its first file.
+                        if next > start && !path.contains(&next) {
+                            let next = imports.get_key_value(next).unwrap().0;
+                            longer.push([path.as_slice(), &[*next]].concat());
+                        }
+                    }
+                }
+                assert!(longer.len() < 100_000, "too many paths from {start:?}");
+                paths = longer;
+            }
+        }
+        found
+    }
+}
+
+#[test]
+fn no_more_than_two_files_import_each_other_in_a_circle() {
+    for folder in ["asym-data", "asym-train", "asym-tasks", "asym-models", "asym-figure", "asym-core", "asym-analysis"]
+    {
+        let modules = Modules::read(&root().join("crates").join(folder).join("src"));
+        assert!(modules.files.len() > 5, "{folder}");
+        let circles = modules.circles();
+        assert!(circles.is_empty(), "{folder}: {circles:#?}");
+    }
+}
+
+/// The test above finds a circle that is there.
+#[test]
+fn circles_are_found() {
+    let module = |name: &str| vec![name.to_string()];
+    let texts = [
+        (vec![], "mod a;\nmod b;\nmod c;\npub use c::C;\n"),
+        (module("a"), "use crate::b::B;\n"),
+        (module("b"), "use std::fmt;\nuse crate::{C, d::{E, F}};\n"),
+        (module("c"), "use super::a::{self, A};\n"),
+        (module("d"), "use crate::a;\n"),
+    ];
+    let texts: BTreeMap<_, _> = texts.into_iter().map(|(module, text)| (module, text.to_string())).collect();
+    let files = texts.keys().map(|module| (module.clone(), PathBuf::from(module.join("/")))).collect();
+    let circles = Modules { files, texts }.circles();
+    // Two files may import each other; a -> b -> c -> a and a -> b -> d -> a are circles.
+    assert_eq!(circles, [["a", "b", "c"].map(PathBuf::from).to_vec()]);
+}
