@@ -427,7 +427,7 @@ fn a_loss_that_explodes_stops_the_run_and_keeps_the_adapter() {
     assert!((2..=16).contains(&step), "{step}");
     assert!(learning_rate > 1e28, "{learning_rate}");
     assert!(error.to_string().contains(&format!("at step {step}")), "{error}");
-    // What was good before: here the start, since no epoch was finished.
+    // The last good adapter stays: here that of the start, since no epoch was finished.
     load(&base, &folder);
     let adapter = read(&folder.join("adapter/adapter_model.safetensors"));
     assert!(adapter.iter().filter(|(key, _)| key.contains("lora_B")).all(|(_, b)| b.f32().iter().all(|b| *b == 0.0)));
@@ -463,7 +463,7 @@ fn a_stopped_run_leaves_its_folder_usable() {
         "what was interrupted is made again by --resume"
     );
     assert_eq!(recipe_of(&folder), recipe);
-    // What was learned until then is kept.
+    // The training until then is kept.
     load(&base, &folder);
     let adapter = read(&folder.join("adapter/adapter_model.safetensors"));
     assert!(adapter.iter().any(|(key, b)| key.contains("lora_B") && b.f32().iter().any(|b| *b != 0.0)));

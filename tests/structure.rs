@@ -68,7 +68,7 @@ fn the_loop_knows_no_model_no_tokenizer_and_no_task() {
 fn tasks() -> Vec<String> {
     let registry = std::fs::read_to_string(root().join("crates/asym-tasks/src/registry/mod.rs")).unwrap();
     let lines = registry.split("\ntasks! {").nth(1).unwrap().split('}').next().unwrap();
-    let module = |line: &str| Some(line.split_once('(')?.1.split_once("::")?.0.to_string());
+    let module = |line: &str| Some(line.trim().split_once('(')?.1.split_once("::")?.0.to_string());
     lines.lines().filter_map(module).collect()
 }
 

@@ -16,7 +16,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 mod common;
 use common::{Stored, Tensors, copy, difference, fixture, folder_from, read, reference, without_dropout, write};
 
-/// What PEFT puts before every key.
+/// The prefix of every key in PEFT.
 const PREFIX: &str = "base_model.model.";
 
 /// PEFT's folder with what asym writes into the metadata of its own: A is frozen. PEFT has no field for it.

@@ -195,6 +195,9 @@ impl Trained {
             );
         }
         let task = task.or(run_task).cloned();
+        if let Some(task) = task.as_ref().filter(|task| task.is_pair().is_none()) {
+            bail!("the task {} does not classify texts", task.name());
+        }
         let base = locate(source, model, adapter)?.base()?;
         let outputs = (task.as_ref().and_then(|task| task.outputs()), FloatDType::F32, false);
         let model = trained(base.name(), &base.checkpoint, adapter, outputs, device)?;

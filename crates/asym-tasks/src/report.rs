@@ -107,7 +107,8 @@ impl fmt::Display for Report {
             None => header.extend(["task", "method", "seeds", "score", "%", "further %"].map(Into::into)),
         }
         header.extend(["trained", "share %", "s / run", "train/s", "eval/s", "input %", "peak MiB"].map(Into::into));
-        header.push(paper_header(&self.rows, columns.as_deref()));
+        let paper = self.rows.iter().find_map(|row| row.task.paper_model());
+        header.extend(paper.map(|model| paper_header(model, columns.as_deref())));
 
         let mut table = Table::new();
         table.load_preset(ASCII_MARKDOWN).set_header(header);
@@ -116,7 +117,7 @@ impl fmt::Display for Report {
             column.set_cell_alignment(CellAlignment::Right);
         }
         for row in &self.rows {
-            table.add_row(cells(row, columns.as_deref()));
+            table.add_row(cells(row, columns.as_deref(), paper.is_some()));
         }
         write!(f, "{table}")?;
         if let Some(reference) = &self.reference {
@@ -135,17 +136,13 @@ impl fmt::Display for Report {
 }
 
 /// The header of the paper's column: its score, if all rows have the same, and its model.
-fn paper_header(rows: &[Row], columns: Option<&[Score]>) -> String {
-    let headline =
-        columns.and_then(|scores| scores.first()).map_or_else(String::new, |score| format!("{} ", score.name));
-    let model = rows.iter().find_map(|row| row.task.paper_model());
-    match model {
-        Some(model) => format!("paper: {headline}% ({model})"),
-        None => format!("paper: {headline}%"),
-    }
+fn paper_header(model: &str, columns: Option<&[Score]>) -> String {
+    let headline = columns.and_then(|scores| scores.first());
+    let headline = headline.map_or_else(String::new, |score| format!("{} ", score.name));
+    format!("paper: {headline}% ({model})")
 }
 
-fn cells(row: &Row, columns: Option<&[Score]>) -> Vec<String> {
+fn cells(row: &Row, columns: Option<&[Score]>, paper: bool) -> Vec<String> {
     let missing = || "-".to_string();
     let number = |summary: Option<Summary>, digits: usize| {
         summary.map_or_else(missing, |summary| format!("{:.digits$}", summary.mean))
@@ -179,10 +176,12 @@ fn cells(row: &Row, columns: Option<&[Score]>) -> Vec<String> {
     cells.push(number(row.summary(|run| Some(100.0 * run.training.input_share())), 2));
     let mib = |run: &RunResult| run.peak_bytes.map(|bytes| bytes as f64 / (1 << 20) as f64);
     cells.push(number(row.summary(mib), 0));
-    cells.push(row.task.paper(&row.tuning).map_or_else(missing, |cell| match cell.std {
-        Some(std) => format!("{} ± {std}", cell.mean),
-        None => cell.mean.to_string(),
-    }));
+    if paper {
+        cells.push(row.task.paper(&row.tuning).map_or_else(missing, |cell| match cell.std {
+            Some(std) => format!("{} ± {std}", cell.mean),
+            None => cell.mean.to_string(),
+        }));
+    }
     cells
 }
 

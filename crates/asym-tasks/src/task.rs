@@ -95,7 +95,8 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     /// The `task_type` of PEFT's adapter files.
     const PEFT_TASK: Option<&'static str>;
 
-    /// The settings of the task's own, which stand under `[task]` in a recipe. All are optional there.
+    /// The settings of the task's own, which stand under `[task]` in a recipe. All are optional there. The type must deny unknown
+    /// fields (`#[serde(deny_unknown_fields)]`): serde tells the names of its fields only then.
     type Options: Clone + Default + Serialize + DeserializeOwned;
 
     /// The model.

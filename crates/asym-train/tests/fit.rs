@@ -97,7 +97,7 @@ fn a_batch_without_weight_is_passed_over() {
         fn collate(&self, indices: &[usize], epoch: usize, device: &Device) -> Result<Tokens, TrainError> {
             let tokens = Sequences(8).collate(&[indices[0] / 2], epoch, device)?;
             let keep = if indices[0].is_multiple_of(2) { tokens.input.dims()[0] } else { 0 };
-            let (input, target) = (tokens.input.slice([0..keep]), tokens.target.slice([0..keep]));
+            let (input, target) = (tokens.input.narrow(0, 0, keep), tokens.target.narrow(0, 0, keep));
             Ok(Tokens { input, target, sequences: 1 })
         }
     }

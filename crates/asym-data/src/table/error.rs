@@ -75,7 +75,7 @@ pub enum TableError {
     /// A file is quoted as CSV, but it is read as a TSV file without quoting.
     #[error(
         "{path}:{line}: this file is quoted as CSV is (each \" written twice), and it is read as TSV without quoting; \
-        write it without quoting, or read it as CSV"
+        write it without quoting, or save it as a .csv file"
     )]
     QuotedTsv {
         /// The file.

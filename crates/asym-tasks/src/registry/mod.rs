@@ -9,7 +9,6 @@ use std::str::FromStr;
 use toml::Table;
 
 pub use self::error::RegistryError;
-use crate::glue;
 use crate::names::{fields, nearest};
 use crate::task::{Scale, Task, TaskInfo};
 
@@ -22,17 +21,17 @@ pub trait WithTask {
     fn with<T: Task>(self, task: &T) -> Self::Output;
 }
 
-/// One line for each kind of task: a variant and the type.
+/// One line for each kind of task: a variant, and the type in its module.
 macro_rules! tasks {
-    ($($variant:ident($task:ty)),+ $(,)?) => {
+    ($($variant:ident($module:ident::$task:ident)),+ $(,)?) => {
         /// A task of any kind.
         #[derive(Clone, Debug, PartialEq)]
         pub enum AnyTask {
-            $(#[doc = concat!("See [`", stringify!($task), "`].")] $variant($task),)+
+            $(#[doc = concat!("See [`", stringify!($task), "`](crate::", stringify!($module), "::", stringify!($task), ").")] $variant(crate::$module::$task),)+
         }
 
-        $(impl From<$task> for AnyTask {
-            fn from(task: $task) -> Self {
+        $(impl From<crate::$module::$task> for AnyTask {
+            fn from(task: crate::$module::$task) -> Self {
                 Self::$variant(task)
             }
         })+
@@ -40,7 +39,7 @@ macro_rules! tasks {
         impl AnyTask {
             /// The names of all tasks.
             pub fn names() -> Vec<String> {
-                [$(<$task>::names()),+].concat()
+                [$(<crate::$module::$task>::names()),+].concat()
             }
 
             /// The task called `name`, with the settings of its own in `options`.
@@ -49,9 +48,9 @@ macro_rules! tasks {
             ///
             /// As [`RegistryError`].
             pub fn named(name: &str, options: &Table) -> Result<Self, RegistryError> {
-                $(if <$task>::named(name, Default::default()).is_some() {
-                    let options = options_of::<$task>(name, options)?;
-                    if let Some(task) = <$task>::named(name, options) {
+                $(if <crate::$module::$task>::named(name, Default::default()).is_some() {
+                    let options = options_of::<crate::$module::$task>(name, options)?;
+                    if let Some(task) = <crate::$module::$task>::named(name, options) {
                         return Ok(Self::$variant(task));
                     }
                 })+
@@ -87,8 +86,8 @@ macro_rules! tasks {
 
         /// The kind of task that has a setting called `key`.
         fn kind_with(key: &str) -> Option<&'static str> {
-            $(if known_options::<$task>().iter().any(|known| known == key) {
-                return Some(<$task>::KIND);
+            $(if known_options::<crate::$module::$task>().iter().any(|known| known == key) {
+                return Some(<crate::$module::$task>::KIND);
             })+
             None
         }
@@ -139,7 +138,8 @@ fn options_of<T: Task>(name: &str, table: &Table) -> Result<T::Options, Registry
             known,
         });
     }
-    let refused = |error: toml::de::Error| RegistryError::Option { task: name.to_owned(), message: error.to_string() };
+    let refused =
+        |error: toml::de::Error| RegistryError::Option { task: name.to_owned(), message: error.message().to_string() };
     table.clone().try_into().map_err(refused)
 }
 
