@@ -14,7 +14,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 mod common;
-use common::{Network, Sequences, SquaredError, Tokens, alone, values};
+use common::{Network, Sequences, SquaredError, Tokens, WIDTH, alone, values};
 
 fn settings() -> TrainSettings {
     TrainSettings { epochs: 2, learning_rate: 1e-2, max_grad_norm: Some(0.5), seed: 4, ..TrainSettings::default() }
@@ -97,7 +97,7 @@ fn a_batch_without_weight_is_passed_over() {
         fn collate(&self, indices: &[usize], epoch: usize, device: &Device) -> Result<Tokens, TrainError> {
             let tokens = Sequences(8).collate(&[indices[0] / 2], epoch, device)?;
             let keep = if indices[0].is_multiple_of(2) { tokens.input.dims()[0] } else { 0 };
-            let (input, target) = (tokens.input.narrow(0, 0, keep), tokens.target.narrow(0, 0, keep));
+            let (input, target) = (tokens.input.slice([0..keep, 0..WIDTH]), tokens.target.slice([0..keep, 0..1]));
             Ok(Tokens { input, target, sequences: 1 })
         }
     }
