@@ -10,6 +10,7 @@ import argparse
 import csv
 import json
 import logging
+import math
 import os
 import random
 import sys
@@ -66,7 +67,7 @@ def epoch(options):
         sets[part] = (rows, encoded, [len(ids) for ids in encoded["input_ids"]])
     model = build(options).train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.01, fused=True)
+    optimizer = torch.optim.AdamW(peft_glue.groups(model), lr=1e-3, fused=True)
 
     def batch(part, positions):
         rows, encoded, _ = sets[part]
@@ -76,7 +77,7 @@ def epoch(options):
 
     rows, _, lengths = sets["train"]
     plan = batches(rows, lengths, options.batch, options.grouped)
-    schedule = get_linear_schedule_with_warmup(optimizer, int(0.06 * len(plan)), len(plan))
+    schedule = get_linear_schedule_with_warmup(optimizer, math.ceil(0.06 * len(plan)), len(plan))
     input_seconds, start = 0.0, time.perf_counter()
     for positions in plan:
         before = time.perf_counter()

@@ -10,6 +10,7 @@ Settings are those of `cargo run --release --example glue_cola -- --model … --
 import argparse
 import csv
 import json
+import math
 import random
 import time
 
@@ -54,6 +55,15 @@ def build(model_folder, method, rank, attention="eager"):
     return model, 1e-3
 
 
+def groups(model):
+    """The trained parameters, of which biases and norms are not decayed, as `Trainer` has it."""
+    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    is_spared = lambda name: "bias" in name or "layernorm" in name.lower()
+    spared = [parameter for name, parameter in trained if is_spared(name)]
+    decayed = [parameter for name, parameter in trained if not is_spared(name)]
+    return [{"params": decayed, "weight_decay": 0.01}, {"params": spared, "weight_decay": 0.0}]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=["mrpc", "cola"], required=True)
@@ -81,11 +91,10 @@ def main():
         for method in options.methods.split(","):
             random.seed(seed), numpy.random.seed(seed), torch.manual_seed(seed)
             model, rate = build(options.model, method, options.rank)
-            trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-            optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=0.01)
+            optimizer = torch.optim.AdamW(groups(model), lr=rate)
             loader = DataLoader(train, options.batch_size, shuffle=True, collate_fn=collate)
             steps = len(loader) * options.epochs
-            schedule = get_linear_schedule_with_warmup(optimizer, int(0.06 * steps), steps)
+            schedule = get_linear_schedule_with_warmup(optimizer, math.ceil(0.06 * steps), steps)
             epochs, seconds = [], 0.0
             for _ in range(options.epochs):
                 model.train()
@@ -109,7 +118,7 @@ def main():
                     }
                 )
             line = {"task": options.task, "method": method, "rank": options.rank, "seed": seed, "epochs": epochs}
-            line["trainable"] = sum(parameter.numel() for parameter in trained)
+            line["trainable"] = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
             print(json.dumps(line), flush=True)
             with open(options.output, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
