@@ -12,6 +12,12 @@ pub const VARIABLE: &str = "BURN_DEVICE";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
+    /// The variable is set and empty, which Burn refuses as well.
+    #[error("{VARIABLE} is empty: unset it for the default device, or set it to one of {built}")]
+    Empty {
+        /// The compiled-in backends.
+        built: String,
+    },
     /// The name is not that of a compiled-in backend.
     #[error(
         "{VARIABLE}={name}: this program was built with {built}; name one of these, or build with `--features {name}`"
@@ -83,9 +89,9 @@ const VULKAN: &str = "the GPU's Vulkan driver, or Mesa's for the CPU (Debian: me
 ///
 /// # Errors
 ///
-/// Returns an error if the variable names no compiled-in backend, or if the backend has no such device.
+/// Returns an error if the variable is empty or names no compiled-in backend, or if the backend has no such device.
 pub fn default_device() -> Result<Device, DeviceError> {
-    let given = std::env::var(VARIABLE).ok().filter(|given| !given.is_empty());
+    let given = std::env::var(VARIABLE).ok();
     let device = choose(given.as_deref(), &|backend| Device::enumerate((backend.kind)()).into_iter().collect())?;
     eprintln!("device: {device:?}");
     Ok(device)
@@ -104,8 +110,9 @@ fn choose(given: Option<&str>, find: &dyn Fn(&Backend) -> Vec<Device>) -> Result
         Some(name) => BACKENDS.iter().find(|backend| backend.name.eq_ignore_ascii_case(name)),
     };
     let Some(backend) = found else {
-        let built: Vec<_> = BACKENDS.iter().map(|backend| backend.name).collect();
-        return Err(DeviceError::Backend { name: name.unwrap_or_default().to_string(), built: built.join(", ") });
+        let built = BACKENDS.iter().map(|backend| backend.name).collect::<Vec<_>>().join(", ");
+        let name = name.unwrap_or_default().to_string();
+        return Err(if name.is_empty() { DeviceError::Empty { built } } else { DeviceError::Backend { name, built } });
     };
     let devices = find(backend);
     match devices.len() {
@@ -134,6 +141,7 @@ mod tests {
         let name = BACKENDS[0].name;
         for (given, devices, parts) in [
             (None, 0, vec!["no ", name, "install"]),
+            (Some(String::new()), 1, vec!["is empty", "unset", name]),
             (Some(name.to_string()), 0, vec![name, "install"]),
             (Some(format!("{name}:3")), 1, vec![":3", "is 1 device"]),
             (Some(format!("{name}:2")), 2, vec![":2", "are 2 devices"]),
