@@ -34,7 +34,7 @@ fn the_weights_are_read_once_for_all_runs() {
         let read = base.checkpoint.sequence_classifier(Some(labels), seed, &device).unwrap();
         let values = |model: &SequenceClassifier| layout::collect(model, &model.naming(), |_| true);
         assert_eq!(values(&shared.model), values(&read.model));
-        assert_eq!(shared.initialised, read.initialised);
+        assert_eq!(shared.initialized, read.initialized);
         assert_eq!(shared.model.config(), read.model.config());
     }
     assert!(base.read::<SequenceClassifier>(&device).unwrap().is_none());

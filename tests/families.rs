@@ -74,7 +74,7 @@ fn load<M: Family>(device: &Device) -> (M, M::Input) {
 
 fn load_from<M: Family>(folder: &Path, device: &Device) -> (M, M::Input) {
     let loaded = Checkpoint::open(folder).unwrap().load::<M>(None, 0, device).unwrap();
-    assert!(loaded.initialised.is_empty(), "{:?}", loaded.initialised);
+    assert!(loaded.initialized.is_empty(), "{:?}", loaded.initialized);
     (loaded.model, read_inputs(folder.join("inputs.safetensors"), device).unwrap())
 }
 

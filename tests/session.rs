@@ -407,7 +407,7 @@ fn a_whole_model_that_was_trained_is_a_checkpoint() {
         run(&base, &data, &tuned(tuning), Some(&folder)).unwrap();
         let loaded = Checkpoint::open(folder.join("model")).unwrap();
         let loaded = loaded.sequence_classifier(None, 0, &Device::default()).unwrap();
-        assert!(loaded.initialised.is_empty(), "{:?}", loaded.initialised);
+        assert!(loaded.initialized.is_empty(), "{:?}", loaded.initialized);
         let key = "roberta.encoder.layer.0.attention.self.query.weight";
         let before = read(&fixture("roberta-mlm").join("model.safetensors"))[key].f32();
         let moved = difference(&read(&folder.join("model/model.safetensors"))[key].f32(), &before);

@@ -106,7 +106,7 @@ fn trained<M: PretrainedModel>(
 ) -> Result<M> {
     checkpoint.check_dtype(dtype, device)?;
     let first = if adapter.is_some() { FloatDType::F32 } else { dtype };
-    let Loaded { mut model, initialised: mut untrained } = checkpoint.load_as::<M>(outputs, 0, first, device)?;
+    let Loaded { mut model, initialized: mut untrained } = checkpoint.load_as::<M>(outputs, 0, first, device)?;
     if let Some(folder) = adapter {
         let (adapted, config) = load_adapter(model, folder)?;
         untrained.retain(|name| !config.modules_to_save.iter().any(|module| name.starts_with(&format!("{module}."))));

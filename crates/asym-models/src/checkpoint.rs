@@ -25,7 +25,7 @@ pub struct Loaded<M> {
     pub model: M,
     /// The names in files of the head's parameters that the checkpoint lacks. They are drawn from the seed and need
     /// training.
-    pub initialised: Vec<String>,
+    pub initialized: Vec<String>,
 }
 
 /// An opened checkpoint: its configuration, and its tensors mapped into memory.
@@ -119,7 +119,7 @@ impl Checkpoint {
     /// Load a sequence classifier with `num_labels` labels, or with the labels of the configuration if it is `None`.
     ///
     /// A head that the checkpoint lacks is initialized from `seed` as in transformers, and listed in
-    /// [`Loaded::initialised`].
+    /// [`Loaded::initialized`].
     ///
     /// # Errors
     ///
@@ -136,7 +136,7 @@ impl Checkpoint {
     /// Load a masked language model.
     ///
     /// A head that the checkpoint lacks is initialized from `seed` as in transformers, and listed in
-    /// [`Loaded::initialised`].
+    /// [`Loaded::initialized`].
     ///
     /// # Errors
     ///
@@ -150,7 +150,7 @@ impl Checkpoint {
     /// it is `None`.
     ///
     /// A head that the checkpoint lacks is initialized from `seed` as in transformers, and listed in
-    /// [`Loaded::initialised`].
+    /// [`Loaded::initialized`].
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ impl Checkpoint {
         let entries = layout::entries(&model, &table.naming);
         let renamed = table.in_memory.map(|naming| layout::entries(&model, &naming)).unwrap_or_default();
         let mut stored = self.assign(&entries, &renamed, table)?;
-        let initialised = self.missing(&entries, &stored, table)?;
+        let initialized = self.missing(&entries, &stored, table)?;
         for entry in &entries {
             if let Some((key, tensor)) = stored.get(entry.name.as_str()) {
                 check(entry, key, tensor, table)?;
@@ -197,7 +197,7 @@ impl Checkpoint {
                 None => draw(entry, &config, seed),
             }))
         })?;
-        Ok(Loaded { model, initialised })
+        Ok(Loaded { model, initialized })
     }
 
     /// Initialize the head of `loaded` again, with `num_labels` labels and from `seed`. All other tensors are shared.
@@ -218,11 +218,11 @@ impl Checkpoint {
     ) -> Result<Loaded<M>, ModelError> {
         let config = self.configuration::<M>(num_labels)?;
         let naming = &M::keys(&config).naming;
-        let initialised = &loaded.initialised;
+        let initialized = &loaded.initialized;
         let model = M::skeleton(&config, device);
         let stored = layout::entries(&loaded.model, naming);
         for (entry, stored) in layout::entries(&model, naming).iter().zip(&stored) {
-            if entry.shape != stored.shape && !initialised.contains(&entry.name) {
+            if entry.shape != stored.shape && !initialized.contains(&entry.name) {
                 return Err(ModelError::Shape {
                     path: self.path.clone(),
                     key: entry.name.clone(),
@@ -232,11 +232,11 @@ impl Checkpoint {
                 });
             }
         }
-        let model = layout::adopt(model, &loaded.model, naming, |entry| !initialised.contains(&entry.name));
+        let model = layout::adopt(model, &loaded.model, naming, |entry| !initialized.contains(&entry.name));
         let model = layout::replace(model, naming, |entry| {
-            Ok::<_, ModelError>(initialised.contains(&entry.name).then(|| draw(entry, &config, seed)))
+            Ok::<_, ModelError>(initialized.contains(&entry.name).then(|| draw(entry, &config, seed)))
         })?;
-        Ok(Loaded { model, initialised: initialised.clone() })
+        Ok(Loaded { model, initialized: initialized.clone() })
     }
 
     /// The configuration of a model, with `num_labels` labels if it is given.
@@ -338,13 +338,13 @@ impl Checkpoint {
     ) -> Result<Vec<String>, ModelError> {
         let absent_heads: Vec<&str> =
             table.head.iter().copied().filter(|module| !stored.keys().any(|name| keys::within(name, module))).collect();
-        let (initialised, missing): (Vec<String>, Vec<String>) = entries
+        let (initialized, missing): (Vec<String>, Vec<String>) = entries
             .iter()
             .map(|entry| entry.name.clone())
             .filter(|name| !stored.contains_key(name))
             .partition(|name| absent_heads.iter().any(|module| keys::within(name, module)));
         if missing.is_empty() {
-            Ok(initialised)
+            Ok(initialized)
         } else {
             Err(ModelError::MissingKeys { path: self.path.clone(), keys: missing })
         }

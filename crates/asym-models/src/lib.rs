@@ -8,7 +8,7 @@
 //! let device = Device::default();
 //! let checkpoint = Checkpoint::open("roberta-base")?;
 //! let loaded = checkpoint.sequence_classifier(Some(2), 0, &device)?;
-//! println!("initialised, since the checkpoint lacks them: {:?}", loaded.initialised);
+//! println!("initialized, since the checkpoint lacks them: {:?}", loaded.initialized);
 //!
 //! let input_ids = Tensor::<2, Int>::from_ints([[0, 31414, 232, 2]], &device);
 //! let logits = loaded.model.forward(EncoderInput { input_ids, attention_mask: None, token_type_ids: None });

@@ -59,7 +59,7 @@ pub(crate) fn write_atomically(
     let written = write(&temporary)
         .and_then(|()| fs::rename(&temporary, path).map_err(|source| ModelError::Io { path: path.into(), source }));
     if written.is_err() {
-        // What went wrong first is the better message; there may be no file to remove.
+        // Only the first error is reported: the temporary file may not exist.
         let _ = fs::remove_file(&temporary);
     }
     written

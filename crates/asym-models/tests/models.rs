@@ -29,7 +29,7 @@ fn check<M: PretrainedModel>(folder: &Path, counts: Option<&str>) {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
     let device = Device::default();
     let loaded = Checkpoint::open(folder).unwrap().load::<M>(None, 0, &device).unwrap();
-    assert!(loaded.initialised.is_empty(), "{name}: {:?}", loaded.initialised);
+    assert!(loaded.initialized.is_empty(), "{name}: {:?}", loaded.initialized);
     let input: M::Input = read_inputs(folder.join("inputs.safetensors"), &device).unwrap();
     check_input(&input, loaded.model.config()).unwrap();
     let logits = loaded.model.logits(input.clone());
@@ -42,7 +42,7 @@ fn check<M: PretrainedModel>(folder: &Path, counts: Option<&str>) {
     let copy = scratch(&format!("models-{name}"));
     save(&loaded.model, &copy, FileDtype::F32).unwrap();
     let again = Checkpoint::open(&copy).unwrap().load::<M>(None, 1, &device).unwrap();
-    assert!(again.initialised.is_empty(), "{name}: {:?}", again.initialised);
+    assert!(again.initialized.is_empty(), "{name}: {:?}", again.initialized);
     assert_eq!(again.model.config(), loaded.model.config(), "{name}");
     again.model.logits(input).assert_eq(&logits, true);
 }
@@ -87,7 +87,7 @@ fn bare_models_and_their_hidden_states() {
     // A file without the prefix `vit.`.
     let folder = fixture("vit-pooler");
     let loaded = Checkpoint::open(&folder).unwrap().load::<VitModel>(None, 0, &device).unwrap();
-    assert!(loaded.initialised.is_empty(), "{:?}", loaded.initialised);
+    assert!(loaded.initialized.is_empty(), "{:?}", loaded.initialized);
     let input: VitInput = read_inputs(folder.join("inputs.safetensors"), &device).unwrap();
     let expected = golden(&folder.join("expected.safetensors"));
     let last = loaded.model.forward(input.clone()).into_data();
@@ -95,10 +95,10 @@ fn bare_models_and_their_hidden_states() {
     assert!(difference(&loaded.model.pooled(input.clone()).into_data(), &expected["pooler"], None) < TOLERANCE);
     // A classifier of it is drawn; a pooler that is not there is drawn too.
     let classifier = Checkpoint::open(&folder).unwrap().load::<VitClassifier>(Some(7), 0, &device).unwrap();
-    assert_eq!(classifier.initialised, ["classifier.weight", "classifier.bias"]);
+    assert_eq!(classifier.initialized, ["classifier.weight", "classifier.bias"]);
     assert_eq!(classifier.model.forward(input).dims(), [2, 7]);
     let drawn = Checkpoint::open(fixture("vit")).unwrap().load::<VitModel>(None, 0, &device).unwrap();
-    assert_eq!(drawn.initialised, ["vit.pooler.dense.weight", "vit.pooler.dense.bias"]);
+    assert_eq!(drawn.initialized, ["vit.pooler.dense.weight", "vit.pooler.dense.bias"]);
 
     for name in ["vit", "vit-odd"] {
         let folder = fixture(name);
@@ -373,7 +373,7 @@ fn a_tied_embedding_may_stand_under_any_of_its_names() {
         }
     });
     let loaded = Checkpoint::open(&head).unwrap().load::<BartLanguageModel>(None, 0, &device).unwrap();
-    assert!(loaded.initialised.is_empty());
+    assert!(loaded.initialized.is_empty());
     // transformers misses the shared table where it is not there, although it computes nothing with it.
     let saved = scratch("untied-saved");
     save(&loaded.model, &saved, FileDtype::F32).unwrap();
@@ -383,5 +383,5 @@ fn a_tied_embedding_may_stand_under_any_of_its_names() {
     // A head of its own is not made up from the embedding.
     let untied = common::rewritten("llama", "untied-none", |tensors| drop(tensors.remove("lm_head.weight")));
     let loaded = Checkpoint::open(&untied).unwrap().load::<LlamaLanguageModel>(None, 0, &device).unwrap();
-    assert_eq!(loaded.initialised, ["lm_head.weight"]);
+    assert_eq!(loaded.initialized, ["lm_head.weight"]);
 }

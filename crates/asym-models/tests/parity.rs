@@ -28,7 +28,7 @@ fn check(folder: &Path, masked_lm: bool) {
 
     let (logits, states) = if masked_lm {
         let loaded = checkpoint.masked_language_model(0, &device).unwrap();
-        assert!(loaded.initialised.is_empty(), "{:?}", loaded.initialised);
+        assert!(loaded.initialized.is_empty(), "{:?}", loaded.initialized);
         save(&loaded.model, &copy, FileDtype::F32).unwrap();
         let again = Checkpoint::open(&copy).unwrap().masked_language_model(0, &device).unwrap().model;
         assert_eq!(again.config(), loaded.model.config());
@@ -45,13 +45,13 @@ fn check(folder: &Path, masked_lm: bool) {
         let loaded = checkpoint.sequence_classifier(None, 0, &device).unwrap();
         save(&loaded.model, &copy, FileDtype::F32).unwrap();
         let again = Checkpoint::open(&copy).unwrap().sequence_classifier(None, 1, &device).unwrap();
-        assert!(again.initialised.is_empty(), "{:?}", again.initialised);
+        assert!(again.initialized.is_empty(), "{:?}", again.initialized);
         assert_eq!(again.model.config(), loaded.model.config());
         let logits = loaded.model.forward(input.clone());
         again.model.forward(input.clone()).into_data().assert_eq(&logits.to_data(), true);
         let difference = match expected.get("logits") {
             Some(expected) => {
-                assert!(loaded.initialised.is_empty(), "{:?}", loaded.initialised);
+                assert!(loaded.initialized.is_empty(), "{:?}", loaded.initialized);
                 difference(&logits.into_data(), expected, None)
             }
             None => 0.0,
@@ -100,19 +100,19 @@ fn a_head_that_the_checkpoint_lacks_is_drawn_and_reported() {
     let device = Device::default();
     let bare = Checkpoint::open(fixture("bert-bare-old")).unwrap();
     let loaded = bare.sequence_classifier(Some(5), 7, &device).unwrap();
-    assert_eq!(loaded.initialised, ["classifier.weight", "classifier.bias"]);
+    assert_eq!(loaded.initialized, ["classifier.weight", "classifier.bias"]);
     assert_eq!(loaded.model.config().num_labels(), 5);
 
     // From a masked language model BERT's pooler is missing too; RoBERTa's head has two layers.
     let loaded = Checkpoint::open(fixture("bert-mlm")).unwrap().sequence_classifier(None, 7, &device).unwrap();
     assert_eq!(
-        loaded.initialised,
+        loaded.initialized,
         ["bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"]
     );
     let loaded = Checkpoint::open(fixture("roberta-mlm")).unwrap().sequence_classifier(None, 7, &device).unwrap();
-    assert_eq!(loaded.initialised.len(), 4);
+    assert_eq!(loaded.initialized.len(), 4);
     let loaded = Checkpoint::open(fixture("roberta-classifier")).unwrap().masked_language_model(7, &device).unwrap();
-    assert_eq!(loaded.initialised.len(), 5);
+    assert_eq!(loaded.initialized.len(), 5);
 
     // The draw is that of the seed, of the right width, and the same on another device.
     let draw = |seed: u64, device: &Device| {

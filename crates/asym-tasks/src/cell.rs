@@ -184,7 +184,7 @@ impl<T: Task> Session<'_, T> {
     /// A checkpoint that cannot be read, and an adapter that does not fit.
     pub fn start(&self, run: &RunConfig) -> Result<(Loaded<T::Model>, Tuning), TaskError> {
         let seed = run.training.seed;
-        let Loaded { model, initialised } = self.base.load::<T::Model>(self.task.outputs(), seed, self.device)?;
+        let Loaded { model, initialized } = self.base.load::<T::Model>(self.task.outputs(), seed, self.device)?;
         let (naming, head) = (model.naming(), T::Model::keys(model.config()).task_head);
         let mut seen = Ok(());
         let observe = |model: &T::Model| seen = self.observe(model, seed);
@@ -192,7 +192,7 @@ impl<T: Task> Session<'_, T> {
         // An example that cannot be read is the cause of a layer that saw too few.
         seen?;
         let (model, tuning) = applied?;
-        Ok((Loaded { model, initialised }, tuning))
+        Ok((Loaded { model, initialized }, tuning))
     }
 
     /// Pass training examples, drawn from `seed`, through `model`. Examples of one length stand together, since padding would
@@ -208,12 +208,12 @@ impl<T: Task> Session<'_, T> {
     /// The state at the start of `run`, and the parameters that the checkpoint lacks.
     fn state(&self, run: &RunConfig) -> Result<(Start<T>, Vec<String>), TaskError> {
         run.validate()?;
-        let (Loaded { model, initialised }, tuning) = self.start(run)?;
+        let (Loaded { model, initialized }, tuning) = self.start(run)?;
         // The memory that an init needs for a moment is no part of training.
         memory::reset_peak();
         let naming = model.naming();
         let steps = run.training.steps(self.data.train.len());
-        Ok((State::new(model.train(), tuning, &naming, &run.training, steps)?, initialised))
+        Ok((State::new(model.train(), tuning, &naming, &run.training, steps)?, initialized))
     }
 
     /// Saves the adapter, or the whole model if no adapter is trained, into `folder`.

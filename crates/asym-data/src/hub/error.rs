@@ -102,7 +102,7 @@ pub enum HubError {
         found: Vec<String>,
     },
 
-    /// None of a dataset's files is wanted.
+    /// The dataset has none of the files that are looked for.
     #[error("no file of dataset {repo} at revision `{revision}` is one of those looked for; there are {files}{}",
         examples.join(", "), files = if examples.is_empty() { "none" } else { "" })]
     NoneWanted {
