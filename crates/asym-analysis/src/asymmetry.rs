@@ -71,10 +71,10 @@ impl Simulation {
         const Z: f64 = 1.959_963_984_540_054;
         let (n, p) = (self.draws as f64, self.probability());
         let shrink = 1.0 + Z * Z / n;
-        let centre = (p + Z * Z / (2.0 * n)) / shrink;
+        let center = (p + Z * Z / (2.0 * n)) / shrink;
         let half = Z / shrink * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
         // Rounding must not move an end past the share itself, at 0 and at 1.
-        ((centre - half).clamp(0.0, p), (centre + half).clamp(p, 1.0))
+        ((center - half).clamp(0.0, p), (center + half).clamp(p, 1.0))
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! L(A, B) = d_out σ² + tr\[(Δ − BA) Σ (Δ − BA)ᵀ\].
 //!
-//! The paper takes Σ = Cov X, as it centres X or trains the bias; with a frozen bias Σ is E\[xxᵀ\].
+//! The paper takes Σ = Cov X, as it centers X or trains the bias; with a frozen bias Σ is E\[xxᵀ\].
 
 mod moment;
 mod top;

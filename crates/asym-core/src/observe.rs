@@ -12,7 +12,7 @@ use crate::layout::{self, Kind, Layer, Naming};
 /// The second moment of one layer's input, over all rows that it read.
 #[derive(Debug, Clone)]
 pub struct InputMoment {
-    /// E\[xxᵀ\], `[d_input, d_input]`. Not centred: with a frozen bias, the mean is a direction like any other.
+    /// E\[xxᵀ\], `[d_input, d_input]`. Not centered: with a frozen bias, the mean is a direction like any other.
     pub moment: Mat<f32>,
     /// The rows that were read: tokens, where texts pass.
     pub rows: usize,

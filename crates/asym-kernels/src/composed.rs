@@ -88,12 +88,12 @@ pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<
         return norm.forward(input);
     }
     let rows = input.cast(DType::F32);
-    let centred = rows.clone() - rows.mean_dim(D - 1);
-    let variance = (centred.clone() * centred.clone()).mean_dim(D - 1);
-    let normalised = centred / (variance + epsilon).sqrt() * norm.gamma.val().cast(DType::F32).unsqueeze();
+    let centered = rows.clone() - rows.mean_dim(D - 1);
+    let variance = (centered.clone() * centered.clone()).mean_dim(D - 1);
+    let normalized = centered / (variance + epsilon).sqrt() * norm.gamma.val().cast(DType::F32).unsqueeze();
     match &norm.beta {
-        Some(beta) => normalised + beta.val().cast(DType::F32).unsqueeze(),
-        None => normalised,
+        Some(beta) => normalized + beta.val().cast(DType::F32).unsqueeze(),
+        None => normalized,
     }
     .cast(dtype)
 }

@@ -6,8 +6,8 @@
 //! | operation | kept for backward | composed |
 //! |---|---|---|
 //! | [`attention`] | Q, K, V | these, and three tensors of heads · length² |
-//! | [`residual_norm`], [`layer_norm`] | the normalised rows | these, their variance, a mask, the sum |
-//! | [`rms_norm`] | its input | this, and the normalised rows |
+//! | [`residual_norm`], [`layer_norm`] | the normalized rows | these, their variance, a mask, the sum |
+//! | [`rms_norm`] | its input | this, and the normalized rows |
 //! | [`rotary`] | cosines and sines | the same, in a pass for each product and sum |
 //! | [`gelu`] | its input | the derivative |
 //! | [`gated_silu`] | gate and up | these, σ(gate) and silu(gate) |

@@ -1,6 +1,6 @@
 //! LayerNorm, and the end of a sublayer, LayerNorm(dropout(x) + residual): forward and backward in one pass each.
 //!
-//! Kept for backward are the normalised rows and one number a row; the dropout mask is drawn again from its seed.
+//! Kept for backward are the normalized rows and one number a row; the dropout mask is drawn again from its seed.
 
 use burn::nn::{self, LayerNorm};
 use burn::tensor::{DType, Shape, Tensor};
@@ -18,7 +18,7 @@ const ROWS: usize = 16;
 
 /// LayerNorm(dropout(x) + residual).
 ///
-/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalised rows.
+/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalized rows.
 ///
 /// # Shapes
 ///
@@ -47,7 +47,7 @@ pub fn residual_norm<const D: usize>(
 
 /// LayerNorm(x), with statistics in f32 whatever the dtype.
 ///
-/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalised rows.
+/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalized rows.
 ///
 /// # Shapes
 ///
@@ -80,7 +80,7 @@ impl HostOperation for ResidualNorm {
         let (shape, dtype) = (input.layout().shape().clone(), input.dtype());
         let (scale, shift) = (floats(&gamma), floats(&beta));
         let mut rows = owned(input);
-        let inverse = self.normalise(&mut rows, residual.as_ref().map(floats).as_deref());
+        let inverse = self.normalize(&mut rows, residual.as_ref().map(floats).as_deref());
         if !tracked.contains(&true) {
             self.each_row(&mut rows, |row| {
                 for ((value, scale), shift) in row.iter_mut().zip(&*scale).zip(&*shift) {
@@ -151,7 +151,7 @@ impl HostOperation for ResidualNorm {
 
 impl ResidualNorm {
     /// `rows` become dropout(rows) + residual, where there is one, with mean 0 and variance 1; 1/√(variance + ε) of each is returned.
-    fn normalise(&self, rows: &mut [f32], residual: Option<&[f32]>) -> Vec<f32> {
+    fn normalize(&self, rows: &mut [f32], residual: Option<&[f32]>) -> Vec<f32> {
         let width = self.width;
         let mut inverse = vec![0.0f32; rows.len() / width];
         let chunk = ROWS * width;

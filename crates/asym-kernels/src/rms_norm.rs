@@ -1,7 +1,7 @@
 //! RMSNorm, γ · x / √(mean of x² + ε): forward and backward in one pass each.
 //!
 //! Source: Zhang and Sennrich, 2019 (arXiv:1910.07467). Kept for backward are the input, which is not copied, and one
-//! number a row: the normalised rows would be as many bytes, and a pass to write them.
+//! number a row: the normalized rows would be as many bytes, and a pass to write them.
 
 use std::mem::MaybeUninit;
 
@@ -20,7 +20,7 @@ const ROWS: usize = 16;
 
 /// γ · x / √(mean of x² + ε), with statistics in f32 whatever the dtype.
 ///
-/// In half precision the normalised rows are rounded before γ multiplies them, as Llama's are in transformers. On the
+/// In half precision the normalized rows are rounded before γ multiplies them, as Llama's are in transformers. On the
 /// host, autodiff keeps the input.
 ///
 /// # Shapes
@@ -62,7 +62,7 @@ impl HostOperation for RmsNorm {
             rows.par_chunks_mut(chunk).for_each(|rows| {
                 vectorized!(|| {
                     for row in rows.chunks_exact_mut(width) {
-                        self.normalise(row, &scale);
+                        self.normalize(row, &scale);
                     }
                 });
             });
@@ -76,7 +76,7 @@ impl HostOperation for RmsNorm {
                 let output = output.write_copy_of_slice(rows);
                 vectorized!(|| {
                     for (row, inverse) in output.chunks_exact_mut(width).zip(inverse) {
-                        *inverse = self.normalise(row, &scale);
+                        *inverse = self.normalize(row, &scale);
                     }
                 });
             });
@@ -109,7 +109,7 @@ impl HostOperation for RmsNorm {
 impl RmsNorm {
     /// `row` becomes the norm of it; 1/√(mean of its squares + ε) is returned.
     #[inline(always)]
-    fn normalise(&self, row: &mut [f32], scale: &[f32]) -> f32 {
+    fn normalize(&self, row: &mut [f32], scale: &[f32]) -> f32 {
         let inverse = (dot(row, row) / self.width as f32 + self.epsilon).sqrt().recip();
         for value in row.iter_mut() {
             *value *= inverse;
@@ -125,7 +125,7 @@ impl RmsNorm {
         inverse
     }
 
-    /// `rows` become their gradient, in place: (g∘γ − x̂ · mean of g∘γ∘x̂) / √(…), with x̂ the normalised row.
+    /// `rows` become their gradient, in place: (g∘γ − x̂ · mean of g∘γ∘x̂) / √(…), with x̂ the normalized row.
     fn of_input(&self, rows: &mut [f32], gradient: &[f32], inverse: &[f32], scale: &[f32]) {
         let (width, chunk) = (self.width, ROWS * self.width);
         let each = rows.par_chunks_mut(chunk).zip(gradient.par_chunks(chunk)).zip(inverse.par_chunks(ROWS));
@@ -138,7 +138,7 @@ impl RmsNorm {
                         for ((scaled, gradient), scale) in scaled.iter_mut().zip(gradient).zip(scale) {
                             *scaled = gradient * scale;
                         }
-                        // The normalised row is the row times `inverse`, here and in the loop.
+                        // The normalized row is the row times `inverse`, here and in the loop.
                         let slope = dot(scaled, row) * inverse / width as f32;
                         for (value, scaled) in row.iter_mut().zip(&*scaled) {
                             *value = (scaled - *value * inverse * slope) * inverse;

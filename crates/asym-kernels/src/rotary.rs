@@ -1,7 +1,7 @@
 //! Rotary position embedding, in place: each pair of features turned by an angle that its position gives.
 //!
 //! Source: Su et al., 2021 (arXiv:2104.09864). Features i and i + width/2 of a head are a pair, as in transformers, and
-//! not neighbours, as in the paper. Backward turns the gradient back, and needs the angles alone.
+//! not neighbors, as in the paper. Backward turns the gradient back, and needs the angles alone.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;

@@ -423,8 +423,8 @@ fn threads_change_nothing() {
     let gamma = [random([1, 258], &mut rng)];
     let rotation = rotation([1, 70, 43], &mut rng);
     let all = |rows: Vec<Tensor<3>>, matrices: Vec<Tensor<2>>| {
-        let normalised = rms_norm(matrices[0].clone().reshape([258]), 1e-5, rows[0].clone());
-        gated_silu(rotary(normalised, 3, &rotation), rows[1].clone())
+        let normalized = rms_norm(matrices[0].clone().reshape([258]), 1e-5, rows[0].clone());
+        gated_silu(rotary(normalized, 3, &rotation), rows[1].clone())
     };
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

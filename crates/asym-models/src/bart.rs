@@ -320,7 +320,7 @@ impl Bart {
     }
 }
 
-/// Embeddings with the positions from `before` on, normalised.
+/// Embeddings with the positions from `before` on, normalized.
 fn placed(
     embedded: Tensor<3>,
     before: usize,

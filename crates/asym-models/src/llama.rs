@@ -168,7 +168,7 @@ impl Llama {
         for (index, block) in self.layers.iter().enumerate() {
             hidden = block.forward(hidden, places, caches.as_deref_mut().and_then(|caches| caches.get_mut(index)));
         }
-        normalise(&self.norm, hidden)
+        normalize(&self.norm, hidden)
     }
 
     /// Cosine and sine of every position's angles, in f32: `[batch or 1, length, head_dim / 2]`.
@@ -184,16 +184,16 @@ impl Llama {
     }
 }
 
-/// RMSNorm with statistics in f32, in the dtype of what it normalises.
-fn normalise(norm: &RmsNorm, hidden: Tensor<3>) -> Tensor<3> {
+/// RMSNorm with statistics in f32, in the dtype of what it normalizes.
+fn normalize(norm: &RmsNorm, hidden: Tensor<3>) -> Tensor<3> {
     rms_norm(norm.gamma.val(), norm.epsilon, hidden)
 }
 
 impl Block {
     fn forward(&self, hidden: Tensor<3>, places: &Places, cache: Option<&mut KeyValueCache>) -> Tensor<3> {
-        let attended = self.self_attn.forward(normalise(&self.input_layernorm, hidden.clone()), places, cache);
+        let attended = self.self_attn.forward(normalize(&self.input_layernorm, hidden.clone()), places, cache);
         let hidden = hidden + attended;
-        let inside = self.mlp.forward(normalise(&self.post_attention_layernorm, hidden.clone()));
+        let inside = self.mlp.forward(normalize(&self.post_attention_layernorm, hidden.clone()));
         hidden + inside
     }
 }

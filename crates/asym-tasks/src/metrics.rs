@@ -122,7 +122,7 @@ impl Confusion {
 }
 
 fn pearson(left: &[f64], right: &[f64]) -> f64 {
-    let centred = |values: &[f64]| -> Vec<f64> {
+    let centered = |values: &[f64]| -> Vec<f64> {
         let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
         values.iter().map(|value| value - mean).collect()
     };
@@ -131,7 +131,7 @@ fn pearson(left: &[f64], right: &[f64]) -> f64 {
     if left.len() < 2 || constant(left) || constant(right) {
         return 0.0;
     }
-    let (left, right) = (centred(left), centred(right));
+    let (left, right) = (centered(left), centered(right));
     let norm = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>().sqrt();
     let dot: f64 = left.iter().zip(&right).map(|(left, right)| left * right).sum();
     ratio(dot, norm(&left) * norm(&right)).clamp(-1.0, 1.0)

@@ -89,7 +89,7 @@ fn symmetric(mut sigma: Mat<f64>) -> Result<Mat<f64>, AnalysisError> {
     Ok(sigma)
 }
 
-/// From below, within a few per cent: it only measures what is negligible. Power iteration.
+/// From below, within a few percent: it only measures what is negligible. Power iteration.
 fn largest_eigenvalue(sigma: MatRef<'_, f64>) -> f64 {
     const ITERATIONS: usize = 20;
     let mut x = gaussian(sigma.nrows(), 1, &mut stream(0, "least-squares.power"));

@@ -86,16 +86,16 @@ fn truncated(
         // told from.
         let growth = (2.0 * top / last - 1.0).acosh();
         let degree = (20.0 / growth).clamp(1.0, 24.0) as usize;
-        let centre = 0.5 * last;
+        let center = 0.5 * last;
         // Scaled by its value at `top`, so that nothing overflows: T_k(t) / T_k(t_top) by the recurrence of T.
-        let sigma = centre / (top - centre);
+        let sigma = center / (top - center);
         let mut ratio = sigma;
         let mut before = block;
-        let mut now = (image - faer::Scale(centre) * &before) * faer::Scale(1.0 / (top - centre));
+        let mut now = (image - faer::Scale(center) * &before) * faer::Scale(1.0 / (top - center));
         for _ in 1..degree {
             let next_ratio = 1.0 / (2.0 / sigma - ratio);
-            let image = apply(&now) - faer::Scale(centre) * &now;
-            let next = image * faer::Scale(2.0 * next_ratio / centre) - before * faer::Scale(ratio * next_ratio);
+            let image = apply(&now) - faer::Scale(center) * &now;
+            let next = image * faer::Scale(2.0 * next_ratio / center) - before * faer::Scale(ratio * next_ratio);
             products += 1;
             (before, now, ratio) = (now, next, next_ratio);
         }
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_method_that_gives_up_leaves_the_work_to_the_full_one() {
-        // A thousandth of a per cent between neighbours: more products than are allowed.
+        // A thousandth of a percent between neighbors: more products than are allowed.
         let values: Vec<f64> = (0..240).map(|i| 1.0 - 1e-5 * f64::from(i)).collect();
         let (left, right) = with_values(&values, 4);
         assert!(truncated(left.as_ref(), right.as_ref(), 4, 12).unwrap().is_none());

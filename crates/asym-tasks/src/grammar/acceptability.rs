@@ -181,7 +181,7 @@ fn demonstrative(draw: &mut Draw, acceptable: bool) -> (String, String) {
     (key, clause)
 }
 
-/// "the old cook praised the nurse in the garden" with two neighbours exchanged, or not.
+/// "the old cook praised the nurse in the garden" with two neighbors exchanged, or not.
 fn order(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (subject, patient) = draw.pick_two(PEOPLE);
     let (verb, name) = any_verb(draw, ACTS);

@@ -102,7 +102,7 @@ fn merges_are_ranked_by_their_result() {
     assert_eq!(found, expected);
 }
 
-/// Without byte pieces: SentencePiece's way, which joins neighbours into one unknown token.
+/// Without byte pieces: SentencePiece's way, which joins neighbors into one unknown token.
 #[test]
 fn without_bytes_a_character_is_unknown() {
     let mut model = whole();
