@@ -8,7 +8,7 @@ pub(crate) struct Scratch(PathBuf);
 impl Scratch {
     /// An empty folder. No other test may use the same `name`.
     pub(crate) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("asym-data-{name}-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("{}-{name}-{}", env!("CARGO_PKG_NAME"), std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         #[allow(clippy::expect_used)]
         std::fs::create_dir_all(&path).expect("a writable temporary folder");

@@ -32,7 +32,9 @@ pub mod report;
 pub mod sweep;
 pub mod task;
 
+// One file for the tests of both crates.
 #[cfg(test)]
+#[path = "../../asym-data/src/scratch.rs"]
 mod scratch;
 
 pub use base::Base;
