@@ -56,6 +56,7 @@ impl Options {
     fn run(&self) -> RunConfig {
         RunConfig {
             task: task().into(),
+            new_head: false,
             training: TrainSettings {
                 seed: 1,
                 epochs: 1,

@@ -30,7 +30,7 @@ fn the_weights_are_read_once_for_all_runs() {
     let (base, device) = (embedded::roberta_mini().unwrap(), Device::default());
     assert!(base.read::<SequenceClassifier>(&device).unwrap().is_some());
     for (labels, seed) in [(2, 1), (3, 1), (1, 7)] {
-        let shared: Loaded<SequenceClassifier> = base.load(Some(labels), seed, &device).unwrap();
+        let shared: Loaded<SequenceClassifier> = base.load((Some(labels), false), seed, &device).unwrap();
         let read = base.checkpoint.sequence_classifier(Some(labels), seed, &device).unwrap();
         let values = |model: &SequenceClassifier| layout::collect(model, &model.naming(), |_| true);
         assert_eq!(values(&shared.model), values(&read.model));

@@ -183,7 +183,7 @@ fn generated_sets_are_written_in_glues_layout() {
     for dataset in Dataset::ALL {
         let (read, made) = (asym::tasks::glue::read(*dataset, &folder).unwrap(), generated(*dataset, 0));
         let rows = |part: &asym::tasks::glue::Part| -> Vec<_> {
-            part.examples.iter().map(|one| (one.first.clone(), one.second.clone(), one.target)).collect()
+            part.examples.iter().map(|one| (one.first.clone(), one.second.clone(), one.target.clone())).collect()
         };
         assert!(rows(&read.train) == rows(&made.train), "{dataset}");
         assert_eq!(read.dev.len(), made.dev.len());

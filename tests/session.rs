@@ -11,9 +11,10 @@ use asym::core::{AdaLora, AdapterConfig, Bias, Dora, Factor, Ia3, Init, Lora, Me
 use asym::models::{
     Checkpoint, EncoderConfig, Family, FileDtype, MaskedLanguageModel, Padding, PretrainedModel, SequenceClassifier,
 };
-use asym::tasks::glue::{Dataset, EncodedExample, Examples, Glue, Target, TextEvaluation, TextLoss};
+use asym::tasks::glue::{Dataset, Glue};
+use asym::tasks::text::{EncodedExample, Examples, Problem, Target, TextEvaluation, TextLoss};
 use asym::tasks::{Base, Origin, PreparedTask, Recipe, RunConfig, Session, TaskError};
-use asym::train::{RunFolder, RunResult, StopSignal, TrainError, TrainSettings, Tuning};
+use asym::train::{Existing, RunFolder, RunResult, StopSignal, TrainError, TrainSettings, Tuning};
 use burn::tensor::Device;
 
 mod common;
@@ -89,7 +90,7 @@ fn settings() -> TrainSettings {
 
 fn tuned(tuning: Tuning) -> RunConfig {
     let task = Glue { dataset: Dataset::Mrpc, options: asym::tasks::glue::GlueOptions { max_length: Some(11) } };
-    RunConfig { task: task.into(), training: settings(), tuning }
+    RunConfig { task: task.into(), training: settings(), tuning, new_head: false }
 }
 
 fn adapted(config: AdapterConfig) -> RunConfig {
@@ -110,7 +111,8 @@ fn with(run: RunConfig, change: impl FnOnce(&mut TrainSettings)) -> RunConfig {
 
 fn session<'a>(base: &'a Base, data: &Data, device: &'a Device) -> Session<'a, Glue> {
     let padding = Padding { pad_id: 1, token_types: false };
-    let examples = |examples: &[EncodedExample]| Arc::new(Examples::new(examples.to_vec(), padding));
+    let examples =
+        |examples: &[EncodedExample]| Arc::new(Examples::new(examples.to_vec(), padding, data.dataset.outputs()));
     Session {
         task: Glue::from(data.dataset),
         base,
@@ -120,8 +122,11 @@ fn session<'a>(base: &'a Base, data: &Data, device: &'a Device) -> Session<'a, G
             evaluation: TextEvaluation {
                 dev: examples(&data.dev),
                 parts: std::iter::once(0..data.dev.len()).collect(),
+                problem: if data.dataset.outputs() == 1 { Problem::Score } else { Problem::Classes },
                 scores: data.dataset.scores(),
+                constant: asym::train::Scores::new(),
             },
+            notes: Vec::new(),
         },
         device,
         origin: Origin::default(),
@@ -131,7 +136,7 @@ fn session<'a>(base: &'a Base, data: &Data, device: &'a Device) -> Session<'a, G
 
 fn run(base: &Base, data: &Data, run: &RunConfig, folder: Option<&Path>) -> Result<RunResult, TaskError> {
     let device = Device::default();
-    session(base, data, &device).run(run, "test", folder, &StopSignal::default())
+    session(base, data, &device).run(run, "test", folder.map(|path| (path, Existing::Refuse)), &StopSignal::default())
 }
 
 /// The recipe that a run left.
@@ -253,9 +258,7 @@ fn a_run_leaves_what_a_report_needs() {
     let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(text("results.json"), json(&result));
     assert_eq!(recipe_of(&folder), recipe);
-    assert!(
-        RunFolder::finished(&folder, &Recipe::of(&recipe, None, None)).is_some_and(|read| read.steps == result.steps)
-    );
+    assert!(RunFolder::finished(&folder).unwrap().is_some_and(|read| read.steps == result.steps));
     let environment: serde_json::Value = serde_json::from_str(&text("environment.json")).unwrap();
     assert_eq!(environment["base"], "tiny");
 
@@ -291,7 +294,7 @@ fn a_run_leaves_what_a_report_needs() {
     let pair = (Factor::frozen(Init::Orthonormal), Factor::trained(Init::Zero));
     assert_eq!(config.factors(), Some(pair));
     let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 5, "{names:?}");
+    assert_eq!(names.len(), 6, "{names:?}");
 
     // A folder that is there is never written into.
     let refused = run(&base, &data, &recipe, Some(&folder)).unwrap_err();
@@ -330,7 +333,7 @@ fn every_method_trains() {
         let start = scratch(&format!("session-start-{name}")).join("run");
         let (stopped, device) = (StopSignal::default(), Device::default());
         stopped.request();
-        session(&base, &data, &device).run(&recipe, "start", Some(&start), &stopped).unwrap();
+        session(&base, &data, &device).run(&recipe, "start", Some((&start, Existing::Refuse)), &stopped).unwrap();
         let (before, after) = (tensors(&start), tensors(&folder));
         assert!(after.keys().eq(before.keys()), "{name}");
         for (key, tensor) in &after {
@@ -443,7 +446,7 @@ fn a_stopped_run_leaves_its_folder_usable() {
     let (recipe, device, stop) = (b_only(), Device::default(), StopSignal::default());
     let session = session(&base, &data, &device);
     let result = std::thread::scope(|scope| {
-        let running = scope.spawn(|| session.run(&recipe, "test", Some(&folder), &stop));
+        let running = scope.spawn(|| session.run(&recipe, "test", Some((&folder, Existing::Refuse)), &stop));
         let (lines, started) = (folder.join("metrics.jsonl"), Instant::now());
         while std::fs::read_to_string(&lines).map_or(0, |text| text.lines().count()) < 3 {
             assert!(!running.is_finished() && started.elapsed() < Duration::from_secs(120));
@@ -458,10 +461,7 @@ fn a_stopped_run_leaves_its_folder_usable() {
 
     let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(text("results.json"), json(&result));
-    assert!(
-        RunFolder::finished(&folder, &Recipe::of(&recipe, None, None)).is_none(),
-        "what was interrupted is made again by --resume"
-    );
+    assert!(RunFolder::finished(&folder).unwrap().is_none(), "--resume continues an interrupted run");
     assert_eq!(recipe_of(&folder), recipe);
     // The training until then is kept.
     load(&base, &folder);
@@ -470,7 +470,7 @@ fn a_stopped_run_leaves_its_folder_usable() {
 
     // A request that came before the run: nothing is trained, and the folder still has its start.
     let folder = scratch("session-stop-early").join("run");
-    let result = session.run(&recipe, "test", Some(&folder), &stop).unwrap();
+    let result = session.run(&recipe, "test", Some((&folder, Existing::Refuse)), &stop).unwrap();
     assert!(result.interrupted && result.steps == 0 && result.scores.is_empty());
     load(&base, &folder);
 }

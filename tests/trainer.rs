@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use asym::core::layout;
 use asym::models::{Padding, load_adapter};
-use asym::tasks::glue::{EncodedExample, Examples, Target, TextLoss};
-use asym::train::{Loader, Order, Run, RunFolder, State, TrainSettings, Tuning, fit};
+use asym::tasks::text::{EncodedExample, Examples, Target, TextLoss};
+use asym::train::{Existing, Loader, Opened, Order, Run, RunFolder, State, TrainSettings, Tuning, fit};
 use burn::tensor::Device;
 
 mod common;
@@ -24,7 +24,7 @@ fn examples(file: &Tensors) -> Examples {
         EncodedExample { input_ids, type_ids, target: Target::Class(labels[at] as usize) }
     };
     let examples: Vec<EncodedExample> = (0..labels.len()).map(example).collect();
-    Examples::new(examples, Padding { pad_id: 1, token_types: false })
+    Examples::new(examples, Padding { pad_id: 1, token_types: false }, 2)
 }
 
 /// Train as the fixture in `name` was, and hold every step and every final value against it.
@@ -58,7 +58,8 @@ fn check(name: &str, max_grad_norm: f64, adapter: Option<&Path>) {
     assert_eq!(settings.steps(train.len()), steps);
     let mut state = State::new(model, tuning, &naming, &settings, steps).unwrap();
     let path = scratch(name).join("run");
-    let run = RunFolder::create(&path, &toml::Table::new(), "fixture", &device).unwrap();
+    let opened = RunFolder::open(&path, &toml::Table::new(), "fixture", &device, Existing::Refuse).unwrap();
+    let Opened::Run(run) = opened else { panic!("a new run") };
     fit(&mut state, &TextLoss, &train, &(), Run { folder: Some(&run), ..Run::new(name) }).unwrap();
 
     let lines = std::fs::read_to_string(run.metrics()).unwrap();

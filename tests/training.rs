@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use asym::core::{AdapterConfig, Factor, Init, Naming, layout, load_adapter};
 use asym::models::{EncoderInput, SequenceClassifier};
-use asym::tasks::glue::{Targets, TextBatch, TextLoss};
+use asym::tasks::text::{Targets, TextBatch, TextLoss};
 use asym::train::{Loader, LrSchedulerType, Order, Run, Source, State, TrainError, TrainSettings, Tuning, fit};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 

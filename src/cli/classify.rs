@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use asym_tasks::{Answer, AnyTask, Prediction, Predictor, Text};
+use asym_tasks::{Answer, AnyTask, Predictor, Target, Text};
 use clap::Args;
 
 use super::{SourceArgs, Trained};
@@ -48,7 +48,7 @@ pub struct ClassifyArgs {
     source: SourceArgs,
 }
 
-/// Print a line for each text or image: the label and its probability, or the score.
+/// Print a line for each text or image: the label and its probability, all labels above one half, or the score.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ pub fn classify(args: &ClassifyArgs) -> Result<()> {
     let examples = texts(args)?;
     let device = device::default_device()?;
     let from = (args.model.as_deref(), args.adapter.as_deref());
-    let Trained { base, model, task, labels, max_length } =
+    let Trained { base, model, problem, task, labels, max_length } =
         Trained::load(&args.source, from, args.task.as_ref(), args.max_length, &device)?;
     if let Some(task) = task
         && let Some(pair) = task.is_pair()
@@ -71,7 +71,7 @@ pub fn classify(args: &ClassifyArgs) -> Result<()> {
         let expected = if pair { "pairs: give a --pair for each --text" } else { "single texts, without --pair" };
         bail!("{task} expects {expected} (text {} does not match)", wrong + 1);
     }
-    let predictor = Predictor::new(&base, model, max_length, args.batch_size, &device)?;
+    let predictor = Predictor::new(&base, (model, problem), max_length, args.batch_size, &device)?;
     let started = std::time::Instant::now();
     let answers = predictor.answers(&examples, |done| progress(done, examples.len(), started))?;
     for (example, answer) in examples.iter().zip(&answers) {
@@ -124,12 +124,19 @@ fn name(class: usize, labels: &[String]) -> String {
 
 fn line(example: &Text, answer: &Answer, labels: &[String]) -> String {
     let second = example.second.as_ref().map_or_else(String::new, |second| format!("\t{second}"));
-    match answer.prediction {
-        Prediction::Class(class) => {
-            let probability = answer.probabilities.get(class).copied().unwrap_or_default();
-            format!("{}\t{probability:.4}\t{}{second}", name(class, labels), example.first)
+    let probability = |label: usize| answer.probabilities.get(label).copied().unwrap_or_default();
+    let named = |label: &usize| format!("{} {:.4}", name(*label, labels), probability(*label));
+    match &answer.prediction {
+        Target::Class(class) => {
+            format!("{}\t{:.4}\t{}{second}", name(*class, labels), probability(*class), example.first)
         }
-        Prediction::Score(score) => format!("{score:.4}\t{}{second}", example.first),
+        Target::Score(score) => format!("{score:.4}\t{}{second}", example.first),
+        Target::Labels(found) if found.is_empty() => format!("no label\t{}{second}", example.first),
+        Target::Labels(found) => {
+            let found: Vec<String> = found.iter().map(named).collect();
+            format!("{}\t{}{second}", found.join(", "), example.first)
+        }
+        Target::Unknown => format!("unknown\t{}{second}", example.first),
     }
 }
 
@@ -139,15 +146,20 @@ fn json(example: &Text, answer: &Answer, labels: &[String]) -> String {
     if let Some(second) = &example.second {
         object.insert("pair".into(), second.clone().into());
     }
-    match answer.prediction {
-        Prediction::Class(class) => {
-            object.insert("label".into(), name(class, labels).into());
-            let probabilities: serde_json::Map<_, _> = (answer.probabilities.iter().enumerate())
-                .map(|(class, probability)| (name(class, labels), f64::from(*probability).into()))
-                .collect();
-            object.insert("probabilities".into(), probabilities.into());
+    match &answer.prediction {
+        Target::Class(class) => drop(object.insert("label".into(), name(*class, labels).into())),
+        Target::Labels(found) => {
+            let found: Vec<serde_json::Value> = found.iter().map(|label| name(*label, labels).into()).collect();
+            object.insert("labels".into(), found.into());
         }
-        Prediction::Score(score) => drop(object.insert("score".into(), f64::from(score).into())),
+        Target::Score(score) => drop(object.insert("score".into(), f64::from(*score).into())),
+        Target::Unknown => {}
+    }
+    if !answer.probabilities.is_empty() {
+        let probabilities: serde_json::Map<_, _> = (answer.probabilities.iter().enumerate())
+            .map(|(class, probability)| (name(class, labels), f64::from(*probability).into()))
+            .collect();
+        object.insert("probabilities".into(), probabilities.into());
     }
     serde_json::Value::Object(object).to_string()
 }

@@ -52,7 +52,6 @@ pub(super) fn dataset(name: &str) -> Result<Dataset> {
     // The error for an unknown name suggests the nearest known name.
     match name.parse::<AnyTask>()? {
         AnyTask::Glue(task) => Ok(task.dataset),
-        #[allow(unreachable_patterns, reason = "GLUE is the only kind of task so far")]
         other => bail!("{}: is not a GLUE task", other.name()),
     }
 }

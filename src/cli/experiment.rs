@@ -6,8 +6,10 @@ use anyhow::Result;
 use asym_tasks::{AnyTask, Experiment, Method, Recipe};
 use asym_train::Tuning;
 use clap::Parser;
+use toml::Value;
 
-use super::run::{RunsArgs, execute, next_free};
+use super::output::Output;
+use super::run::{RunsArgs, execute};
 
 /// Compare fine-tuning methods in a table: one row per method, with mean and standard deviation over seeds.
 ///
@@ -68,19 +70,37 @@ pub struct ExperimentArgs {
     /// Maximum number of tokens of an example, special tokens included
     #[arg(long)]
     max_length: Option<usize>,
+    /// Initialize the head anew, although the checkpoint has one, which may be for other labels
+    #[arg(long)]
+    new_head: bool,
+    /// Optimizer steps between two checkpoints, from which --resume continues [default: as many as cost 1 % of the time]
+    #[arg(long)]
+    save_every: Option<usize>,
     /// Shuffle without grouping by length, as PyTorch's default data loader does; this needs more padding
     #[arg(long)]
     no_grouping: bool,
     #[command(flatten)]
     runs: RunsArgs,
+    /// Further settings, as in a recipe, such as task.max_length=64 training.adam_beta2=0.98
+    #[arg(value_name = "KEY=VALUE")]
+    changes: Vec<String>,
 }
 
 /// Options of `asym table`: the options of the examples, for any task.
 #[derive(Debug, Parser)]
 pub struct TableArgs {
-    /// The task
-    #[arg(long)]
-    task: AnyTask,
+    /// The task [default: classification, for --data with --text and --label]
+    #[arg(long, required_unless_present = "text")]
+    task: Option<AnyTask>,
+    /// The column of the texts in a file of your own
+    #[arg(long, value_name = "COLUMN", requires = "label")]
+    text: Option<String>,
+    /// The column of the second texts, if examples are pairs
+    #[arg(long, value_name = "COLUMN", requires = "text")]
+    pair: Option<String>,
+    /// The column of the labels or scores; or several columns, each of a label that an example may have (0 or 1)
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', requires = "text")]
+    label: Vec<String>,
     #[command(flatten)]
     experiment: ExperimentArgs,
 }
@@ -91,8 +111,23 @@ impl TableArgs {
     /// # Errors
     ///
     /// Returns an error if settings, data or model are invalid, or if a run fails.
-    pub fn run(self) -> Result<()> {
-        self.experiment.run(self.task)
+    pub fn run(mut self) -> Result<()> {
+        let text = |key: &str, value: &str| format!("task.{key}={}", Value::String(value.to_string()));
+        let mut columns = Vec::new();
+        columns.extend(self.text.as_deref().map(|column| text("text", column)));
+        columns.extend(self.pair.as_deref().map(|column| text("pair", column)));
+        match self.label.as_slice() {
+            [] => {}
+            [column] => columns.push(text("label", column)),
+            several => {
+                let several = several.iter().cloned().map(Value::String).collect();
+                columns.push(format!("task.label={}", Value::Array(several)));
+            }
+        }
+        // Further settings come last, so that they can change these.
+        self.experiment.changes.splice(0..0, columns);
+        let task = self.task.map_or_else(|| "classification".parse(), Ok)?;
+        self.experiment.run(task)
     }
 }
 
@@ -114,15 +149,14 @@ impl ExperimentArgs {
     /// Returns an error if settings, data or model are invalid, or if a run fails.
     pub fn run(self, task: AnyTask) -> Result<()> {
         let (source, model, data) = (self.runs.source.clone(), self.model.clone(), self.data.clone());
-        let experiment = self.experiment(&task)?;
-        let output = experiment.output.clone();
-        execute(&source, model.as_deref(), data.as_deref(), &[experiment], &output)
+        let output = self.runs.output.open(&task.name())?;
+        let experiment = self.experiment(&task, &output)?;
+        execute(&source, model.as_deref(), data.as_deref(), vec![experiment], &output)
     }
 
-    fn experiment(self, task: &AnyTask) -> Result<Experiment> {
+    fn experiment(self, task: &AnyTask, output: &Output) -> Result<Experiment> {
         let methods: Vec<Method> =
             self.methods.iter().map(|name| Method::parse(name, self.rank)).collect::<Result<_, _>>()?;
-        let output = self.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), &task.name()));
         let recipe = self.recipe(task)?;
         let full = task.defaults(recipe.scale(), &Tuning::Full).learning_rate;
         Ok(Experiment {
@@ -132,8 +166,8 @@ impl ExperimentArgs {
             // Full fine-tuning does not use --learning-rate, which is for adapters.
             full_learning_rate: self.full_learning_rate.or(Some(full)),
             reference: self.compare,
-            output,
-            resume: self.runs.resume,
+            output: output.path.clone(),
+            existing: output.existing,
         })
     }
 
@@ -154,8 +188,10 @@ impl ExperimentArgs {
             change("training.projected_gradient", self.projected_gradient.then_some(true)),
             change("training.max_grad_norm", self.max_grad_norm),
             change("training.group_by_length", self.no_grouping.then_some(false)),
+            change("training.save_every", self.save_every),
+            change("new_head", self.new_head.then_some(true)),
         ];
-        let changes: Vec<String> = changes.into_iter().flatten().collect();
+        let changes: Vec<String> = changes.into_iter().flatten().chain(self.changes.iter().cloned()).collect();
         // The tuning is a placeholder: each row of the table has its own.
         let text = format!("tasks = [\"{}\"]\nseeds = {:?}\ntuning = \"head\"", task.name(), self.seeds);
         let recipe = Recipe::parse(Path::new("options"), &text, &changes)?;

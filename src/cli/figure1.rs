@@ -1,6 +1,6 @@
 //! The paper's Figure 1: how learned factors depend on the initialization and on the task.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use asym_analysis::similarity::{Alike, Side, Similarity, compare, panel};
@@ -9,7 +9,8 @@ use asym_tasks::{AnyTask, Experiment, Method, Recipe};
 use asym_train::Tuning;
 use clap::Parser;
 
-use super::run::{RunsArgs, execute, next_free};
+use super::output::Output;
+use super::run::{RunsArgs, execute};
 use super::similarity;
 
 /// Train LoRA in the three scenarios of the paper's Figure 1, compare the learned factors, and draw the figure.
@@ -68,16 +69,13 @@ impl Figure1Args {
         if let Some(task) = self.tasks.iter().enumerate().find(|(at, task)| self.tasks[..*at].contains(task)) {
             bail!("{} is listed twice: the scenarios need different tasks", task.1.name());
         }
-        let output = self.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), "figure1"));
-        if output.exists() && !self.runs.resume {
-            bail!("{}: exists already; name another output folder, or give --resume", output.display());
-        }
+        let output = self.runs.output.open("figure1")?;
         let experiments: Vec<Experiment> =
             self.tasks.iter().map(|task| self.experiment(task, &method, &output)).collect();
-        execute(&self.runs.source, self.model.as_deref(), self.data.as_deref(), &experiments, &output)?;
+        execute(&self.runs.source, self.model.as_deref(), self.data.as_deref(), experiments, &output)?;
 
         let folder = |task: &AnyTask, seed: u64| {
-            output.join(task.name()).join(format!("{}-seed{seed}", method.name)).join("adapter")
+            output.path.join(task.name()).join(format!("{}-seed{seed}", method.name)).join("adapter")
         };
         let tasks: Vec<String> = self.tasks.iter().map(|task| task.name()).collect();
         let (first, start) = (&self.tasks[0], self.seeds[0]);
@@ -107,11 +105,11 @@ impl Figure1Args {
                 .note("Means over pairs of adapters, bands of one standard deviation. Gray: independent subspaces.")
                 .columns(3)
         };
-        super::say(figure.save(&output.join("figure1"))?)
+        super::say(figure.save(&output.path.join("figure1"))?)
     }
 
     /// The runs on one task. The first task uses all seeds, and the others use the common seed and their own.
-    fn experiment(&self, task: &AnyTask, method: &Method, output: &Path) -> Experiment {
+    fn experiment(&self, task: &AnyTask, method: &Method, output: &Output) -> Experiment {
         let at = self.tasks.iter().position(|other| other == task).unwrap_or_default();
         let seeds = match at {
             0 => self.seeds.clone(),
@@ -126,8 +124,8 @@ impl Figure1Args {
             methods: vec![method.clone()],
             full_learning_rate: None,
             reference: None,
-            output: output.join(task.name()),
-            resume: self.runs.resume,
+            output: output.path.join(task.name()),
+            existing: output.existing,
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn classify_images(
     }
     let settings = (None, FloatDType::F32, false);
     let model: VitClassifier = trained(location.name(), &checkpoint, adapter, settings, &device)?;
-    let (model, labels) = (model.valid(), config.labels.clone());
+    let (model, labels) = (model.valid(), super::distinct(&config.labels));
     // The images in a batch have one size. Some processors keep the size of each image.
     let batch_size = if processor.output_size().is_some() { batch_size } else { 1 };
     for paths in images.chunks(batch_size) {

@@ -1,17 +1,15 @@
 //! The losses of the paper's Theorem 3.3 on real layers.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, bail};
 use asym_analysis::layers::{TrainedLayer, figure, table};
 use asym_core::Naming;
 use asym_core::layout::{self, Kind, Layer};
 use asym_models::{Checkpoint, SequenceClassifier};
 use asym_tasks::{AnyTask, Recipe, cell};
-use asym_train::{RunFolder, StopSignal, Tuning};
+use asym_train::{StopSignal, Tuning};
 use clap::Parser;
 
-use super::run::{RunsArgs, line, next_free};
+use super::run::{RunsArgs, line};
 use crate::device;
 
 /// Fine-tune a whole model and compute the losses of Theorem 3.3 on its linear layers.
@@ -59,10 +57,7 @@ impl LayersArgs {
         if self.draws < 2 || self.rank == 0 {
             bail!("--draws {}, --rank {}: expected at least 2 draws and a rank of at least 1", self.draws, self.rank);
         }
-        let output = self.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), "layers"));
-        if output.exists() && !self.runs.resume {
-            bail!("{}: exists already; name another output folder, or give --resume", output.display());
-        }
+        let output = self.runs.output.open("layers")?;
         let device = device::default_device()?;
         let (model, data) = (self.model.clone(), self.data.clone());
         let mut recipe = Recipe::new(model, data, self.task.clone(), vec![self.seed], Tuning::Full);
@@ -74,23 +69,19 @@ impl LayersArgs {
         let base = location.base()?;
         task.check_base(&base)?;
         let task = task.prepare(&base, location.pinned(), &device)?;
-        let stop = StopSignal::on_ctrl_c();
+        let stop = StopSignal::on_signals();
         task.check(&run)?;
 
-        let before = weights(&base.load(self.task.outputs(), 0, &device)?.model);
+        let before = weights(&base.load((self.task.outputs(), false), 0, &device)?.model);
         if let Some((module, ([d_out, d_in], _))) =
             before.iter().find(|(_, (shape, _))| shape.iter().any(|d| *d < self.rank))
         {
             bail!("--rank {} does not fit `{module}` ({d_in} -> {d_out})", self.rank);
         }
         let moments = task.observe_inputs(self.seed)?;
-        let folder = output.join("full");
-        let finished = if self.runs.resume { RunFolder::resume(&folder, &task.recipe(&run))? } else { None };
-        let result = match finished {
-            Some(result) => result,
-            None => task.run(&run, &format!("{} full", self.task), Some(&folder), &stop)?,
-        };
-        eprintln!("{}", line(&self.task, &result));
+        let folder = output.path.join("full");
+        let result = task.run(&run, &format!("{} full", self.task), Some((&folder, output.existing)), &stop)?;
+        super::note(line(&self.task, &result));
         if result.interrupted {
             bail!("stopped early: the model so far is in {}", folder.display());
         }
@@ -107,10 +98,10 @@ impl LayersArgs {
                 Err(error) => failed.push(format!("{module}: {error}")),
             }
         }
-        failed.iter().for_each(|failed| eprintln!("left out: {failed}"));
+        failed.iter().for_each(|failed| super::note(format!("left out: {failed}")));
         super::say(table(&losses))?;
         let title = format!("What rank {} loses of full fine-tuning's Δ, {}", self.rank, self.task);
-        super::say(figure(&losses, title).save(&output.join("layers"))?)
+        super::say(figure(&losses, title).save(&output.path.join("layers"))?)
     }
 }
 

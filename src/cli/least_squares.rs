@@ -1,14 +1,15 @@
 //! Figures of the paper's least-squares theory (Lemmas 3.1 and 3.2, Theorem 3.3).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use asym_analysis::asymmetry::{Survey, gaps, losses, probabilities, table};
 use asym_analysis::descent;
+use asym_train::Existing;
 use burn::tensor::Device;
 use clap::Parser;
 
-use super::run::next_free;
+use super::output::Output;
 
 /// Simulate the losses of a frozen random A and of a frozen random B, and draw them.
 ///
@@ -45,19 +46,15 @@ pub fn least_squares() -> Result<()> {
 
 impl LeastSquaresArgs {
     fn run(self) -> Result<()> {
-        let output = self.output.unwrap_or_else(|| next_free(Path::new("runs"), "least-squares"));
-        if output.exists() {
-            bail!("{}: exists already; name another output folder", output.display());
-        }
+        // The folder is created first, so that a failure is reported before the simulation.
+        let output = Output::open(self.output, "least-squares", Existing::Refuse)?;
         let survey = Survey { rank: self.rank, ratios: self.ratios, draws: self.draws, seed: self.seed };
         survey.validate()?;
-        // The folder is created first, so that a failure is reported before the simulation.
-        std::fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
         let mut done = 0;
         let found = survey.simulate(|row| {
             done += 1;
             let (setting, probability) = (row.setting, row.simulation.probability());
-            eprintln!(
+            super::note(format!(
                 "[{done}/{}] {}, {} -> {}, d/r = {}: A frozen loses less in {:.1} % of draws",
                 survey.settings(),
                 row.title(),
@@ -65,7 +62,7 @@ impl LeastSquaresArgs {
                 setting.d_out,
                 row.ratio,
                 100.0 * probability
-            );
+            ));
         })?;
         super::say(table(&found))?;
         for (name, figure) in [
@@ -74,7 +71,7 @@ impl LeastSquaresArgs {
             ("gap", gaps(&survey)?),
             ("descent", descent::figure(self.seed, &Device::flex().autodiff())?),
         ] {
-            super::say(figure.save(&output.join(name))?)?;
+            super::say(figure.save(&output.path.join(name))?)?;
         }
         Ok(())
     }

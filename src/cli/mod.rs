@@ -10,6 +10,7 @@ mod inspect;
 mod layers;
 mod least_squares;
 mod merge;
+mod output;
 mod parameters;
 mod predict;
 mod pretrain;
@@ -43,7 +44,7 @@ use anyhow::{Context, Result, bail};
 use asym_core::AdapterError;
 use asym_data::hub::looks_like_repo;
 use asym_models::{Checkpoint, FileDtype, Loaded, ModelClass, PretrainedModel, SequenceClassifier, load_adapter};
-use asym_tasks::{AnyTask, Base, Recipe};
+use asym_tasks::{AnyTask, Base, Problem, Recipe};
 use burn::tensor::{Device, FloatDType};
 use clap::ValueEnum;
 
@@ -65,13 +66,19 @@ fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> R
     }
 }
 
-/// The recipe of the run that saved this adapter or model, which is next to it; `None` if there is no recipe.
+/// The recipe of the run that saved this adapter or model, which is in its folder or next to it; `None` if there is no recipe.
 fn run_beside(folder: &Path) -> Result<Option<Recipe>> {
     let Ok(folder) = folder.canonicalize() else { return Ok(None) };
-    match folder.parent().map(|parent| parent.join("recipe.toml")).filter(|path| path.is_file()) {
-        Some(path) => Ok(Some(Recipe::read(&path, &[])?)),
-        None => Ok(None),
-    }
+    let places = [Some(folder.as_path()), folder.parent()];
+    let recipe = places.into_iter().flatten().map(|place| place.join("recipe.toml")).find(|path| path.is_file());
+    recipe.map(|path| Ok(Recipe::read(&path, &[])?)).transpose()
+}
+
+/// `labels`, where those of one name have their number behind it, so that none is lost in an object.
+fn distinct(labels: &[String]) -> Vec<String> {
+    let repeated = |label: &String| labels.iter().filter(|other| *other == label).count() > 1;
+    let name = |(id, label): (usize, &String)| if repeated(label) { format!("{label} ({id})") } else { label.clone() };
+    labels.iter().enumerate().map(name).collect()
 }
 
 /// The lines of a file, or of standard input if the path is `-`.
@@ -166,6 +173,8 @@ impl Dtype {
 struct Trained {
     base: Base,
     model: SequenceClassifier,
+    /// The kind of answers.
+    problem: Problem,
     /// The task, if it was given or is in the run's recipe.
     task: Option<AnyTask>,
     /// The names of the classes, in the order of the outputs; empty for a score.
@@ -199,9 +208,19 @@ impl Trained {
             bail!("the task {} does not classify texts", task.name());
         }
         let base = locate(source, model, adapter)?.base()?;
-        let outputs = (task.as_ref().and_then(|task| task.outputs()), FloatDType::F32, false);
-        let model = trained(base.name(), &base.checkpoint, adapter, outputs, device)?;
-        let own = &base.encoder()?.labels;
+        // An adapter of unknown origin says by its head how many labels there are.
+        let outputs = match (task.as_ref().and_then(|task| task.outputs()), adapter) {
+            (Some(outputs), _) => Some(outputs),
+            (None, Some(folder)) => asym_models::adapter_outputs(folder)?,
+            (None, None) => None,
+        };
+        let model = trained(base.name(), &base.checkpoint, adapter, (outputs, FloatDType::F32, false), device)?;
+        let config = base.encoder()?;
+        let outputs = outputs.unwrap_or(config.labels.len());
+        let named = config.other.get("problem_type").and_then(|name| name.as_str());
+        let problem = task.as_ref().and_then(|task| task.problem()).unwrap_or_else(|| Problem::of(named, outputs));
+        // The names of another number of labels are not those of these outputs.
+        let own = &config.labels;
         let labels = match task.as_ref().map(|task| task.labels()) {
             // The configuration names the outputs of the checkpoint's own head.
             Some(names) if adapter.is_none() && !own.iter().all(|label| label.starts_with("LABEL_")) => {
@@ -219,7 +238,8 @@ impl Trained {
             Some(max_length) => max_length,
             None => base.limits()?.positions.min(512),
         };
-        Ok(Self { base, model, task, labels, max_length })
+        let labels = if labels.len() == outputs { distinct(&labels) } else { Vec::new() };
+        Ok(Self { base, model, problem, task, labels, max_length })
     }
 }
 
@@ -230,6 +250,12 @@ fn say(line: impl std::fmt::Display) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
+}
+
+/// Print a line for people to standard error. The terminal may be gone, and a run must be saved all the same.
+fn note(line: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Print the error, if there is one, and return the exit code of the program.
@@ -245,6 +271,6 @@ pub fn exit(result: anyhow::Result<()>) -> ExitCode {
             message = format!("{message}: {cause}");
         }
     }
-    eprintln!("error: {message}");
+    note(format!("error: {message}"));
     ExitCode::FAILURE
 }

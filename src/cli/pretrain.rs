@@ -32,7 +32,7 @@ pub fn pretrain(args: &PretrainArgs) -> Result<()> {
     memory::keep_pages();
     let device = device::default_device()?;
     let recipe = PretrainRecipe { seed: args.seed, steps: args.steps, ..PretrainRecipe::default() };
-    let result = run(&recipe, &args.output, &device, &StopSignal::on_ctrl_c())?;
+    let result = run(&recipe, &args.output, &device, &StopSignal::on_signals())?;
     let json = serde_json::to_string_pretty(&result)? + "\n";
     std::fs::write(args.output.join("pretraining.json"), &json)?;
     super::say(json.trim_end())?;

@@ -1,6 +1,6 @@
 //! `asym run`: trains the runs of a recipe file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use asym_tasks::{AnyTask, Experiment, Method, Recipe, Report, cell};
@@ -8,6 +8,7 @@ use asym_train::{RunResult, StopSignal, memory};
 use clap::Args;
 
 use super::SourceArgs;
+use super::output::{Output, OutputArgs};
 use crate::device;
 
 /// Options of `asym run`.
@@ -25,13 +26,8 @@ pub struct RunArgs {
 /// The folder of the runs, and the sources of their model and data.
 #[derive(Clone, Debug, Args)]
 pub struct RunsArgs {
-    /// Output folder, which must not exist yet [default: the next free runs/NAME-NUMBER, named after the recipe or the
-    /// task]
-    #[arg(long)]
-    pub(super) output: Option<PathBuf>,
-    /// Keep the finished runs in --output and train only the missing ones
-    #[arg(long, requires = "output")]
-    pub(super) resume: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
     #[command(flatten)]
     pub(super) source: SourceArgs,
 }
@@ -44,21 +40,18 @@ pub struct RunsArgs {
 pub fn run(args: &RunArgs) -> Result<()> {
     let recipe = Recipe::read(&args.recipe, &args.changes)?;
     let name = args.recipe.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy());
-    let output = args.runs.output.clone().unwrap_or_else(|| next_free(Path::new("runs"), &name));
-    if output.exists() && !args.runs.resume {
-        bail!("{}: exists already; name another output folder, or give --resume", output.display());
-    }
+    let output = args.runs.output.open(&name)?;
     let experiment = |task: &AnyTask| Experiment {
         task: task.clone(),
         recipe: recipe.clone(),
         methods: vec![Method { name: name.to_string(), tuning: recipe.tuning.clone() }],
         full_learning_rate: None,
         reference: None,
-        output: output.join(task.name()),
-        resume: args.runs.resume,
+        output: output.path.join(task.name()),
+        existing: output.existing,
     };
     let experiments: Vec<Experiment> = recipe.tasks.iter().map(experiment).collect();
-    execute(&args.runs.source, recipe.model.as_deref(), recipe.data.as_deref(), &experiments, &output)
+    execute(&args.runs.source, recipe.model.as_deref(), recipe.data.as_deref(), experiments, &output)
 }
 
 /// Run experiments with one model and one task each, and print their tables as one.
@@ -69,48 +62,50 @@ pub(super) fn execute(
     source: &SourceArgs,
     model: Option<&str>,
     data: Option<&str>,
-    experiments: &[Experiment],
-    output: &Path,
+    mut experiments: Vec<Experiment>,
+    output: &Output,
 ) -> Result<()> {
     memory::keep_pages();
     experiments.iter().try_for_each(Experiment::validate)?;
     let device = device::default_device()?;
     let mut tasks = Vec::new();
-    for experiment in experiments {
+    for experiment in &mut experiments {
         let task = experiment.run_task();
         let read = cell::read(&task, &source.files(data)).with_context(|| format!("data of task {}", task.name()))?;
-        eprintln!("{}", read.describe());
+        read.describe().iter().for_each(super::note);
+        // The data decide what a recipe may leave open, such as the labels.
+        experiment.task = read.task();
         tasks.push(read);
     }
     let location = source.model(model)?;
     let base = location.base()?;
     tasks.iter().try_for_each(|task| task.check_base(&base))?;
-    eprintln!("model: {}; runs: {}", base.name(), output.display());
+    super::note(format!("model: {}; runs: {}", base.name(), output.path.display()));
 
-    let stop = StopSignal::on_ctrl_c();
+    let stop = StopSignal::on_signals();
     let mut prepared = Vec::new();
     for task in tasks {
         let task = task.prepare(&base, location.pinned(), &device)?;
         if let Some(time) = task.read_in() {
-            eprintln!("model: read in {:.1} s, once for all runs", time.as_secs_f64());
+            super::note(format!("model: read in {:.1} s, once for all runs", time.as_secs_f64()));
         }
+        task.notes().iter().for_each(super::note);
         prepared.push(task);
     }
     for (experiment, prepared) in experiments.iter().zip(&prepared) {
-        let drawn = experiment.check(prepared.as_ref())?;
-        if !drawn.is_empty() {
-            let task = &experiment.task;
-            eprintln!("{task}: the checkpoint lacks {}; each seed initializes them", drawn.join(", "));
-        }
+        experiment.check(prepared.as_ref())?.iter().for_each(super::note);
+    }
+    for (experiment, prepared) in experiments.iter().zip(&prepared) {
+        experiment.settle(prepared.as_ref())?;
     }
     let mut report = Report::default();
     for (experiment, prepared) in experiments.iter().zip(&prepared) {
-        report.append(experiment.run(prepared.as_ref(), &stop, |task, run| eprintln!("{}", line(task, run)))?);
+        report.append(experiment.run(prepared.as_ref(), &stop, |task, run| super::note(line(task, run)))?);
     }
     super::say(&report)?;
     // These are errors, so that a script does not mistake an incomplete table for a complete one.
     if stop.requested() {
-        bail!("stopped early; --resume --output {} trains the missing runs", output.display());
+        bail!("stopped early; --resume --output {} continues", output.path.display());
     }
     if !report.failed.is_empty() {
         bail!("{} of the runs failed: see below the table", report.failed.len());
@@ -132,9 +127,4 @@ pub(super) fn line(task: &AnyTask, run: &RunResult) -> String {
         run.evaluation.samples_per_second(),
         100.0 * run.training.input_share(),
     )
-}
-
-/// The first of `NAME-1`, `NAME-2`, … in `folder` that does not exist.
-pub(super) fn next_free(folder: &Path, name: &str) -> PathBuf {
-    (1..).map(|number| folder.join(format!("{name}-{number}"))).find(|path| !path.exists()).unwrap_or_default()
 }

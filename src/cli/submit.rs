@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use asym_tasks::glue::{Example, Glue, Target, read_tests, write_submission};
-use asym_tasks::{Answer, AnyTask, Prediction, Predictor, Text};
+use asym_tasks::glue::{Glue, read_tests, write_submission};
+use asym_tasks::text::Example;
+use asym_tasks::{Answer, AnyTask, Predictor, Target, Text};
 use clap::Args;
 
 use super::classify::progress;
@@ -58,7 +59,7 @@ pub fn submit(args: &SubmitArgs) -> Result<()> {
     let parts = read_tests(task, &folder)?;
     let device = device::default_device()?;
     let from = (args.model.as_deref(), args.adapter.as_deref());
-    let Trained { base, model, labels, max_length, .. } =
+    let Trained { base, model, problem, labels, max_length, .. } =
         Trained::load(&args.source, from, Some(&AnyTask::from(Glue::from(task))), args.max_length, &device)?;
     // The order of the labels in the model can differ from that of the task.
     let names = row.answers.names();
@@ -66,10 +67,10 @@ pub fn submit(args: &SubmitArgs) -> Result<()> {
         labels.get(own).and_then(|label| names.iter().position(|name| name.eq_ignore_ascii_case(label))).unwrap_or(own)
     };
     let target = |answer: Answer| match answer.prediction {
-        Prediction::Class(own) => Target::Class(class(own)),
-        Prediction::Score(score) => Target::Score(score),
+        Target::Class(own) => Target::Class(class(own)),
+        other => other,
     };
-    let predictor = Predictor::new(&base, model, max_length, args.batch_size, &device)?;
+    let predictor = Predictor::new(&base, (model, problem), max_length, args.batch_size, &device)?;
     let mut answers: Vec<Vec<Target>> = Vec::new();
     for part in &parts {
         let started = std::time::Instant::now();

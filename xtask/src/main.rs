@@ -3,6 +3,7 @@
 //! It depends on no crate of the workspace, so that it builds in seconds; it runs cargo and the project's own binaries.
 
 mod bench;
+mod kill;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +34,8 @@ enum Chore {
     BenchEpoch(bench::epoch::Options),
     /// Time steps of ViT, BART and Llama beside PEFT's, and tokens that they generate, in turns, and print tables
     BenchModels(bench::models::Options),
+    /// Kill a run at random moments, stop it, start it twice and fill its disk; it must end as the undisturbed run does
+    Kill(kill::Options),
     /// Make tests/fixtures anew; needs Python with what the script's header names
     Fixtures,
 }
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
         Chore::Bench(options) => bench::bench(&options, &root),
         Chore::BenchEpoch(options) => bench::epoch::bench(&options, &root),
         Chore::BenchModels(options) => bench::models::bench(&options, &root),
+        Chore::Kill(options) => kill::kill(&options, &root),
         Chore::Fixtures => {
             let scripts =
                 ["make", "make_models", "make_generation", "make_sentencepiece", "make_images", "make_trainer"];
@@ -67,6 +71,11 @@ fn root() -> PathBuf {
 }
 
 fn run(mut command: Command, folder: &Path) -> Result<()> {
+    // What cargo tells this program of its own package would make a cargo below it build some crates anew.
+    let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars().filter(|(name, _)| own(name)) {
+        command.env_remove(name);
+    }
     let status = command.current_dir(folder).status()?;
     if !status.success() {
         bail!("{command:?} ended with {status}");

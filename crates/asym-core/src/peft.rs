@@ -19,7 +19,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::files::write_whole;
+use crate::files::{ordered, write_whole};
 use crate::layout::{self, Entry, Kind, Naming};
 use crate::{AdapterConfig, AdapterError, Factor, Targets};
 
@@ -142,7 +142,7 @@ pub fn save_adapter<M: Module>(
         .map(|(key, (shape, bytes))| Ok((key, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<Result<_, _>>()
         .map_err(invalid)?;
-    let data = safetensors::serialize(views, Some(metadata)).map_err(invalid)?;
+    let data = ordered(safetensors::serialize(views, Some(metadata)).map_err(invalid)?);
 
     std::fs::create_dir_all(folder).map_err(|source| AdapterError::Io { path: folder.to_path_buf(), source })?;
     write(&weights, &data)?;

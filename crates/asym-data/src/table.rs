@@ -1,4 +1,4 @@
-//! Rows of a file, in any of four formats: TSV, CSV, JSON lines and Parquet.
+//! Rows of a file: CSV, TSV, JSON lines, a JSON array, gzip of these, or Parquet.
 //!
 //! A [`Reading`] says how the file is written and which columns are wanted. [`read`] and [`parse`] give the wanted
 //! cells of each row and the line of the row. They do not know the meaning of a cell.
@@ -9,7 +9,8 @@
 mod collector;
 mod csv;
 mod error;
-mod json_lines;
+mod find;
+mod json;
 mod parquet;
 mod quotes;
 mod row;
@@ -17,17 +18,22 @@ mod row;
 mod tests;
 mod tsv;
 
+use std::io::Read;
 use std::path::Path;
 
 use collector::Collector;
 pub use error::TableError;
+pub use find::Files;
 pub use row::{Cell, Columns, Format, Reading, Row};
 
-/// Reads the file at `path`.
+/// The first bytes of a gzip archive.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Reads the file at `path`. A text that is compressed with gzip is unpacked, whatever its name.
 ///
 /// # Errors
 ///
-/// [`TableError::Io`], [`TableError::NotUtf8`], [`TableError::Parquet`], and the errors of [`parse`].
+/// [`TableError::Io`], [`TableError::Gzip`], [`TableError::NotUtf8`], [`TableError::Parquet`], and the errors of [`parse`].
 pub fn read(path: &Path, reading: &Reading) -> Result<Vec<Row>, TableError> {
     let name = path.display().to_string();
     if reading.format == Format::Parquet {
@@ -36,7 +42,14 @@ pub fn read(path: &Path, reading: &Reading) -> Result<Vec<Row>, TableError> {
         parquet::read(file, &mut collector)?;
         return collector.finish();
     }
-    let bytes = std::fs::read(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
+    let mut bytes = std::fs::read(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
+    if bytes.starts_with(&GZIP) {
+        let mut unpacked = Vec::new();
+        flate2::read::MultiGzDecoder::new(bytes.as_slice())
+            .read_to_end(&mut unpacked)
+            .map_err(|source| TableError::Gzip { path: path.to_owned(), source })?;
+        bytes = unpacked;
+    }
     let text = std::str::from_utf8(&bytes).map_err(|error| TableError::NotUtf8 {
         path: name.clone(),
         line: 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count(),
@@ -48,8 +61,8 @@ pub fn read(path: &Path, reading: &Reading) -> Result<Vec<Row>, TableError> {
 ///
 /// # Errors
 ///
-/// [`TableError::EmptyFile`], [`TableError::MissingColumn`], [`TableError::Position`], [`TableError::Csv`], and, with
-/// the line, [`TableError::QuotedTsv`], [`TableError::OpenQuote`], [`TableError::Json`], [`TableError::ColumnCount`]
+/// [`TableError::EmptyFile`], [`TableError::MissingColumn`], [`TableError::RepeatedColumn`], [`TableError::Position`],
+/// [`TableError::Csv`], [`TableError::JsonArray`], and, with the line, [`TableError::QuotedTsv`], [`TableError::OpenQuote`], [`TableError::Json`], [`TableError::ColumnCount`]
 /// and [`TableError::MissingValue`]. [`TableError::Parquet`] if the format is Parquet, which is not text.
 pub fn parse(name: &str, text: &str, reading: &Reading) -> Result<Vec<Row>, TableError> {
     // Some files begin with a byte order mark, which would become part of the first column's name.
@@ -58,7 +71,7 @@ pub fn parse(name: &str, text: &str, reading: &Reading) -> Result<Vec<Row>, Tabl
     match reading.format {
         Format::Tsv => tsv::read(text, &mut collector)?,
         Format::Csv => csv::read(text, &mut collector)?,
-        Format::JsonLines => json_lines::read(text, &mut collector)?,
+        Format::Json => json::read(text, &mut collector)?,
         Format::Parquet => {
             let source = "a Parquet file is not text: read it by its path".into();
             return Err(TableError::Parquet { path: name.to_owned(), source });

@@ -38,6 +38,8 @@ pub struct Encoding {
     pub input_ids: Vec<u32>,
     /// The segment of each token, also called token type: 0, or 1 for the second text of a pair in some tokenizers.
     pub type_ids: Vec<u32>,
+    /// The number of tokens that were cut off.
+    pub cut: usize,
 }
 
 /// A tokenizer whose own padding and truncation are off.
@@ -264,12 +266,22 @@ impl Tokenizer {
             strategy: TruncationStrategy::LongestFirst,
             stride: 0,
         };
+        let tokens = first.len() + second.as_ref().map_or(0, |second| second.len());
         let (mut first, mut second) = truncate_encodings(first, second, &params)?;
         // The tokens that were cut off would get special tokens as well.
         first.take_overflowing();
         second.iter_mut().for_each(|encoding| drop(encoding.take_overflowing()));
         let encoding = self.inner.post_process(first, second, true)?;
-        Ok(Encoding { input_ids: encoding.get_ids().to_vec(), type_ids: encoding.get_type_ids().to_vec() })
+        Ok(Encoding {
+            input_ids: encoding.get_ids().to_vec(),
+            type_ids: encoding.get_type_ids().to_vec(),
+            cut: tokens.saturating_sub(length),
+        })
+    }
+
+    /// The tokens of `ids` as the vocabulary spells them. An unknown id is `?`.
+    pub fn tokens(&self, ids: &[u32]) -> Vec<String> {
+        ids.iter().map(|id| self.inner.id_to_token(*id).unwrap_or_else(|| "?".to_owned())).collect()
     }
 
     /// The text of `ids`, without special tokens.

@@ -16,7 +16,8 @@ use crate::weights::{self, Stored};
 use crate::{Config, FileDtype, InFamily, KeyTable, ModelConfig, ModelError, PretrainedModel};
 
 /// The help for a head of another size.
-const OWN_HEAD: &str = "; the checkpoint has its own head: keep its number of labels";
+const OWN_HEAD: &str = "; the checkpoint has its own head: keep its number of labels, or ask for a new head (--new-head, or new_head = true in a \
+    recipe)";
 
 /// A model, and the parameters that its checkpoint lacks.
 #[derive(Debug, Clone)]
@@ -200,7 +201,8 @@ impl Checkpoint {
         Ok(Loaded { model, initialized })
     }
 
-    /// Initialize the head of `loaded` again, with `num_labels` labels and from `seed`. All other tensors are shared.
+    /// Initialize the head of `loaded` again, with `num_labels` labels and from `seed`. All other tensors are shared. If `new_head`
+    /// is set, the checkpoint's own head is dropped too, as with `ignore_mismatched_sizes` of transformers.
     ///
     /// `loaded` must come from [`load`](Self::load) on this checkpoint. The result is the same as that of `load`, but
     /// the checkpoint is not read again.
@@ -212,13 +214,17 @@ impl Checkpoint {
     pub fn redraw<M: PretrainedModel>(
         &self,
         loaded: &Loaded<M>,
-        num_labels: Option<usize>,
+        (num_labels, new_head): (Option<usize>, bool),
         seed: u64,
         device: &Device,
     ) -> Result<Loaded<M>, ModelError> {
         let config = self.configuration::<M>(num_labels)?;
-        let naming = &M::keys(&config).naming;
-        let initialized = &loaded.initialized;
+        let keys = M::keys(&config);
+        let naming = &keys.naming;
+        let is_new = |name: &str| new_head && keys.task_head.iter().any(|head| layout::within(name, head));
+        let dropped = layout::entries(&loaded.model, naming).into_iter().map(|entry| entry.name);
+        let dropped = dropped.filter(|name| is_new(name) && !loaded.initialized.contains(name));
+        let initialized: Vec<String> = loaded.initialized.iter().cloned().chain(dropped).collect();
         let model = M::skeleton(&config, device);
         let stored = layout::entries(&loaded.model, naming);
         for (entry, stored) in layout::entries(&model, naming).iter().zip(&stored) {
@@ -236,7 +242,7 @@ impl Checkpoint {
         let model = layout::replace(model, naming, |entry| {
             Ok::<_, ModelError>(initialized.contains(&entry.name).then(|| draw(entry, &config, seed)))
         })?;
-        Ok(Loaded { model, initialized: initialized.clone() })
+        Ok(Loaded { model, initialized })
     }
 
     /// The configuration of a model, with `num_labels` labels if it is given.

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::bart::BartConfig;
@@ -199,7 +199,7 @@ pub struct CommonFields {
     pub tie_word_embeddings: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub num_labels: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "names")]
     pub id2label: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label2id: Option<BTreeMap<String, Value>>,
@@ -258,6 +258,20 @@ impl CommonFields {
             })
             .collect()
     }
+}
+
+/// Names of labels. Numbers and booleans, which some exporters write, are names too.
+fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    let values: Option<BTreeMap<String, Value>> = Option::deserialize(deserializer)?;
+    let name = |(id, value): (String, Value)| match value {
+        Value::String(name) => Ok((id, name)),
+        Value::Number(number) => Ok((id, number.to_string())),
+        Value::Bool(boolean) => Ok((id, boolean.to_string())),
+        _ => {
+            Err(serde::de::Error::custom(format!("the name of label {id} in id2label is neither a text nor a number")))
+        }
+    };
+    values.map(|values| values.into_iter().map(name).collect()).transpose()
 }
 
 /// The maximum number of labels. No data set has more.

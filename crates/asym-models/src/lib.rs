@@ -60,7 +60,7 @@ pub use generative::{GenerativeModel, Sequences, generate_batch, resolve_batch};
 pub use inputs::{InputFile, ModelInput, check_input, read_inputs, write_tensor};
 pub use keys::KeyTable;
 pub use llama::{LlamaConfig, LlamaInput, LlamaLanguageModel};
-pub use model::{PretrainedModel, load_adapter};
+pub use model::{PretrainedModel, adapter_outputs, load_adapter};
 pub use roberta::{Encoder, EncoderConfig, EncoderInput, Family, MaskedLanguageModel, Padding, SequenceClassifier};
 pub use save::save;
 pub use vit::{VitClassifier, VitConfig, VitInput, VitModel};

@@ -103,3 +103,30 @@ pub fn load_adapter<M: PretrainedModel>(
     };
     asym_core::load_adapter(model, folder, &naming)
 }
+
+/// The ends of the names that the last layer of a sequence classifier's head has in the families here.
+const LAST_OF_HEAD: [&str; 3] = ["classifier.out_proj.weight", "classifier.weight", "score.weight"];
+
+/// The number of labels of the classifier's head that the adapter in `folder` saves whole, in PEFT's format; `None` if it saves
+/// none.
+///
+/// # Errors
+///
+/// [`AdapterError::Io`] or [`AdapterError::Safetensors`].
+pub fn adapter_outputs(folder: &Path) -> Result<Option<usize>, AdapterError> {
+    let path = folder.join("adapter_model.safetensors");
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        // The adapter itself is read later, with an error that says more.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(AdapterError::Io { path, source }),
+    };
+    let invalid = |source| AdapterError::Safetensors { path: path.clone(), source };
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).map_err(invalid)?;
+    let tensors = header.tensors();
+    let found = LAST_OF_HEAD.iter().find_map(|end| {
+        let is = |name: &&String| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        tensors.iter().find(|(name, _)| is(name)).map(|(_, info)| info.shape.clone())
+    });
+    Ok(found.and_then(|shape| shape.first().copied()))
+}

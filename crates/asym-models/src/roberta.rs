@@ -370,6 +370,12 @@ impl SequenceClassifier {
         self
     }
 
+    /// Set the kind of answers, by transformers' name, which [`save`](crate::save) writes as `problem_type`.
+    pub fn with_problem_type(mut self, name: &str) -> Self {
+        self.backbone.config.other.insert("problem_type".to_string(), name.into());
+        self
+    }
+
     /// Compute the logits of each sequence.
     ///
     /// # Shapes

@@ -134,7 +134,7 @@ impl Base {
         Ok(self.shared::<M>(device)?.1)
     }
 
-    /// The model `M` with `num_labels` labels, whose head is drawn from `seed` if the checkpoint lacks it.
+    /// The model `M` with `num_labels` labels, whose head is drawn from `seed` if the checkpoint lacks it or `new_head` is set.
     ///
     /// The weights are read at the first call. All models share them, on the device of that call; a model that is trained whole
     /// gets tensors of its own as soon as it changes them.
@@ -144,12 +144,12 @@ impl Base {
     /// As [`Checkpoint::load`].
     pub fn load<M: PretrainedModel + 'static>(
         &self,
-        num_labels: Option<usize>,
+        (num_labels, new_head): (Option<usize>, bool),
         seed: u64,
         device: &Device,
     ) -> Result<Loaded<M>, TaskError> {
         let (shared, _) = self.shared::<M>(device)?;
-        Ok(self.checkpoint.redraw(&shared, num_labels, seed, device)?)
+        Ok(self.checkpoint.redraw(&shared, (num_labels, new_head), seed, device)?)
     }
 
     /// The model as it was read, and the time that it took if it is read now.

@@ -8,8 +8,8 @@ use asym_core::random::derive_seed;
 use asym_core::{InputMoment, SaveOptions, inspect, save_adapter};
 use asym_models::{FileDtype, Loaded, ModelConfig, PretrainedModel};
 use asym_train::{
-    Keep, Loader, Objective, Optimized, Order, Run, RunFolder, RunResult, Source, State, StopSignal, TrainError,
-    Tuning, fit, memory,
+    Checkpoint, Existing, Keep, Loader, Objective, Opened, Optimized, Order, Run, RunFolder, RunResult, Source, State,
+    StopSignal, TrainError, Tuning, fit, memory,
 };
 use burn::module::Module;
 use burn::tensor::Device;
@@ -32,8 +32,11 @@ pub struct Origin {
 
 /// A task whose data were read.
 pub trait ReadTask {
-    /// A line on the data, for people.
-    fn describe(&self) -> String;
+    /// Lines on the data, for people.
+    fn describe(&self) -> Vec<String>;
+
+    /// The task, with the settings of its own that the data decide.
+    fn task(&self) -> AnyTask;
 
     /// Refuse a checkpoint that the task cannot train, before it is read.
     ///
@@ -60,13 +63,15 @@ pub trait PreparedTask {
     /// The time that reading the checkpoint took, if it was read for this task.
     fn read_in(&self) -> Option<Duration>;
 
-    /// Refuse, before training, a run that [`run`](Self::run) would refuse. Returns the parameters that the checkpoint lacks,
-    /// which each run draws from its seed.
+    /// Lines on the prepared data, for people.
+    fn notes(&self) -> &[String];
+
+    /// Refuse, before training, a run that [`run`](Self::run) would refuse.
     ///
     /// # Errors
     ///
     /// Settings that do not fit the method, the model or the number of steps.
-    fn check(&self, run: &RunConfig) -> Result<Vec<String>, TaskError>;
+    fn check(&self, run: &RunConfig) -> Result<RunFacts, TaskError>;
 
     /// The recipe that repeats a run.
     fn recipe(&self, run: &RunConfig) -> Recipe;
@@ -79,21 +84,35 @@ pub trait PreparedTask {
     /// A checkpoint that cannot be read.
     fn observe_inputs(&self, seed: u64) -> Result<HashMap<String, InputMoment>, TaskError>;
 
-    /// Train, and evaluate after each epoch.
+    /// Train, and evaluate after each epoch. A run that is continued starts at its last checkpoint, and one that was finished is
+    /// not trained again.
     ///
-    /// With a `folder`, which must be new, the run leaves there its recipe, environment, metrics per step, results, and the
-    /// adapter (or the whole model, if no adapter is trained) as of the last good epoch.
+    /// With a `folder`, the run leaves there its recipe, environment, metrics per step, checkpoints, results, and the adapter (or
+    /// the whole model, if no adapter is trained) as of the last good epoch.
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check), before training starts, and the errors of [`fit`].
+    /// As [`check`](Self::check) and [`RunFolder::open`], before training starts, and the errors of [`fit`].
     fn run(
         &self,
         run: &RunConfig,
         label: &str,
-        folder: Option<&Path>,
+        folder: Option<(&Path, Existing)>,
         stop: &StopSignal,
     ) -> Result<RunResult, TaskError>;
+}
+
+/// Facts of a run that are known before it starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFacts {
+    /// The parameters that the checkpoint lacks, which each run draws from its seed.
+    pub initialized: Vec<String>,
+    /// The number of trained parameters.
+    pub trained: usize,
+    /// The number of all parameters, adapters included.
+    pub total: usize,
+    /// Optimizer steps.
+    pub steps: usize,
 }
 
 /// Read the data of `task`.
@@ -107,7 +126,10 @@ pub fn read(task: &AnyTask, files: &Files) -> Result<Box<dyn ReadTask>, TaskErro
         type Output = Result<Box<dyn ReadTask>, TaskError>;
         fn with<T: Task>(self, task: &T) -> Self::Output {
             let data = task.read(self.0)?;
-            Ok(Box::new(WithData { task: task.clone(), data, name: self.0.pinned() }))
+            let task = task.settled(&data);
+            let options = toml::Table::try_from(task.options()).unwrap_or_default();
+            let settled = AnyTask::named(&task.name(), &options).map_err(TaskError::task)?;
+            Ok(Box::new(WithData { task, settled, data, name: self.0.pinned() }))
         }
     }
     task.visit(Read(files))
@@ -115,14 +137,20 @@ pub fn read(task: &AnyTask, files: &Files) -> Result<Box<dyn ReadTask>, TaskErro
 
 struct WithData<T: Task> {
     task: T,
+    /// The same.
+    settled: AnyTask,
     data: T::Data,
     /// The name of the data in recipes.
     name: Option<String>,
 }
 
 impl<T: Task> ReadTask for WithData<T> {
-    fn describe(&self) -> String {
+    fn describe(&self) -> Vec<String> {
         self.task.describe(&self.data)
+    }
+
+    fn task(&self) -> AnyTask {
+        self.settled.clone()
     }
 
     fn check_base(&self, base: &Base) -> Result<(), TaskError> {
@@ -144,7 +172,7 @@ impl<T: Task> ReadTask for WithData<T> {
         model: Option<String>,
         device: &'a Device,
     ) -> Result<Box<dyn PreparedTask + 'a>, TaskError> {
-        let Self { task, data, name } = *self;
+        let Self { task, data, name, .. } = *self;
         let data = task.prepare(data, base)?;
         let read = base.read::<T::Model>(device)?;
         Ok(Box::new(Session { task, base, data, device, origin: Origin { model, data: name }, read }))
@@ -184,7 +212,8 @@ impl<T: Task> Session<'_, T> {
     /// A checkpoint that cannot be read, and an adapter that does not fit.
     pub fn start(&self, run: &RunConfig) -> Result<(Loaded<T::Model>, Tuning), TaskError> {
         let seed = run.training.seed;
-        let Loaded { model, initialized } = self.base.load::<T::Model>(self.task.outputs(), seed, self.device)?;
+        let Loaded { model, initialized } =
+            self.base.load::<T::Model>((self.task.outputs(), run.new_head), seed, self.device)?;
         let (naming, head) = (model.naming(), T::Model::keys(model.config()).task_head);
         let mut seen = Ok(());
         let observe = |model: &T::Model| seen = self.observe(model, seed);
@@ -205,15 +234,19 @@ impl<T: Task> Session<'_, T> {
         Ok(())
     }
 
-    /// The state at the start of `run`, and the parameters that the checkpoint lacks.
-    fn state(&self, run: &RunConfig) -> Result<(Start<T>, Vec<String>), TaskError> {
+    /// The state at the start of `run`, or at its `checkpoint`, and the parameters that the base model's checkpoint lacks.
+    fn state(&self, run: &RunConfig, checkpoint: Option<Checkpoint>) -> Result<(Start<T>, Vec<String>), TaskError> {
         run.validate()?;
         let (Loaded { model, initialized }, tuning) = self.start(run)?;
         // The memory that an init needs for a moment is no part of training.
         memory::reset_peak();
         let naming = model.naming();
-        let steps = run.training.steps(self.data.train.len());
-        Ok((State::new(model.train(), tuning, &naming, &run.training, steps)?, initialized))
+        let (model, steps) = (model.train(), run.training.steps(self.data.train.len()));
+        let state = match checkpoint {
+            Some(checkpoint) => State::resume(model, tuning, &naming, &run.training, steps, checkpoint)?,
+            None => State::new(model, tuning, &naming, &run.training, steps)?,
+        };
+        Ok((state, initialized))
     }
 
     /// Saves the adapter, or the whole model if no adapter is trained, into `folder`.
@@ -227,12 +260,14 @@ impl<T: Task> Session<'_, T> {
                     task_type: T::PEFT_TASK,
                     seed: Some(seed),
                 };
-                Ok(save_adapter(model, config, folder.adapter(), &options)?)
+                save_adapter(model, config, folder.adapter(), &options)?;
+                folder.copy_recipe(&folder.adapter())
             }
             Tuning::Full | Tuning::Head => {
                 asym_models::save(model, folder.model(), FileDtype::F32).map_err(TrainError::save)?;
                 // Without it the folder answers no text.
-                self.base.save_tokenizer(&folder.model()).map_err(TrainError::save)
+                self.base.save_tokenizer(&folder.model()).map_err(TrainError::save)?;
+                folder.copy_recipe(&folder.model())
             }
         })
     }
@@ -243,8 +278,15 @@ impl<T: Task> PreparedTask for Session<'_, T> {
         self.read
     }
 
-    fn check(&self, run: &RunConfig) -> Result<Vec<String>, TaskError> {
-        Ok(self.state(run)?.1)
+    fn notes(&self) -> &[String] {
+        &self.data.notes
+    }
+
+    fn check(&self, run: &RunConfig) -> Result<RunFacts, TaskError> {
+        let (state, initialized) = self.state(run, None)?;
+        let table = inspect(state.model(), &state.model().naming());
+        let steps = run.training.steps(self.data.train.len());
+        Ok(RunFacts { initialized, trained: table.trained(), total: table.total(), steps })
     }
 
     fn recipe(&self, run: &RunConfig) -> Recipe {
@@ -252,7 +294,7 @@ impl<T: Task> PreparedTask for Session<'_, T> {
     }
 
     fn observe_inputs(&self, seed: u64) -> Result<HashMap<String, InputMoment>, TaskError> {
-        let model = self.base.load::<T::Model>(self.task.outputs(), seed, self.device)?.model;
+        let model = self.base.load::<T::Model>((self.task.outputs(), false), seed, self.device)?.model;
         let mut seen = Ok(());
         let moments =
             asym_core::observe_inputs(&model, &model.naming(), |_| true, |model| seen = self.observe(model, seed));
@@ -264,30 +306,60 @@ impl<T: Task> PreparedTask for Session<'_, T> {
         &self,
         run: &RunConfig,
         label: &str,
-        folder: Option<&Path>,
+        folder: Option<(&Path, Existing)>,
         stop: &StopSignal,
     ) -> Result<RunResult, TaskError> {
-        let (mut state, _) = self.state(run)?;
+        run.validate()?;
+        let opened = folder
+            .map(|(path, existing)| RunFolder::open(path, &self.recipe(run), self.base.name(), self.device, existing));
+        let folder = match opened.transpose()? {
+            Some(Opened::Finished(result)) => return Ok(result),
+            Some(Opened::Run(folder)) => Some(folder),
+            None => None,
+        };
+        let start = folder.as_ref().map(RunFolder::checkpoint).transpose();
+        let start = start.map_err(TaskError::from).and_then(|checkpoint| Ok(self.state(run, checkpoint.flatten())?.0));
+        let state = match start {
+            Ok(state) => state,
+            Err(error) => {
+                folder.into_iter().for_each(RunFolder::discard);
+                return Err(error);
+            }
+        };
+        let result = self.train(state, run, label, folder.as_ref(), stop);
+        if let (Err(TaskError::Train(error)), Some(folder)) = (&result, &folder)
+            && error.is_divergence()
+        {
+            folder.fail(&error.to_string())?;
+        }
+        result
+    }
+}
+
+impl<T: Task> Session<'_, T> {
+    /// Train from `state` on, in `folder`.
+    fn train(
+        &self,
+        mut state: Start<T>,
+        run: &RunConfig,
+        label: &str,
+        folder: Option<&RunFolder>,
+        stop: &StopSignal,
+    ) -> Result<RunResult, TaskError> {
         let table = inspect(state.model(), &state.model().naming());
-        let folder =
-            folder.map(|path| RunFolder::create(path, &self.recipe(run), self.base.name(), self.device)).transpose()?;
         let settings = &run.training;
         let device = self.device.clone().autodiff();
         let train = Loader::new(self.data.train.clone(), settings.batch_size, settings.order(), &device)?;
-        let surroundings = Run {
-            label: label.to_string(),
-            folder: folder.as_ref(),
-            stop: stop.clone(),
-            keep: self.keep(folder.as_ref(), settings.seed),
-        };
+        let surroundings =
+            Run { label: label.to_string(), folder, stop: stop.clone(), keep: self.keep(folder, settings.seed) };
         let Prepared { objective, evaluation, .. } = &self.data;
         let outcome = fit(&mut state, objective, &train, evaluation, surroundings)?;
         let names = (self.task.name(), run.tuning.to_string(), settings.seed);
         let result = RunResult::new(names, &outcome, (table.trained(), table.total()));
-        if let Some(folder) = &folder {
-            folder.finish(&result)?;
+        match folder {
+            Some(folder) => Ok(folder.finish(result)?),
+            None => Ok(result),
         }
-        Ok(result)
     }
 }
 

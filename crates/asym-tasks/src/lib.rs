@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`task`] | the trait of a task: its files, its batches, its loss, its scores |
 //! | [`registry`] | the tasks by name: a line for each kind |
+//! | [`classification`] | a user's own texts with labels |
 //! | [`glue`] | GLUE: eight data sets for sequence classifiers |
 //! | [`recipe`] | the recipe file, and the configuration of one run |
 //! | [`methods`] | methods as a command line names them |
@@ -11,12 +12,13 @@
 //! | [`cell`] | one run: the only place that joins tasks and the loop of `asym-train` |
 //! | [`sweep`] | a table of runs: methods × seeds |
 //! | [`report`] | the table, and differences by seed |
-//! | [`predict`] | answers of a trained classifier for texts |
+//! | [`text`] | texts with labels, for all tasks on them: batches, loss, scores, answers |
 //! | [`metrics`] | scores on the host |
 //! | [`grammar`], [`pretrain`] | generated English, and the embedded checkpoint that is trained on it |
 
 pub mod base;
 pub mod cell;
+pub mod classification;
 pub mod error;
 pub mod files;
 pub mod glue;
@@ -24,13 +26,13 @@ pub mod grammar;
 pub mod methods;
 pub mod metrics;
 mod names;
-pub mod predict;
 pub mod pretrain;
 pub mod recipe;
 pub mod registry;
 pub mod report;
 pub mod sweep;
 pub mod task;
+pub mod text;
 
 // One file for the tests of both crates.
 #[cfg(test)]
@@ -38,14 +40,14 @@ pub mod task;
 mod scratch;
 
 pub use base::Base;
-pub use cell::{Origin, PreparedTask, ReadTask, Session};
+pub use cell::{Origin, PreparedTask, ReadTask, RunFacts, Session};
 pub use error::TaskError;
 pub use files::Files;
 pub use methods::Method;
 pub use metrics::{Metric, Summary};
-pub use predict::{Answer, Prediction, Predictor, Text};
 pub use recipe::{Recipe, RecipeError, RunConfig};
 pub use registry::{AnyTask, RegistryError, WithTask};
 pub use report::{Report, Row};
 pub use sweep::Experiment;
 pub use task::{PaperScore, Prepared, Scale, Score, Task, TaskInfo};
+pub use text::{Answer, Predictor, Problem, Target, Text};

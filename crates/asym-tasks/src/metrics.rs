@@ -11,13 +11,17 @@ use std::fmt;
 
 pub use summary::Summary;
 
-/// The metrics of the GLUE tasks.
+/// The metrics of tasks with labels or scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Metric {
     /// Fraction of correct predictions.
     Accuracy,
     /// Harmonic mean of precision and recall of class 1.
     F1,
+    /// F1 over all decisions on all labels together. For one class per example, this is the accuracy.
+    MicroF1,
+    /// The mean of the F1 of each class or label. Classes that are neither predicted nor right have no part in it.
+    MacroF1,
     /// Matthews' correlation coefficient, generalized to any number of classes.
     Matthews,
     /// Pearson's correlation coefficient.
@@ -28,13 +32,16 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: &[Self] = &[Self::Accuracy, Self::F1, Self::Matthews, Self::Pearson, Self::Spearman];
+    pub const ALL: &[Self] =
+        &[Self::Accuracy, Self::F1, Self::MicroF1, Self::MacroF1, Self::Matthews, Self::Pearson, Self::Spearman];
 
     /// The name in `results.json` and in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Accuracy => "accuracy",
             Self::F1 => "f1",
+            Self::MicroF1 => "micro_f1",
+            Self::MacroF1 => "macro_f1",
             Self::Matthews => "matthews",
             Self::Pearson => "pearson",
             Self::Spearman => "spearman",
@@ -45,11 +52,12 @@ impl Metric {
     pub fn score(self, outcomes: &Outcomes) -> f64 {
         let Outcomes { predicted, right } = outcomes;
         match self {
-            Self::Accuracy => {
+            Self::Accuracy | Self::MicroF1 => {
                 let hits = predicted.iter().zip(right).filter(|(predicted, right)| predicted == right).count();
                 ratio(hits as f64, right.len() as f64)
             }
             Self::F1 => f1(predicted, right),
+            Self::MacroF1 => Confusion::new(predicted, right).macro_f1(),
             Self::Matthews => Confusion::new(predicted, right).matthews(),
             Self::Pearson => pearson(predicted, right),
             Self::Spearman => pearson(&ranks(predicted), &ranks(right)),
@@ -78,6 +86,52 @@ impl Outcomes {
     }
 }
 
+/// Predictions and labels of examples that have any number of labels at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelSets {
+    /// For each label: examples where it is predicted and right, predicted, and right.
+    counts: Vec<[f64; 3]>,
+    /// Examples, and those whose labels are all right.
+    examples: f64,
+    exact: f64,
+}
+
+impl LabelSets {
+    /// No example yet, of `labels` labels.
+    pub fn new(labels: usize) -> Self {
+        Self { counts: vec![[0.0; 3]; labels], examples: 0.0, exact: 0.0 }
+    }
+
+    /// Add an example with the labels `predicted` and `right`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a label is not below the number of labels.
+    pub fn add(&mut self, predicted: &[usize], right: &[usize]) {
+        for label in predicted {
+            self.counts[*label][0] += f64::from(u8::from(right.contains(label)));
+            self.counts[*label][1] += 1.0;
+        }
+        right.iter().for_each(|label| self.counts[*label][2] += 1.0);
+        self.examples += 1.0;
+        let same = predicted.len() == right.len() && predicted.iter().all(|label| right.contains(label));
+        self.exact += f64::from(u8::from(same));
+    }
+
+    /// The score. The accuracy is the share of the examples whose labels are all right. Metrics of single answers are 0.
+    pub fn score(&self, metric: Metric) -> f64 {
+        let f1 = |[hits, predicted, right]: [f64; 3]| ratio(2.0 * hits, predicted + right);
+        match metric {
+            Metric::Accuracy => ratio(self.exact, self.examples),
+            Metric::MicroF1 => f1(self.counts.iter().fold([0.0; 3], |sum, one| [0, 1, 2].map(|at| sum[at] + one[at]))),
+            Metric::MacroF1 => {
+                ratio(self.counts.iter().map(|counts| f1(*counts)).sum::<f64>(), self.counts.len() as f64)
+            }
+            Metric::F1 | Metric::Matthews | Metric::Pearson | Metric::Spearman => 0.0,
+        }
+    }
+}
+
 /// `a / b`, or 0 if `b` is 0.
 fn ratio(a: f64, b: f64) -> f64 {
     if b == 0.0 { 0.0 } else { a / b }
@@ -96,20 +150,34 @@ struct Confusion {
     hits: f64,
     predicted: Vec<f64>,
     right: Vec<f64>,
+    /// The predictions of each class that are right.
+    hit: Vec<f64>,
 }
 
 impl Confusion {
     fn new(predicted: &[f64], right: &[f64]) -> Self {
         let class = |value: &f64| *value as usize;
         let classes = predicted.iter().chain(right).map(class).max().map_or(0, |largest| largest + 1);
+        let none = vec![0.0; classes];
         let mut confusion =
-            Self { total: right.len() as f64, hits: 0.0, predicted: vec![0.0; classes], right: vec![0.0; classes] };
+            Self { total: right.len() as f64, hits: 0.0, predicted: none.clone(), right: none.clone(), hit: none };
         for (predicted, right) in predicted.iter().zip(right) {
             confusion.predicted[class(predicted)] += 1.0;
             confusion.right[class(right)] += 1.0;
-            confusion.hits += f64::from(class(predicted) == class(right));
+            let hit = f64::from(u8::from(class(predicted) == class(right)));
+            confusion.hits += hit;
+            confusion.hit[class(right)] += hit;
         }
         confusion
+    }
+
+    fn macro_f1(&self) -> f64 {
+        let counts = self.hit.iter().zip(&self.predicted).zip(&self.right);
+        let seen: Vec<f64> = counts
+            .filter(|((_, predicted), right)| **predicted + **right > 0.0)
+            .map(|((hit, predicted), right)| 2.0 * hit / (predicted + right))
+            .collect();
+        ratio(seen.iter().sum(), seen.len() as f64)
     }
 
     fn matthews(&self) -> f64 {

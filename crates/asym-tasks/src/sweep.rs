@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use asym_train::{RunFolder, RunResult, StopSignal, TrainError, Tuning};
+use asym_train::{Existing, RunFolder, RunResult, StopSignal, Tuning};
 
-use crate::cell::PreparedTask;
+use toml::{Table, Value};
+
+use crate::cell::{PreparedTask, RunFacts};
 use crate::error::TaskError;
 use crate::methods::Method;
 use crate::recipe::{Recipe, RunConfig, once};
@@ -26,8 +28,8 @@ pub struct Experiment {
     pub reference: Option<String>,
     /// The folder for all runs.
     pub output: PathBuf,
-    /// Whether finished runs in `output` are taken as they are and the missing ones made.
-    pub resume: bool,
+    /// Whether the table in `output` is continued: finished runs are taken as they are, and the others are continued or made.
+    pub existing: Existing,
 }
 
 impl Experiment {
@@ -53,12 +55,8 @@ impl Experiment {
     ///
     /// # Errors
     ///
-    /// Settings of any run that are refused, a method or seed that is listed twice, an unknown reference, and an `output` that
-    /// exists unless it is resumed.
+    /// Settings of any run that are refused, a method or seed that is listed twice, and an unknown reference.
     pub fn validate(&self) -> Result<(), TaskError> {
-        if self.output.exists() && !self.resume {
-            return Err(TrainError::OutputExists { path: self.output.clone() }.into());
-        }
         once("methods", self.methods.iter().map(|method| &method.name))?;
         once("seeds", &self.recipe.seeds)?;
         if let (Some(name), None) = (&self.reference, self.reference()) {
@@ -68,22 +66,64 @@ impl Experiment {
         Ok(self.methods.iter().try_for_each(|method| self.run_config(method, 0).validate())?)
     }
 
-    /// Check every run of the table before the first one starts. Returns the parameters that the checkpoint lacks.
+    /// Check every run of the table before the first one starts. Returns lines for people: the trained parameters and the scale of
+    /// each method, and the parameters that the checkpoint lacks.
     ///
     /// # Errors
     ///
-    /// As [`validate`](Self::validate) and [`PreparedTask::check`].
+    /// As [`validate`](Self::validate), [`PreparedTask::check`] and [`RunFolder::check`].
     pub fn check(&self, prepared: &dyn PreparedTask) -> Result<Vec<String>, TaskError> {
         self.validate()?;
-        let mut drawn = Vec::new();
-        for method in &self.methods {
-            drawn = prepared.check(&self.run_config(method, self.recipe.seeds.first().copied().unwrap_or_default()))?;
+        for seed in &self.recipe.seeds {
+            for method in &self.methods {
+                let recipe = prepared.recipe(&self.run_config(method, *seed));
+                RunFolder::check(&self.folder(method, *seed), &recipe, self.existing)?;
+            }
         }
-        Ok(drawn)
+        let (mut lines, mut drawn) = (Vec::new(), Vec::new());
+        for method in &self.methods {
+            let run = self.run_config(method, self.recipe.seeds.first().copied().unwrap_or_default());
+            let RunFacts { initialized, trained, total, steps } = prepared.check(&run)?;
+            let share = 100.0 * trained as f64 / total.max(1) as f64;
+            let scale = scale(&method.tuning).map_or_else(String::new, |scale| format!(", scale {scale}"));
+            lines.push(format!(
+                "{}: {trained} of {total} parameters are trained ({share:.3} %){scale}; {steps} steps",
+                method.name
+            ));
+            drawn = initialized;
+        }
+        if !drawn.is_empty() {
+            let (task, drawn) = (&self.task, drawn.join(", "));
+            lines.push(format!("{task}: the checkpoint lacks {drawn}; each seed initializes them"));
+        }
+        Ok(lines)
     }
 
-    /// Make all runs, seed by seed, so that an interrupted table has every row. `seen` gets each result as it comes. A run whose
-    /// loss is not finite is left out of the table, which says so, and the others go on.
+    /// Agree with other processes on the settings of the table in `output`: the first one writes them to `table.toml`, and each
+    /// later one must have the same. Methods and seeds may differ, since a table may grow.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Changed`](asym_train::TrainError::Changed) with the list of the settings that differ, and errors of files.
+    pub fn settle(&self, prepared: &dyn PreparedTask) -> Result<(), TaskError> {
+        // Each run has a method and a seed of its own, and a method may have a learning rate of its own.
+        let run = self.recipe.run(&self.task, &Tuning::Head, 0);
+        let mut recipe = prepared.recipe(&run);
+        recipe.training.remove("learning_rate");
+        let given = self.recipe.training.get("learning_rate").cloned();
+        let full = self.full_learning_rate.map(Value::from);
+        let mut settings = Table::try_from(&recipe).unwrap_or_default();
+        for key in ["tuning", "seeds"] {
+            settings.remove(key);
+        }
+        for (key, rate) in [("learning_rate", given), ("full_learning_rate", full)] {
+            settings.extend(rate.map(|rate| (key.to_string(), rate)));
+        }
+        Ok(asym_train::agree(&self.output, "table.toml", &settings, self.existing)?)
+    }
+
+    /// Make all runs, seed by seed, so that an interrupted table has every row. `seen` gets each result as it comes. A run that
+    /// diverges is left out of the table, which says so, and the others go on.
     ///
     /// # Errors
     ///
@@ -111,13 +151,18 @@ impl Experiment {
                         report.add(row, result);
                     }
                 }
-                Err(TaskError::Train(error @ TrainError::NonFiniteLoss { .. })) => {
+                Err(TaskError::Train(error)) if error.is_divergence() => {
                     report.failed.push(format!("{name}: {error}"));
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(report)
+    }
+
+    /// The folder of a run.
+    fn folder(&self, method: &Method, seed: u64) -> PathBuf {
+        self.output.join(format!("{}-seed{seed}", method.name))
     }
 
     /// One run, or its result if it was finished before.
@@ -130,14 +175,14 @@ impl Experiment {
         stop: &StopSignal,
     ) -> Result<RunResult, TaskError> {
         let run = self.run_config(method, seed);
-        let folder = self.output.join(format!("{}-seed{seed}", method.name));
-        if self.resume
-            && let Some(result) = RunFolder::resume(&folder, &prepared.recipe(&run))?
-        {
-            return Ok(result);
-        }
-        prepared.run(&run, label, Some(&folder), stop)
+        prepared.run(&run, label, Some((&self.folder(method, seed), self.existing)), stop)
     }
+}
+
+/// The factor of an adapter's product, with its α and r.
+fn scale(tuning: &Tuning) -> Option<String> {
+    let Tuning::Adapter(config) = tuning else { return None };
+    config.method.scale()
 }
 
 #[cfg(test)]
@@ -148,7 +193,7 @@ mod tests {
     use std::time::Duration;
 
     use asym_core::InputMoment;
-    use asym_train::Outcome;
+    use asym_train::{Outcome, TrainError};
 
     use super::*;
 
@@ -160,8 +205,12 @@ mod tests {
             None
         }
 
-        fn check(&self, _run: &RunConfig) -> Result<Vec<String>, TaskError> {
-            Ok(Vec::new())
+        fn notes(&self) -> &[String] {
+            &[]
+        }
+
+        fn check(&self, _run: &RunConfig) -> Result<RunFacts, TaskError> {
+            Ok(RunFacts::default())
         }
 
         fn recipe(&self, run: &RunConfig) -> Recipe {
@@ -176,7 +225,7 @@ mod tests {
             &self,
             run: &RunConfig,
             _label: &str,
-            _folder: Option<&Path>,
+            _folder: Option<(&Path, Existing)>,
             stop: &StopSignal,
         ) -> Result<RunResult, TaskError> {
             if run.tuning == Tuning::Full {
@@ -201,7 +250,7 @@ mod tests {
             full_learning_rate: Some(7e-5),
             reference: None,
             output: "no such folder".into(),
-            resume: false,
+            existing: Existing::Refuse,
         }
     }
 
@@ -233,7 +282,6 @@ mod tests {
             experiment.validate().unwrap_err().to_string()
         };
         for (message, part) in [
-            (refused(|table| table.output = std::env::temp_dir()), "exists already"),
             (refused(|table| table.recipe.seeds = vec![1, 1]), "`1` stands twice in seeds"),
             (refused(|table| table.methods = vec![table.methods[0].clone(); 2]), "`full` stands twice in methods"),
             (refused(|table| table.reference = Some("b-only".into())), "full, head, lora-r8"),

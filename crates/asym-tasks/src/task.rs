@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
+use crate::text::Problem;
 
 /// The size of the model that is trained, on which the defaults of a task depend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +65,17 @@ pub trait TaskInfo {
         None
     }
 
+    /// The kind of answers to a text; `None` if the task does not label texts.
+    fn problem(&self) -> Option<Problem> {
+        None
+    }
+
     /// Whether an example is a pair of texts; `None` if it is no text to be classified.
     fn is_pair(&self) -> Option<bool> {
         None
     }
 
-    /// The tokens of an example, if the task cuts texts and the recipe or its defaults say where.
+    /// The most tokens of an example, if the task cuts texts and the recipe or its defaults say where.
     fn max_length(&self) -> Option<usize> {
         None
     }
@@ -133,8 +139,14 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     /// Files that are missing or damaged.
     fn read(&self, files: &Files) -> Result<Self::Data, TaskError>;
 
-    /// A line on the data, for people.
-    fn describe(&self, data: &Self::Data) -> String;
+    /// The same task, with the settings of its own that the data decide, such as the names of the labels. A recipe that a run
+    /// leaves has them.
+    fn settled(&self, _data: &Self::Data) -> Self {
+        self.clone()
+    }
+
+    /// Lines on the data, for people: rows, sets, labels.
+    fn describe(&self, data: &Self::Data) -> Vec<String>;
 
     /// Make everything ready for training on `base`. All that can be refused is refused here.
     ///
@@ -157,4 +169,6 @@ pub struct Prepared<T: Task> {
     pub objective: T::Objective,
     /// The scores.
     pub evaluation: T::Evaluation,
+    /// Lines on the prepared data, for people: lengths, an example as the model reads it.
+    pub notes: Vec<String>,
 }

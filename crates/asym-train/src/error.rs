@@ -1,6 +1,9 @@
 //! Why a run is refused or stops.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+
+use crate::Worker;
 
 /// An error of a task, a file format or a model, which this crate only passes on.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -33,6 +36,90 @@ pub enum TrainError {
     OutputExists {
         /// The folder.
         path: PathBuf,
+    },
+
+    /// Another process works in the folder.
+    #[error("{}: {worker} works here; wait until it ends, or name another output folder", path.display())]
+    Claimed {
+        /// The folder.
+        path: PathBuf,
+        /// The process.
+        worker: Worker,
+    },
+
+    /// The folder was moved or removed while the run went on.
+    #[error(
+        "{}: the folder of the run was moved or removed, so that the run cannot be saved; move it back and continue with \
+        --resume, or start anew",
+        path.display()
+    )]
+    FolderGone {
+        /// The folder, as it was named.
+        path: PathBuf,
+    },
+
+    /// A folder to resume in is not the folder of a run.
+    #[error("{}: there is `{found}` here, but no recipe.toml: this is not the folder of a run; name another", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+        /// One of its files.
+        found: String,
+    },
+
+    /// A folder is of another version.
+    #[error("{}: this file is of another version of asym ({reason}); train into another output folder", path.display())]
+    OtherVersion {
+        /// The file.
+        path: PathBuf,
+        /// What this version does not understand.
+        reason: String,
+    },
+
+    /// A run would be continued with other settings than it was started with.
+    #[error("{}: the run was started with other settings: {}; {}", path.display(), listed(changes), advice(changes))]
+    Changed {
+        /// The folder.
+        path: PathBuf,
+        /// The settings that differ.
+        changes: Vec<Change>,
+    },
+
+    /// A checkpoint is of another model.
+    #[error("{}: this checkpoint is of another model: it has {expected}, and the model {found}", path.display())]
+    OtherModel {
+        /// The checkpoint.
+        path: PathBuf,
+        /// A part that the checkpoint expects.
+        expected: String,
+        /// What the model has in its place.
+        found: String,
+    },
+
+    /// A run would be continued on other examples than it was started with.
+    #[error("the training examples are not those that the run was started with; restore the files, or start anew")]
+    OtherData,
+
+    /// A checkpoint cannot be written.
+    #[error(
+        "{}: the checkpoint cannot be written: {source}; the one before it is kept, and --resume continues there once there is \
+        space",
+        path.display()
+    )]
+    Checkpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The error of the system or of the format.
+        source: BoxError,
+    },
+
+    /// The run failed for good when it was made before: it would fail again in the same way.
+    #[error("{}: failed before: {message}; remove the folder to try again", path.display())]
+    FailedBefore {
+        /// The folder.
+        path: PathBuf,
+        /// The message of that time.
+        message: String,
     },
 
     /// An epoch has another number of steps than the settings say.
@@ -106,9 +193,85 @@ pub enum TrainError {
         /// The learning rate of that step.
         learning_rate: f64,
     },
+
+    /// A trained parameter is NaN or infinite.
+    #[error(
+        "a weight is not finite after step {step}: the run stops, and the model that was saved before stays; lower the \
+        learning rate, lengthen the warm-up or clip the gradient's norm"
+    )]
+    NonFiniteWeights {
+        /// The optimizer step, counted from 1.
+        step: usize,
+    },
+
+    /// A score is NaN or infinite.
+    #[error(
+        "the score {name} is {found} after epoch {epoch}: the run stops; lower the learning rate or lengthen the warm-up"
+    )]
+    NonFiniteScore {
+        /// The score.
+        name: String,
+        /// Its value.
+        found: f64,
+        /// The epoch, counted from 1.
+        epoch: usize,
+    },
+}
+
+/// A setting that differs between a run and its folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key in the recipe, with dots into tables.
+    pub key: String,
+    /// The value in the folder; none if it was not given.
+    pub before: Option<String>,
+    /// The value now.
+    pub now: Option<String>,
+}
+
+/// The setting that `--extend` may change.
+const EPOCHS: &str = "training.epochs";
+
+impl Change {
+    /// Whether this is nothing but more epochs.
+    pub(crate) fn is_extension(&self) -> bool {
+        let epochs = |value: &Option<String>| value.as_ref().and_then(|value| value.parse::<usize>().ok());
+        self.key == EPOCHS
+            && matches!((epochs(&self.before), epochs(&self.now)), (Some(before), Some(now)) if now > before)
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_string());
+        write!(f, "{} was {} and is {}", self.key, value(&self.before), value(&self.now))
+    }
+}
+
+fn listed(changes: &[Change]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn advice(changes: &[Change]) -> &'static str {
+    if changes.iter().all(Change::is_extension) {
+        "give --extend to train the further epochs, or name another output folder"
+    } else {
+        "give the settings of then, or name another output folder"
+    }
 }
 
 impl TrainError {
+    /// Whether the training itself failed, by a number that is not finite. It would fail again in the same way.
+    pub fn is_divergence(&self) -> bool {
+        matches!(
+            self,
+            Self::NonFiniteLoss { .. }
+                | Self::NonFiniteWeights { .. }
+                | Self::NonFiniteScore { .. }
+                | Self::FailedBefore { .. }
+        )
+    }
+
     /// [`TrainError::Data`] for an error of a source of examples.
     pub fn data(source: impl Into<BoxError>) -> Self {
         Self::Data { source: source.into() }

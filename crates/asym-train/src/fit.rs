@@ -12,6 +12,7 @@ use burn::tensor::{Device, FloatDType, Tensor};
 
 use crate::clip::clip_by_global_norm;
 use crate::objective::Gradients;
+use crate::parameters::all_finite;
 use crate::state::{Optimized, Position, State, Update};
 use crate::surroundings::{Step, Surroundings};
 use crate::{Batch, Evaluation, Loader, Objective, Outcome, Run, Source, TrainError};
@@ -20,12 +21,14 @@ use crate::{Batch, Evaluation, Loader, Objective, Outcome, Run, Source, TrainErr
 ///
 /// Each step takes `gradient_accumulation` batches, each weighted by its share of the terms of the loss, clips the gradient by
 /// its norm over all parameters, and updates the model. Its dropout is drawn from (seed, step). The model is kept before the
-/// first step, after each epoch, and when somebody asks to stop.
+/// first step, after each epoch, and when somebody asks to stop. With a folder, checkpoints are saved on the way, from which
+/// [`State::resume`] continues.
 ///
 /// # Errors
 ///
-/// [`TrainError::NonFiniteLoss`] at the first loss or gradient that is not finite, [`TrainError::NoExamples`], and the errors
-/// of the data, of the evaluation and of the run's folder. The last good model stays kept.
+/// [`TrainError::NonFiniteLoss`], [`TrainError::NonFiniteWeights`] and [`TrainError::NonFiniteScore`] at the first number that is
+/// not finite; [`TrainError::NoExamples`]; [`TrainError::OtherData`] if a run continues on other examples; and the errors of the
+/// data, of the evaluation and of the run's folder. The last good model stays kept.
 pub fn fit<O, S, E>(
     state: &mut State<Optimized<O::Model>>,
     objective: &O,
@@ -38,7 +41,7 @@ where
     S: Source<Batch = O::Batch>,
     E: Evaluation<O::Model>,
 {
-    let mut run = run.begin(evaluation, &state.settings)?;
+    let mut run = run.begin(evaluation, state, train.digest())?;
     let complete = train_all(state, objective, train, &mut run)?;
     Ok(run.end(complete))
 }
@@ -77,19 +80,24 @@ where
     if train.examples() == 0 {
         return Err(TrainError::NoExamples);
     }
-    around.keep(&state.trainee.model(), &state.method.tuning())?;
+    around.keep(state)?;
     let mut complete = true;
     while complete && state.position.epoch < state.settings.epochs {
         let epoch = state.position.epoch;
         around.epoch_started(epoch, train.examples());
         complete = train_epoch(state, objective, train, around)?;
         around.epoch_trained(epoch);
-        if complete {
-            state.position = Position { epoch: epoch + 1, batch: 0, step: state.position.step };
+        // The last step of an epoch has no next one whose loss would tell.
+        if !all_finite(&state.trainee.model()) {
+            return Err(TrainError::NonFiniteWeights { step: state.position.step });
         }
         // After a stop too: the training so far is good, even if it ended within an epoch.
-        around.keep(&state.trainee.model(), &state.method.tuning())?;
+        around.keep(state)?;
         complete = complete && around.evaluate(epoch, &state.trainee)?;
+        if complete {
+            state.position = Position { epoch: epoch + 1, batch: 0, step: state.position.step };
+            around.epoch_ended(state)?;
+        }
     }
     Ok(complete)
 }
@@ -115,7 +123,7 @@ where
         }
         let input = started.elapsed();
         let step = train_step(state, objective, group, input, around)?;
-        around.stepped(step)?;
+        around.stepped(step, state)?;
     }
     Ok(false)
 }
@@ -133,7 +141,7 @@ where
     G: Gradients<U::Model>,
     H: Surroundings<U, G::Report>,
 {
-    let State { settings, trainee, method, position } = state;
+    let State { settings, trainee, method, position, .. } = state;
     let model = trainee.model();
     // A function of (seed, step), so that a run repeats bit for bit.
     device_of(&model).seed(derive_seed(settings.seed, "step", position.step as u64));

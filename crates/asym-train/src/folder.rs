@@ -1,82 +1,51 @@
 //! A run is a folder; every table is made of such folders.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use toml::{Table, Value};
 
-use crate::{Epoch, Pace, Scores, TrainError};
+use crate::checkpoint::{self, Checkpoint};
+use crate::claim::{CLAIM, Claim};
+use crate::error::Change;
+use crate::parameters::hex;
+use crate::progress::say;
+use crate::result::{FORMAT, RunResult};
+use crate::{TrainError, Worker};
 
-/// The version of `results.json`.
-const FORMAT: u32 = 1;
+const RECIPE: &str = "recipe.toml";
+const RESULTS: &str = "results.json";
+const FAILURE: &str = "failure.json";
 
-/// The measurements of a run: `results.json`. The losses of its steps are in `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunResult {
-    /// The version of this file's layout.
-    format: u32,
-    /// The task's name.
-    pub task: String,
-    /// The method's name in tables.
-    pub method: String,
-    /// The run's seed.
-    pub seed: u64,
-    /// Scores on the development set after the last epoch, by name.
-    pub scores: Scores,
-    /// The same after each epoch, and the means over its training steps.
-    pub epochs: Vec<Epoch>,
-    /// The number of trainable parameters.
-    pub trainable: usize,
-    /// The number of all parameters, adapters included.
-    pub total: usize,
-    /// Optimizer steps.
-    pub steps: usize,
-    /// Wall-clock seconds of training and evaluation.
-    pub seconds: f64,
-    /// Throughput in training.
-    pub training: Pace,
-    /// Throughput in evaluation.
-    pub evaluation: Pace,
-    /// The most bytes on the heap at once, the model included; absent if the program does not count them. In a table, the weights
-    /// that all runs share count beside those of a model that is trained whole.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub peak_bytes: Option<usize>,
-    /// Whether it was stopped before its last epoch ended.
-    pub interrupted: bool,
-    /// The loss of each step, of a run that was made just now. The file does not have them.
-    #[serde(skip)]
-    pub losses: Vec<f64>,
+/// Settings that do not change what a run computes. They may differ when it continues.
+const FREE: [&str; 1] = ["training.save_every"];
+
+/// How to treat a folder that exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse it.
+    #[default]
+    Refuse,
+    /// Continue the run in it.
+    Resume,
+    /// Continue the run in it, also with more epochs than it was started with.
+    Extend,
 }
 
-impl RunResult {
-    /// The result of a run of `method` on `task`.
-    pub fn new(
-        (task, method, seed): (String, String, u64),
-        outcome: &crate::Outcome,
-        (trainable, total): (usize, usize),
-    ) -> Self {
-        Self {
-            format: FORMAT,
-            task,
-            method,
-            seed,
-            scores: outcome.epochs.last().map(|epoch| epoch.dev.clone()).unwrap_or_default(),
-            epochs: outcome.epochs.clone(),
-            trainable,
-            total,
-            steps: outcome.losses.len(),
-            seconds: outcome.seconds,
-            training: outcome.training,
-            evaluation: outcome.evaluation,
-            peak_bytes: (crate::memory::current() > 0).then(crate::memory::peak),
-            interrupted: outcome.interrupted,
-            losses: outcome.losses.clone(),
-        }
-    }
+/// The folder of a run, opened.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
+pub enum Opened {
+    /// The run is to be made, or continued.
+    Run(RunFolder),
+    /// The run was finished before.
+    Finished(RunResult),
 }
 
-/// Where a run was made.
+/// Where a run was started.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Environment {
     asym: String,
@@ -88,104 +57,389 @@ struct Environment {
     command: Vec<String>,
 }
 
-/// The folder of one run.
-#[derive(Clone, Debug)]
-pub struct RunFolder(PathBuf);
+/// The message of a run that failed for good.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Failure {
+    recipe: String,
+    message: String,
+}
+
+/// The folder of one run, in which this process works alone.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    claim: Claim,
+    /// The digest of `recipe.toml`.
+    recipe: String,
+}
 
 impl RunFolder {
-    /// Make the folder, which must be new, and write the files that are known before the run: `recipe.toml`, which is `recipe`
-    /// as TOML, and `environment.json`.
+    /// Open the folder of a run of `recipe`, alone: no other process can until the value is dropped, or this process ends.
+    ///
+    /// A new folder gets the files that are known before the run: `recipe.toml`, which is `recipe` as TOML, and
+    /// `environment.json`. A folder that exists is treated as `existing` says.
     ///
     /// # Errors
     ///
-    /// [`TrainError::OutputExists`], [`TrainError::Format`], or [`TrainError::Io`].
-    pub fn create(path: &Path, recipe: &impl Serialize, base: &str, device: &Device) -> Result<Self, TrainError> {
-        if path.exists() {
+    /// [`TrainError::OutputExists`]; [`TrainError::Claimed`] if another process works there; [`TrainError::Changed`] with the
+    /// list of the settings that differ; [`TrainError::NotARun`], [`TrainError::OtherVersion`]; [`TrainError::FailedBefore`]; and
+    /// [`TrainError::Format`] or [`TrainError::Io`].
+    pub fn open<R>(
+        path: &Path,
+        recipe: &R,
+        base: &str,
+        device: &Device,
+        existing: Existing,
+    ) -> Result<Opened, TrainError>
+    where
+        R: Serialize + DeserializeOwned,
+    {
+        make(path, existing)?;
+        let claim = Claim::take(path)?;
+        let text = toml::to_string(recipe)
+            .map_err(|source| TrainError::Format { path: path.join(RECIPE), source: Box::new(source) })?;
+        let before = Self::recipe_in(path)?;
+        let changes =
+            before.as_deref().map(|before| changes::<R>(path, before, &text)).transpose()?.unwrap_or_default();
+        refuse(path, &changes, existing)?;
+        // A setting that may differ stays as it was, so that the recipe's digest does.
+        let text = before.filter(|_| changes.is_empty()).unwrap_or(text);
+        if !changes.is_empty() && path.join(RESULTS).exists() {
+            // The results of the shorter run, whose last checkpoint stays.
+            std::fs::remove_file(path.join(RESULTS)).map_err(TrainError::io(&path.join(RESULTS)))?;
+        }
+        let folder = Self { path: path.to_path_buf(), claim, recipe: hex(Sha256::new().chain_update(&text)) };
+        if let Some(result) = results(path, &folder.recipe)? {
+            return Ok(Opened::Finished(result));
+        }
+        if let Some(failure) = folder.failure() {
+            return Err(TrainError::FailedBefore { path: path.to_path_buf(), message: failure.message });
+        }
+        folder.write(RECIPE, text.as_bytes())?;
+        if !path.join("environment.json").exists() {
+            folder.write_json(
+                "environment.json",
+                &Environment {
+                    asym: env!("CARGO_PKG_VERSION").to_string(),
+                    base: base.to_string(),
+                    device: format!("{device:?}"),
+                    os: std::env::consts::OS.to_string(),
+                    architecture: std::env::consts::ARCH.to_string(),
+                    threads: std::thread::available_parallelism().map_or(1, usize::from),
+                    command: std::env::args().collect(),
+                },
+            )?;
+        }
+        Ok(Opened::Run(folder))
+    }
+
+    /// Refuse, before any work, a folder that [`open`](Self::open) would refuse. A folder that does not exist is fine.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), without [`TrainError::FailedBefore`].
+    pub fn check<R: Serialize + DeserializeOwned>(
+        path: &Path,
+        recipe: &R,
+        existing: Existing,
+    ) -> Result<(), TrainError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        if existing == Existing::Refuse {
             return Err(TrainError::OutputExists { path: path.to_path_buf() });
         }
-        std::fs::create_dir_all(path).map_err(TrainError::io(path))?;
-        let folder = Self(path.to_path_buf());
+        if let Some(worker) = Self::worker(path) {
+            return Err(TrainError::Claimed { path: path.to_path_buf(), worker });
+        }
         let text = toml::to_string(recipe)
-            .map_err(|source| TrainError::Format { path: path.join("recipe.toml"), source: Box::new(source) })?;
-        folder.write("recipe.toml", text.as_bytes())?;
-        folder.write_json(
-            "environment.json",
-            &Environment {
-                asym: env!("CARGO_PKG_VERSION").to_string(),
-                base: base.to_string(),
-                device: format!("{device:?}"),
-                os: std::env::consts::OS.to_string(),
-                architecture: std::env::consts::ARCH.to_string(),
-                threads: std::thread::available_parallelism().map_or(1, usize::from),
-                command: std::env::args().collect(),
-            },
-        )?;
-        Ok(folder)
+            .map_err(|source| TrainError::Format { path: path.join(RECIPE), source: Box::new(source) })?;
+        let before = Self::recipe_in(path)?;
+        let changes = before.map(|before| changes::<R>(path, &before, &text)).transpose()?.unwrap_or_default();
+        refuse(path, &changes, existing)
     }
 
-    /// The results in `path`, if a run of this `recipe` was finished there.
-    pub fn finished<R: DeserializeOwned + PartialEq>(path: &Path, recipe: &R) -> Option<RunResult> {
-        let text = std::fs::read_to_string(path.join("recipe.toml")).ok()?;
-        let same = toml::from_str::<R>(&text).ok()? == *recipe;
-        let result: RunResult = serde_json::from_str(&std::fs::read_to_string(path.join("results.json")).ok()?).ok()?;
-        (same && result.format == FORMAT && !result.interrupted).then_some(result)
+    /// The process that works in the folder at `path` now.
+    pub fn worker(path: &Path) -> Option<Worker> {
+        Claim::worker(path)
     }
 
-    /// The results in `path`, as [`finished`](Self::finished). A run that is unfinished there, or of another recipe, makes room
-    /// for a new one: it is moved, not removed, since it may hold hours of somebody's work.
+    /// The results in the folder at `path`, if its run was finished.
     ///
     /// # Errors
     ///
-    /// [`TrainError::Io`].
-    pub fn resume<R: DeserializeOwned + PartialEq>(path: &Path, recipe: &R) -> Result<Option<RunResult>, TrainError> {
-        let result = Self::finished(path, recipe);
-        if result.is_none() && path.exists() {
-            let aside = (1..)
-                .map(|number| {
-                    let mut aside = path.as_os_str().to_owned();
-                    aside.push(format!(".unfinished-{number}"));
-                    PathBuf::from(aside)
-                })
-                .find(|aside| !aside.exists())
-                .unwrap_or_default();
-            std::fs::rename(path, &aside).map_err(TrainError::io(path))?;
-        }
-        Ok(result)
+    /// [`TrainError::OtherVersion`] for a file that this version cannot read, and [`TrainError::Io`].
+    pub fn finished(path: &Path) -> Result<Option<RunResult>, TrainError> {
+        let Some(recipe) = Self::recipe_in(path)? else { return Ok(None) };
+        results(path, &hex(Sha256::new().chain_update(recipe)))
+    }
+
+    /// The last checkpoint that can be read. Says on standard error which later ones cannot.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if the folder cannot be listed.
+    pub fn checkpoint(&self) -> Result<Option<Checkpoint>, TrainError> {
+        let log = std::fs::metadata(self.metrics()).map_or(0, |metadata| metadata.len());
+        let (found, damaged) = Checkpoint::last(&self.checkpoints(), log)?;
+        let instead = match &found {
+            Some(checkpoint) => format!("the one after step {} is taken", checkpoint.position().step),
+            None => "the run starts anew".to_string(),
+        };
+        damaged.iter().for_each(|damaged| say(format!("{damaged}; {instead}")));
+        Ok(found)
     }
 
     /// The log: a line of JSON per step and per epoch.
     pub fn metrics(&self) -> PathBuf {
-        self.0.join("metrics.jsonl")
+        self.path.join("metrics.jsonl")
     }
 
     /// The adapter in PEFT's format.
     pub fn adapter(&self) -> PathBuf {
-        self.0.join("adapter")
+        self.path.join("adapter")
     }
 
     /// The whole model, if no adapter is trained.
     pub fn model(&self) -> PathBuf {
-        self.0.join("model")
+        self.path.join("model")
     }
 
-    /// Write `results.json`.
+    /// The folder of the checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// Copy the recipe into `folder`, such as that of the adapter, which then says what it was trained on wherever it is taken.
     ///
     /// # Errors
     ///
-    /// [`TrainError::Format`] or [`TrainError::Io`].
-    pub fn finish(&self, result: &RunResult) -> Result<(), TrainError> {
-        self.write_json("results.json", result)
+    /// [`TrainError::Io`].
+    pub fn copy_recipe(&self, folder: &Path) -> Result<(), TrainError> {
+        let from = self.path.join(RECIPE);
+        let text = std::fs::read(&from).map_err(TrainError::io(&from))?;
+        let to = folder.join(RECIPE);
+        asym_core::write_whole(&to, &text).map_err(TrainError::io(&to))
+    }
+
+    /// Check that the folder is where it was when it was opened.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::FolderGone`].
+    pub(crate) fn verify(&self) -> Result<(), TrainError> {
+        self.claim.check()
+    }
+
+    /// Remove the folder of a run that was refused before its first step. One that has more than its recipe stays.
+    pub fn discard(self) {
+        for name in [RECIPE, "environment.json"] {
+            if !self.metrics().exists() {
+                let _ = std::fs::remove_file(self.path.join(name));
+            }
+        }
+        let path = self.path.clone();
+        drop(self);
+        // Fails for a folder with contents.
+        let _ = std::fs::remove_dir(path);
+    }
+
+    /// Write `results.json`, and, if the run is complete, remove all checkpoints but the last one. Returns the results with the
+    /// digest of the recipe.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::FolderGone`], [`TrainError::Format`] or [`TrainError::Io`].
+    pub fn finish(&self, result: RunResult) -> Result<RunResult, TrainError> {
+        self.verify()?;
+        let result = RunResult { recipe: self.recipe.clone(), ..result };
+        self.write_json(RESULTS, &result)?;
+        if !result.interrupted {
+            checkpoint::keep_last(&self.checkpoints())?;
+        }
+        Ok(result)
+    }
+
+    /// Keep the message of a run that failed for good, so that it is not made again: see [`TrainError::is_divergence`].
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish).
+    pub fn fail(&self, message: &str) -> Result<(), TrainError> {
+        self.verify()?;
+        self.write_json(FAILURE, &Failure { recipe: self.recipe.clone(), message: message.to_string() })
+    }
+
+    /// The recipe in the folder at `path`; none in a new folder.
+    fn recipe_in(path: &Path) -> Result<Option<String>, TrainError> {
+        let file = path.join(RECIPE);
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                // A process that was killed before it wrote the recipe leaves nothing else.
+                let known = |name: &str| name == CLAIM || name.ends_with(".part");
+                let entries = std::fs::read_dir(path).map_err(TrainError::io(path))?;
+                let mut names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+                match names.find(|name| !known(name)) {
+                    Some(found) => Err(TrainError::NotARun { path: path.to_path_buf(), found }),
+                    None => Ok(None),
+                }
+            }
+            Err(source) => Err(TrainError::Io { path: file, source }),
+        }
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        let text = std::fs::read_to_string(self.path.join(FAILURE)).ok()?;
+        serde_json::from_str(&text).ok().filter(|failure: &Failure| failure.recipe == self.recipe)
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), TrainError> {
         let mut text = serde_json::to_string_pretty(value)
-            .map_err(|source| TrainError::Format { path: self.0.join(name), source: Box::new(source) })?;
+            .map_err(|source| TrainError::Format { path: self.path.join(name), source: Box::new(source) })?;
         text.push('\n');
         self.write(name, text.as_bytes())
     }
 
     fn write(&self, name: &str, data: &[u8]) -> Result<(), TrainError> {
-        let path = self.0.join(name);
+        let path = self.path.join(name);
         asym_core::write_whole(&path, data).map_err(TrainError::io(&path))
     }
+}
+
+/// Make the folder at `path`. If it must be new, only one of several processes succeeds.
+fn make(path: &Path, existing: Existing) -> Result<(), TrainError> {
+    if existing != Existing::Refuse {
+        return std::fs::create_dir_all(path).map_err(TrainError::io(path));
+    }
+    new_folder(path)
+}
+
+/// Make the folder at `path`, which must be new, and those above it. Of several processes that do, one succeeds.
+///
+/// # Errors
+///
+/// [`TrainError::OutputExists`], or [`TrainError::Io`].
+pub fn new_folder(path: &Path) -> Result<(), TrainError> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(TrainError::io(parent))?;
+    }
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(TrainError::OutputExists { path: path.to_path_buf() })
+        }
+        made => made.map_err(TrainError::io(path)),
+    }
+}
+
+/// Agree with other processes on `settings` for the runs in `folder`: the first process writes them to the file `name`, and those of
+/// each later one must be the same.
+///
+/// # Errors
+///
+/// [`TrainError::Changed`] with the list of the settings that differ; [`TrainError::Claimed`] if another process keeps the folder
+/// for itself; [`TrainError::OtherVersion`] for a damaged file; or [`TrainError::Io`].
+pub fn agree(folder: &Path, name: &str, settings: &Table, existing: Existing) -> Result<(), TrainError> {
+    std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
+    let mut attempts = 0;
+    let _claim = loop {
+        match Claim::take(folder) {
+            // Another process agrees at this moment.
+            Err(TrainError::Claimed { .. }) if attempts < 100 => {
+                attempts += 1;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            claim => break claim?,
+        }
+    };
+    let (file, now) = (folder.join(name), settings.to_string());
+    let changes = match std::fs::read_to_string(&file) {
+        Ok(before) => {
+            let other = |error: toml::de::Error| TrainError::OtherVersion {
+                path: file.clone(),
+                reason: error.message().to_string(),
+            };
+            let changes = differences(&before.parse::<Table>().map_err(other)?, settings);
+            refuse(folder, &changes, existing)?;
+            Some(changes)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(source) => return Err(TrainError::Io { path: file, source }),
+    };
+    if changes.is_none_or(|changes| !changes.is_empty()) {
+        asym_core::write_whole(&file, now.as_bytes()).map_err(TrainError::io(&file))?;
+    }
+    Ok(())
+}
+
+/// The results in `path`, if they are complete and belong to the recipe with this digest.
+fn results(path: &Path, recipe: &str) -> Result<Option<RunResult>, TrainError> {
+    let file = path.join(RESULTS);
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(TrainError::Io { path: file, source }),
+    };
+    let other = |reason: String| TrainError::OtherVersion { path: file.clone(), reason };
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| other(error.to_string()))?;
+    let format = value.get("format").and_then(serde_json::Value::as_u64);
+    if format != Some(u64::from(FORMAT)) {
+        let found = format.map_or("none".to_string(), |format| format.to_string());
+        return Err(other(format!("its format is {found}, and this version reads {FORMAT}")));
+    }
+    let result: RunResult = serde_json::from_value(value).map_err(|error| other(error.to_string()))?;
+    if result.recipe != recipe {
+        say(format!("{}: these results are of another run, and are not used", file.display()));
+        return Ok(None);
+    }
+    Ok((!result.interrupted).then_some(result))
+}
+
+/// The settings that differ between the recipe in the folder at `path` and the one of now, both as TOML. What the folder's recipe
+/// leaves out has the default of `R`.
+fn changes<R: Serialize + DeserializeOwned>(path: &Path, before: &str, now: &str) -> Result<Vec<Change>, TrainError> {
+    let other = |reason: String| TrainError::OtherVersion { path: path.join(RECIPE), reason };
+    let recipe: R = toml::from_str(before).map_err(|error| other(error.message().to_string()))?;
+    let before = Table::try_from(&recipe).map_err(|error| other(error.to_string()))?;
+    let now: Table = now.parse().map_err(|error: toml::de::Error| other(error.message().to_string()))?;
+    Ok(differences(&before, &now))
+}
+
+/// The settings that differ between two recipes.
+fn differences(before: &Table, now: &Table) -> Vec<Change> {
+    let [before, now] = [before, now].map(|table| {
+        let mut found = Vec::new();
+        table.iter().for_each(|(key, value)| flatten(key, value, &mut found));
+        found
+    });
+    let value = |list: &[(String, String)], key: &str| {
+        list.iter().find(|(other, _)| other == key).map(|(_, value)| value.clone())
+    };
+    let mut keys: Vec<&String> = before.iter().chain(&now).map(|(key, _)| key).collect();
+    keys.sort();
+    keys.dedup();
+    keys.into_iter()
+        .filter(|key| !FREE.contains(&key.as_str()))
+        .map(|key| Change { key: key.clone(), before: value(&before, key), now: value(&now, key) })
+        .filter(|change| change.before != change.now)
+        .collect()
+}
+
+/// The values of a TOML table by their keys with dots.
+fn flatten(key: &str, value: &Value, found: &mut Vec<(String, String)>) {
+    let Value::Table(table) = value else {
+        found.push((key.to_string(), value.to_string()));
+        return;
+    };
+    for (name, value) in table {
+        flatten(&format!("{key}.{name}"), value, found);
+    }
+}
+
+fn refuse(path: &Path, changes: &[Change], existing: Existing) -> Result<(), TrainError> {
+    let allowed = |change: &Change| existing == Existing::Extend && change.is_extension();
+    if changes.iter().all(allowed) {
+        return Ok(());
+    }
+    Err(TrainError::Changed { path: path.to_path_buf(), changes: changes.to_vec() })
 }

@@ -7,12 +7,14 @@
 //! | choose learning rate, schedule, weight decay, accumulation, clipping | [`TrainSettings`] |
 //! | choose what is trained: all, the head, an adapter | [`Tuning`] |
 //! | make batches of examples, or of a Burn `Dataset` | [`Source`], [`DatasetSource`], [`Loader`] |
-//! | leave a folder per run | [`RunFolder`] |
+//! | leave a folder per run, and continue a run that was killed | [`RunFolder`], [`State::resume`] |
 //! | count memory | [`memory`] |
 //!
 //! The crate knows modules, gradients, optimizers, run folders and time. It knows no model class, no tokenizer and no score.
 
 mod batch;
+mod checkpoint;
+mod claim;
 mod clip;
 mod error;
 mod evaluation;
@@ -25,7 +27,10 @@ mod method;
 mod objective;
 mod order;
 mod pace;
+mod parameters;
+mod past;
 mod progress;
+mod result;
 mod run;
 mod schedule;
 mod settings;
@@ -36,16 +41,19 @@ mod surroundings;
 mod tuning;
 
 pub use batch::{Batch, DatasetSource, Source};
+pub use checkpoint::Checkpoint;
+pub use claim::Worker;
 pub use clip::clip_by_global_norm;
-pub use error::TrainError;
+pub use error::{Change, TrainError};
 pub use evaluation::{EvalRoom, Evaluation, Scores};
 pub use fit::fit;
-pub use folder::{RunFolder, RunResult};
+pub use folder::{Existing, Opened, RunFolder, agree, new_folder};
 pub use loader::{Batches, Loader};
 pub use log::Epoch;
 pub use objective::Objective;
 pub use order::Order;
 pub use pace::Pace;
+pub use result::RunResult;
 pub use run::{Keep, Outcome, Run};
 pub use schedule::{LinearWarmup, LrSchedulerType};
 pub use settings::TrainSettings;

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
+use sha2::{Digest, Sha256};
 
+use crate::parameters::hex;
 use crate::{Order, Source, TrainError};
 
 /// Batches of a [`Source`] in an [`Order`].
@@ -63,6 +65,17 @@ impl<S: Source> Loader<S> {
         let lengths: Vec<usize> = self.members.iter().map(|&index| self.source.length(index)).collect();
         let plan = self.order.batches(&lengths, self.batch_size, epoch).into_iter();
         Batches { loader: self, plan, epoch, processed: 0 }
+    }
+
+    /// A digest of the examples: of their number, their lengths, and which of the source they are. A run continues only on
+    /// examples with the same digest.
+    pub fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        for &index in &self.members {
+            digest.update((index as u64).to_le_bytes());
+            digest.update((self.source.length(index) as u64).to_le_bytes());
+        }
+        hex(digest)
     }
 
     fn with(&self, members: Vec<usize>, device: &Device) -> Self {

@@ -1,12 +1,13 @@
 //! The log of a run: a line of JSON per step and per epoch.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::past::Past;
 use crate::{Scores, TrainError};
 
 /// Means and scores of one epoch, by name.
@@ -35,28 +36,53 @@ pub(crate) struct StepLine {
     pub(crate) loss: Option<f64>,
 }
 
+/// The part of a step's line that a run which continues needs again.
+#[derive(Deserialize)]
+struct StepLoss {
+    step: Option<usize>,
+    loss: Option<f64>,
+}
+
 /// Writes `metrics.jsonl`, and keeps the means of the current epoch.
 pub(crate) struct MetricsLog {
-    file: Option<(PathBuf, BufWriter<File>)>,
+    file: Option<(PathBuf, File)>,
+    /// The length of the file.
+    bytes: u64,
     started: Instant,
+    /// Seconds before `started`, of a run that continues.
+    before: f64,
     /// Sums over the steps of this epoch.
     sums: Scores,
     steps: usize,
 }
 
 impl MetricsLog {
-    /// Into a new file at `path`, or nowhere.
-    pub(crate) fn create(path: Option<&Path>) -> Result<Self, TrainError> {
-        let file = match path {
-            Some(path) => Some((path.to_path_buf(), BufWriter::new(File::create(path).map_err(TrainError::io(path))?))),
-            None => None,
-        };
-        Ok(Self { file, started: Instant::now(), sums: Scores::new(), steps: 0 })
+    /// Into the file at `path`, or nowhere. It is cut back to its length in `past`, since lines after a checkpoint are made again.
+    ///
+    /// Returns the losses of the lines that stay, too.
+    pub(crate) fn open(path: Option<&Path>, past: &Past) -> Result<(Self, Vec<f64>), TrainError> {
+        let (mut file, mut losses) = (None, Vec::new());
+        if let Some(path) = path {
+            let failed = || TrainError::io(path);
+            let mut options = OpenOptions::new();
+            let mut out = options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed())?;
+            out.set_len(past.log_bytes).map_err(failed())?;
+            for line in BufReader::new((&out).take(past.log_bytes)).lines() {
+                let line = line.map_err(failed())?;
+                let line: StepLoss = serde_json::from_str(&line)
+                    .map_err(|source| TrainError::Format { path: path.to_path_buf(), source: Box::new(source) })?;
+                losses.extend(line.loss.filter(|_| line.step.is_some()));
+            }
+            out.seek(SeekFrom::End(0)).map_err(failed())?;
+            file = Some((path.to_path_buf(), out));
+        }
+        let (started, before, bytes) = (Instant::now(), past.seconds, past.log_bytes);
+        Ok((Self { file, bytes, started, before, sums: past.sums.clone(), steps: past.steps }, losses))
     }
 
     /// Log a step; its seconds are filled in.
     pub(crate) fn step(&mut self, line: StepLine) -> Result<(), TrainError> {
-        let line = StepLine { seconds: self.started.elapsed().as_secs_f64(), ..line };
+        let line = StepLine { seconds: self.before + self.started.elapsed().as_secs_f64(), ..line };
         let values =
             [("grad_norm", Some(line.grad_norm)), ("learning_rate", Some(line.learning_rate)), ("loss", line.loss)];
         for (name, value) in values {
@@ -78,13 +104,20 @@ impl MetricsLog {
         Ok(epoch)
     }
 
+    /// The measurements so far that only the log knows, for a checkpoint. Its lines are on the disk then.
+    pub(crate) fn past(&self) -> Result<Past, TrainError> {
+        if let Some((path, file)) = &self.file {
+            file.sync_data().map_err(TrainError::io(path))?;
+        }
+        Ok(Past { sums: self.sums.clone(), steps: self.steps, log_bytes: self.bytes, ..Past::default() })
+    }
+
     fn write(&mut self, line: &impl Serialize) -> Result<(), TrainError> {
         let Some((path, out)) = &mut self.file else { return Ok(()) };
-        // Flushed line by line: a killed run keeps all that it logged.
-        serde_json::to_writer(&mut *out, line)
-            .map_err(std::io::Error::from)
-            .and_then(|()| out.write_all(b"\n"))
-            .and_then(|()| out.flush())
-            .map_err(TrainError::io(path))
+        // Line by line: a killed run keeps all that it logged, and a full disk is known at once.
+        let text = serde_json::to_string(line).map_err(std::io::Error::from).map(|line| line + "\n");
+        let written = text.and_then(|text| out.write_all(text.as_bytes()).map(|()| text.len() as u64));
+        self.bytes += written.map_err(TrainError::io(path))?;
+        Ok(())
     }
 }

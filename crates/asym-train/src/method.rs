@@ -1,9 +1,12 @@
 //! Work that some methods do beside the optimizer's step: AdaLoRA's ranks and penalty, LoRA-FA's projection.
 
+use std::path::Path;
+
 use asym_core::optim::ProjectedGradient;
 use asym_core::{AdapterError, Method, Naming, RankAllocator, orthogonality};
 use burn::module::Module;
 use burn::optim::GradientsParams;
+use burn::tensor::Device;
 
 use crate::{TrainSettings, Tuning};
 
@@ -51,6 +54,16 @@ impl MethodState {
             settings.rank_pattern = ranks.rank_pattern().clone();
         }
         tuning
+    }
+
+    /// The part that moves during a run, as the bytes of the file `path`; `None` if nothing does.
+    pub(crate) fn to_bytes(&self, path: &Path) -> Result<Option<Vec<u8>>, AdapterError> {
+        self.ranks.as_ref().map(|ranks| ranks.to_bytes(path)).transpose()
+    }
+
+    /// Continue from the bytes that [`to_bytes`](Self::to_bytes) made, on the plain `device`.
+    pub(crate) fn restore(&mut self, bytes: &[u8], path: &Path, device: &Device) -> Result<(), AdapterError> {
+        self.ranks.as_mut().map_or(Ok(()), |ranks| ranks.restore(bytes, path, device))
     }
 
     /// The gradients of the method's own term of the loss, if it has one. It is no part of the loss that is reported, which

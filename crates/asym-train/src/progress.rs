@@ -1,12 +1,24 @@
 //! The progress of a run on standard error: a bar on a terminal, a line now and then in a pipe.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 /// In a pipe, a line at most this often.
 const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The time of the run is estimated after this many steps and this time: the first step is slower than the others.
+const FIRST_STEPS: usize = 5;
+const FIRST_TIME: Duration = Duration::from_secs(2);
+
+/// Shorter runs need no estimate.
+const WORTH_SAYING: Duration = Duration::from_secs(20);
+
+/// Print a line to standard error. The terminal may be gone, and the run must be saved all the same.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// Shows how far a run is, how fast it goes, and how long it takes still.
 pub(crate) struct Progress {
@@ -16,15 +28,19 @@ pub(crate) struct Progress {
     epochs: usize,
     /// Examples of an epoch.
     examples: usize,
-    /// Examples trained on so far.
+    /// Examples trained on so far, and those of them before this process.
     done: usize,
+    before: usize,
+    /// Steps of this process.
+    steps: usize,
+    estimated: bool,
     started: Instant,
     last_line: Instant,
 }
 
 impl Progress {
-    /// The progress of `epochs` epochs.
-    pub(crate) fn new(label: &str, epochs: usize) -> Self {
+    /// The progress of `epochs` epochs, of which `before` examples are done.
+    pub(crate) fn new(label: &str, epochs: usize, before: usize) -> Self {
         let now = Instant::now();
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = "{prefix} {wide_bar} {pos}/{len}  {msg}  {per_sec}  {eta} left";
@@ -36,7 +52,19 @@ impl Progress {
             );
             ProgressBar::new(0).with_style(style).with_prefix(label.to_string())
         });
-        Self { label: label.to_string(), bar, epoch: 0, epochs, examples: 0, done: 0, started: now, last_line: now }
+        Self {
+            label: label.to_string(),
+            bar,
+            epoch: 0,
+            epochs,
+            examples: 0,
+            done: before,
+            before,
+            steps: 0,
+            estimated: false,
+            started: now,
+            last_line: now,
+        }
     }
 
     /// An epoch of `examples` examples starts.
@@ -51,6 +79,8 @@ impl Progress {
     /// A step over `examples` examples was made.
     pub(crate) fn step(&mut self, examples: usize, loss: Option<f64>, learning_rate: f64) {
         self.done += examples;
+        self.steps += 1;
+        self.estimate();
         let loss = loss.map_or_else(String::new, |loss| format!("  loss {loss:.4}"));
         let message = format!("epoch {}/{}{loss}  lr {learning_rate:.2e}", self.epoch, self.epochs);
         if let Some(bar) = &self.bar {
@@ -58,12 +88,44 @@ impl Progress {
             bar.set_position(self.done as u64);
         } else if self.last_line.elapsed() >= INTERVAL {
             self.last_line = Instant::now();
-            let rate = self.done as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
-            let total = self.examples * self.epochs;
-            let left = Duration::from_secs_f64(total.saturating_sub(self.done) as f64 / rate.max(1e-9));
-            let (label, done, left) = (&self.label, self.done, HumanDuration(left));
-            eprintln!("{label}: {done}/{total}  {message}  {rate:.1} samples/s  {left} left");
+            let (rate, left) = (self.rate(), HumanDuration(self.left()));
+            let (label, done, total) = (&self.label, self.done, self.total());
+            say(format!("{label}: {done}/{total}  {message}  {rate:.1} samples/s  {left} left"));
         }
+    }
+
+    /// Say once what the run costs, from its first steps.
+    fn estimate(&mut self) {
+        let (steps, elapsed) = (self.steps, self.started.elapsed());
+        if self.estimated || steps < FIRST_STEPS || elapsed < FIRST_TIME {
+            return;
+        }
+        self.estimated = true;
+        let left = self.left();
+        if left < WORTH_SAYING {
+            return;
+        }
+        let (label, rate, left) = (&self.label, self.rate(), HumanDuration(left));
+        let line = format!(
+            "{label}: {left} of training left, by {steps} steps at {rate:.1} samples/s; evaluation comes on top"
+        );
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say(line)),
+            None => say(line),
+        }
+    }
+
+    fn total(&self) -> usize {
+        self.examples * self.epochs
+    }
+
+    /// Examples a second.
+    fn rate(&self) -> f64 {
+        (self.done - self.before) as f64 / self.started.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    fn left(&self) -> Duration {
+        Duration::from_secs_f64(self.total().saturating_sub(self.done) as f64 / self.rate().max(1e-9))
     }
 }
 

@@ -1,15 +1,17 @@
-//! A run of its own around the loop: folder, log, progress, evaluation, and the request to stop.
+//! A run of its own around the loop: folder, log, checkpoints, progress, evaluation, and the request to stop.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use crate::checkpoint::Checkpoints;
 use crate::log::{MetricsLog, StepLine};
-use crate::progress::Progress;
-use crate::state::{Optimized, Update};
+use crate::past::Past;
+use crate::progress::{Progress, say};
+use crate::state::{Optimized, State};
 use crate::surroundings::{Step, Surroundings};
-use crate::{Epoch, EvalRoom, Evaluation, Pace, RunFolder, StopSignal, TrainError, TrainSettings, Tuning};
+use crate::{Epoch, EvalRoom, Evaluation, Pace, RunFolder, StopSignal, TrainError, Tuning};
 
 /// Saves a model, given with what of it is trained.
 pub type Keep<'a, M> = Box<dyn FnMut(&M, &Tuning) -> Result<(), TrainError> + 'a>;
@@ -18,7 +20,7 @@ pub type Keep<'a, M> = Box<dyn FnMut(&M, &Tuning) -> Result<(), TrainError> + 'a
 pub struct Run<'a, M> {
     /// The name of the run in its progress.
     pub label: String,
-    /// The folder for `metrics.jsonl`; without one nothing is written.
+    /// The folder for `metrics.jsonl` and the checkpoints; without one nothing is written.
     pub folder: Option<&'a RunFolder>,
     /// The request to stop.
     pub stop: StopSignal,
@@ -33,13 +35,15 @@ impl<M> Run<'_, M> {
     }
 }
 
-/// The outcome of a run.
+/// The outcome of a run, and of its parts before it was continued.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// The epochs that ended; their evaluation too.
     pub epochs: Vec<Epoch>,
-    /// The training loss of each step.
+    /// The training loss of each step. Those before a run was continued come from its folder.
     pub losses: Vec<f64>,
+    /// Optimizer steps.
+    pub steps: usize,
     /// How fast it trained.
     pub training: Pace,
     /// How fast it evaluated.
@@ -50,80 +54,203 @@ pub struct Outcome {
     pub interrupted: bool,
 }
 
-impl<'a, M> Run<'a, M> {
-    /// Start the run's clock, log and progress.
-    pub(crate) fn begin<E>(self, evaluation: &'a E, settings: &TrainSettings) -> Result<Running<'a, M, E>, TrainError> {
-        let log = MetricsLog::create(self.folder.map(RunFolder::metrics).as_deref())?;
-        let progress = Progress::new(&self.label, settings.epochs);
-        let now = Instant::now();
+impl<'a, M: Module> Run<'a, M> {
+    /// Start the run's clock, log and progress at `state`, to train on examples with the digest `data`.
+    pub(crate) fn begin<'e, E>(
+        self,
+        evaluation: &'e E,
+        state: &mut State<Optimized<M>>,
+        data: String,
+    ) -> Result<Running<'a, 'e, M, E>, TrainError> {
+        let past = state.past.take();
+        if past.as_ref().is_some_and(|past| past.data != data) {
+            return Err(TrainError::OtherData);
+        }
+        let step = state.position().step;
+        if past.is_some() {
+            let (label, steps) = (&self.label, state.total_steps);
+            say(format!("{label}: continues after step {step} of {steps}"));
+        }
+        let resumed = past.as_ref().map(|_| step);
+        let past = past.unwrap_or_default();
+        let (log, losses) = MetricsLog::open(self.folder.map(RunFolder::metrics).as_deref(), &past)?;
+        let settings = state.settings();
+        let progress = Progress::new(&self.label, settings.epochs, past.training.examples);
         Ok(Running {
-            run: self,
+            checkpoints: self.folder.map(|folder| Checkpoints::new(folder.checkpoints(), state.model(), resumed)),
+            due: Due { every: settings.save_every, last: Instant::now(), cost: Duration::ZERO },
             evaluation,
             log,
             progress,
-            outcome: Outcome::default(),
             batch_size: 2 * settings.batch_size,
-            started: now,
-            epoch_started: now,
+            outcome: Outcome {
+                epochs: past.epochs,
+                losses,
+                steps: step,
+                training: past.training,
+                evaluation: past.evaluation,
+                seconds: past.seconds,
+                interrupted: false,
+            },
+            data,
+            kept: resumed.is_some(),
+            started: Instant::now(),
+            epoch_started: None,
+            run: self,
         })
     }
 }
 
 /// A run that goes on.
-pub(crate) struct Running<'a, M, E> {
+pub(crate) struct Running<'a, 'e, M, E> {
     run: Run<'a, M>,
-    evaluation: &'a E,
+    evaluation: &'e E,
     log: MetricsLog,
+    checkpoints: Option<Checkpoints>,
+    due: Due,
     progress: Progress,
+    /// The outcome so far. Its seconds are those before `started`.
     outcome: Outcome,
+    data: String,
+    /// Whether the folder holds the run as it is: when it continues, until its first step.
+    kept: bool,
     /// Examples that are evaluated at once.
     batch_size: usize,
     started: Instant,
-    epoch_started: Instant,
+    /// The start of the loop over the steps of this epoch, while it runs.
+    epoch_started: Option<Instant>,
 }
 
-impl<M, E> Running<'_, M, E> {
+impl<M: Module, E> Running<'_, '_, M, E> {
     /// The outcome of the run, which is complete unless somebody stopped it.
     pub(crate) fn end(mut self, complete: bool) -> Outcome {
-        self.outcome.seconds = self.started.elapsed().as_secs_f64();
+        self.outcome.seconds += self.started.elapsed().as_secs_f64();
         self.outcome.interrupted = !complete;
         self.outcome
     }
+
+    /// Save a checkpoint of `state`.
+    fn checkpoint(&mut self, state: &State<Optimized<M>>) -> Result<(), TrainError> {
+        let (Some(checkpoints), Some(folder)) = (&mut self.checkpoints, self.run.folder) else { return Ok(()) };
+        let started = Instant::now();
+        folder.verify()?;
+        let mut training = self.outcome.training;
+        self.epoch_started.iter().for_each(|started| training.took(started.elapsed()));
+        let past = Past {
+            epochs: self.outcome.epochs.clone(),
+            training,
+            evaluation: self.outcome.evaluation,
+            seconds: self.outcome.seconds + self.started.elapsed().as_secs_f64(),
+            data: self.data.clone(),
+            ..self.log.past()?
+        };
+        checkpoints.save(state, past)?;
+        self.due.saved(started.elapsed());
+        Ok(())
+    }
 }
 
-impl<M: Module, E: Evaluation<M>> Surroundings<Optimized<M>, Tensor<1>> for Running<'_, M, E> {
+impl<M: Module, E: Evaluation<M>> Surroundings<Optimized<M>, Tensor<1>> for Running<'_, '_, M, E> {
     fn should_stop(&self) -> bool {
         self.run.stop.requested()
     }
 
     fn epoch_started(&mut self, epoch: usize, examples: usize) {
         self.progress.epoch(epoch + 1, examples);
-        self.epoch_started = Instant::now();
+        self.epoch_started = Some(Instant::now());
     }
 
-    fn stepped(&mut self, step: Step) -> Result<(), TrainError> {
+    fn stepped(&mut self, step: Step, state: &State<Optimized<M>>) -> Result<(), TrainError> {
         let Step { loss, grad_norm, learning_rate, number, epoch, examples, input } = step;
         self.outcome.training.add(examples, input);
         self.outcome.losses.extend(loss);
+        self.outcome.steps = number;
         self.progress.step(examples, loss, learning_rate);
-        self.log.step(StepLine { step: number, epoch: epoch + 1, seconds: 0.0, grad_norm, learning_rate, loss })
+        self.log.step(StepLine { step: number, epoch: epoch + 1, seconds: 0.0, grad_norm, learning_rate, loss })?;
+        if self.checkpoints.is_none() || !self.due.now(number) {
+            return Ok(());
+        }
+        // A checkpoint of a model that is lost already would take the place of a good one.
+        if !crate::parameters::all_finite(state.model()) {
+            return Err(TrainError::NonFiniteWeights { step: number });
+        }
+        self.checkpoint(state)
     }
 
     fn epoch_trained(&mut self, _epoch: usize) {
-        self.outcome.training.took(self.epoch_started.elapsed());
+        self.epoch_started.take().iter().for_each(|started| self.outcome.training.took(started.elapsed()));
     }
 
-    fn keep(&mut self, model: &M, tuning: &Tuning) -> Result<(), TrainError> {
-        (self.run.keep)(model, tuning)
+    fn keep(&mut self, state: &State<Optimized<M>>) -> Result<(), TrainError> {
+        if std::mem::take(&mut self.kept) {
+            return Ok(());
+        }
+        if let Some(folder) = self.run.folder {
+            folder.verify()?;
+        }
+        (self.run.keep)(state.model(), &state.tuning())?;
+        self.checkpoint(state)
     }
 
     fn evaluate(&mut self, epoch: usize, trainee: &Optimized<M>) -> Result<bool, TrainError> {
         let started = Instant::now();
         let mut room = EvalRoom::new(&self.run.stop, &mut self.outcome.evaluation, self.batch_size);
-        let scores = self.evaluation.run(&trainee.model().valid(), &mut room)?;
+        let scores = self.evaluation.run(&crate::state::Update::model(trainee).valid(), &mut room)?;
         self.outcome.evaluation.took(started.elapsed());
         let Some(scores) = scores else { return Ok(false) };
+        if let Some((name, found)) = scores.iter().find(|(_, score)| !score.is_finite()) {
+            return Err(TrainError::NonFiniteScore { name: name.clone(), found: *found, epoch: epoch + 1 });
+        }
         self.outcome.epochs.push(self.log.epoch(epoch + 1, scores)?);
         Ok(true)
+    }
+
+    fn epoch_ended(&mut self, state: &State<Optimized<M>>) -> Result<(), TrainError> {
+        self.checkpoint(state)
+    }
+}
+
+/// Decides when the next checkpoint is due.
+struct Due {
+    /// Steps between two, if the settings say.
+    every: Option<usize>,
+    last: Instant,
+    /// The time that the last one took.
+    cost: Duration,
+}
+
+impl Due {
+    /// Without a number of steps: the least time between two checkpoints, and in multiples of what one costs.
+    const LEAST: Duration = Duration::from_secs(5);
+    const SHARE: u32 = 100;
+
+    /// Whether one is due after the step with this number, counted from 1.
+    fn now(&self, step: usize) -> bool {
+        match self.every {
+            Some(every) => step.is_multiple_of(every),
+            None => self.last.elapsed() >= Self::LEAST.max(self.cost * Self::SHARE),
+        }
+    }
+
+    fn saved(&mut self, cost: Duration) {
+        (self.last, self.cost) = (Instant::now(), cost);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_due_by_steps_or_by_time() {
+        let due = |every, seconds: u64, cost: u64| Due {
+            every,
+            last: Instant::now() - Duration::from_secs(seconds),
+            cost: Duration::from_millis(cost),
+        };
+        assert!(due(Some(3), 0, 0).now(6) && !due(Some(3), 1000, 0).now(7));
+        assert!(due(None, 6, 0).now(1) && !due(None, 4, 0).now(1));
+        // A second for each checkpoint: one in a hundred seconds.
+        assert!(due(None, 101, 1000).now(1) && !due(None, 99, 1000).now(1));
     }
 }

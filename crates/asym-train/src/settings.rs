@@ -43,6 +43,10 @@ pub struct TrainSettings {
     pub projected_gradient: bool,
     /// Put examples of similar length together: less padding.
     pub group_by_length: bool,
+    /// Optimizer steps between two checkpoints. Without it, a checkpoint is saved as often as costs less than 1 % of the time,
+    /// and not more often than every five seconds. One is saved after each epoch in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub save_every: Option<usize>,
     /// The run's seed: the order of the examples and dropout are drawn from it. Recipes list seeds beside these settings.
     #[serde(skip)]
     pub seed: u64,
@@ -65,6 +69,7 @@ impl Default for TrainSettings {
             loraplus_lr_ratio: None,
             projected_gradient: false,
             group_by_length: true,
+            save_every: None,
             seed: 0,
         }
     }
@@ -87,6 +92,7 @@ impl TrainSettings {
             count("epochs", self.epochs),
             count("batch_size", self.batch_size),
             count("gradient_accumulation", self.gradient_accumulation),
+            count("save_every", self.save_every.unwrap_or(1)),
             ("learning_rate", self.learning_rate, positive(self.learning_rate), "a positive number"),
             ("warmup_ratio", self.warmup_ratio, (0.0..=1.0).contains(&self.warmup_ratio), "from 0 to 1"),
             (

@@ -3,19 +3,21 @@
 use asym_core::Naming;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::tensor::Tensor;
 use burn::train::{Learner, LearnerModel};
+use serde::{Deserialize, Serialize};
 
 use crate::method::MethodState;
+use crate::past::Past;
 use crate::{TrainError, TrainSettings, Tuning};
 
 /// How far a run is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The epoch, counted from 0.
     pub epoch: usize,
-    /// Batches of this epoch that were trained on.
+    /// Batches of this epoch that were trained on. All of them, if the epoch is not evaluated yet.
     pub batch: usize,
     /// Optimizer steps since the start.
     pub step: usize,
@@ -28,6 +30,10 @@ pub struct State<U> {
     pub(crate) trainee: U,
     pub(crate) method: MethodState,
     pub(crate) position: Position,
+    /// Steps of the whole run.
+    pub(crate) total_steps: usize,
+    /// The measurements of the run until it was saved, if it continues.
+    pub(crate) past: Option<Past>,
 }
 
 /// A model with the optimizer and the schedule that move it.
@@ -60,7 +66,8 @@ impl<M: Module> State<Optimized<M>> {
         let optimizer = settings.optimizer(&model, naming);
         let schedule = settings.schedule(&model, steps);
         let trainee = Optimized { model, optimizer, schedule };
-        Ok(Self { settings: settings.clone(), trainee, method, position: Position::default() })
+        let (settings, position) = (settings.clone(), Position::default());
+        Ok(Self { settings, trainee, method, position, total_steps: steps, past: None })
     }
 
     /// The settings of the run.
@@ -81,6 +88,19 @@ impl<M: Module> State<Optimized<M>> {
     /// How far the run is.
     pub fn position(&self) -> Position {
         self.position
+    }
+}
+
+impl<M: Module> Optimized<M> {
+    /// The state of the optimizer.
+    pub(crate) fn optimizer_record(&self) -> OptimizerRecord {
+        self.optimizer.to_record()
+    }
+
+    /// Continue after `steps` steps with the state that the optimizer had then. A schedule is a function of the step.
+    pub(crate) fn restore(&mut self, optimizer: OptimizerRecord, steps: usize) {
+        self.optimizer = self.optimizer.clone().load_record(optimizer);
+        (0..steps).for_each(|_| drop(self.schedule.step()));
     }
 }
 

@@ -1,29 +1,38 @@
-//! Stopping on Ctrl-C.
+//! Stopping on a signal.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 /// A request to stop, shared by all runs of a program.
 #[derive(Clone, Debug, Default)]
 pub struct StopSignal(Arc<AtomicBool>);
 
 impl StopSignal {
-    /// A signal that Ctrl-C gives. The current run stops after its step and leaves its folder usable. A second Ctrl-C ends the
-    /// program at once.
+    /// A request that a signal makes: Ctrl-C, SIGTERM (the time limit of a scheduler), or SIGHUP (a terminal that closes). The
+    /// current run stops after its step and is saved. A second signal ends the program at once.
     ///
-    /// If the program has a handler for Ctrl-C already, that one stays, and the signal never comes.
-    pub fn on_ctrl_c() -> Self {
+    /// If the program has a handler of its own already, that one stays, and the request never comes.
+    pub fn on_signals() -> Self {
         let signal = Self::default();
         let handler = signal.clone();
+        let mut first: Option<Instant> = None;
         let installed = ctrlc::set_handler(move || {
-            if handler.requested() {
+            // Some systems send several signals for one request.
+            if first.is_some_and(|first| first.elapsed() >= Duration::from_secs(1)) {
                 std::process::exit(130);
             }
-            eprintln!("\nstopping after this step; Ctrl-C again ends at once");
+            if first.is_some() {
+                return;
+            }
+            first = Some(Instant::now());
             handler.request();
+            // The terminal may be gone.
+            let _ = writeln!(std::io::stderr(), "\nstopping after this step; a second signal (Ctrl-C) ends at once");
         });
         if let Err(error) = installed {
-            log::warn!("Ctrl-C ends the program without saving: {error}");
+            log::warn!("signals end the program without saving: {error}");
         }
         signal
     }

@@ -100,7 +100,7 @@ where
         };
         let epoch = starting_epoch - 1;
         let position = Position { epoch, batch: 0, step: epoch * steps_per_epoch };
-        let mut state = State { settings, trainee: learner, method, position };
+        let mut state = State { settings, trainee: learner, method, position, total_steps: steps, past: None };
         if let Err(error) = train_all(&mut state, &Steps, &Loaded(train), &mut bus) {
             interrupter.fail(DatasetError::new(error));
         }
@@ -195,7 +195,7 @@ impl<M: LearnerModel> Surroundings<Learner<M>, <M as TrainStep>::Output> for Bus
         )));
     }
 
-    fn stepped(&mut self, _step: Step) -> Result<(), TrainError> {
+    fn stepped(&mut self, _step: Step, _state: &State<Learner<M>>) -> Result<(), TrainError> {
         self.steps.0 += 1;
         Ok(())
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
-use crate::state::Update;
-use crate::{TrainError, Tuning};
+use crate::TrainError;
+use crate::state::{State, Update};
 
 /// A step that was made.
 pub(crate) struct Step {
@@ -35,19 +35,24 @@ pub(crate) trait Surroundings<U: Update, R> {
     /// A batch of `examples` examples passed forward and backward, in the step with this number, counted from 1.
     fn passed(&mut self, _report: R, _examples: usize, _rate: &ModuleLearningRate, _step: usize) {}
 
-    /// A step was made.
-    fn stepped(&mut self, _step: Step) -> Result<(), TrainError> {
+    /// A step was made, after which the run is at `state`.
+    fn stepped(&mut self, _step: Step, _state: &State<U>) -> Result<(), TrainError> {
         Ok(())
     }
 
     /// The steps of the epoch end: all of them, or by a stop.
     fn epoch_trained(&mut self, epoch: usize);
 
-    /// Save the model.
-    fn keep(&mut self, _model: &U::Model, _tuning: &Tuning) -> Result<(), TrainError> {
+    /// Save the run, which is at `state`: before its first step, after the steps of each epoch, and when it stops.
+    fn keep(&mut self, _state: &State<U>) -> Result<(), TrainError> {
         Ok(())
     }
 
     /// Evaluate the model, which is on the autodiff device, after the epoch; false if the training ends here.
     fn evaluate(&mut self, epoch: usize, trainee: &U) -> Result<bool, TrainError>;
+
+    /// An epoch ended with its evaluation, and the run is at the start of the next one.
+    fn epoch_ended(&mut self, _state: &State<U>) -> Result<(), TrainError> {
+        Ok(())
+    }
 }

@@ -204,6 +204,11 @@ impl Settings for AdaLora {
         format!("AdaLoRA r={}→{}", self.initial_rank, self.target_rank)
     }
 
+    fn scale(&self) -> Option<String> {
+        let (alpha, rank) = (self.alpha_or_default(), self.initial_rank);
+        Some(format!("α/r₀ = {alpha}/{rank} = {}", (1e4 * alpha / rank.max(1) as f64).round() / 1e4))
+    }
+
     fn validate(&self) -> Result<(), AdapterError> {
         let unit = |value: f64| value > 0.0 && value < 1.0;
         let alpha = self.alpha_or_default();

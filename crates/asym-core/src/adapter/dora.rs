@@ -31,6 +31,10 @@ impl Settings for Dora {
         "DoRA"
     }
 
+    fn scale(&self) -> Option<String> {
+        self.0.scale()
+    }
+
     fn label(&self) -> String {
         let direction = self.0.label();
         // DoRA's own direction is LoRA's; any other is named.

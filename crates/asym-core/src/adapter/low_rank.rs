@@ -236,6 +236,14 @@ impl Settings for Lora {
         format!("{} {} r={}{scaling}", factor('B', self.b), factor('A', self.a), self.rank)
     }
 
+    fn scale(&self) -> Option<String> {
+        let (alpha, rank) = (self.alpha_or_default(), self.rank);
+        let root = if self.rank_stabilized { "√" } else { "" };
+        // No module is called by the empty name, so that no pattern applies.
+        let scale = self.scale_at("");
+        Some(format!("α/{root}r = {alpha}/{root}{rank} = {}", (scale * 1e4).round() / 1e4))
+    }
+
     fn validate(&self) -> Result<(), AdapterError> {
         setting("rank", self.rank as f64, self.rank > 0, "at least 1")?;
         for alpha in self.alpha_pattern.values().copied().chain([self.alpha_or_default()]) {

@@ -203,6 +203,14 @@ impl Method {
     pub(crate) const PEFT_TYPES: &'static str = "\"LORA\", \"ADALORA\", \"VERA\" or \"IA3\"";
 }
 
+impl Method {
+    /// The factor of the update for people, with how it is made: `α/r = 16/8 = 2`. `None` for a method without such a factor.
+    /// Layers of a pattern of their own may have another.
+    pub fn scale(&self) -> Option<String> {
+        self.settings().scale()
+    }
+}
+
 impl fmt::Display for Method {
     /// What a table's row is called.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -30,6 +30,11 @@ pub(crate) trait Settings {
     /// PEFT's fields for these settings. Fields that are not among them must be switched off in a folder that is read.
     fn write(&self) -> Result<Map<String, Value>, serde_json::Error>;
 
+    /// The factor of the update for people, with how it is made: `α/r = 16/8 = 2`. None where the method has no such factor.
+    fn scale(&self) -> Option<String> {
+        None
+    }
+
     /// The factor pair, where its start and training can be chosen.
     fn factors(&self) -> Option<(Factor, Factor)> {
         None

@@ -26,8 +26,13 @@ impl<'a> Collector<'a> {
     pub(super) fn fixed(&self) -> Option<(usize, Vec<usize>)> {
         match &self.reading.columns {
             Columns::Positional { width, wanted } => Some((*width, wanted.clone())),
-            Columns::Named(_) => None,
+            Columns::Named(_) | Columns::Numbered(_) => None,
         }
+    }
+
+    /// Whether the row that [`find`](Self::find) takes names the columns and is no data.
+    pub(super) fn has_header(&self) -> bool {
+        matches!(self.reading.columns, Columns::Named(_))
     }
 
     /// The positions of the wanted cells in a file whose columns have these names.
@@ -41,15 +46,33 @@ impl<'a> Collector<'a> {
                 }
                 return Ok(wanted.clone());
             }
+            Columns::Numbered(wanted) => {
+                let position = |number: &usize| {
+                    let (position, width) = (number.wrapping_sub(1), names.len());
+                    if position < width {
+                        return Ok(position);
+                    }
+                    Err(TableError::Number { path: self.path.to_owned(), number: *number, width })
+                };
+                return wanted.iter().map(position).collect();
+            }
         };
         let position = |expected: &String| {
-            names.iter().position(|name| name.trim().eq_ignore_ascii_case(expected.trim())).ok_or_else(|| {
-                TableError::MissingColumn {
+            let exact = |name: &&str| name.trim() == expected.trim();
+            let similar = |name: &&str| name.trim().eq_ignore_ascii_case(expected.trim());
+            let at = |is: &dyn Fn(&&str) -> bool| -> Vec<usize> {
+                names.iter().enumerate().filter(|(_, name)| is(name)).map(|(at, _)| at).collect()
+            };
+            let found = Some(at(&exact)).filter(|found| !found.is_empty()).unwrap_or_else(|| at(&similar));
+            match found.as_slice() {
+                [position] => Ok(*position),
+                [] => Err(TableError::MissingColumn {
                     path: self.path.to_owned(),
                     expected: expected.clone(),
                     found: names.iter().map(|name| name.trim().to_owned()).collect(),
-                }
-            })
+                }),
+                _ => Err(TableError::RepeatedColumn { path: self.path.to_owned(), column: expected.clone() }),
+            }
         };
         wanted.iter().map(position).collect()
     }

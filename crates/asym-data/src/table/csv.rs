@@ -1,15 +1,19 @@
-//! Comma- and tab-separated files whose cells are quoted where they must be.
+//! Files with commas, semicolons or tabs between cells, which are quoted where they must be.
 
 use super::collector::Collector;
 use super::error::TableError;
 use super::quotes::Quotes;
+use super::tsv;
 
 /// Reads `text`. Its first row names the columns, unless the layout gives their positions.
 pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), TableError> {
-    let header = text.lines().next().unwrap_or_default();
-    // The name of a column has neither commas nor tabs.
-    let delimiter = if header.contains('\t') { b'\t' } else { b',' };
-    if let Some(line) = Quotes::scan(text, delimiter).open {
+    let delimiter = delimiter(text.lines().next().unwrap_or_default());
+    let quotes = Quotes::scan(text, delimiter);
+    // Most programs that write tabs quote nothing: a quote inside a cell is text then.
+    if delimiter == b'\t' && !quotes.proper {
+        return tsv::read(text, collector);
+    }
+    if let Some(line) = quotes.open {
         return Err(TableError::OpenQuote { path: collector.path.to_owned(), line });
     }
     let mut reader =
@@ -18,11 +22,14 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
     let mut columns = collector.fixed();
     for record in reader.records() {
         let record = record.map_err(|source| TableError::Csv { path: path.to_owned(), source })?;
-        let Some((width, wanted)) = &columns else {
+        if columns.is_none() {
             let names: Vec<&str> = record.iter().collect();
             columns = Some((names.len(), collector.find(&names)?));
-            continue;
-        };
+            if collector.has_header() {
+                continue;
+            }
+        }
+        let Some((width, wanted)) = &columns else { continue };
         let line = record.position().map_or(0, |position| position.line() as usize);
         if record.len() != *width {
             collector.wrong_width(line, *width, record.len())?;
@@ -31,4 +38,10 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
         collector.texts(line, wanted.iter().map(|position| &record[*position]));
     }
     Ok(())
+}
+
+/// The delimiter of a file with this header: the one of tab, semicolon and comma that occurs in it, in this order. The name of a
+/// column hardly has a tab or a semicolon, but a column of a file with semicolons may be called "price, net".
+fn delimiter(header: &str) -> u8 {
+    [b'\t', b';'].into_iter().find(|delimiter| header.bytes().any(|byte| byte == *delimiter)).unwrap_or(b',')
 }

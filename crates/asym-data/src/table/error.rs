@@ -38,9 +38,46 @@ pub enum TableError {
         source: serde_json::Error,
     },
 
+    /// A file that begins as an array of objects is none.
+    #[error("{path}: not an array of JSON objects: {source}; repair the file, or write one object per line")]
+    JsonArray {
+        /// The file.
+        path: String,
+        /// The error of the reader, which names line and column.
+        source: serde_json::Error,
+    },
+
+    /// A file that is compressed with gzip is damaged.
+    #[error("{}: the gzip archive is damaged: {source}; fetch it again", path.display())]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// The error of the reader.
+        source: std::io::Error,
+    },
+
+    /// The ending of a file's name is of no known format.
+    #[error("{}: the name of a table ends in {}", path.display(), super::Format::ENDINGS)]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A set lies in several files, and some of them are missing.
+    #[error("{}: of its {expected} parts {found} are in this folder; fetch the missing ones", path.display())]
+    MissingShard {
+        /// The first part that was found.
+        path: PathBuf,
+        /// The number of parts, from the names of the files.
+        expected: usize,
+        /// The number of parts that were found.
+        found: usize,
+    },
+
     /// A Parquet file cannot be read.
     #[error(
-        "{path}: not a Parquet file that can be read: {source}; fetch it again, or save it with Snappy compression"
+        "{path}: not a Parquet file that can be read: {source}; fetch it again, or save it with Snappy, Zstandard or gzip \
+        compression"
     )]
     Parquet {
         /// The file.
@@ -112,6 +149,15 @@ pub enum TableError {
         found: Vec<String>,
     },
 
+    /// A header names a wanted column twice.
+    #[error("{path}:1: the header has two columns `{column}`; rename one of them")]
+    RepeatedColumn {
+        /// The file.
+        path: String,
+        /// The name of the column.
+        column: String,
+    },
+
     /// A wanted position lies outside the row.
     #[error(
         "{path}: column {position} (counted from 0) is wanted, but a row has {width} columns; give a position below {width}"
@@ -122,6 +168,19 @@ pub enum TableError {
         /// The wanted position, counted from 0.
         position: usize,
         /// Columns of each row.
+        width: usize,
+    },
+
+    /// A file without a header has no column of a wanted number.
+    #[error(
+        "{path}: column {number} is wanted, but the first row has {width} columns; give a number from 1 to {width}"
+    )]
+    Number {
+        /// The file.
+        path: String,
+        /// The wanted number, counted from 1.
+        number: usize,
+        /// Columns of the first row.
         width: usize,
     },
 

@@ -35,7 +35,7 @@ pub(super) fn read<R: ChunkReader + 'static>(file: R, collector: &mut Collector<
 fn cell(field: &Field) -> Option<Cell> {
     match field {
         Field::Str(text) => Some(Cell::Text(text.clone())),
-        Field::Bool(boolean) => Some(Cell::Integer(i64::from(*boolean))),
+        Field::Bool(boolean) => Some(Cell::Boolean(*boolean)),
         Field::Byte(number) => Some(Cell::Integer(i64::from(*number))),
         Field::Short(number) => Some(Cell::Integer(i64::from(*number))),
         Field::Int(number) => Some(Cell::Integer(i64::from(*number))),

@@ -1,13 +1,16 @@
 //! Rows, their cells, and the choice of both.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 /// The value of one column in one row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     /// A text, exactly as the file has it. Every cell of a TSV or CSV file is a text.
     Text(String),
-    /// A whole number. A boolean is 0 or 1.
+    /// True or false.
+    Boolean(bool),
+    /// A whole number.
     Integer(i64),
     /// Any other number. A whole number that does not fit into an `i64` is the nearest `f64`.
     Float(f64),
@@ -18,10 +21,11 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// A text as it is, and a number as its shortest text. `None` for lists and bytes.
+    /// A text as it is, a number as its shortest text, and `true` or `false`. `None` for lists and bytes.
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::Boolean(boolean) => Some(Cow::Borrowed(if *boolean { "true" } else { "false" })),
             Self::Integer(number) => Some(Cow::Owned(number.to_string())),
             Self::Float(number) => Some(Cow::Owned(number.to_string())),
             Self::List(_) | Self::Bytes(_) => None,
@@ -42,6 +46,8 @@ pub enum Columns {
         /// The positions that are wanted.
         wanted: Vec<usize>,
     },
+    /// Columns of a file without a header, by their numbers, counted from 1. The first row decides how wide rows are.
+    Numbered(Vec<usize>),
 }
 
 /// How a file holds its rows.
@@ -49,12 +55,43 @@ pub enum Columns {
 pub enum Format {
     /// Tabs between cells and no quoting: a quote is part of the text.
     Tsv,
-    /// Commas or tabs between cells, which are quoted where necessary, as spreadsheets, pandas and the Hub write them.
+    /// Commas, semicolons or tabs between cells, which are quoted where necessary, as spreadsheets, pandas and the Hub write
+    /// them. Cells between tabs need not be quoted.
     Csv,
-    /// One JSON object per line.
-    JsonLines,
-    /// Apache Parquet, uncompressed or compressed with Snappy, as the Hub stores its data sets.
+    /// One JSON object per line, or one array of objects.
+    Json,
+    /// Apache Parquet, uncompressed or compressed with Snappy, Zstandard or gzip.
     Parquet,
+}
+
+/// The endings of files, and their formats. Files of text may be compressed with gzip.
+const ENDINGS: [(&str, Format); 6] = [
+    ("parquet", Format::Parquet),
+    ("jsonl", Format::Json),
+    ("ndjson", Format::Json),
+    ("json", Format::Json),
+    ("csv", Format::Csv),
+    ("tsv", Format::Csv),
+];
+
+impl Format {
+    /// The endings of files that can be read, for messages.
+    pub const ENDINGS: &'static str = ".csv, .tsv, .json, .jsonl, .ndjson (each also with .gz) or .parquet";
+
+    /// The format of a file by the ending of its name.
+    pub fn of(path: &Path) -> Option<Self> {
+        Self::endings()
+            .find(|(ending, _)| path.to_str().is_some_and(|path| path.ends_with(ending)))
+            .map(|(_, format)| format)
+    }
+
+    /// Every ending with its dot, and its format.
+    pub(super) fn endings() -> impl Iterator<Item = (String, Self)> {
+        let gzip = |(ending, format)| (format != Self::Parquet).then(|| (format!(".{ending}.gz"), format));
+        ENDINGS.into_iter().flat_map(move |(ending, format)| {
+            [Some((format!(".{ending}"), format)), gzip((ending, format))].into_iter().flatten()
+        })
+    }
 }
 
 /// How to read a file.

@@ -87,9 +87,9 @@ fn positions_are_of_files_without_a_header() {
     assert_eq!(parse("cola.csv", &commas, &reading(Format::Csv, columns(4, &[3, 1]))).unwrap(), expected);
     // The objects of JSON lines have columns in an order too.
     let objects = "{\"a\": \"It is.\", \"b\": \"1\"}\n";
-    let rows = parse("cola.jsonl", objects, &reading(Format::JsonLines, columns(2, &[0, 1]))).unwrap();
+    let rows = parse("cola.jsonl", objects, &reading(Format::Json, columns(2, &[0, 1]))).unwrap();
     assert_eq!(rows, expected[..1]);
-    let error = parse("cola.jsonl", objects, &reading(Format::JsonLines, columns(3, &[0]))).unwrap_err();
+    let error = parse("cola.jsonl", objects, &reading(Format::Json, columns(3, &[0]))).unwrap_err();
     assert!(matches!(error, TableError::ColumnCount { line: 1, expected: 3, found: 2, .. }), "{error:?}");
     let error = parse("cola.tsv", file, &reading(Format::Tsv, columns(4, &[3, 4]))).unwrap_err();
     assert!(matches!(error, TableError::Position { position: 4, width: 4, .. }), "{error:?}");
@@ -151,7 +151,7 @@ fn a_quoted_file_is_refused_as_tsv_and_read_as_csv() {
 
 #[test]
 fn json_lines() {
-    let read = |text: &str| parse("dev.jsonl", text, &reading(Format::JsonLines, hub()));
+    let read = |text: &str| parse("dev.jsonl", text, &reading(Format::Json, hub()));
     let text = "{\"sentence1\": \"a \\\"b\\\"\", \"sentence2\": \"é\\n\", \"label\": 1, \"idx\": 0}\n\n\
         {\"label\": \"0\", \"sentence2\": \"d\", \"sentence1\": \"c\"}\n";
     let expected = [typed("a \"b\"", "é\n", Cell::Integer(1), 1), typed("c", "d", super::tests::text("0"), 3)];
@@ -162,21 +162,107 @@ fn json_lines() {
     assert!(matches!(&error, TableError::MissingValue { line: 3, column, .. } if column == "sentence2"), "{error:?}");
     let error = read(&text.replace("\"c\"}", "\"c\"")).unwrap_err();
     assert!(matches!(error, TableError::Json { line: 3, .. }), "{error:?}");
-    assert!(matches!(read("[]"), Err(TableError::Json { line: 1, .. })));
+}
+
+/// As `json.dump` and pandas' `to_json(orient="records")` write it.
+#[test]
+fn a_json_array() {
+    let read = |text: &str| parse("dev.json", text, &reading(Format::Json, hub()));
+    let text = "\n[{\"sentence1\": \"a\", \"sentence2\": \"b\", \"label\": 1},\n {\"label\": 0, \"sentence1\": \"c\", \
+        \"sentence2\": \"d\", \"more\": null}]\n";
+    let expected = [typed("a", "b", Cell::Integer(1), 1), typed("c", "d", Cell::Integer(0), 2)];
+    assert_eq!(read(text).unwrap(), expected);
+    assert!(matches!(read("[]"), Err(TableError::EmptyFile { .. })));
+    for damaged in [text.trim_end().trim_end_matches(']'), "[1, 2]", "[{}] x"] {
+        let error = read(damaged).unwrap_err();
+        assert!(matches!(error, TableError::JsonArray { .. }), "{error:?}");
+    }
+    let error = read(&text.replace("\"d\"", "null")).unwrap_err();
+    assert!(matches!(&error, TableError::MissingValue { line: 2, column, .. } if column == "sentence2"), "{error:?}");
+}
+
+/// Excel writes semicolons where the decimal mark is a comma.
+#[test]
+fn semicolons_are_a_delimiter_and_a_comma_then_is_text() {
+    let file = "sentence1;sentence2;label\na, b;\"c; \"\"d\"\"\";1\n";
+    let rows = parse("dev.csv", file, &reading(Format::Csv, hub())).unwrap();
+    assert_eq!(rows, [pair("a, b", "c; \"d\"", "1", 2)]);
+}
+
+#[test]
+fn cells_between_tabs_need_no_quotes() {
+    let file = "sentence1\tsentence2\tlabel\nHe said \"yes\"\t5\" nails\t1\n";
+    let rows = parse("dev.tsv", file, &reading(Format::Csv, hub())).unwrap();
+    assert_eq!(rows, [pair("He said \"yes\"", "5\" nails", "1", 2)]);
+}
+
+#[test]
+fn columns_of_a_file_without_a_header_have_numbers() {
+    let numbered = |numbers: &[usize]| reading(Format::Csv, Columns::Numbered(numbers.to_vec()));
+    let expected = [
+        Row { line: 1, cells: vec![text("He said \"no\""), text("ham")] },
+        Row { line: 2, cells: vec![text("win, now"), text("spam")] },
+    ];
+    let file = "ham,\"He said \"\"no\"\"\"\nspam,\"win, now\"\n";
+    assert_eq!(parse("sms.csv", file, &numbered(&[2, 1])).unwrap(), expected);
+    let tabs = "ham\tHe said \"no\"\nspam\twin, now\n";
+    assert_eq!(parse("sms.tsv", tabs, &numbered(&[2, 1])).unwrap(), expected);
+    for wrong in [0, 3] {
+        let error = parse("sms.csv", file, &numbered(&[wrong])).unwrap_err();
+        assert!(matches!(error, TableError::Number { width: 2, .. }), "{error:?}");
+    }
+    let error = parse("sms.csv", "ham,a\nspam\n", &numbered(&[1])).unwrap_err();
+    assert!(matches!(error, TableError::ColumnCount { line: 2, .. }), "{error:?}");
+}
+
+#[test]
+fn a_column_that_is_there_twice_is_refused() {
+    let twice = "label,sentence1,sentence2,label\n1,a,b,0\n";
+    let error = parse("dev.csv", twice, &reading(Format::Csv, hub())).unwrap_err();
+    assert!(matches!(&error, TableError::RepeatedColumn { column, .. } if column == "label"), "{error:?}");
+    // A column of another case is another one, if one has the very name.
+    let cases = "Label,label,sentence1,sentence2\n7,1,a,b\n";
+    assert_eq!(parse("dev.csv", cases, &reading(Format::Csv, hub())).unwrap(), [pair("a", "b", "1", 2)]);
+    assert!(parse("dev.csv", "LABEL,Label,sentence1,sentence2\n7,1,a,b\n", &reading(Format::Csv, hub())).is_err());
+}
+
+#[test]
+fn texts_in_gzip_are_unpacked_and_found() {
+    use std::io::Write;
+    let scratch = crate::scratch::Scratch::new("table-gzip");
+    let pack = |text: &str| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packed.write_all(text.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    let path = scratch.path().join("train.csv.gz");
+    let packed = pack("sentence1,sentence2,label\na,b,1\n");
+    std::fs::write(&path, &packed).unwrap();
+    let files = Files::find(scratch.path(), "train").unwrap().unwrap();
+    assert_eq!((files.paths.as_slice(), files.format), ([path.clone()].as_slice(), Format::Csv));
+    assert_eq!(read(&path, &reading(Format::Csv, hub())).unwrap(), [pair("a", "b", "1", 2)]);
+    // Whatever its name.
+    let plain = scratch.path().join("dev.csv");
+    std::fs::write(&plain, &packed).unwrap();
+    assert_eq!(read(&plain, &reading(Format::Csv, hub())).unwrap().len(), 1);
+    std::fs::write(&path, &packed[..packed.len() - 9]).unwrap();
+    let error = read(&path, &reading(Format::Csv, hub())).unwrap_err();
+    assert!(matches!(error, TableError::Gzip { .. }), "{error:?}");
+    assert!(matches!(Files::one(std::path::Path::new("reviews.xlsx")), Err(TableError::UnknownFormat { .. })));
 }
 
 #[test]
 fn cells_keep_their_types() {
     let read = |value: &str| {
         let line = format!("{{\"a\": {value}}}");
-        parse("a.jsonl", &line, &reading(Format::JsonLines, named(&["A "]))).map(|rows| rows[0].cells[0].clone())
+        parse("a.jsonl", &line, &reading(Format::Json, named(&["A "]))).map(|rows| rows[0].cells[0].clone())
     };
     let numbers = |numbers: &[i64]| Cell::List(numbers.iter().map(|number| Cell::Integer(*number)).collect());
     for (value, cell, shown) in [
         ("\"1.0\"", text("1.0"), Some("1.0")),
         ("-3", Cell::Integer(-3), Some("-3")),
-        ("true", Cell::Integer(1), Some("1")),
-        ("false", Cell::Integer(0), Some("0")),
+        ("true", Cell::Boolean(true), Some("true")),
+        ("false", Cell::Boolean(false), Some("false")),
         ("1.0", Cell::Float(1.0), Some("1")),
         ("0.1", Cell::Float(0.1), Some("0.1")),
         ("18446744073709551615", Cell::Float(18_446_744_073_709_551_615.0), Some("18446744073709552000")),
@@ -218,11 +304,19 @@ mod parquet_files {
     }
 
     #[test]
+    fn every_common_compression_is_read() {
+        let plain = read(&fixture("pairs.parquet"), &reading(Format::Parquet, hub())).unwrap();
+        for name in ["zstd.parquet", "gzip.parquet"] {
+            assert_eq!(read(&fixture(name), &reading(Format::Parquet, hub())).unwrap(), plain, "{name}");
+        }
+    }
+
+    #[test]
     fn types_of_parquet() {
         let names = ["flag", "byte", "large", "half", "single", "double", "bytes", "list"];
         let rows = read(&fixture("types.parquet"), &reading(Format::Parquet, named(&names))).unwrap();
         let expected = [
-            Cell::Integer(1),
+            Cell::Boolean(true),
             Cell::Integer(-8),
             Cell::Float(18_446_744_073_709_551_615.0),
             Cell::Float(0.5),
@@ -252,10 +346,10 @@ mod parquet_files {
             matches!(&error, TableError::MissingValue { line: 2, column, .. } if column == "sentence1"),
             "{error:?}"
         );
-        let error = read(&fixture("zstd.parquet"), &reading(Format::Parquet, hub())).unwrap_err();
+        let error = read(&fixture("brotli.parquet"), &reading(Format::Parquet, hub())).unwrap_err();
         assert!(matches!(error, TableError::Parquet { .. }), "{error:?}");
         let text = error.to_string().to_lowercase();
-        assert!(text.contains("zstd") && text.contains("snappy"), "{error}");
+        assert!(text.contains("brotli") && text.contains("snappy"), "{error}");
         for name in ["make_parquet.py", "../../Cargo.toml"] {
             let error = read(&fixture(name), &reading(Format::Parquet, hub())).unwrap_err();
             assert!(matches!(error, TableError::Parquet { .. }), "{error:?}");

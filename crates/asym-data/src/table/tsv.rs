@@ -36,11 +36,14 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
         if record.len() == 1 && record[0].trim().is_empty() {
             continue;
         }
-        let Some((width, wanted)) = &columns else {
+        if columns.is_none() {
             let names: Vec<&str> = record.iter().collect();
             columns = Some((names.len(), collector.find(&names)?));
-            continue;
-        };
+            if collector.has_header() {
+                continue;
+            }
+        }
+        let Some((width, wanted)) = &columns else { continue };
         // One column too many is refused as well: a tab inside a text would cut the text.
         if record.len() != *width {
             collector.wrong_width(line, *width, record.len())?;

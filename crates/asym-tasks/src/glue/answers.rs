@@ -1,19 +1,9 @@
-//! Labels: which a data set has, how files write them, and the examples that carry them.
+//! Labels: which a data set has, and how files write them.
 
 use asym_data::Cell;
 
 use super::error::GlueError;
-
-/// The right answer of an example.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Target {
-    /// A class, as an index into the data set's names of classes.
-    Class(usize),
-    /// A number, such as a degree of similarity.
-    Score(f32),
-    /// The answer is not known: the example is from a test set, or it is a user's own text.
-    Unknown,
-}
+use crate::text::{Problem, Target};
 
 /// The answers that a data set allows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,19 +24,6 @@ pub enum Answers {
     },
 }
 
-/// A text or a pair of texts, with its right answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Example {
-    /// The text, or the first of a pair, exactly as the file has it.
-    pub first: String,
-    /// The second text of a pair.
-    pub second: Option<String>,
-    /// The right answer.
-    pub target: Target,
-    /// The line in the file, or the row of a Parquet file, counted from 1.
-    pub line: usize,
-}
-
 impl Answers {
     /// The names of the classes. Empty for scores.
     pub fn names(&self) -> &'static [&'static str] {
@@ -61,6 +38,14 @@ impl Answers {
         match self {
             Self::Classes { names, .. } => names.len(),
             Self::Score { .. } => 1,
+        }
+    }
+
+    /// The kind of answers.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Classes { .. } => Problem::Classes,
+            Self::Score { .. } => Problem::Score,
         }
     }
 
@@ -89,10 +74,10 @@ impl Answers {
     }
 
     /// The answer as GLUE's files write it. Empty for an answer of the other kind.
-    pub(super) fn spell(&self, target: Target) -> String {
+    pub(super) fn spell(&self, target: &Target) -> String {
         match (self, target) {
             (Self::Classes { spelt, .. }, Target::Class(class)) => {
-                spelt.get(class).map_or_else(String::new, ToString::to_string)
+                spelt.get(*class).map_or_else(String::new, ToString::to_string)
             }
             // GLUE's server refuses scores outside the scale.
             (Self::Score { least, most }, Target::Score(score)) => format!("{:.3}", score.clamp(*least, *most)),
@@ -110,6 +95,8 @@ fn class(names: &[&str], spelt: &[&str], cell: &Cell) -> Option<usize> {
             // If a column of numbers has a missing value, pandas writes its numbers as floats: `1.0`.
             by_name(names).or_else(|| by_name(spelt)).or_else(|| by_index(text.parse().ok()?))
         }
+        // `false` and `true` of a set of two classes.
+        Cell::Boolean(boolean) => Some(usize::from(*boolean)).filter(|class| *class < names.len()),
         Cell::Integer(number) => usize::try_from(*number).ok().filter(|class| *class < names.len()),
         Cell::Float(number) => by_index(*number),
         Cell::List(_) | Cell::Bytes(_) => None,
@@ -121,7 +108,7 @@ fn score(cell: &Cell) -> Option<f32> {
         Cell::Text(text) => text.trim().parse().ok(),
         Cell::Integer(number) => Some(*number as f32),
         Cell::Float(number) => Some(*number as f32),
-        Cell::List(_) | Cell::Bytes(_) => None,
+        Cell::Boolean(_) | Cell::List(_) | Cell::Bytes(_) => None,
     }
 }
 
@@ -141,7 +128,13 @@ mod tests {
         let names = &["entailment", "not_entailment"];
         let classes = Answers::Classes { names, spelt: names };
         let texts = [("entailment", 0), ("1", 1), (" not_entailment ", 1), ("1.0", 1)];
-        let numbers = [(Cell::Integer(0), 0), (Cell::Integer(1), 1), (Cell::Float(1.0), 1)];
+        let numbers = [
+            (Cell::Integer(0), 0),
+            (Cell::Integer(1), 1),
+            (Cell::Float(1.0), 1),
+            (Cell::Boolean(false), 0),
+            (Cell::Boolean(true), 1),
+        ];
         for (found, class) in texts.map(|(found, class)| (text(found), class)).into_iter().chain(numbers) {
             assert_eq!(classes.parse("f", 1, &found).unwrap(), Target::Class(class), "{found:?}");
         }
@@ -179,9 +172,9 @@ mod tests {
     fn answers_as_files_write_them() {
         let names = &["entailment", "not_entailment"];
         let classes = Answers::Classes { names, spelt: names };
-        assert_eq!(classes.spell(Target::Class(1)), "not_entailment");
+        assert_eq!(classes.spell(&Target::Class(1)), "not_entailment");
         let scores = Answers::Score { least: 0.0, most: 5.0 };
-        assert_eq!(scores.spell(Target::Score(5.25)), "5.000");
-        assert_eq!(scores.spell(Target::Score(1.23456)), "1.235");
+        assert_eq!(scores.spell(&Target::Score(5.25)), "5.000");
+        assert_eq!(scores.spell(&Target::Score(1.23456)), "1.235");
     }
 }

@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::answers::{Answers, Example};
+use super::answers::Answers;
 use super::layout::Layout;
 use crate::metrics::Metric;
+use crate::text::{Example, TextScore};
 
 /// A data set of GLUE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,25 +73,6 @@ pub struct Defaults {
     pub max_length: usize,
 }
 
-/// A number that a run reports: a metric over all development sets, or over one of several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Score {
-    /// The metric.
-    pub metric: Metric,
-    /// The set, by its index in [`DatasetRow::parts`]. `None` for all sets together.
-    pub part: Option<usize>,
-    name: &'static str,
-}
-
-impl fmt::Display for Score {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.part {
-            Some(_) => write!(f, "{} {}", self.metric, self.name),
-            None => self.metric.fmt(f),
-        }
-    }
-}
-
 /// Examples of one file, or of the files of one set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
@@ -142,11 +124,12 @@ impl Dataset {
     }
 
     /// Every score: the metrics over all development sets together, then, if there are several, over each.
-    pub fn scores(self) -> Vec<Score> {
+    pub fn scores(self) -> Vec<TextScore> {
         let parts = self.row().parts;
         let each = if parts.len() > 1 { parts } else { &[] };
-        let part = |metric| each.iter().enumerate().map(move |(at, name)| Score { metric, part: Some(at), name });
-        let whole = self.metrics().map(|metric| Score { metric, part: None, name: "" });
+        let part =
+            |metric| each.iter().enumerate().map(move |(at, name)| TextScore { metric, part: Some((at, *name)) });
+        let whole = self.metrics().map(|metric| TextScore { metric, part: None });
         whole.chain(self.metrics().flat_map(part)).collect()
     }
 

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use asym_data::{TableError, TokenizerError};
+use asym_data::TableError;
+
+use crate::text::EncodeError;
 
 /// A data set of GLUE cannot be read, encoded or written.
 ///
@@ -20,17 +22,6 @@ pub enum GlueError {
         folder: PathBuf,
         /// Each set of files that can be read.
         looked_for: Vec<String>,
-    },
-
-    /// A data set lies in several files, and some of them are missing.
-    #[error("{}: of its {expected} parts {found} are in this folder; fetch the missing ones", path.display())]
-    MissingShard {
-        /// The first part that was found.
-        path: PathBuf,
-        /// The number of parts, from the names of the files.
-        expected: usize,
-        /// The number of parts that were found.
-        found: usize,
     },
 
     /// A label is none of the data set's.
@@ -70,15 +61,8 @@ pub enum GlueError {
     Table(#[from] TableError),
 
     /// The texts of a row cannot be encoded.
-    #[error("{path}:{line}: {source}")]
-    Encode {
-        /// The file.
-        path: String,
-        /// The line of the row.
-        line: usize,
-        /// The error of the tokenizer.
-        source: TokenizerError,
-    },
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 
     /// The operating system refused a file.
     #[error("{}: {source}; check that the path exists and may be read or written", path.display())]

@@ -1,68 +1,24 @@
 //! Finding and reading the files of a data set.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use asym_data::table::{self, Format, Reading, TableError};
+use asym_data::table::{self, Files, Format, Reading, TableError};
 
-use super::answers::{Answers, Example, Target};
+use super::answers::Answers;
 use super::dataset::{Dataset, Part, Split};
 use super::error::GlueError;
 use super::layout::{Columns, Layout, Naming};
-
-/// The endings of a stem's files, and their formats. The Hub's TSV files are quoted, unlike GLUE's.
-const ENDINGS: [(&str, Format); 5] = [
-    (".parquet", Format::Parquet),
-    (".jsonl", Format::JsonLines),
-    (".json", Format::JsonLines),
-    (".csv", Format::Csv),
-    (".tsv", Format::Csv),
-];
-
-/// The files of one set, in their order.
-struct Found {
-    paths: Vec<PathBuf>,
-    format: Format,
-}
+use crate::text::{Example, Target};
 
 impl Layout {
-    /// The files of the set `name` in `folder`, if there are any.
-    fn find(&self, folder: &Path, name: &str) -> Result<Option<Found>, GlueError> {
+    /// The files of the set `name` in `folder`, if there are any. GLUE's own TSV files have no quoting, those of the Hub do.
+    fn find(&self, folder: &Path, name: &str) -> Result<Option<Files>, GlueError> {
         if self.naming == Naming::Files {
             let path = folder.join(name);
-            return Ok(path.is_file().then(|| Found { paths: vec![path], format: Format::Tsv }));
+            return Ok(path.is_file().then(|| Files { paths: vec![path], format: Format::Tsv }));
         }
-        for (ending, format) in ENDINGS {
-            let path = folder.join(format!("{name}{ending}"));
-            if path.is_file() {
-                return Ok(Some(Found { paths: vec![path], format }));
-            }
-            let shards = shards(folder, name, ending)?;
-            if !shards.is_empty() {
-                return Ok(Some(Found { paths: shards, format }));
-            }
-        }
-        Ok(None)
+        Ok(Files::find(folder, name)?)
     }
-}
-
-/// The files `NAME-00000-of-00003.ENDING`, all of them.
-fn shards(folder: &Path, name: &str, ending: &str) -> Result<Vec<PathBuf>, GlueError> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
-    let mut found: Vec<(usize, usize, PathBuf)> = entries
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let rest = path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(ending)?;
-            let (number, count) = rest.split_once("-of-")?;
-            Some((number.parse().ok()?, count.parse().ok()?, path))
-        })
-        .collect();
-    found.sort();
-    if let Some((_, expected, path)) = found.first()
-        && (found.len() != *expected || found.iter().enumerate().any(|(at, shard)| shard.0 != at))
-    {
-        return Err(GlueError::MissingShard { path: path.clone(), expected: *expected, found: found.len() });
-    }
-    Ok(found.into_iter().map(|(.., path)| path).collect())
 }
 
 /// The first layout whose files are in `folder` or in the data set's own folder below it, and these files.
@@ -70,7 +26,7 @@ fn search(
     dataset: Dataset,
     folder: &Path,
     names: impl Fn(&Layout) -> Vec<&'static str>,
-) -> Result<(Layout, Vec<Found>), GlueError> {
+) -> Result<(Layout, Vec<Files>), GlueError> {
     let row = dataset.row();
     for folder in [folder.to_path_buf(), folder.join(row.title), folder.join(row.name)] {
         for layout in row.layouts {
@@ -104,21 +60,17 @@ struct Rows {
 }
 
 impl Rows {
-    fn read_part(self, name: &'static str, Found { paths, format }: &Found) -> Result<Part, GlueError> {
+    fn read_part(self, name: &'static str, files: &Files) -> Result<Part, GlueError> {
         let reading =
-            Reading { format: *format, columns: self.columns.wanted(), skip_short_rows: self.skip_short_rows };
+            Reading { format: files.format, columns: self.columns.wanted(), skip_short_rows: self.skip_short_rows };
         let mut examples = Vec::new();
-        for path in paths {
+        for path in &files.paths {
             let file = path.display().to_string();
             for row in table::read(path, &reading)? {
                 examples.push(self.example(&file, row)?);
             }
         }
-        let source = match paths.as_slice() {
-            [path] => path.display().to_string(),
-            paths => format!("{} and {} more", paths[0].display(), paths.len() - 1),
-        };
-        Ok(Part { name, source, examples })
+        Ok(Part { name, source: files.describe(), examples })
     }
 
     /// The cells of `row` are in the order of [`Columns::wanted`].
@@ -148,8 +100,7 @@ impl Rows {
 ///
 /// # Errors
 ///
-/// [`GlueError::MissingData`] names every file that was looked for. [`GlueError::MissingShard`] if a set is incomplete,
-/// [`GlueError::Table`], [`GlueError::UnknownLabel`] and [`GlueError::UnknownScore`] if a file cannot be understood.
+/// [`GlueError::MissingData`] names every file that was looked for. [`GlueError::Table`], [`GlueError::UnknownLabel`] and [`GlueError::UnknownScore`] if a file cannot be understood.
 pub fn read(dataset: Dataset, folder: &Path) -> Result<Split, GlueError> {
     let names = |layout: &Layout| std::iter::once(layout.train).chain(layout.dev.iter().copied()).collect();
     let (layout, files) = search(dataset, folder, names)?;

@@ -7,14 +7,11 @@
 //! in `generated`. Nothing else knows the columns, labels or metrics of a data set.
 
 mod answers;
-mod batch;
 mod dataset;
 mod error;
-mod evaluate;
 mod files;
 mod generated;
 mod layout;
-mod objective;
 mod paper;
 mod rows;
 mod submission;
@@ -22,15 +19,12 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use self::answers::{Answers, Example, Target};
-pub use self::batch::{EncodedExample, Examples, Targets, TextBatch};
-pub use self::dataset::{Dataset, DatasetRow, Defaults, Part, Score, Split};
+pub use self::answers::Answers;
+pub use self::dataset::{Dataset, DatasetRow, Defaults, Part, Split};
 pub use self::error::GlueError;
-pub use self::evaluate::TextEvaluation;
 pub use self::files::{read, read_tests};
 pub use self::generated::{DEV_SIZE, Sample, Samples, TRAIN_SIZE, generate, generated, write_tsv};
 pub use self::layout::Layout;
-pub use self::objective::TextLoss;
 pub use self::paper::{PaperCell, paper_cells};
 pub use self::submission::write_submission;
 pub use self::task::{DATA_SEED, Glue, GlueOptions};

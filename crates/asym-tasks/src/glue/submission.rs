@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use asym_core::write_whole;
 
-use super::answers::Target;
 use super::dataset::Dataset;
 use super::error::GlueError;
+use crate::text::Target;
 
 /// Writes a submission file of `dataset` into `folder` for each of its test sets: a header, then the number of each row
 /// and the answer as GLUE's files write it. Returns the files.
@@ -25,7 +25,7 @@ pub fn write_submission(dataset: Dataset, answers: &[Vec<Target>], folder: &Path
     for (name, answers) in dataset.row().submissions.iter().zip(answers) {
         let mut text = String::from("index\tprediction\n");
         for (index, answer) in answers.iter().enumerate() {
-            let _ = writeln!(text, "{index}\t{}", dataset.row().answers.spell(*answer));
+            let _ = writeln!(text, "{index}\t{}", dataset.row().answers.spell(answer));
         }
         let path = folder.join(name);
         write_whole(&path, text.as_bytes()).map_err(failed(&path))?;

@@ -6,16 +6,14 @@ use asym_models::{Padding, SequenceClassifier};
 use asym_train::{TrainSettings, Tuning};
 use serde::{Deserialize, Serialize};
 
-use super::batch::{EncodedExample, Examples};
 use super::dataset::{Dataset, Defaults, Part, Split};
 use super::error::GlueError;
-use super::evaluate::TextEvaluation;
-use super::objective::TextLoss;
 use super::{generated, paper, read};
 use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
 use crate::task::{PaperScore, Prepared, Scale, Score, Task, TaskInfo};
+use crate::text::{Encoded, Examples, Lengths, Problem, TextEvaluation, TextLoss, encode, preview};
 
 /// The seed of the generated data: fixed, since they are part of the project and not of a run.
 pub const DATA_SEED: u64 = 0;
@@ -89,6 +87,10 @@ impl TaskInfo for Glue {
         Some(self.dataset.outputs())
     }
 
+    fn problem(&self) -> Option<Problem> {
+        Some(self.dataset.row().answers.problem())
+    }
+
     fn is_pair(&self) -> Option<bool> {
         Some(self.dataset.is_pair())
     }
@@ -141,11 +143,11 @@ impl Task for Glue {
         }
     }
 
-    fn describe(&self, Split { train, dev }: &Split) -> String {
+    fn describe(&self, Split { train, dev }: &Split) -> Vec<String> {
         let sets: Vec<String> =
             dev.iter().map(|part| format!("{} to evaluate on ({})", part.examples.len(), part.source)).collect();
         let title = self.title();
-        format!("{title}: {} training examples ({}), {}", train.examples.len(), train.source, sets.join(", "))
+        vec![format!("{title}: {} training examples ({}), {}", train.examples.len(), train.source, sets.join(", "))]
     }
 
     fn prepare(&self, data: Split, base: &Base) -> Result<Prepared<Self>, TaskError> {
@@ -153,34 +155,32 @@ impl Task for Glue {
         let tokenizer = base.tokenizer()?;
         let max_length = self.options.max_length.unwrap_or(limits.positions);
         tokenizer.check(&limits, max_length)?;
-        let encode = |part: &Part| -> Result<Vec<EncodedExample>, GlueError> {
-            let encoded = part.examples.iter().map(|example| {
-                let encoding = tokenizer.encode(&example.first, example.second.as_deref(), max_length);
-                let encoding = encoding.map_err(|source| GlueError::Encode {
-                    path: part.source.clone(),
-                    line: example.line,
-                    source,
-                })?;
-                let (input_ids, type_ids) = (encoding.input_ids, encoding.type_ids);
-                Ok(EncodedExample { input_ids, type_ids, target: example.target })
-            });
-            encoded.collect()
-        };
-        let (mut dev, mut parts) = (Vec::new(), Vec::new());
+        let encode = |part: &Part| encode(tokenizer, &part.source, &part.examples, max_length).map_err(GlueError::from);
+        let train = encode(&data.train)?;
+        let (mut dev, mut parts, mut lengths) = (Vec::new(), Vec::new(), Lengths::default());
         for part in &data.dev {
             let start = dev.len();
-            dev.append(&mut encode(part)?);
+            let Encoded { examples, lengths: own } = encode(part)?;
+            dev.extend(examples);
+            lengths = lengths.and(own);
             parts.push(start..dev.len());
         }
-        let padding = Padding::from(base.encoder()?);
+        let mut notes = vec![train.lengths.and(lengths).describe(max_length)];
+        if let (Some(encoded), Some(example)) = (train.examples.first(), data.train.examples.first()) {
+            notes.push(preview(tokenizer, encoded, &self.dataset.row().answers.spell(&example.target)));
+        }
+        let (padding, outputs) = (Padding::from(base.encoder()?), self.dataset.outputs());
         Ok(Prepared {
-            train: Arc::new(Examples::new(encode(&data.train)?, padding)),
+            train: Arc::new(Examples::new(train.examples, padding, outputs)),
             objective: TextLoss,
             evaluation: TextEvaluation {
-                dev: Arc::new(Examples::new(dev, padding)),
+                dev: Arc::new(Examples::new(dev, padding, outputs)),
                 parts,
+                problem: self.dataset.row().answers.problem(),
                 scores: self.dataset.scores(),
+                constant: asym_train::Scores::new(),
             },
+            notes,
         })
     }
 

@@ -4,6 +4,7 @@ use asym_data::TableError;
 
 use super::*;
 use crate::scratch::Scratch;
+use crate::text::Target;
 
 const GLUE: &str = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t1\t2\tglue\tb\n";
 const HUB: &str = "{\"sentence1\": \"hub\", \"sentence2\": \"b\", \"label\": 1}\n";
@@ -58,7 +59,7 @@ fn parts_of_a_set_are_all_read_or_missed() {
     folder.write("train-00001-of-00002.jsonl", line("second").as_bytes());
     folder.write("validation.jsonl", HUB.as_bytes());
     let error = read(Dataset::Mrpc, folder.path()).unwrap_err();
-    assert!(matches!(error, GlueError::MissingShard { expected: 2, found: 1, .. }), "{error:?}");
+    assert!(matches!(error, GlueError::Table(TableError::MissingShard { expected: 2, found: 1, .. })), "{error:?}");
     folder.write("train-00000-of-00002.jsonl", line("first").as_bytes());
     let split = read(Dataset::Mrpc, folder.path()).unwrap();
     let words: Vec<&str> = split.train.examples.iter().map(|example| example.first.as_str()).collect();
@@ -75,7 +76,7 @@ fn two_development_sets_keep_their_names() {
     assert!(error.to_string().contains("dev_mismatched.tsv"), "{error}");
     folder.write("dev_mismatched.tsv", text("entailment").as_bytes());
     let split = read(Dataset::Mnli, folder.path()).unwrap();
-    let sets: Vec<_> = split.dev.iter().map(|part| (part.name, part.examples[0].target)).collect();
+    let sets: Vec<_> = split.dev.iter().map(|part| (part.name, part.examples[0].target.clone())).collect();
     assert_eq!(sets, [("matched", Target::Class(2)), ("mismatched", Target::Class(0))]);
     let scores: Vec<String> = Dataset::Mnli.scores().iter().map(ToString::to_string).collect();
     assert_eq!(scores, ["accuracy", "accuracy matched", "accuracy mismatched"]);
@@ -117,8 +118,8 @@ fn test_sets_and_their_submission() {
     let written = write_submission(Dataset::Cola, &answers, &folder.path().join("out")).unwrap();
     assert_eq!(written, [folder.path().join("out/CoLA.tsv")]);
     assert_eq!(std::fs::read_to_string(&written[0]).unwrap(), "index\tprediction\n0\t1\n1\t0\n");
-    assert_eq!(Dataset::Rte.row().answers.spell(Target::Class(1)), "not_entailment");
-    assert_eq!(Dataset::Stsb.row().answers.spell(Target::Score(5.25)), "5.000");
+    assert_eq!(Dataset::Rte.row().answers.spell(&Target::Class(1)), "not_entailment");
+    assert_eq!(Dataset::Stsb.row().answers.spell(&Target::Score(5.25)), "5.000");
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn numbers_and_other_cells() {
     folder.write("validation.jsonl", line("\"a\"", "0").as_bytes());
     folder.write("train.jsonl", (line("7", "1.0") + &line("\"b\"", "false")).as_bytes());
     let train = read(Dataset::Sst2, folder.path()).unwrap().train.examples;
-    let found: Vec<_> = train.iter().map(|one| (one.first.as_str(), one.target, one.line)).collect();
+    let found: Vec<_> = train.iter().map(|one| (one.first.as_str(), one.target.clone(), one.line)).collect();
     assert_eq!(found, [("7", Target::Class(1), 1), ("b", Target::Class(0), 2)]);
     // The Hub's test sets have -1 in the label column.
     folder.write("test.jsonl", line("\"a\"", "-1").as_bytes());
@@ -197,7 +198,7 @@ fn the_real_files() {
     // The Hub's Parquet files hold the same rows as GLUE's TSV.
     let (tsv, hub) = (read(Dataset::Rte, &data).unwrap(), read(Dataset::Rte, &data.join("RTE/hf")).unwrap());
     let rows = |part: &Part| -> Vec<(String, Option<String>, Target)> {
-        part.examples.iter().map(|one| (one.first.clone(), one.second.clone(), one.target)).collect()
+        part.examples.iter().map(|one| (one.first.clone(), one.second.clone(), one.target.clone())).collect()
     };
     assert_eq!(rows(&tsv.train), rows(&hub.train));
     assert_eq!(rows(&tsv.dev[0]), rows(&hub.dev[0]));

@@ -53,6 +53,16 @@ fn ties_share_their_ranks() {
 #[derive(Deserialize)]
 struct Fixture {
     cases: Vec<Case>,
+    label_cases: Vec<LabelCase>,
+}
+
+#[derive(Deserialize)]
+struct LabelCase {
+    name: String,
+    labels: usize,
+    predicted: Vec<Vec<usize>>,
+    right: Vec<Vec<usize>>,
+    scores: BTreeMap<String, f64>,
 }
 
 #[derive(Deserialize)]
@@ -78,4 +88,14 @@ fn every_score_is_that_of_scikit_learn_or_scipy() {
         }
     }
     assert_eq!(seen.len(), Metric::ALL.len());
+    assert!(fixture.label_cases.len() >= 10);
+    for case in &fixture.label_cases {
+        let mut sets = LabelSets::new(case.labels);
+        case.predicted.iter().zip(&case.right).for_each(|(predicted, right)| sets.add(predicted, right));
+        for (name, expected) in &case.scores {
+            let metric = Metric::ALL.iter().find(|metric| metric.name() == name).unwrap();
+            close(sets.score(*metric), *expected);
+        }
+        assert_eq!(case.scores.len(), 3, "{}", case.name);
+    }
 }

@@ -78,6 +78,20 @@ pub(super) fn set(table: &mut Table, change: &str, training: &[String]) -> Resul
     Err(wrong())
 }
 
+/// Take `task = { NAME = { … } }`, in a recipe without `tasks`, for the task NAME with these settings.
+pub(super) fn unnest(table: &mut Table) {
+    if table.contains_key("tasks") {
+        return;
+    }
+    let Some(Value::Table(task)) = table.get("task") else { return };
+    let mut tasks = task.iter();
+    if let (Some((name, Value::Table(settings))), None) = (tasks.next(), tasks.next()) {
+        let (name, settings) = (name.clone(), settings.clone());
+        table.insert("tasks".to_owned(), Value::Array(vec![Value::String(name)]));
+        table.insert("task".to_owned(), Value::Table(settings));
+    }
+}
+
 fn scalar(text: &str) -> Value {
     text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Integer)
 }

@@ -20,6 +20,9 @@
 //! targets = ["query", "value"]
 //! ```
 //!
+//! For a single task, `task = { classification = { text = "review", label = "stars" } }` stands for both `tasks` and `[task]`. With
+//! `new_head = true` the head is drawn from the seed, although the checkpoint has one.
+//!
 //! A setting that is left out is the task's own default. [`Recipe::runs`] fills it in, so that a [`RunConfig`] says everything.
 //! A run's folder keeps a recipe of that one run, with nothing left out, which runs again.
 
@@ -55,6 +58,8 @@ pub struct Recipe {
     pub training: Table,
     /// The part of the model that is trained.
     pub tuning: Tuning,
+    /// Whether the head is drawn anew, although the checkpoint has one.
+    pub new_head: bool,
 }
 
 /// Two recipes are equal if they make the same runs, whether a default is written out or not.
@@ -73,6 +78,8 @@ pub struct RunConfig {
     pub training: TrainSettings,
     /// The part of the model that is trained.
     pub tuning: Tuning,
+    /// Whether the head is drawn anew, although the checkpoint has one.
+    pub new_head: bool,
 }
 
 impl RunConfig {
@@ -96,6 +103,8 @@ struct File {
     data: Option<String>,
     tasks: Vec<String>,
     seeds: Vec<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    new_head: bool,
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     task: Table,
     #[serde(default, skip_serializing_if = "Table::is_empty")]
@@ -131,19 +140,21 @@ impl Recipe {
             change::set(&mut table, change, &settings)?;
         }
         change::refuse_renamed(path, &table)?;
+        change::unnest(&mut table);
         let file: File = table.try_into().map_err(|error| refused(path, &error))?;
         file.recipe(path)
     }
 
     /// A recipe of one task that leaves everything else to it.
     pub fn new(model: Option<String>, data: Option<String>, task: AnyTask, seeds: Vec<u64>, tuning: Tuning) -> Self {
-        Self { model, data, tasks: vec![task], seeds, training: Table::new(), tuning }
+        Self { model, data, tasks: vec![task], seeds, training: Table::new(), tuning, new_head: false }
     }
 
     /// The recipe of one run, with nothing left out.
     pub fn of(run: &RunConfig, model: Option<String>, data: Option<String>) -> Self {
         Self {
             training: table_of(&run.training),
+            new_head: run.new_head,
             ..Self::new(model, data, run.task.clone(), vec![run.training.seed], run.tuning.clone())
         }
     }
@@ -170,6 +181,7 @@ impl Recipe {
             task: task.resolved(self.scale()),
             training: TrainSettings { seed, ..training },
             tuning: tuning.clone(),
+            new_head: self.new_head,
         }
     }
 
@@ -182,7 +194,7 @@ impl Recipe {
 
 impl File {
     fn recipe(self, path: &Path) -> Result<Recipe, RecipeError> {
-        let Self { model, data, tasks, seeds, task, training, tuning } = self;
+        let Self { model, data, tasks, seeds, new_head, task, training, tuning } = self;
         for (field, empty) in [("tasks", tasks.is_empty()), ("seeds", seeds.is_empty())] {
             if empty {
                 return Err(RecipeError::Empty { field });
@@ -196,7 +208,7 @@ impl File {
         let tasks: Vec<AnyTask> = tasks.iter().map(named).collect::<Result<_, _>>()?;
         once("tasks", tasks.iter().map(|task| task.name()))?;
         once("seeds", &seeds)?;
-        Ok(Recipe { model, data, tasks, seeds, training, tuning })
+        Ok(Recipe { model, data, tasks, seeds, training, tuning, new_head })
     }
 }
 
@@ -210,10 +222,10 @@ impl TryFrom<File> for Recipe {
 
 impl From<Recipe> for File {
     fn from(recipe: Recipe) -> Self {
-        let Recipe { model, data, tasks, seeds, training, tuning } = recipe;
+        let Recipe { model, data, tasks, seeds, training, tuning, new_head } = recipe;
         let task = tasks.first().map(AnyTask::options).unwrap_or_default();
         let tasks = tasks.iter().map(|task| task.name()).collect();
-        Self { model, data, tasks, seeds, task, training, tuning }
+        Self { model, data, tasks, seeds, new_head, task, training, tuning }
     }
 }
 

@@ -96,6 +96,7 @@ macro_rules! tasks {
 
 tasks! {
     Glue(glue::Glue),
+    Classification(classification::Classification),
 }
 
 impl AnyTask {

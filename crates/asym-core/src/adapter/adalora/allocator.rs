@@ -1,14 +1,24 @@
 //! Which triplets stay: importance, a falling budget, and the penalty that keeps triplets comparable.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 use indexmap::IndexMap;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 
 use super::AdaLora;
 use crate::AdapterError;
 use crate::adapter::Settings;
 use crate::layout::{self, EachParam, Entry, Kind, Naming};
+
+/// Names in the file of an allocator's state: the smoothed importance, its uncertainty, and the kept triplets.
+const MEAN: &str = "importance";
+const UNCERTAINTY: &str = "uncertainty";
+const KEPT: &str = "rank_pattern";
 
 /// Decides after each step which triplets of an AdaLoRA model stay.
 ///
@@ -176,6 +186,103 @@ impl RankAllocator {
             return model;
         }
         self.mask(model)
+    }
+
+    /// Everything that was observed and decided so far, as a safetensors file: for each module, the smoothed importance and its
+    /// uncertainty for A, B and E, and the kept triplets in the metadata. [`restore`](Self::restore) reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`AdapterError::Safetensors`] with `path`, which only names the file in errors.
+    pub fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, AdapterError> {
+        fn tensors<const D: usize>(name: String, importance: &Importance<D>) -> Vec<(String, Vec<usize>, Vec<u8>)> {
+            let Some((mean, uncertainty)) = &importance.smoothed else { return Vec::new() };
+            let tensor = |kind: &str, tensor: &Tensor<D>| {
+                let bytes = tensor.to_data().iter::<f32>().flat_map(f32::to_le_bytes).collect();
+                (format!("{name}.{kind}"), tensor.dims().to_vec(), bytes)
+            };
+            vec![tensor(MEAN, mean), tensor(UNCERTAINTY, uncertainty)]
+        }
+        let mut all = Vec::new();
+        for (module, Triplets { a, b, e }) in &self.triplets {
+            all.extend(tensors(format!("{module}.a"), a));
+            all.extend(tensors(format!("{module}.b"), b));
+            all.extend(tensors(format!("{module}.e"), e));
+        }
+        let invalid = |source| AdapterError::Safetensors { path: path.to_path_buf(), source };
+        let views = all
+            .iter()
+            .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(invalid)?;
+        let kept = serde_json::to_string(&self.rank_pattern)
+            .map_err(|source| AdapterError::Json { path: path.to_path_buf(), source })?;
+        safetensors::serialize(views, Some(HashMap::from([(KEPT.to_string(), kept)]))).map_err(invalid)
+    }
+
+    /// Continue from `bytes`, which [`to_bytes`](Self::to_bytes) of an allocator for the same model and settings made. The
+    /// tensors go to `device`, which is the model's, without autodiff.
+    ///
+    /// # Errors
+    ///
+    /// A damaged file, and one of a model with other modules or ranks. `path` names the file in errors.
+    pub fn restore(&mut self, bytes: &[u8], path: &Path, device: &Device) -> Result<(), AdapterError> {
+        let path = || path.to_path_buf();
+        let invalid = |source| AdapterError::Safetensors { path: path(), source };
+        let file = SafeTensors::deserialize(bytes).map_err(invalid)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(invalid)?;
+        let kept = header.metadata().as_ref().and_then(|metadata| metadata.get(KEPT)).map_or("{}", String::as_str);
+        let kept: IndexMap<String, Vec<bool>> =
+            serde_json::from_str(kept).map_err(|source| AdapterError::Json { path: path(), source })?;
+        let known = |name: &str| {
+            let of = |module: &String| {
+                name.strip_prefix(module.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            self.triplets.keys().any(of)
+        };
+        let others: Vec<String> = file
+            .names()
+            .into_iter()
+            .chain(kept.keys().map(String::as_str))
+            .filter(|name| !known(name))
+            .map(Into::into)
+            .collect();
+        if !others.is_empty() {
+            return Err(AdapterError::UnexpectedKeys { path: path(), keys: others });
+        }
+        let read = |name: &str| -> Result<Option<TensorData>, AdapterError> {
+            let Ok(view) = file.tensor(name) else { return Ok(None) };
+            let Some(values) = layout::to_f32(&view) else {
+                return Err(AdapterError::Dtype {
+                    path: path(),
+                    key: name.into(),
+                    found: format!("{:?}", view.dtype()),
+                });
+            };
+            Ok(Some(TensorData::new(values, view.shape().to_vec())))
+        };
+        fn importance<const D: usize>(
+            name: &str,
+            read: &impl Fn(&str) -> Result<Option<TensorData>, AdapterError>,
+            device: &Device,
+        ) -> Result<Importance<D>, AdapterError> {
+            let tensor = |kind: &str| {
+                Ok::<_, AdapterError>(read(&format!("{name}.{kind}"))?.filter(|data| data.shape().len() == D))
+            };
+            let smoothed = tensor(MEAN)?.zip(tensor(UNCERTAINTY)?);
+            let smoothed = smoothed
+                .map(|(mean, uncertainty)| (Tensor::from_data(mean, device), Tensor::from_data(uncertainty, device)));
+            Ok(Importance { gradient: None, smoothed })
+        }
+        for (module, triplets) in &mut self.triplets {
+            *triplets = Triplets {
+                a: importance(&format!("{module}.a"), &read, device)?,
+                b: importance(&format!("{module}.b"), &read, device)?,
+                e: importance(&format!("{module}.e"), &read, device)?,
+            };
+        }
+        self.rank_pattern = kept;
+        Ok(())
     }
 
     fn decide(&mut self, budget: usize) {

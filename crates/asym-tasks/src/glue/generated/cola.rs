@@ -2,10 +2,10 @@
 
 use super::design::{Design, Draft, Part};
 use super::streams;
-use crate::glue::answers::Target;
 use crate::grammar::acceptability::{Specimen, specimen};
 use crate::grammar::draw::Draw;
 use crate::grammar::key::held_out;
+use crate::text::Target;
 
 /// The set.
 pub(crate) static DESIGN: Design = Design {

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::sample::Sample;
-use crate::glue::answers::Target;
 use crate::grammar::draw::{Draw, Stream};
 use crate::grammar::key::held_out;
 use crate::grammar::scene::Scene;
+use crate::text::Target;
 
 /// How a set is drawn and written.
 pub(super) struct Design {

@@ -11,10 +11,10 @@
 use super::design::{Design, Draft, Part};
 use super::sample::Sample;
 use super::streams;
-use crate::glue::answers::Target;
 use crate::grammar::draw::Draw;
 use crate::grammar::lexicon::{EXCHANGES, TRANSFERS};
 use crate::grammar::scene::{Detail, Scene, Shared};
+use crate::text::Target;
 
 /// The set.
 pub(super) static DESIGN: Design = Design {

@@ -41,8 +41,8 @@ mod tsv;
 pub use self::sample::{Sample, Samples};
 pub use self::sets::{DEV_SIZE, TRAIN_SIZE, generate};
 pub use self::tsv::write_tsv;
-use super::answers::Example;
 use super::dataset::{Dataset, Part, Split};
+use crate::text::Example;
 
 /// The generated counterpart of `dataset`. The same seed always gives the same examples.
 pub fn generated(dataset: Dataset, seed: u64) -> Split {

@@ -6,9 +6,9 @@
 
 use super::design::{Design, Draft, Part};
 use super::streams;
-use crate::glue::answers::Target;
 use crate::grammar::draw::Draw;
 use crate::grammar::scene::{Detail, Scene, Shared};
+use crate::text::Target;
 
 /// The set.
 pub(super) static DESIGN: Design = Design {

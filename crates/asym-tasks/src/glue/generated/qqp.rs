@@ -5,10 +5,10 @@
 
 use super::design::{Design, Draft, Part};
 use super::streams;
-use crate::glue::answers::Target;
 use crate::grammar::draw::Draw;
 use crate::grammar::lexicon::TRANSFERS;
 use crate::grammar::scene::{Detail, Scene, Shared};
+use crate::text::Target;
 
 /// The set.
 pub(super) static DESIGN: Design = Design {

@@ -1,6 +1,6 @@
 //! Generated examples.
 
-use crate::glue::answers::Target;
+use crate::text::Target;
 
 /// One generated example.
 #[derive(Debug, Clone, PartialEq)]

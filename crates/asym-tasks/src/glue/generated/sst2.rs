@@ -5,11 +5,11 @@
 
 use super::design::{Design, Draft, Part};
 use super::streams;
-use crate::glue::answers::Target;
 use crate::grammar::draw::Draw;
 use crate::grammar::key::held_out;
 use crate::grammar::lexicon::{PEOPLE, PLACES, TRAITS};
 use crate::grammar::render::agree;
+use crate::text::Target;
 
 /// The set.
 pub(super) static DESIGN: Design = Design {

@@ -6,9 +6,9 @@
 use super::design::{Design, Draft, Part};
 use super::sample::Sample;
 use super::streams;
-use crate::glue::answers::Target;
 use crate::grammar::draw::Draw;
 use crate::grammar::scene::{Detail, Scene, Shared};
+use crate::text::Target;
 
 /// How many people the two sentences share, and whether what happens is the same.
 ///

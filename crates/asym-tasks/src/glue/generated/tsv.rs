@@ -20,7 +20,7 @@ pub fn write_tsv(dataset: Dataset, samples: &[Sample], mut to: impl Write) -> io
         writeln!(to, "{header}")?;
     }
     for (row, sample) in samples.iter().enumerate() {
-        let label = dataset.row().answers.spell(sample.target);
+        let label = dataset.row().answers.spell(&sample.target);
         writeln!(to, "{}", (design.line)(row, sample, &label))?;
     }
     to.flush()

@@ -24,7 +24,7 @@ impl Table {
                     None => row.push(*known.entry(feature).or_insert(next)),
                 }
             }
-            rows.push((row, sample.target));
+            rows.push((row, sample.target.clone()));
         }
         Self { columns: known, rows }
     }
@@ -69,7 +69,7 @@ impl Table {
 
     /// A ridge regression of the score, by conjugate gradients.
     fn ridge(&self, penalty: f64) -> Vec<f64> {
-        let wanted: Vec<f64> = self.rows.iter().map(|(_, target)| score(*target)).collect();
+        let wanted: Vec<f64> = self.rows.iter().map(|(_, target)| score(target)).collect();
         let mean = wanted.iter().sum::<f64>() / wanted.len() as f64;
         let dot = |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(x, y)| x * y).sum::<f64>();
         let mut weights = vec![0.0; self.columns.len()];
@@ -93,11 +93,11 @@ impl Table {
 }
 
 /// The score, or the number of the class.
-fn score(target: Target) -> f64 {
+fn score(target: &Target) -> f64 {
     match target {
-        Target::Score(score) => f64::from(score),
-        Target::Class(class) => class as f64,
-        Target::Unknown => panic!("a generated sample has an answer"),
+        Target::Score(score) => f64::from(*score),
+        Target::Class(class) => *class as f64,
+        Target::Labels(_) | Target::Unknown => panic!("a generated sample has one answer"),
     }
 }
 
@@ -140,14 +140,14 @@ fn accuracy(weights: &[Vec<f64>], part: &Table) -> f64 {
     }
     let hits = part.rows.iter().enumerate().filter(|(row, (_, target))| {
         let best = (0..scores.len()).max_by(|one, other| scores[*one][*row].total_cmp(&scores[*other][*row]));
-        best.map(Target::Class) == Some(*target)
+        best.map(Target::Class).as_ref() == Some(target)
     });
     hits.count() as f64 / part.rows.len() as f64
 }
 
 /// Pearson's correlation of scores with what they should be.
 fn correlation(scores: &[f64], part: &Table) -> f64 {
-    let wanted: Vec<f64> = part.rows.iter().map(|(_, target)| score(*target)).collect();
+    let wanted: Vec<f64> = part.rows.iter().map(|(_, target)| score(target)).collect();
     let centered = |values: &[f64]| -> Vec<f64> {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         values.iter().map(|value| value - mean).collect()
@@ -183,7 +183,7 @@ fn a_giveaway_word_is_found() {
     for &dataset in Dataset::ALL {
         let mut set = generate(dataset, 0);
         let all = set.train.iter_mut().chain(&mut set.dev);
-        for sample in all.filter(|sample| score(sample.target) >= 1.0).step_by(2) {
+        for sample in all.filter(|sample| score(&sample.target) >= 1.0).step_by(2) {
             sample.first = format!("indeed , {}", sample.first);
         }
         let found = best(dataset, &set);

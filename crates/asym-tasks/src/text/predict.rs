@@ -3,9 +3,10 @@
 use asym_models::{EncoderInput, Padding, SequenceClassifier};
 use asym_train::Order;
 use burn::module::Module;
-use burn::tensor::activation::softmax;
+use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor};
 
+use super::target::{Problem, Target};
 use crate::base::Base;
 use crate::error::TaskError;
 
@@ -18,21 +19,12 @@ pub struct Text {
     pub second: Option<String>,
 }
 
-/// A model's answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Prediction {
-    /// The likeliest class.
-    Class(usize),
-    /// A score, if the model has one output.
-    Score(f32),
-}
-
 /// A model's answer for one text or pair.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// The likeliest class, or the score.
-    pub prediction: Prediction,
-    /// A probability per class; empty for a score.
+    /// The likeliest class, the labels with a probability above one half, or the score.
+    pub prediction: Target,
+    /// A probability per class or label; empty for a score.
     pub probabilities: Vec<f32>,
 }
 
@@ -40,20 +32,21 @@ pub struct Answer {
 pub struct Predictor<'a> {
     base: &'a Base,
     model: SequenceClassifier,
+    problem: Problem,
     max_length: usize,
     batch_size: usize,
     device: &'a Device,
 }
 
 impl<'a> Predictor<'a> {
-    /// A predictor for `model`, which was made from `base`. Texts are cut to `max_length` tokens and pass `batch_size` at a time.
+    /// A predictor for `model`, which was made from `base` and answers a `problem`. Texts are cut to `max_length` tokens and pass `batch_size` at a time.
     ///
     /// # Errors
     ///
     /// A tokenizer or a length that does not fit the model; a batch size of 0.
     pub fn new(
         base: &'a Base,
-        model: SequenceClassifier,
+        (model, problem): (SequenceClassifier, Problem),
         max_length: usize,
         batch_size: usize,
         device: &'a Device,
@@ -63,7 +56,7 @@ impl<'a> Predictor<'a> {
             let field = "batch_size";
             return Err(asym_train::TrainError::Setting { field, found: 0.0, expected: "at least 1" }.into());
         }
-        Ok(Self { base, model: model.valid(), max_length, batch_size, device })
+        Ok(Self { base, model: model.valid(), problem, max_length, batch_size, device })
     }
 
     /// The answers, in the order of `texts`. `passed` is called with the number of texts that are done.
@@ -90,9 +83,14 @@ impl<'a> Predictor<'a> {
                 .collect();
             let logits = self.model.forward(EncoderInput::padded(&rows, padding, self.device)); // [batch, outputs]
             let [_, outputs] = logits.dims();
+            let probabilities = match self.problem {
+                Problem::Classes => Some(softmax(logits.clone(), 1)),
+                Problem::Labels => Some(sigmoid(logits.clone())),
+                Problem::Score => None,
+            };
             let probabilities: Vec<f32> =
-                if outputs == 1 { Vec::new() } else { softmax(logits.clone(), 1).into_data().iter::<f32>().collect() };
-            for (row, (index, prediction)) in indices.iter().zip(predictions(logits)).enumerate() {
+                probabilities.map(|all| all.into_data().iter::<f32>().collect()).unwrap_or_default();
+            for (row, (index, prediction)) in indices.iter().zip(predictions(logits, self.problem)).enumerate() {
                 let probabilities = probabilities.chunks(outputs).nth(row).unwrap_or_default().to_vec();
                 found[*index] = Some(Answer { prediction, probabilities });
             }
@@ -103,11 +101,19 @@ impl<'a> Predictor<'a> {
     }
 }
 
-/// The answers of logits `[batch, outputs]`: the likeliest class of each row, or, with one output, its value as a score.
-pub(crate) fn predictions(logits: Tensor<2>) -> Vec<Prediction> {
+/// The answers of logits `[batch, outputs]`: the likeliest class of each row, the labels whose sigmoid is above one half, or the
+/// first value as a score.
+pub(super) fn predictions(logits: Tensor<2>, problem: Problem) -> Vec<Target> {
     let [_, outputs] = logits.dims();
-    if outputs == 1 {
-        return logits.into_data().iter::<f32>().map(Prediction::Score).collect();
+    match problem {
+        Problem::Classes => {
+            logits.argmax(1).into_data().iter::<i64>().map(|class| Target::Class(class as usize)).collect()
+        }
+        Problem::Score => logits.into_data().iter::<f32>().step_by(outputs.max(1)).map(Target::Score).collect(),
+        Problem::Labels => {
+            let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+            let labels = |row: &[f32]| (0..outputs).filter(|label| row[*label] > 0.0).collect();
+            logits.chunks(outputs.max(1)).map(|row| Target::Labels(labels(row))).collect()
+        }
     }
-    logits.argmax(1).into_data().iter::<i64>().map(|class| Prediction::Class(class as usize)).collect()
 }

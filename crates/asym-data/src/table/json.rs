@@ -1,4 +1,4 @@
-//! JSON lines: an object per line, whose keys are the columns.
+//! JSON: an object per line, or one array of objects. Their keys are the columns.
 
 use serde_json::{Map, Value};
 
@@ -6,35 +6,56 @@ use super::collector::Collector;
 use super::error::TableError;
 use super::row::Cell;
 
+type Object = Map<String, Value>;
+
 /// Reads `text`. The first object decides which keys are the wanted columns, and each object must have these keys.
 pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), TableError> {
-    let mut keys: Option<Vec<String>> = None;
+    let mut rows = Rows { keys: None };
+    if text.trim_start().starts_with('[') {
+        let objects: Vec<Object> = serde_json::from_str(text)
+            .map_err(|source| TableError::JsonArray { path: collector.path.to_owned(), source })?;
+        let numbered = objects.iter().enumerate();
+        return numbered
+            .map(|(at, object)| (at + 1, object))
+            .try_for_each(|(row, object)| rows.add(row, object, collector));
+    }
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let number = number + 1;
-        let object: Map<String, Value> = serde_json::from_str(line).map_err(|source| TableError::Json {
+        let object: Object = serde_json::from_str(line).map_err(|source| TableError::Json {
             path: collector.path.to_owned(),
             line: number,
             source,
         })?;
-        let keys = match &keys {
+        rows.add(number, &object, collector)?;
+    }
+    Ok(())
+}
+
+struct Rows {
+    /// The wanted keys, once the first object was seen.
+    keys: Option<Vec<String>>,
+}
+
+impl Rows {
+    fn add(&mut self, number: usize, object: &Object, collector: &mut Collector<'_>) -> Result<(), TableError> {
+        let keys = match &self.keys {
             Some(keys) => keys,
             None => {
                 let names: Vec<&str> = object.keys().map(String::as_str).collect();
                 let wanted = collector.find(&names)?;
-                keys.insert(wanted.into_iter().map(|position| names[position].to_owned()).collect())
+                self.keys.insert(wanted.into_iter().map(|position| names[position].to_owned()).collect())
             }
         };
         let cells = keys.iter().map(|key| (key.as_str(), object.get(key).and_then(cell)));
-        collector.cells(number, cells)?;
+        collector.cells(number, cells)
     }
-    Ok(())
 }
 
 /// `None` for null and objects.
 fn cell(value: &Value) -> Option<Cell> {
     match value {
         Value::String(text) => Some(Cell::Text(text.clone())),
-        Value::Bool(boolean) => Some(Cell::Integer(i64::from(*boolean))),
+        Value::Bool(boolean) => Some(Cell::Boolean(*boolean)),
         Value::Number(number) => match number.as_i64() {
             Some(integer) => Some(Cell::Integer(integer)),
             None => number.as_f64().map(Cell::Float),

@@ -6,7 +6,7 @@ use asym_models::{EncoderInput, Padding};
 use asym_train::{Batch, Source, TrainError};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::answers::Target;
+use super::target::Target;
 
 /// An example as the model reads it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,8 @@ pub enum Targets {
     Classes(Tensor<1, Int>),
     /// Scores, `[batch]`.
     Scores(Tensor<1>),
+    /// Labels, `[batch, labels]`: 1 where an example has the label, else 0.
+    Labels(Tensor<2>),
     /// The answers are not known: there is nothing to learn from.
     Unknown,
 }
@@ -54,17 +56,24 @@ impl Batch for TextBatch {
 pub struct Examples {
     examples: Arc<[EncodedExample]>,
     padding: Padding,
+    /// The number of outputs, which [`Target::Labels`] needs.
+    outputs: usize,
 }
 
 impl Examples {
-    /// These examples.
-    pub fn new(examples: impl Into<Arc<[EncodedExample]>>, padding: Padding) -> Self {
-        Self { examples: examples.into(), padding }
+    /// These examples, for a model with `outputs` outputs.
+    pub fn new(examples: impl Into<Arc<[EncodedExample]>>, padding: Padding, outputs: usize) -> Self {
+        Self { examples: examples.into(), padding, outputs }
     }
 
     /// The examples in their order.
     pub fn all(&self) -> &[EncodedExample] {
         &self.examples
+    }
+
+    /// The number of outputs of the model.
+    pub fn outputs(&self) -> usize {
+        self.outputs
     }
 
     /// The batch of the examples at `indices`.
@@ -76,10 +85,10 @@ impl Examples {
         let chosen: Vec<&EncodedExample> = indices.iter().map(|&index| &self.examples[index]).collect();
         let rows: Vec<(&[u32], &[u32])> =
             chosen.iter().map(|example| (example.input_ids.as_slice(), example.type_ids.as_slice())).collect();
-        let host_targets: Vec<Target> = chosen.iter().map(|example| example.target).collect();
+        let host_targets: Vec<Target> = chosen.iter().map(|example| example.target.clone()).collect();
         TextBatch {
             input: EncoderInput::padded(&rows, self.padding, device),
-            targets: Targets::new(&host_targets, device),
+            targets: Targets::new(&host_targets, self.outputs, device),
             host_targets,
             indices: indices.to_vec(),
         }
@@ -88,27 +97,28 @@ impl Examples {
 
 impl Targets {
     /// A task asks for one kind of answer, so that all examples of a batch have the same.
-    fn new(targets: &[Target], device: &Device) -> Self {
-        let classes: Option<Vec<i32>> = targets
-            .iter()
-            .map(|target| match target {
-                Target::Class(class) => Some(*class as i32),
-                Target::Score(_) | Target::Unknown => None,
-            })
-            .collect();
-        if let Some(classes) = classes {
-            return Self::Classes(Tensor::from_data(TensorData::new(classes, [targets.len()]), device));
+    fn new(targets: &[Target], outputs: usize, device: &Device) -> Self {
+        let count = targets.len();
+        let (mut classes, mut scores, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for target in targets {
+            match target {
+                Target::Class(class) => classes.push(*class as i32),
+                Target::Score(score) => scores.push(*score),
+                Target::Labels(own) => {
+                    labels.extend((0..outputs).map(|label| f32::from(u8::from(own.contains(&label)))))
+                }
+                Target::Unknown => {}
+            }
         }
-        let scores: Option<Vec<f32>> = targets
-            .iter()
-            .map(|target| match target {
-                Target::Score(score) => Some(*score),
-                Target::Class(_) | Target::Unknown => None,
-            })
-            .collect();
-        scores.map_or(Self::Unknown, |scores| {
-            Self::Scores(Tensor::from_data(TensorData::new(scores, [targets.len()]), device))
-        })
+        if classes.len() == count {
+            Self::Classes(Tensor::from_data(TensorData::new(classes, [count]), device))
+        } else if scores.len() == count {
+            Self::Scores(Tensor::from_data(TensorData::new(scores, [count]), device))
+        } else if labels.len() == count * outputs {
+            Self::Labels(Tensor::from_data(TensorData::new(labels, [count, outputs]), device))
+        } else {
+            Self::Unknown
+        }
     }
 }
 
@@ -163,7 +173,7 @@ mod tests {
     #[test]
     fn a_batch_is_padded_to_its_longest() {
         let examples = examples(&[2, 4, 1]);
-        let batch = Examples::new(examples, TYPED).batch(&[2, 0, 1], &Device::default());
+        let batch = Examples::new(examples, TYPED, 2).batch(&[2, 0, 1], &Device::default());
         assert_eq!(batch.examples(), 3);
         assert_eq!(batch.indices, [2, 0, 1]);
         let (shape, ids) = host(batch.input.input_ids);
@@ -184,22 +194,33 @@ mod tests {
         let mut scored = examples(&[2, 3]);
         scored[0].target = Target::Score(4.75);
         scored[1].target = Target::Score(0.2);
-        let batch = Examples::new(scored.clone(), TYPED).batch(&[1, 0], &Device::default());
+        let batch = Examples::new(scored.clone(), TYPED, 1).batch(&[1, 0], &Device::default());
         let Targets::Scores(scores) = batch.targets else { panic!("{:?}", batch.targets) };
         assert_eq!(scores.into_data().iter::<f32>().collect::<Vec<_>>(), [0.2, 4.75]);
         assert_eq!(host(batch.input.input_ids).1, [101, 101, 101, 100, 100, 7]);
         for example in &mut scored {
             example.target = Target::Unknown;
         }
-        let batch = Examples::new(scored.clone(), TYPED).batch(&[0, 1], &Device::default());
+        let batch = Examples::new(scored.clone(), TYPED, 1).batch(&[0, 1], &Device::default());
         assert!(matches!(batch.targets, Targets::Unknown));
         assert_eq!(host(batch.input.attention_mask.unwrap()).1, [1, 1, 0, 1, 1, 1]);
     }
 
     #[test]
+    fn labels_are_ones_and_zeros() {
+        let mut labeled = examples(&[2, 3]);
+        labeled[0].target = Target::Labels(vec![0, 2]);
+        labeled[1].target = Target::Labels(vec![]);
+        let batch = Examples::new(labeled, TYPED, 3).batch(&[0, 1], &Device::default());
+        let Targets::Labels(labels) = batch.targets else { panic!("{:?}", batch.targets) };
+        assert_eq!(labels.dims(), [2, 3]);
+        assert_eq!(labels.into_data().iter::<f32>().collect::<Vec<_>>(), [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
     fn a_model_with_one_token_type_is_given_none() {
         let padding = Padding { pad_id: 1, token_types: false };
-        let batch = Examples::new(examples(&[3, 1]), padding).batch(&[0, 1], &Device::default());
+        let batch = Examples::new(examples(&[3, 1]), padding, 2).batch(&[0, 1], &Device::default());
         assert!(batch.input.token_type_ids.is_none());
         assert_eq!(host(batch.input.input_ids).1, [100, 100, 100, 101, 1, 1]);
         assert_eq!(host(batch.input.attention_mask.unwrap()).1, [1, 1, 1, 1, 0, 0]);

@@ -1,4 +1,4 @@
-//! The loss: cross-entropy of classes, squared error of scores.
+//! The loss: cross-entropy of classes, squared error of scores, binary cross-entropy of labels.
 
 use asym_models::SequenceClassifier;
 use asym_train::Objective;
@@ -31,6 +31,30 @@ pub(super) fn loss(logits: Tensor<2>, targets: &Targets) -> Tensor<1> {
             let predicted = logits.squeeze_dim::<1>(1); // [batch, 1] -> [batch]
             MseLoss::new().forward(predicted, scores.clone(), Reduction::Mean)
         }
+        // The mean over examples and labels, as PyTorch's `BCEWithLogitsLoss`: max(x, 0) - x·y + ln(1 + e^-|x|).
+        Targets::Labels(labels) => {
+            let positive = logits.clone().clamp_min(0.0);
+            let tail = logits.clone().abs().neg().exp().log1p();
+            (positive - logits * labels.clone() + tail).mean()
+        }
         Targets::Unknown => Tensor::zeros([1], &logits.device()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    /// PyTorch's formula by hand. The large logits would overflow a sigmoid with a logarithm.
+    #[test]
+    fn labels_have_the_loss_of_a_sigmoid_each() {
+        let device = Device::default();
+        let tensor = |values: [f32; 6]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [2, 3]), &device);
+        let targets = Targets::Labels(tensor([1.0, 0.0, 1.0, 0.0, 0.0, 1.0]));
+        let found: f32 = loss(tensor([0.5, -1.5, 80.0, -90.0, 2.0, 0.0]), &targets).into_scalar();
+        // (ln(1 + e^-0.5) + ln(1 + e^-1.5) + 0 + 0 + ln(1 + e^2) + ln 2) / 6.
+        assert!((found - 0.582_594_24).abs() < 1e-6, "{found}");
     }
 }

@@ -1,0 +1,76 @@
+//! The files of a set in a folder.
+
+use std::path::{Path, PathBuf};
+
+use super::error::TableError;
+use super::row::Format;
+
+/// The files of one set, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// The files: one, or several parts.
+    pub paths: Vec<PathBuf>,
+    /// The format of each.
+    pub format: Format,
+}
+
+impl Files {
+    /// The file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::UnknownFormat`].
+    pub fn one(path: &Path) -> Result<Self, TableError> {
+        let format = Format::of(path).ok_or_else(|| TableError::UnknownFormat { path: path.to_owned() })?;
+        Ok(Self { paths: vec![path.to_owned()], format })
+    }
+
+    /// The files of the set `name` in `folder`, if there are any: `NAME.ENDING`, or all of the Hub's
+    /// `NAME-00000-of-00003.ENDING`, of the first ending that has some.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::MissingShard`].
+    pub fn find(folder: &Path, name: &str) -> Result<Option<Self>, TableError> {
+        for (ending, format) in Format::endings() {
+            let path = folder.join(format!("{name}{ending}"));
+            if path.is_file() {
+                return Ok(Some(Self { paths: vec![path], format }));
+            }
+            let paths = shards(folder, name, &ending)?;
+            if !paths.is_empty() {
+                return Ok(Some(Self { paths, format }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The name for messages.
+    pub fn describe(&self) -> String {
+        match self.paths.as_slice() {
+            [] => String::new(),
+            [path] => path.display().to_string(),
+            [first, others @ ..] => format!("{} and {} more", first.display(), others.len()),
+        }
+    }
+}
+
+/// The files `NAME-00000-of-00003.ENDING`, all of them.
+fn shards(folder: &Path, name: &str, ending: &str) -> Result<Vec<PathBuf>, TableError> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
+    let mut found: Vec<(usize, usize, PathBuf)> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let rest = path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(ending)?;
+            let (number, count) = rest.split_once("-of-")?;
+            Some((number.parse().ok()?, count.parse().ok()?, path))
+        })
+        .collect();
+    found.sort();
+    if let Some((_, expected, path)) = found.first()
+        && (found.len() != *expected || found.iter().enumerate().any(|(at, shard)| shard.0 != at))
+    {
+        return Err(TableError::MissingShard { path: path.clone(), expected: *expected, found: found.len() });
+    }
+    Ok(found.into_iter().map(|(.., path)| path).collect())
+}

@@ -1,0 +1,145 @@
+//! The files of a user's own data, and their rows.
+
+use std::path::Path;
+
+use asym_data::table::{self, Cell, Columns, Files, Format, Reading, TableError};
+
+use super::error::ClassificationError;
+use super::options::{ClassificationOptions, Names};
+
+/// The names of a set for the evaluation, in the order in which a folder is searched.
+const DEV: [&str; 4] = ["dev", "validation", "valid", "val"];
+
+/// The columns of the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The column of the text.
+    pub text: String,
+    /// The column of the second text.
+    pub pair: Option<String>,
+    /// The columns of the answer.
+    pub label: Names,
+    /// Whether the first row names the columns. If not, the names are numbers.
+    pub header: bool,
+}
+
+impl Named {
+    /// The columns that `options` name.
+    ///
+    /// # Errors
+    ///
+    /// [`ClassificationError::Missing`].
+    pub fn of(options: &ClassificationOptions) -> Result<Self, ClassificationError> {
+        let missing = |setting, how| ClassificationError::Missing { setting, how };
+        let text = options.text.clone();
+        let text = text.ok_or_else(|| missing("text", "name the column of the texts, as in --text review"))?;
+        let label = options.label.clone().filter(|label| !label.all().is_empty());
+        let label = label.ok_or_else(|| missing("label", "name the column of the answers, as in --label stars"))?;
+        Ok(Self { text, pair: options.pair.clone(), label, header: options.header.unwrap_or(true) })
+    }
+
+    fn wanted(&self) -> Result<Columns, ClassificationError> {
+        let names = std::iter::once(&self.text).chain(&self.pair).chain(self.label.all());
+        if self.header {
+            return Ok(Columns::Named(names.cloned().collect()));
+        }
+        let number = |name: &String| {
+            name.trim().parse().map_err(|_| ClassificationError::Setting {
+                setting: "header",
+                found: format!("false, and a column is `{name}`"),
+                expected: "true for columns with names; without a header, columns are numbers, counted from 1",
+            })
+        };
+        Ok(Columns::Numbered(names.map(number).collect::<Result<_, _>>()?))
+    }
+}
+
+/// The rows of a set, with the answers as the file has them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    /// The files, for messages.
+    pub source: String,
+    /// The rows.
+    pub rows: Vec<Raw>,
+}
+
+/// A row, with the answer as the file has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raw {
+    /// The text.
+    pub first: String,
+    /// The second text.
+    pub second: Option<String>,
+    /// The cells of the answer's columns.
+    pub answer: Vec<Cell>,
+    /// The line.
+    pub line: usize,
+}
+
+/// The training set at `path`, which is a file or a folder, and the set for the evaluation if there is one.
+///
+/// # Errors
+///
+/// [`ClassificationError::NoTrainingSet`], and files that cannot be read.
+pub fn read(
+    path: &Path,
+    named: &Named,
+    options: &ClassificationOptions,
+) -> Result<(Rows, Option<Rows>), ClassificationError> {
+    let (train, mut dev) = find(path)?;
+    if let Some(given) = &options.dev {
+        // Beside the training file, or where the command was started.
+        let beside = path.parent().map(|folder| folder.join(given)).filter(|path| path.exists());
+        dev = Some(Files::one(&beside.unwrap_or_else(|| given.into()))?);
+    }
+    Ok((rows(&train, named)?, dev.map(|dev| rows(&dev, named)).transpose()?))
+}
+
+fn find(path: &Path) -> Result<(Files, Option<Files>), ClassificationError> {
+    if !path.is_dir() {
+        return Ok((Files::one(path)?, None));
+    }
+    for folder in [path.to_path_buf(), path.join("data")] {
+        let Some(train) = Files::find(&folder, "train")? else { continue };
+        for name in DEV {
+            if let Some(dev) = Files::find(&folder, name)? {
+                return Ok((train, Some(dev)));
+            }
+        }
+        return Ok((train, None));
+    }
+    // A folder with one table: that of a dataset without sets.
+    let entries = std::fs::read_dir(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
+    let tables: Vec<_> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| Format::of(path).is_some()).collect();
+    match tables.as_slice() {
+        [table] => Ok((Files::one(table)?, None)),
+        _ => Err(ClassificationError::NoTrainingSet { path: path.to_owned(), endings: Format::ENDINGS }),
+    }
+}
+
+fn rows(files: &Files, named: &Named) -> Result<Rows, ClassificationError> {
+    let reading = Reading { format: files.format, columns: named.wanted()?, skip_short_rows: false };
+    let mut rows = Vec::new();
+    for path in &files.paths {
+        for row in table::read(path, &reading)? {
+            let mut cells = row.cells.into_iter();
+            let mut text = |column: &String| {
+                let cell = cells.next();
+                cell.and_then(|cell| cell.text().map(|text| text.into_owned())).ok_or_else(|| {
+                    let (path, column) = (path.display().to_string(), column.clone());
+                    TableError::MissingValue { path, line: row.line, column }
+                })
+            };
+            let first = text(&named.text)?;
+            let second = named.pair.as_ref().map(&mut text).transpose()?;
+            rows.push(Raw { first, second, answer: cells.collect(), line: row.line });
+        }
+    }
+    Ok(Rows { source: files.describe(), rows })
+}
+
+/// Whether a file of a repository on the Hub can belong to the data.
+pub fn is_table(path: &str) -> bool {
+    Format::of(Path::new(path)).is_some()
+}

@@ -1,0 +1,28 @@
+//! A user's own texts with labels: classes, scores, or any number of labels at once.
+//!
+//! ```toml
+//! tasks = ["classification"]
+//! data = "reviews.csv"            # a file, a folder with a training set, or a name on the Hub
+//!
+//! [task]
+//! text = "review"                 # the column of the text
+//! label = "stars"                 # the column of the answer, or a list of columns of zeros and ones
+//! ```
+//!
+//! The data decide the rest, and [`Task::settled`](crate::Task::settled) writes it into the recipe of each run: the kind of
+//! answers and the names of the labels.
+
+mod error;
+mod files;
+mod labels;
+mod options;
+mod split;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use self::error::ClassificationError;
+pub use self::files::Rows;
+pub use self::labels::Labels;
+pub use self::options::{ClassificationOptions, Names};
+pub use self::task::{Classification, ClassificationData};

@@ -1,0 +1,67 @@
+//! The settings of the task in a recipe.
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::Problem;
+
+/// The share of the examples that is set aside for the evaluation, where there is no set of its own for it.
+pub const DEV_SHARE: f64 = 0.2;
+
+/// One name, or several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Names {
+    /// One name.
+    One(String),
+    /// Several, each of a column of its own.
+    Several(Vec<String>),
+}
+
+impl Names {
+    /// The names.
+    pub fn all(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
+        }
+    }
+}
+
+/// The settings of a classification task. The data decide those that are left out, but for `text` and `label`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassificationOptions {
+    /// Whether the first row names the columns, which is the default. If not, columns are numbers, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+    /// The column of the text, or of the first of a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The column of the second text of a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pair: Option<String>,
+    /// The column of the answer. Several columns hold a label each: 1 or true where an example has it, 0 or false where not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Names>,
+    /// The kind of answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem_type: Option<Problem>,
+    /// The text between several labels in one cell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub separator: Option<String>,
+    /// The names of the labels, in the order of the model's outputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// A file of its own for the evaluation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<String>,
+    /// The share of the examples that is set aside for the evaluation, if no file is given or found for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev_share: Option<f64>,
+    /// The seed that draws that share. It is the same for all runs, whose seeds do not change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_seed: Option<u64>,
+    /// Tokens of an example, special tokens included; a longer one is cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+}

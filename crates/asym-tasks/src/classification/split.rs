@@ -1,0 +1,61 @@
+//! A set for the evaluation out of the training set.
+
+use asym_core::random::derive_seed;
+use asym_train::Order;
+
+/// Divide `groups.len()` examples into those to train on and those to evaluate on, each list in its own order. Of each group, such
+/// as the examples of one label, `share` is set aside, at least one example in all, and one at least stays to train on.
+///
+/// The result is a function of the groups, the share and the seed.
+pub fn split(groups: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let count = groups.len();
+    let order =
+        Order::Shuffled { seed: derive_seed(seed, "split", 0) }.batches(&vec![0; count], count.max(1), 0).concat();
+    let mut dev = vec![false; count];
+    let largest = groups.iter().max().map_or(0, |largest| largest + 1);
+    let mut carried = 0.0;
+    for group in 0..largest {
+        let members: Vec<usize> = order.iter().copied().filter(|at| groups[*at] == group).collect();
+        // What rounding takes from one group goes to the next, so that many small groups have their share together.
+        let wanted = share * members.len() as f64 + carried;
+        let taken = (wanted.round().max(0.0) as usize).min(members.len().saturating_sub(1));
+        carried = wanted - taken as f64;
+        members[..taken].iter().for_each(|at| dev[*at] = true);
+    }
+    if !dev.contains(&true) && count > 1 {
+        // A single example of each group: one of them, so that there is an evaluation.
+        dev[order[0]] = true;
+    }
+    (0..count).partition(|at| !dev[*at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_group_has_its_share_and_the_seed_decides() {
+        // 60, 30 and 10 of three groups, mixed.
+        let groups: Vec<usize> = (0..100).map(|at| [0, 0, 1, 0, 0, 1, 0, 1, 0, 2][at % 10]).collect();
+        let (train, dev) = split(&groups, 0.2, 1);
+        let of = |list: &[usize], group| list.iter().filter(|at| groups[**at] == group).count();
+        assert_eq!([0, 1, 2].map(|group| of(&dev, group)), [12, 6, 2]);
+        let mut all = [train.clone(), dev.clone()].concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..100) && train.is_sorted() && dev.is_sorted());
+        assert_eq!(split(&groups, 0.2, 1), (train, dev.clone()));
+        assert_ne!(split(&groups, 0.2, 2).1, dev);
+    }
+
+    #[test]
+    fn small_groups_share_and_no_group_is_lost_to_the_evaluation() {
+        // 50 groups of two: a fifth of all, not none.
+        let groups: Vec<usize> = (0..100).map(|at| at / 2).collect();
+        let (train, dev) = split(&groups, 0.2, 3);
+        assert_eq!(dev.len(), 20);
+        assert!((0..50).all(|group| train.iter().any(|at| groups[*at] == group)));
+        assert_eq!(split(&[0, 1], 0.2, 0).1.len(), 1);
+        assert_eq!(split(&[0, 0], 0.2, 0).1.len(), 1);
+        assert_eq!(split(&[0; 5], 0.9, 0).0.len(), 1);
+    }
+}

@@ -1,0 +1,109 @@
+//! Examples as tokens, and how long they are.
+
+use asym_data::{Tokenizer, TokenizerError};
+
+use super::batch::EncodedExample;
+use super::target::Example;
+
+/// A text that cannot be encoded.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}:{line}: {source}")]
+pub struct EncodeError {
+    /// The file.
+    pub path: String,
+    /// The line of the example.
+    pub line: usize,
+    /// The error of the tokenizer.
+    pub source: TokenizerError,
+}
+
+/// Encoded examples, and their lengths before they were cut.
+#[derive(Clone, Debug, Default)]
+pub struct Encoded {
+    /// The examples in their order.
+    pub examples: Vec<EncodedExample>,
+    /// Their lengths.
+    pub lengths: Lengths,
+}
+
+/// Lengths of examples in tokens, special tokens included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lengths {
+    /// The number of examples.
+    pub examples: usize,
+    /// Those that were cut.
+    pub cut: usize,
+    /// The longest before it was cut.
+    pub longest: usize,
+    /// The sum of all before they were cut.
+    pub total: usize,
+}
+
+impl Lengths {
+    /// The lengths of both sets together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            examples: self.examples + other.examples,
+            cut: self.cut + other.cut,
+            longest: self.longest.max(other.longest),
+            total: self.total + other.total,
+        }
+    }
+
+    /// A line for people.
+    pub fn describe(&self, max_length: usize) -> String {
+        let mean = self.total as f64 / self.examples.max(1) as f64;
+        let share = 100.0 * self.cut as f64 / self.examples.max(1) as f64;
+        let cut = if self.cut == 0 {
+            "none is cut".to_string()
+        } else {
+            format!("{} of {} examples ({share:.1} %) are cut", self.cut, self.examples)
+        };
+        format!(
+            "tokens: at most {max_length} in an example; the longest has {}, the mean is {mean:.0}; {cut}",
+            self.longest
+        )
+    }
+}
+
+/// Encode `examples` of the file `path`, each to at most `max_length` tokens.
+///
+/// # Errors
+///
+/// [`EncodeError`] with the line of an example that the tokenizer refuses.
+pub fn encode(
+    tokenizer: &Tokenizer,
+    path: &str,
+    examples: &[Example],
+    max_length: usize,
+) -> Result<Encoded, EncodeError> {
+    let mut encoded = Encoded::default();
+    for example in examples {
+        let encoding = tokenizer
+            .encode(&example.first, example.second.as_deref(), max_length)
+            .map_err(|source| EncodeError { path: path.to_owned(), line: example.line, source })?;
+        let length = encoding.input_ids.len() + encoding.cut;
+        encoded.lengths = encoded.lengths.and(Lengths {
+            examples: 1,
+            cut: usize::from(encoding.cut > 0),
+            longest: length,
+            total: length,
+        });
+        encoded.examples.push(EncodedExample {
+            input_ids: encoding.input_ids,
+            type_ids: encoding.type_ids,
+            target: example.target.clone(),
+        });
+    }
+    Ok(encoded)
+}
+
+/// Tokens of an example that a preview shows.
+const SHOWN: usize = 40;
+
+/// The tokens of an example as a line for people.
+pub fn preview(tokenizer: &Tokenizer, example: &EncodedExample, answer: &str) -> String {
+    let shown = &example.input_ids[..example.input_ids.len().min(SHOWN)];
+    let more = if example.input_ids.len() > SHOWN { " …" } else { "" };
+    format!("the first example as tokens, with the answer {answer}: {}{more}", tokenizer.tokens(shown).join(" "))
+}

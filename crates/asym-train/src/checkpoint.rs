@@ -1,0 +1,307 @@
+//! The state of a run in a folder, from which the run continues bit for bit.
+//!
+//! ```text
+//! checkpoints/checkpoint-40/
+//!   model.bpk             trained parameters, and all of the adapters, as Burn's records
+//!   optimizer.bpk         AdamW's moments
+//!   method.safetensors    AdaLoRA's importance and ranks, if it is trained
+//!   state.json            position, measurements so far, and the names and sizes of all that
+//! ```
+//!
+//! The base model is never in it. The schedule, the order of the examples and dropout are functions of the seed and the step.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use asym_core::Naming;
+use burn::module::{Module, ParamGroup};
+use burn::optim::OptimizerRecord;
+use burn::store::ModuleRecord;
+use serde::{Deserialize, Serialize};
+
+use crate::error::BoxError;
+use crate::parameters::Parameters;
+use crate::past::Past;
+use crate::state::{Optimized, Position, State};
+use crate::{TrainError, TrainSettings, Tuning};
+
+/// The version of `state.json`.
+const FORMAT: u32 = 1;
+
+const MODEL: &str = "model.bpk";
+const OPTIMIZER: &str = "optimizer.bpk";
+const METHOD: &str = "method.safetensors";
+const STATE: &str = "state.json";
+
+/// Checkpoints that are kept. The second is for the case that the first cannot be read.
+const KEPT: usize = 2;
+
+/// `state.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct StateFile {
+    format: u32,
+    position: Position,
+    /// Steps of the whole run.
+    total_steps: usize,
+    /// The paths of the trained parameters.
+    trained: Vec<String>,
+    /// The digest of the frozen parameters, which are not saved.
+    frozen: String,
+    past: Past,
+    /// The other files, and their lengths.
+    files: BTreeMap<String, u64>,
+}
+
+/// A saved state of a run.
+pub struct Checkpoint {
+    path: PathBuf,
+    state: StateFile,
+    model: ModuleRecord,
+    optimizer: OptimizerRecord,
+    method: Option<Vec<u8>>,
+}
+
+impl Checkpoint {
+    /// The last checkpoint in the folder `checkpoints` that can be read, and a sentence on each later one that cannot. The log of
+    /// the run has `log_bytes` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if the folder cannot be listed.
+    pub(crate) fn last(checkpoints: &Path, log_bytes: u64) -> Result<(Option<Self>, Vec<String>), TrainError> {
+        let mut damaged = Vec::new();
+        for (_, path) in list(checkpoints)?.into_iter().rev() {
+            match Self::read(&path, log_bytes) {
+                Ok(checkpoint) => return Ok((Some(checkpoint), damaged)),
+                Err(error) => damaged.push(format!("{}: this checkpoint cannot be read ({error})", path.display())),
+            }
+        }
+        Ok((None, damaged))
+    }
+
+    fn read(path: &Path, log_bytes: u64) -> Result<Self, BoxError> {
+        let bytes = std::fs::read(path.join(STATE)).map_err(|error| format!("{STATE}: {error}"))?;
+        let state: StateFile = serde_json::from_slice(&bytes).map_err(|error| format!("{STATE}: {error}"))?;
+        if state.format != FORMAT {
+            return Err(format!("{STATE} has format {}, and this version reads {FORMAT}", state.format).into());
+        }
+        let expected = state.past.log_bytes;
+        if log_bytes < expected {
+            return Err(format!("metrics.jsonl has {log_bytes} bytes, and had {expected} when this was saved").into());
+        }
+        for (name, length) in &state.files {
+            let found = std::fs::metadata(path.join(name)).map_err(|error| format!("{name}: {error}"))?.len();
+            if found != *length {
+                return Err(format!("{name} has {found} bytes instead of {length}").into());
+            }
+        }
+        let named = |name: &str, error: burn::store::RecordError| format!("{name}: {error}");
+        Ok(Self {
+            model: ModuleRecord::load(path.join(MODEL)).map_err(|error| named(MODEL, error))?,
+            optimizer: OptimizerRecord::load(path.join(OPTIMIZER)).map_err(|error| named(OPTIMIZER, error))?,
+            method: state.files.contains_key(METHOD).then(|| std::fs::read(path.join(METHOD))).transpose()?,
+            path: path.to_path_buf(),
+            state,
+        })
+    }
+
+    /// The position of the run when it was saved.
+    pub fn position(&self) -> Position {
+        self.state.position
+    }
+
+    fn other(&self, expected: String, found: String) -> TrainError {
+        TrainError::OtherModel { path: self.path.clone(), expected, found }
+    }
+}
+
+impl<M: Module> State<Optimized<M>> {
+    /// The state of a run of `steps` steps that continues at `checkpoint`. The other arguments are those of [`State::new`], and
+    /// `model` is the one from which the run started: its frozen parameters are not saved.
+    ///
+    /// A run may be continued with more steps than it was started with. The schedule is then that of a run of that length: the
+    /// steps that were made keep their learning rates, and the next one has the rate that a longer run has at that step.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::new`]; [`TrainError::OtherModel`] if other parameters are trained or frozen than were then; a conflict if an
+    /// AdaLoRA run is to be extended, since its ranks are chosen for a number of steps.
+    pub fn resume(
+        model: M,
+        tuning: Tuning,
+        naming: &Naming,
+        settings: &TrainSettings,
+        steps: usize,
+        checkpoint: Checkpoint,
+    ) -> Result<Self, TrainError> {
+        let parameters = Parameters::of(&model);
+        let StateFile { trained, frozen, .. } = &checkpoint.state;
+        if let Some((expected, found)) = difference(trained, &parameters.trained) {
+            return Err(checkpoint.other(expected, found));
+        }
+        if *frozen != parameters.frozen {
+            let expected = "the frozen parameters that the run started with".to_string();
+            return Err(checkpoint.other(expected, "others".to_string()));
+        }
+        let record = checkpoint.model.clone().allow_partial(true);
+        let model = model
+            .try_load_record(record)
+            .map_err(|error| checkpoint.other("its parameters".into(), error.to_string()))?;
+        // The trained parameters have the ids of the checkpoint now, by which optimizer, schedule and method know them.
+        let now = Parameters::of(&model).trained;
+        if let Some((expected, found)) = difference(trained, &now) {
+            return Err(checkpoint.other(expected, found));
+        }
+        let mut state = Self::new(model, tuning, naming, settings, steps)?;
+        let Checkpoint { path, state: saved, optimizer, method, .. } = checkpoint;
+        state.trainee.restore(optimizer, saved.position.step);
+        if let Some(bytes) = method {
+            if steps != saved.total_steps {
+                let reason =
+                    "AdaLoRA's ranks were chosen for the number of steps that the run started with: train anew";
+                return Err(asym_core::AdapterError::Conflict { field: "epochs", reason }.into());
+            }
+            let device = state.model().devices().into_iter().next().unwrap_or_default();
+            let device = if device.is_autodiff() { device.inner() } else { device };
+            state.method.restore(&bytes, &path.join(METHOD), &device)?;
+        }
+        state.position = saved.position;
+        state.past = Some(saved.past);
+        Ok(state)
+    }
+}
+
+/// The first parameter that one list has and the other lacks: what was expected, and what was found.
+fn difference(expected: &[String], found: &[String]) -> Option<(String, String)> {
+    let lacks = |list: &[String], other: &[String]| list.iter().find(|path| !other.contains(path)).cloned();
+    if let Some(path) = lacks(expected, found) {
+        return Some((format!("`{path}` as a trained parameter"), "a model that does not train it".to_string()));
+    }
+    let path = lacks(found, expected)?;
+    Some((format!("{} trained parameters", expected.len()), format!("`{path}` as a further one")))
+}
+
+/// Writes the checkpoints of a run.
+pub(crate) struct Checkpoints {
+    folder: PathBuf,
+    parameters: Parameters,
+    /// The step of the last checkpoint, whose files are known to be good.
+    last: Option<usize>,
+}
+
+impl Checkpoints {
+    /// Into `folder`, for a run of `model` that continued at a checkpoint of the step `resumed`, or that is new.
+    pub(crate) fn new<M: Module>(folder: PathBuf, model: &M, resumed: Option<usize>) -> Self {
+        Self { folder, parameters: Parameters::of(model), last: resumed }
+    }
+
+    /// Save `state` with the measurements so far, and remove all but the last two checkpoints.
+    ///
+    /// A checkpoint appears under its name when all of it is on the disk. It replaces one of the same step.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Checkpoint`]. The checkpoints before stay as they are.
+    pub(crate) fn save<M: Module>(&mut self, state: &State<Optimized<M>>, past: Past) -> Result<(), TrainError> {
+        let step = state.position.step;
+        let path = self.folder.join(format!("checkpoint-{step}"));
+        let failed = |source| TrainError::Checkpoint { path: path.clone(), source };
+        if self.last == Some(step) {
+            // The model has not moved since: before and after an evaluation, for instance.
+            return self.update(&path, state, past).map_err(failed);
+        }
+        let part = path.with_extension("part");
+        let written = self.write(&part, state, past).and_then(|()| {
+            if path.exists() {
+                std::fs::remove_dir_all(&path)?;
+            }
+            std::fs::rename(&part, &path)?;
+            sync(&self.folder)?;
+            Ok(())
+        });
+        written.map_err(|error| {
+            // Its space is of more use to somebody else.
+            let _ = std::fs::remove_dir_all(&part);
+            failed(error)
+        })?;
+        self.last = Some(step);
+        let mut all = list(&self.folder)?;
+        all.retain(|(other, _)| *other <= step);
+        all.truncate(all.len().saturating_sub(KEPT));
+        for (_, old) in all {
+            std::fs::remove_dir_all(&old).map_err(TrainError::io(&old))?;
+        }
+        Ok(())
+    }
+
+    fn write<M: Module>(&self, part: &Path, state: &State<Optimized<M>>, past: Past) -> Result<(), BoxError> {
+        if part.exists() {
+            std::fs::remove_dir_all(part)?;
+        }
+        std::fs::create_dir_all(part)?;
+        let group = ParamGroup::from_ids(self.parameters.saved.clone());
+        state.model().clone().into_record_group(group).save(part.join(MODEL))?;
+        state.trainee.optimizer_record().save(part.join(OPTIMIZER))?;
+        let mut names = vec![MODEL, OPTIMIZER];
+        if let Some(bytes) = state.method.to_bytes(&part.join(METHOD))? {
+            std::fs::write(part.join(METHOD), bytes)?;
+            names.push(METHOD);
+        }
+        let mut files = BTreeMap::new();
+        for name in names {
+            let file = File::open(part.join(name))?;
+            file.sync_all()?;
+            files.insert(name.to_string(), file.metadata()?.len());
+        }
+        self.write_state(&part.join(STATE), state, past, files)
+    }
+
+    fn update<M: Module>(&self, path: &Path, state: &State<Optimized<M>>, past: Past) -> Result<(), BoxError> {
+        let before: StateFile = serde_json::from_slice(&std::fs::read(path.join(STATE))?)?;
+        self.write_state(&path.join(STATE), state, past, before.files)
+    }
+
+    fn write_state<M: Module>(
+        &self,
+        path: &Path,
+        state: &State<Optimized<M>>,
+        past: Past,
+        files: BTreeMap<String, u64>,
+    ) -> Result<(), BoxError> {
+        let Parameters { trained, frozen, .. } = self.parameters.clone();
+        let (position, total_steps) = (state.position, state.total_steps);
+        let file = StateFile { format: FORMAT, position, total_steps, trained, frozen, past, files };
+        asym_core::write_whole(path, serde_json::to_string_pretty(&file)?.as_bytes())?;
+        File::open(path)?.sync_all()?;
+        Ok(())
+    }
+}
+
+/// The checkpoints in `folder` by their steps, the last one last. None if there is no such folder.
+fn list(folder: &Path) -> Result<Vec<(usize, PathBuf)>, TrainError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(TrainError::io(folder)(error)),
+    };
+    let step = |path: &Path| path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok();
+    let mut found: Vec<(usize, PathBuf)> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter_map(|path| Some((step(&path)?, path)))
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+/// Remove all checkpoints but the last one: a finished run needs one to be extended.
+pub(crate) fn keep_last(folder: &Path) -> Result<(), TrainError> {
+    let mut all = list(folder)?;
+    all.pop();
+    all.iter().try_for_each(|(_, path)| std::fs::remove_dir_all(path).map_err(TrainError::io(path)))
+}
+
+/// Wait until the entries of `folder` are on the disk. Windows cannot open folders, and needs no such call.
+fn sync(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}

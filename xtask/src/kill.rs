@@ -1,0 +1,282 @@
+//! Runs that are killed, stopped, started twice and out of space, and still end as the run that nothing disturbed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use serde_json::Value;
+
+/// Options of `cargo xtask kill`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// How often a run is killed
+    #[arg(long, default_value_t = 20)]
+    kills: usize,
+    /// The method that is trained
+    #[arg(long, default_value = "adalora-r4")]
+    method: String,
+    /// Seed of the moments
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder for the runs, which is removed at the end
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+/// A run of three epochs of 20 steps.
+const STEPS: usize = 60;
+
+/// The longest time to wait for anything.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Do all of it, and compare each run with the undisturbed one.
+///
+/// # Errors
+///
+/// A run that ends otherwise, or a message that is missing.
+pub fn kill(options: &Options, root: &Path) -> Result<()> {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--release", "--bin", "asym"]);
+    crate::run(build, root)?;
+    let folder = options
+        .folder
+        .clone()
+        .unwrap_or_else(|| std::env::temp_dir().join(format!("asym-kill-{}", std::process::id())));
+    std::fs::create_dir_all(&folder)?;
+    let trial = Trial {
+        asym: target(root).join("release/asym"),
+        method: options.method.clone(),
+        moments: Moments(options.seed.max(1)),
+        folder: folder.clone(),
+    };
+    let done = trial.all(options.kills);
+    std::fs::remove_dir_all(&folder)?;
+    done
+}
+
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
+/// A small generator (xorshift), so that the moments are those of the seed.
+struct Moments(u64);
+
+impl Moments {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit.max(1)
+    }
+}
+
+struct Trial {
+    asym: PathBuf,
+    method: String,
+    moments: Moments,
+    folder: PathBuf,
+}
+
+impl Trial {
+    fn all(mut self, kills: usize) -> Result<()> {
+        let started = Instant::now();
+        let once = self.folder.join("once");
+        let undisturbed = self.start(&once)?.wait_with_output()?;
+        expect(&undisturbed, true, "")?;
+        let expected = self.ending(&once)?;
+        println!("undisturbed: {STEPS} steps in {:.1} s", started.elapsed().as_secs_f64());
+        self.killed(kills, &expected)?;
+        self.terminated(&expected)?;
+        self.twice(&expected)?;
+        self.full(&expected)
+    }
+
+    /// Kill −9 at random moments.
+    fn killed(&mut self, kills: usize, expected: &Ending) -> Result<()> {
+        let output = self.folder.join("killed");
+        let mut steps: Vec<u64> = (0..kills).map(|_| self.moments.below(STEPS as u64)).collect();
+        steps.sort_unstable();
+        for step in &steps {
+            let mut child = self.start(&output)?;
+            self.reach(&mut child, &output, *step as usize)?;
+            std::thread::sleep(Duration::from_millis(self.moments.below(120)));
+            child.kill()?;
+            child.wait()?;
+        }
+        expect(&self.start(&output)?.wait_with_output()?, true, "")?;
+        self.compare(&output, expected, &format!("kill -9 after steps {steps:?}"))
+    }
+
+    /// SIGTERM, as a scheduler sends it at its time limit.
+    fn terminated(&mut self, expected: &Ending) -> Result<()> {
+        let output = self.folder.join("terminated");
+        for step in [7, 33] {
+            let mut child = self.start(&output)?;
+            self.reach(&mut child, &output, step)?;
+            let id = child.id().to_string();
+            ensure!(Command::new("kill").args(["-TERM", &id]).status()?.success(), "kill -TERM");
+            expect(&child.wait_with_output()?, false, "--resume --output")?;
+        }
+        expect(&self.start(&output)?.wait_with_output()?, true, "continues after step")?;
+        self.compare(&output, expected, "SIGTERM after steps 7 and 33")
+    }
+
+    /// Two processes on one folder at once: one works, the other says who does.
+    fn twice(&mut self, expected: &Ending) -> Result<()> {
+        let output = self.folder.join("twice");
+        let children = [self.start(&output)?, self.start(&output)?];
+        let mut worked = 0;
+        for child in children {
+            let found = child.wait_with_output()?;
+            if found.status.success() {
+                worked += 1;
+            } else {
+                expect(&found, false, "works here")?;
+            }
+        }
+        ensure!(worked == 1, "{worked} of two processes worked in one folder");
+        self.compare(&output, expected, "two processes at once")
+    }
+
+    /// A disk that fills up, where this process may mount one.
+    fn full(&mut self, expected: &Ending) -> Result<()> {
+        let disk = self.folder.join("disk");
+        std::fs::create_dir_all(&disk)?;
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(&disk).output();
+        if !mount.is_ok_and(|mount| mount.status.success()) {
+            println!("SKIPPED: the disk of 2 MB, since this user cannot mount a tmpfs");
+            return Ok(());
+        }
+        let done = self.full_disk(&disk, expected);
+        let unmounted = Command::new("umount").arg(&disk).status()?;
+        ensure!(unmounted.success(), "umount {}", disk.display());
+        done
+    }
+
+    fn full_disk(&mut self, disk: &Path, expected: &Ending) -> Result<()> {
+        let (output, ballast) = (disk.join("runs"), disk.join("ballast"));
+        for left in [0, 40_000, 400_000] {
+            let mut child = self.start(&output)?;
+            self.reach(&mut child, &output, 10)?;
+            // What is left is too little for a line of the log, for a checkpoint's state, or for its tensors.
+            fill(&ballast, left)?;
+            expect(&child.wait_with_output()?, false, "No space left")?;
+            std::fs::remove_file(&ballast)?;
+        }
+        expect(&self.start(&output)?.wait_with_output()?, true, "")?;
+        self.compare(&output, expected, "a disk of 2 MB that filled up three times")
+    }
+
+    /// Start or continue the run in `output`.
+    fn start(&self, output: &Path) -> Result<Child> {
+        let mut command = Command::new(&self.asym);
+        command.args([
+            "table",
+            "--task",
+            "cola",
+            "--seeds",
+            "1",
+            "--epochs",
+            "3",
+            "--batch-size",
+            "150",
+            "--save-every",
+            "1",
+        ]);
+        command.args(["--methods", &self.method, "--resume", "--output"]).arg(output);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().with_context(|| self.asym.display().to_string())
+    }
+
+    fn run(&self, output: &Path) -> PathBuf {
+        output.join(format!("{}-seed1", self.method))
+    }
+
+    /// Wait until the log has a line for `step`, or the process ends.
+    fn reach(&self, child: &mut Child, output: &Path, step: usize) -> Result<()> {
+        let (log, started) = (self.run(output).join("metrics.jsonl"), Instant::now());
+        let wanted = format!("{{\"step\":{step},");
+        while step > 0 && !std::fs::read_to_string(&log).is_ok_and(|text| text.contains(&wanted)) {
+            if child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            ensure!(started.elapsed() < PATIENCE, "{}: no step {step}", log.display());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    fn compare(&self, output: &Path, expected: &Ending, name: &str) -> Result<()> {
+        let found = self.ending(output)?;
+        if found != *expected {
+            let differs = |left: &BTreeMap<String, Vec<u8>>, right: &BTreeMap<String, Vec<u8>>| -> Vec<String> {
+                left.iter()
+                    .filter(|(file, bytes)| right.get(*file) != Some(bytes))
+                    .map(|(file, _)| file.clone())
+                    .collect()
+            };
+            let (lines, others) = (found.log.len(), expected.log.len());
+            bail!(
+                "{name}: differs from the undisturbed run; {lines} lines of the log instead of {others}, results equal: {}, files \
+                that differ: {:?}",
+                found.results == expected.results,
+                differs(&found.files, &expected.files)
+            );
+        }
+        println!("{name}: log, results and adapter equal the undisturbed run's");
+        Ok(())
+    }
+
+    fn ending(&self, output: &Path) -> Result<Ending> {
+        let run = self.run(output);
+        let read =
+            |name: &str| std::fs::read_to_string(run.join(name)).with_context(|| run.join(name).display().to_string());
+        let mut log: Vec<Value> = read("metrics.jsonl")?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        log.iter_mut().for_each(|line| remove(line, &["seconds"]));
+        let mut results: Value = serde_json::from_str(&read("results.json")?)?;
+        remove(&mut results, &["seconds", "peak_bytes"]);
+        for pace in ["training", "evaluation"] {
+            remove(&mut results[pace], &["seconds", "input_seconds"]);
+        }
+        let adapter = |name: &str| Ok((name.to_string(), std::fs::read(run.join("adapter").join(name))?));
+        let files =
+            ["adapter_model.safetensors", "adapter_config.json"].into_iter().map(adapter).collect::<Result<_>>()?;
+        Ok(Ending { log, results, files })
+    }
+}
+
+/// All that must be equal: not the times, and not the memory.
+#[derive(PartialEq)]
+struct Ending {
+    log: Vec<Value>,
+    results: Value,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+fn remove(value: &mut Value, keys: &[&str]) {
+    if let Some(object) = value.as_object_mut() {
+        object.retain(|key, _| !keys.contains(&key.as_str()));
+    }
+}
+
+/// A process that ended well or not, and said `part`.
+fn expect(output: &Output, success: bool, part: &str) -> Result<()> {
+    let text = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success() == success, "a run ended with {}:\n{text}", output.status);
+    ensure!(text.contains(part), "`{part}` is not in:\n{text}");
+    ensure!(!text.contains("panicked"), "a run panicked:\n{text}");
+    Ok(())
+}
+
+/// Fill the disk of `path` with a file, and leave about `left` bytes.
+fn fill(path: &Path, left: u64) -> Result<()> {
+    use std::io::Write;
+    let mut file = std::fs::File::create(path)?;
+    while file.write_all(&[0; 4096]).is_ok() {}
+    let length = file.metadata()?.len();
+    file.set_len(length.saturating_sub(left))?;
+    Ok(())
+}
