@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 ///
 /// A run that ends otherwise, or a message that is missing.
 pub fn kill(options: &Options, root: &Path) -> Result<()> {
-    let mut build = Command::new(env!("CARGO"));
+    let mut build = crate::cargo();
     build.args(["build", "--release", "--bin", "asym"]);
     crate::run(build, root)?;
     let folder = options

@@ -45,7 +45,7 @@ fn main() -> Result<()> {
     match Args::parse().chore {
         Chore::Ci => run(Command::new(root.join(".ci/run")), &root),
         Chore::Pretrain { rest } => {
-            let mut command = Command::new(env!("CARGO"));
+            let mut command = cargo();
             command.args(["run", "--release", "--bin", "asym", "--", "pretrain", "--output", "models/roberta-mini"]);
             command.args(rest);
             run(command, &root)
@@ -70,12 +70,15 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
-fn run(mut command: Command, folder: &Path) -> Result<()> {
-    // What cargo tells this program of its own package would make a cargo below it build some crates anew.
+/// Cargo, without the variables in which it tells this program of its own package: with them it would build some crates anew.
+fn cargo() -> Command {
+    let mut command = Command::new(env!("CARGO"));
     let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-    for (name, _) in std::env::vars().filter(|(name, _)| own(name)) {
-        command.env_remove(name);
-    }
+    std::env::vars().filter(|(name, _)| own(name)).for_each(|(name, _)| drop(command.env_remove(name)));
+    command
+}
+
+fn run(mut command: Command, folder: &Path) -> Result<()> {
     let status = command.current_dir(folder).status()?;
     if !status.success() {
         bail!("{command:?} ended with {status}");

@@ -66,7 +66,7 @@ impl Drop for Contestant {
 
 /// Build one of the project's benches; cargo says where it put it.
 pub(super) fn build(root: &Path, bench: &str) -> Result<PathBuf> {
-    let output = Command::new(env!("CARGO"))
+    let output = crate::cargo()
         .args(["build", "--release", "--workspace", "--bench", bench, "--message-format", "json"])
         .current_dir(root)
         .stderr(Stdio::inherit())
