@@ -74,7 +74,9 @@ fn root() -> PathBuf {
 fn cargo() -> Command {
     let mut command = Command::new(env!("CARGO"));
     let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-    std::env::vars().filter(|(name, _)| own(name)).for_each(|(name, _)| drop(command.env_remove(name)));
+    for (name, _) in std::env::vars().filter(|(name, _)| own(name)) {
+        command.env_remove(name);
+    }
     command
 }
 
