@@ -24,7 +24,7 @@ enum Command {
     /// Train the runs of a recipe file and print their table
     Run(RunArgs),
     /// Compare methods on one task over several seeds, as the examples do
-    Table(TableArgs),
+    Table(Box<TableArgs>),
     /// Predict the label of a text, a pair of texts, or an image
     Classify(ClassifyArgs),
     /// Generate text from prompts with a Llama or a BART

@@ -91,7 +91,12 @@ fn lines(path: &Path) -> Result<Vec<String>> {
     };
     let line =
         |(at, line): (usize, std::io::Result<String>)| line.with_context(|| format!("{}:{}", path.display(), at + 1));
-    reader.lines().enumerate().map(line).collect()
+    let mut lines = reader.lines().enumerate().map(line).collect::<Result<Vec<String>>>()?;
+    // Editors on Windows begin a file with a byte order mark.
+    if let Some(first) = lines.first_mut().filter(|first| first.starts_with('\u{feff}')) {
+        first.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(lines)
 }
 
 /// The class of a checkpoint, with an adapter or without.

@@ -69,8 +69,12 @@ impl Location {
     pub fn base(&self) -> Result<Base> {
         match self {
             Self::Embedded => Ok(embedded::roberta_mini()?),
-            // PEFT's name of a model does not include the revision.
-            Self::Folder { name, path } => Ok(Base::open(path)?.named(name.split('@').next().unwrap_or(name))),
+            // PEFT's name of a model on the Hub does not include the revision. A folder may have an @ in its name.
+            Self::Folder { name, path } => {
+                let is_folder = path == Path::new(name);
+                let repository = name.split('@').next().unwrap_or(name);
+                Ok(Base::open(path)?.named(if is_folder { name } else { repository }))
+            }
         }
     }
 

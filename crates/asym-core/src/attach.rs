@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, Reparameterizer};
 use burn::tensor::Tensor;
-use regex::Regex;
 
 use crate::adapter::{Draw, Shared, Site};
 use crate::init::Known;
 use crate::layout::{self, Entry, Kind, Layer, Naming};
 use crate::observe::observe_inputs;
+use crate::pattern::Pattern;
 use crate::{Adapter, AdapterConfig, AdapterError, Bias, Init, InputMoment, Targets};
 
 /// The output layer of a language model. `all-linear` skips it, as in PEFT, because it is as large as the vocabulary.
@@ -189,7 +189,7 @@ impl AdapterConfig {
                 .copied()
                 .collect(),
             Targets::Pattern(pattern) => {
-                let regex = whole(pattern)?;
+                let regex = Pattern::whole(pattern)?;
                 weights.iter().filter(|entry| regex.is_match(entry.module())).copied().collect()
             }
             Targets::Names(wanted) => {
@@ -222,7 +222,7 @@ impl AdapterConfig {
         let excluded: Box<dyn Fn(&str) -> bool> = match &self.exclude {
             None => return Ok(found),
             Some(Targets::Pattern(pattern)) => {
-                let regex = whole(pattern)?;
+                let regex = Pattern::whole(pattern)?;
                 Box::new(move |module| regex.is_match(module))
             }
             Some(Targets::Names(names)) => Box::new(|module| names.iter().any(|name| layout::names(module, name))),
@@ -241,13 +241,13 @@ impl AdapterConfig {
     fn in_layers<'a>(&self, found: Vec<&'a Entry>) -> Result<Vec<&'a Entry>, AdapterError> {
         let Some(layers) = &self.layers else { return Ok(found) };
         // As in PEFT, the index is the first number after the name of a list. The last number may be that of an expert.
-        let lists: Vec<Regex> = if layers.lists.is_empty() {
-            vec![pattern(r"^.*?\.[^.]*\.(?<index>\d+)\.")?]
+        let lists: Vec<Pattern> = if layers.lists.is_empty() {
+            vec![Pattern::new(r"^.*?\.[^.]*\.(?<index>\d+)\.")?]
         } else {
             layers
                 .lists
                 .iter()
-                .map(|list| pattern(&format!(r"^(?:.*?\.)?(?:{list})\.(?<index>\d+)\.")))
+                .map(|list| Pattern::new(&format!(r"^(?:.*?\.)?(?:{list})\.(?<index>\d+)\.")))
                 .collect::<Result<_, _>>()?
         };
         let index = |module: &str| -> Option<usize> {
@@ -266,16 +266,6 @@ impl AdapterConfig {
         }
         Ok(rest)
     }
-}
-
-fn pattern(text: &str) -> Result<Regex, AdapterError> {
-    Regex::new(text).map_err(|source| AdapterError::Pattern { pattern: text.to_string(), source: Box::new(source) })
-}
-
-/// A pattern that must match the full name of a module, as in PEFT.
-fn whole(text: &str) -> Result<Regex, AdapterError> {
-    Regex::new(&format!("^(?:{text})$"))
-        .map_err(|source| AdapterError::Pattern { pattern: text.to_string(), source: Box::new(source) })
 }
 
 /// Freeze `model` except the modules in `names`. This is head-only training, the paper's linear probing.

@@ -94,7 +94,7 @@ pub enum AdapterError {
         /// The pattern given.
         pattern: String,
         /// What is wrong with it.
-        source: Box<regex::Error>,
+        source: Box<fancy_regex::Error>,
     },
     /// Dropout on the input of a module whose forward never passes through this crate.
     #[error(

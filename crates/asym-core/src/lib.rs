@@ -77,6 +77,7 @@ pub mod linalg;
 mod linear;
 mod observe;
 pub mod optim;
+mod pattern;
 mod peft;
 pub mod random;
 

@@ -242,10 +242,21 @@ fn read(folder: &Path, path: &Path) -> Result<Vec<u8>, AdapterError> {
     }
 }
 
+/// DoRA's magnitude, which some versions of PEFT save as the weight of a module.
+const MAGNITUDE: &str = "lora_magnitude_vector";
+const WEIGHT: &str = ".weight";
+
+/// The key of a file by the name that it has here.
+fn canonical(key: &str) -> &str {
+    key.strip_suffix(WEIGHT).filter(|key| key.ends_with(MAGNITUDE)).unwrap_or(key)
+}
+
 /// The tensor of the file under `key`, checked.
 fn tensor(path: &Path, file: &SafeTensors<'_>, key: String, shape: &[usize]) -> Result<Vec<f32>, AdapterError> {
     let path = || path.to_path_buf();
-    let view = file.tensor(&key).map_err(|source| AdapterError::Safetensors { path: path(), source })?;
+    let other = || file.tensor(&format!("{key}{WEIGHT}"));
+    let view = file.tensor(&key).or_else(|error| if key.ends_with(MAGNITUDE) { other() } else { Err(error) });
+    let view = view.map_err(|source| AdapterError::Safetensors { path: path(), source })?;
     if view.shape() != shape {
         return Err(AdapterError::Shape { path: path(), key, expected: shape.to_vec(), found: view.shape().to_vec() });
     }
@@ -268,7 +279,7 @@ fn check_keys(
         keys.sort();
         keys
     };
-    let names = file.names();
+    let names: Vec<&str> = file.names().into_iter().map(canonical).collect();
     let missing: Vec<String> = expected.iter().filter(|key| !names.contains(&key.as_str())).cloned().collect();
     if !missing.is_empty() {
         let projections = missing.iter().any(|key| key == "base_model.vera_A" || key == "base_model.vera_B");

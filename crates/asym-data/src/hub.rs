@@ -86,24 +86,32 @@ impl std::fmt::Debug for HubOptions {
 }
 
 impl HubOptions {
-    /// Options from the environment variables of `huggingface_hub`: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN,
-    /// and HF_HUB_OFFLINE (1, true, yes or on). Without HF_TOKEN, the file `token` of HF_HOME is read.
+    /// Options from the environment variables of `huggingface_hub`: HF_HOME (else `huggingface` in XDG_CACHE_HOME),
+    /// HF_HUB_CACHE or its older name HUGGINGFACE_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, and HF_HUB_OFFLINE (1, true, yes or
+    /// on). A path may begin with `~`. Without HF_TOKEN, the file `token` of HF_HOME is read.
     pub fn from_env() -> Self {
         Self::from_variables(&|name| std::env::var_os(name), std::env::home_dir())
     }
 
     fn from_variables(variable: &dyn Fn(&str) -> Option<OsString>, user: Option<PathBuf>) -> Self {
-        let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let path = |name| {
+            let path = variable(name).filter(|value| !value.is_empty()).map(PathBuf::from)?;
+            match (path.strip_prefix("~"), &user) {
+                (Ok(rest), Some(user)) => Some(user.join(rest)),
+                _ => Some(path),
+            }
+        };
         let text = |name| {
             let text = variable(name)?.to_string_lossy().trim().to_string();
             (!text.is_empty()).then_some(text)
         };
-        let home = path("HF_HOME").or_else(|| home(user)).map(|home| home.join("hub"));
+        let shared = || path("XDG_CACHE_HOME").map(|cache| cache.join("huggingface"));
+        let home = path("HF_HOME").or_else(shared).or_else(|| home(user.clone())).map(|home| home.join("hub"));
         let token = text("HF_TOKEN").or_else(|| Cache::new(home.clone()?).token());
         let on = |value: String| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on");
         Self {
             offline: text("HF_HUB_OFFLINE").is_some_and(on),
-            cache: path("HF_HUB_CACHE").or(home),
+            cache: path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE")).or(home),
             endpoint: text("HF_ENDPOINT"),
             token,
             ..Self::default()
@@ -426,6 +434,12 @@ mod tests {
         assert!(!format!("{all:?} {:?}", Hub::new(all.clone()).unwrap()).contains("secret"));
 
         assert_eq!(options(&[("HF_HOME", "home")]).cache, Some(Path::new("home").join("hub")));
+        let cache = |variables: &[(&str, &str)]| options(variables).cache.unwrap();
+        assert_eq!(cache(&[("HF_HOME", "~/hf")]), Path::new("user").join("hf").join("hub"));
+        assert_eq!(cache(&[("XDG_CACHE_HOME", "xdg")]), Path::new("xdg").join("huggingface").join("hub"));
+        assert_eq!(cache(&[("XDG_CACHE_HOME", "xdg"), ("HF_HOME", "home")]), Path::new("home").join("hub"));
+        assert_eq!(cache(&[("HUGGINGFACE_HUB_CACHE", "old"), ("HF_HOME", "home")]), Path::new("old"));
+        assert_eq!(cache(&[("HUGGINGFACE_HUB_CACHE", "old"), ("HF_HUB_CACHE", "~x/new")]), Path::new("~x/new"));
         for (value, offline) in [("1", true), ("true", true), ("on", true), ("0", false), ("", false), ("no", false)] {
             assert_eq!(options(&[("HF_HUB_OFFLINE", value)]).offline, offline, "{value}");
         }

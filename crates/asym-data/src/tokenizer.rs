@@ -5,15 +5,22 @@
 
 use std::path::Path;
 
+use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::models::bpe::BPE;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::bert::BertProcessing;
 use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings};
 use tokenizers::{AddedToken, PostProcessor};
 
+mod config;
 mod error;
 mod sentencepiece;
 
+use config::TokenizerConfig;
 pub use error::TokenizerError;
 pub use sentencepiece::{SentencePieceError, Source};
 
@@ -55,7 +62,8 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     /// Reads a checkpoint's folder: `tokenizer.json`, else RoBERTa's `vocab.json` and `merges.txt`, else
-    /// SentencePiece's `tokenizer.model`, as Llama has it.
+    /// SentencePiece's `tokenizer.model`, as Llama has it, else BERT's `vocab.txt`. Settings of `tokenizer_config.json` come
+    /// before those of `tokenizer.json`: lower case, accents, the side that is cut, added tokens.
     ///
     /// # Errors
     ///
@@ -72,8 +80,18 @@ impl Tokenizer {
     ///
     /// As [`from_folder`](Self::from_folder), except [`TokenizerError::NoSpecialTokens`].
     pub fn for_generation(folder: &Path) -> Result<Self, TokenizerError> {
+        let config = TokenizerConfig::read(folder)?;
+        let mut tokenizer = Self::of_files(folder, &config)?;
+        config.apply(&tokenizer.name, &mut tokenizer.inner)?;
+        tokenizer.direction = config.direction().unwrap_or(tokenizer.direction);
+        Ok(tokenizer)
+    }
+
+    /// The tokenizer of the files in `folder`, without the settings of `config` that any tokenizer can have.
+    fn of_files(folder: &Path, config: &TokenizerConfig) -> Result<Self, TokenizerError> {
         let whole = folder.join("tokenizer.json");
         let (vocab, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
+        let words = folder.join("vocab.txt");
         if whole.is_file() {
             let bytes = std::fs::read(&whole).map_err(|source| TokenizerError::Io { path: whole.clone(), source })?;
             Self::parse(&whole.display().to_string(), &bytes)
@@ -82,10 +100,12 @@ impl Tokenizer {
         } else if folder.join(sentencepiece::MODEL).is_file() {
             let inner = sentencepiece::from_folder(folder)?;
             Self::new(folder.join(sentencepiece::MODEL).display().to_string(), inner)
+        } else if words.is_file() {
+            Self::bert(&words, config)
         } else {
             Err(TokenizerError::MissingFile {
                 folder: folder.to_owned(),
-                looked_for: vec!["tokenizer.json", "vocab.json and merges.txt", sentencepiece::MODEL],
+                looked_for: vec!["tokenizer.json", "vocab.json and merges.txt", sentencepiece::MODEL, "vocab.txt"],
             })
         }
     }
@@ -130,6 +150,30 @@ impl Tokenizer {
         inner.with_post_processor(Some(
             RobertaProcessing::new(("</s>".to_owned(), end), ("<s>".to_owned(), start)).add_prefix_space(false),
         ));
+        Self::new(name, inner)
+    }
+
+    /// Word pieces between `[CLS]` and `[SEP]`, as transformers builds them from the vocabulary alone.
+    fn bert(vocab: &Path, config: &TokenizerConfig) -> Result<Self, TokenizerError> {
+        let name = vocab.display().to_string();
+        let unreadable = |source| TokenizerError::UnreadableTokenizer { path: name.clone(), source };
+        let pieces = WordPiece::from_file(&vocab.to_string_lossy()).unk_token("[UNK]".to_owned());
+        let mut inner = tokenizers::Tokenizer::new(pieces.build().map_err(unreadable)?);
+        let id = |token: &'static str| {
+            inner.token_to_id(token).ok_or(TokenizerError::MissingToken { path: name.clone(), token })
+        };
+        let (start, end) = (id("[CLS]")?, id("[SEP]")?);
+        id("[UNK]")?;
+        let special: Vec<AddedToken> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+            .into_iter()
+            .filter(|token| inner.token_to_id(token).is_some())
+            .map(|token| AddedToken::from(token, true))
+            .collect();
+        inner.with_normalizer(Some(config.normalizer(&BertNormalizer::default()))).map_err(unreadable)?;
+        inner.add_special_tokens(special).map_err(unreadable)?;
+        inner.with_pre_tokenizer(Some(BertPreTokenizer));
+        inner.with_decoder(Some(WordPieceDecoder::default()));
+        inner.with_post_processor(Some(BertProcessing::new(("[SEP]".to_owned(), end), ("[CLS]".to_owned(), start))));
         Self::new(name, inner)
     }
 
@@ -300,5 +344,7 @@ impl Tokenizer {
     }
 }
 
+#[cfg(test)]
+mod config_tests;
 #[cfg(test)]
 mod tests;

@@ -64,6 +64,18 @@ pub enum ModelError {
         /// The device.
         device: String,
     },
+    /// A file is the pointer of Git LFS, and not the file that it stands for.
+    #[error(
+        "{}: this is a Git LFS pointer of {bytes} bytes, and not the file itself; run `git lfs pull` in the folder, or download \
+        the file",
+        path.display()
+    )]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
+    },
     /// A file is not valid safetensors. It is truncated, or its header does not match its size.
     #[error("{}: not a valid safetensors file: {source}; it is truncated or damaged, fetch it again", path.display())]
     Safetensors {

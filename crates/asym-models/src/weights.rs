@@ -127,7 +127,13 @@ fn open_shards(folder: &Path, index_path: &Path) -> Result<BTreeMap<String, Stor
     Ok(tensors)
 }
 
+/// The beginning of a file that Git LFS leaves in the place of a large one.
+const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 fn describe(bytes: Bytes, path: PathBuf) -> Result<BTreeMap<String, Stored>, ModelError> {
+    if bytes.starts_with(LFS) {
+        return Err(ModelError::LfsPointer { path, bytes: bytes.len() });
+    }
     let (header, metadata) = match SafeTensors::read_metadata(&bytes) {
         Ok(read) => read,
         Err(source) => return Err(ModelError::Safetensors { path, source }),
@@ -214,10 +220,12 @@ impl Stored {
         match self.dtype {
             Dtype::I64 => Ok(chunks(bytes).map(i64::from_le_bytes).collect()),
             Dtype::I32 => Ok(chunks(bytes).map(|bytes| i32::from_le_bytes(bytes).into()).collect()),
+            // Masks, which PyTorch's programs often keep as booleans.
+            Dtype::BOOL | Dtype::U8 => Ok(bytes.iter().map(|byte| i64::from(*byte)).collect()),
             other => Err(ModelError::Dtype {
                 path: self.path.to_path_buf(),
                 key: key.into(),
-                expected: "I64 or I32",
+                expected: "I64, I32, U8 or BOOL",
                 found: format!("{other:?}"),
             }),
         }

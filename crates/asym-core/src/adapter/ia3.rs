@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Adapter, Draw, Owner, PeftTensor, Settings, Site, Weight, is_type};
+use crate::pattern::Pattern;
 use crate::{AdapterError, Targets};
 
 /// (IA)³'s settings.
@@ -33,9 +34,7 @@ impl Ia3 {
         match &self.feedforward {
             // PEFT compares ends here and not whole segments, so that `dense` finds `predense` too.
             Targets::Names(wanted) => wanted.iter().any(|name| module.ends_with(name.as_str())),
-            Targets::Pattern(pattern) => {
-                regex::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|regex| regex.is_match(module))
-            }
+            Targets::Pattern(pattern) => Pattern::whole(pattern).is_ok_and(|pattern| pattern.is_match(module)),
         }
     }
 
@@ -64,9 +63,7 @@ impl Settings for Ia3 {
 
     fn validate(&self) -> Result<(), AdapterError> {
         let Targets::Pattern(pattern) = &self.feedforward else { return Ok(()) };
-        regex::Regex::new(pattern)
-            .map(drop)
-            .map_err(|source| AdapterError::Pattern { pattern: pattern.clone(), source: Box::new(source) })
+        Pattern::whole(pattern).map(drop)
     }
 
     fn check(&self, site: &Site) -> Result<(), AdapterError> {

@@ -7,7 +7,6 @@ use burn::tensor::module::{conv2d, embedding};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor};
 use indexmap::IndexMap;
-use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -15,6 +14,7 @@ use super::{Adapter, Draw, Owner, PeftTensor, Settings, Site, Weight, add, is_ty
 use crate::config::setting;
 use crate::init::Shape;
 use crate::layout::Layer;
+use crate::pattern::Pattern;
 use crate::{AdapterError, Init};
 
 /// One factor of a low-rank update: how it starts, and whether it is trained.
@@ -256,7 +256,10 @@ impl Settings for Lora {
                 reason: "`input-svd` is taken from what a layer reads, which is A's side: choose another init for b",
             });
         }
-        self.rank_pattern.keys().chain(self.alpha_pattern.keys()).try_for_each(|pattern| ending(pattern).map(drop))
+        self.rank_pattern
+            .keys()
+            .chain(self.alpha_pattern.keys())
+            .try_for_each(|pattern| Pattern::ending(pattern).map(drop))
     }
 
     fn check(&self, site: &Site) -> Result<(), AdapterError> {
@@ -280,8 +283,9 @@ impl Settings for Lora {
     }
 
     fn unmatched(&self, modules: &[&str]) -> Option<(&'static str, String)> {
-        let idle =
-            |pattern: &&String| !ending(pattern).is_ok_and(|regex| modules.iter().any(|module| regex.is_match(module)));
+        let idle = |pattern: &&String| {
+            !Pattern::ending(pattern).is_ok_and(|regex| modules.iter().any(|module| regex.is_match(module)))
+        };
         let rank = self.rank_pattern.keys().find(idle).map(|pattern| ("rank_pattern", pattern.clone()));
         rank.or_else(|| self.alpha_pattern.keys().find(idle).map(|pattern| ("alpha_pattern", pattern.clone())))
     }
@@ -291,16 +295,10 @@ impl Settings for Lora {
     }
 }
 
-/// `pattern` as PEFT reads the keys of its patterns: it must match to the end of a name, from its start or any dot on.
-fn ending(pattern: &str) -> Result<Regex, AdapterError> {
-    Regex::new(&format!("^(?:.*\\.)?(?:{pattern})$"))
-        .map_err(|source| AdapterError::Pattern { pattern: pattern.to_string(), source: Box::new(source) })
-}
-
 fn first_match<'a, T>(patterns: &'a IndexMap<String, T>, module: &str) -> Option<&'a T> {
     patterns
         .iter()
-        .find(|(pattern, _)| ending(pattern).is_ok_and(|regex| regex.is_match(module)))
+        .find(|(pattern, _)| Pattern::ending(pattern).is_ok_and(|regex| regex.is_match(module)))
         .map(|(_, value)| value)
 }
 

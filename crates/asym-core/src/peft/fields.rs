@@ -218,6 +218,8 @@ fn is_common(field: &str) -> bool {
     const WITHOUT_EFFECT: &[&str] = &[
         "auto_mapping",
         "base_model_name_or_path",
+        // PEFT ignores it for linear layers, with a warning. GPT-2's transposed layers are none of the models here.
+        "fan_in_fan_out",
         "inference_mode",
         "megatron_core",
         "peft_version",

@@ -227,8 +227,11 @@ impl Setting<'_> {
         }
     }
 
-    /// A size of two sides, or of one number for both.
+    /// A size of two sides, or of one number for both. A list is height and width, as older versions of transformers write it.
     fn height_and_width(self, value: &Value) -> Result<(usize, usize), ImageError> {
+        if let Some([height, width]) = value.as_array().map(Vec::as_slice) {
+            return Ok((self.edge(height)?, self.edge(width)?));
+        }
         match value.as_object() {
             Some(size) if size.len() == 2 && size.contains_key("height") && size.contains_key("width") => {
                 Ok((self.edge(&size["height"])?, self.edge(&size["width"])?))

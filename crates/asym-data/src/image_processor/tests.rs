@@ -119,6 +119,7 @@ fn an_old_file_is_vits() {
     assert_eq!(parse("{}").unwrap(), vit);
     assert_eq!(parse(r#"{"size": null, "image_processor_type": "ViTImageProcessorFast", "x": 1}"#).unwrap(), vit);
     assert_eq!(vit.output_size(), Some((224, 224)));
+    assert_eq!(parse(r#"{"size": [48, 32]}"#).unwrap().output_size(), Some((48, 32)));
 }
 
 /// The values of transformers 5.23's classes.
@@ -189,7 +190,8 @@ fn settings_out_of_range_are_refused_by_key() {
         (r#"{"size": 22.5}"#, "size"),
         (r#"{"size": "224"}"#, "size"),
         (r#"{"size": 1000000}"#, "size"),
-        (r#"{"size": [224, 224]}"#, "size"),
+        (r#"{"size": [224]}"#, "size"),
+        (r#"{"size": [224, 0]}"#, "size"),
         (r#"{"size": {"height": 224}}"#, "size"),
         (r#"{"size": {"height": 224, "width": 0}}"#, "size"),
         (r#"{"size": {"shortest_edge": 224, "longest_edge": 300}}"#, "size"),

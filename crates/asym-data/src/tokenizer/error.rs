@@ -42,8 +42,27 @@ pub enum TokenizerError {
         source: Source,
     },
 
+    /// A token of `tokenizer_config.json` would get another id than the file says.
+    #[error(
+        "{path}: tokenizer_config.json gives the token `{token}` the id {expected}, and it would get {}; the files do not \
+        belong together",
+        found.map_or_else(|| "none".to_owned(), |found| found.to_string())
+    )]
+    AddedToken {
+        /// The tokenizer.
+        path: String,
+        /// The token.
+        token: String,
+        /// The id in the file.
+        expected: u32,
+        /// The id that it gets.
+        found: Option<u32>,
+    },
+
     /// A vocabulary lacks a token that its family of models needs.
-    #[error("{path}: the vocabulary has no `{token}`; these are not RoBERTa's vocab.json and merges.txt")]
+    #[error(
+        "{path}: the vocabulary has no `{token}`; these are not the files of the family that the checkpoint belongs to"
+    )]
     MissingToken {
         /// The vocabulary.
         path: String,

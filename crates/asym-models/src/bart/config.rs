@@ -9,7 +9,6 @@ use crate::config::{
     CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
     probabilities, size,
 };
-use crate::error::refuse;
 use crate::{Activation, ModelError};
 
 /// `config.json` of a BART checkpoint, as the file has it: keys may be absent, unknown ones are kept.
@@ -78,6 +77,9 @@ pub struct BartConfig {
     pub activation_dropout: f64,
     /// Dropout in the classification head.
     pub classifier_dropout: f64,
+    /// The probabilities with which training drops a block of the encoder and of the decoder. asym drops none; the numbers are
+    /// kept for the file.
+    pub layerdrop: [f64; 2],
     /// Standard deviation of the weights of a head, or of a model, that is drawn.
     pub init_std: f64,
     /// Whether embeddings are multiplied by √d_model.
@@ -113,6 +115,7 @@ impl BartConfig {
             attention_dropout: 0.0,
             activation_dropout: 0.0,
             classifier_dropout: 0.0,
+            layerdrop: [0.0; 2],
             init_std: 0.02,
             scale_embedding: false,
             tie_word_embeddings: true,
@@ -191,8 +194,8 @@ impl ModelConfig for BartConfig {
             attention_dropout: Some(self.attention_dropout),
             activation_dropout: Some(self.activation_dropout),
             classifier_dropout: Some(self.classifier_dropout),
-            encoder_layerdrop: Some(0.0),
-            decoder_layerdrop: Some(0.0),
+            encoder_layerdrop: Some(self.layerdrop[0]),
+            decoder_layerdrop: Some(self.layerdrop[1]),
             init_std: Some(self.init_std),
             scale_embedding: Some(self.scale_embedding),
             pad_token_id: Some(self.pad_token_id),
@@ -217,10 +220,6 @@ impl HuggingFaceConfig {
     ///
     /// [`ModelError::Config`] for a missing size and for what asym does not have.
     pub fn resolve(&self, path: &Path) -> Result<BartConfig, ModelError> {
-        let drops = [("encoder_layerdrop", self.encoder_layerdrop), ("decoder_layerdrop", self.decoder_layerdrop)];
-        if let Some((key, Some(found))) = drops.into_iter().find(|(_, drop)| drop.is_some_and(|drop| drop != 0.0)) {
-            return Err(refuse(path, key, "0: asym drops no layers", found));
-        }
         let default = BartConfig::new(
             size(path, "vocab_size", self.vocab_size)?,
             size(path, "d_model", self.d_model)?,
@@ -248,6 +247,7 @@ impl HuggingFaceConfig {
             attention_dropout: self.attention_dropout.unwrap_or(0.0),
             activation_dropout: self.activation_dropout.unwrap_or(0.0),
             classifier_dropout: self.classifier_dropout.unwrap_or(0.0),
+            layerdrop: [self.encoder_layerdrop.unwrap_or(0.0), self.decoder_layerdrop.unwrap_or(0.0)],
             init_std: self.init_std.unwrap_or(default.init_std),
             scale_embedding: self.scale_embedding.unwrap_or(false),
             tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(true),

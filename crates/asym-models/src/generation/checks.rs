@@ -166,6 +166,10 @@ impl GenerationConfig {
             ("bad_words_ids", &self.bad_words_ids.iter().flatten().flatten().copied().collect()),
         ];
         for (key, tokens) in tokens {
+            // Only the answers are padded with it, and only where a user reads them.
+            if key == "pad_token_id" && !self.given.contains(key) {
+                continue;
+            }
             if let Some(found) = tokens.iter().find(|token| **token as usize >= vocab_size) {
                 let expected = format!("ids below {vocab_size}, the number of the model's tokens");
                 return Err(self.refuse(key, expected, found));

@@ -58,6 +58,9 @@ macro_rules! keys {
     };
 }
 
+/// Keys of tokens that a model may lack.
+const NEGATIVE_IS_NONE: [&str; 3] = ["bos_token_id", "eos_token_id", "pad_token_id"];
+
 keys! {
     /// The most tokens of a row, those of the prompt included.
     max_length: usize,
@@ -216,7 +219,11 @@ impl GenerationConfig {
     pub fn parse(text: &str, path: &Path) -> Result<Self, GenerationError> {
         let mut config = Self { path: path.into(), ..Self::default() };
         for (key, value) in object(text, &path.display().to_string())? {
-            config.take(&key, &value)?;
+            // Older files write -1 where there is no such token.
+            let none = NEGATIVE_IS_NONE.contains(&key.as_str()) && value.as_i64().is_some_and(|id| id < 0);
+            if !none {
+                config.take(&key, &value)?;
+            }
         }
         Ok(config)
     }

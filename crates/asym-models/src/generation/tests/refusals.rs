@@ -36,6 +36,21 @@ fn what_a_file_has_without_effect_is_ignored() {
     assert_eq!((settings.early_stopping, settings.length_penalty), (EarlyStopping::Yes, 2.0));
 }
 
+/// LLaVA's files have a padding token behind the embedding, and Llama's first ones -1 for none.
+#[test]
+fn tokens_of_a_file_that_are_never_used_refuse_nothing() {
+    let settings = |text: &str| {
+        let user = GenerationConfig::strict("{}").unwrap();
+        file(text).unwrap().overlaid_with(&user).resolve(5, Some(100), 13)
+    };
+    let behind = settings(r#"{"eos_token_id": 2, "pad_token_id": 13}"#).unwrap();
+    assert_eq!(behind.pad_token_id, Some(13));
+    let none = settings(r#"{"eos_token_id": 2, "pad_token_id": -1, "bos_token_id": -1}"#).unwrap();
+    assert_eq!(none.pad_token_id, Some(2), "the first that ends a row");
+    assert!(settings(r#"{"eos_token_id": 13}"#).is_err());
+    assert!(GenerationConfig::strict(r#"{"pad_token_id": -1}"#).is_err());
+}
+
 #[test]
 fn lengths_are_counted_as_in_transformers() {
     let lengths = |text: &str, user: &str, context| {

@@ -1,0 +1,73 @@
+//! Regular expressions of configurations, which are Python's: with look-ahead and look-behind.
+
+use fancy_regex::{Captures, Regex};
+
+use crate::AdapterError;
+
+/// A compiled expression.
+#[derive(Debug)]
+pub(crate) struct Pattern(Regex);
+
+impl Pattern {
+    /// Compile `text`.
+    ///
+    /// # Errors
+    ///
+    /// [`AdapterError::Pattern`].
+    pub(crate) fn new(text: &str) -> Result<Self, AdapterError> {
+        Self::compiled(text, text)
+    }
+
+    /// Compile `text`, which must match a whole name.
+    ///
+    /// # Errors
+    ///
+    /// [`AdapterError::Pattern`].
+    pub(crate) fn whole(text: &str) -> Result<Self, AdapterError> {
+        Self::compiled(&format!("^(?:{text})$"), text)
+    }
+
+    /// Compile `text`, which must match to the end of a name, from its start or any dot on.
+    ///
+    /// # Errors
+    ///
+    /// [`AdapterError::Pattern`].
+    pub(crate) fn ending(text: &str) -> Result<Self, AdapterError> {
+        Self::compiled(&format!("^(?:.*\\.)?(?:{text})$"), text)
+    }
+
+    fn compiled(expression: &str, text: &str) -> Result<Self, AdapterError> {
+        let wrong = |source| AdapterError::Pattern { pattern: text.to_string(), source: Box::new(source) };
+        Regex::new(expression).map(Self).map_err(wrong)
+    }
+
+    /// Whether it matches. An expression that needs too many steps on a name does not.
+    pub(crate) fn is_match(&self, name: &str) -> bool {
+        self.0.is_match(name).unwrap_or(false)
+    }
+
+    /// The groups of its first match.
+    pub(crate) fn captures<'a>(&self, name: &'a str) -> Option<Captures<'a>> {
+        self.0.captures(name).ok().flatten()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_of_python_are_understood() {
+        let pattern = Pattern::whole(r"(?!.*vision).*\.(q|v)_proj").unwrap();
+        assert!(pattern.is_match("model.layers.0.q_proj") && !pattern.is_match("vision.layers.0.q_proj"));
+        assert!(Pattern::whole(r".*(?<=self\.)query").unwrap().is_match("layer.0.attention.self.query"));
+        assert!(!Pattern::whole("query").unwrap().is_match("layer.query"));
+        assert!(
+            Pattern::ending("query").unwrap().is_match("layer.query")
+                && !Pattern::ending("query").unwrap().is_match("xquery")
+        );
+        let error = Pattern::new("(query").unwrap_err();
+        assert!(matches!(&error, AdapterError::Pattern { pattern, .. } if pattern == "(query"), "{error}");
+    }
+}
