@@ -231,7 +231,6 @@ fn adapters_of_another_kind_are_refused_by_field_and_value() {
         changed("peft-lora", "peft_type", kind.into(), &[kind, "\"LORA\"", "\"VERA\""]);
     }
     changed("peft-vera", "save_projection", false.into(), &["false", "generator"]);
-    changed("peft-ia3", "fan_in_fan_out", true.into(), &["true"]);
     changed("peft-adalora", "use_dora", true.into(), &["true"]);
     changed("peft-adalora", "alpha_pattern", serde_json::json!({"query": 3}), &["query"]);
     changed("peft-lora", "bias", "vera".into(), &["vera", "lora_only"]);

@@ -4,12 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use asym_core::{
-    AdaptedLinear, AdaptedLinearConfig, AdapterConfig, AdapterError, Factor, Init, Lora, Naming, SaveOptions, inspect,
-    load_adapter, save_adapter,
+    AdaptedLinear, AdaptedLinearConfig, AdapterConfig, AdapterError, Dora, Factor, Init, Lora, Naming, SaveOptions,
+    inspect, load_adapter, save_adapter,
 };
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 
 #[derive(Module, Debug)]
 struct Model {
@@ -133,7 +135,6 @@ fn settings_that_are_not_supported_are_named() {
         ("init_lora_weights", serde_json::json!("loftq")),
         ("init_lora_weights", serde_json::json!("eva")),
         ("bias", serde_json::json!("boft_only")),
-        ("fan_in_fan_out", serde_json::json!(true)),
         ("trainable_token_indices", serde_json::json!([3])),
         ("layer_replication", serde_json::json!([[0, 1]])),
         ("lora_bias", serde_json::json!(true)),
@@ -156,6 +157,34 @@ fn settings_that_are_not_supported_are_named() {
     assert!(matches!(error, AdapterError::NoMatch { .. }), "{error}");
     let error = after(|json| json["target_modules"] = serde_json::json!(["layer.0"]), "fewer");
     assert!(matches!(error, AdapterError::UnexpectedKeys { .. }), "{error}");
+}
+
+/// PEFT ignores `fan_in_fan_out` for linear layers, and some of its versions save DoRA's magnitude as the weight of a module.
+#[test]
+fn spellings_of_other_versions_are_read() {
+    let device = Device::default();
+    let config = AdapterConfig::new(Dora(Lora::new(4))).targets("encoder.layer.*");
+    let plain = Model::new(&device);
+    let model = config.attach_named(plain.clone(), 3, &NAMING).unwrap();
+    let outputs = |model: &Model| model.forward(&device).into_data().iter::<f32>().collect::<Vec<_>>();
+    let path = folder("spellings");
+    save_adapter(&model, &config, &path, &options()).unwrap();
+    let file = path.join("adapter_config.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("\"fan_in_fan_out\": false"));
+    std::fs::write(file, text.replace("\"fan_in_fan_out\": false", "\"fan_in_fan_out\": true")).unwrap();
+    let file = path.join("adapter_model.safetensors");
+    let bytes = std::fs::read(&file).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let renamed: Vec<(String, TensorView<'_>)> = tensors
+        .tensors()
+        .into_iter()
+        .map(|(name, view)| if name.ends_with("magnitude_vector") { (name + ".weight", view) } else { (name, view) })
+        .collect();
+    assert_eq!(renamed.iter().filter(|(name, _)| name.ends_with("magnitude_vector.weight")).count(), 2);
+    std::fs::write(&file, safetensors::serialize(renamed, None).unwrap()).unwrap();
+    let (loaded, _) = load_adapter(plain, &path, &NAMING).unwrap();
+    assert_eq!(outputs(&loaded), outputs(&model));
 }
 
 fn damage(path: &Path, change: impl Fn(Vec<u8>) -> Vec<u8>) -> AdapterError {

@@ -224,7 +224,23 @@ fn inputs() {
     let shape = changed(|tensors| tensors.get_mut("attention_mask").unwrap().1.reverse()).unwrap_err();
     assert_error!(shape, ModelError::Input { key: "attention_mask", .. }, "[3, 11]", "[11, 3]");
     let dtype = changed(|tensors| tensors.get_mut("input_ids").unwrap().0 = Dtype::F64).unwrap_err();
-    assert_error!(dtype, ModelError::Dtype { .. }, "input_ids", "I64 or I32", "F64");
+    assert_error!(dtype, ModelError::Dtype { .. }, "input_ids", "I64, I32, U8 or BOOL", "F64");
+    // Programs of PyTorch keep masks as booleans or bytes.
+    let mask = |dtype: Dtype| {
+        let to = move |tensors: &mut HashMap<String, Owned>| {
+            let (old, _, data) = tensors.get_mut("attention_mask").unwrap();
+            *data = data.chunks(8).map(|value| value[0]).collect();
+            *old = dtype;
+        };
+        fs::copy(fixture("bert-classifier").join("inputs.safetensors"), &path).unwrap();
+        rewrite(&path, to);
+        let mask = read_inputs::<EncoderInput>(&path, &device).unwrap().attention_mask.unwrap();
+        mask.into_data().iter::<i64>().collect::<Vec<_>>()
+    };
+    let plain = read_inputs::<EncoderInput>(fixture("bert-classifier").join("inputs.safetensors"), &device).unwrap();
+    let plain: Vec<i64> = plain.attention_mask.unwrap().into_data().iter::<i64>().collect();
+    assert!(plain.contains(&0) && plain.contains(&1));
+    assert_eq!((mask(Dtype::BOOL), mask(Dtype::U8)), (plain.clone(), plain));
 
     let config = Checkpoint::open(&folder).unwrap().encoder().unwrap().clone();
     let of = |ids: Tensor<2, Int>| EncoderInput { input_ids: ids, attention_mask: None, token_type_ids: None };
