@@ -170,7 +170,6 @@ impl Checkpoint {
         };
         let path = if own.is_file() { own } else { self.path().join("config.json") };
         let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
-        let parsed = |text: &str| GenerationConfig::parse(text, &path).map_err(ModelError::Generation);
-        Ok(parsed(family)?.overlaid_with(&parsed(&text)?))
+        GenerationConfig::parse(family, &path).and_then(|config| config.reading(&text)).map_err(ModelError::Generation)
     }
 }

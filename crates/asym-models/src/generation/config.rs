@@ -217,15 +217,22 @@ impl GenerationConfig {
     ///
     /// [`GenerationError::Json`]; [`GenerationError::Setting`] for a value of another type than its key's.
     pub fn parse(text: &str, path: &Path) -> Result<Self, GenerationError> {
-        let mut config = Self { path: path.into(), ..Self::default() };
-        for (key, value) in object(text, &path.display().to_string())? {
+        Self { path: path.into(), ..Self::default() }.reading(text)
+    }
+
+    /// The same settings, with those of a file in the place of their own: a `null` there takes a default away. They stay a file's
+    /// and do not count as what a user gave.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn reading(mut self, text: &str) -> Result<Self, GenerationError> {
+        for (key, value) in object(text, &self.path.display().to_string())? {
             // Older files write -1 where there is no such token.
             let none = NEGATIVE_IS_NONE.contains(&key.as_str()) && value.as_i64().is_some_and(|id| id < 0);
-            if !none {
-                config.take(&key, &value)?;
-            }
+            self.take(&key, if none { &Value::Null } else { &value })?;
         }
-        Ok(config)
+        Ok(self)
     }
 
     /// Parse what a user gives, a JSON object.

@@ -47,6 +47,11 @@ fn tokens_of_a_file_that_are_never_used_refuse_nothing() {
     assert_eq!(behind.pad_token_id, Some(13));
     let none = settings(r#"{"eos_token_id": 2, "pad_token_id": -1, "bos_token_id": -1}"#).unwrap();
     assert_eq!(none.pad_token_id, Some(2), "the first that ends a row");
+    // A null takes away what the family has, and neither counts as what the user asks for.
+    let over = file(r#"{"eos_token_id": 2, "bos_token_id": 1}"#).unwrap();
+    let over = over.reading(r#"{"bos_token_id": null, "temperature": 0.6, "early_stopping": true}"#).unwrap();
+    assert_eq!((over.bos_token_id, over.temperature), (None, Some(0.6)));
+    assert!(over.given.is_empty() && over.resolve(5, Some(100), 13).is_ok());
     assert!(settings(r#"{"eos_token_id": 13}"#).is_err());
     assert!(GenerationConfig::strict(r#"{"pad_token_id": -1}"#).is_err());
 }
