@@ -161,7 +161,7 @@ impl Trial {
         for left in [0, 40_000, 400_000] {
             let mut child = self.start(&output)?;
             self.reach(&mut child, &output, 10)?;
-            // What is left is too little for a line of the log, for a checkpoint's state, or for its tensors.
+            // The rest of the disk is too small for a line of the log, for a checkpoint's state, or for its tensors.
             fill(&ballast, left)?;
             expect(&child.wait_with_output()?, false, "No space left")?;
             std::fs::remove_file(&ballast)?;

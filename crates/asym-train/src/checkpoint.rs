@@ -34,6 +34,9 @@ const OPTIMIZER: &str = "optimizer.bpk";
 const METHOD: &str = "method.safetensors";
 const STATE: &str = "state.json";
 
+/// The ending of a checkpoint that is being written.
+const PART: &str = "part";
+
 /// Checkpoints that are kept. The second is for the case that the first cannot be read.
 const KEPT: usize = 2;
 
@@ -110,10 +113,6 @@ impl Checkpoint {
     pub fn position(&self) -> Position {
         self.state.position
     }
-
-    fn other(&self, expected: String, found: String) -> TrainError {
-        TrainError::OtherModel { path: self.path.clone(), expected, found }
-    }
 }
 
 impl<M: Module> State<Optimized<M>> {
@@ -135,26 +134,22 @@ impl<M: Module> State<Optimized<M>> {
         steps: usize,
         checkpoint: Checkpoint,
     ) -> Result<Self, TrainError> {
+        let Checkpoint { path, state: saved, model: record, optimizer, method } = checkpoint;
+        let other = |(expected, found)| TrainError::OtherModel { path: path.clone(), expected, found };
         let parameters = Parameters::of(&model);
-        let StateFile { trained, frozen, .. } = &checkpoint.state;
-        if let Some((expected, found)) = difference(trained, &parameters.trained) {
-            return Err(checkpoint.other(expected, found));
+        if let Some(difference) = difference(&saved.trained, &parameters.trained) {
+            return Err(other(difference));
         }
-        if *frozen != parameters.frozen {
-            let expected = "the frozen parameters that the run started with".to_string();
-            return Err(checkpoint.other(expected, "others".to_string()));
+        if saved.frozen != parameters.frozen {
+            return Err(other(("the frozen parameters that the run started with".into(), "others".into())));
         }
-        let record = checkpoint.model.clone().allow_partial(true);
-        let model = model
-            .try_load_record(record)
-            .map_err(|error| checkpoint.other("its parameters".into(), error.to_string()))?;
+        let loaded = model.try_load_record(record.allow_partial(true));
+        let model = loaded.map_err(|error| other(("its parameters".into(), error.to_string())))?;
         // The trained parameters have the ids of the checkpoint now, by which optimizer, schedule and method know them.
-        let now = Parameters::of(&model).trained;
-        if let Some((expected, found)) = difference(trained, &now) {
-            return Err(checkpoint.other(expected, found));
+        if let Some(difference) = difference(&saved.trained, &Parameters::of(&model).trained) {
+            return Err(other(difference));
         }
         let mut state = Self::new(model, tuning, naming, settings, steps)?;
-        let Checkpoint { path, state: saved, optimizer, method, .. } = checkpoint;
         state.trainee.restore(optimizer, saved.position.step);
         if let Some(bytes) = method {
             if steps != saved.total_steps {
@@ -192,8 +187,19 @@ pub(crate) struct Checkpoints {
 
 impl Checkpoints {
     /// Into `folder`, for a run of `model` that continued at a checkpoint of the step `resumed`, or that is new.
-    pub(crate) fn new<M: Module>(folder: PathBuf, model: &M, resumed: Option<usize>) -> Self {
-        Self { folder, parameters: Parameters::of(model), last: resumed }
+    ///
+    /// Checkpoints after that step could not be read, and unfinished ones never will be: both are removed, so that none of
+    /// them counts among those that are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`].
+    pub(crate) fn new<M: Module>(folder: PathBuf, model: &M, resumed: Option<usize>) -> Result<Self, TrainError> {
+        let later = list(&folder)?.into_iter().filter(|(step, _)| resumed.is_none_or(|resumed| *step > resumed));
+        for path in later.map(|(_, path)| path).chain(unfinished(&folder)) {
+            std::fs::remove_dir_all(&path).map_err(TrainError::io(&path))?;
+        }
+        Ok(Self { folder, parameters: Parameters::of(model), last: resumed })
     }
 
     /// Save `state` with the measurements so far, and remove all but the last two checkpoints.
@@ -211,7 +217,7 @@ impl Checkpoints {
             // The model has not moved since: before and after an evaluation, for instance.
             return self.update(&path, state, past).map_err(failed);
         }
-        let part = path.with_extension("part");
+        let part = path.with_extension(PART);
         let written = self.write(&part, state, past).and_then(|()| {
             if path.exists() {
                 std::fs::remove_dir_all(&path)?;
@@ -221,13 +227,12 @@ impl Checkpoints {
             Ok(())
         });
         written.map_err(|error| {
-            // Its space is of more use to somebody else.
+            // Free its space: the disk may be full.
             let _ = std::fs::remove_dir_all(&part);
             failed(error)
         })?;
         self.last = Some(step);
         let mut all = list(&self.folder)?;
-        all.retain(|(other, _)| *other <= step);
         all.truncate(all.len().saturating_sub(KEPT));
         for (_, old) in all {
             std::fs::remove_dir_all(&old).map_err(TrainError::io(&old))?;
@@ -292,6 +297,12 @@ fn list(folder: &Path) -> Result<Vec<(usize, PathBuf)>, TrainError> {
         .collect();
     found.sort();
     Ok(found)
+}
+
+/// The checkpoints in `folder` that a killed process did not finish.
+fn unfinished(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == PART))
 }
 
 /// Remove all checkpoints but the last one: a finished run needs one to be extended.

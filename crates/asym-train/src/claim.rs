@@ -13,6 +13,9 @@ use crate::TrainError;
 /// The file that the worker holds a lock on.
 pub(crate) const CLAIM: &str = "claim";
 
+/// Attempts to get the lock, 10 ms apart, before another process counts as a worker.
+const PROBED: usize = 5;
+
 /// The process that works in a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Worker {
@@ -58,6 +61,7 @@ impl Claim {
     /// [`TrainError::Claimed`] if another process works there, or [`TrainError::Io`].
     pub(crate) fn take(folder: &Path) -> Result<Self, TrainError> {
         let path = folder.join(CLAIM);
+        let mut attempts = 0;
         loop {
             let mut file = OpenOptions::new()
                 .read(true)
@@ -68,6 +72,12 @@ impl Claim {
                 .map_err(TrainError::io(&path))?;
             match file.try_lock() {
                 Ok(()) => {}
+                // A process that only asks who works here holds the lock for a moment.
+                Err(TryLockError::WouldBlock) if attempts < PROBED => {
+                    attempts += 1;
+                    std::thread::sleep(Duration::from_millis(10));
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => {
                     return Err(TrainError::Claimed { path: folder.to_path_buf(), worker: read(&mut file) });
                 }

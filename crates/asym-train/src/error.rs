@@ -72,7 +72,7 @@ pub enum TrainError {
     OtherVersion {
         /// The file.
         path: PathBuf,
-        /// What this version does not understand.
+        /// The reason why this version cannot read it.
         reason: String,
     },
 
@@ -92,7 +92,7 @@ pub enum TrainError {
         path: PathBuf,
         /// A part that the checkpoint expects.
         expected: String,
-        /// What the model has in its place.
+        /// The part of the model in its place.
         found: String,
     },
 

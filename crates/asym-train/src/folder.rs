@@ -18,6 +18,7 @@ use crate::result::{FORMAT, RunResult};
 use crate::{TrainError, Worker};
 
 const RECIPE: &str = "recipe.toml";
+const ENVIRONMENT: &str = "environment.json";
 const RESULTS: &str = "results.json";
 const FAILURE: &str = "failure.json";
 
@@ -71,6 +72,8 @@ pub struct RunFolder {
     claim: Claim,
     /// The digest of `recipe.toml`.
     recipe: String,
+    /// Whether the folder had no run before it was opened.
+    new: bool,
 }
 
 impl RunFolder {
@@ -96,19 +99,16 @@ impl RunFolder {
     {
         make(path, existing)?;
         let claim = Claim::take(path)?;
-        let text = toml::to_string(recipe)
-            .map_err(|source| TrainError::Format { path: path.join(RECIPE), source: Box::new(source) })?;
-        let before = Self::recipe_in(path)?;
-        let changes =
-            before.as_deref().map(|before| changes::<R>(path, before, &text)).transpose()?.unwrap_or_default();
+        let Compared { now, before, changes } = compare(path, recipe)?;
         refuse(path, &changes, existing)?;
+        let new = before.is_none();
         // A setting that may differ stays as it was, so that the recipe's digest does.
-        let text = before.filter(|_| changes.is_empty()).unwrap_or(text);
+        let text = before.filter(|_| changes.is_empty()).unwrap_or(now);
         if !changes.is_empty() && path.join(RESULTS).exists() {
             // The results of the shorter run, whose last checkpoint stays.
             std::fs::remove_file(path.join(RESULTS)).map_err(TrainError::io(&path.join(RESULTS)))?;
         }
-        let folder = Self { path: path.to_path_buf(), claim, recipe: hex(Sha256::new().chain_update(&text)) };
+        let folder = Self { path: path.to_path_buf(), claim, recipe: hex(Sha256::new().chain_update(&text)), new };
         if let Some(result) = results(path, &folder.recipe)? {
             return Ok(Opened::Finished(result));
         }
@@ -116,9 +116,9 @@ impl RunFolder {
             return Err(TrainError::FailedBefore { path: path.to_path_buf(), message: failure.message });
         }
         folder.write(RECIPE, text.as_bytes())?;
-        if !path.join("environment.json").exists() {
+        if !path.join(ENVIRONMENT).exists() {
             folder.write_json(
-                "environment.json",
+                ENVIRONMENT,
                 &Environment {
                     asym: env!("CARGO_PKG_VERSION").to_string(),
                     base: base.to_string(),
@@ -152,10 +152,7 @@ impl RunFolder {
         if let Some(worker) = Self::worker(path) {
             return Err(TrainError::Claimed { path: path.to_path_buf(), worker });
         }
-        let text = toml::to_string(recipe)
-            .map_err(|source| TrainError::Format { path: path.join(RECIPE), source: Box::new(source) })?;
-        let before = Self::recipe_in(path)?;
-        let changes = before.map(|before| changes::<R>(path, &before, &text)).transpose()?.unwrap_or_default();
+        let changes = compare(path, recipe)?.changes;
         refuse(path, &changes, existing)
     }
 
@@ -231,16 +228,18 @@ impl RunFolder {
         self.claim.check()
     }
 
-    /// Remove the folder of a run that was refused before its first step. One that has more than its recipe stays.
+    /// Remove the folder of a new run that is refused before its first step. The folder of a run that was to be continued stays as
+    /// it is.
     pub fn discard(self) {
-        for name in [RECIPE, "environment.json"] {
-            if !self.metrics().exists() {
-                let _ = std::fs::remove_file(self.path.join(name));
-            }
+        if !self.new {
+            return;
+        }
+        for name in [RECIPE, ENVIRONMENT] {
+            let _ = std::fs::remove_file(self.path.join(name));
         }
         let path = self.path.clone();
         drop(self);
-        // Fails for a folder with contents.
+        // Fails for a folder with other contents.
         let _ = std::fs::remove_dir(path);
     }
 
@@ -395,14 +394,33 @@ fn results(path: &Path, recipe: &str) -> Result<Option<RunResult>, TrainError> {
     Ok((!result.interrupted).then_some(result))
 }
 
-/// The settings that differ between the recipe in the folder at `path` and the one of now, both as TOML. What the folder's recipe
-/// leaves out has the default of `R`.
-fn changes<R: Serialize + DeserializeOwned>(path: &Path, before: &str, now: &str) -> Result<Vec<Change>, TrainError> {
-    let other = |reason: String| TrainError::OtherVersion { path: path.join(RECIPE), reason };
-    let recipe: R = toml::from_str(before).map_err(|error| other(error.message().to_string()))?;
-    let before = Table::try_from(&recipe).map_err(|error| other(error.to_string()))?;
-    let now: Table = now.parse().map_err(|error: toml::de::Error| other(error.message().to_string()))?;
-    Ok(differences(&before, &now))
+/// A recipe beside the one in a folder.
+struct Compared {
+    /// The recipe as TOML.
+    now: String,
+    /// The recipe in the folder; none in a new folder.
+    before: Option<String>,
+    /// The settings that differ.
+    changes: Vec<Change>,
+}
+
+/// Compare `recipe` with the one in the folder at `path`, where a setting that is left out has the default of `R`.
+fn compare<R: Serialize + DeserializeOwned>(path: &Path, recipe: &R) -> Result<Compared, TrainError> {
+    let file = path.join(RECIPE);
+    let format = |source: toml::ser::Error| TrainError::Format { path: file.clone(), source: Box::new(source) };
+    let now = toml::to_string(recipe).map_err(format)?;
+    let before = RunFolder::recipe_in(path)?;
+    let mut changes = Vec::new();
+    if let Some(before) = &before {
+        let other = |error: toml::de::Error| TrainError::OtherVersion {
+            path: file.clone(),
+            reason: error.message().to_string(),
+        };
+        let before: R = toml::from_str(before).map_err(other)?;
+        let table = |recipe: &R| Table::try_from(recipe).map_err(format);
+        changes = differences(&table(&before)?, &table(recipe)?);
+    }
+    Ok(Compared { now, before, changes })
 }
 
 /// The settings that differ between two recipes.

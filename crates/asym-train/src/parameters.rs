@@ -17,7 +17,7 @@ pub(crate) struct Parameters {
     /// The paths of the trained parameters.
     pub(crate) trained: Vec<String>,
     /// The parameters that a checkpoint holds: those that are trained, all that adapters brought along, and the running means of
-    /// batch normalization. What all layers share is drawn from the seed and is not saved, since every layer would save it.
+    /// batch normalization. Parameters that all layers share are drawn from the seed and not saved: every layer would save them.
     pub(crate) saved: Vec<ParamId>,
     /// A digest of the others: their paths, their shapes, and their first values.
     pub(crate) frozen: String,

@@ -76,8 +76,9 @@ impl<'a, M: Module> Run<'a, M> {
         let (log, losses) = MetricsLog::open(self.folder.map(RunFolder::metrics).as_deref(), &past)?;
         let settings = state.settings();
         let progress = Progress::new(&self.label, settings.epochs, past.training.examples);
+        let checkpoints = self.folder.map(|folder| Checkpoints::new(folder.checkpoints(), state.model(), resumed));
         Ok(Running {
-            checkpoints: self.folder.map(|folder| Checkpoints::new(folder.checkpoints(), state.model(), resumed)),
+            checkpoints: checkpoints.transpose()?,
             due: Due { every: settings.save_every, last: Instant::now(), cost: Duration::ZERO },
             evaluation,
             log,

@@ -214,6 +214,31 @@ fn the_last_good_checkpoint_is_taken() {
     }
 }
 
+/// A killed process leaves an unfinished checkpoint, and a damaged one would take the place of a good one among the two that stay.
+#[test]
+fn checkpoints_that_cannot_be_read_do_not_stay() {
+    let _alone = alone();
+    let job = Job { settings: settings(), tuning: Tuning::Head, source: 30 };
+    let path = scratch("stale");
+    for _ in 0..3 {
+        let Opened::Run(folder) = job.open(&path, Existing::Resume).unwrap() else { panic!("not finished") };
+        job.fit(&folder, true).unwrap();
+    }
+    let checkpoints = path.join("checkpoints");
+    for stale in ["checkpoint-99", "checkpoint-50.part"] {
+        std::fs::create_dir(checkpoints.join(stale)).unwrap();
+        std::fs::write(checkpoints.join(stale).join("state.json"), "{").unwrap();
+    }
+    let Opened::Run(folder) = job.open(&path, Existing::Resume).unwrap() else { panic!("not finished") };
+    job.fit(&folder, true).unwrap();
+    let mut names: Vec<String> = std::fs::read_dir(&checkpoints)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["checkpoint-3", "checkpoint-4"]);
+}
+
 #[test]
 fn a_run_continues_as_it_was_started_or_not_at_all() {
     let _alone = alone();

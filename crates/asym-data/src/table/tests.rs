@@ -241,7 +241,7 @@ fn texts_in_gzip_are_unpacked_and_found() {
     let files = Files::find(scratch.path(), "train").unwrap().unwrap();
     assert_eq!((files.paths.as_slice(), files.format), ([path.clone()].as_slice(), Format::Csv));
     assert_eq!(read(&path, &reading(Format::Csv, hub())).unwrap(), [pair("a", "b", "1", 2)]);
-    // Whatever its name.
+    // The name does not matter.
     let plain = scratch.path().join("dev.csv");
     std::fs::write(&plain, &packed).unwrap();
     assert_eq!(read(&plain, &reading(Format::Csv, hub())).unwrap().len(), 1);

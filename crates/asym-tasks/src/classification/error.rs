@@ -119,7 +119,7 @@ pub enum ClassificationError {
         found: String,
         /// The labels.
         known: Vec<String>,
-        /// What to do.
+        /// The advice of the message.
         help: &'static str,
     },
 

@@ -16,7 +16,7 @@ pub fn split(groups: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>
     let mut carried = 0.0;
     for group in 0..largest {
         let members: Vec<usize> = order.iter().copied().filter(|at| groups[*at] == group).collect();
-        // What rounding takes from one group goes to the next, so that many small groups have their share together.
+        // The remainder of rounding is carried to the next group, so that many small groups have their share together.
         let wanted = share * members.len() as f64 + carried;
         let taken = (wanted.round().max(0.0) as usize).min(members.len().saturating_sub(1));
         carried = wanted - taken as f64;

@@ -138,7 +138,7 @@ impl ClassificationData {
     /// The most frequent class of the training set, and its share of the other set.
     fn majority(&self) -> Option<(usize, f64)> {
         let counts = self.counts();
-        // Of equals the first.
+        // The first of several that are equally frequent.
         let class = (0..counts.len()).rev().max_by_key(|class| counts[*class])?;
         let hits = self.dev.iter().filter(|example| example.target == Target::Class(class)).count();
         Some((class, hits as f64 / self.dev.len().max(1) as f64))

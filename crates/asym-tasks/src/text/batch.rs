@@ -27,7 +27,7 @@ pub enum Targets {
     /// Scores, `[batch]`.
     Scores(Tensor<1>),
     /// Labels, `[batch, labels]`: 1 where an example has the label, else 0.
-    Labels(Tensor<2>),
+    Labels(Tensor<2, Int>),
     /// The answers are not known: there is nothing to learn from.
     Unknown,
 }
@@ -104,9 +104,7 @@ impl Targets {
             match target {
                 Target::Class(class) => classes.push(*class as i32),
                 Target::Score(score) => scores.push(*score),
-                Target::Labels(own) => {
-                    labels.extend((0..outputs).map(|label| f32::from(u8::from(own.contains(&label)))))
-                }
+                Target::Labels(own) => labels.extend((0..outputs).map(|label| i32::from(own.contains(&label)))),
                 Target::Unknown => {}
             }
         }
@@ -213,8 +211,7 @@ mod tests {
         labeled[1].target = Target::Labels(vec![]);
         let batch = Examples::new(labeled, TYPED, 3).batch(&[0, 1], &Device::default());
         let Targets::Labels(labels) = batch.targets else { panic!("{:?}", batch.targets) };
-        assert_eq!(labels.dims(), [2, 3]);
-        assert_eq!(labels.into_data().iter::<f32>().collect::<Vec<_>>(), [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(host(labels).1, [1, 0, 1, 0, 0, 0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use asym_models::SequenceClassifier;
 use asym_train::Objective;
-use burn::nn::loss::{CrossEntropyLossConfig, MseLoss, Reduction};
+use burn::nn::loss::{BinaryCrossEntropyLossConfig, CrossEntropyLossConfig, MseLoss, Reduction};
 use burn::tensor::Tensor;
 
 use super::batch::{Targets, TextBatch};
@@ -31,11 +31,9 @@ pub(super) fn loss(logits: Tensor<2>, targets: &Targets) -> Tensor<1> {
             let predicted = logits.squeeze_dim::<1>(1); // [batch, 1] -> [batch]
             MseLoss::new().forward(predicted, scores.clone(), Reduction::Mean)
         }
-        // The mean over examples and labels, as PyTorch's `BCEWithLogitsLoss`: max(x, 0) - x·y + ln(1 + e^-|x|).
+        // The mean over examples and labels.
         Targets::Labels(labels) => {
-            let positive = logits.clone().clamp_min(0.0);
-            let tail = logits.clone().abs().neg().exp().log1p();
-            (positive - logits * labels.clone() + tail).mean()
+            BinaryCrossEntropyLossConfig::new().with_logits(true).init(&logits.device()).forward(logits, labels.clone())
         }
         Targets::Unknown => Tensor::zeros([1], &logits.device()),
     }
@@ -51,9 +49,10 @@ mod tests {
     #[test]
     fn labels_have_the_loss_of_a_sigmoid_each() {
         let device = Device::default();
-        let tensor = |values: [f32; 6]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [2, 3]), &device);
-        let targets = Targets::Labels(tensor([1.0, 0.0, 1.0, 0.0, 0.0, 1.0]));
-        let found: f32 = loss(tensor([0.5, -1.5, 80.0, -90.0, 2.0, 0.0]), &targets).into_scalar();
+        let logits = TensorData::new(vec![0.5f32, -1.5, 80.0, -90.0, 2.0, 0.0], [2, 3]);
+        let labels = TensorData::new(vec![1, 0, 1, 0, 0, 1], [2, 3]);
+        let targets = Targets::Labels(Tensor::from_data(labels, &device));
+        let found: f32 = loss(Tensor::from_data(logits, &device), &targets).into_scalar();
         // (ln(1 + e^-0.5) + ln(1 + e^-1.5) + 0 + 0 + ln(1 + e^2) + ln 2) / 6.
         assert!((found - 0.582_594_2).abs() < 1e-6, "{found}");
     }
