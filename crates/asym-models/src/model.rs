@@ -7,6 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Device, TensorData};
 
 use crate::inputs::ModelInput;
+use crate::weights::open_file;
 use crate::{KeyTable, ModelConfig, ModelError, init};
 
 /// A model that is loaded from a Hugging Face checkpoint: a model of this crate, or your own head on one of its
@@ -112,21 +113,15 @@ const LAST_OF_HEAD: [&str; 3] = ["classifier.out_proj.weight", "classifier.weigh
 ///
 /// # Errors
 ///
-/// [`AdapterError::Io`] or [`AdapterError::Safetensors`].
-pub fn adapter_outputs(folder: &Path) -> Result<Option<usize>, AdapterError> {
-    let path = folder.join("adapter_model.safetensors");
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
+/// [`ModelError::Io`] or [`ModelError::Safetensors`].
+pub fn adapter_outputs(folder: &Path) -> Result<Option<usize>, ModelError> {
+    let tensors = match open_file(&folder.join("adapter_model.safetensors")) {
+        Ok(tensors) => tensors,
         // The adapter itself is read later, with an error that says more.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(AdapterError::Io { path, source }),
+        Err(ModelError::MissingFile { .. }) => return Ok(None),
+        Err(error) => return Err(error),
     };
-    let invalid = |source| AdapterError::Safetensors { path: path.clone(), source };
-    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).map_err(invalid)?;
-    let tensors = header.tensors();
-    let found = LAST_OF_HEAD.iter().find_map(|end| {
-        let is = |name: &&String| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        tensors.iter().find(|(name, _)| is(name)).map(|(_, info)| info.shape.clone())
-    });
-    Ok(found.and_then(|shape| shape.first().copied()))
+    let is = |key: &str, end: &str| key.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let found = tensors.iter().find(|(key, _)| LAST_OF_HEAD.iter().any(|end| is(key, end)));
+    Ok(found.and_then(|(_, stored)| stored.shape.first().copied()))
 }

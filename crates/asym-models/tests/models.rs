@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use asym_models::generation::GenerationConfig;
 use asym_models::{
     BartClassifier, BartInput, BartLanguageModel, Checkpoint, FileDtype, GenerativeModel, LlamaLanguageModel,
-    ModelError, PretrainedModel, VitClassifier, VitInput, VitModel, check_input, generate_batch, load_adapter,
-    read_inputs, save,
+    ModelError, PretrainedModel, VitClassifier, VitInput, VitModel, adapter_outputs, check_input, generate_batch,
+    load_adapter, read_inputs, save,
 };
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor};
 
@@ -270,6 +270,19 @@ fn adapted<M: PretrainedModel>(base: &str, adapter: &str, counts: Option<&str>) 
         let largest = difference(&logits, &expected[key], mask.as_ref());
         assert!(largest < TOLERANCE, "{adapter}: {key} differ by {largest}");
     }
+}
+
+/// RoBERTa's head has two layers, BERT's one, and some adapters save none. A damaged file is named.
+#[test]
+fn the_head_of_an_adapter_says_how_many_labels_there_are() {
+    let outputs = |name: &str| adapter_outputs(&fixture(name)).unwrap();
+    assert_eq!(["peft-lora", "peft-bert-lora", "peft-llama-qv"].map(outputs), [Some(3), Some(3), None]);
+    assert_eq!(adapter_outputs(&fixture("roberta-classifier")).unwrap(), None, "no adapter");
+    let folder = std::env::temp_dir().join(format!("asym-models-outputs-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("adapter_model.safetensors"), [1; 5]).unwrap();
+    let error = adapter_outputs(&folder).unwrap_err();
+    assert!(matches!(error, ModelError::Safetensors { .. }), "{error}");
 }
 
 #[test]

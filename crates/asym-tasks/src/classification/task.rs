@@ -50,13 +50,6 @@ pub struct ClassificationData {
 }
 
 impl Classification {
-    fn outputs_of(options: &ClassificationOptions) -> Option<usize> {
-        match options.problem_type? {
-            Problem::Score => Some(1),
-            Problem::Classes | Problem::Labels => options.labels.as_ref().map(Vec::len),
-        }
-    }
-
     fn metrics(&self) -> &'static [Metric] {
         match self.options.problem_type.unwrap_or_default() {
             Problem::Classes => &[Metric::Accuracy, Metric::MacroF1],
@@ -234,7 +227,10 @@ impl TaskInfo for Classification {
     }
 
     fn outputs(&self) -> Option<usize> {
-        Self::outputs_of(&self.options)
+        match self.options.problem_type? {
+            Problem::Score => Some(1),
+            Problem::Classes | Problem::Labels => self.options.labels.as_ref().map(Vec::len),
+        }
     }
 
     fn problem(&self) -> Option<Problem> {
