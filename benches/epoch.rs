@@ -11,10 +11,13 @@ use std::time::Instant;
 use asym::core::AdapterConfig;
 use asym::tasks::glue::{Dataset, Glue, GlueOptions, read};
 use asym::tasks::{Base, Origin, PreparedTask, RunConfig, Session, Task};
-use asym::train::{StopSignal, TrainSettings, Tuning, memory};
+use asym::train::{self, StopSignal, TrainSettings, Tuning, memory};
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
+
+mod common;
+use common::{Dtype, versions};
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
@@ -37,6 +40,9 @@ struct Options {
     /// Group examples of similar length instead of plain shuffling
     #[arg(long)]
     grouped: bool,
+    /// The dtype of the frozen weights
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    dtype: Dtype,
     /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -63,6 +69,10 @@ impl Options {
                 batch_size: self.batch,
                 learning_rate: 1e-3,
                 group_by_length: self.grouped,
+                dtype: match self.dtype {
+                    Dtype::F32 => train::Dtype::F32,
+                    Dtype::Bf16 => train::Dtype::Bf16,
+                },
                 ..TrainSettings::default()
             },
             tuning: match self.method {
@@ -116,7 +126,7 @@ fn epoch(options: &Options) -> anyhow::Result<Value> {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     memory::keep_pages();
-    println!("{}", json!({ "versions": concat!("asym ", env!("CARGO_PKG_VERSION")) }));
+    println!("{}", json!({ "versions": versions() }));
     for line in std::io::stdin().lock().lines() {
         let answer = match line?.trim() {
             "load" => load(&options)?,

@@ -25,6 +25,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
+mod common;
+use common::{Dtype, versions};
+
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
@@ -46,6 +49,9 @@ struct Options {
     /// New tokens of a row, and for BART those of the answer that it is trained on
     #[arg(long, default_value_t = 32)]
     new_tokens: usize,
+    /// The dtype of the frozen weights
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    dtype: Dtype,
     /// Beams
     #[arg(long, default_value_t = 1)]
     beams: usize,
@@ -123,7 +129,7 @@ impl<M: PretrainedModel> Training<M> {
         let naming = plain.naming();
         let labels: Vec<i64> = (0..rows).map(|row| (row * 7 % labels) as i64).collect();
         Ok(Self {
-            model: adapter.attach_named(plain, 1, &naming)?,
+            model: options.dtype.of(adapter.attach_named(plain, 1, &naming)?),
             optimizer: AdamWConfig::new().init(),
             input,
             forward,
@@ -254,7 +260,7 @@ fn main() -> anyhow::Result<()> {
         true => {
             // The first steps fill caches, the optimizer's state and threads' buffers.
             (0..2).for_each(|_| drop(work.step()));
-            println!("{}", json!({ "versions": concat!("asym ", env!("CARGO_PKG_VERSION")) }));
+            println!("{}", json!({ "versions": versions() }));
             Vec::new()
         }
         false => std::iter::repeat_n("step", options.rounds).chain(["memory", "generate"]).map(String::from).collect(),

@@ -17,7 +17,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
 mod common;
-use common::{Trained, Training};
+use common::{Dtype, Trained, Training, versions};
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
@@ -43,6 +43,9 @@ struct Options {
     /// The model's own dropout
     #[arg(long, default_value_t = 0.0)]
     dropout: f64,
+    /// The dtype of the frozen weights
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    dtype: Dtype,
     /// Adapters on all linear layers, and not on query and value
     #[arg(long)]
     all_linear: bool,
@@ -151,8 +154,8 @@ fn main() -> anyhow::Result<()> {
     memory::keep_pages();
     let device = Device::default().autodiff();
     let shape = [options.hidden, options.layers];
-    let mut training =
-        Training::new(&options.trained(), shape, [options.batch, options.length], options.dropout, &device);
+    let batch = [options.batch, options.length];
+    let mut training = Training::new(&options.trained(), shape, batch, options.dropout, options.dtype, &device);
     // The first steps fill caches, the optimizer's state and threads' buffers.
     (0..2).for_each(|_| drop(step(&mut training)));
     if !options.serve {
@@ -163,7 +166,7 @@ fn main() -> anyhow::Result<()> {
         println!("{}", products(&options));
         return Ok(());
     }
-    println!("{}", json!({ "versions": concat!("asym ", env!("CARGO_PKG_VERSION")) }));
+    println!("{}", json!({ "versions": versions() }));
     for line in std::io::stdin().lock().lines() {
         let answer = match line?.trim() {
             "step" => step(&mut training),

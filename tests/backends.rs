@@ -438,7 +438,8 @@ fn models_in_half_precision() {
         match checkpoint.load_as::<LlamaLanguageModel>(None, 0, float, &device) {
             Ok(loaded) => {
                 let logits = loaded.model.logits(input.clone());
-                assert_eq!(logits.dtype(), dtype);
+                // With weights in bf16, the activations and the head are in f32.
+                assert_eq!(logits.dtype(), if dtype == DType::BF16 { DType::F32 } else { dtype });
                 agree(&format!("{dtype:?}"), &logits.iter::<f32>().collect::<Vec<_>>(), &exact, limit);
             }
             Err(error) => {

@@ -6,6 +6,7 @@ use asym::embedded;
 use asym::models::{Loaded, SequenceClassifier};
 use asym::tasks::Task;
 use asym::tasks::glue::{DEV_SIZE, Dataset, Glue, GlueOptions, TRAIN_SIZE, generated};
+use asym::train::Dtype;
 use burn::tensor::Device;
 
 #[test]
@@ -28,14 +29,14 @@ fn checkpoint_tokenizer_and_tasks_fit_together() {
 #[test]
 fn the_weights_are_read_once_for_all_runs() {
     let (base, device) = (embedded::roberta_mini().unwrap(), Device::default());
-    assert!(base.read::<SequenceClassifier>(&device).unwrap().is_some());
+    assert!(base.read::<SequenceClassifier>(Dtype::F32, &device).unwrap().is_some());
     for (labels, seed) in [(2, 1), (3, 1), (1, 7)] {
-        let shared: Loaded<SequenceClassifier> = base.load((Some(labels), false), seed, &device).unwrap();
+        let shared: Loaded<SequenceClassifier> = base.load((Some(labels), false), Dtype::F32, seed, &device).unwrap();
         let read = base.checkpoint.sequence_classifier(Some(labels), seed, &device).unwrap();
         let values = |model: &SequenceClassifier| layout::collect(model, &model.naming(), |_| true);
         assert_eq!(values(&shared.model), values(&read.model));
         assert_eq!(shared.initialized, read.initialized);
         assert_eq!(shared.model.config(), read.model.config());
     }
-    assert!(base.read::<SequenceClassifier>(&device).unwrap().is_none());
+    assert!(base.read::<SequenceClassifier>(Dtype::F32, &device).unwrap().is_none());
 }

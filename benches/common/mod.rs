@@ -49,6 +49,31 @@ pub fn model(trained: &Trained, hidden: usize, layers: usize, dropout: f64, devi
     adapted.unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// The dtype of the frozen weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Dtype {
+    /// All in f32
+    F32,
+    /// Frozen weights in bf16
+    Bf16,
+}
+
+impl Dtype {
+    /// `model` with frozen weights in this dtype.
+    pub fn of<M: Module>(self, model: M) -> M {
+        match self {
+            Self::F32 => model,
+            Self::Bf16 => layout::round(model),
+        }
+    }
+}
+
+/// The program and what it runs on, for the table.
+pub fn versions() -> String {
+    let (version, pages) = (env!("CARGO_PKG_VERSION"), asym::train::memory::HugePages::get());
+    format!("asym {version} (huge pages {pages}; products with bf16 by {})", asym::kernels::Bf16Kernel::get())
+}
+
 /// One model with its batch and its optimizer.
 pub struct Training {
     pub model: SequenceClassifier,
@@ -66,12 +91,13 @@ impl Training {
         [hidden, layers]: [usize; 2],
         [batch, length]: [usize; 2],
         dropout: f64,
+        dtype: Dtype,
         device: &Device,
     ) -> Self {
         let ids: Vec<i64> = (0..batch * length).map(|i| 5 + (i * 7 % (VOCABULARY - 5)) as i64).collect();
         let labels: Vec<i64> = (0..batch).map(|i| (i % 2) as i64).collect();
         Self {
-            model: model(trained, hidden, layers, dropout, device),
+            model: dtype.of(model(trained, hidden, layers, dropout, device)),
             optimizer: AdamWConfig::new().init(),
             ids: Tensor::from_data(TensorData::new(ids, [batch, length]), device),
             labels: Tensor::from_data(labels.as_slice(), device),

@@ -78,12 +78,17 @@ def main():
     parser.add_argument("--new-tokens", type=int, default=32)
     parser.add_argument("--beams", type=int, default=1)
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--attention", choices=["eager", "sdpa"], default="sdpa")
     options = parser.parse_args()
 
     torch.manual_seed(0)
     build, targets = MODELS[options.model]
     plain, batch, prompt, head = build(options)
+    if options.dtype == "bf16":
+        # PEFT keeps its adapters in f32.
+        plain = plain.to(torch.bfloat16)
+        batch = {key: value.to(torch.bfloat16) if value.is_floating_point() else value for key, value in batch.items()}
     config = peft.LoraConfig(r=8, lora_alpha=16, target_modules=targets, modules_to_save=head)
     model = peft.get_peft_model(plain, config).train()
     for name, parameter in model.named_parameters():

@@ -40,8 +40,8 @@ NAMES = {
 }
 
 
-def build(method, dropout, targets, layers, hidden=768, attention="eager", own_dropout=0.0):
-    """The model, with what `method` trains."""
+def build(method, dropout, targets, layers, hidden=768, attention="eager", own_dropout=0.0, dtype=torch.float32):
+    """The model, with what `method` trains. PEFT keeps its adapters in f32 whatever the dtype of the base."""
     config = RobertaConfig(
         vocab_size=VOCABULARY,
         hidden_size=hidden,
@@ -55,7 +55,7 @@ def build(method, dropout, targets, layers, hidden=768, attention="eager", own_d
         num_labels=2,
         attn_implementation=attention,
     )
-    model = RobertaForSequenceClassification(config)
+    model = RobertaForSequenceClassification(config).to(dtype)
     if method == "full":
         return model
     if method == "head":

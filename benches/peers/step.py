@@ -26,6 +26,7 @@ def main():
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--attention", choices=["eager", "sdpa"], default="eager")
+    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--all-linear", action="store_true")
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
@@ -33,6 +34,7 @@ def main():
     torch.manual_seed(0)
     targets = "all-linear" if options.all_linear else ["query", "value"]
     shape = {"hidden": options.hidden, "attention": options.attention, "own_dropout": options.dropout}
+    shape["dtype"] = torch.bfloat16 if options.dtype == "bf16" else torch.float32
     model = peft_memory.build(options.method, 0.0, targets, options.layers, **shape).train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True)

@@ -73,6 +73,9 @@ pub struct ExperimentArgs {
     /// Initialize the head anew, although the checkpoint has one, which may be for other labels
     #[arg(long)]
     new_head: bool,
+    /// The dtype of frozen weights [default: f32]
+    #[arg(long, value_parser = ["f32", "bf16"])]
+    dtype: Option<String>,
     /// Optimizer steps between two checkpoints, from which --resume continues [default: as many as cost 1 % of the time]
     #[arg(long)]
     save_every: Option<usize>,
@@ -188,6 +191,7 @@ impl ExperimentArgs {
             change("training.projected_gradient", self.projected_gradient.then_some(true)),
             change("training.max_grad_norm", self.max_grad_norm),
             change("training.group_by_length", self.no_grouping.then_some(false)),
+            change("training.dtype", self.dtype.as_ref()),
             change("training.save_every", self.save_every),
             change("new_head", self.new_head.then_some(true)),
         ];

@@ -6,7 +6,7 @@ use asym_core::Naming;
 use asym_core::layout::{self, Kind, Layer};
 use asym_models::{Checkpoint, SequenceClassifier};
 use asym_tasks::{AnyTask, Recipe, cell};
-use asym_train::{StopSignal, Tuning};
+use asym_train::{Dtype, StopSignal, Tuning};
 use clap::Parser;
 
 use super::run::{RunsArgs, line};
@@ -68,11 +68,11 @@ impl LayersArgs {
         let location = self.runs.source.model(self.model.as_deref())?;
         let base = location.base()?;
         task.check_base(&base)?;
-        let task = task.prepare(&base, location.pinned(), &device)?;
+        let task = task.prepare(&base, location.pinned(), Dtype::F32, &device)?;
         let stop = StopSignal::on_signals();
         task.check(&run)?;
 
-        let before = weights(&base.load((self.task.outputs(), false), 0, &device)?.model);
+        let before = weights(&base.load((self.task.outputs(), false), Dtype::F32, 0, &device)?.model);
         if let Some((module, ([d_out, d_in], _))) =
             before.iter().find(|(_, (shape, _))| shape.iter().any(|d| *d < self.rank))
         {

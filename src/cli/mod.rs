@@ -107,8 +107,7 @@ fn class(checkpoint: &Checkpoint, adapter: Option<&Path>) -> Result<ModelClass> 
 
 /// Load a model on the plain device. The checkpoint or the adapter must have its trained head.
 ///
-/// With an adapter, the model is loaded in f32. If `merged` is set, the adapter is merged. The result is then
-/// converted.
+/// If `merged` is set, the adapter is merged. In f16, a model with an adapter is loaded in f32 and converted at the end.
 fn trained<M: PretrainedModel>(
     name: &str,
     checkpoint: &Checkpoint,
@@ -117,7 +116,7 @@ fn trained<M: PretrainedModel>(
     device: &Device,
 ) -> Result<M> {
     checkpoint.check_dtype(dtype, device)?;
-    let first = if adapter.is_some() { FloatDType::F32 } else { dtype };
+    let first = if adapter.is_some() && dtype == FloatDType::F16 { FloatDType::F32 } else { dtype };
     let Loaded { mut model, initialized: mut untrained } = checkpoint.load_as::<M>(outputs, 0, first, device)?;
     if let Some(folder) = adapter {
         let (adapted, config) = load_adapter(model, folder)?;

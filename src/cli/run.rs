@@ -84,8 +84,8 @@ pub(super) fn execute(
 
     let stop = StopSignal::on_signals();
     let mut prepared = Vec::new();
-    for task in tasks {
-        let task = task.prepare(&base, location.pinned(), &device)?;
+    for (experiment, task) in experiments.iter().zip(tasks) {
+        let task = task.prepare(&base, location.pinned(), experiment.dtype(), &device)?;
         if let Some(time) = task.read_in() {
             super::note(format!("model: read in {:.1} s, once for all runs", time.as_secs_f64()));
         }

@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use self::contestant::{Contestant, build, keeping_pages, machine, median, range};
+use self::contestant::{Contestant, Dtype, build, fastest, keeping_pages, machine, median, range, settings};
 
 /// What to compare, and how often.
 #[derive(Debug, Args)]
@@ -25,6 +25,9 @@ pub(crate) struct Options {
     /// What is trained
     #[arg(long, value_delimiter = ',', default_value = "b-only,lora,full")]
     methods: Vec<String>,
+    /// Dtypes of the frozen weights; full fine-tuning has f32 alone
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "f32,bf16")]
+    dtypes: Vec<Dtype>,
     /// Steps of each contestant, in turns
     #[arg(long, default_value_t = 7)]
     rounds: usize,
@@ -74,43 +77,52 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
     }
     let worker = build(root, "step")?;
     let mut report = String::new();
-    writeln!(report, "Machine: {}. Batch {} x {} tokens, f32.", machine(), options.batch, options.length)?;
+    writeln!(report, "Machine: {}. Batch {} x {} tokens.", machine(), options.batch, options.length)?;
     let models = if options.smoke { vec![Model::Tiny] } else { options.models.clone() };
     let rounds = if options.smoke { 2 } else { options.rounds };
     let mut versions: Vec<String> = Vec::new();
-    let heading = "\n| model | trained | program | median step, s | spread, s | asym is faster by | kept, MiB | peak, MiB |\n\
-                   |---|---|---|---:|---:|---:|---:|---:|";
+    let heading = "\n| model | trained | dtype | program | median step, s | spread, s | asym is faster by | kept, MiB | peak, MiB |\n\
+                   |---|---|---|---|---:|---:|---:|---:|---:|";
     writeln!(report, "{heading}")?;
     let mut notes = String::new();
     for model in models {
         let (name, layers, hidden) = model.shape();
         for method in &options.methods {
-            let mut contestants = contestants(options, &worker, root, method, layers, hidden)?;
+            let dtypes = options.dtypes.iter().copied().filter(|dtype| method != "full" || *dtype == Dtype::F32);
+            let mut contestants = Vec::new();
+            for dtype in dtypes {
+                let of_dtype = self::contestants(options, &worker, root, (method, dtype), (layers, hidden), &mut notes)?;
+                contestants.extend(of_dtype.into_iter().map(|contestant| (dtype, contestant)));
+            }
             for round in 0..rounds {
                 eprint!("\r{name}, {method}: round {} of {rounds} ", round + 1);
-                for contestant in &mut contestants {
+                for (_, contestant) in &mut contestants {
                     let seconds = contestant.seconds("step")?;
                     contestant.seconds.push(seconds);
                 }
             }
             eprintln!();
-            let products = contestants[0].seconds("products")?;
-            let ours = median(&contestants[0].seconds);
-            writeln!(
-                notes,
-                "- {name}, {method}: the products of a step alone take {:.2} of asym's step.",
-                products / ours
-            )?;
-            for contestant in &mut contestants {
+            if let Some((Dtype::F32, ours)) = contestants.first_mut() {
+                let share = ours.seconds("products")? / median(&ours.seconds);
+                writeln!(notes, "- {name}, {method}: the products of a step alone take {share:.2} of asym's step in f32.")?;
+            }
+            // asym is the first of each dtype.
+            let ours = |wanted: Dtype| {
+                let first = contestants.iter().find(|(dtype, _)| *dtype == wanted);
+                first.map_or(f64::NAN, |(_, contestant)| median(&contestant.seconds))
+            };
+            let ours = [ours(Dtype::F32), ours(Dtype::Bf16)];
+            for (dtype, contestant) in &mut contestants {
                 let memory = contestant.order("memory")?;
                 let mib = |key: &str| memory[key].as_f64().map_or(f64::NAN, |bytes| bytes / f64::from(1 << 20));
                 let seconds = median(&contestant.seconds);
                 let (low, high) = range(&contestant.seconds);
                 writeln!(
                     report,
-                    "| {name} | {method} | {} | {seconds:.3} | {low:.3} to {high:.3} | {:.2} | {:.1} | {:.1} |",
+                    "| {name} | {method} | {} | {} | {seconds:.3} | {low:.3} to {high:.3} | {:.2} | {:.1} | {:.1} |",
+                    dtype.name(),
                     contestant.name,
-                    seconds / ours,
+                    seconds / ours[usize::from(*dtype == Dtype::Bf16)],
                     mib("kept"),
                     mib("peak"),
                 )?;
@@ -128,19 +140,19 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// All that take the same step.
+/// All that take the same step: asym first, and the peer in its fastest setting.
 fn contestants(
     options: &Options,
     worker: &Path,
     root: &Path,
-    method: &str,
-    layers: usize,
-    hidden: usize,
+    (method, dtype): (&str, Dtype),
+    (layers, hidden): (usize, usize),
+    notes: &mut String,
 ) -> Result<Vec<Contestant>> {
     let numbers =
         [("--layers", layers), ("--hidden", hidden), ("--batch", options.batch), ("--length", options.length)];
     let common = |command: &mut Command, method: &str| {
-        command.args(["--method", method]);
+        command.args(["--method", method, "--dtype", dtype.name()]);
         for (name, value) in numbers {
             command.args([name, &value.to_string()]);
         }
@@ -155,21 +167,26 @@ fn contestants(
         Contestant::start(name, &mut command, true)
     };
     let mut contestants = vec![ours("asym", method)?];
-    if method == "lora" {
+    if method == "lora" && dtype == Dtype::F32 {
         contestants.push(ours("Burn's apply_lora", "burn")?);
     }
     let Some(python) = &options.python else { return Ok(contestants) };
-    let compiled = if options.compile { vec![("sdpa", true)] } else { Vec::new() };
-    for (attention, compile) in [("eager", false), ("sdpa", false)].into_iter().chain(compiled) {
+    let peer = |attention: &str, compile: bool| {
         let mut command = Command::new(python);
         command.arg(root.join("benches/peers/step.py")).args(["--attention", attention]);
         common(&mut command, method);
         if compile {
             command.arg("--compile");
         }
+        command
+    };
+    let mut all = settings(|attention| peer(attention, false));
+    if options.compile {
+        let mut command = peer("sdpa", true);
         keeping_pages(&mut command);
-        let compile = if compile { ", torch.compile" } else { "" };
-        contestants.push(Contestant::start(format!("PEFT, {attention} attention{compile}"), &mut command, true)?);
+        all.push(("torch.compile".to_string(), command));
     }
+    let name = format!("PEFT in {} on {hidden} features, {method}", dtype.name());
+    contestants.push(fastest(&name, all, "step", notes)?);
     Ok(contestants)
 }

@@ -154,7 +154,7 @@ fn layer(
     device: &Device,
 ) -> Result<AdaptedLinear, AnalysisError> {
     let weight = Tensor::<2>::zeros([d_in, d_out], (device, DType::F64));
-    let layer = AdaptedLinear { weight: Param::from_tensor(weight), bias: None };
+    let layer = AdaptedLinear::new(Param::from_tensor(weight), None);
     let factor = |side: Side| Factor { init: Init::Zero, train: side != frozen };
     // With α = r, the update is B·A without a factor.
     let lora = Lora::new(rank).alpha(rank as f64).a(factor(Side::A)).b(factor(Side::B));

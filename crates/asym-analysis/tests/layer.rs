@@ -103,14 +103,14 @@ fn the_gradients_are_those_of_autodiff() {
             let expected = model.gradients(w0.as_ref(), b.as_ref(), a.as_ref()).unwrap();
 
             let device = device();
-            let layer = AdaptedLinear { weight: Param::from_tensor(tensor(w0.transpose(), &device)), bias: None };
+            let layer = AdaptedLinear::new(Param::from_tensor(tensor(w0.transpose(), &device)), None);
             let factor = Factor::trained(Init::Zero);
             let config = AdapterConfig::new(Lora::new(rank).alpha(rank as f64).a(factor).b(factor)).targets("");
             let layer = config.attach(layer, 0).unwrap();
             let values = |matrix: &Mat<f64>| -> Vec<f32> {
                 (0..matrix.nrows()).flat_map(|i| (0..matrix.ncols()).map(move |j| matrix[(i, j)] as f32)).collect()
             };
-            let layer = layout::replace_as(layer, &Naming::BURN, FloatDType::F32, |entry| {
+            let layer = layout::replace_as(layer, &Naming::BURN, |_| FloatDType::F32, |entry| {
                 Ok::<_, AnalysisError>(match (entry.kind, entry.field()) {
                     (Kind::Adapter, field) if field.contains('A') => Some(values(&a)),
                     (Kind::Adapter, _) => Some(values(&b)),

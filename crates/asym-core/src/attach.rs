@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, Reparameterizer};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use crate::adapter::{Draw, Shared, Site};
 use crate::init::Known;
@@ -383,7 +383,16 @@ impl Reparameterizer for Attacher<'_> {
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<Adapter>) {
         // This call comes before the adapter is attached. On an adapted parameter, it would drop the adapter.
-        let param = param.set_require_grad(self.trained.contains(path));
+        let trained = self.trained.contains(path);
+        // A lazy parameter has no dtype yet, and gets the device's.
+        let param = if trained && param.is_initialized() && param.base().dtype() == DType::BF16 {
+            // The optimizer's steps are smaller than what bf16 can tell apart.
+            let (id, tensor) = (param.id, param.base().cast(DType::F32));
+            param.transform_for_load(tensor, id)
+        } else {
+            param
+        };
+        let param = param.set_require_grad(trained);
         let (Some(config), Some(site)) = (self.config, self.sites.get(path)) else {
             return (param, None);
         };

@@ -3,9 +3,11 @@
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::module::embedding;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
-use crate::Adapter;
+use asym_kernels::PackedWeight;
+
+use crate::{Adapter, BaseLinear};
 
 /// An embedding that can carry an adapter, in place of Burn's [`Embedding`].
 ///
@@ -16,6 +18,8 @@ use crate::Adapter;
 pub struct AdaptedEmbedding {
     /// W0, `[n_embedding, d_model]`, with the adapter attached where there is one.
     pub weight: Param<Tensor<2>>,
+    #[module(skip)]
+    packed: PackedWeight,
 }
 
 impl AdaptedEmbedding {
@@ -24,24 +28,32 @@ impl AdaptedEmbedding {
         config.init(device).into()
     }
 
-    /// The rows of the ids.
+    /// The rows of the ids; in f32 where the weight is in bf16.
     ///
     /// # Shapes
     ///
     /// - input: `[batch, length]`
     /// - output: `[batch, length, d_model]`
     pub fn forward(&self, input: Tensor<2, Int>) -> Tensor<3> {
-        match self.weight.reparameterization::<Adapter>() {
+        let rows = match self.weight.reparameterization::<Adapter>() {
             Some(adapter) => adapter.embedding(input, self.weight.base()),
             // `val` and not `base`: a reparameterization of another crate must keep its effect.
             None => embedding(self.weight.val(), input),
-        }
+        };
+        if rows.dtype() == DType::BF16 { rows.cast(DType::F32) } else { rows }
+    }
+
+    /// The output layer whose weight is the transpose of `weight`, for a model that ties its output to this embedding: x·Wᵀ + bias.
+    ///
+    /// `weight` is W0 or what an adapter makes of it, `[n_embedding, d_model]`.
+    pub fn output_layer(&self, weight: Tensor<2>, bias: Option<Tensor<1>>) -> BaseLinear {
+        BaseLinear { weight: weight.transpose(), bias, packed: self.packed.clone() }
     }
 }
 
 impl From<Embedding> for AdaptedEmbedding {
     fn from(embedding: Embedding) -> Self {
-        Self { weight: embedding.weight }
+        Self { weight: embedding.weight, packed: PackedWeight::default() }
     }
 }
 

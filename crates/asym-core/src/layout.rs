@@ -209,10 +209,11 @@ pub fn replace<M: Module, E>(
     naming: &Naming,
     value: impl FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
 ) -> Result<M, E> {
-    replace_with(module, naming, None, value)
+    replace_with(module, naming, |_| None, value)
 }
 
-/// Like [`replace`], with tensors of `dtype`. Each is converted by itself, so that the model is never in memory twice.
+/// Like [`replace`], with tensors of the dtype that `dtype` gives for each. Each is converted by itself, so that the model is
+/// never in memory twice.
 ///
 /// # Errors
 ///
@@ -224,16 +225,16 @@ pub fn replace<M: Module, E>(
 pub fn replace_as<M: Module, E>(
     module: M,
     naming: &Naming,
-    dtype: FloatDType,
+    dtype: impl Fn(&Entry) -> FloatDType,
     value: impl FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
 ) -> Result<M, E> {
-    replace_with(module, naming, Some(dtype), value)
+    replace_with(module, naming, |entry| Some(dtype(entry)), value)
 }
 
 fn replace_with<M: Module, E>(
     module: M,
     naming: &Naming,
-    dtype: Option<FloatDType>,
+    dtype: impl Fn(&Entry) -> Option<FloatDType>,
     mut value: impl FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
 ) -> Result<M, E> {
     let mut error = None;
@@ -265,7 +266,7 @@ pub fn rewrite<M: Module>(
     wanted: impl Fn(&Entry) -> bool,
     mut value: impl FnMut(&Entry, Vec<f32>) -> Option<Vec<f32>>,
 ) -> M {
-    map(module, naming, None, |entry, read| wanted(entry).then(|| value(entry, read())).flatten())
+    map(module, naming, |_| None, |entry, read| wanted(entry).then(|| value(entry, read())).flatten())
 }
 
 /// Replace tensors of `module` with those of `from`, for every parameter that both have with the same shape and that
@@ -313,6 +314,39 @@ pub fn adopt<M: Module>(module: M, from: &M, naming: &Naming, wanted: impl Fn(&E
     module.map(&mut Adopt { place: Place::new(naming), tensors: tensors.found })
 }
 
+/// The dtype of a parameter in a model with frozen weights in bf16: bf16 for the weight of an
+/// [`AdaptedLinear`](crate::AdaptedLinear) and of an [`AdaptedEmbedding`](crate::AdaptedEmbedding), and f32 for all others.
+pub fn rounded(entry: &Entry) -> FloatDType {
+    match entry.kind {
+        Kind::Weight { layer: Layer::Linear | Layer::Embedding, factored: true } => FloatDType::BF16,
+        _ => FloatDType::F32,
+    }
+}
+
+/// Round the frozen weights of this crate's linear layers and embeddings to bf16. All other parameters keep their dtype.
+///
+/// The model then computes in f32, but for the products with these weights: see [`BaseLinear`](crate::BaseLinear). Attach an adapter
+/// first, or freeze the model. A weight that is trained is not rounded.
+pub fn round<M: Module>(module: M) -> M {
+    struct Round<'a>(Place<'a>);
+    impl ModuleMapper for Round<'_> {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.0.enter(name, container);
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.0.exit();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if param.is_require_grad() || rounded(&self.0.entry(&param)) != FloatDType::BF16 {
+                return param;
+            }
+            let (id, tensor) = (param.id, param.base().cast(FloatDType::BF16));
+            param.transform_for_load(tensor, id)
+        }
+    }
+    module.map(&mut Round(Place::new(&Naming::BURN)))
+}
+
 /// Convert every parameter to `dtype`, including those of adapters.
 pub fn cast<M: Module>(module: M, dtype: FloatDType) -> M {
     struct Cast(FloatDType);
@@ -328,18 +362,22 @@ pub fn cast<M: Module>(module: M, dtype: FloatDType) -> M {
 fn map<M: Module>(
     module: M,
     naming: &Naming,
-    dtype: Option<FloatDType>,
+    dtype: impl Fn(&Entry) -> Option<FloatDType>,
     value: impl FnMut(&Entry, &dyn Fn() -> Vec<f32>) -> Option<Vec<f32>>,
 ) -> M {
-    struct Mapper<'a, F> {
+    struct Mapper<'a, F, T> {
         place: Place<'a>,
         value: F,
-        /// The dtype of the new tensors, or `None` for the default of the device.
-        dtype: Option<FloatDType>,
+        /// The dtype of a new tensor, or `None` for the default of the device.
+        dtype: T,
         /// The shared tensors, by name.
         shared: HashMap<String, Box<dyn Any>>,
     }
-    impl<F: FnMut(&Entry, &dyn Fn() -> Vec<f32>) -> Option<Vec<f32>>> ModuleMapper for Mapper<'_, F> {
+    impl<F, T> ModuleMapper for Mapper<'_, F, T>
+    where
+        F: FnMut(&Entry, &dyn Fn() -> Vec<f32>) -> Option<Vec<f32>>,
+        T: Fn(&Entry) -> Option<FloatDType>,
+    {
         fn enter_module(&mut self, name: &str, container: &str) {
             self.place.enter(name, container);
         }
@@ -357,7 +395,7 @@ fn map<M: Module>(
             assert_eq!(values.len(), entry.count(), "{}: number of values", entry.name);
             let data = TensorData::new(entry.loaded(values), param.lazy_shape());
             let device = param.lazy_device();
-            let tensor = match self.dtype {
+            let tensor = match (self.dtype)(&entry) {
                 Some(dtype) => Tensor::from_data(data, (&device, DType::from(dtype))),
                 None => Tensor::from_data(data, &device),
             };

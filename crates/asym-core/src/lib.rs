@@ -91,7 +91,7 @@ pub use files::write_whole;
 pub use init::Init;
 pub use inspect::{Inspection, Row, inspect};
 pub use layout::Naming;
-pub use linear::{AdaptedLinear, AdaptedLinearConfig};
+pub use linear::{AdaptedLinear, AdaptedLinearConfig, BaseLinear};
 pub use observe::{InputMoment, observe_inputs};
 pub use peft::{
     FactorPair, SaveOptions, adapter_naming, base_model, load_adapter, read_config, read_factors, save_adapter,

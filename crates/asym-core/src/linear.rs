@@ -1,10 +1,10 @@
 //! The adapted linear layer: the factored forward.
 
-use asym_kernels::linear;
+use asym_kernels::{PackedWeight, linear, rounded_linear};
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, assert_shape};
+use burn::tensor::{DType, Device, Tensor, assert_shape};
 
 use crate::Adapter;
 use crate::observe::Observer;
@@ -40,6 +40,8 @@ impl AdaptedLinearConfig {
 /// Without an adapter it computes what [`Linear`] does. With one it computes `x·W0 + bias + s·((x·A)·B)` and never forms
 /// `W0 + s·A·B`. Where W0 and A are frozen, autodiff then keeps `x·A`, r numbers a token, and not `x`, d_input numbers
 /// a token (the argument of LoRA-FA, Zhang et al., 2023), and computes no gradient of W0's shape.
+///
+/// A frozen W0 can be in bf16 while all else is in f32: [`layout::round`](crate::layout::round) makes it so. See [`BaseLinear`].
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct AdaptedLinear {
@@ -47,9 +49,16 @@ pub struct AdaptedLinear {
     pub weight: Param<Tensor<2>>,
     /// The bias, `[d_output]`.
     pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    packed: PackedWeight,
 }
 
 impl AdaptedLinear {
+    /// A layer with these parameters, `[d_input, d_output]` and `[d_output]`.
+    pub fn new(weight: Param<Tensor<2>>, bias: Option<Param<Tensor<1>>>) -> Self {
+        Self { weight, bias, packed: PackedWeight::default() }
+    }
+
     /// Apply the layer.
     ///
     /// # Shapes
@@ -68,17 +77,49 @@ impl AdaptedLinear {
             observer.see(input.clone());
         }
 
+        let base = |weight| BaseLinear { weight, bias, packed: self.packed.clone() };
         match self.weight.reparameterization::<Adapter>() {
-            Some(adapter) => adapter.linear(input, self.weight.base(), bias),
+            Some(adapter) => adapter.linear(input, base(self.weight.base())),
             // `val` and not `base`: a reparameterization of another crate must keep its effect.
-            None => linear(input, self.weight.val(), bias),
+            None => base(self.weight.val()).forward(input),
         }
     }
 }
 
 impl From<Linear> for AdaptedLinear {
     fn from(linear: Linear) -> Self {
-        Self { weight: linear.weight, bias: linear.bias }
+        Self::new(linear.weight, linear.bias)
+    }
+}
+
+/// What a linear layer computes without an adapter.
+///
+/// A weight in bf16 under an input in f32 is multiplied as [`rounded_linear`] says, with sums in f32. Otherwise all tensors have
+/// one dtype.
+#[derive(Debug, Clone)]
+pub struct BaseLinear {
+    /// W0, `[d_input, d_output]`.
+    pub weight: Tensor<2>,
+    /// The bias, `[d_output]`.
+    pub bias: Option<Tensor<1>>,
+    /// The copies of a weight in bf16, which the layer keeps.
+    pub packed: PackedWeight,
+}
+
+impl BaseLinear {
+    /// x·W0 + bias.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[..., d_input]`
+    /// - output: `[..., d_output]`
+    pub fn forward<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
+        let Self { weight, bias, packed } = self;
+        if (input.dtype(), weight.dtype()) == (DType::F32, DType::BF16) {
+            rounded_linear(input, weight, bias, &packed)
+        } else {
+            linear(input, weight, bias)
+        }
     }
 }
 

@@ -14,7 +14,7 @@ fn pair(rank: usize, init: Init, seed: u64) -> (AdaptedLinear, Tensor<2>, Tensor
     // Pre-trained weights have spectra that decay.
     let decay: Vec<f32> = (0..D_OUTPUT).map(|column| 0.95f32.powi(column as i32)).collect();
     let decay = Tensor::<1>::from_floats(decay.as_slice(), &device).unsqueeze::<2>();
-    let layer = AdaptedLinear { weight: Param::from_tensor(layer.weight.val() * decay), ..layer };
+    let layer = AdaptedLinear::new(Param::from_tensor(layer.weight.val() * decay), layer.bias);
     // A bare layer's weight has the path `weight`, and its module the empty name.
     let config = AdapterConfig::new(Lora::new(rank).a(Factor::trained(init)).b(Factor::trained(init))).targets("");
     let layer = config.attach(layer, seed).unwrap();

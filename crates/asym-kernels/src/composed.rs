@@ -138,6 +138,16 @@ pub fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<
     module::linear(input, weight, bias)
 }
 
+/// As [`rounded_linear`](crate::rounded_linear()): the product is the backend's own in the dtype of the weight.
+pub fn rounded_linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    let dtype = input.dtype();
+    let product = module::linear(input.cast(weight.dtype()), weight, None).cast(dtype);
+    match bias {
+        Some(bias) => product + bias.unsqueeze(),
+        None => product,
+    }
+}
+
 /// As [`add_low_rank`](crate::add_low_rank()).
 pub fn add_low_rank<const D: usize>(output: Tensor<D>, input: Tensor<D>, update: LowRank) -> Tensor<D> {
     let LowRank { a, b, scale } = update;

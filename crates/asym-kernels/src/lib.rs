@@ -13,6 +13,7 @@
 //! | [`gated_silu`] | gate and up | these, σ(gate) and silu(gate) |
 //! | [`dropout`] | a seed | a mask as wide as its input |
 //! | [`linear`] | what the products of tracked factors need | the same, by one matrix product a sequence |
+//! | [`rounded_linear`] | nothing, for a frozen weight in bf16 | its input in bf16 where the backend keeps it |
 //! | [`add_low_rank`] | x·A, and x where A is tracked | the same, with one more sum |
 //!
 //! They work where tensors lie in the host's memory, which is Burn's flex backend, in f32; all but the products also in half
@@ -29,6 +30,7 @@
 //! ```
 
 mod attention;
+mod bf16;
 pub mod composed;
 mod dropout;
 mod extension;
@@ -44,6 +46,7 @@ mod rms_norm;
 mod rotary;
 
 pub use attention::{Heads, attention};
+pub use bf16::{Bf16Kernel, PackedWeight, rounded_linear};
 pub use dropout::dropout;
 pub use gated_silu::gated_silu;
 pub use gelu::gelu;

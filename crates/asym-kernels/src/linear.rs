@@ -47,18 +47,8 @@ impl HostOperation for Linear {
     fn forward(&self, inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>) {
         let (input, weight) = (&inputs[0], &inputs[1]);
         let output = {
-            let (rows, weight) = (floats(input), Matrix::tensor(weight));
-            let [d_input, d_output] = dims(&inputs[1]);
-            let rows = Matrix::of(&rows, d_input);
-            match inputs.get(2).map(floats) {
-                None => new_product(1.0, rows, weight),
-                Some(bias) => {
-                    let count = input.layout().shape().num_elements() / d_input;
-                    let mut output = repeated(&bias, count);
-                    parallel_product(MatrixMut::of(&mut output, d_output), Output::Add, 1.0, rows, weight);
-                    output
-                }
-            }
+            let bias = inputs.get(2).map(floats);
+            f32_product(&floats(input), Matrix::tensor(weight), bias.as_deref())
         };
         let shape = with_last(input.layout().shape(), dims(weight)[1]);
         let output = tensor(output, shape, DType::F32);
@@ -91,7 +81,16 @@ impl HostOperation for Linear {
     }
 }
 
-fn dims(matrix: &HostTensor) -> [usize; 2] {
+/// x·W + bias, for `rows` of as many values as the weight has.
+pub(crate) fn f32_product(rows: &[f32], weight: Matrix<'_>, bias: Option<&[f32]>) -> Vec<f32> {
+    let rows = Matrix::of(rows, weight.rows());
+    let Some(bias) = bias else { return new_product(1.0, rows, weight) };
+    let mut output = repeated(bias, rows.rows());
+    parallel_product(MatrixMut::of(&mut output, bias.len()), Output::Add, 1.0, rows, weight);
+    output
+}
+
+pub(crate) fn dims(matrix: &HostTensor) -> [usize; 2] {
     let shape = matrix.layout().shape();
     [shape[0], shape[1]]
 }

@@ -65,6 +65,10 @@ impl<'a> Matrix<'a> {
         Self { values, rows, columns, row_stride, column_stride, slice: PhantomData }
     }
 
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     pub(crate) fn transposed(self) -> Self {
         Self {
             rows: self.columns,

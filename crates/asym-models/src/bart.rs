@@ -4,7 +4,7 @@
 //! checkpoint's keys.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear};
-use asym_kernels::{Heads, attention, dropout, layer_norm, linear, residual_norm};
+use asym_kernels::{Heads, attention, dropout, layer_norm, residual_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -416,7 +416,7 @@ impl BartLanguageModel {
         let bias = self.final_logits_bias.val().reshape([self.model.config.vocab_size]);
         match (&self.lm_head, &self.model.shared) {
             (Some(head), _) => head.forward(hidden) + bias.unsqueeze(),
-            (None, Some(shared)) => linear(hidden, tied_head(shared), Some(bias)),
+            (None, Some(shared)) => tied_head(shared, Some(bias)).forward(hidden),
             (None, None) => unreachable!("a skeleton has one or the other"),
         }
     }

@@ -1,6 +1,6 @@
 //! What the blocks of several models are made of.
 
-use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig, Adapter};
+use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig, Adapter, BaseLinear};
 use asym_kernels::{Heads, attention};
 use burn::module::{Initializer, Module};
 use burn::nn::{Dropout, EmbeddingConfig};
@@ -23,14 +23,13 @@ pub(crate) fn zero_embedding(rows: usize, width: usize, device: &Device) -> Adap
     AdaptedEmbedding::new(&EmbeddingConfig::new(rows, width).with_initializer(Initializer::Zeros), device)
 }
 
-/// The head that is the word embedding, `[hidden, vocab]`: what lies under an adapter, which changes the embedding alone, as
-/// in PEFT.
-pub(crate) fn tied_head(embedding: &AdaptedEmbedding) -> Tensor<2> {
-    match embedding.weight.reparameterization::<Adapter>() {
+/// The head that is the word embedding: what lies under an adapter, which changes the embedding alone, as in PEFT.
+pub(crate) fn tied_head(embedding: &AdaptedEmbedding, bias: Option<Tensor<1>>) -> BaseLinear {
+    let weight = match embedding.weight.reparameterization::<Adapter>() {
         Some(_) => embedding.weight.base(),
         None => embedding.weight.val(),
-    }
-    .transpose()
+    };
+    embedding.output_layer(weight, bias)
 }
 
 /// 0 where a token may be attended to, else half of the most negative number: the softmax of what it is added to is then 0,

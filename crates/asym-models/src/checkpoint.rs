@@ -167,7 +167,11 @@ impl Checkpoint {
         self.load_as(num_labels, seed, FloatDType::F32, device)
     }
 
-    /// Like [`load`](Self::load), with parameters of another dtype. Each is converted when it is moved to the device.
+    /// Like [`load`](Self::load), in another precision. Each parameter is converted when it is moved to the device.
+    ///
+    /// With BF16, the weights of linear layers and embeddings are in bf16, and all other parameters and the head are in f32: the model
+    /// computes in f32, but for the products with these weights. An adapter can be attached and trained. With F16, all parameters
+    /// are in f16, for inference.
     ///
     /// # Errors
     ///
@@ -192,7 +196,12 @@ impl Checkpoint {
                 check(entry, key, tensor, table)?;
             }
         }
-        let model = layout::replace_as(model, &table.naming, dtype, |entry| {
+        let dtype_of = |entry: &Entry| match dtype {
+            FloatDType::BF16 if table.head.iter().any(|module| keys::within(&entry.name, module)) => FloatDType::F32,
+            FloatDType::BF16 => layout::rounded(entry),
+            dtype => dtype,
+        };
+        let model = layout::replace_as(model, &table.naming, dtype_of, |entry| {
             Ok(Some(match stored.remove(entry.name.as_str()) {
                 Some((key, tensor)) => tensor.floats_within(key, dtype)?,
                 None => draw(entry, &config, seed),

@@ -4,7 +4,7 @@
 //! checkpoint's keys.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear};
-use asym_kernels::{Heads, Rotation, attention, gated_silu, linear, rms_norm, rotary};
+use asym_kernels::{Heads, Rotation, attention, gated_silu, rms_norm, rotary};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
@@ -252,7 +252,7 @@ impl LlamaLanguageModel {
     fn head<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
         match &self.lm_head {
             Some(head) => head.forward(hidden),
-            None => linear(hidden, tied_head(&self.model.embed_tokens), None),
+            None => tied_head(&self.model.embed_tokens, None).forward(hidden),
         }
     }
 }

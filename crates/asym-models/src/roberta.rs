@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear, Naming};
-use asym_kernels::{dropout, layer_norm, linear, residual_norm};
+use asym_kernels::{dropout, layer_norm, residual_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -502,8 +502,7 @@ impl MaskedLanguageModel {
         let head = &self.lm_head;
         let transformed = head.activation.forward(head.dense.forward(hidden));
         let transformed = layer_norm(&head.layer_norm, self.config().layer_norm_eps, transformed);
-        let decoder = tied_head(&self.backbone.embeddings.word_embeddings); // [hidden, vocab]
-        linear(transformed, decoder, Some(head.bias.val()))
+        tied_head(&self.backbone.embeddings.word_embeddings, Some(head.bias.val())).forward(transformed)
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use asym_data::{ImageProcessor, ModelLimits, Tokenizer};
 use asym_models::{Checkpoint, EncoderConfig, Loaded, PretrainedModel};
-use burn::tensor::Device;
+use asym_train::Dtype;
+use burn::tensor::{Device, FloatDType};
 
 use crate::error::TaskError;
 
@@ -22,8 +23,8 @@ pub struct Base {
     /// The weights and their configuration.
     pub checkpoint: Checkpoint,
     tokenizer: OnceLock<Tokenizer>,
-    /// A `Loaded<M>` for each model `M` that was asked for.
-    models: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
+    /// A `Loaded<M>` for each model `M` and each dtype that was asked for.
+    models: Mutex<HashMap<(TypeId, Dtype), Box<dyn Any + Send>>>,
 }
 
 impl Base {
@@ -130,13 +131,17 @@ impl Base {
     /// # Errors
     ///
     /// As [`Checkpoint::load`].
-    pub fn read<M: PretrainedModel + 'static>(&self, device: &Device) -> Result<Option<Duration>, TaskError> {
-        Ok(self.shared::<M>(device)?.1)
+    pub fn read<M: PretrainedModel + 'static>(
+        &self,
+        dtype: Dtype,
+        device: &Device,
+    ) -> Result<Option<Duration>, TaskError> {
+        Ok(self.shared::<M>(dtype, device)?.1)
     }
 
     /// The model `M` with `num_labels` labels, whose head is drawn from `seed` if the checkpoint lacks it or `new_head` is set.
     ///
-    /// The weights are read at the first call. All models share them, on the device of that call; a model that is trained whole
+    /// The weights are read at the first call with their dtype. All models of one dtype share them, on the device of that call; a model that is trained whole
     /// gets tensors of its own as soon as it changes them.
     ///
     /// # Errors
@@ -145,25 +150,32 @@ impl Base {
     pub fn load<M: PretrainedModel + 'static>(
         &self,
         (num_labels, new_head): (Option<usize>, bool),
+        dtype: Dtype,
         seed: u64,
         device: &Device,
     ) -> Result<Loaded<M>, TaskError> {
-        let (shared, _) = self.shared::<M>(device)?;
+        let (shared, _) = self.shared::<M>(dtype, device)?;
         Ok(self.checkpoint.redraw(&shared, (num_labels, new_head), seed, device)?)
     }
 
     /// The model as it was read, and the time that it took if it is read now.
     fn shared<M: PretrainedModel + 'static>(
         &self,
+        dtype: Dtype,
         device: &Device,
     ) -> Result<(Loaded<M>, Option<Duration>), TaskError> {
         let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shared) = models.get(&TypeId::of::<M>()).and_then(|model| model.downcast_ref::<Loaded<M>>()) {
+        let key = (TypeId::of::<M>(), dtype);
+        if let Some(shared) = models.get(&key).and_then(|model| model.downcast_ref::<Loaded<M>>()) {
             return Ok((shared.clone(), None));
         }
         let started = Instant::now();
-        let loaded: Loaded<M> = self.checkpoint.load(None, 0, device)?;
-        models.insert(TypeId::of::<M>(), Box::new(loaded.clone()));
+        let float = match dtype {
+            Dtype::F32 => FloatDType::F32,
+            Dtype::Bf16 => FloatDType::BF16,
+        };
+        let loaded: Loaded<M> = self.checkpoint.load_as(None, 0, float, device)?;
+        models.insert(key, Box::new(loaded.clone()));
         Ok((loaded, Some(started.elapsed())))
     }
 }

@@ -8,7 +8,7 @@ use asym_core::random::derive_seed;
 use asym_core::{InputMoment, SaveOptions, inspect, save_adapter};
 use asym_models::{FileDtype, Loaded, ModelConfig, PretrainedModel};
 use asym_train::{
-    Checkpoint, Existing, Keep, Loader, Objective, Opened, Optimized, Order, Run, RunFolder, RunResult, Source, State,
+    Checkpoint, Dtype, Existing, Keep, Loader, Objective, Opened, Optimized, Order, Run, RunFolder, RunResult, Source, State,
     StopSignal, TrainError, Tuning, fit, memory,
 };
 use burn::module::Module;
@@ -45,7 +45,7 @@ pub trait ReadTask {
     /// [`TaskError::WrongModel`].
     fn check_base(&self, base: &Base) -> Result<(), TaskError>;
 
-    /// Make the data ready for training on `base`, which comes from `model`.
+    /// Make the data ready for training on `base`, which comes from `model`, and read its weights in the dtype that the runs have.
     ///
     /// # Errors
     ///
@@ -54,6 +54,7 @@ pub trait ReadTask {
         self: Box<Self>,
         base: &'a Base,
         model: Option<String>,
+        dtype: Dtype,
         device: &'a Device,
     ) -> Result<Box<dyn PreparedTask + 'a>, TaskError>;
 }
@@ -170,11 +171,12 @@ impl<T: Task> ReadTask for WithData<T> {
         self: Box<Self>,
         base: &'a Base,
         model: Option<String>,
+        dtype: Dtype,
         device: &'a Device,
     ) -> Result<Box<dyn PreparedTask + 'a>, TaskError> {
         let Self { task, data, name, .. } = *self;
         let data = task.prepare(data, base)?;
-        let read = base.read::<T::Model>(device)?;
+        let read = base.read::<T::Model>(dtype, device)?;
         Ok(Box::new(Session { task, base, data, device, origin: Origin { model, data: name }, read }))
     }
 }
@@ -212,8 +214,9 @@ impl<T: Task> Session<'_, T> {
     /// A checkpoint that cannot be read, and an adapter that does not fit.
     pub fn start(&self, run: &RunConfig) -> Result<(Loaded<T::Model>, Tuning), TaskError> {
         let seed = run.training.seed;
+        let outputs = (self.task.outputs(), run.new_head);
         let Loaded { model, initialized } =
-            self.base.load::<T::Model>((self.task.outputs(), run.new_head), seed, self.device)?;
+            self.base.load::<T::Model>(outputs, run.training.dtype, seed, self.device)?;
         let (naming, head) = (model.naming(), T::Model::keys(model.config()).task_head);
         let mut seen = Ok(());
         let observe = |model: &T::Model| seen = self.observe(model, seed);
@@ -294,7 +297,7 @@ impl<T: Task> PreparedTask for Session<'_, T> {
     }
 
     fn observe_inputs(&self, seed: u64) -> Result<HashMap<String, InputMoment>, TaskError> {
-        let model = self.base.load::<T::Model>((self.task.outputs(), false), seed, self.device)?.model;
+        let model = self.base.load::<T::Model>((self.task.outputs(), false), Dtype::F32, seed, self.device)?.model;
         let mut seen = Ok(());
         let moments =
             asym_core::observe_inputs(&model, &model.naming(), |_| true, |model| seen = self.observe(model, seed));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use asym_train::{Existing, RunFolder, RunResult, StopSignal, Tuning};
+use asym_train::{Dtype, Existing, RunFolder, RunResult, StopSignal, Tuning, memory};
 
 use toml::{Table, Value};
 
@@ -45,6 +45,11 @@ impl Experiment {
     /// The task, with the settings of its own that the runs have.
     pub fn run_task(&self) -> AnyTask {
         self.task.resolved(self.recipe.scale())
+    }
+
+    /// The dtype of the frozen weights in every run.
+    pub fn dtype(&self) -> Dtype {
+        self.recipe.run(&self.task, &self.recipe.tuning, 0).training.dtype
     }
 
     fn reference(&self) -> Option<&Method> {
@@ -175,7 +180,10 @@ impl Experiment {
         stop: &StopSignal,
     ) -> Result<RunResult, TaskError> {
         let run = self.run_config(method, seed);
-        prepared.run(&run, label, Some((&self.folder(method, seed), self.existing)), stop)
+        let result = prepared.run(&run, label, Some((&self.folder(method, seed), self.existing)), stop);
+        // The next run may need less.
+        memory::give_back();
+        result
     }
 }
 

@@ -56,7 +56,7 @@ pub use pace::Pace;
 pub use result::RunResult;
 pub use run::{Keep, Outcome, Run};
 pub use schedule::{LinearWarmup, LrSchedulerType};
-pub use settings::TrainSettings;
+pub use settings::{Dtype, TrainSettings};
 pub use state::{Optimized, Position, State};
 pub use stop::StopSignal;
 pub use strategy::FineTuning;

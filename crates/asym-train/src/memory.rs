@@ -13,14 +13,31 @@
 //! ```
 //!
 //! On the CPU, tensors take no other memory. The memory of a GPU is not counted.
+//!
+//! With the feature `huge-pages`, on Linux, the allocator is jemalloc. It asks for huge pages, which systems often give on request
+//! only, and keeps freed pages, so that a step of training does not have them cleared again. A product of matrices touches a new page
+//! for each row of a transposed operand, and a page of 4 KiB costs a look-up that one of 2 MiB saves. `docs/benchmarks.md` says what
+//! it gains. The line above is all that a program of your own needs.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+#[cfg(not(all(target_os = "linux", feature = "huge-pages")))]
+use std::alloc::System as Inner;
+#[cfg(all(target_os = "linux", feature = "huge-pages"))]
+use tikv_jemallocator::Jemalloc as Inner;
+
+/// jemalloc's configuration: huge pages for all that it maps, and freed pages are kept.
+#[cfg(all(target_os = "linux", feature = "huge-pages"))]
+#[used]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static CONFIGURATION: &std::ffi::CStr = c"thp:always,dirty_decay_ms:-1,muzzy_decay_ms:-1";
 
 static CURRENT: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator, counting.
+/// The allocator, counting: jemalloc with the feature `huge-pages` on Linux, otherwise the system's.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counting;
 
@@ -33,11 +50,11 @@ fn shrink(bytes: usize) {
     CURRENT.fetch_sub(bytes, Relaxed);
 }
 
-// SAFETY: every call is passed to the system's allocator as it came; counting touches two atomics and nothing else.
+// SAFETY: every call is passed to the inner allocator as it came; counting touches two atomics and nothing else.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are those that `System` asks for.
-        let pointer = unsafe { System.alloc(layout) };
+        // SAFETY: the caller's promises are those that `Inner` asks for.
+        let pointer = unsafe { Inner.alloc(layout) };
         if !pointer.is_null() {
             grow(layout.size());
         }
@@ -46,7 +63,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        let pointer = unsafe { System.alloc_zeroed(layout) };
+        let pointer = unsafe { Inner.alloc_zeroed(layout) };
         if !pointer.is_null() {
             grow(layout.size());
         }
@@ -56,12 +73,12 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         shrink(layout.size());
         // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { Inner.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: as above.
-        let moved = unsafe { System.realloc(pointer, layout, new_size) };
+        let moved = unsafe { Inner.realloc(pointer, layout, new_size) };
         if !moved.is_null() {
             grow(new_size);
             shrink(layout.size());
@@ -85,12 +102,12 @@ pub fn reset_peak() {
     PEAK.store(current(), Relaxed);
 }
 
-/// Tell the allocator of glibc to keep the pages that it gets. On other systems, do nothing.
+/// Tell the allocator of glibc to keep the pages that it gets. On other systems, and with the feature `huge-pages`, do nothing.
 ///
 /// Each step of training frees and allocates the same large blocks. By default glibc maps each of them anew, and the kernel
-/// zeroes it. Call this before the first large allocation. The memory of the peak is then held until the program ends.
+/// zeroes it. Call this before the first large allocation. The memory of the peak is then held until [`give_back`].
 pub fn keep_pages() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "huge-pages")))]
     {
         const LARGEST: libc::c_int = 1 << 30;
         // SAFETY: mallopt takes two integers and changes how glibc's own allocator behaves.
@@ -99,5 +116,62 @@ pub fn keep_pages() {
             libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
             libc::mallopt(libc::M_TOP_PAD, 1 << 28);
         }
+    }
+}
+
+/// Give freed pages that the allocator keeps back to the system, where it can be told to.
+pub fn give_back() {
+    #[cfg(all(target_os = "linux", feature = "huge-pages"))]
+    // SAFETY: the name ends with a zero byte, and `purge` reads and writes no value. 4096 stands for all arenas.
+    unsafe {
+        let (none, length) = (std::ptr::null_mut(), std::ptr::null_mut());
+        tikv_jemalloc_sys::mallctl(c"arena.4096.purge".as_ptr(), none, length, std::ptr::null_mut(), 0);
+    }
+    #[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "huge-pages")))]
+    // SAFETY: malloc_trim takes an integer and releases free memory of glibc's own allocator.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// How this program gets huge pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HugePages {
+    /// The system gives them to every program.
+    Always,
+    /// The system gives them on request, and this program asks if [`Counting`] is its allocator.
+    Asked,
+    /// The system gives them on request, and this program does not ask.
+    NotAsked,
+    /// The system has turned them off.
+    Never,
+    /// The system does not say. It is not Linux.
+    Unknown,
+}
+
+impl HugePages {
+    /// The setting of the kernel, and of this build.
+    pub fn get() -> Self {
+        let setting = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+        let chosen = setting.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
+        match chosen {
+            Some("always") => Self::Always,
+            Some("madvise") if cfg!(feature = "huge-pages") => Self::Asked,
+            Some("madvise") => Self::NotAsked,
+            Some("never") => Self::Never,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for HugePages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Always => "given always",
+            Self::Asked => "given on request, and requested",
+            Self::NotAsked => "given on request, and not requested",
+            Self::Never => "turned off",
+            Self::Unknown => "unknown",
+        })
     }
 }

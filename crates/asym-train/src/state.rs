@@ -1,6 +1,6 @@
 //! Everything that moves during a run, as one value.
 
-use asym_core::Naming;
+use asym_core::{Naming, layout};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::method::MethodState;
 use crate::past::Past;
-use crate::{TrainError, TrainSettings, Tuning};
+use crate::{Dtype, TrainError, TrainSettings, Tuning};
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,7 @@ impl<M: Module> State<Optimized<M>> {
         steps: usize,
     ) -> Result<Self, TrainError> {
         settings.validate(&tuning)?;
+        let model = if settings.dtype == Dtype::Bf16 { layout::round(model) } else { model };
         if make(&model) == 0 {
             return Err(TrainError::NothingTrained);
         }

@@ -56,6 +56,63 @@ impl Contestant {
     }
 }
 
+/// Start each setting of a program, and keep the one whose `order` takes the least time. `notes` gets the times of all.
+pub(super) fn fastest(
+    name: &str,
+    settings: Vec<(String, Command)>,
+    order: &str,
+    notes: &mut String,
+) -> Result<Contestant> {
+    /// Orders of each setting. The least time of them counts.
+    const TRIES: usize = 3;
+    let (mut best, mut times): (Option<(f64, Contestant)>, Vec<String>) = (None, Vec::new());
+    for (setting, mut command) in settings {
+        let mut contestant = Contestant::start(format!("PEFT, {setting}"), &mut command, true)?;
+        let seconds: Vec<f64> = (0..TRIES).map(|_| contestant.seconds(order)).collect::<Result<_>>()?;
+        let (least, _) = range(&seconds);
+        times.push(format!("{setting} {least:.3} s"));
+        if best.as_ref().is_none_or(|(of_best, _)| least < *of_best) {
+            best = Some((least, contestant));
+        }
+    }
+    notes.push_str(&format!("- {name}: the fastest of {}.\n", times.join(", ")));
+    Ok(best.with_context(|| format!("{name}: no setting to start"))?.1)
+}
+
+/// The settings of a peer that is a Python program: each kind of attention, with pages that glibc keeps, of 4 KiB or huge.
+pub(super) fn settings(mut peer: impl FnMut(&str) -> Command) -> Vec<(String, Command)> {
+    let mut all = Vec::new();
+    for attention in ["eager", "sdpa"] {
+        for pages in ["small pages", "huge pages"] {
+            let mut command = peer(attention);
+            keeping_pages(&mut command);
+            if pages == "huge pages" {
+                command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+            }
+            all.push((format!("{attention} attention, {pages}"), command));
+        }
+    }
+    all
+}
+
+/// The dtype of the frozen weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Dtype {
+    /// All in f32
+    F32,
+    /// Frozen weights in bf16
+    Bf16,
+}
+
+impl Dtype {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
 impl Drop for Contestant {
     fn drop(&mut self) {
         // The end of its input ends it.
@@ -94,8 +151,13 @@ pub(super) fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let wide = if info.contains("avx512f") { ", AVX-512" } else { "" };
-    format!("{}, {cores} cores{wide}, {}", model.unwrap_or("unknown processor"), std::env::consts::OS)
+    let units = [("avx512f", ", AVX-512"), ("avx512_bf16", ", AVX512-BF16"), ("amx_bf16", ", AMX")];
+    let units: String = units.iter().filter(|(flag, _)| info.contains(flag)).map(|(_, name)| *name).collect();
+    let setting = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+    let chosen = setting.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
+    let pages = chosen.map_or_else(String::new, |chosen| format!(", huge pages: {chosen}"));
+    let (model, system) = (model.unwrap_or("unknown processor"), std::env::consts::OS);
+    format!("{model}, {cores} cores{units}, {system}{pages}")
 }
 
 /// The median.

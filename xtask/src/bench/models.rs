@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::contestant::{Contestant, build, keeping_pages, machine, median, range};
+use super::contestant::{Contestant, Dtype, build, fastest, machine, median, range, settings};
 
 /// What to compare, and how often.
 #[derive(Debug, Args)]
@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// What is trained
     #[arg(long, value_delimiter = ',', default_value = "b-only,lora")]
     methods: Vec<String>,
+    /// Dtypes of the frozen weights
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "f32,bf16")]
+    dtypes: Vec<Dtype>,
     /// Beams of what is generated
     #[arg(long, value_delimiter = ',', default_value = "1,4")]
     beams: Vec<usize>,
@@ -43,23 +46,25 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
         bail!("--rounds 0 measures nothing; give at least 1");
     }
     let worker = build(root, "models")?;
-    let mut report = format!("Machine: {}. {} rows, f32.\n", machine(), options.batch);
-    let mut versions: Vec<String> = Vec::new();
+    let mut report = format!("Machine: {}. {} rows.\n", machine(), options.batch);
+    let (mut versions, mut notes): (Vec<String>, String) = (Vec::new(), String::new());
     report.push_str(
-        "\n| model | trained | program | median step, s | spread, s | asym is faster by | kept, MiB | peak, MiB |\n\
-         |---|---|---|---:|---:|---:|---:|---:|\n",
+        "\n| model | trained | dtype | program | median step, s | spread, s | asym is faster by | kept, MiB | peak, MiB |\n\
+         |---|---|---|---|---:|---:|---:|---:|---:|\n",
     );
     for model in &options.models {
         for method in &options.methods {
-            let mut contestants = contestants(options, &worker, root, &["--model", model, "--method", method])?;
+            let what = ["--model", model, "--method", method];
+            let mut contestants = contestants(options, &worker, root, &what, "step", &mut notes)?;
             turns(options, &mut contestants, "step", &format!("{model}, {method}"))?;
-            let ours = median(&contestants[0].seconds);
-            for contestant in &mut contestants {
+            let ours = ours(&contestants);
+            for (dtype, contestant) in &mut contestants {
                 let memory = contestant.order("memory")?;
                 let mib = |key: &str| memory[key].as_f64().map_or(f64::NAN, |bytes| bytes / f64::from(1 << 20));
                 let (kept, peak) = (mib("kept"), mib("peak"));
-                let row = row(contestant, ours);
-                writeln!(report, "| {model} | {method} | {row} | {kept:.1} | {peak:.1} |")?;
+                let row = row(contestant, ours[usize::from(*dtype == Dtype::Bf16)]);
+                let dtype = dtype.name();
+                writeln!(report, "| {model} | {method} | {dtype} | {row} | {kept:.1} | {peak:.1} |")?;
                 if !versions.contains(&contestant.versions) {
                     versions.push(contestant.versions.clone());
                 }
@@ -67,21 +72,23 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
         }
     }
     report.push_str(
-        "\n| model | beams | program | median of 32 new tokens, s | spread, s | asym is faster by |\n\
-         |---|---:|---|---:|---:|---:|\n",
+        "\n| model | beams | dtype | program | median of 32 new tokens, s | spread, s | asym is faster by |\n\
+         |---|---:|---|---|---:|---:|---:|\n",
     );
     for model in options.models.iter().filter(|model| *model != "vit-base") {
         for beams in &options.beams {
             let beams = beams.to_string();
-            let mut contestants = contestants(options, &worker, root, &["--model", model, "--beams", &beams])?;
+            let what = ["--model", model, "--beams", &beams];
+            let mut contestants = contestants(options, &worker, root, &what, "generate", &mut notes)?;
             turns(options, &mut contestants, "generate", &format!("{model}, {beams} beams"))?;
-            let ours = median(&contestants[0].seconds);
-            for contestant in &contestants {
-                writeln!(report, "| {model} | {beams} | {} |", row(contestant, ours))?;
+            let ours = ours(&contestants);
+            for (dtype, contestant) in &contestants {
+                let row = row(contestant, ours[usize::from(*dtype == Dtype::Bf16)]);
+                writeln!(report, "| {model} | {beams} | {} | {row} |", dtype.name())?;
             }
         }
     }
-    writeln!(report, "\nVersions: {}.", versions.join("; "))?;
+    writeln!(report, "\n{notes}\nVersions: {}.", versions.join("; "))?;
     print!("{report}");
     if let Some(path) = &options.output {
         std::fs::write(path, &report).with_context(|| path.display().to_string())?;
@@ -95,15 +102,23 @@ fn row(contestant: &Contestant, ours: f64) -> String {
     format!("{} | {seconds:.3} | {low:.3} to {high:.3} | {:.2}", contestant.name, seconds / ours)
 }
 
-fn turns(options: &Options, contestants: &mut [Contestant], order: &str, what: &str) -> Result<()> {
+/// asym's median in f32 and in bf16: it is the first of each dtype.
+fn ours(contestants: &[(Dtype, Contestant)]) -> [f64; 2] {
+    [Dtype::F32, Dtype::Bf16].map(|wanted| {
+        let first = contestants.iter().find(|(dtype, _)| *dtype == wanted);
+        first.map_or(f64::NAN, |(_, contestant)| median(&contestant.seconds))
+    })
+}
+
+fn turns(options: &Options, contestants: &mut [(Dtype, Contestant)], order: &str, what: &str) -> Result<()> {
     let rounds = if options.smoke { 2 } else { options.rounds };
     // What is ordered first fills caches.
-    for contestant in contestants.iter_mut() {
+    for (_, contestant) in contestants.iter_mut() {
         contestant.seconds(order)?;
     }
     for round in 0..rounds {
         eprint!("\r{what}: round {} of {rounds} ", round + 1);
-        for contestant in contestants.iter_mut() {
+        for (_, contestant) in contestants.iter_mut() {
             let seconds = contestant.seconds(order)?;
             contestant.seconds.push(seconds);
         }
@@ -112,25 +127,36 @@ fn turns(options: &Options, contestants: &mut [Contestant], order: &str, what: &
     Ok(())
 }
 
-/// All that take the same step.
-fn contestants(options: &Options, worker: &Path, root: &Path, what: &[&str]) -> Result<Vec<Contestant>> {
-    let common = |command: &mut Command| {
-        command.args(what).args(["--batch", &options.batch.to_string()]);
-        if options.smoke {
-            command.arg("--tiny");
-        }
-    };
-    let mut command = Command::new(worker);
-    command.arg("--serve");
-    common(&mut command);
-    let mut contestants = vec![Contestant::start("asym", &mut command, true)?];
-    for attention in ["eager", "sdpa"] {
-        let Some(python) = &options.python else { break };
-        let mut command = Command::new(python);
-        command.arg(root.join("benches/peers/models.py")).args(["--attention", attention]);
+/// All that take the same step: of each dtype asym, then the peer in its fastest setting.
+fn contestants(
+    options: &Options,
+    worker: &Path,
+    root: &Path,
+    what: &[&str],
+    order: &str,
+    notes: &mut String,
+) -> Result<Vec<(Dtype, Contestant)>> {
+    let mut contestants = Vec::new();
+    for dtype in &options.dtypes {
+        let common = |command: &mut Command| {
+            command.args(what).args(["--batch", &options.batch.to_string(), "--dtype", dtype.name()]);
+            if options.smoke {
+                command.arg("--tiny");
+            }
+        };
+        let mut command = Command::new(worker);
+        command.arg("--serve");
         common(&mut command);
-        keeping_pages(&mut command);
-        contestants.push(Contestant::start(format!("PEFT, {attention} attention"), &mut command, true)?);
+        contestants.push((*dtype, Contestant::start("asym", &mut command, true)?));
+        let Some(python) = &options.python else { continue };
+        let peer = |attention: &str| {
+            let mut command = Command::new(python);
+            command.arg(root.join("benches/peers/models.py")).args(["--attention", attention]);
+            common(&mut command);
+            command
+        };
+        let name = format!("PEFT in {} on {}", dtype.name(), what.join(" ").replace("--", ""));
+        contestants.push((*dtype, fastest(&name, settings(peer), order, notes)?));
     }
     Ok(contestants)
 }

@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Adapter, Draw, Owner, PeftTensor, Settings, Site, Weight, add, is_type};
-use crate::AdapterError;
 use crate::config::setting;
 use crate::init::Shape;
 use crate::random::stream;
+use crate::{AdapterError, BaseLinear};
 
 /// AdaLoRA's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -359,8 +359,8 @@ impl AdaLoraPair {
 }
 
 impl Weight for AdaLoraPair {
-    fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-        linear(input.clone(), weight, bias) + self.forward(input)
+    fn linear<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D> {
+        base.forward(input.clone()) + self.forward(input)
     }
 
     fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {

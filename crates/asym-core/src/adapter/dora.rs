@@ -2,14 +2,13 @@
 //!
 //! Liu et al., 2024 (arXiv:2402.09353). The norm is a constant in backward (their section 4.3).
 
-use asym_kernels::linear;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Adapter, Draw, Factor, Lora, LowRank, Owner, PeftTensor, Settings, Site, Weight, is_type};
-use crate::AdapterError;
+use crate::{AdapterError, BaseLinear};
 
 /// DoRA's settings: those of LoRA.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,18 +95,18 @@ impl DoraPair {
     /// # Shapes
     ///
     /// - input: `[..., d_input]`
-    /// - weight: `[d_input, d_output]`
-    /// - bias: `[d_output]`
     /// - output: `[..., d_output]`
-    pub fn forward<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-        let gain = wide::<D>(self.gain(&weight));
-        let base = linear(input.clone(), weight.clone(), None);
+    pub fn forward<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D> {
+        let gain = wide::<D>(self.gain(&base.weight));
+        // The gain is of the weights alone.
+        let (layer, bias) = (BaseLinear { bias: None, ..base.clone() }, base.bias);
+        let base = layer.clone().forward(input.clone());
         let dropout = &self.pair.dropout;
         let dropping = dropout.training.is_enabled() && input.device().is_autodiff() && dropout.prob > 0.0;
         let output = if dropping {
             // Dropout acts on what the adapter adds: all that differs from the frozen layer.
             let dropped = asym_kernels::dropout(dropout, input);
-            let turned = linear(dropped.clone(), weight, None);
+            let turned = layer.forward(dropped.clone());
             base + turned * (gain.clone() - 1.0) + self.pair.undropped(dropped) * gain
         } else {
             (base + self.pair.forward(input)) * gain
@@ -125,14 +124,15 @@ impl DoraPair {
 }
 
 impl Weight for DoraPair {
-    fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-        self.forward(input, weight, bias)
+    fn linear<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D> {
+        self.forward(input, base)
     }
 
     fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        let weight: Tensor<2> = matrix(base.clone());
+        let (dtype, delta) = (base.dtype(), self.pair.delta());
+        let weight: Tensor<2> = matrix(base.clone()).cast(delta.dtype());
         let gain = self.gain(&weight).unsqueeze::<2>();
-        ((weight + self.pair.delta()) * gain).reshape(base.shape())
+        ((weight + delta) * gain).reshape(base.shape()).cast(dtype)
     }
 
     fn describe(&self) -> String {
@@ -151,7 +151,7 @@ impl Weight for DoraPair {
 ///
 /// From ‖W0‖², ⟨W0, s·B·A⟩ and ‖s·B·A‖² through matrices that are r high: of W0's size, only its square is made, and let go at once.
 fn norm(weight: &Tensor<2>, pair: &LowRank) -> Tensor<1> {
-    let weight = weight.clone().detach();
+    let weight = weight.clone().detach().cast(pair.a.val().dtype());
     let a = pair.a.val().detach().mul_scalar(pair.scale); // [d_input, r]
     let b = pair.b.val().detach(); // [r, d_output]
     let crossed = a.clone().transpose().matmul(weight.clone()) * 2.0; // [r, d_output]

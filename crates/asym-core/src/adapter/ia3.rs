@@ -2,7 +2,6 @@
 //!
 //! Liu et al., 2022 (arXiv:2205.05638).
 
-use asym_kernels::linear;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -10,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Adapter, Draw, Owner, PeftTensor, Settings, Site, Weight, is_type};
 use crate::pattern::Pattern;
-use crate::{AdapterError, Targets};
+use crate::{AdapterError, BaseLinear, Targets};
 
 /// (IA)³'s settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,12 +112,12 @@ pub struct Ia3Scale {
 }
 
 impl Weight for Ia3Scale {
-    fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    fn linear<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D> {
         let input = match &self.input {
             Some(scale) => input * scale.val().unsqueeze(),
             None => input,
         };
-        let output = linear(input, weight, bias);
+        let output = base.forward(input);
         match &self.output {
             Some(scale) => output * scale.val().unsqueeze(),
             None => output,
@@ -126,6 +125,11 @@ impl Weight for Ia3Scale {
     }
 
     fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        let dtype = base.dtype();
+        let base = match self.input.as_ref().or(self.output.as_ref()) {
+            Some(scale) => base.cast(scale.val().dtype()),
+            None => base,
+        };
         let base = match &self.input {
             Some(scale) => {
                 let mut column = [1; D];
@@ -138,6 +142,7 @@ impl Weight for Ia3Scale {
             Some(scale) => base * scale.val().unsqueeze(),
             None => base,
         }
+        .cast(dtype)
     }
 
     fn describe(&self) -> String {

@@ -15,7 +15,7 @@ use crate::config::setting;
 use crate::init::Shape;
 use crate::layout::Layer;
 use crate::pattern::Pattern;
-use crate::{AdapterError, Init};
+use crate::{AdapterError, BaseLinear, Init};
 
 /// One factor of a low-rank update: how it starts, and whether it is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -348,8 +348,8 @@ impl LowRank {
 }
 
 impl Weight for LowRank {
-    fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-        let output = linear(input.clone(), weight, bias);
+    fn linear<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D> {
+        let output = base.forward(input.clone());
         let update = Update { a: self.a.val(), b: self.b.val(), scale: self.scale };
         add_low_rank(output, dropout(&self.dropout, input), update)
     }
@@ -361,7 +361,8 @@ impl Weight for LowRank {
     /// Ids are looked up in A, and the rows found are multiplied by B.
     fn embedding(&self, ids: Tensor<2, Int>, weight: Tensor<2>) -> Tensor<3> {
         let hidden = embedding(self.a.val(), ids.clone()); // [batch, length, r]
-        embedding(weight, ids) + linear(hidden.mul_scalar(self.scale), self.b.val(), None)
+        let update = linear(hidden.mul_scalar(self.scale), self.b.val(), None);
+        embedding(weight, ids).cast(update.dtype()) + update
     }
 
     /// A convolution with r outputs, and one of size 1.

@@ -26,10 +26,12 @@ use burn::tensor::{Int, Tensor, module};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::BaseLinear;
+
 /// What the parameters of one weight can do.
 trait Weight {
-    /// The output of the adapted linear layer, from the frozen `weight` and the bias.
-    fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D>;
+    /// The output of the adapted linear layer, from the layer under it.
+    fn linear<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D>;
 
     /// The adapted weight, in whatever shape the layer keeps it.
     fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D>;
@@ -102,22 +104,15 @@ macro_rules! methods {
         }
 
         impl Adapter {
-            /// The output of a linear layer with this adapter, from the frozen `weight` and the bias.
+            /// The output of a linear layer with this adapter, from the layer under it.
             ///
             /// # Shapes
             ///
             /// - input: `[..., d_input]`
-            /// - weight: `[d_input, d_output]`
-            /// - bias: `[d_output]`
             /// - output: `[..., d_output]`
-            pub fn linear<const D: usize>(
-                &self,
-                input: Tensor<D>,
-                weight: Tensor<2>,
-                bias: Option<Tensor<1>>,
-            ) -> Tensor<D> {
+            pub fn linear<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D> {
                 match self {
-                    $(Self::$weight(adapter) => adapter.linear(input, weight, bias),)*
+                    $(Self::$weight(adapter) => adapter.linear(input, base),)*
                 }
             }
 
@@ -223,7 +218,8 @@ fn is_type(fields: &Map<String, Value>, peft_type: &str) -> bool {
     fields.get("peft_type").is_some_and(|found| found == peft_type)
 }
 
-/// `base` plus the update `[d_input, d_output]`, in whatever shape the layer keeps its weight.
+/// `base` plus the update `[d_input, d_output]`, in whatever shape the layer keeps its weight. The sum is rounded to the base's
+/// dtype.
 fn add<const D: usize>(base: Tensor<D>, delta: Tensor<2>) -> Tensor<D> {
     let delta = match D {
         // A convolution's kernel has its outputs first.
@@ -231,5 +227,6 @@ fn add<const D: usize>(base: Tensor<D>, delta: Tensor<2>) -> Tensor<D> {
         _ => delta,
     };
     let delta = delta.reshape(base.shape());
-    base + delta
+    let dtype = base.dtype();
+    (base.cast(delta.dtype()) + delta).cast(dtype)
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Adapter, Draw, Factor, Owner, PeftTensor, Settings, Site, Weight, add, is_type};
 use crate::config::setting;
 use crate::init::Shape;
-use crate::{AdapterError, Init};
+use crate::{AdapterError, BaseLinear, Init};
 
 /// VeRA's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,8 +190,8 @@ impl VeraScales {
 }
 
 impl Weight for VeraScales {
-    fn linear<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-        linear(input.clone(), weight, bias) + self.forward(input)
+    fn linear<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D> {
+        base.forward(input.clone()) + self.forward(input)
     }
 
     fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {

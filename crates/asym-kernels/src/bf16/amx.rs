@@ -1,0 +1,165 @@
+//! The tiles of AMX: blocks of 32 × 32 sums over the whole inner dimension, and rounding to bf16.
+//!
+//! Rust has no intrinsics for AMX on stable (issue 126622 of rust-lang/rust), so that its instructions are assembler here. See
+//! Intel's Software Developer's Manual, volume 1, chapter 18.
+
+use std::arch::asm;
+use std::arch::x86_64::{
+    __cpuid, __cpuid_count, __m512i, _MM_HINT_ET0, _MM_HINT_T1, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_maskz_loadu_ps,
+    _mm512_store_si512,
+};
+use std::mem::{MaybeUninit, transmute};
+
+use super::packed::{LINE, Line, STEP, TILE};
+
+/// Whether the processor has AMX for bf16, and Linux lets this process use it.
+pub(super) fn is_available() -> bool {
+    has_tiles()
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bf16")
+        && is_granted()
+}
+
+/// The bits of CPUID for tiles and for their products of bf16.
+fn has_tiles() -> bool {
+    const BITS: u32 = 1 << 22 | 1 << 24;
+    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & BITS == BITS
+}
+
+/// Ask Linux for the state of the tiles, which it keeps only for processes that asked. Threads inherit the grant.
+///
+/// Linux before 5.16, and a filter of system calls, deny it.
+fn is_granted() -> bool {
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const XFEATURE_XTILEDATA: libc::c_long = 18;
+    // SAFETY: the request takes two numbers and touches no memory of the process.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
+}
+
+/// The tiles of this thread, set up as eight of 16 rows of 64 bytes until the value is dropped.
+pub(super) struct Tiles(());
+
+impl Tiles {
+    /// Set up the tiles.
+    ///
+    /// # Safety
+    ///
+    /// [`is_available`] must have returned true. While the value lives, no other code that uses tiles may run on this thread.
+    pub(super) unsafe fn set_up() -> Self {
+        #[repr(C, align(64))]
+        struct Configuration {
+            palette: u8,
+            start_row: u8,
+            reserved: [u8; 14],
+            row_bytes: [u16; 16],
+            rows: [u8; 16],
+        }
+        let mut configuration =
+            Configuration { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
+        configuration.row_bytes[..8].fill(64);
+        configuration.rows[..8].fill(TILE as u8);
+        // SAFETY: the caller's promise, for a configuration of 64 bytes.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &configuration, options(nostack, readonly)) };
+        Self(())
+    }
+
+    /// 32 × 32 sums: `start` in each row, plus `rows` · `columns`.
+    ///
+    /// # Safety
+    ///
+    /// `sums` must be valid for writes of 32 rows of 32 values whose starts are `stride` values apart.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the operands differ in their steps, if they have none, or if `start` is not 32 values.
+    pub(super) unsafe fn block(&self, rows: &[Line], columns: &[Line], start: &[f32], sums: *mut f32, stride: usize) {
+        let steps = rows.len() / STEP;
+        assert!(steps > 0 && rows.len() == columns.len() && start.len() == 2 * TILE, "operands of a block");
+        // SAFETY: the caller's promise, and the lengths above. It is one statement from the first load to the last store because
+        // the compiler knows nothing of tiles that live across two.
+        unsafe {
+            asm!(
+                // A stride of nothing repeats the row.
+                "tileloadd tmm0, [{start} + {nothing} * 1]",
+                "tileloadd tmm1, [{start} + {nothing} * 1 + 64]",
+                "tileloadd tmm2, [{start} + {nothing} * 1]",
+                "tileloadd tmm3, [{start} + {nothing} * 1 + 64]",
+                "2:",
+                "tileloadd tmm4, [{rows} + {line} * 1]",
+                "tileloadd tmm6, [{columns} + {line} * 1]",
+                "tileloadd tmm7, [{columns} + {line} * 1 + 1024]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm5, [{rows} + {line} * 1 + 1024]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "add {rows}, 2048",
+                "add {columns}, 2048",
+                "dec {steps}",
+                "jnz 2b",
+                "tilestored [{upper} + {stride} * 1], tmm0",
+                "tilestored [{upper} + {stride} * 1 + 64], tmm1",
+                "tilestored [{lower} + {stride} * 1], tmm2",
+                "tilestored [{lower} + {stride} * 1 + 64], tmm3",
+                start = in(reg) start.as_ptr(),
+                nothing = in(reg) 0usize,
+                rows = inout(reg) rows.as_ptr() => _,
+                columns = inout(reg) columns.as_ptr() => _,
+                steps = inout(reg) steps => _,
+                line = in(reg) size_of::<Line>(),
+                upper = in(reg) sums,
+                lower = in(reg) sums.add(TILE * stride),
+                stride = in(reg) stride * size_of::<f32>(),
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        }
+    }
+}
+
+impl Drop for Tiles {
+    fn drop(&mut self) {
+        // SAFETY: they were set up on this thread.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+    }
+}
+
+/// Round a row to bf16, to the nearest and ties to even, into every `apart`-th of `lines`. Subnormal values become zero, and a
+/// line's places beyond the row are zero.
+///
+/// # Safety
+///
+/// [`is_available`] must have returned true.
+///
+/// # Panics
+///
+/// Panics if there are not as many lines.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) unsafe fn round_row(row: &[f32], lines: &mut [MaybeUninit<Line>], apart: usize) {
+    // The lowest `count` bits, of 16 at most.
+    let lowest = |count: usize| u16::MAX.checked_shl(count as u32).map_or(u16::MAX, |mask| !mask);
+    for (index, values) in row.chunks(LINE).enumerate() {
+        let line = lines[index * apart].as_mut_ptr().cast::<__m512i>();
+        // SAFETY: values beyond the row are masked out; a line is 64 bytes and so aligned.
+        unsafe {
+            let low = _mm512_maskz_loadu_ps(lowest(values.len()), values.as_ptr());
+            let high = _mm512_maskz_loadu_ps(lowest(values.len().saturating_sub(16)), values.as_ptr().wrapping_add(16));
+            _mm512_store_si512(line, transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(high, low)));
+        }
+    }
+}
+
+/// Ask for a line that is read soon.
+#[inline(always)]
+pub(super) fn prefetch_read(line: &Line) {
+    // SAFETY: a prefetch is a hint, whatever the address.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(line).cast()) };
+}
+
+/// Ask for a line that is written soon.
+#[inline(always)]
+pub(super) fn prefetch_write(value: *const f32) {
+    // SAFETY: as above.
+    unsafe { _mm_prefetch::<_MM_HINT_ET0>(value.cast()) };
+}
