@@ -16,7 +16,7 @@ use burn::tensor::Device;
 use clap::Parser;
 
 mod common;
-use common::{Trained, Training};
+use common::{Dtype, Trained, Training};
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
@@ -38,6 +38,9 @@ struct Options {
     /// The layers that get adapters: names, or all-linear
     #[arg(long, value_delimiter = ',', default_value = "query,value")]
     targets: Vec<String>,
+    /// The dtype of the frozen weights
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    dtype: Dtype,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -71,7 +74,7 @@ fn methods(targets: &Targets) -> Vec<(&'static str, f64, Trained)> {
 /// (bytes kept for backward, peak bytes of a step, trained parameters).
 fn measure(trained: &Trained, options: &Options, device: &Device) -> (usize, usize, usize) {
     let shape = [options.batch, options.length];
-    let mut training = Training::new(trained, [768, options.layers], shape, 0.0, device);
+    let mut training = Training::new(trained, [768, options.layers], shape, 0.0, options.dtype, device);
     let parameters = inspect(&training.model, &training.model.naming()).trained();
     let (mut kept, mut peak) = (0, 0);
     // The first steps fill caches, the optimizer's state and threads' buffers.
@@ -94,10 +97,11 @@ fn main() {
     };
     let device = Device::default().autodiff();
     println!(
-        "{} blocks of RoBERTa-base, batch {} x {} tokens, f32, adapters on {}\n",
+        "{} blocks of RoBERTa-base, batch {} x {} tokens, {:?}, adapters on {}\n",
         options.layers,
         options.batch,
         options.length,
+        options.dtype,
         options.targets.join(", ")
     );
     println!("| method | adapter dropout | trained | kept for backward, MiB | of LoRA's | peak of a step, MiB |");

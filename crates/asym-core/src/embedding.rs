@@ -1,5 +1,7 @@
 //! The adapted embedding: the factored forward.
 
+use std::ops::Range;
+
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::module::embedding;
@@ -40,7 +42,16 @@ impl AdaptedEmbedding {
             // `val` and not `base`: a reparameterization of another crate must keep its effect.
             None => embedding(self.weight.val(), input),
         };
-        if rows.dtype() == DType::BF16 { rows.cast(DType::F32) } else { rows }
+        computed(rows)
+    }
+
+    /// Rows that follow one another, as [`forward`](Self::forward) gives them: `[range.len(), d_model]`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there are not as many rows.
+    pub fn rows(&self, range: Range<usize>) -> Tensor<2> {
+        computed(self.weight.val().narrow(0, range.start, range.len()))
     }
 
     /// The output layer whose weight is the transpose of `weight`, for a model that ties its output to this embedding: x·Wᵀ + bias.
@@ -49,6 +60,11 @@ impl AdaptedEmbedding {
     pub fn output_layer(&self, weight: Tensor<2>, bias: Option<Tensor<1>>) -> BaseLinear {
         BaseLinear { weight: weight.transpose(), bias, packed: self.packed.clone() }
     }
+}
+
+/// Rows in the dtype that a model computes in.
+fn computed<const D: usize>(rows: Tensor<D>) -> Tensor<D> {
+    if rows.dtype() == DType::BF16 { rows.cast(DType::F32) } else { rows }
 }
 
 impl From<Embedding> for AdaptedEmbedding {

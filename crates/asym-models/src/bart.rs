@@ -330,7 +330,7 @@ fn placed(
 ) -> Tensor<3> {
     let [_, length, _] = embedded.dims();
     // The same for every row: [1, length, d_model]
-    let positions = positions.weight.val().narrow(0, POSITION_OFFSET + before, length).unsqueeze();
+    let positions = positions.rows(POSITION_OFFSET + before..POSITION_OFFSET + before + length).unsqueeze();
     dropout(drop, layer_norm(norm, EPSILON, embedded + positions))
 }
 

@@ -281,7 +281,7 @@ impl Embeddings {
         let [_, length] = input_ids.dims();
         let positions = match config.family {
             // The same for every row: [1, length, hidden]
-            Family::Bert => self.position_embeddings.weight.val().narrow(0, 0, length).unsqueeze(),
+            Family::Bert => self.position_embeddings.rows(0..length).unsqueeze(),
             // Positions count from pad_token_id + 1 over tokens that are not padding. Padding has pad_token_id.
             Family::Roberta => {
                 let real = input_ids.clone().not_equal_elem(config.pad_token_id as i64).int();
@@ -291,7 +291,7 @@ impl Embeddings {
         };
         let types = match token_type_ids {
             Some(ids) => self.token_type_embeddings.forward(ids), // [batch, length, hidden]
-            None => self.token_type_embeddings.weight.val().narrow(0, 0, 1).unsqueeze(), // [1, 1, hidden]
+            None => self.token_type_embeddings.rows(0..1).unsqueeze(), // [1, 1, hidden]
         };
         // These are added first: if both are the same for every row, only one row is computed.
         let embedded = self.word_embeddings.forward(input_ids) + (positions + types);
