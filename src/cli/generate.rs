@@ -200,7 +200,7 @@ impl Texts<'_> {
         let encoded: Vec<Vec<u32>> = prompts.iter().enumerate().map(encode).collect::<Result<_>>()?;
         let batches: Vec<M::Input> = encoded.chunks(args.batch_size).map(|rows| batch::<M>(rows, &device)).collect();
         // All prompts and their settings are checked before the model is loaded.
-        let own = checkpoint.config_of()?;
+        let own = &super::adapted_config::<M>(checkpoint, args.adapter.as_deref())?;
         for batch in &batches {
             M::check_input(batch, own)?;
             resolve_batch::<M>(own, batch, &config)?;
@@ -308,7 +308,7 @@ impl File<'_> {
     fn continued<M: GenerativeModel>(self, beginning: fn(M::Input) -> M::Input) -> Result<TensorData> {
         let Self { name, checkpoint, adapter, inputs, settings, config, device } = self;
         let input: M::Input = read_inputs(inputs, device)?;
-        let own = checkpoint.config_of()?;
+        let own = &super::adapted_config::<M>(checkpoint, adapter)?;
         M::check_input(&input, own).with_context(|| inputs.display().to_string())?;
         let input = beginning(input);
         resolve_batch::<M>(own, &input, &config)?;

@@ -84,7 +84,8 @@ impl WithModel for Predict<'_> {
     fn with<M: PretrainedModel>(self) -> Result<()> {
         let Self { args, name, checkpoint, device } = self;
         let input: M::Input = read_inputs(&args.inputs, device)?;
-        M::check_input(&input, checkpoint.config_of()?).with_context(|| args.inputs.display().to_string())?;
+        let config = super::adapted_config::<M>(checkpoint, args.adapter.as_deref())?;
+        M::check_input(&input, &config).with_context(|| args.inputs.display().to_string())?;
         let settings = (args.num_labels, args.dtype.computed(), args.merge);
         let model: M = trained(name, checkpoint, args.adapter.as_deref(), settings, device)?;
         write_tensor(&args.output, "logits", model.valid().logits(input))?;

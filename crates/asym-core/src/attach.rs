@@ -12,8 +12,8 @@ use crate::observe::observe_inputs;
 use crate::pattern::Pattern;
 use crate::{Adapter, AdapterConfig, AdapterError, Bias, Init, InputMoment, Targets};
 
-/// The output layer of a language model. `all-linear` skips it, as in PEFT, because it is as large as the vocabulary.
-const OUTPUT_EMBEDDING: &str = "lm_head";
+/// The output layers of language models. `all-linear` skips them, as in PEFT, because they are as large as the vocabulary.
+const OUTPUT_EMBEDDINGS: [&str; 3] = ["lm_head", "lm_head.decoder", "predictions.decoder"];
 
 impl AdapterConfig {
     /// Attach this adapter to `model`, with names that are the paths in Burn.
@@ -185,7 +185,7 @@ impl AdapterConfig {
             Targets::Pattern(word) if word == Targets::ALL_LINEAR => weights
                 .iter()
                 .filter(|entry| matches!(entry.kind, Kind::Weight { layer: Layer::Linear, .. }))
-                .filter(|entry| !layout::names(entry.module(), OUTPUT_EMBEDDING))
+                .filter(|entry| !OUTPUT_EMBEDDINGS.iter().any(|head| layout::names(entry.module(), head)))
                 .copied()
                 .collect(),
             Targets::Pattern(pattern) => {

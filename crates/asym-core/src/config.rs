@@ -1,5 +1,6 @@
 //! The configuration of an adapter: its method, its target layers and the other trainable modules.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::AdapterError;
@@ -83,6 +84,10 @@ pub struct AdapterConfig {
     /// The numbered layers among the targets. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Layers>,
+    /// The rows of embeddings that an adapter from a file replaces, by module: PEFT's `trainable_token_indices`. They are loaded,
+    /// merged and saved, and never trained here, so that a recipe cannot ask for them.
+    #[serde(skip)]
+    pub token_rows: IndexMap<String, Vec<usize>>,
 }
 
 impl AdapterConfig {
@@ -95,6 +100,7 @@ impl AdapterConfig {
             bias: Bias::None,
             modules_to_save: Vec::new(),
             layers: None,
+            token_rows: IndexMap::new(),
         }
     }
 

@@ -94,5 +94,6 @@ pub use layout::Naming;
 pub use linear::{AdaptedLinear, AdaptedLinearConfig};
 pub use observe::{InputMoment, observe_inputs};
 pub use peft::{
-    FactorPair, SaveOptions, adapter_naming, base_model, load_adapter, read_config, read_factors, save_adapter,
+    AdapterPurpose, FactorPair, LoadOptions, SaveOptions, adapter_naming, base_model, load_adapter, load_adapter_with,
+    read_config, read_factors, read_purpose, save_adapter,
 };

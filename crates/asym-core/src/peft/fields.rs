@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -44,6 +45,9 @@ pub(super) fn write(
         },
     });
     fields.extend(common.as_object().cloned().unwrap_or_default());
+    if !config.token_rows.is_empty() {
+        fields.insert("trainable_token_indices".into(), json!(config.token_rows));
+    }
     // (IA)³ has no such field, and PEFT's class refuses what it does not know.
     if !matches!(config.method, Method::Ia3(_)) {
         fields.insert("bias".into(), json!(bias_name(config)));
@@ -128,6 +132,7 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
         modules_to_save: Option<Vec<String>>,
         layers_to_transform: Option<OneOrMany<usize>>,
         layers_pattern: Option<OneOrMany<String>>,
+        trainable_token_indices: Option<TokenRows>,
         #[serde(default)]
         bias: Option<String>,
     }
@@ -145,11 +150,52 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
         modules_to_save: common.modules_to_save.unwrap_or_default(),
         layers: layers
             .map(|indices| Layers { indices, lists: common.layers_pattern.map(OneOrMany::list).unwrap_or_default() }),
+        token_rows: match common.trainable_token_indices {
+            None => IndexMap::new(),
+            // The file says which module it is.
+            Some(TokenRows::Of(rows)) => IndexMap::from([(String::new(), rows)]),
+            Some(TokenRows::By(modules)) => modules,
+        },
     };
     match config.validate() {
         Ok(()) => Ok(config),
         Err(source) => Err(AdapterError::Refused { path, source: Box::new(source) }),
     }
+}
+
+/// Rows of the word embedding, or of several modules.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TokenRows {
+    Of(Vec<usize>),
+    By(IndexMap<String, Vec<usize>>),
+}
+
+/// The purpose of an adapter: the fields that say what model it belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AdapterPurpose {
+    /// PEFT's task type, such as `SEQ_CLS`.
+    pub task_type: Option<String>,
+    /// The class of the model that the adapter was made from, such as `BertForMaskedLM`. PEFT writes it if there is no task type.
+    pub base_class: Option<String>,
+    /// The modules that the adapter saves whole.
+    pub modules_to_save: Vec<String>,
+}
+
+/// The purpose of the adapter in `folder`.
+///
+/// # Errors
+///
+/// A missing file, or one that is no JSON.
+pub fn read_purpose(folder: impl AsRef<Path>) -> Result<AdapterPurpose, AdapterError> {
+    let fields = open(folder.as_ref())?;
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(ToString::to_string);
+    let list = fields.get("modules_to_save").and_then(Value::as_array).cloned().unwrap_or_default();
+    Ok(AdapterPurpose {
+        task_type: text(fields.get("task_type")),
+        base_class: text(fields.get("auto_mapping").and_then(|mapping| mapping.get("base_model_class"))),
+        modules_to_save: list.iter().filter_map(|name| text(Some(name))).collect(),
+    })
 }
 
 #[derive(Deserialize)]
@@ -214,9 +260,12 @@ fn is_common(field: &str) -> bool {
         "modules_to_save",
         "peft_type",
         "target_modules",
+        "trainable_token_indices",
     ];
     const WITHOUT_EFFECT: &[&str] = &[
         "auto_mapping",
+        // The file has the tensors of both sides of the tie.
+        "ensure_weight_tying",
         "base_model_name_or_path",
         // PEFT ignores it for linear layers, with a warning. GPT-2's transposed layers are none of the models here.
         "fan_in_fan_out",
