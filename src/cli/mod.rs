@@ -44,7 +44,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use asym_core::AdapterError;
-use asym_data::hub::looks_like_repo;
+use asym_data::hub::may_be_repo;
 use asym_models::{Checkpoint, FileDtype, Loaded, ModelClass, PretrainedModel, load_adapter};
 use asym_tasks::Recipe;
 use burn::tensor::{Device, FloatDType};
@@ -59,7 +59,7 @@ fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> R
         (None, Some(adapter)) => match asym_core::base_model(adapter) {
             Ok(Some(path)) => Ok(Location::Folder { name: path.display().to_string(), path }),
             Ok(None) => bail!("{}: names no base model; give its folder with --model", adapter.display()),
-            Err(AdapterError::BaseModel { name, .. }) if name == embedded::NAME || looks_like_repo(&name) => source
+            Err(AdapterError::BaseModel { name, .. }) if name == embedded::NAME || may_be_repo(&name) => source
                 .model(Some(&name))
                 .with_context(|| format!("{}: its base model is {name}; --model names another", adapter.display())),
             Err(error) => Err(error.into()),
@@ -128,6 +128,11 @@ fn trained<M: PretrainedModel>(
     device: &Device,
 ) -> Result<M> {
     checkpoint.check_dtype(dtype, device)?;
+    // The head that an adapter saves says how many labels there are.
+    let outputs = match (outputs, adapter) {
+        (None, Some(folder)) => asym_models::adapter_outputs(folder)?,
+        (given, _) => given,
+    };
     let first = if adapter.is_some() { FloatDType::F32 } else { dtype };
     let Loaded { mut model, initialized: mut untrained, .. } = checkpoint.load_as::<M>(outputs, 0, first, device)?;
     if let Some(folder) = adapter {

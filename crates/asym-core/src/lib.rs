@@ -83,7 +83,7 @@ pub mod random;
 
 pub use adapter::{AdaLora, Adapter, Dora, Factor, Ia3, Lora, Method, RankAllocator, Vera, orthogonality};
 pub use attach::{merge, train_only};
-pub use config::{AdapterConfig, Bias, Layers, Targets};
+pub use config::{AdapterConfig, Bias, Layers, TakenOut, Targets};
 pub use conv::AdaptedConv2d;
 pub use embedding::AdaptedEmbedding;
 pub use error::AdapterError;

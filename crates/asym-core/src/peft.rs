@@ -208,7 +208,7 @@ pub fn load_adapter_with<M: Module>(
     }
 
     let (model, read) = base::Folder { path: &path, file: &file, options }.rebase(model, &mut config)?;
-    let model = config.attach_blank(model, naming)?;
+    let model = config.attach_loaded(model, naming)?;
     let entries = layout::entries(&model, naming);
     let stored = Stored::new(&config, entries.iter());
     let expected: HashSet<String> =
@@ -218,7 +218,7 @@ pub fn load_adapter_with<M: Module>(
         true => tensor(&path, &file, stored.key(entry), &entry.shape).map(Some),
         false => Ok(None),
     })?;
-    Ok((model, config))
+    Ok((base::without_start(model, &config, naming, &stored.adapted)?, config))
 }
 
 /// Of several ways to name the parameters of `model`, that of the adapter in `folder`: the first that knows most of its

@@ -16,10 +16,12 @@ use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings};
 use tokenizers::{AddedToken, PostProcessor};
 
+mod chat;
 mod config;
 mod error;
 mod sentencepiece;
 
+pub use chat::ChatTemplate;
 use config::TokenizerConfig;
 pub use error::TokenizerError;
 pub use sentencepiece::{SentencePieceError, Source};
@@ -278,6 +280,22 @@ impl Tokenizer {
             self.check_ids(&encoding.input_ids, rows)?;
         }
         Ok(encoding)
+    }
+
+    /// Encodes a text that has its special tokens already, as a chat template makes it, into at most `max_length` tokens.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_whole(&self, text: &str, max_length: usize) -> Result<Encoding, TokenizerError> {
+        let encoding = self.inner.encode_fast(text, false).map_err(|source| TokenizerError::Encode { source })?;
+        let (mut input_ids, tokens) = (encoding.get_ids().to_vec(), encoding.len());
+        match self.direction {
+            TruncationDirection::Left => drop(input_ids.drain(..tokens.saturating_sub(max_length))),
+            TruncationDirection::Right => input_ids.truncate(max_length),
+        }
+        self.check_ids(&input_ids, self.rows.unwrap_or(usize::MAX))?;
+        Ok(Encoding { type_ids: vec![0; input_ids.len()], input_ids, cut: tokens.saturating_sub(max_length) })
     }
 
     /// Checks that ids are below the rows of an embedding.

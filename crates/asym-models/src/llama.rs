@@ -151,7 +151,7 @@ impl Llama {
 
     /// The last hidden state, after the last norm.
     ///
-    /// Positions count the tokens that are not padding, wherever padding stands.
+    /// Positions count all tokens of a row, since the rotation depends on distances alone.
     ///
     /// # Shapes
     ///
@@ -159,10 +159,7 @@ impl Llama {
     pub fn forward(&self, input: LlamaInput) -> Tensor<3> {
         let LlamaInput { input_ids, attention_mask } = input;
         let [_, length] = input_ids.dims();
-        let positions = match &attention_mask {
-            Some(mask) => mask.clone().cumsum(1).sub_scalar(1).clamp_min(0),
-            None => Tensor::arange(0..length as i64, &input_ids.device()).unsqueeze(),
-        };
+        let positions = Tensor::arange(0..length as i64, &input_ids.device()).unsqueeze();
         let hidden = self.embed_tokens.forward(input_ids);
         let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
         self.run(hidden, &Places { rotation: self.rotation(positions), bias }, None)

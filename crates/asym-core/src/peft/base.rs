@@ -5,12 +5,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use burn::module::Module;
+use faer::Mat;
 use indexmap::IndexMap;
 use safetensors::SafeTensors;
 
 use super::{PREFIX, tensor};
 use crate::layout::{self, Entry, Kind, Layer, Naming};
-use crate::{AdapterConfig, AdapterError, Bias};
+use crate::linalg::apart;
+use crate::{AdapterConfig, AdapterError, Bias, Dora, Lora, Method, TakenOut};
 
 /// How a folder is read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -193,4 +195,54 @@ pub(super) fn saved_rows<M: Module>(model: &M, config: &AdapterConfig, naming: &
             Some((format!("{PREFIX}{}{ROWS}", entry.module()), vec![rows.len(), width], chosen))
         })
         .collect()
+}
+
+/// `model` with its base weights as PEFT leaves them when it loads an adapter whose start took something out of them.
+pub(super) fn without_start<M: Module>(
+    model: M,
+    config: &AdapterConfig,
+    naming: &Naming,
+    adapted: &HashSet<String>,
+) -> Result<M, AdapterError> {
+    let (TakenOut::Pissa | TakenOut::Olora, Method::Lora(lora) | Method::Dora(Dora(lora))) =
+        (config.taken_out, &config.method)
+    else {
+        return Ok(model);
+    };
+    let wanted = |entry: &Entry| {
+        matches!(entry.kind, Kind::Weight { layer: Layer::Linear, .. }) && adapted.contains(entry.module())
+    };
+    let mut wrong = None;
+    let model = layout::rewrite(model, naming, wanted, |entry, values| {
+        let &[rows, columns] = entry.shape.as_slice() else { return None };
+        let weight = Mat::from_fn(rows, columns, |i, j| f64::from(values[i * columns + j]));
+        let rest = apart(|| rest(&weight, config.taken_out, lora, entry.module()));
+        if rest.is_none() {
+            wrong.get_or_insert(AdapterError::NoSvd { module: entry.module().to_string() });
+        }
+        let rest = rest?;
+        Some((0..rows * columns).map(|at| rest[(at / columns, at % columns)] as f32).collect())
+    });
+    match wrong {
+        Some(error) => Err(error),
+        None => Ok(model),
+    }
+}
+
+/// `weight` `[d_output, d_input]` without what the start took; `None` if its singular values do not exist.
+fn rest(weight: &Mat<f64>, taken_out: TakenOut, lora: &Lora, module: &str) -> Option<Mat<f64>> {
+    let rank = lora.rank_at(module).min(weight.nrows()).min(weight.ncols());
+    let (left, right, scale) = if taken_out == TakenOut::Pissa {
+        let svd = weight.thin_svd().ok()?;
+        let values = svd.S().column_vector();
+        let left = Mat::from_fn(weight.nrows(), rank, |i, j| svd.U()[(i, j)] * values[j]);
+        (left, Mat::from_fn(rank, weight.ncols(), |i, j| svd.V()[(j, i)]), 1.0)
+    } else {
+        let qr = weight.qr();
+        let (q, r) = (qr.compute_thin_Q(), qr.thin_R());
+        let left = Mat::from_fn(weight.nrows(), rank, |i, j| q[(i, j)]);
+        (left, Mat::from_fn(rank, weight.ncols(), |i, j| r[(i, j)]), lora.scale_at(module))
+    };
+    let taken = left * right;
+    Some(Mat::from_fn(weight.nrows(), weight.ncols(), |i, j| weight[(i, j)] - scale * taken[(i, j)]))
 }

@@ -11,7 +11,7 @@ use super::{CONFIG, SaveOptions};
 use crate::adapter::Method;
 use crate::config::Layers;
 use crate::layout::{self, Entry, Kind};
-use crate::{AdapterConfig, AdapterError, Bias, Targets};
+use crate::{AdapterConfig, AdapterError, Bias, TakenOut, Targets};
 
 /// The configuration as PEFT writes it.
 pub(super) fn write(
@@ -45,6 +45,11 @@ pub(super) fn write(
         },
     });
     fields.extend(common.as_object().cloned().unwrap_or_default());
+    match config.taken_out {
+        TakenOut::Nothing => {}
+        TakenOut::Pissa => drop(fields.insert("init_lora_weights".into(), "pissa".into())),
+        TakenOut::Olora => drop(fields.insert("init_lora_weights".into(), "olora".into())),
+    }
     if !config.token_rows.is_empty() {
         fields.insert("trainable_token_indices".into(), json!(config.token_rows));
     }
@@ -134,6 +139,8 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
         layers_pattern: Option<OneOrMany<String>>,
         trainable_token_indices: Option<TokenRows>,
         #[serde(default)]
+        init_lora_weights: Option<Value>,
+        #[serde(default)]
         bias: Option<String>,
     }
     let common: Common = serde_json::from_value(Value::Object(fields)).map_err(invalid)?;
@@ -156,6 +163,7 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
             Some(TokenRows::Of(rows)) => IndexMap::from([(String::new(), rows)]),
             Some(TokenRows::By(modules)) => modules,
         },
+        taken_out: common.init_lora_weights.map_or(TakenOut::Nothing, |start| taken_out(&start)),
     };
     match config.validate() {
         Ok(()) => Ok(config),
@@ -269,6 +277,11 @@ fn is_common(field: &str) -> bool {
         "base_model_name_or_path",
         // PEFT ignores it for linear layers, with a warning. GPT-2's transposed layers are none of the models here.
         "fan_in_fan_out",
+        // They concern the start of the factors.
+        "corda_config",
+        "eva_config",
+        "loftq_config",
+        "lora_ga_config",
         "inference_mode",
         "megatron_core",
         "peft_version",
@@ -277,6 +290,21 @@ fn is_common(field: &str) -> bool {
         "task_type",
     ];
     READ.contains(&field) || WITHOUT_EFFECT.contains(&field)
+}
+
+/// Whether PEFT can load an adapter that started so without data.
+fn is_start(name: &str) -> bool {
+    matches!(name, "gaussian" | "orthogonal" | "eva" | "mica" | "lora_ga" | "pissa" | "olora")
+        || name.strip_prefix("pissa_niter_").is_some_and(|count| count.parse::<usize>().is_ok())
+}
+
+/// What a start takes out of the base weights.
+fn taken_out(start: &Value) -> TakenOut {
+    match start.as_str() {
+        Some(name) if name.starts_with("pissa") => TakenOut::Pissa,
+        Some("olora") => TakenOut::Olora,
+        _ => TakenOut::Nothing,
+    }
 }
 
 /// Whether a field is switched off. One that is not known is accepted in this case only, so that a new feature of PEFT is
@@ -297,11 +325,12 @@ fn common_objection(field: &str, value: &Value) -> Option<&'static str> {
             matches!(value.as_str(), None | Some("none" | "all" | "lora_only" | "vera_only")),
             "\"none\", \"all\", \"lora_only\" or \"vera_only\"",
         ),
-        // The others, pissa and its kind, change the base weights.
+        // The others change the base weights by data that the folder does not have.
         "init_lora_weights" => (
-            value.is_boolean() || value.is_null() || value == "gaussian" || value == "orthogonal",
-            "true, false, \"gaussian\" or \"orthogonal\", which leave the base weights as they are; convert such an \
-             adapter in PEFT first, with path_initial_model_for_weight_conversion of save_pretrained",
+            value.is_boolean() || value.is_null() || value.as_str().is_some_and(is_start),
+            "true, false, \"gaussian\", \"orthogonal\", \"eva\", \"mica\", \"lora_ga\", \"pissa\", \"pissa_niter_N\" or \
+             \"olora\"; this one changes the base weights by data that is not in the folder: convert the adapter in PEFT \
+             first, with path_initial_model_for_weight_conversion of save_pretrained",
         ),
         "init_weights" | "init_ia3_weights" => (value.is_boolean() || value.is_null(), "true or false"),
         "save_projection" => (

@@ -42,6 +42,15 @@ pub enum TokenizerError {
         source: Source,
     },
 
+    /// A chat template cannot be read, or it refuses the prompt.
+    #[error("{}: the chat template: {source}; give the prompt as it is to be read, without the template", path.display())]
+    ChatTemplate {
+        /// The file.
+        path: PathBuf,
+        /// The error of the template engine.
+        source: Box<minijinja::Error>,
+    },
+
     /// A token of `tokenizer_config.json` would get another id than the file says.
     #[error(
         "{path}: tokenizer_config.json gives the token `{token}` the id {expected}, and it would get {}; the files do not \
