@@ -55,13 +55,13 @@ pub struct ClassifyArgs {
 /// Returns an error if a file is missing, damaged or does not fit the model, or if neither the checkpoint nor the
 /// adapter has a trained head.
 pub fn classify(args: &ClassifyArgs) -> Result<()> {
+    let adapter = args.source.adapter(args.adapter.as_deref())?;
+    let from = (args.model.as_deref(), adapter.as_deref());
     if !args.image.is_empty() {
-        let from = (args.model.as_deref(), args.adapter.as_deref());
         return super::images::classify_images(&args.source, from, &args.image, args.batch_size, args.json);
     }
     let examples = texts(args)?;
     let device = device::default_device()?;
-    let from = (args.model.as_deref(), args.adapter.as_deref());
     let Trained { base, model, problem, task, labels, max_length } =
         Trained::load(&args.source, from, args.task.as_ref(), args.max_length, &device)?;
     if let Some(task) = task

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use asym_data::Tokenizer;
+use asym_data::{ChatTemplate, Tokenizer};
 use asym_models::generation::GenerationConfig;
 use asym_models::{
     BartInput, BartLanguageModel, Checkpoint, GenerativeModel, LlamaInput, LlamaLanguageModel, ModelClass,
@@ -24,7 +24,7 @@ pub struct GenerateArgs {
     /// Llama or BART checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
     #[arg(long, required_unless_present = "adapter")]
     model: Option<String>,
-    /// Folder of an adapter in PEFT format
+    /// Adapter in PEFT format: a folder, or a name on the Hub
     #[arg(long)]
     adapter: Option<PathBuf>,
     /// A prompt, or an input text for BART; can be given several times
@@ -41,6 +41,9 @@ pub struct GenerateArgs {
     /// Truncate prompts to this number of tokens [default: a prompt that is too long for the model is an error]
     #[arg(long)]
     max_length: Option<usize>,
+    /// Give each prompt to the model as it is, without the checkpoint's chat template
+    #[arg(long)]
+    no_chat_template: bool,
     /// Print one JSON object per text, with its token ids
     #[arg(long)]
     json: bool,
@@ -154,17 +157,24 @@ pub fn generate(args: &GenerateArgs) -> Result<()> {
         bail!("--batch-size 0: expected at least one prompt in a batch");
     }
     let device = device::default_device()?;
-    let location = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?;
+    let adapter = args.source.adapter(args.adapter.as_deref())?;
+    let location = locate(&args.source, args.model.as_deref(), adapter.as_deref())?;
     let checkpoint = location.checkpoint()?;
     let config = checkpoint.generation_config()?.overlaid_with(&asked);
-    let class = super::class(&checkpoint, args.adapter.as_deref())?;
+    let class = super::class(&checkpoint, adapter.as_deref())?;
     let (ModelClass::CausalLanguageModel | ModelClass::ConditionalGeneration, Some(folder)) =
         (class, location.folder())
     else {
         bail!("{}: {class:?} generates no text; give a Llama or a BART", location.name())
     };
     let tokenizer = Tokenizer::for_generation(folder)?;
-    let texts = Texts { args, name: location.name(), checkpoint: &checkpoint, config, tokenizer, prompts, device };
+    let is_chat = class == ModelClass::CausalLanguageModel && !args.no_chat_template;
+    let chat = if is_chat { ChatTemplate::from_folder(folder)? } else { None };
+    if chat.is_some() {
+        super::note("each prompt passes through the checkpoint's chat template; --no-chat-template gives it as it is");
+    }
+    let (name, adapter) = (location.name(), adapter.as_deref());
+    let texts = Texts { args, name, adapter, checkpoint: &checkpoint, config, tokenizer, chat, prompts, device };
     match class {
         ModelClass::ConditionalGeneration => texts.generate::<BartLanguageModel>(),
         _ => texts.generate::<LlamaLanguageModel>(),
@@ -183,30 +193,36 @@ fn prompts(args: &GenerateArgs) -> Result<Vec<String>> {
 struct Texts<'a> {
     args: &'a GenerateArgs,
     name: &'a str,
+    adapter: Option<&'a Path>,
     checkpoint: &'a Checkpoint,
     config: GenerationConfig,
     tokenizer: Tokenizer,
+    chat: Option<ChatTemplate>,
     prompts: Vec<String>,
     device: Device,
 }
 
 impl Texts<'_> {
     fn generate<M: FromPrompts>(self) -> Result<()> {
-        let Self { args, name, checkpoint, config, tokenizer, prompts, device } = self;
+        let Self { args, name, adapter, checkpoint, config, tokenizer, chat, prompts, device } = self;
         let encode = |(at, text): (usize, &String)| {
-            let encoding = tokenizer.encode(text, None, args.max_length.unwrap_or(usize::MAX));
+            let longest = args.max_length.unwrap_or(usize::MAX);
+            let encoding = match &chat {
+                Some(chat) => chat.render(text).and_then(|text| tokenizer.encode_whole(&text, longest)),
+                None => tokenizer.encode(text, None, longest),
+            };
             encoding.map(|encoding| encoding.input_ids).with_context(|| format!("prompt {}", at + 1))
         };
         let encoded: Vec<Vec<u32>> = prompts.iter().enumerate().map(encode).collect::<Result<_>>()?;
         let batches: Vec<M::Input> = encoded.chunks(args.batch_size).map(|rows| batch::<M>(rows, &device)).collect();
         // All prompts and their settings are checked before the model is loaded.
-        let own = checkpoint.config_of()?;
+        let own = &super::adapted_config::<M>(checkpoint, adapter)?;
         for batch in &batches {
             M::check_input(batch, own)?;
             resolve_batch::<M>(own, batch, &config)?;
         }
         let settings = (None, args.dtype.computed(), args.merge);
-        let model: M = trained(name, checkpoint, args.adapter.as_deref(), settings, &device)?;
+        let model: M = trained(name, checkpoint, adapter, settings, &device)?;
         let model = model.valid();
         let started = Instant::now();
         for (at, batch) in batches.iter().enumerate() {
@@ -308,7 +324,7 @@ impl File<'_> {
     fn continued<M: GenerativeModel>(self, beginning: fn(M::Input) -> M::Input) -> Result<TensorData> {
         let Self { name, checkpoint, adapter, inputs, settings, config, device } = self;
         let input: M::Input = read_inputs(inputs, device)?;
-        let own = checkpoint.config_of()?;
+        let own = &super::adapted_config::<M>(checkpoint, adapter)?;
         M::check_input(&input, own).with_context(|| inputs.display().to_string())?;
         let input = beginning(input);
         resolve_batch::<M>(own, &input, &config)?;

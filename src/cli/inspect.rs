@@ -63,8 +63,10 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
     }
     let device = device::default_device()?;
     let model = args.model.as_deref().or(recipe.as_ref().and_then(|recipe| recipe.model.as_deref()));
+    let adapter = args.source.adapter(args.adapter.as_deref())?;
+    let adapter = adapter.as_deref();
     let inspect = |shape: Shape<'_>, class: ModelClass| {
-        class.visit(Inspect { args, recipe: recipe.as_ref(), shape, device: &device })
+        class.visit(Inspect { args, adapter, recipe: recipe.as_ref(), shape, device: &device })
     };
     let table = match model.map(Path::new).filter(|path| path.extension().is_some_and(|end| end == "json")) {
         Some(path) => {
@@ -74,10 +76,10 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
         None => {
             let location = match &recipe {
                 Some(_) => args.source.model(model)?,
-                None => locate(&args.source, model, args.adapter.as_deref())?,
+                None => locate(&args.source, model, adapter)?,
             };
             let checkpoint = location.checkpoint()?;
-            let class = super::class(&checkpoint, args.adapter.as_deref())?;
+            let class = super::class(&checkpoint, adapter)?;
             // A task loads a masked language model as a classifier.
             let class = if class == ModelClass::MaskedLanguageModel { ModelClass::SequenceClassifier } else { class };
             inspect(Shape::Checkpoint(&checkpoint), class)?
@@ -110,6 +112,7 @@ enum Shape<'a> {
 
 struct Inspect<'a> {
     args: &'a InspectArgs,
+    adapter: Option<&'a Path>,
     recipe: Option<&'a Recipe>,
     shape: Shape<'a>,
     device: &'a Device,
@@ -138,7 +141,7 @@ impl WithModel for Inspect<'_> {
         };
         let (naming, head) = (model.naming(), M::keys(model.config()).task_head);
         let head: Vec<String> = head.iter().map(ToString::to_string).collect();
-        let model = match (&self.args.adapter, self.recipe.map(|recipe| &recipe.tuning)) {
+        let model = match (self.adapter, self.recipe.map(|recipe| &recipe.tuning)) {
             (Some(folder), _) => load_adapter(model, folder)?.0,
             (None, Some(Tuning::Adapter(config))) => {
                 let mut config = config.clone();

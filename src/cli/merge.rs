@@ -16,14 +16,14 @@ pub struct MergeArgs {
     /// Checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
     #[arg(long)]
     model: Option<String>,
-    /// Folder of an adapter in PEFT format
+    /// Adapter in PEFT format: a folder, or a name on the Hub
     #[arg(long)]
     adapter: PathBuf,
     /// Output folder, which must not exist yet; transformers can load it
     #[arg(long)]
     output: PathBuf,
     /// Number of labels of the classifier, if the adapter has the head [default: that of its run, else that of
-    /// config.json]
+    /// the head that it saves]
     #[arg(long)]
     num_labels: Option<usize>,
     /// Dtype of the merged weights [default: that of the checkpoint]
@@ -60,9 +60,10 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
         bail!("{}: exists already; name another output folder", args.output.display());
     }
     let device = device::default_device()?;
-    let location = locate(&args.source, args.model.as_deref(), Some(&args.adapter))?;
+    let adapter = &args.source.adapter(Some(&args.adapter))?.unwrap_or_default();
+    let location = locate(&args.source, args.model.as_deref(), Some(adapter))?;
     let checkpoint = location.checkpoint()?;
-    let class = super::class(&checkpoint, Some(&args.adapter))?;
+    let class = super::class(&checkpoint, Some(adapter))?;
     // The files are written under another name first, so that a folder with the final name is complete.
     let mut part = args.output.clone().into_os_string();
     part.push(".part");
@@ -70,7 +71,7 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
     // A folder that a killed run left is incomplete.
     let _ = std::fs::remove_dir_all(&part);
     let whole = class
-        .visit(Merge { args, name: location.name(), checkpoint: &checkpoint, device: &device, output: &part })
+        .visit(Merge { args, name: location.name(), adapter, checkpoint: &checkpoint, device: &device, output: &part })
         .and_then(|()| match location.folder() {
             Some(folder) => companions(folder, &part),
             None => Ok(location.base()?.save_tokenizer(&part)?),
@@ -87,6 +88,7 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
 struct Merge<'a> {
     args: &'a MergeArgs,
     name: &'a str,
+    adapter: &'a Path,
     checkpoint: &'a Checkpoint,
     device: &'a Device,
     output: &'a Path,
@@ -96,12 +98,12 @@ impl WithModel for Merge<'_> {
     type Output = Result<()>;
 
     fn with<M: PretrainedModel>(self) -> Result<()> {
-        let Self { args, name, checkpoint, device, output } = self;
+        let Self { args, name, adapter, checkpoint, device, output } = self;
         // The weights are merged in f32, independently of the dtype of the file.
-        let run = super::run_beside(&args.adapter)?;
+        let run = super::run_beside(adapter)?;
         let outputs = args.num_labels.or(run.and_then(|run| run.tasks.first().and_then(|task| task.outputs())));
         let settings = (outputs, FloatDType::F32, true);
-        let model: M = trained(name, checkpoint, Some(&args.adapter), settings, device)?;
+        let model: M = trained(name, checkpoint, Some(adapter), settings, device)?;
         let dtype = args.dtype.map_or_else(|| checkpoint.file_dtype(), Dtype::stored);
         Ok(save(&model, output, dtype)?)
     }

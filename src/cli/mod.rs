@@ -18,6 +18,7 @@ mod run;
 mod similarity;
 mod source;
 mod submit;
+mod trained;
 
 pub use classify::{ClassifyArgs, classify};
 pub use data::{DataArgs, data};
@@ -36,15 +37,16 @@ pub use similarity::{SimilarityArgs, similarity};
 use source::Location;
 pub use source::SourceArgs;
 pub use submit::{SubmitArgs, submit};
+use trained::Trained;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use asym_core::AdapterError;
-use asym_data::hub::looks_like_repo;
-use asym_models::{Checkpoint, FileDtype, Loaded, ModelClass, PretrainedModel, SequenceClassifier, load_adapter};
-use asym_tasks::{AnyTask, Base, Problem, Recipe};
+use asym_data::hub::may_be_repo;
+use asym_models::{Checkpoint, FileDtype, Loaded, ModelClass, PretrainedModel, load_adapter};
+use asym_tasks::Recipe;
 use burn::tensor::{Device, FloatDType};
 use clap::ValueEnum;
 
@@ -57,7 +59,7 @@ fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> R
         (None, Some(adapter)) => match asym_core::base_model(adapter) {
             Ok(Some(path)) => Ok(Location::Folder { name: path.display().to_string(), path }),
             Ok(None) => bail!("{}: names no base model; give its folder with --model", adapter.display()),
-            Err(AdapterError::BaseModel { name, .. }) if name == embedded::NAME || looks_like_repo(&name) => source
+            Err(AdapterError::BaseModel { name, .. }) if name == embedded::NAME || may_be_repo(&name) => source
                 .model(Some(&name))
                 .with_context(|| format!("{}: its base model is {name}; --model names another", adapter.display())),
             Err(error) => Err(error.into()),
@@ -101,8 +103,17 @@ fn lines(path: &Path) -> Result<Vec<String>> {
 
 /// The class of a checkpoint, with an adapter or without.
 fn class(checkpoint: &Checkpoint, adapter: Option<&Path>) -> Result<ModelClass> {
-    let saved_whole = adapter.map(asym_core::read_config).transpose()?.map(|config| config.modules_to_save);
-    Ok(checkpoint.class(saved_whole.as_deref()))
+    let purpose = adapter.map(asym_core::read_purpose).transpose()?;
+    Ok(checkpoint.class(adapter.zip(purpose.as_ref()))?)
+}
+
+/// The configuration of the model `M`, with what an adapter changes of it.
+fn adapted_config<M: PretrainedModel>(checkpoint: &Checkpoint, adapter: Option<&Path>) -> Result<M::Config> {
+    let own = checkpoint.config_of::<M::Config>()?;
+    Ok(match adapter {
+        Some(folder) => asym_models::adapted_config::<M>(own, folder)?,
+        None => own.clone(),
+    })
 }
 
 /// Load a model on the plain device. The checkpoint or the adapter must have its trained head.
@@ -116,12 +127,17 @@ fn trained<M: PretrainedModel>(
     device: &Device,
 ) -> Result<M> {
     checkpoint.check_dtype(dtype, device)?;
+    // The head that an adapter saves says how many labels there are.
+    let outputs = match (outputs, adapter) {
+        (None, Some(folder)) => asym_models::adapter_outputs(folder)?,
+        (given, _) => given,
+    };
     let first = if adapter.is_some() && dtype == FloatDType::F16 { FloatDType::F32 } else { dtype };
-    let Loaded { mut model, initialized: mut untrained } = checkpoint.load_as::<M>(outputs, 0, first, device)?;
+    let Loaded { mut model, initialized: mut untrained, .. } = checkpoint.load_as::<M>(outputs, 0, first, device)?;
     if let Some(folder) = adapter {
         let (adapted, config) = load_adapter(model, folder)?;
         untrained.retain(|name| !config.modules_to_save.iter().any(|module| name.starts_with(&format!("{module}."))));
-        model = if merged { asym_core::merge(adapted) } else { adapted };
+        model = if merged { asym_models::merge(adapted) } else { adapted };
         if dtype != first {
             model = asym_core::layout::cast(model, dtype);
         }
@@ -170,80 +186,6 @@ impl Dtype {
             Self::F16 => FileDtype::F16,
             Self::Bf16 => FileDtype::BF16,
         }
-    }
-}
-
-/// A classifier for texts, its checkpoint, and the meaning of its outputs.
-struct Trained {
-    base: Base,
-    model: SequenceClassifier,
-    /// The kind of answers.
-    problem: Problem,
-    /// The task, if it was given or is in the run's recipe.
-    task: Option<AnyTask>,
-    /// The names of the classes, in the order of the outputs; empty for a score.
-    labels: Vec<String>,
-    /// The maximum number of tokens of an example, special tokens included.
-    max_length: usize,
-}
-
-impl Trained {
-    /// Load a classifier. The default task and length are those of the run that saved the adapter or the model.
-    fn load(
-        source: &SourceArgs,
-        (model, adapter): (Option<&str>, Option<&Path>),
-        task: Option<&AnyTask>,
-        max_length: Option<usize>,
-        device: &Device,
-    ) -> Result<Self> {
-        let run = adapter.or(model.map(Path::new)).map(run_beside).transpose()?.flatten();
-        let run_task = run.as_ref().and_then(|run| run.tasks.first());
-        if let (Some(task), Some(other)) = (task, run_task)
-            && task.name() != other.name()
-        {
-            bail!(
-                "the model was trained on {}, not on {}; give a model that was trained on the task",
-                other.name(),
-                task.name()
-            );
-        }
-        let task = task.or(run_task).cloned();
-        if let Some(task) = task.as_ref().filter(|task| task.is_pair().is_none()) {
-            bail!("the task {} does not classify texts", task.name());
-        }
-        let base = locate(source, model, adapter)?.base()?;
-        // An adapter of unknown origin says by its head how many labels there are.
-        let outputs = match (task.as_ref().and_then(|task| task.outputs()), adapter) {
-            (Some(outputs), _) => Some(outputs),
-            (None, Some(folder)) => asym_models::adapter_outputs(folder)?,
-            (None, None) => None,
-        };
-        let model = trained(base.name(), &base.checkpoint, adapter, (outputs, FloatDType::F32, false), device)?;
-        let config = base.encoder()?;
-        let outputs = outputs.unwrap_or(config.labels.len());
-        let named = config.other.get("problem_type").and_then(|name| name.as_str());
-        let problem = task.as_ref().and_then(|task| task.problem()).unwrap_or_else(|| Problem::of(named, outputs));
-        // The names of another number of labels are not those of these outputs.
-        let own = &config.labels;
-        let labels = match task.as_ref().map(|task| task.labels()) {
-            // The configuration names the outputs of the checkpoint's own head.
-            Some(names) if adapter.is_none() && !own.iter().all(|label| label.starts_with("LABEL_")) => {
-                if let Some(other) = own.iter().find(|label| !names.iter().any(|name| name.eq_ignore_ascii_case(label)))
-                {
-                    bail!("{}: label `{other}` is none of the task's: {}", base.name(), names.join(", "));
-                }
-                own.clone()
-            }
-            Some(names) => names,
-            None => own.clone(),
-        };
-        let run_length = run.as_ref().and_then(|run| run.tasks.first()?.max_length());
-        let max_length = match max_length.or(run_length) {
-            Some(max_length) => max_length,
-            None => base.limits()?.positions.min(512),
-        };
-        let labels = if labels.len() == outputs { distinct(&labels) } else { Vec::new() };
-        Ok(Self { base, model, problem, task, labels, max_length })
     }
 }
 

@@ -1,6 +1,6 @@
 //! `asym predict`: computes logits from named tensors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use asym_models::{Checkpoint, PretrainedModel, WithModel, read_inputs, write_tensor};
@@ -17,7 +17,7 @@ pub struct PredictArgs {
     /// Checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
     #[arg(long, required_unless_present = "adapter")]
     model: Option<String>,
-    /// Folder of an adapter in PEFT format
+    /// Adapter in PEFT format: a folder, or a name on the Hub
     #[arg(long)]
     adapter: Option<PathBuf>,
     /// Safetensors file with the model's inputs, such as input_ids and attention_mask, pixel_values or
@@ -59,21 +59,24 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
     }
     let asked = args.generate.as_deref().map(settings).transpose()?;
     let device = device::default_device()?;
-    let location = locate(&args.source, args.model.as_deref(), args.adapter.as_deref())?;
+    let adapter = args.source.adapter(args.adapter.as_deref())?;
+    let location = locate(&args.source, args.model.as_deref(), adapter.as_deref())?;
     let checkpoint = location.checkpoint()?;
-    let class = super::class(&checkpoint, args.adapter.as_deref())?;
+    let class = super::class(&checkpoint, adapter.as_deref())?;
     if let Some(asked) = asked {
-        let (model, from) = ((class, location.name(), &checkpoint), (args.adapter.as_deref(), args.inputs.as_path()));
+        let (model, from) = ((class, location.name(), &checkpoint), (adapter.as_deref(), args.inputs.as_path()));
         let sequences = continued(model, from, (args.dtype, args.merge), &asked, &device)?;
         write_tensor(&args.output, "sequences", sequences)?;
         return Ok(());
     }
-    class.visit(Predict { args, name: location.name(), checkpoint: &checkpoint, device: &device })
+    let (name, adapter) = (location.name(), adapter.as_deref());
+    class.visit(Predict { args, name, adapter, checkpoint: &checkpoint, device: &device })
 }
 
 struct Predict<'a> {
     args: &'a PredictArgs,
     name: &'a str,
+    adapter: Option<&'a Path>,
     checkpoint: &'a Checkpoint,
     device: &'a Device,
 }
@@ -82,11 +85,12 @@ impl WithModel for Predict<'_> {
     type Output = Result<()>;
 
     fn with<M: PretrainedModel>(self) -> Result<()> {
-        let Self { args, name, checkpoint, device } = self;
+        let Self { args, name, adapter, checkpoint, device } = self;
         let input: M::Input = read_inputs(&args.inputs, device)?;
-        M::check_input(&input, checkpoint.config_of()?).with_context(|| args.inputs.display().to_string())?;
+        let config = super::adapted_config::<M>(checkpoint, adapter)?;
+        M::check_input(&input, &config).with_context(|| args.inputs.display().to_string())?;
         let settings = (args.num_labels, args.dtype.computed(), args.merge);
-        let model: M = trained(name, checkpoint, args.adapter.as_deref(), settings, device)?;
+        let model: M = trained(name, checkpoint, adapter, settings, device)?;
         write_tensor(&args.output, "logits", model.valid().logits(input))?;
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use asym_data::hub::looks_like_repo;
 use asym_data::{Hub, HubOptions};
 use asym_models::Checkpoint;
 use asym_tasks::files::{is_on_hub, pinned};
@@ -87,6 +88,11 @@ impl Location {
     }
 }
 
+/// The beginning of an error of the Hub.
+fn nowhere(name: &str) -> String {
+    format!("{name} is no folder here, and was looked for on the Hub")
+}
+
 impl SourceArgs {
     fn options(&self) -> HubOptions {
         let mut options = HubOptions::from_env();
@@ -104,9 +110,26 @@ impl SourceArgs {
             None => Ok(Location::Embedded),
             Some(name) if name == embedded::NAME => Ok(Location::Embedded),
             Some(name) => {
-                let path = if is_on_hub(name)? { Hub::new(self.options())?.model(name)? } else { PathBuf::from(name) };
+                let path = if is_on_hub(name)? {
+                    Hub::new(self.options())?.model(name).with_context(|| nowhere(name))?
+                } else {
+                    PathBuf::from(name)
+                };
                 Ok(Location::Folder { name: name.to_string(), path })
             }
+        }
+    }
+
+    /// The folder of `--adapter`: a folder, or a name on the Hub.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the download from the Hub fails.
+    pub fn adapter(&self, adapter: Option<&Path>) -> Result<Option<PathBuf>> {
+        let Some(path) = adapter else { return Ok(None) };
+        match path.to_str().filter(|name| !path.exists() && looks_like_repo(name)) {
+            Some(name) => Ok(Some(Hub::new(self.options())?.adapter(name).with_context(|| nowhere(name))?)),
+            None => Ok(Some(path.to_path_buf())),
         }
     }
 

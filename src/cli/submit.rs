@@ -58,7 +58,8 @@ pub fn submit(args: &SubmitArgs) -> Result<()> {
     let folder = folder.with_context(|| format!("data of task {}", task.name()))?.unwrap_or_default();
     let parts = read_tests(task, &folder)?;
     let device = device::default_device()?;
-    let from = (args.model.as_deref(), args.adapter.as_deref());
+    let adapter = args.source.adapter(args.adapter.as_deref())?;
+    let from = (args.model.as_deref(), adapter.as_deref());
     let Trained { base, model, problem, labels, max_length, .. } =
         Trained::load(&args.source, from, Some(&AnyTask::from(Glue::from(task))), args.max_length, &device)?;
     // The order of the labels in the model can differ from that of the task.

@@ -12,8 +12,28 @@ use crate::observe::observe_inputs;
 use crate::pattern::Pattern;
 use crate::{Adapter, AdapterConfig, AdapterError, Bias, Init, InputMoment, Targets};
 
-/// The output layer of a language model. `all-linear` skips it, as in PEFT, because it is as large as the vocabulary.
-const OUTPUT_EMBEDDING: &str = "lm_head";
+/// The output layers of language models. `all-linear` skips them, as in PEFT, because they are as large as the vocabulary.
+const OUTPUT_EMBEDDINGS: [&str; 3] = ["lm_head", "lm_head.decoder", "predictions.decoder"];
+
+/// Where the values of the factors come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Values {
+    /// They are drawn from a seed.
+    Drawn(u64),
+    /// They are zeros.
+    Blank,
+    /// They are zeros until those of a file replace them.
+    Loaded,
+}
+
+impl Values {
+    fn seed(self) -> Option<u64> {
+        match self {
+            Self::Drawn(seed) => Some(seed),
+            Self::Blank | Self::Loaded => None,
+        }
+    }
+}
 
 impl AdapterConfig {
     /// Attach this adapter to `model`, with names that are the paths in Burn.
@@ -72,7 +92,7 @@ impl AdapterConfig {
         naming: &Naming,
         batches: impl FnOnce(&M),
     ) -> Result<M, AdapterError> {
-        self.attach_drawn(model, Some(seed), naming, batches)
+        self.attach_drawn(model, Values::Drawn(seed), naming, batches)
     }
 
     /// Like [`attach_named`](Self::attach_named), but all factors are zeros. This is for counting parameters, and for
@@ -82,19 +102,24 @@ impl AdapterConfig {
     ///
     /// As [`attach_named`](Self::attach_named).
     pub fn attach_blank<M: Module>(&self, model: M, naming: &Naming) -> Result<M, AdapterError> {
-        self.attach_drawn(model, None, naming, |_| ())
+        self.attach_drawn(model, Values::Blank, naming, |_| ())
     }
 
-    /// Like [`attach_observed`](Self::attach_observed). Without a seed, the factors are zeros until a file's values
-    /// replace them.
-    pub(crate) fn attach_drawn<M: Module>(
+    /// Like [`attach_blank`](Self::attach_blank), for values from a file, which may have more rank than can be drawn.
+    pub(crate) fn attach_loaded<M: Module>(&self, model: M, naming: &Naming) -> Result<M, AdapterError> {
+        self.attach_drawn(model, Values::Loaded, naming, |_| ())
+    }
+
+    /// Like [`attach_observed`](Self::attach_observed).
+    fn attach_drawn<M: Module>(
         &self,
         model: M,
-        seed: Option<u64>,
+        values: Values,
         naming: &Naming,
         batches: impl FnOnce(&M),
     ) -> Result<M, AdapterError> {
         self.validate()?;
+        let seed = values.seed();
         let entries = layout::entries(&model, naming);
         if let Some(entry) = entries.iter().find(|entry| matches!(entry.kind, Kind::Adapter | Kind::Shared)) {
             return Err(AdapterError::AlreadyAdapted { module: entry.module().to_string() });
@@ -106,7 +131,7 @@ impl AdapterConfig {
             .matching(&entries, &trained)?
             .into_iter()
             .filter_map(|entry| {
-                let site = Site::new(entry, with_bias.contains(entry.module()))?;
+                let site = Site::new(entry, with_bias.contains(entry.module()), values == Values::Loaded)?;
                 Some((entry.path.clone(), site))
             })
             .collect();
@@ -185,7 +210,7 @@ impl AdapterConfig {
             Targets::Pattern(word) if word == Targets::ALL_LINEAR => weights
                 .iter()
                 .filter(|entry| matches!(entry.kind, Kind::Weight { layer: Layer::Linear, .. }))
-                .filter(|entry| !layout::names(entry.module(), OUTPUT_EMBEDDING))
+                .filter(|entry| !OUTPUT_EMBEDDINGS.iter().any(|head| layout::names(entry.module(), head)))
                 .copied()
                 .collect(),
             Targets::Pattern(pattern) => {

@@ -1,5 +1,6 @@
 //! The configuration of an adapter: its method, its target layers and the other trainable modules.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::AdapterError;
@@ -58,6 +59,19 @@ pub enum Bias {
     Adapted,
 }
 
+/// What the start of an adapter from a file took out of the base weights, by PEFT's `init_lora_weights`. The adapter is on the
+/// rest of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TakenOut {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// PiSSA (Meng et al., 2024): the top r singular triplets.
+    Pissa,
+    /// OLoRA (Büyükakyüz, 2024): the first r columns of Q with the first r rows of R, times the scale of the update.
+    Olora,
+}
+
 /// The configuration of an adapter: the method, the target layers, and the modules that are trained with it.
 ///
 /// The names follow PEFT, and the notation follows the paper: A is r × d_in and is applied first, B is d_out × r.
@@ -83,6 +97,13 @@ pub struct AdapterConfig {
     /// The numbered layers among the targets. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Layers>,
+    /// The rows of embeddings that an adapter from a file replaces, by module: PEFT's `trainable_token_indices`. They are loaded,
+    /// merged and saved, and never trained here, so that a recipe cannot ask for them.
+    #[serde(skip)]
+    pub token_rows: IndexMap<String, Vec<usize>>,
+    /// What the start of an adapter from a file took out of the base weights.
+    #[serde(skip)]
+    pub taken_out: TakenOut,
 }
 
 impl AdapterConfig {
@@ -95,6 +116,8 @@ impl AdapterConfig {
             bias: Bias::None,
             modules_to_save: Vec::new(),
             layers: None,
+            token_rows: IndexMap::new(),
+            taken_out: TakenOut::Nothing,
         }
     }
 

@@ -83,7 +83,7 @@ pub mod random;
 
 pub use adapter::{AdaLora, Adapter, Dora, Factor, Ia3, Lora, Method, RankAllocator, Vera, orthogonality};
 pub use attach::{merge, train_only};
-pub use config::{AdapterConfig, Bias, Layers, Targets};
+pub use config::{AdapterConfig, Bias, Layers, TakenOut, Targets};
 pub use conv::AdaptedConv2d;
 pub use embedding::AdaptedEmbedding;
 pub use error::AdapterError;
@@ -94,5 +94,6 @@ pub use layout::Naming;
 pub use linear::{AdaptedLinear, AdaptedLinearConfig, BaseLinear};
 pub use observe::{InputMoment, observe_inputs};
 pub use peft::{
-    FactorPair, SaveOptions, adapter_naming, base_model, load_adapter, read_config, read_factors, save_adapter,
+    AdapterPurpose, FactorPair, LoadOptions, SaveOptions, adapter_naming, base_model, load_adapter, load_adapter_with,
+    read_config, read_factors, read_purpose, save_adapter,
 };

@@ -4,12 +4,14 @@
 //! them, and a model card. What PEFT has no field for, such as which factor is frozen, stands in the safetensors metadata
 //! under `asym`, since older versions of PEFT refuse a configuration with a field they do not know.
 
+mod base;
 mod card;
 mod factors;
 mod fields;
 
+pub use base::LoadOptions;
 pub use factors::{FactorPair, read_factors};
-pub use fields::{base_model, read_config};
+pub use fields::{AdapterPurpose, base_model, read_config, read_purpose};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -26,6 +28,8 @@ use crate::{AdapterConfig, AdapterError, Factor, Targets};
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 const CARD: &str = "README.md";
+/// The start of the keys of a model's own modules.
+const PREFIX: &str = "base_model.model.";
 
 /// What is written beside the tensors.
 #[derive(Debug, Clone, Copy, Default)]
@@ -131,9 +135,10 @@ pub fn save_adapter<M: Module>(
                 Kind::Adapter => settings.prune(entry.module(), entry.field(), &entry.shape, values?),
                 _ => (entry.shape.clone(), values?),
             };
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            Some((stored.key(&entry), (shape, bytes)))
+            Some((stored.key(&entry), shape, values))
         })
+        .chain(base::saved_rows(model, config, &options.naming))
+        .map(|(key, shape, values)| (key, (shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())))
         .collect();
     let weights = folder.join(WEIGHTS);
     let invalid = |source| AdapterError::Safetensors { path: weights.clone(), source };
@@ -164,7 +169,20 @@ pub fn load_adapter<M: Module>(
     folder: impl AsRef<Path>,
     naming: &Naming,
 ) -> Result<(M, AdapterConfig), AdapterError> {
-    let folder = folder.as_ref();
+    load_adapter_with(model, folder, &LoadOptions { naming: *naming, ties: &[] })
+}
+
+/// Like [`load_adapter`], for a model whose base ties parameters.
+///
+/// # Errors
+///
+/// As [`load_adapter`].
+pub fn load_adapter_with<M: Module>(
+    model: M,
+    folder: impl AsRef<Path>,
+    options: &LoadOptions<'_>,
+) -> Result<(M, AdapterConfig), AdapterError> {
+    let (folder, naming) = (folder.as_ref(), &options.naming);
     let mut config = read_config(folder)?;
     let path = folder.join(WEIGHTS);
     let data = read(folder, &path)?;
@@ -189,17 +207,18 @@ pub fn load_adapter<M: Module>(
         names.retain(|name| before.iter().any(|entry| layout::names(entry.module(), name)));
     }
 
-    let model = config.attach_blank(model, naming)?;
+    let (model, read) = base::Folder { path: &path, file: &file, options }.rebase(model, &mut config)?;
+    let model = config.attach_loaded(model, naming)?;
     let entries = layout::entries(&model, naming);
     let stored = Stored::new(&config, entries.iter());
     let expected: HashSet<String> =
         entries.iter().filter(|entry| stored.holds(entry)).map(|entry| stored.key(entry)).collect();
-    check_keys(&path, &file, &config, &expected)?;
+    check_keys(&path, &file, &config, (&expected, &read))?;
     let model = layout::replace(model, naming, |entry| match stored.holds(entry) {
         true => tensor(&path, &file, stored.key(entry), &entry.shape).map(Some),
         false => Ok(None),
     })?;
-    Ok((model, config))
+    Ok((base::without_start(model, &config, naming, &stored.adapted)?, config))
 }
 
 /// Of several ways to name the parameters of `model`, that of the adapter in `folder`: the first that knows most of its
@@ -217,7 +236,7 @@ pub fn adapter_naming<M: Module>(model: &M, folder: impl AsRef<Path>, ways: &[Na
         let entries = layout::entries(model, naming);
         let modules: HashSet<&str> = entries.iter().map(Entry::module).collect();
         let of = |key: &&str| {
-            let name = key.strip_prefix("base_model.model.").unwrap_or(key);
+            let name = key.strip_prefix(PREFIX).unwrap_or(key);
             name.match_indices('.').any(|(end, _)| modules.contains(&name[..end]))
         };
         file.names().iter().filter(|key| of(key)).count()
@@ -273,7 +292,7 @@ fn check_keys(
     path: &Path,
     file: &SafeTensors<'_>,
     config: &AdapterConfig,
-    expected: &HashSet<String>,
+    (expected, read): (&HashSet<String>, &HashSet<String>),
 ) -> Result<(), AdapterError> {
     let sorted = |mut keys: Vec<String>| {
         keys.sort();
@@ -299,7 +318,7 @@ fn check_keys(
     let empty = |name: &str| file.tensor(name).is_ok_and(|view| view.shape().contains(&0));
     let unexpected: Vec<String> = names
         .iter()
-        .filter(|name| !expected.contains(**name) && !empty(name) && !fields::is_repeated_bias(name, config))
+        .filter(|name| !expected.contains(**name) && !read.contains(**name) && !empty(name) && !fields::is_repeated_bias(name, config))
         .map(ToString::to_string)
         .collect();
     match unexpected.is_empty() {

@@ -21,7 +21,7 @@ use hf_hub::Cache;
 use hf_hub::api::RepoInfo;
 
 pub use error::HubError;
-pub use name::looks_like_repo;
+pub use name::{looks_like_repo, may_be_repo};
 
 use client::Client;
 use fault::Fault;
@@ -185,9 +185,10 @@ impl Hub {
             return Err(snapshot.without_weights());
         }
         let whole = snapshot.has("tokenizer.json");
-        let parts = ["vocab.json", "merges.txt", "tokenizer.model", "added_tokens.json"];
+        let parts = ["vocab.json", "merges.txt", "tokenizer.model", "vocab.txt", "added_tokens.json"];
         let tokenizer: &[&str] = if whole { &["tokenizer.json"] } else { &parts };
-        let beside = ["tokenizer_config.json", "special_tokens_map.json", "generation_config.json"];
+        let beside =
+            ["tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "generation_config.json"];
         let images = ["preprocessor_config.json", "processor_config.json"];
         let small = [&[CONFIG], beside.as_slice(), &images, tokenizer].concat();
         for file in small.into_iter().filter(|file| snapshot.has(file)) {
@@ -205,6 +206,22 @@ impl Hub {
                 snapshot.get(shard)?;
             }
         }
+        snapshot.finish()
+    }
+
+    /// The folder of an adapter in PEFT's format: its configuration and its tensors.
+    ///
+    /// # Errors
+    ///
+    /// As [`model`](Self::model).
+    pub fn adapter(&self, repo: &str) -> Result<PathBuf, HubError> {
+        let snapshot = self.snapshot(Name::parse(Kind::Model, repo)?)?;
+        let files = [
+            ("adapter_config.json", "which says what the adapter is"),
+            ("adapter_model.safetensors", "which has the adapter's tensors; one in adapter_model.bin is saved anew in Python"),
+        ];
+        files.iter().try_for_each(|(file, why)| snapshot.require(file, why))?;
+        files.iter().try_for_each(|(file, _)| snapshot.get(file))?;
         snapshot.finish()
     }
 

@@ -21,4 +21,4 @@ mod scratch;
 pub use hub::{Hub, HubError, HubOptions};
 pub use image_processor::{ImageError, ImageProcessor, Pixels};
 pub use table::{Cell, Columns, Format, Reading, Row, TableError};
-pub use tokenizer::{Encoding, ModelLimits, SentencePieceError, Tokenizer, TokenizerError};
+pub use tokenizer::{ChatTemplate, Encoding, ModelLimits, SentencePieceError, Tokenizer, TokenizerError};

@@ -16,10 +16,12 @@ use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings};
 use tokenizers::{AddedToken, PostProcessor};
 
+mod chat;
 mod config;
 mod error;
 mod sentencepiece;
 
+pub use chat::ChatTemplate;
 use config::TokenizerConfig;
 pub use error::TokenizerError;
 pub use sentencepiece::{SentencePieceError, Source};
@@ -34,8 +36,6 @@ pub struct ModelLimits {
     pub positions: usize,
     /// Rows of the token type embedding. If there is only one, the model gets no token types.
     pub type_vocab_size: usize,
-    /// The id that pads a batch.
-    pub pad_token_id: usize,
 }
 
 /// A text, or a pair of texts, as token ids.
@@ -58,6 +58,8 @@ pub struct Tokenizer {
     /// Which end of a text is cut. The choice of the file holds, but its length does not.
     direction: TruncationDirection,
     pad_id: Option<u32>,
+    /// The rows of the model's embedding, if they are known. A text with a token behind them is refused.
+    rows: Option<usize>,
 }
 
 impl Tokenizer {
@@ -188,7 +190,12 @@ impl Tokenizer {
         inner
             .with_truncation(None)
             .map_err(|source| TokenizerError::UnreadableTokenizer { path: name.clone(), source })?;
-        Ok(Self { inner, name, direction, pad_id })
+        Ok(Self { inner, name, direction, pad_id, rows: None })
+    }
+
+    /// The same tokenizer for a model with `rows` rows in its embedding. A token behind them does no harm until a text has it.
+    pub fn for_rows(self, rows: usize) -> Self {
+        Self { rows: Some(rows), ..self }
     }
 
     fn with_special_tokens(self) -> Result<Self, TokenizerError> {
@@ -229,38 +236,18 @@ impl Tokenizer {
         self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(pair))
     }
 
-    /// Checks that the model can take the ids and segments of this tokenizer, and `max_length` tokens, special tokens
-    /// included.
+    /// Checks that the model can take the special tokens and segments of this tokenizer, and `max_length` tokens, special
+    /// tokens included. Ids of other tokens are checked in the texts that have them, and the padding is the model's.
     ///
     /// # Errors
     ///
-    /// [`TokenizerError::TokenizerTooLarge`], [`TokenizerError::PadMismatch`], [`TokenizerError::TooManySegments`],
-    /// [`TokenizerError::MaxLengthTooLarge`].
+    /// [`TokenizerError::TokenizerTooLarge`], [`TokenizerError::TooManySegments`], [`TokenizerError::MaxLengthTooLarge`].
     pub fn check(&self, limits: &ModelLimits, max_length: usize) -> Result<(), TokenizerError> {
-        if let Some((token, id)) = self.largest()
-            && id >= limits.vocab_size
-        {
-            return Err(TokenizerError::TokenizerTooLarge {
-                path: self.name.clone(),
-                token,
-                id,
-                vocab_size: limits.vocab_size,
-            });
-        }
-        // The smaller tokenizer of another family would pass the test above, but its padding usually differs.
-        if let Some(pad) = self.pad_id()
-            && pad != limits.pad_token_id
-        {
-            return Err(TokenizerError::PadMismatch {
-                path: self.name.clone(),
-                tokenizer: pad,
-                model: limits.pad_token_id,
-            });
-        }
         if max_length > limits.positions {
             return Err(TokenizerError::MaxLengthTooLarge { max_length, positions: limits.positions });
         }
         let probe = self.encode("a", Some("b"), usize::MAX)?;
+        self.check_ids(&probe.input_ids, limits.vocab_size)?;
         let segment = probe.type_ids.iter().copied().max().unwrap_or(0) as usize;
         // A model with one token type gets no token types at all.
         if limits.type_vocab_size > 1 && segment >= limits.type_vocab_size {
@@ -280,14 +267,48 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`TokenizerError::MaxLengthTooSmall`], [`TokenizerError::Encode`].
+    /// [`TokenizerError::MaxLengthTooSmall`], [`TokenizerError::Encode`], [`TokenizerError::TokenizerTooLarge`].
     pub fn encode(&self, first: &str, second: Option<&str>, max_length: usize) -> Result<Encoding, TokenizerError> {
         let added = self.added_tokens(second.is_some());
         let minimum = added + if second.is_some() { 2 } else { 1 };
         if max_length < minimum {
             return Err(TokenizerError::MaxLengthTooSmall { max_length, minimum });
         }
-        self.encode_cut(first, second, max_length - added).map_err(|source| TokenizerError::Encode { source })
+        let encoding =
+            self.encode_cut(first, second, max_length - added).map_err(|source| TokenizerError::Encode { source })?;
+        if let Some(rows) = self.rows {
+            self.check_ids(&encoding.input_ids, rows)?;
+        }
+        Ok(encoding)
+    }
+
+    /// Encodes a text that has its special tokens already, as a chat template makes it, into at most `max_length` tokens.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_whole(&self, text: &str, max_length: usize) -> Result<Encoding, TokenizerError> {
+        let encoding = self.inner.encode_fast(text, false).map_err(|source| TokenizerError::Encode { source })?;
+        let (mut input_ids, tokens) = (encoding.get_ids().to_vec(), encoding.len());
+        match self.direction {
+            TruncationDirection::Left => drop(input_ids.drain(..tokens.saturating_sub(max_length))),
+            TruncationDirection::Right => input_ids.truncate(max_length),
+        }
+        self.check_ids(&input_ids, self.rows.unwrap_or(usize::MAX))?;
+        Ok(Encoding { type_ids: vec![0; input_ids.len()], input_ids, cut: tokens.saturating_sub(max_length) })
+    }
+
+    /// Checks that ids are below the rows of an embedding.
+    fn check_ids(&self, ids: &[u32], rows: usize) -> Result<(), TokenizerError> {
+        match ids.iter().find(|id| **id as usize >= rows) {
+            Some(id) => Err(TokenizerError::TokenizerTooLarge {
+                path: self.name.clone(),
+                token: self.inner.id_to_token(*id).unwrap_or_default(),
+                id: *id as usize,
+                vocab_size: rows,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Encodes each text whole, then cuts them together to `length` tokens, special tokens not included. The

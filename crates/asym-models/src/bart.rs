@@ -33,6 +33,7 @@ const KEYS: KeyTable = KeyTable {
         ("model.encoder.embed_tokens.weight", "model.shared.weight"),
         ("model.decoder.embed_tokens.weight", "model.shared.weight"),
     ],
+    vocabulary: &["model.shared", "model.encoder.embed_tokens", "model.decoder.embed_tokens", "lm_head"],
     buffers: &["encoder.version", "decoder.version"],
     ..KeyTable::EMPTY
 };

@@ -1,22 +1,24 @@
 //! Opens and checks a Hugging Face checkpoint, and loads models from it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use asym_core::layout::{self, Entry};
+use asym_core::layout;
 use burn::tensor::{DType, Device, FloatDType};
 
-use crate::config::MAX_LABELS;
+use crate::assign::{Assigned, check};
+use crate::config::{self, MAX_LABELS};
 use crate::error::refuse;
 use crate::init::draw;
 use crate::keys;
+use crate::purpose::{self, Purpose};
 use crate::roberta::{EncoderConfig, MaskedLanguageModel, SequenceClassifier};
 use crate::weights::{self, Stored};
-use crate::{Config, FileDtype, InFamily, KeyTable, ModelConfig, ModelError, PretrainedModel};
+use crate::{Config, FileDtype, InFamily, ModelConfig, ModelError, PretrainedModel};
 
 /// The help for a head of another size.
-const OWN_HEAD: &str = "; the checkpoint has its own head: keep its number of labels, or ask for a new head (--new-head, or new_head = true in a \
+pub(crate) const OWN_HEAD: &str = "; the checkpoint has its own head: keep its number of labels, or ask for a new head (--new-head, or new_head = true in a \
     recipe)";
 
 /// A model, and the parameters that its checkpoint lacks.
@@ -27,6 +29,8 @@ pub struct Loaded<M> {
     /// The names in files of the head's parameters that the checkpoint lacks. They are drawn from the seed and need
     /// training.
     pub initialized: Vec<String>,
+    /// The modules in the files that the model has no place for, such as the head of another task. They are left out.
+    pub left_out: Vec<String>,
 }
 
 /// An opened checkpoint: its configuration, and its tensors mapped into memory.
@@ -34,7 +38,9 @@ pub struct Loaded<M> {
 pub struct Checkpoint {
     path: PathBuf,
     config: Config,
-    tensors: BTreeMap<String, Stored>,
+    /// The first class in `architectures`.
+    architecture: Option<String>,
+    pub(crate) tensors: BTreeMap<String, Stored>,
 }
 
 impl Checkpoint {
@@ -46,8 +52,11 @@ impl Checkpoint {
     /// valid safetensors.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ModelError> {
         let folder = folder.as_ref();
-        let config = Config::read(&folder.join("config.json"))?;
-        Ok(Self { path: folder.into(), config, tensors: weights::open_folder(folder)? })
+        let path = folder.join("config.json");
+        let text = config::read_text(&path)?;
+        let architecture = purpose::architecture(&text, &path)?;
+        let config = Config::parse(&text, &path)?;
+        Ok(Self { path: folder.into(), config, architecture, tensors: weights::open_folder(folder)? })
     }
 
     /// Open a checkpoint that is compiled into the program: the text of `config.json` and the bytes of
@@ -58,14 +67,25 @@ impl Checkpoint {
     /// As [`open`](Self::open).
     pub fn from_bytes(name: &str, config: &str, weights: impl Into<Cow<'static, [u8]>>) -> Result<Self, ModelError> {
         let path = PathBuf::from(name);
+        let architecture = purpose::architecture(config, &path.join("config.json"))?;
         let config = Config::parse(config, &path.join("config.json"))?;
         let tensors = weights::open_bytes(weights.into(), path.join("model.safetensors"))?;
-        Ok(Self { path, config, tensors })
+        Ok(Self { path, config, architecture, tensors })
     }
 
     /// The configuration in `config.json`.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The first class in `architectures`, if the configuration names one.
+    pub fn architecture(&self) -> Option<&str> {
+        self.architecture.as_deref()
+    }
+
+    /// The purpose of the checkpoint, by its architecture.
+    pub(crate) fn purpose(&self) -> Option<Purpose> {
+        purpose::of_class(self.architecture()?)
     }
 
     /// The folder, or the name of a compiled-in checkpoint.
@@ -141,8 +161,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load). Also returns an error if the configuration does not tie the decoder to the word
-    /// embeddings.
+    /// As [`load`](Self::load).
     pub fn masked_language_model(&self, seed: u64, device: &Device) -> Result<Loaded<MaskedLanguageModel>, ModelError> {
         self.load(None, seed, device)
     }
@@ -184,12 +203,13 @@ impl Checkpoint {
         device: &Device,
     ) -> Result<Loaded<M>, ModelError> {
         self.check_dtype(dtype, device)?;
-        let config = self.configuration::<M>(num_labels)?;
+        let config = self.configuration::<M>(num_labels, device)?;
         let table = M::keys(&config);
         let model = M::skeleton(&config, device);
         let entries = layout::entries(&model, &table.naming);
         let renamed = table.in_memory.map(|naming| layout::entries(&model, &naming)).unwrap_or_default();
-        let mut stored = self.assign(&entries, &renamed, table)?;
+        let tied = self.config_of::<M::Config>()?.is_tied();
+        let Assigned { mut stored, left_out } = self.assign(&entries, &renamed, table, tied)?;
         let initialized = self.missing(&entries, &stored, table)?;
         for entry in &entries {
             if let Some((key, tensor)) = stored.get(entry.name.as_str()) {
@@ -207,7 +227,7 @@ impl Checkpoint {
                 None => draw(entry, &config, seed),
             }))
         })?;
-        Ok(Loaded { model, initialized })
+        Ok(Loaded { model, initialized, left_out })
     }
 
     /// Initialize the head of `loaded` again, with `num_labels` labels and from `seed`. All other tensors are shared. If `new_head`
@@ -227,7 +247,7 @@ impl Checkpoint {
         seed: u64,
         device: &Device,
     ) -> Result<Loaded<M>, ModelError> {
-        let config = self.configuration::<M>(num_labels)?;
+        let config = self.configuration::<M>(num_labels, device)?;
         let keys = M::keys(&config);
         let naming = &keys.naming;
         let is_new = |name: &str| new_head && keys.task_head.iter().any(|head| layout::within(name, head));
@@ -251,13 +271,27 @@ impl Checkpoint {
         let model = layout::replace(model, naming, |entry| {
             Ok::<_, ModelError>(initialized.contains(&entry.name).then(|| draw(entry, &config, seed)))
         })?;
-        Ok(Loaded { model, initialized })
+        Ok(Loaded { model, initialized, left_out: loaded.left_out.clone() })
     }
 
     /// The configuration of a model, with `num_labels` labels if it is given.
-    fn configuration<M: PretrainedModel>(&self, num_labels: Option<usize>) -> Result<M::Config, ModelError> {
-        let config = self.config_of::<M::Config>()?.clone();
+    ///
+    /// If the configuration ties parameters and the files have different tensors for them, the model keeps both, as in
+    /// transformers 5.
+    fn configuration<M: PretrainedModel>(
+        &self,
+        num_labels: Option<usize>,
+        device: &Device,
+    ) -> Result<M::Config, ModelError> {
+        let mut config = self.config_of::<M::Config>()?.clone();
         M::check_config(&config, &self.path.join("config.json"))?;
+        if config.is_tied() {
+            let untied = config.clone().untied();
+            let table = M::keys(&untied);
+            if !table.tied.is_empty() && self.differs(table, &layout::entries(&M::skeleton(&untied, device), &table.naming)) {
+                config = untied;
+            }
+        }
         let Some(num_labels) = num_labels else { return Ok(config) };
         if num_labels > MAX_LABELS {
             return Err(refuse(&self.path, "num_labels", format!("at most {MAX_LABELS}"), num_labels));
@@ -279,104 +313,4 @@ impl Checkpoint {
             Err(ModelError::NoDtype { dtype: format!("{dtype:?}"), device: format!("{device:?}") })
         }
     }
-
-    /// Find the tensor of each parameter: name -> (key in the file, tensor).
-    ///
-    /// `renamed` lists the same parameters with the names that transformers uses in memory, if these differ.
-    fn assign(
-        &self,
-        entries: &[Entry],
-        renamed: &[Entry],
-        table: &KeyTable,
-    ) -> Result<BTreeMap<String, (&str, &Stored)>, ModelError> {
-        let others = renamed.iter().map(|entry| entry.name.as_str());
-        let others: HashMap<&str, &Entry> = others.zip(entries).collect();
-        let wanted: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-        let mut assigned: BTreeMap<String, (&str, &Stored)> = BTreeMap::new();
-        let mut unexpected = Vec::new();
-        let mut by_name: HashMap<String, (&String, &Stored)> = HashMap::new();
-        for (key, tensor) in &self.tensors {
-            let name = table.canonical(key);
-            by_name.insert(name.clone(), (key, tensor));
-            let name = others.get(name.as_str()).map_or(name, |entry| entry.name.clone());
-            if !wanted.contains(name.as_str()) {
-                if !table.is_dropped(&name, |parameter| wanted.contains(parameter)) {
-                    unexpected.push(key.clone());
-                }
-            } else if let Some((first, _)) = assigned.get(&name) {
-                return Err(ModelError::DuplicateKey {
-                    path: tensor.path.to_path_buf(),
-                    first: first.to_string(),
-                    second: key.clone(),
-                    key: name,
-                });
-            } else {
-                assigned.insert(name, (key, tensor));
-            }
-        }
-        // A tied tensor may be stored only under the name of its copy.
-        for (parameter, keys) in table.tied.iter().filter(|(parameter, _)| wanted.contains(parameter)) {
-            let copies = keys.iter().filter(|key| !wanted.contains(**key));
-            for (key, copy) in copies.filter_map(|key| by_name.get(*key).copied()) {
-                match assigned.get(*parameter) {
-                    Some((first, tensor)) if !tensor.equals(copy) => {
-                        return Err(ModelError::DuplicateKey {
-                            path: copy.path.to_path_buf(),
-                            first: first.to_string(),
-                            second: key.clone(),
-                            key: parameter.to_string(),
-                        });
-                    }
-                    Some(_) => {}
-                    None => drop(assigned.insert(parameter.to_string(), (key, copy))),
-                }
-            }
-        }
-        for (parameter, key) in table.instead.iter().filter(|(parameter, _)| wanted.contains(parameter)) {
-            if let (false, Some((key, tensor))) = (assigned.contains_key(*parameter), by_name.get(*key).copied()) {
-                assigned.insert(parameter.to_string(), (key, tensor));
-            }
-        }
-        if unexpected.is_empty() {
-            Ok(assigned)
-        } else {
-            Err(ModelError::UnexpectedKeys { path: self.path.clone(), keys: unexpected })
-        }
-    }
-
-    /// The parameters to initialize, which are those of head modules without any tensor in the checkpoint.
-    fn missing(
-        &self,
-        entries: &[Entry],
-        stored: &BTreeMap<String, (&str, &Stored)>,
-        table: &KeyTable,
-    ) -> Result<Vec<String>, ModelError> {
-        let absent_heads: Vec<&str> =
-            table.head.iter().copied().filter(|module| !stored.keys().any(|name| keys::within(name, module))).collect();
-        let (initialized, missing): (Vec<String>, Vec<String>) = entries
-            .iter()
-            .map(|entry| entry.name.clone())
-            .filter(|name| !stored.contains_key(name))
-            .partition(|name| absent_heads.iter().any(|module| keys::within(name, module)));
-        if missing.is_empty() {
-            Ok(initialized)
-        } else {
-            Err(ModelError::MissingKeys { path: self.path.clone(), keys: missing })
-        }
-    }
-}
-
-/// Check the shape, the dtype and the values of the tensor for a parameter.
-fn check(entry: &Entry, key: &str, tensor: &Stored, table: &KeyTable) -> Result<(), ModelError> {
-    if tensor.shape != entry.shape {
-        let of_head = table.head.iter().any(|module| keys::within(&entry.name, module));
-        return Err(ModelError::Shape {
-            path: tensor.path.to_path_buf(),
-            key: key.into(),
-            expected: entry.shape.clone(),
-            found: tensor.shape.clone(),
-            help: if of_head { OWN_HEAD } else { "" },
-        });
-    }
-    tensor.check_floats(key)
 }

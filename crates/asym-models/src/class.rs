@@ -1,10 +1,15 @@
 //! Selects the model class of a checkpoint at run time.
 
+use std::path::Path;
+
+use asym_core::AdapterPurpose;
+
 use crate::bart::{BartClassifier, BartLanguageModel};
-use crate::llama::LlamaLanguageModel;
+use crate::llama::{LlamaClassifier, LlamaLanguageModel};
+use crate::purpose::{Purpose, of_adapter};
 use crate::roberta::{MaskedLanguageModel, SequenceClassifier};
 use crate::vit::VitClassifier;
-use crate::{Checkpoint, Config, PretrainedModel};
+use crate::{Checkpoint, Config, ModelError, PretrainedModel};
 
 /// The classes of models that a checkpoint can be loaded into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +22,8 @@ pub enum ModelClass {
     ImageClassifier,
     /// [`LlamaLanguageModel`].
     CausalLanguageModel,
+    /// [`LlamaClassifier`].
+    CausalClassifier,
     /// [`BartLanguageModel`].
     ConditionalGeneration,
     /// [`BartClassifier`].
@@ -40,6 +47,7 @@ impl ModelClass {
             Self::MaskedLanguageModel => action.with::<MaskedLanguageModel>(),
             Self::ImageClassifier => action.with::<VitClassifier>(),
             Self::CausalLanguageModel => action.with::<LlamaLanguageModel>(),
+            Self::CausalClassifier => action.with::<LlamaClassifier>(),
             Self::ConditionalGeneration => action.with::<BartLanguageModel>(),
             Self::ConditionalClassifier => action.with::<BartClassifier>(),
         }
@@ -47,24 +55,71 @@ impl ModelClass {
 }
 
 impl Checkpoint {
-    /// The class of this checkpoint, by its family and its head.
+    /// The class of this checkpoint, by its family, its `architectures` and its head.
     ///
-    /// With an adapter, `saved_whole` lists the modules that the adapter fully saves, which may include a head. An
-    /// adapter on a BERT or a RoBERTa is for classification.
-    pub fn class(&self, saved_whole: Option<&[String]>) -> ModelClass {
+    /// With an adapter, its purpose decides: its task type, the class that it was made from, or a head among the modules that it
+    /// saves. Its folder is for messages.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::OtherTask`] if the checkpoint or the adapter is for a task that asym has no model for.
+    pub fn class(&self, adapter: Option<(&Path, &AdapterPurpose)>) -> Result<ModelClass, ModelError> {
         let saved = |name: &str| {
             let is = |module: &String| module == name || module.ends_with(&format!(".{name}"));
-            saved_whole.is_some_and(|modules| modules.iter().any(is))
+            adapter.is_some_and(|(_, purpose)| purpose.modules_to_save.iter().any(is))
         };
-        match self.config() {
-            Config::Encoder(_) if self.is_masked_language_model() && saved_whole.is_none() => {
-                ModelClass::MaskedLanguageModel
-            }
-            Config::Bart(_) if self.has("classification_head") || saved("classification_head") => {
-                ModelClass::ConditionalClassifier
-            }
-            config => config.class(),
+        let purpose = match adapter {
+            Some((folder, purpose)) => match of_adapter(purpose) {
+                Some(Purpose::Other(task)) => return Err(ModelError::of_task(&folder.join("adapter_config.json"), purpose_name(purpose), task)),
+                Some(Purpose::Bare) if !saved("classifier") && !saved("score") && !saved("classification_head") => {
+                    let task = "an adapter of the model without a head";
+                    return Err(ModelError::of_task(&folder.join("adapter_config.json"), purpose_name(purpose), task));
+                }
+                other => other,
+            },
+            None => match self.purpose() {
+                Some(Purpose::Other(task)) => {
+                    let found = ("architectures", self.architecture().unwrap_or_default().to_string());
+                    return Err(ModelError::of_task(&self.path().join("config.json"), found, task));
+                }
+                other => other,
+            },
+        };
+        let is_classifier = match self.config() {
+            Config::Vit(_) => return Ok(ModelClass::ImageClassifier),
+            Config::Encoder(_) if saved("classifier") || saved("score") => true,
+            Config::Encoder(_) => match purpose {
+                Some(Purpose::Classifier) => true,
+                Some(Purpose::LanguageModel) => !(self.has("lm_head") || self.has("cls.predictions")),
+                _ => !self.is_masked_language_model(),
+            },
+            Config::Bart(_) => self.is_classifier("classification_head", saved("classification_head"), purpose),
+            Config::Llama(_) => self.is_classifier("score", saved("score"), purpose),
+        };
+        Ok(match (self.config(), is_classifier) {
+            (Config::Encoder(_), false) => ModelClass::MaskedLanguageModel,
+            (Config::Bart(_), true) => ModelClass::ConditionalClassifier,
+            (Config::Llama(_), true) => ModelClass::CausalClassifier,
+            (config, _) => config.class(),
+        })
+    }
+
+    /// Whether a model that may be a language model or a classifier with the head `head` is a classifier.
+    fn is_classifier(&self, head: &str, saved: bool, purpose: Option<Purpose>) -> bool {
+        match purpose {
+            _ if saved => true,
+            Some(Purpose::Classifier) => true,
+            Some(Purpose::LanguageModel) => false,
+            _ => self.has(head),
         }
+    }
+}
+
+/// The field that names an adapter's purpose, and its value.
+fn purpose_name(adapter: &AdapterPurpose) -> (&'static str, String) {
+    match (&adapter.task_type, &adapter.base_class) {
+        (Some(task), _) => ("task_type", task.clone()),
+        (None, class) => ("base_model_class", class.clone().unwrap_or_default()),
     }
 }
 

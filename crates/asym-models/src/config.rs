@@ -64,6 +64,26 @@ pub trait ModelConfig: InFamily + Clone + Debug + PartialEq {
     fn padding_row(&self, _name: &str) -> Option<usize> {
         None
     }
+
+    /// Whether parameters of the model are one tensor, such as the word embedding and the head.
+    fn is_tied(&self) -> bool {
+        false
+    }
+
+    /// The same configuration with a tensor of its own for each parameter.
+    fn untied(self) -> Self {
+        self
+    }
+
+    /// The rows of the word embedding, if the model has one.
+    fn vocabulary(&self) -> Option<usize> {
+        None
+    }
+
+    /// The same configuration with this number of rows in the word embedding.
+    fn with_vocabulary(self, _rows: usize) -> Self {
+        self
+    }
 }
 
 /// The methods that have the same implementation for every family.
@@ -137,6 +157,20 @@ macro_rules! families {
                 }
             }
 
+            /// The keys of `config.json` that the model does not depend on.
+            pub fn other(&self) -> &Map<String, Value> {
+                match self {
+                    $(Self::$variant(config) => &config.other,)+
+                }
+            }
+
+            /// The rows of the word embedding, if the model has one.
+            pub fn vocabulary(&self) -> Option<usize> {
+                match self {
+                    $(Self::$variant(config) => ModelConfig::vocabulary(config),)+
+                }
+            }
+
             /// The name of the family in messages.
             pub const fn family(&self) -> &'static str {
                 match self {
@@ -166,17 +200,24 @@ impl Config {
     /// [`ModelError::MissingFile`] or [`ModelError::Io`] if the file cannot be read; otherwise as
     /// [`parse`](Self::parse).
     pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ModelError::MissingFile {
-                    path: path.into(),
-                    help: "a checkpoint is a folder with config.json and model.safetensors",
-                });
-            }
-            Err(source) => return Err(ModelError::Io { path: path.into(), source }),
-        };
-        Self::parse(&text, path)
+        Self::parse(&read_text(path)?, path)
+    }
+}
+
+/// The text of a `config.json`.
+pub(crate) fn read_text(path: &Path) -> Result<String, ModelError> {
+    match std::fs::read_to_string(path) {
+        // Editors on Windows begin a file with a byte order mark.
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').map(ToString::to_string).unwrap_or(text)),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+            let help = if path.with_file_name("adapter_config.json").exists() {
+                "this folder holds an adapter: give it as --adapter, and its base model as --model"
+            } else {
+                "a checkpoint is a folder with config.json and model.safetensors"
+            };
+            Err(ModelError::MissingFile { path: path.into(), help })
+        }
+        Err(source) => Err(ModelError::Io { path: path.into(), source }),
     }
 }
 

@@ -56,6 +56,30 @@ pub enum ModelError {
         /// The family of the checkpoint.
         found: &'static str,
     },
+    /// A checkpoint or an adapter is for a task that asym has no model for.
+    #[error("{}: `{key}` is `{found}`: this is {task}; asym has classifiers of whole texts and images, and language models", path.display())]
+    OtherTask {
+        /// The file.
+        path: PathBuf,
+        /// The key that names the task.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// The task, for people.
+        task: &'static str,
+    },
+    /// A checkpoint has quantized weights.
+    #[error(
+        "{}: `quantization_config`: the weights are quantized by {method}, which is not read; use the original checkpoint, or in \
+         Python `model.dequantize()` and `save_pretrained`",
+        path.display()
+    )]
+    Quantized {
+        /// The file.
+        path: PathBuf,
+        /// The method, with the number of bits if the file says it.
+        method: String,
+    },
     /// A device does not support the requested dtype.
     #[error("{device} does not support {dtype}; ask for f32, or build with a backend whose device supports it")]
     NoDtype {
@@ -199,6 +223,13 @@ pub enum ModelError {
         /// The first parameter of an adapter.
         key: String,
     },
+}
+
+impl ModelError {
+    /// Create the error of a task that asym has no model for.
+    pub(crate) fn of_task(path: &Path, (key, found): (&'static str, String), task: &'static str) -> Self {
+        Self::OtherTask { path: path.into(), key, found, task }
+    }
 }
 
 /// The first few keys of a list.

@@ -28,6 +28,8 @@ pub struct KeyTable {
     pub renamed: &'static [(&'static str, &'static str)],
     /// A parameter, and the keys of its copies. Some files store a copy in addition to the parameter or instead of it.
     pub tied: &'static [(&'static str, &'static [&'static str])],
+    /// The modules whose weights have a row for each token.
+    pub vocabulary: &'static [&'static str],
     /// A parameter, and the key that is read if the file lacks the parameter. It is ignored otherwise.
     pub instead: &'static [(&'static str, &'static str)],
 }
@@ -45,6 +47,7 @@ impl KeyTable {
         base: ("", &[]),
         renamed: &[],
         tied: &[],
+        vocabulary: &[],
         instead: &[],
     };
 
@@ -61,11 +64,10 @@ impl KeyTable {
         name
     }
 
-    /// Whether the key `name` is known but not used by this model, whose parameters are those for which `wanted` is
-    /// true.
-    pub(crate) fn is_dropped(&self, name: &str, wanted: impl Fn(&str) -> bool) -> bool {
-        self.dropped.iter().any(|module| within(name, module))
-            || self.buffers.iter().any(|buffer| name.strip_suffix(buffer).is_some_and(|module| module.ends_with('.')))
+    /// Whether the key `name` is a buffer or a copy of a parameter, so that it says nothing new. The parameters of the model are
+    /// those for which `wanted` is true.
+    pub(crate) fn is_known(&self, name: &str, wanted: impl Fn(&str) -> bool) -> bool {
+        self.buffers.iter().any(|buffer| name.strip_suffix(buffer).is_some_and(|module| module.ends_with('.')))
             || self.tied.iter().any(|(parameter, keys)| wanted(parameter) && keys.contains(&name))
             || self.instead.iter().any(|(parameter, key)| wanted(parameter) && *key == name)
     }

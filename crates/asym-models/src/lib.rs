@@ -20,7 +20,7 @@
 //! |---|---|
 //! | [`roberta`]: BERT, RoBERTa | [`SequenceClassifier`], [`MaskedLanguageModel`] |
 //! | [`vit`] | [`VitClassifier`], [`VitModel`] |
-//! | [`llama`] | [`LlamaLanguageModel`] |
+//! | [`llama`] | [`LlamaLanguageModel`], [`LlamaClassifier`] |
 //! | [`bart`] | [`BartLanguageModel`], [`BartClassifier`] |
 //!
 //! [`Checkpoint::load`] makes any of them, and [`generate_batch`] continues what the language models are given.
@@ -29,6 +29,8 @@
 //! `roberta.encoder.layer.0.attention.self.query.weight`, so that adapters attach and are written as in Python's PEFT.
 
 mod activation;
+mod adapted;
+mod assign;
 pub mod bart;
 mod blocks;
 mod cache;
@@ -44,6 +46,7 @@ mod inputs;
 mod keys;
 pub mod llama;
 mod model;
+mod purpose;
 pub mod roberta;
 mod save;
 pub mod vit;
@@ -51,6 +54,7 @@ mod weights;
 mod write;
 
 pub use activation::Activation;
+pub use adapted::{adapted_config, adapter_outputs, load_adapter, merge};
 pub use bart::{BartClassifier, BartConfig, BartInput, BartLanguageModel};
 pub use checkpoint::{Checkpoint, Loaded};
 pub use class::{ModelClass, WithModel};
@@ -59,8 +63,8 @@ pub use error::ModelError;
 pub use generative::{GenerativeModel, Sequences, generate_batch, resolve_batch};
 pub use inputs::{InputFile, ModelInput, check_input, read_inputs, write_tensor};
 pub use keys::KeyTable;
-pub use llama::{LlamaConfig, LlamaInput, LlamaLanguageModel};
-pub use model::{PretrainedModel, adapter_outputs, load_adapter};
+pub use llama::{LlamaClassifier, LlamaConfig, LlamaInput, LlamaLanguageModel, RopeScaling};
+pub use model::PretrainedModel;
 pub use roberta::{Encoder, EncoderConfig, EncoderInput, Family, MaskedLanguageModel, Padding, SequenceClassifier};
 pub use save::save;
 pub use vit::{VitClassifier, VitConfig, VitInput, VitModel};

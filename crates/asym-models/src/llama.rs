@@ -14,11 +14,15 @@ use crate::cache::KeyValueCache;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
+mod classifier;
 mod config;
 mod decode;
+mod rope;
 
+pub use classifier::{LLAMA_CLASSIFIER, LlamaClassifier};
 pub use config::{HuggingFaceConfig, LlamaConfig};
 pub use decode::LlamaDecoder;
+pub use rope::RopeScaling;
 
 /// `LlamaForCausalLM`.
 pub const LLAMA_LANGUAGE_MODEL: KeyTable = KeyTable {
@@ -28,6 +32,7 @@ pub const LLAMA_LANGUAGE_MODEL: KeyTable = KeyTable {
     buffers: &["rotary_emb.inv_freq"],
     base: ("model", &["embed_tokens", "layers", "norm"]),
     tied: &[("model.embed_tokens.weight", &["lm_head.weight"])],
+    vocabulary: &["model.embed_tokens", "lm_head"],
     ..KeyTable::EMPTY
 };
 
@@ -146,7 +151,7 @@ impl Llama {
 
     /// The last hidden state, after the last norm.
     ///
-    /// Positions count the tokens that are not padding, wherever padding stands.
+    /// Positions count all tokens of a row, since the rotation depends on distances alone.
     ///
     /// # Shapes
     ///
@@ -154,10 +159,7 @@ impl Llama {
     pub fn forward(&self, input: LlamaInput) -> Tensor<3> {
         let LlamaInput { input_ids, attention_mask } = input;
         let [_, length] = input_ids.dims();
-        let positions = match &attention_mask {
-            Some(mask) => mask.clone().cumsum(1).sub_scalar(1).clamp_min(0),
-            None => Tensor::arange(0..length as i64, &input_ids.device()).unsqueeze(),
-        };
+        let positions = Tensor::arange(0..length as i64, &input_ids.device()).unsqueeze();
         let hidden = self.embed_tokens.forward(input_ids);
         let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
         self.run(hidden, &Places { rotation: self.rotation(positions), bias }, None)
@@ -173,9 +175,8 @@ impl Llama {
 
     /// Cosine and sine of every position's angles, in f32: `[batch or 1, length, head_dim / 2]`.
     fn rotation(&self, positions: Tensor<2, Int>) -> Rotation {
-        let LlamaConfig { head_dim, rope_theta, .. } = self.config;
-        let frequencies: Vec<f32> =
-            (0..head_dim / 2).map(|pair| rope_theta.powf(-((2 * pair) as f64) / head_dim as f64) as f32).collect();
+        let LlamaConfig { head_dim, rope_theta, rope_scaling, .. } = self.config;
+        let frequencies = rope::frequencies(head_dim, rope_theta, rope_scaling);
         let device = positions.device();
         let shape = [1, 1, frequencies.len()];
         let frequencies = Tensor::<3>::from_data(TensorData::new(frequencies, shape), (&device, DType::F32));

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use asym_core::{AdapterConfig, AdapterError, Naming, adapter_naming};
+use asym_core::Naming;
 use burn::module::Module;
 use burn::tensor::{Device, TensorData};
 
 use crate::inputs::ModelInput;
-use crate::weights::open_file;
 use crate::{KeyTable, ModelConfig, ModelError, init};
 
 /// A model that is loaded from a Hugging Face checkpoint: a model of this crate, or your own head on one of its
@@ -86,42 +85,4 @@ pub trait PretrainedModel: Module {
     fn init(config: &Self::Config, seed: u64, device: &Device) -> Result<Self, ModelError> {
         init::init(config, seed, device)
     }
-}
-
-/// Attach the adapter in `folder`, in PEFT format, to `model`. The modules can have the names of transformers 4 or 5.
-///
-/// # Errors
-///
-/// As [`asym_core::load_adapter`].
-pub fn load_adapter<M: PretrainedModel>(
-    model: M,
-    folder: impl AsRef<Path>,
-) -> Result<(M, AdapterConfig), AdapterError> {
-    let table = M::keys(model.config());
-    let naming = match table.in_memory {
-        Some(in_memory) => adapter_naming(&model, &folder, &[in_memory, table.naming])?,
-        None => table.naming,
-    };
-    asym_core::load_adapter(model, folder, &naming)
-}
-
-/// The ends of the names that the last layer of a sequence classifier's head has in the families here.
-const LAST_OF_HEAD: [&str; 3] = ["classifier.out_proj.weight", "classifier.weight", "score.weight"];
-
-/// The number of labels of the classifier's head that the adapter in `folder` saves whole, in PEFT's format; `None` if it saves
-/// none.
-///
-/// # Errors
-///
-/// [`ModelError::Io`] or [`ModelError::Safetensors`].
-pub fn adapter_outputs(folder: &Path) -> Result<Option<usize>, ModelError> {
-    let tensors = match open_file(&folder.join("adapter_model.safetensors")) {
-        Ok(tensors) => tensors,
-        // The adapter itself is read later, with an error that says more.
-        Err(ModelError::MissingFile { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let is = |key: &str, end: &str| key.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    let found = tensors.iter().find(|(key, _)| LAST_OF_HEAD.iter().any(|end| is(key, end)));
-    Ok(found.and_then(|(_, stored)| stored.shape.first().copied()))
 }

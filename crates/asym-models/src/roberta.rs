@@ -4,8 +4,6 @@
 //! `modeling_roberta.py` of transformers 5.23. The two differ in position ids, heads and names. Fields have the
 //! names of the checkpoint's keys if Rust allows it; [`KeyTable`] has the others.
 
-use std::path::Path;
-
 use asym_core::{AdaptedEmbedding, AdaptedLinear, Naming};
 use asym_kernels::{dropout, layer_norm, residual_norm};
 use burn::module::{Initializer, Module, Param};
@@ -13,7 +11,6 @@ use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::blocks::{Intermediate, SelfAttention, attention_bias, tied_head, zero_embedding, zero_linear};
-use crate::error::refuse;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
@@ -422,12 +419,15 @@ pub struct MaskedLanguageModel {
     lm_head: LanguageModelHead,
 }
 
-/// The weight of the decoder is the word embedding, so this has only the decoder's bias.
 #[derive(Module, Debug)]
 struct LanguageModelHead {
     dense: AdaptedLinear,
     layer_norm: LayerNorm,
+    /// The bias of the decoder that is the word embedding. With a decoder of its own, the model only keeps it for the file, as
+    /// transformers does.
     bias: Param<Tensor<1>>,
+    /// Absent where the decoder is the word embedding.
+    decoder: Option<AdaptedLinear>,
     #[module(skip)]
     activation: Activation,
 }
@@ -446,6 +446,7 @@ impl MaskedLanguageModel {
                 dense: zero_linear(hidden, hidden, device),
                 layer_norm: LayerNormConfig::new(hidden).with_epsilon(config.layer_norm_eps).init(device),
                 bias: Initializer::Zeros.init([config.vocab_size], device),
+                decoder: (!config.tie_word_embeddings).then(|| zero_linear(hidden, config.vocab_size, device)),
                 activation,
             },
         }
@@ -502,7 +503,13 @@ impl MaskedLanguageModel {
         let head = &self.lm_head;
         let transformed = head.activation.forward(head.dense.forward(hidden));
         let transformed = layer_norm(&head.layer_norm, self.config().layer_norm_eps, transformed);
-        tied_head(&self.backbone.embeddings.word_embeddings, Some(head.bias.val())).forward(transformed)
+        match &head.decoder {
+            Some(decoder) => decoder.forward(transformed),
+            None => {
+                let words = &self.backbone.embeddings.word_embeddings;
+                tied_head(words, Some(head.bias.val())).forward(transformed)
+            }
+        }
     }
 }
 
@@ -542,10 +549,6 @@ impl PretrainedModel for MaskedLanguageModel {
     }
     fn config(&self) -> &EncoderConfig {
         self.config()
-    }
-    fn check_config(config: &EncoderConfig, path: &Path) -> Result<(), ModelError> {
-        // The decoder is always the word embedding.
-        if config.tie_word_embeddings { Ok(()) } else { Err(refuse(path, "tie_word_embeddings", "`true`", "`false`")) }
     }
     fn logits(&self, input: EncoderInput) -> TensorData {
         self.forward(input).into_data()

@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use asym_data::{ImageProcessor, ModelLimits, Tokenizer};
-use asym_models::{Checkpoint, EncoderConfig, Loaded, PretrainedModel};
+use asym_models::{Checkpoint, Config, EncoderConfig, Loaded, PretrainedModel};
 use asym_train::Dtype;
 use burn::tensor::{Device, FloatDType};
 
@@ -79,6 +79,10 @@ impl Base {
         }
         // A checkpoint without a folder has its tokenizer from the start.
         let tokenizer = Tokenizer::from_folder(self.folder.as_deref().unwrap_or(Path::new(&self.name)))?;
+        let tokenizer = match self.checkpoint.config().vocabulary() {
+            Some(rows) => tokenizer.for_rows(rows),
+            None => tokenizer,
+        };
         Ok(self.tokenizer.get_or_init(|| tokenizer))
     }
 
@@ -111,19 +115,22 @@ impl Base {
         Ok(self.checkpoint.encoder()?)
     }
 
-    /// The limits of BERT or RoBERTa, to which a tokenizer must keep.
+    /// The limits of a model for texts, to which a tokenizer must keep.
     ///
     /// # Errors
     ///
-    /// As [`encoder`](Self::encoder).
+    /// A checkpoint of another family.
     pub fn limits(&self) -> Result<ModelLimits, TaskError> {
-        let config = self.encoder()?;
-        Ok(ModelLimits {
-            vocab_size: config.vocab_size,
-            positions: config.max_length(),
-            type_vocab_size: config.type_vocab_size,
-            pad_token_id: config.pad_token_id,
-        })
+        let (vocab_size, positions, type_vocab_size) = match self.checkpoint.config() {
+            Config::Llama(config) => (config.vocab_size, config.max_position_embeddings, 1),
+            Config::Bart(config) => (config.vocab_size, config.max_position_embeddings, 1),
+            // An error names the families that read texts.
+            Config::Encoder(_) | Config::Vit(_) => {
+                let config = self.encoder()?;
+                (config.vocab_size, config.max_length(), config.type_vocab_size)
+            }
+        };
+        Ok(ModelLimits { vocab_size, positions, type_vocab_size })
     }
 
     /// Read the weights for the model `M`, unless they were read before. Returns the time that it took if they are read now.

@@ -108,6 +108,8 @@ pub trait PreparedTask {
 pub struct RunFacts {
     /// The parameters that the checkpoint lacks, which each run draws from its seed.
     pub initialized: Vec<String>,
+    /// The modules of the base model's checkpoint that are left out, such as the head of another task.
+    pub left_out: Vec<String>,
     /// The number of trained parameters.
     pub trained: usize,
     /// The number of all parameters, adapters included.
@@ -215,7 +217,7 @@ impl<T: Task> Session<'_, T> {
     pub fn start(&self, run: &RunConfig) -> Result<(Loaded<T::Model>, Tuning), TaskError> {
         let seed = run.training.seed;
         let outputs = (self.task.outputs(), run.new_head);
-        let Loaded { model, initialized } =
+        let Loaded { model, initialized, left_out } =
             self.base.load::<T::Model>(outputs, run.training.dtype, seed, self.device)?;
         let (naming, head) = (model.naming(), T::Model::keys(model.config()).task_head);
         let mut seen = Ok(());
@@ -224,7 +226,7 @@ impl<T: Task> Session<'_, T> {
         // An example that cannot be read is the cause of a layer that saw too few.
         seen?;
         let (model, tuning) = applied?;
-        Ok((Loaded { model, initialized }, tuning))
+        Ok((Loaded { model, initialized, left_out }, tuning))
     }
 
     /// Pass training examples, drawn from `seed`, through `model`. Examples of one length stand together, since padding would
@@ -238,9 +240,9 @@ impl<T: Task> Session<'_, T> {
     }
 
     /// The state at the start of `run`, or at its `checkpoint`, and the parameters that the base model's checkpoint lacks.
-    fn state(&self, run: &RunConfig, checkpoint: Option<Checkpoint>) -> Result<(Start<T>, Vec<String>), TaskError> {
+    fn state(&self, run: &RunConfig, checkpoint: Option<Checkpoint>) -> Result<(Start<T>, [Vec<String>; 2]), TaskError> {
         run.validate()?;
-        let (Loaded { model, initialized }, tuning) = self.start(run)?;
+        let (Loaded { model, initialized, left_out }, tuning) = self.start(run)?;
         // The memory that an init needs for a moment is no part of training.
         memory::reset_peak();
         let naming = model.naming();
@@ -249,7 +251,7 @@ impl<T: Task> Session<'_, T> {
             Some(checkpoint) => State::resume(model, tuning, &naming, &run.training, steps, checkpoint)?,
             None => State::new(model, tuning, &naming, &run.training, steps)?,
         };
-        Ok((state, initialized))
+        Ok((state, [initialized, left_out]))
     }
 
     /// Saves the adapter, or the whole model if no adapter is trained, into `folder`.
@@ -286,10 +288,10 @@ impl<T: Task> PreparedTask for Session<'_, T> {
     }
 
     fn check(&self, run: &RunConfig) -> Result<RunFacts, TaskError> {
-        let (state, initialized) = self.state(run, None)?;
+        let (state, [initialized, left_out]) = self.state(run, None)?;
         let table = inspect(state.model(), &state.model().naming());
         let steps = run.training.steps(self.data.train.len());
-        Ok(RunFacts { initialized, trained: table.trained(), total: table.total(), steps })
+        Ok(RunFacts { initialized, left_out, trained: table.trained(), total: table.total(), steps })
     }
 
     fn recipe(&self, run: &RunConfig) -> Recipe {

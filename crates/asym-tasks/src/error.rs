@@ -31,7 +31,7 @@ pub enum TaskError {
     },
 
     /// A name is neither a folder nor of the form that names on the Hub have.
-    #[error("{name}: no such folder, and no name on the Hub, which has the form owner/name")]
+    #[error("{name}: no such folder, and no name on the Hub, which has the form owner/name or name")]
     NoSuchPlace {
         /// The name that was given.
         name: String,

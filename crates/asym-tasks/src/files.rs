@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use asym_data::hub::looks_like_repo;
+use asym_data::hub::may_be_repo;
 use asym_data::{Hub, HubOptions};
 
 use crate::error::TaskError;
@@ -50,7 +50,7 @@ pub fn is_on_hub(name: &str) -> Result<bool, TaskError> {
     if Path::new(name).exists() {
         return Ok(false);
     }
-    if looks_like_repo(name) { Ok(true) } else { Err(TaskError::NoSuchPlace { name: name.to_owned() }) }
+    if may_be_repo(name) { Ok(true) } else { Err(TaskError::NoSuchPlace { name: name.to_owned() }) }
 }
 
 /// A name on the Hub with the commit whose folder in the cache is `path`; any other name as it is.

@@ -50,4 +50,4 @@ pub use registry::{AnyTask, RegistryError, WithTask};
 pub use report::{Report, Row};
 pub use sweep::Experiment;
 pub use task::{PaperScore, Prepared, Scale, Score, Task, TaskInfo};
-pub use text::{Answer, Predictor, Problem, Target, Text};
+pub use text::{Answer, LoadClassifier, Predictor, Problem, Target, Text, TextClassifier};

@@ -85,17 +85,20 @@ impl Experiment {
                 RunFolder::check(&self.folder(method, *seed), &recipe, self.existing)?;
             }
         }
-        let (mut lines, mut drawn) = (Vec::new(), Vec::new());
+        let (mut lines, mut drawn, mut ignored) = (Vec::new(), Vec::new(), Vec::new());
         for method in &self.methods {
             let run = self.run_config(method, self.recipe.seeds.first().copied().unwrap_or_default());
-            let RunFacts { initialized, trained, total, steps } = prepared.check(&run)?;
+            let RunFacts { initialized, left_out, trained, total, steps } = prepared.check(&run)?;
             let share = 100.0 * trained as f64 / total.max(1) as f64;
             let scale = scale(&method.tuning).map_or_else(String::new, |scale| format!(", scale {scale}"));
             lines.push(format!(
                 "{}: {trained} of {total} parameters are trained ({share:.3} %){scale}; {steps} steps",
                 method.name
             ));
-            drawn = initialized;
+            (drawn, ignored) = (initialized, left_out);
+        }
+        if !ignored.is_empty() {
+            lines.push(format!("{}: the checkpoint has {}, which this task does not use: left out", self.task, ignored.join(", ")));
         }
         if !drawn.is_empty() {
             let (task, drawn) = (&self.task, drawn.join(", "));

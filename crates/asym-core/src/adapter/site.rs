@@ -70,6 +70,8 @@ pub(crate) struct Site {
     pub(crate) factored: bool,
     /// Whether it adds a bias.
     pub(crate) bias: bool,
+    /// Whether the values of its factors come from a file, so that they may be larger than any that can be drawn.
+    pub(crate) loaded: bool,
     /// Features in; rows of an embedding; input channels times the kernel's size.
     pub(crate) d_input: usize,
     /// Features out.
@@ -78,7 +80,7 @@ pub(crate) struct Site {
 
 impl Site {
     /// The layer whose weight is `entry`; `None` if it is no weight that can be adapted.
-    pub(crate) fn new(entry: &Entry, bias: bool) -> Option<Self> {
+    pub(crate) fn new(entry: &Entry, bias: bool, loaded: bool) -> Option<Self> {
         let Kind::Weight { layer, factored } = entry.kind else { return None };
         let (d_input, d_output) = match (layer, entry.shape.as_slice()) {
             (Layer::Linear, &[d_output, d_input]) => (d_input, d_output),
@@ -86,13 +88,14 @@ impl Site {
             (Layer::Conv2d, [channels_out, kernel @ ..]) => (kernel.iter().product(), *channels_out),
             _ => return None,
         };
-        Some(Self { module: entry.module().to_string(), layer, factored, bias, d_input, d_output })
+        Some(Self { module: entry.module().to_string(), layer, factored, bias, loaded, d_input, d_output })
     }
 
     /// Refuse a rank that is 0 or above min(d_input, d_output).
     pub(crate) fn check_rank(&self, rank: usize) -> Result<(), AdapterError> {
         let (d_input, d_output) = (self.d_input, self.d_output);
-        match (1..=d_input.min(d_output)).contains(&rank) {
+        let most = if self.loaded { usize::MAX } else { d_input.min(d_output) };
+        match (1..=most).contains(&rank) {
             true => Ok(()),
             false => Err(AdapterError::Rank { module: self.module.clone(), rank, d_input, d_output }),
         }

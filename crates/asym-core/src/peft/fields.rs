@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +11,7 @@ use super::{CONFIG, SaveOptions};
 use crate::adapter::Method;
 use crate::config::Layers;
 use crate::layout::{self, Entry, Kind};
-use crate::{AdapterConfig, AdapterError, Bias, Targets};
+use crate::{AdapterConfig, AdapterError, Bias, TakenOut, Targets};
 
 /// The configuration as PEFT writes it.
 pub(super) fn write(
@@ -44,6 +45,14 @@ pub(super) fn write(
         },
     });
     fields.extend(common.as_object().cloned().unwrap_or_default());
+    match config.taken_out {
+        TakenOut::Nothing => {}
+        TakenOut::Pissa => drop(fields.insert("init_lora_weights".into(), "pissa".into())),
+        TakenOut::Olora => drop(fields.insert("init_lora_weights".into(), "olora".into())),
+    }
+    if !config.token_rows.is_empty() {
+        fields.insert("trainable_token_indices".into(), json!(config.token_rows));
+    }
     // (IA)³ has no such field, and PEFT's class refuses what it does not know.
     if !matches!(config.method, Method::Ia3(_)) {
         fields.insert("bias".into(), json!(bias_name(config)));
@@ -128,6 +137,9 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
         modules_to_save: Option<Vec<String>>,
         layers_to_transform: Option<OneOrMany<usize>>,
         layers_pattern: Option<OneOrMany<String>>,
+        trainable_token_indices: Option<TokenRows>,
+        #[serde(default)]
+        init_lora_weights: Option<Value>,
         #[serde(default)]
         bias: Option<String>,
     }
@@ -145,11 +157,53 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
         modules_to_save: common.modules_to_save.unwrap_or_default(),
         layers: layers
             .map(|indices| Layers { indices, lists: common.layers_pattern.map(OneOrMany::list).unwrap_or_default() }),
+        token_rows: match common.trainable_token_indices {
+            None => IndexMap::new(),
+            // The file says which module it is.
+            Some(TokenRows::Of(rows)) => IndexMap::from([(String::new(), rows)]),
+            Some(TokenRows::By(modules)) => modules,
+        },
+        taken_out: common.init_lora_weights.map_or(TakenOut::Nothing, |start| taken_out(&start)),
     };
     match config.validate() {
         Ok(()) => Ok(config),
         Err(source) => Err(AdapterError::Refused { path, source: Box::new(source) }),
     }
+}
+
+/// Rows of the word embedding, or of several modules.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TokenRows {
+    Of(Vec<usize>),
+    By(IndexMap<String, Vec<usize>>),
+}
+
+/// The purpose of an adapter: the fields that say what model it belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AdapterPurpose {
+    /// PEFT's task type, such as `SEQ_CLS`.
+    pub task_type: Option<String>,
+    /// The class of the model that the adapter was made from, such as `BertForMaskedLM`. PEFT writes it if there is no task type.
+    pub base_class: Option<String>,
+    /// The modules that the adapter saves whole.
+    pub modules_to_save: Vec<String>,
+}
+
+/// The purpose of the adapter in `folder`.
+///
+/// # Errors
+///
+/// A missing file, or one that is no JSON.
+pub fn read_purpose(folder: impl AsRef<Path>) -> Result<AdapterPurpose, AdapterError> {
+    let fields = open(folder.as_ref())?;
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(ToString::to_string);
+    let list = fields.get("modules_to_save").and_then(Value::as_array).cloned().unwrap_or_default();
+    Ok(AdapterPurpose {
+        task_type: text(fields.get("task_type")),
+        base_class: text(fields.get("auto_mapping").and_then(|mapping| mapping.get("base_model_class"))),
+        modules_to_save: list.iter().filter_map(|name| text(Some(name))).collect(),
+    })
 }
 
 #[derive(Deserialize)]
@@ -214,12 +268,20 @@ fn is_common(field: &str) -> bool {
         "modules_to_save",
         "peft_type",
         "target_modules",
+        "trainable_token_indices",
     ];
     const WITHOUT_EFFECT: &[&str] = &[
         "auto_mapping",
+        // The file has the tensors of both sides of the tie.
+        "ensure_weight_tying",
         "base_model_name_or_path",
         // PEFT ignores it for linear layers, with a warning. GPT-2's transposed layers are none of the models here.
         "fan_in_fan_out",
+        // They concern the start of the factors.
+        "corda_config",
+        "eva_config",
+        "loftq_config",
+        "lora_ga_config",
         "inference_mode",
         "megatron_core",
         "peft_version",
@@ -228,6 +290,21 @@ fn is_common(field: &str) -> bool {
         "task_type",
     ];
     READ.contains(&field) || WITHOUT_EFFECT.contains(&field)
+}
+
+/// Whether PEFT can load an adapter that started so without data.
+fn is_start(name: &str) -> bool {
+    matches!(name, "gaussian" | "orthogonal" | "eva" | "mica" | "lora_ga" | "pissa" | "olora")
+        || name.strip_prefix("pissa_niter_").is_some_and(|count| count.parse::<usize>().is_ok())
+}
+
+/// What a start takes out of the base weights.
+fn taken_out(start: &Value) -> TakenOut {
+    match start.as_str() {
+        Some(name) if name.starts_with("pissa") => TakenOut::Pissa,
+        Some("olora") => TakenOut::Olora,
+        _ => TakenOut::Nothing,
+    }
 }
 
 /// Whether a field is switched off. One that is not known is accepted in this case only, so that a new feature of PEFT is
@@ -248,11 +325,12 @@ fn common_objection(field: &str, value: &Value) -> Option<&'static str> {
             matches!(value.as_str(), None | Some("none" | "all" | "lora_only" | "vera_only")),
             "\"none\", \"all\", \"lora_only\" or \"vera_only\"",
         ),
-        // The others, pissa and its kind, change the base weights.
+        // The others change the base weights by data that the folder does not have.
         "init_lora_weights" => (
-            value.is_boolean() || value.is_null() || value == "gaussian" || value == "orthogonal",
-            "true, false, \"gaussian\" or \"orthogonal\", which leave the base weights as they are; convert such an \
-             adapter in PEFT first, with path_initial_model_for_weight_conversion of save_pretrained",
+            value.is_boolean() || value.is_null() || value.as_str().is_some_and(is_start),
+            "true, false, \"gaussian\", \"orthogonal\", \"eva\", \"mica\", \"lora_ga\", \"pissa\", \"pissa_niter_N\" or \
+             \"olora\"; this one changes the base weights by data that is not in the folder: convert the adapter in PEFT \
+             first, with path_initial_model_for_weight_conversion of save_pretrained",
         ),
         "init_weights" | "init_ia3_weights" => (value.is_boolean() || value.is_null(), "true or false"),
         "save_projection" => (

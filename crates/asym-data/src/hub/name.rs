@@ -72,6 +72,13 @@ pub fn looks_like_repo(text: &str) -> bool {
     Name::parse(Kind::Model, text).is_ok_and(|name| name.id.contains('/'))
 }
 
+/// Whether a text is the name of a repository, with its owner or without: the oldest models and data sets have no owner.
+///
+/// Any plain word is such a name, so a caller should look for a folder first.
+pub fn may_be_repo(text: &str) -> bool {
+    Name::parse(Kind::Model, text).is_ok()
+}
+
 fn is_part(part: &str) -> bool {
     let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let edge = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -156,8 +163,9 @@ mod tests {
         for wrong in wrong {
             assert!(!looks_like_repo(wrong), "{wrong}");
         }
-        // The Hub still has models with names of one part. As arguments they would shadow folders.
-        assert!(!looks_like_repo("gpt2"));
+        // The Hub still has models with names of one part.
+        assert!(!looks_like_repo("gpt2") && may_be_repo("gpt2") && may_be_repo("bert-base-uncased@main"));
+        assert!(may_be_repo("a/b") && !may_be_repo("./b") && !may_be_repo("/b") && !may_be_repo("a/b/c"));
         let name = Name::parse(Kind::Model, "gpt2@v1").unwrap();
         assert_eq!((name.id.as_str(), name.revision.as_str()), ("gpt2", "v1"));
         assert_eq!(Name::parse(Kind::Model, "gpt2").unwrap().revision, "main");

@@ -42,6 +42,15 @@ pub enum TokenizerError {
         source: Source,
     },
 
+    /// A chat template cannot be read, or it refuses the prompt.
+    #[error("{}: the chat template: {source}; give the prompt as it is to be read, without the template", path.display())]
+    ChatTemplate {
+        /// The file.
+        path: PathBuf,
+        /// The error of the template engine.
+        source: Box<minijinja::Error>,
+    },
+
     /// A token of `tokenizer_config.json` would get another id than the file says.
     #[error(
         "{path}: tokenizer_config.json gives the token `{token}` the id {expected}, and it would get {}; the files do not \
@@ -80,15 +89,15 @@ pub enum TokenizerError {
         path: String,
     },
 
-    /// A tokenizer gives ids for which the model has no embedding.
+    /// A text has a token for which the model has no embedding.
     #[error(
-        "{path}: the tokenizer is larger than the model's embedding: token `{token}` has id {id}, \
-        the model's vocab_size is {vocab_size}; use the tokenizer that belongs to the checkpoint"
+        "{path}: the token `{token}` has id {id}, and the model's embedding has {vocab_size} rows; leave the token out of the \
+        text, or use the tokenizer that belongs to the checkpoint"
     )]
     TokenizerTooLarge {
         /// The tokenizer.
         path: String,
-        /// The token with the largest id.
+        /// A token of the text, or a special token.
         token: String,
         /// That id.
         id: usize,
@@ -108,20 +117,6 @@ pub enum TokenizerError {
         found: usize,
         /// Rows of the model's token type embedding.
         type_vocab_size: usize,
-    },
-
-    /// Tokenizer and model pad with different ids.
-    #[error(
-        "{path}: the tokenizer pads with id {tokenizer}, the model's pad_token_id is {model}; \
-        use the tokenizer that belongs to the checkpoint"
-    )]
-    PadMismatch {
-        /// The tokenizer.
-        path: String,
-        /// The tokenizer's padding id.
-        tokenizer: usize,
-        /// The model's `pad_token_id`.
-        model: usize,
     },
 
     /// A text could not be encoded.

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::config::{
     CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
     probabilities, size,
 };
+use super::rope::RopeScaling;
 use crate::error::refuse;
 use crate::{Activation, ModelError};
 
@@ -78,6 +79,8 @@ pub struct LlamaConfig {
     pub rms_norm_eps: f64,
     /// Base of the rotation's wavelengths.
     pub rope_theta: f64,
+    /// The scaling of the rotation, if there is one.
+    pub rope_scaling: Option<RopeScaling>,
     /// Whether queries, keys, values and their output have a bias.
     pub attention_bias: bool,
     /// Dropout on attention probabilities.
@@ -110,6 +113,7 @@ impl LlamaConfig {
             initializer_range: 0.02,
             rms_norm_eps: 1e-6,
             rope_theta: 10_000.0,
+            rope_scaling: None,
             attention_bias: false,
             attention_dropout: 0.0,
             mlp_bias: false,
@@ -165,15 +169,19 @@ impl ModelConfig for LlamaConfig {
     }
 
     fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value> {
-        let rope = json!({"rope_type": "default", "rope_theta": self.rope_theta});
+        let scaling = RopeScaling::write(self.rope_scaling);
+        let mut rope = scaling.clone();
+        rope.insert("rope_theta".into(), self.rope_theta.into());
         let mut common = CommonFields::written(
             (architecture, "llama", dtype),
             Some(self.tie_word_embeddings),
             &self.labels,
             &self.other,
         );
-        // A language model has no labels.
-        (common.id2label, common.label2id) = (None, None);
+        if !architecture.ends_with("ForSequenceClassification") {
+            // A language model has no labels.
+            (common.id2label, common.label2id) = (None, None);
+        }
         serde_json::to_value(HuggingFaceConfig {
             common,
             vocab_size: Some(self.vocab_size),
@@ -193,7 +201,8 @@ impl ModelConfig for LlamaConfig {
             mlp_bias: Some(self.mlp_bias),
             // Both, for transformers 4 and 5.
             rope_theta: Some(self.rope_theta),
-            rope_parameters: rope.as_object().cloned(),
+            rope_scaling: self.rope_scaling.map(|_| scaling),
+            rope_parameters: Some(rope),
             ..HuggingFaceConfig::default()
         })
     }
@@ -204,6 +213,22 @@ impl ModelConfig for LlamaConfig {
 
     fn padding_row(&self, name: &str) -> Option<usize> {
         self.pad_token_id.filter(|_| name.ends_with("embed_tokens.weight"))
+    }
+
+    fn is_tied(&self) -> bool {
+        self.tie_word_embeddings
+    }
+
+    fn untied(self) -> Self {
+        Self { tie_word_embeddings: false, ..self }
+    }
+
+    fn vocabulary(&self) -> Option<usize> {
+        Some(self.vocab_size)
+    }
+
+    fn with_vocabulary(self, rows: usize) -> Self {
+        Self { vocab_size: rows, ..self }
     }
 }
 
@@ -225,20 +250,25 @@ impl HuggingFaceConfig {
             size(path, "num_hidden_layers", self.num_hidden_layers)?,
             heads,
         );
+        let vocab_size = default.vocab_size;
+        let longest = self.max_position_embeddings.unwrap_or(default.max_position_embeddings);
+        let (rope_theta, rope_scaling) = self.rotation(path, longest)?;
         let config = LlamaConfig {
             intermediate_size: size(path, "intermediate_size", self.intermediate_size)?,
             num_key_value_heads: self.num_key_value_heads.unwrap_or(heads),
             head_dim: self.head_dim.unwrap_or(default.head_dim),
             activation: activation(path, "hidden_act", self.hidden_act.as_deref(), default.activation)?,
-            max_position_embeddings: self.max_position_embeddings.unwrap_or(default.max_position_embeddings),
+            max_position_embeddings: longest,
             initializer_range: self.initializer_range.unwrap_or(default.initializer_range),
             rms_norm_eps: self.rms_norm_eps.unwrap_or(default.rms_norm_eps),
-            rope_theta: self.rope_theta(path)?.unwrap_or(default.rope_theta),
+            rope_theta: rope_theta.unwrap_or(default.rope_theta),
+            rope_scaling,
             attention_bias: self.attention_bias.unwrap_or(false),
             attention_dropout: self.attention_dropout.unwrap_or(0.0),
             mlp_bias: self.mlp_bias.unwrap_or(false),
             tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(false),
-            pad_token_id: self.pad_token_id.and_then(|id| usize::try_from(id).ok()),
+            // An id outside of the vocabulary, such as -1, stands for none.
+            pad_token_id: self.pad_token_id.and_then(|id| usize::try_from(id).ok()).filter(|id| *id < vocab_size),
             labels: self.common.labels(2, path)?,
             other: self.common.other.clone(),
             ..default
@@ -247,16 +277,15 @@ impl HuggingFaceConfig {
         Ok(config)
     }
 
-    /// The base of the rotation, wherever it stands; scaled rotations are refused by their name.
-    fn rope_theta(&self, path: &Path) -> Result<Option<f64>, ModelError> {
-        let mut theta = self.rope_theta;
+    /// The base of the rotation and its scaling, wherever they stand. `longest` is the length of the longest sequence.
+    fn rotation<'a>(&'a self, path: &Path, longest: usize) -> Result<(Option<f64>, Option<RopeScaling>), ModelError> {
+        let (mut theta, mut scaling) = (self.rope_theta, None);
+        let original = self.common.other.get("original_max_position_embeddings").and_then(Value::as_f64);
         let rotations = [("rope_scaling", &self.rope_scaling), ("rope_parameters", &self.rope_parameters)];
-        for (key, rotation) in rotations {
-            let Some(rotation) = rotation else { continue };
-            let kind = rotation.get("rope_type").or_else(|| rotation.get("type"));
-            if let Some(other) = kind.filter(|kind| !kind.is_null() && *kind != "default") {
-                return Err(refuse(path, key, "rope_type `default`: asym has no scaled rotation", format!("{other}")));
-            }
+        // The first that says anything counts, as in transformers.
+        let said = |(key, rotation): (&'static str, &'a Option<Map<String, Value>>)| Some((key, rotation.as_ref().filter(|rotation| !rotation.is_empty())?));
+        if let Some((key, rotation)) = rotations.into_iter().find_map(said) {
+            scaling = RopeScaling::read(path, (key, rotation), (longest, original))?;
             if let Some(found) = rotation.get("rope_theta") {
                 let found = found.as_f64().ok_or_else(|| refuse(path, key, "a number as rope_theta", found))?;
                 theta = Some(found);
@@ -264,7 +293,7 @@ impl HuggingFaceConfig {
             partial(path, rotation.get("partial_rotary_factor").and_then(Value::as_f64))?;
         }
         partial(path, self.partial_rotary_factor)?;
-        Ok(theta)
+        Ok((theta, scaling))
     }
 }
 

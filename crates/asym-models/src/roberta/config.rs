@@ -228,6 +228,22 @@ impl ModelConfig for EncoderConfig {
             || (self.family == Family::Roberta && name.ends_with("position_embeddings.weight"));
         padded.then_some(self.pad_token_id)
     }
+
+    fn is_tied(&self) -> bool {
+        self.tie_word_embeddings
+    }
+
+    fn untied(self) -> Self {
+        Self { tie_word_embeddings: false, ..self }
+    }
+
+    fn vocabulary(&self) -> Option<usize> {
+        Some(self.vocab_size)
+    }
+
+    fn with_vocabulary(self, rows: usize) -> Self {
+        Self { vocab_size: rows, ..self }
+    }
 }
 
 impl HuggingFaceConfig {

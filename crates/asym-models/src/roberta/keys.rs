@@ -11,6 +11,10 @@ const fn shared(family: Family) -> KeyTable {
         // Old checkpoints, such as MiniLM's, store these buffers.
         buffers: &["embeddings.position_ids", "embeddings.token_type_ids"],
         base: (family.model_type(), &["embeddings", "encoder", "pooler"]),
+        vocabulary: match family {
+            Family::Bert => &["bert.embeddings.word_embeddings", "cls.predictions.decoder"],
+            Family::Roberta => &["roberta.embeddings.word_embeddings", "lm_head.decoder"],
+        },
         // Old checkpoints have TensorFlow's names for the parameters of a LayerNorm.
         renamed: &[("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")],
         ..KeyTable::EMPTY
@@ -48,7 +52,7 @@ pub const ROBERTA_CLASSIFIER: KeyTable = KeyTable {
     ..shared(Family::Roberta)
 };
 
-/// `BertForMaskedLM`. Its decoder is the word embedding and is not loaded twice.
+/// `BertForMaskedLM`. Its decoder is the word embedding, unless the configuration unties the two.
 pub const BERT_MASKED_LM: KeyTable = KeyTable {
     architecture: "BertForMaskedLM",
     naming: Naming(&[
@@ -60,11 +64,17 @@ pub const BERT_MASKED_LM: KeyTable = KeyTable {
         ("layer_norm", "LayerNorm"),
     ]),
     head: &["cls.predictions"],
-    dropped: &["bert.pooler", "cls.seq_relationship", "cls.predictions.decoder", "classifier"],
+    dropped: &["bert.pooler", "cls.seq_relationship", "classifier"],
+    tied: &[
+        ("bert.embeddings.word_embeddings.weight", &["cls.predictions.decoder.weight"]),
+        ("cls.predictions.bias", &["cls.predictions.decoder.bias"]),
+    ],
+    // Files of transformers 4 have one bias.
+    instead: &[("cls.predictions.decoder.bias", "cls.predictions.bias")],
     ..shared(Family::Bert)
 };
 
-/// `RobertaForMaskedLM`. Its decoder is the word embedding and is not loaded twice.
+/// `RobertaForMaskedLM`. Its decoder is the word embedding, unless the configuration unties the two.
 pub const ROBERTA_MASKED_LM: KeyTable = KeyTable {
     architecture: "RobertaForMaskedLM",
     naming: Naming(&[
@@ -75,7 +85,12 @@ pub const ROBERTA_MASKED_LM: KeyTable = KeyTable {
         ("layer_norm", "LayerNorm"),
     ]),
     head: &["lm_head"],
-    dropped: &["roberta.pooler", "lm_head.decoder", "classifier"],
+    dropped: &["roberta.pooler", "classifier"],
+    tied: &[
+        ("roberta.embeddings.word_embeddings.weight", &["lm_head.decoder.weight"]),
+        ("lm_head.bias", &["lm_head.decoder.bias"]),
+    ],
+    instead: &[("lm_head.decoder.bias", "lm_head.bias")],
     ..shared(Family::Roberta)
 };
 

@@ -5,6 +5,7 @@
 mod batch;
 mod encode;
 mod evaluate;
+mod model;
 mod objective;
 mod predict;
 mod target;
@@ -12,6 +13,7 @@ mod target;
 pub use self::batch::{EncodedExample, Examples, Targets, TextBatch};
 pub use self::encode::{EncodeError, Encoded, Lengths, encode, preview};
 pub use self::evaluate::{TextEvaluation, TextScore};
+pub use self::model::{LoadClassifier, TextClassifier};
 pub use self::objective::TextLoss;
 pub use self::predict::{Answer, Predictor, Text};
 pub use self::target::{Example, Problem, Target};

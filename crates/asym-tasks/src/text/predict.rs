@@ -1,11 +1,10 @@
 //! Answers of a trained classifier for texts, without a training loop around it.
 
-use asym_models::{EncoderInput, Padding, SequenceClassifier};
 use asym_train::Order;
-use burn::module::Module;
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor};
 
+use super::model::TextClassifier;
 use super::target::{Problem, Target};
 use crate::base::Base;
 use crate::error::TaskError;
@@ -31,7 +30,7 @@ pub struct Answer {
 /// A model with the tokenizer that belongs to it.
 pub struct Predictor<'a> {
     base: &'a Base,
-    model: SequenceClassifier,
+    model: TextClassifier,
     problem: Problem,
     max_length: usize,
     batch_size: usize,
@@ -46,7 +45,7 @@ impl<'a> Predictor<'a> {
     /// A tokenizer or a length that does not fit the model; a batch size of 0.
     pub fn new(
         base: &'a Base,
-        (model, problem): (SequenceClassifier, Problem),
+        (model, problem): (TextClassifier, Problem),
         max_length: usize,
         batch_size: usize,
         device: &'a Device,
@@ -56,6 +55,7 @@ impl<'a> Predictor<'a> {
             let field = "batch_size";
             return Err(asym_train::TrainError::Setting { field, found: 0.0, expected: "at least 1" }.into());
         }
+        let batch_size = batch_size.min(model.most_rows());
         Ok(Self { base, model: model.valid(), problem, max_length, batch_size, device })
     }
 
@@ -71,7 +71,6 @@ impl<'a> Predictor<'a> {
             encoding.map_err(|source| TaskError::Text { number: at + 1, source })
         };
         let encoded = texts.iter().enumerate().map(encode).collect::<Result<Vec<_>, _>>()?;
-        let padding = Padding::from(self.base.encoder()?);
         let lengths: Vec<usize> = encoded.iter().map(|text| text.input_ids.len()).collect();
         let mut found: Vec<Option<Answer>> = vec![None; texts.len()];
         let mut done = 0;
@@ -81,7 +80,7 @@ impl<'a> Predictor<'a> {
                 .iter()
                 .map(|index| (encoded[*index].input_ids.as_slice(), encoded[*index].type_ids.as_slice()))
                 .collect();
-            let logits = self.model.forward(EncoderInput::padded(&rows, padding, self.device)); // [batch, outputs]
+            let logits = self.model.logits(&rows, self.device); // [batch, outputs]
             let [_, outputs] = logits.dims();
             let probabilities = match self.problem {
                 Problem::Classes => Some(softmax(logits.clone(), 1)),

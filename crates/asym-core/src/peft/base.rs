@@ -1,0 +1,248 @@
+//! What an adapter's folder changes of its base model: the base weights that PEFT saves beside factors or after the vocabulary was
+//! resized, and the rows of an embedding that were trained.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use burn::module::Module;
+use faer::Mat;
+use indexmap::IndexMap;
+use safetensors::SafeTensors;
+
+use super::{PREFIX, tensor};
+use crate::layout::{self, Entry, Kind, Layer, Naming};
+use crate::linalg::apart;
+use crate::{AdapterConfig, AdapterError, Bias, Dora, Lora, Method, TakenOut};
+
+/// How a folder is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LoadOptions<'a> {
+    /// The names of the model's parameters in files.
+    pub naming: Naming,
+    /// Parameters that are one tensor in the base model: one, and its copies. The model may have several of them, each with a
+    /// tensor of its own. They change together where PEFT changes the tensor that they share.
+    pub ties: &'a [(&'a str, &'a [&'a str])],
+}
+
+impl<'a> LoadOptions<'a> {
+    /// The names of the tensor that `name` shares, the parameter first; `name` alone if it shares none.
+    fn group<'b>(&'b self, name: &'b str) -> Vec<&'b str> {
+        let tie = self.ties.iter().find(|(parameter, copies)| *parameter == name || copies.contains(&name));
+        tie.map_or_else(|| vec![name], |(parameter, copies)| [*parameter].into_iter().chain(copies.iter().copied()).collect())
+    }
+}
+
+/// The tensor of the rows that were trained, in the module of its embedding.
+const ROWS: &str = ".token_adapter.trainable_tokens_delta";
+
+/// The last segments of the names of output layers that are as large as the vocabulary.
+const HEADS: [&str; 2] = ["lm_head", "decoder"];
+
+/// The folder of an adapter, while it is read.
+pub(super) struct Folder<'a> {
+    pub(super) path: &'a Path,
+    pub(super) file: &'a SafeTensors<'a>,
+    pub(super) options: &'a LoadOptions<'a>,
+}
+
+/// New values of parameters.
+#[derive(Default)]
+struct Changes {
+    /// Whole tensors, by name.
+    whole: HashMap<String, Vec<f32>>,
+    /// Rows and their values, by name.
+    rows: HashMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+impl Folder<'_> {
+    fn has(&self, key: &str) -> bool {
+        self.file.tensor(key).is_ok()
+    }
+
+    /// Change the base weights of `model`, which has no adapter yet. Returns the keys that were read, too.
+    pub(super) fn rebase<M: Module>(
+        &self,
+        model: M,
+        config: &mut AdapterConfig,
+    ) -> Result<(M, HashSet<String>), AdapterError> {
+        let entries = layout::entries(&model, &self.options.naming);
+        let (mut changes, mut read) = (Changes::default(), HashSet::new());
+        for entry in entries.iter().filter(|entry| is_vocabulary(entry)) {
+            self.read_base(entry, config, &mut changes, &mut read)?;
+        }
+        self.read_rows(&entries, config, &mut changes, &mut read)?;
+        // A module that the model lacks, because each of its copies has a tensor of its own, computes nothing in PEFT either.
+        for (parameter, _) in self.options.ties.iter().filter(|(name, _)| entries.iter().all(|entry| entry.name != *name)) {
+            let module = parameter.strip_suffix(".weight").unwrap_or(parameter);
+            let of_module = |key: &&str| key.strip_prefix(PREFIX).is_some_and(|name| layout::within(name, module));
+            read.extend(self.file.names().into_iter().filter(of_module).map(ToString::to_string));
+        }
+        let wanted = |entry: &Entry| changes.whole.contains_key(&entry.name) || changes.rows.contains_key(&entry.name);
+        let model = layout::rewrite(model, &self.options.naming, wanted, |entry, values| {
+            let mut values = changes.whole.get(&entry.name).cloned().unwrap_or(values);
+            if let (Some((rows, new)), [_, width]) = (changes.rows.get(&entry.name), entry.shape.as_slice()) {
+                for (row, new) in rows.iter().zip(new.chunks(*width)) {
+                    values[row * width..(row + 1) * width].copy_from_slice(new);
+                }
+            }
+            Some(values)
+        });
+        Ok((model, read))
+    }
+
+    /// Read the base weight that PEFT saved for `entry`, or for a parameter that shares its tensor.
+    fn read_base(
+        &self,
+        entry: &Entry,
+        config: &AdapterConfig,
+        changes: &mut Changes,
+        read: &mut HashSet<String>,
+    ) -> Result<(), AdapterError> {
+        let is_whole = |name: &str| config.modules_to_save.iter().any(|saved| layout::within(name, saved));
+        if is_whole(&entry.name) || (entry.field() == "bias" && config.bias != Bias::None) {
+            return Ok(());
+        }
+        let group = self.options.group(&entry.name);
+        let others = group.into_iter().filter(|name| *name != entry.name);
+        let keys = [entry.name.as_str()].into_iter().chain(others).flat_map(|name| {
+            let (module, field) = name.rsplit_once('.').unwrap_or(("", name));
+            let below = format!("{PREFIX}{module}.base_layer.{field}");
+            [Some(below), (!is_whole(name)).then(|| format!("{PREFIX}{name}"))]
+        });
+        let keys: Vec<String> = keys.flatten().filter(|key| self.has(key)).collect();
+        if let Some(key) = keys.first() {
+            changes.whole.insert(entry.name.clone(), tensor(self.path, self.file, key.clone(), &entry.shape)?);
+        }
+        read.extend(keys);
+        Ok(())
+    }
+
+    /// Read the rows that were trained. The configuration then names their modules.
+    fn read_rows(
+        &self,
+        entries: &[Entry],
+        config: &mut AdapterConfig,
+        changes: &mut Changes,
+        read: &mut HashSet<String>,
+    ) -> Result<(), AdapterError> {
+        let mut asked = std::mem::take(&mut config.token_rows);
+        let keys: Vec<&str> = self.file.names().into_iter().filter(|key| key.ends_with(ROWS)).collect();
+        let modules: Vec<&str> = keys.iter().filter_map(|key| key.strip_prefix(PREFIX)?.strip_suffix(ROWS)).collect();
+        let mut found = IndexMap::new();
+        for module in &modules {
+            let name = asked.keys().find(|name| name.is_empty() || layout::names(module, name)).cloned();
+            let Some(rows) = name.and_then(|name| asked.shift_remove(&name)) else { continue };
+            let weight = format!("{module}.weight");
+            let group = self.options.group(&weight);
+            let has_rows = |name: &str| modules.iter().any(|module| name.strip_suffix(".weight") == Some(module));
+            // The copies follow the embedding, unless they have rows of their own.
+            let follow = group.first() == Some(&weight.as_str());
+            let members = group.iter().filter(|name| **name == weight || (follow && !has_rows(name)));
+            let members: Vec<&Entry> =
+                members.filter_map(|name| entries.iter().find(|entry| entry.name == *name)).collect();
+            for entry in members {
+                let [count, width] = *entry.shape.as_slice() else { continue };
+                if let Some(row) = rows.iter().find(|row| **row >= count) {
+                    let expected = "below the number of rows of the embedding";
+                    return Err(AdapterError::Setting { field: "trainable_token_indices", found: *row as f64, expected });
+                }
+                let key = format!("{PREFIX}{module}{ROWS}");
+                let values = tensor(self.path, self.file, key.clone(), &[rows.len(), width])?;
+                changes.rows.insert(entry.name.clone(), (rows.clone(), values));
+                found.insert(entry.module().to_string(), rows.clone());
+                read.insert(key);
+            }
+        }
+        // PEFT leaves a copy with the rows of its embedding out.
+        let is_copy = |name: &String| {
+            let of = |(parameter, copies): &(&str, &[&str])| {
+                let copy = |copy: &&str| layout::names(copy.strip_suffix(".weight").unwrap_or(copy), name);
+                copies.iter().any(copy) && found.keys().any(|module| parameter.strip_suffix(".weight") == Some(module))
+            };
+            self.options.ties.iter().any(of)
+        };
+        if let Some(name) = asked.keys().find(|name| !is_copy(name)) {
+            return Err(AdapterError::MissingKeys {
+                path: self.path.to_path_buf(),
+                keys: vec![format!("{PREFIX}{name}{ROWS}")],
+                hint: "; trainable_token_indices of the configuration asks for it",
+            });
+        }
+        config.token_rows = found;
+        Ok(())
+    }
+}
+
+/// Whether a parameter belongs to an embedding, or to an output layer as large as the vocabulary.
+fn is_vocabulary(entry: &Entry) -> bool {
+    let is_head = || HEADS.iter().any(|head| layout::names(entry.module(), head));
+    match entry.kind {
+        Kind::Weight { layer: Layer::Embedding, .. } => true,
+        Kind::Weight { layer: Layer::Linear, .. } => is_head(),
+        Kind::Other => entry.field() == "bias" && is_head(),
+        _ => false,
+    }
+}
+
+/// The rows of `model` that `config` names, as PEFT's files have them: key, shape and values.
+pub(super) fn saved_rows<M: Module>(model: &M, config: &AdapterConfig, naming: &Naming) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let rows_of = |entry: &Entry| config.token_rows.get(entry.module()).filter(|_| entry.field() == "weight");
+    layout::collect(model, naming, |entry| rows_of(entry).is_some())
+        .into_iter()
+        .filter_map(|(entry, values)| {
+            let (rows, values, &[_, width]) = (rows_of(&entry)?, values?, entry.shape.as_slice()) else { return None };
+            let chosen = rows.iter().flat_map(|row| values[row * width..(row + 1) * width].iter().copied()).collect();
+            Some((format!("{PREFIX}{}{ROWS}", entry.module()), vec![rows.len(), width], chosen))
+        })
+        .collect()
+}
+
+/// `model` with its base weights as PEFT leaves them when it loads an adapter whose start took something out of them.
+pub(super) fn without_start<M: Module>(
+    model: M,
+    config: &AdapterConfig,
+    naming: &Naming,
+    adapted: &HashSet<String>,
+) -> Result<M, AdapterError> {
+    let (TakenOut::Pissa | TakenOut::Olora, Method::Lora(lora) | Method::Dora(Dora(lora))) =
+        (config.taken_out, &config.method)
+    else {
+        return Ok(model);
+    };
+    let wanted = |entry: &Entry| {
+        matches!(entry.kind, Kind::Weight { layer: Layer::Linear, .. }) && adapted.contains(entry.module())
+    };
+    let mut wrong = None;
+    let model = layout::rewrite(model, naming, wanted, |entry, values| {
+        let &[rows, columns] = entry.shape.as_slice() else { return None };
+        let weight = Mat::from_fn(rows, columns, |i, j| f64::from(values[i * columns + j]));
+        let rest = apart(|| rest(&weight, config.taken_out, lora, entry.module()));
+        if rest.is_none() {
+            wrong.get_or_insert(AdapterError::NoSvd { module: entry.module().to_string() });
+        }
+        let rest = rest?;
+        Some((0..rows * columns).map(|at| rest[(at / columns, at % columns)] as f32).collect())
+    });
+    match wrong {
+        Some(error) => Err(error),
+        None => Ok(model),
+    }
+}
+
+/// `weight` `[d_output, d_input]` without what the start took; `None` if its singular values do not exist.
+fn rest(weight: &Mat<f64>, taken_out: TakenOut, lora: &Lora, module: &str) -> Option<Mat<f64>> {
+    let rank = lora.rank_at(module).min(weight.nrows()).min(weight.ncols());
+    let (left, right, scale) = if taken_out == TakenOut::Pissa {
+        let svd = weight.thin_svd().ok()?;
+        let values = svd.S().column_vector();
+        let left = Mat::from_fn(weight.nrows(), rank, |i, j| svd.U()[(i, j)] * values[j]);
+        (left, Mat::from_fn(rank, weight.ncols(), |i, j| svd.V()[(j, i)]), 1.0)
+    } else {
+        let qr = weight.qr();
+        let (q, r) = (qr.compute_thin_Q(), qr.thin_R());
+        let left = Mat::from_fn(weight.nrows(), rank, |i, j| q[(i, j)]);
+        (left, Mat::from_fn(rank, weight.ncols(), |i, j| r[(i, j)]), lora.scale_at(module))
+    };
+    let taken = left * right;
+    Some(Mat::from_fn(weight.nrows(), weight.ncols(), |i, j| weight[(i, j)] - scale * taken[(i, j)]))
+}

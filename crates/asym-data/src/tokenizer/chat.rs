@@ -1,0 +1,166 @@
+//! A checkpoint's chat template: how a prompt becomes the text that a chat model was trained on.
+//!
+//! Templates are Jinja with methods of Python, and stand in `chat_template.jinja` or in `tokenizer_config.json`. Source:
+//! `chat_template_utils.py` of transformers 5.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value as Context};
+use minijinja::{Environment, Error, ErrorKind};
+use serde_json::{Value, json};
+
+use super::error::TokenizerError;
+
+/// A chat template, and the special tokens that it may name.
+#[derive(Clone, Debug)]
+pub struct ChatTemplate {
+    /// The file that has it.
+    path: PathBuf,
+    source: String,
+    /// The special tokens by their names in `tokenizer_config.json`, such as `bos_token`.
+    tokens: BTreeMap<String, String>,
+}
+
+impl ChatTemplate {
+    /// Reads the template of a checkpoint's folder; `None` if it has no template.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::Io`], [`TokenizerError::UnreadableTokenizer`].
+    pub fn from_folder(folder: &Path) -> Result<Option<Self>, TokenizerError> {
+        let config = folder.join("tokenizer_config.json");
+        let (map, fields) = (read_json(&folder.join("special_tokens_map.json"))?, read_json(&config)?);
+        let own = folder.join("chat_template.jinja");
+        let template = match read(&own)? {
+            Some(source) => Some((own, source)),
+            None => named(&fields["chat_template"]).map(|source| (config, source)),
+        };
+        let Some((path, source)) = template else { return Ok(None) };
+        let mut tokens = BTreeMap::new();
+        for (name, value) in [&map, &fields].into_iter().filter_map(Value::as_object).flatten() {
+            // A token is a text, or an object with the text and how it is found.
+            if let Some(token) = value.as_str().or_else(|| value["content"].as_str()).filter(|_| name.ends_with("_token")) {
+                tokens.insert(name.clone(), token.to_owned());
+            }
+        }
+        Ok(Some(Self { path, source, tokens }))
+    }
+
+    /// The text of a conversation that begins with the user's `prompt` and that the model is to continue. It has its special
+    /// tokens: see [`Tokenizer::encode_whole`](super::Tokenizer::encode_whole).
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::ChatTemplate`] if the template cannot be read, or refuses the prompt.
+    pub fn render(&self, prompt: &str) -> Result<String, TokenizerError> {
+        let mut environment = Environment::new();
+        let wrong = |source| TokenizerError::ChatTemplate { path: self.path.clone(), source: Box::new(source) };
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(wrong)?;
+        environment.set_syntax(syntax);
+        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
+            Err(Error::new(ErrorKind::InvalidOperation, message))
+        });
+        environment.add_function("strftime_now", |format: String| chrono::Utc::now().format(&format).to_string());
+        let mut context = json!({
+            "messages": [{"role": "user", "content": prompt}],
+            "add_generation_prompt": true,
+            "tools": null,
+            "documents": null,
+        });
+        for (name, token) in &self.tokens {
+            context[name] = token.as_str().into();
+        }
+        environment
+            .render_str(&without_marks(&self.source), Context::from(Serde(context)))
+            .map_err(wrong)
+    }
+}
+
+/// The template among several with names: the one that is called `default`.
+fn named(templates: &Value) -> Option<String> {
+    let default = || templates.as_array()?.iter().find(|template| template["name"] == "default")?["template"].as_str();
+    templates.as_str().or_else(default).map(ToOwned::to_owned)
+}
+
+/// The template without the marks around the model's own answers, which only training reads.
+fn without_marks(source: &str) -> String {
+    let mut text = source.to_owned();
+    for (mark, block) in [("generation", "if true"), ("endgeneration", "endif")] {
+        for (open, close) in [("{%", "%}"), ("{%-", "%}"), ("{%", "-%}"), ("{%-", "-%}")] {
+            text = text.replace(&format!("{open} {mark} {close}"), &format!("{open} {block} {close}"));
+        }
+    }
+    text
+}
+
+fn read(path: &Path) -> Result<Option<String>, TokenizerError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(TokenizerError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// The JSON in a file; null if there is no such file.
+fn read_json(path: &Path) -> Result<Value, TokenizerError> {
+    let Some(text) = read(path)? else { return Ok(Value::Null) };
+    serde_json::from_str(&text).map_err(|error| TokenizerError::UnreadableTokenizer {
+        path: path.display().to_string(),
+        source: Box::new(error),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    fn template(name: &str, files: &[(&str, &str)]) -> Option<ChatTemplate> {
+        let folder = Scratch::new(name);
+        files.iter().for_each(|(file, text)| folder.write(file, text.as_bytes()));
+        ChatTemplate::from_folder(folder.path()).unwrap()
+    }
+
+    /// ChatML, as SmolLM2-Instruct has it, with a system message of its own.
+    const CHATML: &str = "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}\
+        {{ '<|im_start|>system\\nYou help.<|im_end|>\\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\\n' + \
+        message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}\
+        {{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+    #[test]
+    fn templates_of_every_place_are_read() {
+        let config = json!({"chat_template": CHATML}).to_string();
+        let text = "<|im_start|>system\nYou help.<|im_end|>\n<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n";
+        let found = template("chat-config", &[("tokenizer_config.json", &config)]).unwrap();
+        assert_eq!(found.render("hello").unwrap(), text);
+
+        let several = json!({"chat_template": [
+            {"name": "tool_use", "template": "tools"},
+            {"name": "default", "template": "{{ bos_token }}[{{ messages[0].content.strip() }}]"},
+        ], "bos_token": {"content": "<s>", "lstrip": false}});
+        let found = template("chat-several", &[("tokenizer_config.json", &several.to_string())]).unwrap();
+        assert_eq!(found.render(" hello ").unwrap(), "<s>[hello]");
+
+        // The file of its own comes first, and the tokens may stand beside it.
+        let jinja = "{%- for m in messages -%}\n    {% generation %}\n{{ bos_token }}{{ m.content|trim }}\n    {% endgeneration %}\n{% endfor %}\n";
+        let map = r#"{"bos_token": "<b>"}"#;
+        let files = [("chat_template.jinja", jinja), ("special_tokens_map.json", map), ("tokenizer_config.json", &config)];
+        assert_eq!(template("chat-jinja", &files).unwrap().render("hello").unwrap(), "<b>hello\n");
+
+        assert!(template("chat-none", &[("tokenizer_config.json", "{}")]).is_none());
+    }
+
+    #[test]
+    fn templates_that_refuse_say_so() {
+        let source = "{% if messages[0].role == 'user' %}{{ raise_exception('no users here') }}{% endif %}";
+        let found = template("chat-refuses", &[("chat_template.jinja", source)]).unwrap();
+        let error = found.render("hello").unwrap_err().to_string();
+        assert!(error.contains("chat_template.jinja") && error.contains("no users here"), "{error}");
+        let found = template("chat-broken", &[("chat_template.jinja", "{% for %}")]).unwrap();
+        assert!(matches!(found.render("hello").unwrap_err(), TokenizerError::ChatTemplate { .. }));
+    }
+}

@@ -1,0 +1,176 @@
+//! Adapters in PEFT's format on the models of this crate: what they change beside the adapted layers.
+//!
+//! PEFT takes a tie apart where an adapter is on one side of it: LoRA on the word embedding leaves the head as it was, and an
+//! embedding that is saved whole is not the head's. Such a model is loaded here with a tensor for each side. Folders of a model
+//! whose vocabulary was resized have the new embeddings.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use asym_core::layout::{self, Kind, Layer};
+use asym_core::{AdapterConfig, AdapterError, LoadOptions, adapter_naming, read_purpose};
+
+use crate::keys::within;
+use crate::weights::{Stored, open_file};
+use crate::{KeyTable, ModelConfig, ModelError, PretrainedModel};
+
+/// The names of weights in PEFT's files begin with this.
+const PREFIX: &str = "base_model.model.";
+const WEIGHT: &str = ".weight";
+
+/// The configuration of the model that the adapter in `folder` makes of a model with `config`: without the tie that the adapter
+/// takes apart, and with the vocabulary that it brings.
+///
+/// # Errors
+///
+/// A folder without an adapter, or with one that cannot be read.
+pub fn adapted_config<M: PretrainedModel>(config: &M::Config, folder: &Path) -> Result<M::Config, ModelError> {
+    let tensors = match open_file(&folder.join("adapter_model.safetensors")) {
+        Ok(tensors) => tensors,
+        // The adapter itself is read later, with an error that says more.
+        Err(ModelError::MissingFile { .. }) => return Ok(config.clone()),
+        Err(error) => return Err(error),
+    };
+    let saved = read_purpose(folder).map(|purpose| purpose.modules_to_save).unwrap_or_default();
+    let table = M::keys(config);
+    let mut adapted = config.clone();
+    if config.is_tied() && parts(table, &tensors, &saved) {
+        adapted = adapted.untied();
+    }
+    match rows(table, &tensors) {
+        Some(rows) if config.vocabulary().is_some_and(|own| own != rows) => Ok(adapted.with_vocabulary(rows)),
+        _ => Ok(adapted),
+    }
+}
+
+/// Whether an adapter with these tensors is on one side of a tie alone.
+fn parts(table: &KeyTable, tensors: &BTreeMap<String, Stored>, saved: &[String]) -> bool {
+    let names = || tensors.keys().filter_map(|key| key.strip_prefix(PREFIX));
+    table.tied.iter().any(|(parameter, copies)| {
+        let module = parameter.strip_suffix(WEIGHT).unwrap_or(parameter);
+        let is_saved = saved.iter().any(|name| layout::within(parameter, name));
+        let of_parameter = |name: &str| {
+            within(name, module)
+                // Rows and whole tensors that are not saved by name replace the base's own, on both sides.
+                && (is_saved || !(name.contains(".token_adapter.") || name == *parameter))
+        };
+        let of_copy = |name: &str| copies.iter().any(|copy| within(name, copy.rsplit_once('.').map_or(copy, |(module, _)| module)));
+        names().any(|name| of_copy(name) || of_parameter(name))
+    })
+}
+
+/// The rows of the word embedding or the head that an adapter brings.
+fn rows(table: &KeyTable, tensors: &BTreeMap<String, Stored>) -> Option<usize> {
+    let sides = table.vocabulary.iter();
+    let keys = sides.flat_map(|side| [format!("{PREFIX}{side}{WEIGHT}"), format!("{PREFIX}{side}.base_layer{WEIGHT}")]);
+    keys.filter_map(|key| tensors.get(&key)).find_map(|stored| stored.shape.first().copied())
+}
+
+/// Attach the adapter in `folder`, in PEFT format, to `model`. The modules can have the names of transformers 4 or 5.
+///
+/// # Errors
+///
+/// As [`asym_core::load_adapter`].
+pub fn load_adapter<M: PretrainedModel>(
+    model: M,
+    folder: impl AsRef<Path>,
+) -> Result<(M, AdapterConfig), AdapterError> {
+    let folder = folder.as_ref();
+    let table = M::keys(model.config());
+    let was_tied = model.config().is_tied();
+    // A file that cannot be read is reported by the next step.
+    let model = match adapted_config::<M>(model.config(), folder) {
+        Ok(config) => reshaped(model, &config),
+        Err(_) => model,
+    };
+    let naming = match table.in_memory {
+        Some(in_memory) => adapter_naming(&model, folder, &[in_memory, table.naming])?,
+        None => table.naming,
+    };
+    let ties = if was_tied { table.tied } else { &[] };
+    asym_core::load_adapter_with(model, folder, &LoadOptions { naming, ties })
+}
+
+/// `model` with another configuration that keeps its sizes, apart from the rows of the vocabulary: a parameter that was tied has
+/// its own tensor, and new rows are zeros.
+fn reshaped<M: PretrainedModel>(model: M, config: &M::Config) -> M {
+    let old = model.config();
+    if (old.is_tied(), old.vocabulary()) == (config.is_tied(), config.vocabulary()) {
+        return model;
+    }
+    with_own_copies(&model, config, |name| {
+        let read = layout::collect(&model, &M::keys(config).naming, |entry| entry.name == name);
+        read.into_iter().find_map(|(entry, values)| (entry.name == name).then_some(values?))
+    })
+}
+
+/// A model with `config` and the tensors of `model`. `value` gives the values of a parameter that the two have in different
+/// shapes, or that is a copy of one.
+fn with_own_copies<M: PretrainedModel>(model: &M, config: &M::Config, value: impl Fn(&str) -> Option<Vec<f32>>) -> M {
+    let naming = M::keys(config).naming;
+    let device = &model.devices().into_iter().next().unwrap_or_default();
+    let before = layout::entries(model, &naming);
+    let kept = |entry: &layout::Entry| before.iter().any(|old| old.path == entry.path && old.shape == entry.shape);
+    let new = layout::adopt(M::skeleton(config, device), model, &naming, kept);
+    let filled = layout::replace(new, &naming, |entry| {
+        if kept(entry) {
+            return Ok::<_, std::convert::Infallible>(None);
+        }
+        let source = M::keys(config).tied.iter().find(|(_, copies)| copies.contains(&entry.name.as_str()));
+        let own = before.iter().any(|old| old.name == entry.name);
+        let name = source.filter(|_| !own).map_or(entry.name.as_str(), |(parameter, _)| parameter);
+        let mut values = value(name).unwrap_or_default();
+        values.resize(entry.count(), 0.0);
+        Ok(Some(values))
+    });
+    match filled {
+        Ok(model) => model,
+        Err(never) => match never {},
+    }
+}
+
+/// Merge the adapters of `model` into its weights. An embedding that is also the head gets a tensor of its own, since an adapter
+/// changes the embedding alone: the merged model has the same outputs.
+pub fn merge<M: PretrainedModel>(model: M) -> M {
+    let (config, naming) = (model.config(), M::keys(model.config()).naming);
+    let adapted = layout::entries(&model, &naming).into_iter().filter(|entry| entry.kind == Kind::Adapter);
+    let adapted: Vec<String> = adapted.map(|entry| entry.module().to_string()).collect();
+    let is_adapted = |parameter: &str| adapted.iter().any(|module| parameter.strip_suffix(WEIGHT) == Some(module));
+    if !config.is_tied() || !M::keys(config).tied.iter().any(|(parameter, _)| is_adapted(parameter)) {
+        return asym_core::merge(model);
+    }
+    let untied = config.clone().untied();
+    // The embedding below the adapter is the head.
+    let weights = |entry: &layout::Entry| matches!(entry.kind, Kind::Weight { layer: Layer::Embedding, .. });
+    let bases: BTreeMap<String, Vec<f32>> = layout::collect(&model, &naming, |entry| weights(entry))
+        .into_iter()
+        .filter_map(|(entry, values)| Some((entry.name, values?)))
+        .collect();
+    let merged = asym_core::merge(model);
+    with_own_copies(&merged, &untied, |name| {
+        let other = || layout::collect(&merged, &naming, |entry| entry.name == name).into_iter().find_map(|(_, values)| values);
+        bases.get(name).cloned().or_else(other)
+    })
+}
+
+/// The ends of the names that the last layer of a sequence classifier's head has in the families here.
+const LAST_OF_HEAD: [&str; 4] =
+    ["classifier.out_proj.weight", "classification_head.out_proj.weight", "classifier.weight", "score.weight"];
+
+/// The number of labels of the classifier's head that the adapter in `folder` saves whole, in PEFT's format; `None` if it saves
+/// none.
+///
+/// # Errors
+///
+/// [`ModelError::Io`] or [`ModelError::Safetensors`].
+pub fn adapter_outputs(folder: &Path) -> Result<Option<usize>, ModelError> {
+    let tensors = match open_file(&folder.join("adapter_model.safetensors")) {
+        Ok(tensors) => tensors,
+        // The adapter itself is read later, with an error that says more.
+        Err(ModelError::MissingFile { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let is = |key: &str, end: &str| key.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let found = tensors.iter().find(|(key, _)| LAST_OF_HEAD.iter().any(|end| is(key, end)));
+    Ok(found.and_then(|(_, stored)| stored.shape.first().copied()))
+}

@@ -1,0 +1,175 @@
+//! The frequencies of the rotation, and how a checkpoint stretches them for longer texts.
+//!
+//! Source: `modeling_rope_utils.py` of transformers 5.
+
+use std::f64::consts::TAU;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::ModelError;
+use crate::error::refuse;
+
+/// The scaling of the rotation's frequencies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RopeScaling {
+    /// All frequencies are divided by one factor.
+    Linear {
+        /// The factor.
+        factor: f64,
+    },
+    /// The low frequencies are divided by a factor, the high ones are kept, and those between pass from one to the other. Llama
+    /// 3.1 and 3.2 have it.
+    Llama3 {
+        /// The factor of the low frequencies.
+        factor: f64,
+        /// Wavelengths above `original` divided by this are long.
+        low: f64,
+        /// Wavelengths below `original` divided by this are short.
+        high: f64,
+        /// Tokens of the longest sequence of the first training.
+        original: f64,
+    },
+}
+
+impl RopeScaling {
+    /// Read the scaling from `rotation`, the value of `key`; `None` if the rotation is not scaled.
+    ///
+    /// `longest` is `max_position_embeddings`, and `original` is `original_max_position_embeddings` of the whole file.
+    pub(super) fn read(
+        path: &Path,
+        (key, rotation): (&'static str, &Map<String, Value>),
+        (longest, original): (usize, Option<f64>),
+    ) -> Result<Option<Self>, ModelError> {
+        let kind = rotation.get("rope_type").or_else(|| rotation.get("type")).unwrap_or(&Value::Null);
+        let number = |name: &str| {
+            let found = rotation.get(name).unwrap_or(&Value::Null);
+            let good = found.as_f64().filter(|value| *value > 0.0 && value.is_finite());
+            good.ok_or_else(|| refuse(path, key, format!("a positive number as {name}"), found))
+        };
+        match kind.as_str() {
+            // A dynamic scaling begins behind `max_position_embeddings`, which no sequence passes here.
+            None | Some("default" | "dynamic") if kind.is_null() || kind.is_string() => Ok(None),
+            Some("linear") => Ok(Some(Self::Linear { factor: number("factor")? })),
+            Some("llama3") => {
+                let inside = rotation.get("original_max_position_embeddings").and_then(Value::as_f64);
+                let scaling = Self::Llama3 {
+                    factor: number("factor")?,
+                    low: number("low_freq_factor")?,
+                    high: number("high_freq_factor")?,
+                    original: original.or(inside).unwrap_or(longest as f64),
+                };
+                match scaling {
+                    Self::Llama3 { low, high, .. } if low >= high => {
+                        Err(refuse(path, key, format!("a high_freq_factor above low_freq_factor {low}"), high))
+                    }
+                    _ => Ok(Some(scaling)),
+                }
+            }
+            _ => {
+                let expected = "rope_type `default`, `linear`, `dynamic` or `llama3`: asym has no other rotation";
+                Err(refuse(path, key, expected, kind))
+            }
+        }
+    }
+
+    /// The fields of `config.json`, beside `rope_theta`.
+    pub(super) fn write(scaling: Option<Self>) -> Map<String, Value> {
+        let fields = match scaling {
+            None => json!({"rope_type": "default"}),
+            Some(Self::Linear { factor }) => json!({"rope_type": "linear", "factor": factor}),
+            Some(Self::Llama3 { factor, low, high, original }) => json!({
+                "rope_type": "llama3",
+                "factor": factor,
+                "low_freq_factor": low,
+                "high_freq_factor": high,
+                // transformers takes no fraction here.
+                "original_max_position_embeddings": original as u64,
+            }),
+        };
+        fields.as_object().cloned().unwrap_or_default()
+    }
+
+    /// The scaled `frequency`, in radians for each position.
+    fn scale(self, frequency: f64) -> f64 {
+        match self {
+            Self::Linear { factor } => frequency / factor,
+            Self::Llama3 { factor, low, high, original } => {
+                let wavelength = TAU / frequency;
+                if wavelength < original / high {
+                    frequency
+                } else if wavelength > original / low {
+                    frequency / factor
+                } else {
+                    let kept = (original / wavelength - low) / (high - low);
+                    (1.0 - kept) * frequency / factor + kept * frequency
+                }
+            }
+        }
+    }
+}
+
+/// The frequency of each pair of a head's features.
+pub(super) fn frequencies(head_dim: usize, theta: f64, scaling: Option<RopeScaling>) -> Vec<f32> {
+    let of_pair = |pair: usize| {
+        let frequency = theta.powf(-((2 * pair) as f64) / head_dim as f64);
+        scaling.map_or(frequency, |scaling| scaling.scale(frequency)) as f32
+    };
+    (0..head_dim / 2).map(of_pair).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn read(rotation: &Value) -> Result<Option<RopeScaling>, ModelError> {
+        let rotation = rotation.as_object().unwrap();
+        RopeScaling::read(Path::new("config.json"), ("rope_scaling", rotation), (64, None))
+    }
+
+    #[test]
+    fn every_spelling_is_read_and_what_is_written_reads_back() {
+        let plain = [json!({}), json!({"type": "default"}), json!({"rope_type": null}), json!({"type": "dynamic", "factor": 2.0})];
+        for rotation in plain {
+            assert_eq!(read(&rotation).unwrap(), None, "{rotation}");
+        }
+        let linear = RopeScaling::Linear { factor: 2.0 };
+        assert_eq!(read(&json!({"type": "linear", "factor": 2})).unwrap(), Some(linear));
+        let llama3 = json!({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0});
+        let own = RopeScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 64.0 };
+        assert_eq!(read(&llama3).unwrap(), Some(own));
+        for scaling in [None, Some(linear), Some(own)] {
+            assert_eq!(read(&Value::Object(RopeScaling::write(scaling))).unwrap(), scaling);
+        }
+    }
+
+    #[test]
+    fn others_are_refused_by_name() {
+        let cases = [
+            (json!({"rope_type": "yarn", "factor": 2.0}), "yarn"),
+            (json!({"type": "longrope"}), "longrope"),
+            (json!({"type": 3}), "found 3"),
+            (json!({"type": "linear"}), "a positive number as factor, found null"),
+            (json!({"type": "linear", "factor": 0}), "found 0"),
+            (
+                json!({"type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4}),
+                "a high_freq_factor above low_freq_factor 4",
+            ),
+        ];
+        for (rotation, message) in cases {
+            let error = read(&rotation).unwrap_err().to_string();
+            assert!(error.contains("rope_scaling") && error.contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn frequencies_are_those_of_transformers() {
+        // `_compute_llama3_parameters` of transformers 5.24 for a head of 8, theta 10000 and 32 positions.
+        let scaling = RopeScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 32.0 };
+        let found = frequencies(8, 10_000.0, Some(scaling));
+        assert_eq!(found[0], 1.0);
+        assert_eq!(found[3], 0.001 / 8.0);
+        assert_eq!(frequencies(4, 100.0, Some(RopeScaling::Linear { factor: 4.0 })), [0.25, 0.025]);
+    }
+}

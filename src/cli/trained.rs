@@ -1,0 +1,103 @@
+//! A classifier for texts with all that it needs to answer.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use asym_models::PretrainedModel;
+use asym_tasks::{AnyTask, Base, LoadClassifier, Problem, TextClassifier};
+use burn::tensor::{Device, FloatDType};
+
+use super::{SourceArgs, distinct, locate, run_beside, trained};
+
+/// A classifier for texts, its checkpoint, and the meaning of its outputs.
+pub(super) struct Trained {
+    pub(super) base: Base,
+    pub(super) model: TextClassifier,
+    /// The kind of answers.
+    pub(super) problem: Problem,
+    /// The task, if it was given or is in the run's recipe.
+    pub(super) task: Option<AnyTask>,
+    /// The names of the classes, in the order of the outputs; empty for a score.
+    pub(super) labels: Vec<String>,
+    /// The maximum number of tokens of an example, special tokens included.
+    pub(super) max_length: usize,
+}
+
+impl Trained {
+    /// Load a classifier. The default task and length are those of the run that saved the adapter or the model.
+    pub(super) fn load(
+        source: &SourceArgs,
+        (model, adapter): (Option<&str>, Option<&Path>),
+        task: Option<&AnyTask>,
+        max_length: Option<usize>,
+        device: &Device,
+    ) -> Result<Self> {
+        let run = adapter.or(model.map(Path::new)).map(run_beside).transpose()?.flatten();
+        let run_task = run.as_ref().and_then(|run| run.tasks.first());
+        if let (Some(task), Some(other)) = (task, run_task)
+            && task.name() != other.name()
+        {
+            bail!(
+                "the model was trained on {}, not on {}; give a model that was trained on the task",
+                other.name(),
+                task.name()
+            );
+        }
+        let task = task.or(run_task).cloned();
+        if let Some(task) = task.as_ref().filter(|task| task.is_pair().is_none()) {
+            bail!("the task {} does not classify texts", task.name());
+        }
+        let base = locate(source, model, adapter)?.base()?;
+        // An adapter of unknown origin says by its head how many labels there are.
+        let outputs = match (task.as_ref().and_then(|task| task.outputs()), adapter) {
+            (Some(outputs), _) => Some(outputs),
+            (None, Some(folder)) => asym_models::adapter_outputs(folder)?,
+            (None, None) => None,
+        };
+        let class = super::class(&base.checkpoint, adapter)?;
+        let model = TextClassifier::load(class, &Loader { base: &base, adapter, outputs, device })?;
+        let config = base.checkpoint.config();
+        let outputs = outputs.unwrap_or(config.labels().len());
+        let named = config.other().get("problem_type").and_then(|name| name.as_str());
+        let problem = task.as_ref().and_then(|task| task.problem()).unwrap_or_else(|| Problem::of(named, outputs));
+        // The names of another number of labels are not those of these outputs.
+        let own = config.labels();
+        let labels = match task.as_ref().map(|task| task.labels()) {
+            // The configuration names the outputs of the checkpoint's own head.
+            Some(names) if adapter.is_none() && !own.iter().all(|label| label.starts_with("LABEL_")) => {
+                if let Some(other) = own.iter().find(|label| !names.iter().any(|name| name.eq_ignore_ascii_case(label)))
+                {
+                    bail!("{}: label `{other}` is none of the task's: {}", base.name(), names.join(", "));
+                }
+                own.to_vec()
+            }
+            Some(names) => names,
+            None => own.to_vec(),
+        };
+        let run_length = run.as_ref().and_then(|run| run.tasks.first()?.max_length());
+        let max_length = match max_length.or(run_length) {
+            Some(max_length) => max_length,
+            None => base.limits()?.positions.min(512),
+        };
+        let labels = if labels.len() == outputs { distinct(&labels) } else { Vec::new() };
+        Ok(Self { base, model, problem, task, labels, max_length })
+    }
+}
+
+/// Loads the model of a base, with an adapter or without.
+struct Loader<'a> {
+    base: &'a Base,
+    adapter: Option<&'a Path>,
+    /// The number of labels, if it is known.
+    outputs: Option<usize>,
+    device: &'a Device,
+}
+
+impl LoadClassifier for Loader<'_> {
+    type Error = anyhow::Error;
+
+    fn load<M: PretrainedModel>(&self) -> Result<M> {
+        let settings = (self.outputs, FloatDType::F32, false);
+        trained(self.base.name(), &self.base.checkpoint, self.adapter, settings, self.device)
+    }
+}
