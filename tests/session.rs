@@ -14,7 +14,7 @@ use asym::models::{
 use asym::tasks::glue::{Dataset, Glue};
 use asym::tasks::text::{EncodedExample, Examples, Problem, Target, TextEvaluation, TextLoss};
 use asym::tasks::{Base, Origin, PreparedTask, Recipe, RunConfig, Session, TaskError};
-use asym::train::{Existing, RunFolder, RunResult, StopSignal, TrainError, TrainSettings, Tuning};
+use asym::train::{Dtype, Existing, RunFolder, RunResult, StopSignal, TrainError, TrainSettings, Tuning};
 use burn::tensor::Device;
 
 mod common;
@@ -176,6 +176,23 @@ fn a_run_repeats_bit_for_bit() {
         let other = run(&base, &data, &with(recipe.clone(), |training| training.seed = 6), None).unwrap();
         assert_ne!(bits(&first), bits(&other), "{}", recipe.tuning);
     }
+}
+
+/// The same run with frozen weights in bf16 learns the same, and repeats.
+#[test]
+fn a_run_in_bf16_learns_what_one_in_f32_learns() {
+    let _alone = alone();
+    let (base, data) = (base(0.0), data(96, 48));
+    let in_bf16 = with(b_only(), |training| training.dtype = Dtype::Bf16);
+    let [first, second, plain] =
+        [&in_bf16, &in_bf16, &b_only()].map(|recipe| run(&base, &data, recipe, None).unwrap());
+    assert_eq!(first.losses, second.losses);
+    assert_ne!(first.losses, plain.losses);
+    for (step, (found, expected)) in first.losses.iter().zip(&plain.losses).enumerate() {
+        assert!((found - expected).abs() <= 0.05 * expected.abs().max(0.1), "step {step}: {found}, in f32 {expected}");
+    }
+    let accuracy = |run: &RunResult| *run.scores.get("accuracy").unwrap();
+    assert!((accuracy(&first) - accuracy(&plain)).abs() <= 0.1);
 }
 
 /// The first loss of a regression is the mean squared error of the logits, by hand.

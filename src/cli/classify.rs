@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use asym_tasks::{Answer, AnyTask, Predictor, Target, Text};
 use clap::Args;
 
-use super::{SourceArgs, Trained};
+use super::{Dtype, SourceArgs, Trained};
 use crate::device;
 
 /// Options of `asym classify`.
@@ -38,6 +38,10 @@ pub struct ClassifyArgs {
     /// 512]
     #[arg(long)]
     max_length: Option<usize>,
+    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone [default:
+    /// that of the run, else f32]
+    #[arg(long, value_enum)]
+    dtype: Option<Dtype>,
     /// Number of texts or images in a batch
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
@@ -58,12 +62,13 @@ pub fn classify(args: &ClassifyArgs) -> Result<()> {
     let adapter = args.source.adapter(args.adapter.as_deref())?;
     let from = (args.model.as_deref(), adapter.as_deref());
     if !args.image.is_empty() {
-        return super::images::classify_images(&args.source, from, &args.image, args.batch_size, args.json);
+        let settings = (args.batch_size, args.dtype.unwrap_or_default());
+        return super::images::classify_images(&args.source, from, &args.image, settings, args.json);
     }
     let examples = texts(args)?;
     let device = device::default_device()?;
     let Trained { base, model, problem, task, labels, max_length } =
-        Trained::load(&args.source, from, args.task.as_ref(), args.max_length, &device)?;
+        Trained::load(&args.source, from, args.task.as_ref(), (args.max_length, args.dtype), &device)?;
     if let Some(task) = task
         && let Some(pair) = task.is_pair()
         && let Some(wrong) = examples.iter().position(|example| example.second.is_some() != pair)

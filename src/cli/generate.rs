@@ -50,7 +50,7 @@ pub struct GenerateArgs {
     /// Merge the adapter into the weights first, which speeds up generation
     #[arg(long, requires = "adapter")]
     merge: bool,
-    /// Compute in this dtype, which the device must support
+    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone
     #[arg(long, value_enum, default_value_t)]
     dtype: Dtype,
     #[command(flatten)]

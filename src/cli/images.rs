@@ -7,10 +7,10 @@ use asym_data::ImageProcessor;
 use asym_models::{VitClassifier, VitConfig, VitInput, check_input};
 use burn::module::Module;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Map, Value, json};
 
-use super::{SourceArgs, locate, trained};
+use super::{Dtype, SourceArgs, locate, trained};
 use crate::device;
 
 /// Classify images with a ViT, and print a line for each: its label and the label's probability.
@@ -18,7 +18,7 @@ pub(super) fn classify_images(
     source: &SourceArgs,
     (model, adapter): (Option<&str>, Option<&Path>),
     images: &[PathBuf],
-    batch_size: usize,
+    (batch_size, dtype): (usize, Dtype),
     as_json: bool,
 ) -> Result<()> {
     if batch_size == 0 {
@@ -37,7 +37,7 @@ pub(super) fn classify_images(
         let input = input(&[pixels.values.as_slice()], [pixels.height, pixels.width], &device);
         check_input(&input, config).with_context(|| path.display().to_string())?;
     }
-    let settings = (None, FloatDType::F32, false);
+    let settings = (None, dtype.computed(), false);
     let model: VitClassifier = trained(location.name(), &checkpoint, adapter, settings, &device)?;
     let (model, labels) = (model.valid(), super::distinct(&config.labels));
     // The images in a batch have one size. Some processors keep the size of each image.

@@ -163,9 +163,9 @@ pub enum Dtype {
     /// 32-bit floats
     #[default]
     F32,
-    /// 16-bit floats (IEEE)
+    /// All in 16-bit floats (IEEE), which full fine-tuning and adapters in training do not have
     F16,
-    /// 16-bit floats with the range of f32
+    /// Frozen weights of linear layers and embeddings in 16-bit floats with the range of f32, all else in f32
     Bf16,
 }
 

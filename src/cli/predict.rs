@@ -36,7 +36,7 @@ pub struct PredictArgs {
     /// Generate with these settings, a JSON object or a file that contains one, and write sequences of token ids
     #[arg(long, conflicts_with = "num_labels")]
     generate: Option<String>,
-    /// Compute in this dtype, which the device must support
+    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone
     #[arg(long, value_enum, default_value_t)]
     dtype: Dtype,
     #[command(flatten)]

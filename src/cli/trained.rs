@@ -7,7 +7,7 @@ use asym_models::PretrainedModel;
 use asym_tasks::{AnyTask, Base, LoadClassifier, Problem, TextClassifier};
 use burn::tensor::{Device, FloatDType};
 
-use super::{SourceArgs, distinct, locate, run_beside, trained};
+use super::{Dtype, SourceArgs, distinct, locate, run_beside, trained};
 
 /// A classifier for texts, its checkpoint, and the meaning of its outputs.
 pub(super) struct Trained {
@@ -24,12 +24,12 @@ pub(super) struct Trained {
 }
 
 impl Trained {
-    /// Load a classifier. The default task and length are those of the run that saved the adapter or the model.
+    /// Load a classifier. The default task, length and dtype are those of the run that saved the adapter or the model.
     pub(super) fn load(
         source: &SourceArgs,
         (model, adapter): (Option<&str>, Option<&Path>),
         task: Option<&AnyTask>,
-        max_length: Option<usize>,
+        (max_length, dtype): (Option<usize>, Option<Dtype>),
         device: &Device,
     ) -> Result<Self> {
         let run = adapter.or(model.map(Path::new)).map(run_beside).transpose()?.flatten();
@@ -54,8 +54,10 @@ impl Trained {
             (None, Some(folder)) => asym_models::adapter_outputs(folder)?,
             (None, None) => None,
         };
+        let of_run = run.as_ref().zip(run_task).map(|(run, task)| run.run(task, &run.tuning, 0).training.dtype);
+        let dtype = dtype.map_or(of_run.map_or(FloatDType::F32, asym_train::Dtype::float), Dtype::computed);
         let class = super::class(&base.checkpoint, adapter)?;
-        let model = TextClassifier::load(class, &Loader { base: &base, adapter, outputs, device })?;
+        let model = TextClassifier::load(class, &Loader { base: &base, adapter, outputs, dtype, device })?;
         let config = base.checkpoint.config();
         let outputs = outputs.unwrap_or(config.labels().len());
         let named = config.other().get("problem_type").and_then(|name| name.as_str());
@@ -90,6 +92,7 @@ struct Loader<'a> {
     adapter: Option<&'a Path>,
     /// The number of labels, if it is known.
     outputs: Option<usize>,
+    dtype: FloatDType,
     device: &'a Device,
 }
 
@@ -97,7 +100,7 @@ impl LoadClassifier for Loader<'_> {
     type Error = anyhow::Error;
 
     fn load<M: PretrainedModel>(&self) -> Result<M> {
-        let settings = (self.outputs, FloatDType::F32, false);
+        let settings = (self.outputs, self.dtype, false);
         trained(self.base.name(), &self.base.checkpoint, self.adapter, settings, self.device)
     }
 }

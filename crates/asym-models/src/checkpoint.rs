@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use asym_core::layout;
+use asym_core::layout::{self, Entry};
 use burn::tensor::{DType, Device, FloatDType};
 
 use crate::assign::{Assigned, check};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use asym_data::{ImageProcessor, ModelLimits, Tokenizer};
 use asym_models::{Checkpoint, Config, EncoderConfig, Loaded, PretrainedModel};
 use asym_train::Dtype;
-use burn::tensor::{Device, FloatDType};
+use burn::tensor::Device;
 
 use crate::error::TaskError;
 
@@ -177,11 +177,7 @@ impl Base {
             return Ok((shared.clone(), None));
         }
         let started = Instant::now();
-        let float = match dtype {
-            Dtype::F32 => FloatDType::F32,
-            Dtype::Bf16 => FloatDType::BF16,
-        };
-        let loaded: Loaded<M> = self.checkpoint.load_as(None, 0, float, device)?;
+        let loaded: Loaded<M> = self.checkpoint.load_as(None, 0, dtype.float(), device)?;
         models.insert(key, Box::new(loaded.clone()));
         Ok((loaded, Some(started.elapsed())))
     }

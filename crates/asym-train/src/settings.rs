@@ -5,6 +5,7 @@ use asym_core::{AdapterError, Naming};
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::{AdamWConfig, ModuleOptimizer};
+use burn::tensor::FloatDType;
 use serde::{Deserialize, Serialize};
 
 use crate::{LinearWarmup, LrSchedulerType, Order, TrainError, Tuning};
@@ -65,6 +66,16 @@ pub enum Dtype {
     /// Rounded once, when the model is loaded. Products with them take half the memory traffic, and are faster on processors and
     /// devices that have units for them: see [`asym_core::layout::round`].
     Bf16,
+}
+
+impl Dtype {
+    /// Burn's dtype of the frozen weights.
+    pub fn float(self) -> FloatDType {
+        match self {
+            Self::F32 => FloatDType::F32,
+            Self::Bf16 => FloatDType::BF16,
+        }
+    }
 }
 
 impl Default for TrainSettings {
