@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use asym_tasks::{AnyTask, Experiment, Method, Recipe, Report, cell};
-use asym_train::{RunResult, StopSignal, memory};
+use asym_train::memory::HugePages;
+use asym_train::{Dtype, RunResult, StopSignal, memory};
 use clap::Args;
 
 use super::SourceArgs;
@@ -68,6 +69,14 @@ pub(super) fn execute(
     memory::keep_pages();
     experiments.iter().try_for_each(Experiment::validate)?;
     let device = device::default_device()?;
+    if asym_kernels::is_host(&device) {
+        if experiments.iter().any(|experiment| experiment.dtype() == Dtype::Bf16) {
+            super::note(format!("bf16: products with frozen weights by {}", asym_kernels::Bf16Kernel::get()));
+        }
+        if HugePages::get() == HugePages::Never {
+            super::note("memory: this system has turned huge pages off, which makes large products slower");
+        }
+    }
     let mut tasks = Vec::new();
     for experiment in &mut experiments {
         let task = experiment.run_task();

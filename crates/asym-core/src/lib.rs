@@ -65,6 +65,7 @@
 
 pub mod adapter;
 mod attach;
+mod base;
 mod config;
 mod conv;
 mod embedding;
@@ -83,6 +84,7 @@ pub mod random;
 
 pub use adapter::{AdaLora, Adapter, Dora, Factor, Ia3, Lora, Method, RankAllocator, Vera, orthogonality};
 pub use attach::{merge, train_only};
+pub use base::BaseLinear;
 pub use config::{AdapterConfig, Bias, Layers, TakenOut, Targets};
 pub use conv::AdaptedConv2d;
 pub use embedding::AdaptedEmbedding;
@@ -91,7 +93,7 @@ pub use files::write_whole;
 pub use init::Init;
 pub use inspect::{Inspection, Row, inspect};
 pub use layout::Naming;
-pub use linear::{AdaptedLinear, AdaptedLinearConfig, BaseLinear};
+pub use linear::{AdaptedLinear, AdaptedLinearConfig};
 pub use observe::{InputMoment, observe_inputs};
 pub use peft::{
     AdapterPurpose, FactorPair, LoadOptions, SaveOptions, adapter_naming, base_model, load_adapter, load_adapter_with,

@@ -1,13 +1,13 @@
 //! The adapted linear layer: the factored forward.
 
-use asym_kernels::{PackedWeight, linear, rounded_linear};
+use asym_kernels::PackedWeight;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::tensor::{DType, Device, Tensor, assert_shape};
+use burn::tensor::{Device, Tensor, assert_shape};
 
-use crate::Adapter;
 use crate::observe::Observer;
+use crate::{Adapter, BaseLinear};
 
 /// Configuration of an [`AdaptedLinear`], as of Burn's [`LinearConfig`].
 #[derive(Config, Debug)]
@@ -89,37 +89,6 @@ impl AdaptedLinear {
 impl From<Linear> for AdaptedLinear {
     fn from(linear: Linear) -> Self {
         Self::new(linear.weight, linear.bias)
-    }
-}
-
-/// What a linear layer computes without an adapter.
-///
-/// A weight in bf16 under an input in f32 is multiplied as [`rounded_linear`] says, with sums in f32. Otherwise all tensors have
-/// one dtype.
-#[derive(Debug, Clone)]
-pub struct BaseLinear {
-    /// W0, `[d_input, d_output]`.
-    pub weight: Tensor<2>,
-    /// The bias, `[d_output]`.
-    pub bias: Option<Tensor<1>>,
-    /// The copies of a weight in bf16, which the layer keeps.
-    pub packed: PackedWeight,
-}
-
-impl BaseLinear {
-    /// x·W0 + bias.
-    ///
-    /// # Shapes
-    ///
-    /// - input: `[..., d_input]`
-    /// - output: `[..., d_output]`
-    pub fn forward<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
-        let Self { weight, bias, packed } = self;
-        if (input.dtype(), weight.dtype()) == (DType::F32, DType::BF16) {
-            rounded_linear(input, weight, bias, &packed)
-        } else {
-            linear(input, weight, bias)
-        }
     }
 }
 
