@@ -4,6 +4,9 @@
 //! again from its seed, so that nothing of size length² is kept. Heads are read and written where they stand in `[batch,
 //! length, heads · width]`: nothing is transposed.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use burn::nn;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -35,6 +38,52 @@ impl Heads {
     }
 }
 
+/// Sequences whose tokens stand back to back, without padding between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sequences(Arc<[Sequence]>);
+
+/// The rows of a sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Sequence {
+    queries: Range<usize>,
+    keys: Range<usize>,
+}
+
+impl Sequences {
+    /// Sequences of these lengths, in the order of their rows, in which each token is a query and a key.
+    pub fn new(lengths: impl IntoIterator<Item = usize>) -> Self {
+        let mut start = 0;
+        let rows = lengths.into_iter().map(|length| {
+            let rows = start..start + length;
+            start = rows.end;
+            Sequence { queries: rows.clone(), keys: rows }
+        });
+        Self(rows.collect())
+    }
+
+    /// As many sequences of one length: `queries` and `keys`.
+    fn uniform(count: usize, queries: usize, keys: usize) -> Self {
+        let rows = |at: usize, length: usize| at * length..(at + 1) * length;
+        Self((0..count).map(|at| Sequence { queries: rows(at, queries), keys: rows(at, keys) }).collect())
+    }
+
+    /// The same keys, seen by the first token of each sequence alone, whose rows stand back to back.
+    pub fn first_queries(&self) -> Self {
+        let sequence = |(at, sequence): (usize, &Sequence)| Sequence { queries: at..at + 1, ..sequence.clone() };
+        Self(self.0.iter().enumerate().map(sequence).collect())
+    }
+
+    /// The first row of each sequence.
+    pub fn starts(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().map(|sequence| sequence.keys.start)
+    }
+
+    /// The rows of queries and of keys of each sequence.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+        self.0.iter().map(|sequence| (sequence.queries.clone(), sequence.keys.clone()))
+    }
+}
+
 /// softmax(Q·Kᵀ/√width + bias)·V for each head, with dropout of the probabilities.
 ///
 /// On the host, autodiff keeps Q, K and V and nothing of size queries · keys.
@@ -56,30 +105,77 @@ pub fn attention(
     heads: Heads,
     dropout: &nn::Dropout,
 ) -> Tensor<3> {
-    let ([batch, queries, features], [_, keys, key_features]) = (query.dims(), key.dims());
-    let width = features / heads.query;
-    assert!(
-        features == heads.query * width
-            && key_features == heads.key_value * width
-            && heads.query.is_multiple_of(heads.key_value),
-        "{features} features of queries and {key_features} of keys in {heads:?}"
-    );
+    let ([batch, queries, _], [_, keys, _]) = (query.dims(), key.dims());
+    let width = heads.width(&query, &key);
     assert!(!heads.causal || queries <= keys, "{queries} queries stand at the end of {keys} keys");
     if !takes(&query) || batch * queries * keys * width == 0 {
         return composed::attention(query, key, value, bias, heads, dropout);
     }
     let mask = Mask::of(dropout, &query.device());
-    let operation = Attention { batch, queries, keys, heads, width, scale: (width as f32).sqrt().recip(), mask };
+    let sequences = Sequences::uniform(batch, queries, keys);
+    let operation = Attention { sequences, heads, width, scale: (width as f32).sqrt().recip(), mask };
     let mut inputs: Vec<_> = [query, key, value].map(Tensor::into_dispatch).into();
     inputs.extend(bias.map(|bias| bias.clone().into_dispatch()));
     run(operation, inputs)
 }
 
-#[derive(Debug, Clone, Copy)]
+/// [`attention`] within each of `sequences`, whose rows stand back to back: no work is done on padding.
+///
+/// # Shapes
+///
+/// - query, output: `[1, rows of queries, heads · width]`
+/// - key, value: `[1, rows of keys, key-value heads · width]`
+///
+/// # Panics
+///
+/// Panics if heads do not divide the features, if sequences do not fit the rows, if one is empty, or if causal attention has more
+/// queries than keys.
+pub fn packed_attention(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    sequences: &Sequences,
+    heads: Heads,
+    dropout: &nn::Dropout,
+) -> Tensor<3> {
+    let ([_, queries, _], [_, keys, _]) = (query.dims(), key.dims());
+    let width = heads.width(&query, &key);
+    for (of_query, of_key) in sequences.rows() {
+        let fits = of_query.end <= queries && of_key.end <= keys && !of_query.is_empty() && !of_key.is_empty();
+        assert!(fits, "queries {of_query:?} and keys {of_key:?} in {queries} and {keys} rows");
+        assert!(!heads.causal || of_query.len() <= of_key.len(), "{of_query:?} stand at the end of {of_key:?}");
+    }
+    if !takes(&query) {
+        return composed::packed_attention(query, key, value, sequences, heads, dropout);
+    }
+    let mask = Mask::of(dropout, &query.device());
+    let operation =
+        Attention { sequences: sequences.clone(), heads, width, scale: (width as f32).sqrt().recip(), mask };
+    run(operation, [query, key, value].map(Tensor::into_dispatch).into())
+}
+
+impl Heads {
+    /// Features of a head.
+    ///
+    /// # Panics
+    ///
+    /// Panics if heads do not divide the features.
+    fn width(&self, query: &Tensor<3>, key: &Tensor<3>) -> usize {
+        let ([_, _, features], [_, _, key_features]) = (query.dims(), key.dims());
+        let width = features / self.query;
+        assert!(
+            features == self.query * width
+                && key_features == self.key_value * width
+                && self.query.is_multiple_of(self.key_value),
+            "{features} features of queries and {key_features} of keys in {self:?}"
+        );
+        width
+    }
+}
+
+#[derive(Debug, Clone)]
 struct Attention {
-    batch: usize,
-    queries: usize,
-    keys: usize,
+    sequences: Sequences,
     heads: Heads,
     /// Features of a head.
     width: usize,
@@ -88,10 +184,12 @@ struct Attention {
     mask: Option<Mask>,
 }
 
-/// Some queries of one head, and the keys that they see.
+/// Some queries of one head of a sequence, and the keys that they see.
 #[derive(Clone, Copy)]
-struct Block {
-    batch: usize,
+struct Block<'a> {
+    sequence: &'a Sequence,
+    /// Where the dropout mask of the block is in the order of all.
+    number: usize,
     head: usize,
     /// The head of keys and values.
     shared: usize,
@@ -110,7 +208,7 @@ struct Inputs<'a> {
 
 impl HostOperation for Attention {
     fn forward(&self, inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>) {
-        let mut output = vec![0.0f32; self.batch * self.queries * self.heads.query * self.width];
+        let mut output = vec![0.0f32; inputs[0].layout().shape().num_elements()];
         self.with(&inputs, |inputs| {
             let shared = Shared::new(&mut output);
             self.each_block(|block, scores| {
@@ -200,32 +298,39 @@ impl Attention {
     }
 
     /// Call `work` with each block and room for its scores. Blocks that share keys and values come one after another.
-    fn each_block(&self, work: impl Fn(Block, &mut [f32]) + Sync) {
+    fn each_block(&self, work: impl Fn(Block<'_>, &mut [f32]) + Sync) {
         let Heads { query, key_value, causal } = self.heads;
         let group = query / key_value;
-        (0..self.batch * key_value).into_par_iter().for_each_init(Vec::new, |scores, task| {
-            let (batch, shared) = (task / key_value, task % key_value);
+        let sequences = &self.sequences.0;
+        let most = sequences.iter().map(|sequence| sequence.queries.len().div_ceil(ROWS)).max().unwrap_or(0);
+        (0..sequences.len() * key_value).into_par_iter().for_each_init(Vec::new, |scores, task| {
+            let (at, shared) = (task / key_value, task % key_value);
+            let sequence = &sequences[at];
+            let (queries, all_keys) = (sequence.queries.len(), sequence.keys.len());
             for head in shared * group..(shared + 1) * group {
-                for start in (0..self.queries).step_by(ROWS) {
-                    let rows = ROWS.min(self.queries - start);
+                for start in (0..queries).step_by(ROWS) {
+                    let rows = ROWS.min(queries - start);
                     // Later keys are seen by none of these queries.
-                    let keys = if causal { self.keys - self.queries + start + rows } else { self.keys };
+                    let keys = if causal { all_keys - queries + start + rows } else { all_keys };
+                    let number = (at * query + head) * most + start / ROWS;
                     scores.resize(rows * keys, 0.0);
-                    work(Block { batch, head, shared, start, rows, keys }, &mut scores[..rows * keys]);
+                    let block = Block { sequence, number, head, shared, start, rows, keys };
+                    work(block, &mut scores[..rows * keys]);
                 }
             }
         });
     }
 
     /// Softmax of the scores of one block, `[rows, keys]`.
-    fn probabilities(&self, inputs: &Inputs<'_>, block: Block, scores: &mut [f32]) {
+    fn probabilities(&self, inputs: &Inputs<'_>, block: Block<'_>, scores: &mut [f32]) {
         let keys = block.keys;
+        let (queries, all_keys) = (block.sequence.queries.len(), block.sequence.keys.len());
         let (query, key) = (self.rows(inputs.query, block), self.shared_head(inputs.key, block));
         product(MatrixMut::of(scores, keys), Output::Overwrite, self.scale, query, key.transposed());
-        let bias = inputs.bias.map(|bias| &bias[block.batch * self.keys..][..keys]);
+        let bias = inputs.bias.map(|bias| &bias[block.sequence.keys.start..][..keys]);
         vectorized!(|| {
             for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
-                let seen = if self.heads.causal { self.keys - self.queries + block.start + index + 1 } else { keys };
+                let seen = if self.heads.causal { all_keys - queries + block.start + index + 1 } else { keys };
                 let (seen, hidden) = row.split_at_mut(seen);
                 softmax_row(seen, bias);
                 hidden.fill(0.0);
@@ -234,33 +339,32 @@ impl Attention {
     }
 
     /// Scale what stays and drop the rest: the same for the same block each time.
-    fn drop(&self, block: Block, values: &mut [f32]) {
+    fn drop(&self, block: Block<'_>, values: &mut [f32]) {
         if let Some(mask) = self.mask {
-            let head = block.batch * self.heads.query + block.head;
-            mask.apply(head * self.queries.div_ceil(ROWS) + block.start / ROWS, values);
+            mask.apply(block.number, values);
         }
     }
 
     /// Where the block's queries start, and the length of a row of all heads.
-    fn query_place(&self, block: Block) -> (usize, usize) {
+    fn query_place(&self, block: Block<'_>) -> (usize, usize) {
         let row = self.heads.query * self.width;
-        ((block.batch * self.queries + block.start) * row + block.head * self.width, row)
+        ((block.sequence.queries.start + block.start) * row + block.head * self.width, row)
     }
 
     /// The same of its keys.
-    fn key_place(&self, block: Block) -> (usize, usize) {
+    fn key_place(&self, block: Block<'_>) -> (usize, usize) {
         let row = self.heads.key_value * self.width;
-        (block.batch * self.keys * row + block.shared * self.width, row)
+        (block.sequence.keys.start * row + block.shared * self.width, row)
     }
 
     /// The block's rows of queries, or of what has their shape: `[rows, width]`.
-    fn rows<'a>(&self, values: &'a [f32], block: Block) -> Matrix<'a> {
+    fn rows<'a>(&self, values: &'a [f32], block: Block<'_>) -> Matrix<'a> {
         let (start, row) = self.query_place(block);
         Matrix::view(&values[start..], block.rows, self.width, row)
     }
 
     /// The keys or values that the block sees: `[keys, width]`.
-    fn shared_head<'a>(&self, values: &'a [f32], block: Block) -> Matrix<'a> {
+    fn shared_head<'a>(&self, values: &'a [f32], block: Block<'_>) -> Matrix<'a> {
         let (start, row) = self.key_place(block);
         Matrix::view(&values[start..], block.keys, self.width, row)
     }
@@ -270,7 +374,7 @@ impl Attention {
     /// # Safety
     ///
     /// No other reference into these rows of that head may be alive.
-    unsafe fn rows_mut<'a>(&self, values: &'a Shared<'a>, block: Block) -> MatrixMut<'a> {
+    unsafe fn rows_mut<'a>(&self, values: &'a Shared<'a>, block: Block<'_>) -> MatrixMut<'a> {
         let (start, row) = self.query_place(block);
         // SAFETY: the caller's promise; the rows of other heads between these are never touched.
         unsafe { values.matrix(start, block.rows, self.width, row) }
@@ -281,7 +385,7 @@ impl Attention {
     /// # Safety
     ///
     /// No other reference into that head may be alive.
-    unsafe fn shared_head_mut<'a>(&self, values: &'a Shared<'a>, block: Block) -> MatrixMut<'a> {
+    unsafe fn shared_head_mut<'a>(&self, values: &'a Shared<'a>, block: Block<'_>) -> MatrixMut<'a> {
         let (start, row) = self.key_place(block);
         // SAFETY: as above.
         unsafe { values.matrix(start, block.keys, self.width, row) }

@@ -1,12 +1,13 @@
 //! The same operations composed of Burn's own: for other backends and other dtypes, and the oracle of the tests.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
+use std::ops::Range;
 
 use burn::nn::{self, LayerNorm};
 use burn::tensor::activation::{self, softmax};
 use burn::tensor::{Bool, DType, Int, Tensor, module};
 
-use crate::{Heads, LowRank, Rotation};
+use crate::{Heads, LowRank, Rotation, Sequences};
 
 /// As [`attention`](crate::attention()).
 pub fn attention(
@@ -60,6 +61,23 @@ pub fn attention(
         .matmul(value) // [batch, heads, queries, width]
         .swap_dims(1, 2) // [batch, queries, heads, width]
         .reshape([batch, queries, features]) // [batch, queries, features]
+}
+
+/// As [`packed_attention`](crate::packed_attention()), sequence by sequence.
+pub fn packed_attention(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    sequences: &Sequences,
+    heads: Heads,
+    dropout: &nn::Dropout,
+) -> Tensor<3> {
+    let part = |tensor: &Tensor<3>, rows: Range<usize>| tensor.clone().narrow(1, rows.start, rows.len());
+    let each = sequences.rows().map(|(queries, keys)| {
+        let [query, key, value] = [part(&query, queries), part(&key, keys.clone()), part(&value, keys)];
+        attention(query, key, value, None, heads, dropout)
+    });
+    Tensor::cat(each.collect(), 1)
 }
 
 /// Where a key stands after the query: `[1, 1, queries, keys]`.

@@ -6,6 +6,7 @@
 //! | operation | kept for backward | composed |
 //! |---|---|---|
 //! | [`attention`] | Q, K, V | these, and three tensors of heads · length² |
+//! | [`packed_attention`] | the same, for sequences without padding between them | |
 //! | [`residual_norm`], [`layer_norm`] | the normalized rows | these, their variance, a mask, the sum |
 //! | [`rms_norm`] | its input | this, and the normalized rows |
 //! | [`rotary`] | cosines and sines | the same, in a pass for each product and sum |
@@ -45,7 +46,7 @@ mod residual_norm;
 mod rms_norm;
 mod rotary;
 
-pub use attention::{Heads, attention};
+pub use attention::{Heads, Sequences, attention, packed_attention};
 pub use bf16::{Bf16Kernel, PackedWeight, rounded_linear};
 pub use dropout::dropout;
 pub use gated_silu::gated_silu;

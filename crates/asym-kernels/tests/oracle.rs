@@ -4,8 +4,8 @@
 use std::slice;
 
 use asym_kernels::{
-    Heads, LowRank, Rotation, add_low_rank, attention, composed, dropout, gated_silu, gelu, layer_norm, linear,
-    residual_norm, rms_norm, rotary,
+    Heads, LowRank, Rotation, Sequences, add_low_rank, attention, composed, dropout, gated_silu, gelu, layer_norm,
+    linear, packed_attention, residual_norm, rms_norm, rotary,
 };
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
@@ -152,6 +152,44 @@ fn attention_is_its_composed_form() {
         let tracked = attention(q.clone().require_grad(), k.clone(), v.clone(), None, heads, &none());
         let plain = attention(q.inner(), k.inner(), v.inner(), None, heads, &none());
         assert_eq!(values(tracked), values(plain));
+    }
+}
+
+#[test]
+fn packed_attention_is_attention_within_each_sequence() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    for (lengths, query, key_value, width, causal) in [
+        (&[5usize, 1, 9][..], 2, 2, 4, false),
+        (&[140, 3], 4, 2, 8, false),
+        (&[7, 7, 7], 3, 3, 5, true),
+        (&[1], 1, 1, 1, true),
+    ] {
+        let heads = Heads { query, key_value, causal };
+        let sequences = Sequences::new(lengths.iter().copied());
+        let total: usize = lengths.iter().sum();
+        let starts: Vec<usize> = sequences.starts().collect();
+        assert_eq!(starts[0], 0);
+        for sequences in [sequences.clone(), sequences.first_queries()] {
+            let first_alone = sequences != Sequences::new(lengths.iter().copied());
+            if causal && first_alone {
+                continue;
+            }
+            let queries = if first_alone { lengths.len() } else { total };
+            let rows = [
+                random([1, queries, query * width], &mut rng),
+                random([1, total, key_value * width], &mut rng),
+                random([1, total, key_value * width], &mut rng),
+            ];
+            let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
+                let [query, key, value] = <[_; 3]>::try_from(rows).unwrap();
+                packed_attention(query, key, value, &sequences, heads, &none())
+            };
+            let oracle = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
+                let [query, key, value] = <[_; 3]>::try_from(rows).unwrap();
+                composed::packed_attention(query, key, value, &sequences, heads, &none())
+            };
+            both(&format!("{lengths:?}, {heads:?}, first {first_alone}"), &rows, &[], &ours, &oracle, total > 2);
+        }
     }
 }
 

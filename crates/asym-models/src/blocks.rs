@@ -1,7 +1,7 @@
 //! What the blocks of several models are made of.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig, Adapter, BaseLinear};
-use asym_kernels::{Heads, attention};
+use asym_kernels::{Heads, Sequences, attention, packed_attention};
 use burn::module::{Initializer, Module};
 use burn::nn::{Dropout, EmbeddingConfig};
 use burn::tensor::{Device, Int, Tensor};
@@ -59,13 +59,29 @@ pub(crate) struct SelfAttention {
 }
 
 impl SelfAttention {
-    /// The tokens `queries` look at all of `hidden`.
-    pub(crate) fn forward(&self, queries: Tensor<3>, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+    /// The tokens `queries` look at those of `hidden` that `seen` says.
+    pub(crate) fn forward(&self, queries: Tensor<3>, hidden: Tensor<3>, seen: &Seen) -> Tensor<3> {
         let query = self.query.forward(queries);
         let key = self.key.forward(hidden.clone());
         let value = self.value.forward(hidden);
-        attention(query, key, value, bias, Heads::new(self.heads), &self.dropout)
+        let heads = Heads::new(self.heads);
+        match seen {
+            Seen::All => attention(query, key, value, None, heads, &self.dropout),
+            Seen::Bias(bias) => attention(query, key, value, Some(bias), heads, &self.dropout),
+            Seen::Sequences(sequences) => packed_attention(query, key, value, sequences, heads, &self.dropout),
+        }
     }
+}
+
+/// The tokens that each token attends to.
+#[derive(Debug, Clone)]
+pub(crate) enum Seen {
+    /// All tokens of its row.
+    All,
+    /// The tokens of its row that this bias, as of [`attention_bias`], leaves.
+    Bias(Tensor<4>),
+    /// Those of its sequence: the sequences of a batch stand back to back in one row.
+    Sequences(Sequences),
 }
 
 /// The first half of a feed-forward layer.
