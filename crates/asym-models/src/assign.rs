@@ -61,7 +61,8 @@ impl Checkpoint {
         for (key, tensor) in &self.tensors {
             let name = table.canonical(key);
             let name = others.get(name.as_str()).map_or(name, |entry| entry.name.clone());
-            let of = |modules: &[&str]| modules.iter().find(|module| keys::within(&name, module)).map(ToString::to_string);
+            let of =
+                |modules: &[&str]| modules.iter().find(|module| keys::within(&name, module)).map(ToString::to_string);
             if let Some(head) = of(heads) {
                 left_out.push(head);
             } else if !wanted.contains(name.as_str()) {

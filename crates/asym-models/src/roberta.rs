@@ -108,7 +108,7 @@ impl ModelInput for EncoderInput {
         // BERT counts the positions of the row. RoBERTa counts the tokens that are not padding.
         let longest = match config.family {
             Family::Bert => length,
-            Family::Roberta => {
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
                 let real = |row: &[i64]| row.iter().filter(|id| **id != config.pad_token_id as i64).count();
                 ids.chunks(length).map(real).max().unwrap_or(0)
             }
@@ -280,7 +280,7 @@ impl Embeddings {
             // The same for every row: [1, length, hidden]
             Family::Bert => self.position_embeddings.weight.val().narrow(0, 0, length).unsqueeze(),
             // Positions count from pad_token_id + 1 over tokens that are not padding. Padding has pad_token_id.
-            Family::Roberta => {
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
                 let real = input_ids.clone().not_equal_elem(config.pad_token_id as i64).int();
                 let ids = real.clone().cumsum(1) * real + config.pad_token_id as i64;
                 self.position_embeddings.forward(ids) // [batch, length, hidden]
@@ -353,7 +353,9 @@ impl SequenceClassifier {
         let output = zero_linear(hidden, config.num_labels(), device);
         let head = match config.family {
             Family::Bert => ClassificationHead::Bert(BertHead { pooler: dense, dropout, classifier: output }),
-            Family::Roberta => ClassificationHead::Roberta(RobertaHead { dense, dropout, out_proj: output }),
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
+                ClassificationHead::Roberta(RobertaHead { dense, dropout, out_proj: output })
+            }
         };
         Self { backbone: Encoder::skeleton(config, device), head }
     }
@@ -438,7 +440,7 @@ impl MaskedLanguageModel {
         // RoBERTa in transformers applies the exact GELU here, independently of `hidden_act`.
         let activation = match config.family {
             Family::Bert => config.activation,
-            Family::Roberta => Activation::Gelu,
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => Activation::Gelu,
         };
         Self {
             backbone: Encoder::skeleton(config, device),
@@ -524,6 +526,8 @@ impl PretrainedModel for SequenceClassifier {
         match config.family {
             Family::Bert => &keys::BERT_CLASSIFIER,
             Family::Roberta => &keys::ROBERTA_CLASSIFIER,
+            Family::XlmRoberta => &keys::XLM_ROBERTA_CLASSIFIER,
+            Family::Camembert => &keys::CAMEMBERT_CLASSIFIER,
         }
     }
     fn config(&self) -> &EncoderConfig {
@@ -545,6 +549,8 @@ impl PretrainedModel for MaskedLanguageModel {
         match config.family {
             Family::Bert => &keys::BERT_MASKED_LM,
             Family::Roberta => &keys::ROBERTA_MASKED_LM,
+            Family::XlmRoberta => &keys::XLM_ROBERTA_MASKED_LM,
+            Family::Camembert => &keys::CAMEMBERT_MASKED_LM,
         }
     }
     fn config(&self) -> &EncoderConfig {

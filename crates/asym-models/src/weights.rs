@@ -14,6 +14,7 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
+use crate::config::{LINK, is_link};
 use crate::{FileDtype, ModelError};
 
 const SINGLE: &str = "model.safetensors";
@@ -134,6 +135,9 @@ fn describe(bytes: Bytes, path: PathBuf) -> Result<BTreeMap<String, Stored>, Mod
     if bytes.starts_with(LFS) {
         return Err(ModelError::LfsPointer { path, bytes: bytes.len() });
     }
+    if is_link(&bytes) {
+        return Err(ModelError::MissingFile { path, help: LINK });
+    }
     let (header, metadata) = match SafeTensors::read_metadata(&bytes) {
         Ok(read) => read,
         Err(source) => return Err(ModelError::Safetensors { path, source }),
@@ -172,7 +176,10 @@ impl Stored {
                 path: self.path.to_path_buf(),
                 key: key.into(),
                 expected: READABLE,
-                found: format!("{:?}", self.dtype),
+                found: match self.dtype {
+                    Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64 => format!("{:?}", self.dtype),
+                    other => format!("{other:?}, as in a quantized checkpoint, which is not read"),
+                },
             }),
             (true, Some((index, found))) => {
                 Err(ModelError::NotFinite { path: self.path.to_path_buf(), key: key.into(), index, found })

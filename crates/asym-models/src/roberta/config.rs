@@ -34,7 +34,8 @@ pub struct HuggingFaceConfig {
     pub type_vocab_size: Option<usize>,
     pub layer_norm_eps: Option<f64>,
     pub initializer_range: Option<f64>,
-    pub pad_token_id: Option<usize>,
+    /// Some files have -1 for none.
+    pub pad_token_id: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position_embedding_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,15 +51,34 @@ pub enum Family {
     Bert,
     /// Liu et al., 2019.
     Roberta,
+    /// XLM-RoBERTa: RoBERTa's model with another vocabulary (Conneau et al., 2020).
+    XlmRoberta,
+    /// CamemBERT: the same in French (Martin et al., 2020).
+    Camembert,
 }
 
 impl Family {
-    /// `model_type` in `config.json`, and the first part of a checkpoint's keys.
+    /// `model_type` in `config.json`.
     pub const fn model_type(self) -> &'static str {
         match self {
             Self::Bert => "bert",
             Self::Roberta => "roberta",
+            Self::XlmRoberta => "xlm-roberta",
+            Self::Camembert => "camembert",
         }
+    }
+
+    /// The first part of a checkpoint's keys.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Bert => "bert",
+            Self::Roberta | Self::XlmRoberta | Self::Camembert => "roberta",
+        }
+    }
+
+    /// Whether positions count the tokens that are not padding, and heads are RoBERTa's.
+    pub const fn is_roberta(self) -> bool {
+        !matches!(self, Self::Bert)
     }
 }
 
@@ -112,7 +132,7 @@ impl EncoderConfig {
     pub fn new(family: Family, vocab_size: usize, hidden_size: usize, num_hidden_layers: usize) -> Self {
         let (max_position_embeddings, type_vocab_size, layer_norm_eps, pad_token_id) = match family {
             Family::Bert => (512, 2, 1e-12, 0),
-            Family::Roberta => (514, 1, 1e-5, 1),
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => (514, 1, 1e-5, 1),
         };
         Self {
             family,
@@ -146,13 +166,15 @@ impl EncoderConfig {
         match self.family {
             Family::Bert => self.max_position_embeddings,
             // Positions count from `pad_token_id + 1`.
-            Family::Roberta => self.max_position_embeddings.saturating_sub(self.pad_token_id + 1),
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
+                self.max_position_embeddings.saturating_sub(self.pad_token_id + 1)
+            }
         }
     }
 }
 
 impl ModelConfig for EncoderConfig {
-    const FAMILY: &'static str = "BERT or RoBERTa";
+    const FAMILY: &'static str = "BERT, RoBERTa, XLM-RoBERTa or CamemBERT";
 
     type File = HuggingFaceConfig;
 
@@ -213,7 +235,7 @@ impl ModelConfig for EncoderConfig {
             type_vocab_size: Some(self.type_vocab_size),
             layer_norm_eps: Some(self.layer_norm_eps),
             initializer_range: Some(self.initializer_range),
-            pad_token_id: Some(self.pad_token_id),
+            pad_token_id: Some(self.pad_token_id as i64),
             position_embedding_type: Some("absolute".into()),
             ..HuggingFaceConfig::default()
         })
@@ -225,7 +247,7 @@ impl ModelConfig for EncoderConfig {
 
     fn padding_row(&self, name: &str) -> Option<usize> {
         let padded = name.ends_with("word_embeddings.weight")
-            || (self.family == Family::Roberta && name.ends_with("position_embeddings.weight"));
+            || (self.family.is_roberta() && name.ends_with("position_embeddings.weight"));
         padded.then_some(self.pad_token_id)
     }
 
@@ -247,6 +269,18 @@ impl ModelConfig for EncoderConfig {
 }
 
 impl HuggingFaceConfig {
+    /// The padding token. BERT masks it and never looks at its id, so that one outside of the vocabulary, such as -1, does no
+    /// harm. RoBERTa counts positions from it.
+    fn pad(&self, defaults: &EncoderConfig, path: &Path) -> Result<usize, ModelError> {
+        let Some(found) = self.pad_token_id else { return Ok(defaults.pad_token_id) };
+        match usize::try_from(found) {
+            Ok(id) if id < defaults.vocab_size => Ok(id),
+            _ if !defaults.family.is_roberta() => Ok(0),
+            Ok(id) => Ok(id),
+            Err(_) => Err(refuse(path, "pad_token_id", "a token's id, from which RoBERTa's positions count", found)),
+        }
+    }
+
     /// Create the configuration from a file, with transformers' defaults for absent keys. `path` is used only in
     /// messages.
     ///
@@ -257,7 +291,12 @@ impl HuggingFaceConfig {
         let family = match self.common.model_type.as_deref() {
             Some("bert") => Family::Bert,
             Some("roberta") => Family::Roberta,
-            other => return Err(refuse(path, "model_type", "`bert` or `roberta`", quoted(other))),
+            Some("xlm-roberta") => Family::XlmRoberta,
+            Some("camembert") => Family::Camembert,
+            other => {
+                let expected = "`bert`, `roberta`, `xlm-roberta` or `camembert`";
+                return Err(refuse(path, "model_type", expected, quoted(other)));
+            }
         };
         let activation = activation(path, "hidden_act", self.hidden_act.as_deref(), Activation::Gelu)?;
         if !matches!(self.position_embedding_type.as_deref(), None | Some("absolute")) {
@@ -288,7 +327,7 @@ impl HuggingFaceConfig {
             type_vocab_size: self.type_vocab_size.unwrap_or(2),
             layer_norm_eps: self.layer_norm_eps.unwrap_or(1e-12),
             initializer_range: self.initializer_range.unwrap_or(0.02),
-            pad_token_id: self.pad_token_id.unwrap_or(defaults.pad_token_id),
+            pad_token_id: self.pad(&defaults, path)?,
             tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(true),
             labels: self.common.labels(2, path)?,
             other: self.common.other.clone(),
@@ -346,7 +385,11 @@ mod tests {
             assert!(error.starts_with("config.json: ") && error.contains(message), "{error}");
         }
         let replaced = [
-            ("\"roberta\"", "\"llama\"", "`model_type`: expected `bert` or `roberta`, found `llama`"),
+            (
+                "\"roberta\"",
+                "\"llama\"",
+                "`model_type`: expected `bert`, `roberta`, `xlm-roberta` or `camembert`, found `llama`",
+            ),
             ("\"num_attention_heads\": 2", "\"num_attention_heads\": 3", "a divisor of hidden_size 8, found 3"),
             ("\"vocab_size\": 10,", "", "`vocab_size`: expected a size, found nothing"),
             ("\"hidden_size\": 8", "\"hidden_size\": 0", "`hidden_size`: expected at least one, found 0"),
