@@ -177,6 +177,35 @@ fn extra_tensors_are_fatal_where_they_look_like_the_models_own() {
     }
 }
 
+#[test]
+fn rows_that_are_never_read_may_be_minus_infinity() {
+    let low = f32::NEG_INFINITY.to_le_bytes();
+    let key = "bert.embeddings.word_embeddings.weight";
+    let with = |name: &str, values: std::ops::Range<usize>| {
+        changed("bert-classifier", &format!("files-{name}"), None, |tensors| {
+            let data = &mut tensors.get_mut(key).unwrap().data;
+            data[4 * values.start..4 * values.end].chunks_mut(4).for_each(|value| value.copy_from_slice(&low));
+        })
+    };
+    let width = 24;
+    let inputs = fixture("bert-classifier").join("inputs.safetensors");
+    let read_ids = read(&inputs)["input_ids"].i64();
+    let unread = (0..60).find(|id| !read_ids.contains(id)).unwrap() as usize;
+    let model = with("low-row", unread * width..(unread + 1) * width);
+    let output = scratch("files-low-row-output").join("logits");
+    text(&prediction(&model, &inputs, &output));
+    let expected = read(&fixture("bert-classifier").join("expected.safetensors"))["logits"].f32();
+    assert!(difference(&read(&output)["logits"].f32(), &expected) < 1e-4);
+
+    let part = predicted("low-part", &with("low-part", unread * width + 3..(unread + 1) * width), &[]);
+    assert!(part.contains(key) && part.contains("finite"), "{part}");
+    let begun = predicted("low-begun", &with("low-begun", unread * width..(unread + 1) * width - 1), &[]);
+    assert!(begun.contains(key) && begun.contains("finite"), "{begun}");
+    let is_read = read_ids[0] as usize;
+    let message = predicted("low-read", &with("low-read", is_read * width..(is_read + 1) * width), &[]);
+    assert!(message.contains("not finite"), "{message}");
+}
+
 /// A classifier with random weights, saved with the tokenizer of the embedded RoBERTa, in which `</s>` has the id 2.
 fn classifier<M: PretrainedModel>(name: &str, config: &M::Config) -> PathBuf {
     let folder = scratch(name);

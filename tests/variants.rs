@@ -78,11 +78,23 @@ fn adapters_are_read_as_peft_reads_them_and_merge_to_the_same() {
         let found = error(&folder, &format!("{what}-in-memory"), &["--adapter", path, "--merge"]);
         assert!(found < 1e-4, "{what} merged in memory: {found}");
 
-        let merged = scratch(&format!("variants-{what}-merged")).join("model");
+        // `tests/python/check_merged.py` reads the folders that `ASYM_MERGED` names.
+        let export = std::env::var_os("ASYM_MERGED").map(|export| PathBuf::from(export).join(&what));
+        let merged = export.clone().unwrap_or_else(|| scratch(&format!("variants-{what}-merged")).join("model"));
+        if let Some(parent) = merged.parent() {
+            std::fs::create_dir_all(parent).unwrap();
+        }
         let run = asym(["merge", "--adapter", path, "--output", merged.to_str().unwrap()]);
         assert!(run.status.success(), "{what}: {}", String::from_utf8_lossy(&run.stderr));
         let found = error(&folder, &format!("{what}-from-merged"), &["--model", merged.to_str().unwrap()]);
         assert!(found < 1e-4, "{what} merged: {found}");
+        if let Some(folder_of_merged) = export {
+            let copy = |from: &Path, to: &str| drop(std::fs::copy(from, folder_of_merged.join(to)).unwrap());
+            copy(&folder.join("inputs.safetensors"), "inputs.safetensors");
+            let logits =
+                Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("asym/variants-{what}-from-merged/logits"));
+            copy(&logits, "logits.safetensors");
+        }
     }
 }
 
@@ -159,7 +171,7 @@ fn adapters_that_are_saved_again_say_the_same() {
     for what in ["bart-words", "bart-head-saved", "bart-tokens"] {
         saved_again::<BartLanguageModel>(what, Some("SEQ_2_SEQ_LM"));
     }
-    for what in ["bert-words", "bert-decoder", "bert-head-saved", "bert-tokens"] {
+    for what in ["bert-words", "bert-decoder", "bert-head-saved"] {
         saved_again::<MaskedLanguageModel>(what, None);
     }
 }

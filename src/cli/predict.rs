@@ -94,7 +94,14 @@ impl WithModel for Predict<'_> {
         M::check_input(&input, &config).with_context(|| args.inputs.display().to_string())?;
         let settings = (args.num_labels, args.dtype.computed(), args.merge);
         let model: M = trained(name, checkpoint, adapter, settings, device)?;
-        write_tensor(&args.output, "logits", model.valid().logits(input))?;
+        let logits = model.valid().logits(input);
+        if logits.iter::<f32>().any(f32::is_nan) {
+            bail!(
+                "{}: no numbers come of these inputs: they read rows of an embedding that are not finite",
+                args.inputs.display()
+            );
+        }
+        write_tensor(&args.output, "logits", logits)?;
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use asym_core::layout::Entry;
+use asym_core::layout::{Entry, Kind, Layer};
 
 use crate::checkpoint::OWN_HEAD;
 use crate::purpose::Purpose;
@@ -151,5 +151,9 @@ pub(crate) fn check(entry: &Entry, key: &str, tensor: &Stored, table: &KeyTable)
             help: if of_head { OWN_HEAD } else { "" },
         });
     }
-    tensor.check_floats(key)
+    if matches!(entry.kind, Kind::Weight { layer: Layer::Embedding, .. }) {
+        tensor.check_rows(key)
+    } else {
+        tensor.check_floats(key)
+    }
 }

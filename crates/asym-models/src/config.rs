@@ -183,7 +183,7 @@ macro_rules! families {
 
 families! {
     /// BERT, RoBERTa, and those that share RoBERTa's model.
-    Encoder(EncoderConfig): "bert", "roberta", "xlm-roberta", "camembert";
+    Encoder(EncoderConfig): "bert", "roberta", "xlm-roberta", "camembert", "distilbert";
     /// ViT.
     Vit(VitConfig): "vit";
     /// Llama and Llama 2.

@@ -222,8 +222,16 @@ impl Checkpoint {
             Config::Llama(_) => r#"{"bos_token_id": 1, "eos_token_id": 2}"#,
             _ => "{}",
         };
-        let path = if own.is_file() { own } else { self.path().join("config.json") };
+        let is_own = own.is_file();
+        let path = if is_own { own } else { self.path().join("config.json") };
         let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
-        GenerationConfig::parse(family, &path).and_then(|config| config.reading(&text)).map_err(ModelError::Generation)
+        let config = GenerationConfig::parse(family, &path).and_then(|config| config.reading(&text));
+        let mut config = config.map_err(ModelError::Generation)?;
+        // The old name of `forced_bos_token_id`, which stands beside the model's own keys.
+        let old = self.config().other().get("force_bos_token_to_be_generated");
+        if !is_own && old == Some(&serde_json::Value::Bool(true)) {
+            config.forced_bos_token_id = config.bos_token_id;
+        }
+        Ok(config)
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::distilbert;
 use crate::config::{
     CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
     probabilities, quoted, size,
@@ -55,6 +56,8 @@ pub enum Family {
     XlmRoberta,
     /// CamemBERT: the same in French (Martin et al., 2020).
     Camembert,
+    /// DistilBERT: fewer blocks of BERT, without token types and pooler.
+    DistilBert,
 }
 
 impl Family {
@@ -65,6 +68,7 @@ impl Family {
             Self::Roberta => "roberta",
             Self::XlmRoberta => "xlm-roberta",
             Self::Camembert => "camembert",
+            Self::DistilBert => "distilbert",
         }
     }
 
@@ -73,12 +77,13 @@ impl Family {
         match self {
             Self::Bert => "bert",
             Self::Roberta | Self::XlmRoberta | Self::Camembert => "roberta",
+            Self::DistilBert => "distilbert",
         }
     }
 
     /// Whether positions count the tokens that are not padding, and heads are RoBERTa's.
     pub const fn is_roberta(self) -> bool {
-        !matches!(self, Self::Bert)
+        matches!(self, Self::Roberta | Self::XlmRoberta | Self::Camembert)
     }
 }
 
@@ -133,6 +138,7 @@ impl EncoderConfig {
         let (max_position_embeddings, type_vocab_size, layer_norm_eps, pad_token_id) = match family {
             Family::Bert => (512, 2, 1e-12, 0),
             Family::Roberta | Family::XlmRoberta | Family::Camembert => (514, 1, 1e-5, 1),
+            Family::DistilBert => (512, 0, 1e-12, 0),
         };
         Self {
             family,
@@ -164,7 +170,7 @@ impl EncoderConfig {
     /// The maximum length of a sequence, in tokens that are not padding.
     pub fn max_length(&self) -> usize {
         match self.family {
-            Family::Bert => self.max_position_embeddings,
+            Family::Bert | Family::DistilBert => self.max_position_embeddings,
             // Positions count from `pad_token_id + 1`.
             Family::Roberta | Family::XlmRoberta | Family::Camembert => {
                 self.max_position_embeddings.saturating_sub(self.pad_token_id + 1)
@@ -174,7 +180,7 @@ impl EncoderConfig {
 }
 
 impl ModelConfig for EncoderConfig {
-    const FAMILY: &'static str = "BERT, RoBERTa, XLM-RoBERTa or CamemBERT";
+    const FAMILY: &'static str = "BERT, DistilBERT, RoBERTa, XLM-RoBERTa or CamemBERT";
 
     type File = HuggingFaceConfig;
 
@@ -192,7 +198,8 @@ impl ModelConfig for EncoderConfig {
                 ("num_attention_heads", self.num_attention_heads),
                 ("intermediate_size", self.intermediate_size),
                 ("max_position_embeddings", self.max_position_embeddings),
-                ("type_vocab_size", self.type_vocab_size),
+                // DistilBERT has no token types.
+                ("type_vocab_size", self.type_vocab_size.max(usize::from(self.family == Family::DistilBert))),
                 ("id2label", self.num_labels()),
             ],
         )?;
@@ -215,13 +222,17 @@ impl ModelConfig for EncoderConfig {
     }
 
     fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value> {
+        let common = CommonFields::written(
+            (architecture, self.family.model_type(), dtype),
+            Some(self.tie_word_embeddings),
+            &self.labels,
+            &self.other,
+        );
+        if self.family == Family::DistilBert {
+            return distilbert::write(self, common);
+        }
         serde_json::to_value(HuggingFaceConfig {
-            common: CommonFields::written(
-                (architecture, self.family.model_type(), dtype),
-                Some(self.tie_word_embeddings),
-                &self.labels,
-                &self.other,
-            ),
+            common,
             vocab_size: Some(self.vocab_size),
             hidden_size: Some(self.hidden_size),
             num_hidden_layers: Some(self.num_hidden_layers),
@@ -293,8 +304,14 @@ impl HuggingFaceConfig {
             Some("roberta") => Family::Roberta,
             Some("xlm-roberta") => Family::XlmRoberta,
             Some("camembert") => Family::Camembert,
+            Some("distilbert") => {
+                let sizes = (self.vocab_size, self.max_position_embeddings, self.initializer_range);
+                let config = distilbert::resolve(&self.common, sizes, self.pad_token_id, path)?;
+                config.validate(path)?;
+                return Ok(config);
+            }
             other => {
-                let expected = "`bert`, `roberta`, `xlm-roberta` or `camembert`";
+                let expected = "`bert`, `roberta`, `xlm-roberta`, `camembert` or `distilbert`";
                 return Err(refuse(path, "model_type", expected, quoted(other)));
             }
         };
@@ -388,7 +405,7 @@ mod tests {
             (
                 "\"roberta\"",
                 "\"llama\"",
-                "`model_type`: expected `bert`, `roberta`, `xlm-roberta` or `camembert`, found `llama`",
+                "`model_type`: expected `bert`, `roberta`, `xlm-roberta`, `camembert` or `distilbert`, found `llama`",
             ),
             ("\"num_attention_heads\": 2", "\"num_attention_heads\": 3", "a divisor of hidden_size 8, found 3"),
             ("\"vocab_size\": 10,", "", "`vocab_size`: expected a size, found nothing"),

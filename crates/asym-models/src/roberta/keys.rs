@@ -13,6 +13,7 @@ const fn shared(family: Family) -> KeyTable {
         base: (family.prefix(), &["embeddings", "encoder", "pooler"]),
         vocabulary: match family {
             Family::Bert => &["bert.embeddings.word_embeddings", "cls.predictions.decoder"],
+            Family::DistilBert => &[],
             Family::Roberta | Family::XlmRoberta | Family::Camembert => {
                 &["roberta.embeddings.word_embeddings", "lm_head.decoder"]
             }
