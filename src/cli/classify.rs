@@ -28,8 +28,8 @@ pub struct ClassifyArgs {
     /// File with one text per line, or two texts separated by a tab; `-` reads standard input
     #[arg(long, conflicts_with_all = ["text", "pair"])]
     file: Option<PathBuf>,
-    /// An image for a ViT: PNG, JPEG, WebP or BMP; can be given several times
-    #[arg(long, conflicts_with_all = ["text", "pair", "file", "task", "max_length"])]
+    /// Images for a ViT: PNG, JPEG, WebP, BMP, GIF or TIFF files, and folders of them
+    #[arg(long, num_args = 1.., conflicts_with_all = ["text", "pair", "file", "task", "max_length"])]
     image: Vec<PathBuf>,
     /// The task, which names the labels [default: the task of the adapter's run, else the labels in config.json]
     #[arg(long)]
@@ -42,6 +42,9 @@ pub struct ClassifyArgs {
     /// that of the run, else f32]
     #[arg(long, value_enum)]
     dtype: Option<Dtype>,
+    /// Number of labels of the classifier [default: that of the task, else that of the adapter's head or of config.json]
+    #[arg(long)]
+    num_labels: Option<usize>,
     /// Number of texts or images in a batch
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
@@ -62,13 +65,14 @@ pub fn classify(args: &ClassifyArgs) -> Result<()> {
     let adapter = args.source.adapter(args.adapter.as_deref())?;
     let from = (args.model.as_deref(), adapter.as_deref());
     if !args.image.is_empty() {
-        let settings = (args.batch_size, args.dtype.unwrap_or_default());
-        return super::images::classify_images(&args.source, from, &args.image, settings, args.json);
+        let settings = (args.num_labels, args.batch_size, args.json, args.dtype.unwrap_or_default());
+        return super::images::classify_images(&args.source, from, &args.image, settings);
     }
     let examples = texts(args)?;
     let device = device::default_device()?;
+    let settings = (args.num_labels, args.max_length, args.dtype);
     let Trained { base, model, problem, task, labels, max_length } =
-        Trained::load(&args.source, from, args.task.as_ref(), (args.max_length, args.dtype), &device)?;
+        Trained::load(&args.source, from, args.task.as_ref(), settings, &device)?;
     if let Some(task) = task
         && let Some(pair) = task.is_pair()
         && let Some(wrong) = examples.iter().position(|example| example.second.is_some() != pair)

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use asym_data::{ChatTemplate, Tokenizer};
 use asym_models::generation::GenerationConfig;
 use asym_models::{
-    BartInput, BartLanguageModel, Checkpoint, GenerativeModel, LlamaInput, LlamaLanguageModel, ModelClass,
-    generate_batch, read_inputs, resolve_batch,
+    BartInput, BartLanguageModel, Checkpoint, Ends, GenerativeModel, LlamaInput, LlamaLanguageModel, ModelClass,
+    generate_until, read_inputs, resolve_batch,
 };
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use clap::Args;
@@ -72,27 +72,40 @@ struct SettingsArgs {
     /// Sample tokens instead of taking the most likely ones
     #[arg(long)]
     do_sample: bool,
-    /// Sampling temperature, by which the logits are divided
-    #[arg(long, requires = "do_sample")]
+    /// Sampling temperature, by which the logits are divided; implies --do-sample
+    #[arg(long)]
     temperature: Option<f64>,
-    /// Sample only from this number of most likely tokens
-    #[arg(long, requires = "do_sample")]
+    /// Sample only from this number of most likely tokens; implies --do-sample
+    #[arg(long)]
     top_k: Option<u64>,
-    /// Sample only from the most likely tokens whose probabilities add up to this value
-    #[arg(long, requires = "do_sample")]
+    /// Sample only from the most likely tokens whose probabilities add up to this value; implies --do-sample
+    #[arg(long)]
     top_p: Option<f64>,
-    /// Seed for sampling
-    #[arg(long, requires = "do_sample")]
+    /// Seed for sampling; implies --do-sample
+    #[arg(long)]
     seed: Option<u64>,
 }
 
 impl SettingsArgs {
     /// The user's settings: the JSON object, overridden by the options.
     fn config(&self) -> Result<GenerationConfig> {
+        let own = self.generate.as_deref().map(settings).transpose()?;
+        let asked = own.as_ref().and_then(|own| own.do_sample);
+        let sampling = [
+            ("--temperature", self.temperature.is_some()),
+            ("--top-k", self.top_k.is_some()),
+            ("--top-p", self.top_p.is_some()),
+            ("--seed", self.seed.is_some()),
+        ];
+        // A setting that says otherwise stays, and the contradiction is refused.
+        let implied = sampling.iter().find(|(_, given)| *given).filter(|_| !self.do_sample && asked.is_none());
+        if let Some((option, _)) = implied {
+            super::note(format!("{option}: tokens are sampled, as with --do-sample"));
+        }
         let options: [(&str, Option<Value>); 7] = [
             ("max_new_tokens", self.max_new_tokens.map(Value::from)),
             ("num_beams", self.num_beams.map(Value::from)),
-            ("do_sample", self.do_sample.then_some(Value::Bool(true))),
+            ("do_sample", (self.do_sample || implied.is_some()).then_some(Value::Bool(true))),
             ("temperature", self.temperature.map(Value::from)),
             ("top_k", self.top_k.map(Value::from)),
             ("top_p", self.top_p.map(Value::from)),
@@ -101,8 +114,8 @@ impl SettingsArgs {
         let given: Map<String, Value> =
             options.into_iter().filter_map(|(key, value)| Some((key.to_string(), value?))).collect();
         let options = GenerationConfig::strict(&Value::Object(given).to_string())?;
-        Ok(match &self.generate {
-            Some(given) => settings(given)?.overlaid_with(&options),
+        Ok(match own {
+            Some(own) => own.overlaid_with(&options),
             None => options,
         })
     }
@@ -228,7 +241,8 @@ impl Texts<'_> {
         for (at, batch) in batches.iter().enumerate() {
             let first = at * args.batch_size;
             let done = |tokens, most| progress((first, prompts.len()), (tokens, most), started);
-            let sequences = generate_batch(&model, batch, &config, first as u64, done)?;
+            let ends = |ids: &[u32], strings: &[String]| tokenizer.ends_with_any(ids, strings);
+            let sequences = generate_until(&model, batch, &config, first as u64, (done, Some(&ends)))?;
             end_of_progress();
             let each = sequences.settings.num_return_sequences;
             for (row, generated) in sequences.rows.iter().enumerate() {
@@ -329,6 +343,15 @@ impl File<'_> {
         let input = beginning(input);
         resolve_batch::<M>(own, &input, &config)?;
         let model: M = trained(name, checkpoint, adapter, settings, device)?;
-        Ok(generate_batch(&model.valid(), &input, &config, 0, |_, _| ())?.to_data())
+        // Only texts that end a row need the tokenizer.
+        let tokenizer = match &config.stop_strings {
+            Some(_) => Some(Tokenizer::for_generation(checkpoint.path())?),
+            None => None,
+        };
+        let found = |ids: &[u32], strings: &[String]| {
+            tokenizer.as_ref().is_some_and(|tokenizer| tokenizer.ends_with_any(ids, strings))
+        };
+        let ends: Option<Ends<'_>> = tokenizer.as_ref().map(|_| &found as Ends<'_>);
+        Ok(generate_until(&model.valid(), &input, &config, 0, (|_, _| (), ends))?.to_data())
     }
 }

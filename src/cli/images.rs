@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use asym_data::ImageProcessor;
-use asym_models::{VitClassifier, VitConfig, VitInput, check_input};
+use asym_data::{ImageProcessor, Pixels};
+use asym_models::{PretrainedModel, VitClassifier, VitConfig, VitInput, check_input};
+use asym_tasks::Problem;
 use burn::module::Module;
-use burn::tensor::activation::softmax;
+use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Map, Value, json};
 
@@ -18,9 +19,9 @@ pub(super) fn classify_images(
     source: &SourceArgs,
     (model, adapter): (Option<&str>, Option<&Path>),
     images: &[PathBuf],
-    (batch_size, dtype): (usize, Dtype),
-    as_json: bool,
+    (num_labels, batch_size, as_json, dtype): (Option<usize>, usize, bool, Dtype),
 ) -> Result<()> {
+    let images = &files(images)?;
     if batch_size == 0 {
         bail!("--batch-size 0: expected at least one image in a batch");
     }
@@ -29,25 +30,31 @@ pub(super) fn classify_images(
     let checkpoint = location.checkpoint()?;
     let config: &VitConfig = checkpoint.config_of()?;
     let Some(folder) = location.folder() else { bail!("{}: classifies texts, not images", location.name()) };
-    let processor = ImageProcessor::from_folder(folder)?;
+    let processor = ImageProcessor::from_folder(folder)?.for_channels(config.num_channels);
     // All images are read before the model is loaded, so that an invalid file is reported at once. They are not kept in
     // memory: there can be many, and reading an image takes much less time than classifying it.
     for path in images {
         let pixels = processor.read(path)?;
-        let input = input(&[pixels.values.as_slice()], [pixels.height, pixels.width], &device);
+        let input = input(&[&pixels], &device);
         check_input(&input, config).with_context(|| path.display().to_string())?;
     }
-    let settings = (None, dtype.computed(), false);
+    let settings = (num_labels, dtype.computed(), false);
     let model: VitClassifier = trained(location.name(), &checkpoint, adapter, settings, &device)?;
-    let (model, labels) = (model.valid(), super::distinct(&config.labels));
+    // The names of another number of labels are not those of these outputs.
+    let (model, labels) = (model.valid(), super::distinct(&model.config().labels));
+    let problem = Problem::of(config.other.get("problem_type").and_then(Value::as_str), labels.len());
     // The images in a batch have one size. Some processors keep the size of each image.
     let batch_size = if processor.output_size().is_some() { batch_size } else { 1 };
     for paths in images.chunks(batch_size) {
         let pixels = paths.iter().map(|path| processor.read(path)).collect::<Result<Vec<_>, _>>()?;
-        let size = pixels.first().map_or([0; 2], |pixels| [pixels.height, pixels.width]);
-        let values: Vec<&[f32]> = pixels.iter().map(|pixels| pixels.values.as_slice()).collect();
-        let input = input(&values, size, &device);
-        let probabilities: Vec<f32> = softmax(model.forward(input), 1).into_data().iter::<f32>().collect();
+        let input = input(&pixels.iter().collect::<Vec<_>>(), &device);
+        let logits = model.forward(input);
+        let probabilities = match problem {
+            Problem::Classes => softmax(logits, 1),
+            Problem::Labels => sigmoid(logits),
+            Problem::Score => logits,
+        };
+        let probabilities: Vec<f32> = probabilities.into_data().iter::<f32>().collect();
         for (path, row) in paths.iter().zip(probabilities.chunks(labels.len())) {
             super::say(if as_json { object(path, row, &labels) } else { line(path, row, &labels) })?;
         }
@@ -55,8 +62,38 @@ pub(super) fn classify_images(
     Ok(())
 }
 
-fn input(values: &[&[f32]], [height, width]: [usize; 2], device: &Device) -> VitInput {
-    let data = TensorData::new(values.concat(), [values.len(), 3, height, width]);
+/// The files, and those in folders that have the ending of a picture, in the order of their names.
+fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let at = || path.display().to_string();
+        let entries = std::fs::read_dir(path).with_context(at)?;
+        let mut inside: Vec<PathBuf> =
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().with_context(at)?;
+        let ending = |path: &Path| path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        inside.retain(|path| path.is_file() && ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str())));
+        if inside.is_empty() {
+            bail!("{}: no picture in this folder; looked for {}", path.display(), ENDINGS.join(", "));
+        }
+        inside.sort();
+        files.append(&mut inside);
+    }
+    Ok(files)
+}
+
+/// The endings of pictures in a folder.
+const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"];
+
+/// A batch of pictures of one size.
+fn input(pictures: &[&Pixels], device: &Device) -> VitInput {
+    let [channels, height, width] =
+        pictures.first().map_or([0; 3], |first| [first.channels, first.height, first.width]);
+    let values: Vec<f32> = pictures.iter().flat_map(|picture| picture.values.iter().copied()).collect();
+    let data = TensorData::new(values, [pictures.len(), channels, height, width]);
     VitInput { pixel_values: Tensor::from_data(data, device) }
 }
 

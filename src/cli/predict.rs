@@ -27,6 +27,9 @@ pub struct PredictArgs {
     /// Safetensors file to write, with the logits or the sequences
     #[arg(long)]
     output: PathBuf,
+    /// Replace the output file, if it exists
+    #[arg(long)]
+    force: bool,
     /// Number of labels of the classifier, if the adapter has the head and config.json does not give it
     #[arg(long)]
     num_labels: Option<usize>,
@@ -50,8 +53,8 @@ pub struct PredictArgs {
 /// Returns an error if a file is missing, damaged or does not fit the model, if the output exists, or if neither the
 /// checkpoint nor the adapter has a trained head.
 pub fn predict(args: &PredictArgs) -> Result<()> {
-    if args.output.exists() {
-        bail!("{}: exists already; name another output file", args.output.display());
+    if args.output.exists() && !args.force {
+        bail!("{}: exists already; name another output file, or replace it with --force", args.output.display());
     }
     let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
@@ -91,7 +94,14 @@ impl WithModel for Predict<'_> {
         M::check_input(&input, &config).with_context(|| args.inputs.display().to_string())?;
         let settings = (args.num_labels, args.dtype.computed(), args.merge);
         let model: M = trained(name, checkpoint, adapter, settings, device)?;
-        write_tensor(&args.output, "logits", model.valid().logits(input))?;
+        let logits = model.valid().logits(input);
+        if logits.iter::<f32>().any(f32::is_nan) {
+            bail!(
+                "{}: no numbers come of these inputs: they read rows of an embedding that are not finite",
+                args.inputs.display()
+            );
+        }
+        write_tensor(&args.output, "logits", logits)?;
         Ok(())
     }
 }

@@ -60,8 +60,9 @@ pub fn submit(args: &SubmitArgs) -> Result<()> {
     let device = device::default_device()?;
     let adapter = args.source.adapter(args.adapter.as_deref())?;
     let from = (args.model.as_deref(), adapter.as_deref());
+    let settings = (None, args.max_length, None);
     let Trained { base, model, problem, labels, max_length, .. } =
-        Trained::load(&args.source, from, Some(&AnyTask::from(Glue::from(task))), (args.max_length, None), &device)?;
+        Trained::load(&args.source, from, Some(&AnyTask::from(Glue::from(task))), settings, &device)?;
     // The order of the labels in the model can differ from that of the task.
     let names = row.answers.names();
     let class = |own: usize| {

@@ -29,7 +29,7 @@ impl Trained {
         source: &SourceArgs,
         (model, adapter): (Option<&str>, Option<&Path>),
         task: Option<&AnyTask>,
-        (max_length, dtype): (Option<usize>, Option<Dtype>),
+        (num_labels, max_length, dtype): (Option<usize>, Option<usize>, Option<Dtype>),
         device: &Device,
     ) -> Result<Self> {
         let run = adapter.or(model.map(Path::new)).map(run_beside).transpose()?.flatten();
@@ -49,10 +49,9 @@ impl Trained {
         }
         let base = locate(source, model, adapter)?.base()?;
         // An adapter of unknown origin says by its head how many labels there are.
-        let outputs = match (task.as_ref().and_then(|task| task.outputs()), adapter) {
-            (Some(outputs), _) => Some(outputs),
+        let outputs = match (num_labels.or(task.as_ref().and_then(|task| task.outputs())), adapter) {
             (None, Some(folder)) => asym_models::adapter_outputs(folder)?,
-            (None, None) => None,
+            (given, _) => given,
         };
         let of_run = run.as_ref().zip(run_task).map(|(run, task)| run.run(task, &run.tuning, 0).training.dtype);
         let dtype = dtype.map_or(of_run.map_or(FloatDType::F32, asym_train::Dtype::float), Dtype::computed);

@@ -2,6 +2,7 @@
 
     pip install torch==2.11.0 transformers==5.23.0 safetensors
     ASYM_EXPORT=/tmp/export cargo test --release --test generate
+    ASYM_MERGED=/tmp/merged cargo test --release --test variants     # tied models, each with inputs and logits beside it
     python tests/python/check_merged.py FOLDER CLASS INPUTS LOGITS [--tolerance 1e-4]
 
 FOLDER has config.json and model.safetensors; CLASS is a name in transformers, e.g. ViTForImageClassification,

@@ -101,6 +101,10 @@ pub struct AdapterConfig {
     /// merged and saved, and never trained here, so that a recipe cannot ask for them.
     #[serde(skip)]
     pub token_rows: IndexMap<String, Vec<usize>>,
+    /// The biases of the factors B of an adapter from a file, by module: PEFT's `lora_bias`. They are added to the biases of the
+    /// layers, saved, and never trained here.
+    #[serde(skip)]
+    pub factor_biases: IndexMap<String, Vec<f32>>,
     /// What the start of an adapter from a file took out of the base weights.
     #[serde(skip)]
     pub taken_out: TakenOut,
@@ -117,6 +121,7 @@ impl AdapterConfig {
             modules_to_save: Vec::new(),
             layers: None,
             token_rows: IndexMap::new(),
+            factor_biases: IndexMap::new(),
             taken_out: TakenOut::Nothing,
         }
     }

@@ -137,7 +137,7 @@ pub fn save_adapter<M: Module>(
             };
             Some((stored.key(&entry), shape, values))
         })
-        .chain(base::saved_rows(model, config, &options.naming))
+        .chain(base::saved(model, config, &options.naming))
         .map(|(key, shape, values)| (key, (shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())))
         .collect();
     let weights = folder.join(WEIGHTS);
@@ -205,6 +205,17 @@ pub fn load_adapter_with<M: Module>(
         && names.iter().any(|name| before.iter().any(|entry| layout::names(entry.module(), name)))
     {
         names.retain(|name| before.iter().any(|entry| layout::names(entry.module(), name)));
+    }
+    // With `ensure_weight_tying` an adapter of one side of a tie is on the other side too, which no target names.
+    if let Targets::Names(names) = &mut config.targets {
+        let copies =
+            options.ties.iter().flat_map(|(_, copies)| *copies).filter_map(|copy| copy.strip_suffix(".weight"));
+        for module in copies.filter(|copy| before.iter().any(|entry| entry.module() == *copy)) {
+            let has_factors = file.names().iter().any(|key| key.starts_with(&format!("{PREFIX}{module}.lora_")));
+            if has_factors && !names.iter().any(|name| layout::names(module, name)) {
+                names.push(module.to_string());
+            }
+        }
     }
 
     let (model, read) = base::Folder { path: &path, file: &file, options }.rebase(model, &mut config)?;
@@ -318,7 +329,12 @@ fn check_keys(
     let empty = |name: &str| file.tensor(name).is_ok_and(|view| view.shape().contains(&0));
     let unexpected: Vec<String> = names
         .iter()
-        .filter(|name| !expected.contains(**name) && !read.contains(**name) && !empty(name) && !fields::is_repeated_bias(name, config))
+        .filter(|name| {
+            !expected.contains(**name)
+                && !read.contains(**name)
+                && !empty(name)
+                && !fields::is_repeated_bias(name, config)
+        })
         .map(ToString::to_string)
         .collect();
     match unexpected.is_empty() {

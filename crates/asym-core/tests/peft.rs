@@ -128,16 +128,12 @@ fn after(change: impl Fn(&mut serde_json::Value), name: &str) -> AdapterError {
 fn settings_that_are_not_supported_are_named() {
     for (index, (field, value)) in [
         ("peft_type", serde_json::json!("BOFT")),
-        ("init_lora_weights", serde_json::json!("pissa")),
-        ("init_lora_weights", serde_json::json!("pissa_niter_16")),
-        ("init_lora_weights", serde_json::json!("olora")),
+        ("init_lora_weights", serde_json::json!("pissa_niter_many")),
         ("init_lora_weights", serde_json::json!("corda")),
         ("init_lora_weights", serde_json::json!("loftq")),
-        ("init_lora_weights", serde_json::json!("eva")),
+        ("init_lora_weights", serde_json::json!("of_tomorrow")),
         ("bias", serde_json::json!("boft_only")),
-        ("trainable_token_indices", serde_json::json!([3])),
         ("layer_replication", serde_json::json!([[0, 1]])),
-        ("lora_bias", serde_json::json!(true)),
         ("target_parameters", serde_json::json!(["weight"])),
         ("alora_invocation_tokens", serde_json::json!([1, 2])),
         ("use_qalora", serde_json::json!(true)),
@@ -149,6 +145,8 @@ fn settings_that_are_not_supported_are_named() {
         let error = after(|json| json[field] = value.clone(), &format!("field{index}"));
         assert!(matches!(&error, AdapterError::UnsupportedField { field: found, .. } if found == field), "{error}");
     }
+    let error = after(|json| json["trainable_token_indices"] = serde_json::json!({"words": [3]}), "rows");
+    assert!(matches!(&error, AdapterError::MissingKeys { keys, .. } if keys[0].contains("words")), "{error}");
     let error = after(|json| drop(json.as_object_mut().unwrap().remove("peft_type")), "kind");
     assert!(matches!(error, AdapterError::Json { .. }) && error.to_string().contains("peft_type"), "{error}");
     let error = after(|json| json["r"] = serde_json::json!(3), "rank");

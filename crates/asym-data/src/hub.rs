@@ -218,7 +218,10 @@ impl Hub {
         let snapshot = self.snapshot(Name::parse(Kind::Model, repo)?)?;
         let files = [
             ("adapter_config.json", "which says what the adapter is"),
-            ("adapter_model.safetensors", "which has the adapter's tensors; one in adapter_model.bin is saved anew in Python"),
+            (
+                "adapter_model.safetensors",
+                "which has the adapter's tensors; one in adapter_model.bin is saved anew in Python",
+            ),
         ];
         files.iter().try_for_each(|(file, why)| snapshot.require(file, why))?;
         files.iter().try_for_each(|(file, _)| snapshot.get(file))?;

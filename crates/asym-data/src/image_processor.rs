@@ -22,9 +22,11 @@ use resize::Filter;
 /// The pixel values of a picture, for a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pixels {
-    /// `[3, height, width]`, row by row: all of red, then green, then blue. The configuration decides the unit. With
-    /// the defaults of ViT, black is -1 and white is 1.
+    /// `[channels, height, width]`, row by row: all of red, then green, then blue, or the brightness alone. The
+    /// configuration decides the unit. With the defaults of ViT, black is -1 and white is 1.
     pub values: Vec<f32>,
+    /// 3, or 1 for a model that sees brightness.
+    pub channels: usize,
     /// Rows.
     pub height: usize,
     /// Columns.
@@ -40,6 +42,8 @@ pub struct ImageProcessor {
     /// The factor of a sample of 0 to 255.
     rescale: Option<f64>,
     normalize: Option<Normalize>,
+    /// Whether pictures become brightness alone.
+    gray: bool,
 }
 
 /// The size to which a picture is resized, in pixels.
@@ -49,6 +53,8 @@ enum Target {
     Exactly { height: usize, width: usize },
     /// The length of the shorter side. The aspect ratio is kept.
     ShortestEdge(usize),
+    /// The same, unless the longer side would be longer than `longest`.
+    Within { shortest: usize, longest: usize },
 }
 
 /// The mean that is subtracted from each channel, and the standard deviation that divides the result.
@@ -83,6 +89,11 @@ impl ImageProcessor {
         config::vit(height, width)
     }
 
+    /// The same steps for a model of `channels` channels: 1 sees brightness, any other number colors.
+    pub fn for_channels(self, channels: usize) -> Self {
+        Self { gray: channels == 1, ..self }
+    }
+
     /// The height and width of every result. `None` if they depend on the picture.
     pub fn output_size(&self) -> Option<(usize, usize)> {
         match (self.crop, self.resize) {
@@ -92,7 +103,7 @@ impl ImageProcessor {
         }
     }
 
-    /// Reads a PNG, JPEG, WebP or BMP file. The ending of its name does not matter.
+    /// Reads a PNG, JPEG, WebP, BMP, GIF or TIFF file. The ending of its name does not matter.
     ///
     /// # Errors
     ///
@@ -117,6 +128,9 @@ impl ImageProcessor {
     /// [`ImageError::TooManyPixels`], [`ImageError::Undecodable`].
     pub fn process(&self, name: &str, bytes: &[u8]) -> Result<Pixels, ImageError> {
         let mut picture = decode::decode(name, bytes)?;
+        if self.gray {
+            picture = picture.gray();
+        }
         if let Some((target, filter)) = self.resize {
             let (height, width) = target.of(&picture);
             check_pixels(name, "resized, it", width, height)?;
@@ -130,8 +144,9 @@ impl ImageProcessor {
         let (height, width) = self.crop.unwrap_or((picture.height, picture.width));
         let rows = window(picture.height, height);
         let columns = window(picture.width, width);
-        let mut values = Vec::with_capacity(3 * height * width);
-        for channel in 0..3 {
+        let channels = if self.gray { 1 } else { 3 };
+        let mut values = Vec::with_capacity(channels * height * width);
+        for channel in 0..channels {
             let value = self.values_of(channel);
             for row in &rows {
                 values.extend(columns.iter().map(|column| {
@@ -141,7 +156,7 @@ impl ImageProcessor {
                 }));
             }
         }
-        Pixels { values, height, width }
+        Pixels { values, channels, height, width }
     }
 
     /// The value of each of the 256 samples in a channel, computed with NumPy's types.
@@ -164,8 +179,23 @@ impl Target {
                 (longer(edge, picture.height, picture.width), edge)
             }
             Self::ShortestEdge(edge) => (edge, longer(edge, picture.width, picture.height)),
+            Self::Within { shortest, longest } => within(picture, shortest, longest),
         }
     }
+}
+
+/// `get_size_with_aspect_ratio` of transformers.
+fn within(picture: &Picture, shortest: usize, longest: usize) -> (usize, usize) {
+    let (height, width) = (picture.height, picture.width);
+    let (short, long) = (height.min(width) as f64, height.max(width) as f64);
+    let limited = (long / short * shortest as f64 > longest as f64).then(|| longest as f64 * short / long);
+    // Python rounds a half to the even neighbor.
+    let edge = limited.map_or(shortest, |edge| edge.round_ties_even() as usize).max(1);
+    if height.min(width) == edge {
+        return (height, width);
+    }
+    let other = (limited.unwrap_or(edge as f64) * long / short) as usize;
+    if width < height { (other, edge) } else { (edge, other) }
 }
 
 /// The `wanted` positions in the middle of `present` ones, with `None` for each that is outside. If the two differ by

@@ -359,6 +359,16 @@ impl Tokenizer {
         self.inner.decode(ids, true).map_err(unreadable)
     }
 
+    /// Whether one of `strings` is in the text of `ids` and ends in that of the last of them. Special tokens are texts too.
+    pub fn ends_with_any(&self, ids: &[u32], strings: &[String]) -> bool {
+        // No text of one token is empty for long: twice the bytes of the longest are enough.
+        let longest = strings.iter().map(String::len).max().unwrap_or(0);
+        let tail = &ids[ids.len().saturating_sub(2 * longest + 1)..];
+        let text = |ids: &[u32]| self.inner.decode(ids, false).unwrap_or_default();
+        let (before, whole) = (text(&tail[..tail.len().saturating_sub(1)]), text(tail));
+        strings.iter().any(|string| whole.matches(string.as_str()).count() > before.matches(string.as_str()).count())
+    }
+
     /// The token with the largest id.
     fn largest(&self) -> Option<(String, usize)> {
         self.inner.get_vocab(true).into_iter().max_by_key(|(_, id)| *id).map(|(token, id)| (token, id as usize))

@@ -54,7 +54,9 @@ fn parts(table: &KeyTable, tensors: &BTreeMap<String, Stored>, saved: &[String])
                 // Rows and whole tensors that are not saved by name replace the base's own, on both sides.
                 && (is_saved || !(name.contains(".token_adapter.") || name == *parameter))
         };
-        let of_copy = |name: &str| copies.iter().any(|copy| within(name, copy.rsplit_once('.').map_or(copy, |(module, _)| module)));
+        let of_copy = |name: &str| {
+            copies.iter().any(|copy| within(name, copy.rsplit_once('.').map_or(copy, |(module, _)| module)))
+        };
         names().any(|name| of_copy(name) || of_parameter(name))
     })
 }
@@ -80,7 +82,14 @@ pub fn load_adapter<M: PretrainedModel>(
     let was_tied = model.config().is_tied();
     // A file that cannot be read is reported by the next step.
     let model = match adapted_config::<M>(model.config(), folder) {
-        Ok(config) => reshaped(model, &config),
+        Ok(config) => {
+            let resized = config.vocabulary() != model.config().vocabulary();
+            let model = reshaped(model, &config);
+            if resized {
+                check_sides(&model, folder, was_tied)?;
+            }
+            model
+        }
         Err(_) => model,
     };
     let naming = match table.in_memory {
@@ -89,6 +98,34 @@ pub fn load_adapter<M: PretrainedModel>(
     };
     let ties = if was_tied { table.tied } else { &[] };
     asym_core::load_adapter_with(model, folder, &LoadOptions { naming, ties })
+}
+
+/// Check that an adapter that brings a vocabulary of another size has the rows of each side of `model`.
+fn check_sides<M: PretrainedModel>(model: &M, folder: &Path, was_tied: bool) -> Result<(), AdapterError> {
+    let (path, table) = (folder.join("adapter_model.safetensors"), M::keys(model.config()));
+    // The adapter itself is read next, with an error that says more.
+    let Ok(tensors) = open_file(&path) else { return Ok(()) };
+    let has = |side: &str| {
+        ["", ".base_layer"].iter().any(|layer| tensors.contains_key(&format!("{PREFIX}{side}{layer}{WEIGHT}")))
+    };
+    let of_tie = |side: &str| {
+        let weight = format!("{side}{WEIGHT}");
+        let tie =
+            table.tied.iter().filter(|_| was_tied).find(|(name, copies)| *name == weight || copies.contains(&&*weight));
+        tie.is_some_and(|(name, copies)| {
+            [name].into_iter().chain(*copies).any(|name| has(name.strip_suffix(WEIGHT).unwrap_or(name)))
+        })
+    };
+    let entries = layout::entries(model, &table.naming);
+    let lacks = |side: &&&str| entries.iter().any(|entry| entry.module() == **side) && !has(side) && !of_tie(side);
+    match table.vocabulary.iter().find(lacks) {
+        Some(side) => Err(AdapterError::MissingKeys {
+            path,
+            keys: vec![format!("{PREFIX}{side}{WEIGHT}")],
+            hint: "; the adapter has a vocabulary of another size than the base, and must bring all of its rows",
+        }),
+        None => Ok(()),
+    }
 }
 
 /// `model` with another configuration that keeps its sizes, apart from the rows of the vocabulary: a parameter that was tied has
@@ -148,7 +185,8 @@ pub fn merge<M: PretrainedModel>(model: M) -> M {
         .collect();
     let merged = asym_core::merge(model);
     with_own_copies(&merged, &untied, |name| {
-        let other = || layout::collect(&merged, &naming, |entry| entry.name == name).into_iter().find_map(|(_, values)| values);
+        let other =
+            || layout::collect(&merged, &naming, |entry| entry.name == name).into_iter().find_map(|(_, values)| values);
         bases.get(name).cloned().or_else(other)
     })
 }

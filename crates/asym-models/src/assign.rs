@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use asym_core::layout::Entry;
+use asym_core::layout::{Entry, Kind, Layer};
 
 use crate::checkpoint::OWN_HEAD;
 use crate::purpose::Purpose;
@@ -61,7 +61,8 @@ impl Checkpoint {
         for (key, tensor) in &self.tensors {
             let name = table.canonical(key);
             let name = others.get(name.as_str()).map_or(name, |entry| entry.name.clone());
-            let of = |modules: &[&str]| modules.iter().find(|module| keys::within(&name, module)).map(ToString::to_string);
+            let of =
+                |modules: &[&str]| modules.iter().find(|module| keys::within(&name, module)).map(ToString::to_string);
             if let Some(head) = of(heads) {
                 left_out.push(head);
             } else if !wanted.contains(name.as_str()) {
@@ -150,5 +151,9 @@ pub(crate) fn check(entry: &Entry, key: &str, tensor: &Stored, table: &KeyTable)
             help: if of_head { OWN_HEAD } else { "" },
         });
     }
-    tensor.check_floats(key)
+    if matches!(entry.kind, Kind::Weight { layer: Layer::Embedding, .. }) {
+        tensor.check_rows(key)
+    } else {
+        tensor.check_floats(key)
+    }
 }

@@ -288,7 +288,9 @@ impl Checkpoint {
         if config.is_tied() {
             let untied = config.clone().untied();
             let table = M::keys(&untied);
-            if !table.tied.is_empty() && self.differs(table, &layout::entries(&M::skeleton(&untied, device), &table.naming)) {
+            if !table.tied.is_empty()
+                && self.differs(table, &layout::entries(&M::skeleton(&untied, device), &table.naming))
+            {
                 config = untied;
             }
         }

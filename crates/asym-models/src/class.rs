@@ -70,7 +70,9 @@ impl Checkpoint {
         };
         let purpose = match adapter {
             Some((folder, purpose)) => match of_adapter(purpose) {
-                Some(Purpose::Other(task)) => return Err(ModelError::of_task(&folder.join("adapter_config.json"), purpose_name(purpose), task)),
+                Some(Purpose::Other(task)) => {
+                    return Err(ModelError::of_task(&folder.join("adapter_config.json"), purpose_name(purpose), task));
+                }
                 Some(Purpose::Bare) if !saved("classifier") && !saved("score") && !saved("classification_head") => {
                     let task = "an adapter of the model without a head";
                     return Err(ModelError::of_task(&folder.join("adapter_config.json"), purpose_name(purpose), task));

@@ -182,8 +182,8 @@ macro_rules! families {
 }
 
 families! {
-    /// BERT and RoBERTa.
-    Encoder(EncoderConfig): "bert", "roberta";
+    /// BERT, RoBERTa, and those that share RoBERTa's model.
+    Encoder(EncoderConfig): "bert", "roberta", "xlm-roberta", "camembert", "distilbert";
     /// ViT.
     Vit(VitConfig): "vit";
     /// Llama and Llama 2.
@@ -204,9 +204,19 @@ impl Config {
     }
 }
 
+/// The help for a file that is the text of a link.
+pub(crate) const LINK: &str = "what is there is the text of a symbolic link, which a copy of the cache without links leaves behind; copy the \
+    cache with its links, or fetch the model again";
+
+/// Whether the bytes of a file are the text of a symbolic link of the Hub's cache.
+pub(crate) fn is_link(bytes: &[u8]) -> bool {
+    bytes.len() < 256 && bytes.starts_with(b"../../blobs/")
+}
+
 /// The text of a `config.json`.
 pub(crate) fn read_text(path: &Path) -> Result<String, ModelError> {
     match std::fs::read_to_string(path) {
+        Ok(text) if is_link(text.as_bytes()) => Err(ModelError::MissingFile { path: path.into(), help: LINK }),
         // Editors on Windows begin a file with a byte order mark.
         Ok(text) => Ok(text.strip_prefix('\u{feff}').map(ToString::to_string).unwrap_or(text)),
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => {

@@ -26,6 +26,9 @@ pub trait GenerativeModel: PretrainedModel {
     /// The most tokens of a sequence, and the number of tokens there are.
     fn limits(config: &Self::Config) -> (usize, usize);
 
+    /// The text that each row answers, without padding: of a decoder alone its prompt, of an encoder-decoder its input.
+    fn sources(input: &Self::Input, prompts: &[Vec<u32>]) -> Vec<Vec<u32>>;
+
     /// The rows that the sequences of transformers begin with: prompts with their padding, wherever it stands.
     fn padded_prompts(&self, input: &Self::Input, prompts: &[Vec<u32>]) -> Vec<Vec<u32>>;
 }
@@ -95,15 +98,60 @@ pub fn generate_batch<M: GenerativeModel>(
     input: &M::Input,
     config: &GenerationConfig,
     first: u64,
-    mut progress: impl FnMut(usize, usize),
+    progress: impl FnMut(usize, usize),
+) -> Result<Sequences, GenerationError> {
+    generate_until(model, input, config, first, (progress, None))
+}
+
+/// Whether a sequence ends with its last token, by its text. The second argument has the texts of `stop_strings`.
+pub type Ends<'a> = &'a dyn Fn(&[u32], &[String]) -> bool;
+
+/// Like [`generate_batch`], for settings with `stop_strings`, which `ends` finds: it knows the tokenizer.
+///
+/// # Errors
+///
+/// As [`generate_batch`]. Also [`GenerationError::Conflict`] for `stop_strings` without `ends`.
+pub fn generate_until<M: GenerativeModel>(
+    model: &M,
+    input: &M::Input,
+    config: &GenerationConfig,
+    first: u64,
+    (mut progress, ends): (impl FnMut(usize, usize), Option<Ends<'_>>),
 ) -> Result<Sequences, GenerationError> {
     let (prompts, settings) = resolve_batch::<M>(model.config(), input, config)?;
+    config.check_stop(ends.is_some())?;
     let longest = settings.prompt_length;
-    let settings = settings.of_rows(first..first + prompts.len() as u64);
+    let mut settings = settings.of_rows(first..first + prompts.len() as u64);
+    if settings.encoder_no_repeat_ngram_size > 0 {
+        settings.sources = M::sources(input, &prompts);
+    }
     let most = settings.max_new_tokens;
-    let mut decoder = model.decoder(input, &prompts, longest + most, settings.use_cache);
+    let decoder = model.decoder(input, &prompts, longest + most, settings.use_cache);
+    let mut decoder = Stopping { decoder, ends, strings: settings.stop_strings.clone() };
     let rows = generate(&mut decoder, &prompts, &settings, |done| progress(done, most));
     Ok(Sequences { rows, begin: model.padded_prompts(input, &prompts), settings })
+}
+
+/// A decoder whose rows also end by their texts.
+struct Stopping<'a, D> {
+    decoder: D,
+    ends: Option<Ends<'a>>,
+    strings: Vec<String>,
+}
+
+impl<D: NextToken> NextToken for Stopping<'_, D> {
+    fn vocab_size(&self) -> usize {
+        self.decoder.vocab_size()
+    }
+    fn start(&mut self) -> Vec<f32> {
+        self.decoder.start()
+    }
+    fn step(&mut self, rows: &[usize], tokens: &[u32]) -> Vec<f32> {
+        self.decoder.step(rows, tokens)
+    }
+    fn ends(&self, tokens: &[u32]) -> bool {
+        !self.strings.is_empty() && self.ends.is_some_and(|ends| ends(tokens, &self.strings))
+    }
 }
 
 impl GenerativeModel for LlamaLanguageModel {
@@ -117,6 +165,9 @@ impl GenerativeModel for LlamaLanguageModel {
     }
     fn limits(config: &LlamaConfig) -> (usize, usize) {
         (config.max_position_embeddings, config.vocab_size)
+    }
+    fn sources(_: &LlamaInput, prompts: &[Vec<u32>]) -> Vec<Vec<u32>> {
+        prompts.to_vec()
     }
     fn padded_prompts(&self, input: &LlamaInput, _prompts: &[Vec<u32>]) -> Vec<Vec<u32>> {
         rows(&input.input_ids)
@@ -138,6 +189,9 @@ impl GenerativeModel for BartLanguageModel {
     }
     fn limits(config: &BartConfig) -> (usize, usize) {
         (config.max_position_embeddings, config.vocab_size)
+    }
+    fn sources(input: &BartInput, _: &[Vec<u32>]) -> Vec<Vec<u32>> {
+        Prompts::new(&input.input_ids, input.attention_mask.as_ref()).rows().to_vec()
     }
     fn padded_prompts(&self, _input: &BartInput, prompts: &[Vec<u32>]) -> Vec<Vec<u32>> {
         prompts.to_vec()
@@ -168,8 +222,16 @@ impl Checkpoint {
             Config::Llama(_) => r#"{"bos_token_id": 1, "eos_token_id": 2}"#,
             _ => "{}",
         };
-        let path = if own.is_file() { own } else { self.path().join("config.json") };
+        let is_own = own.is_file();
+        let path = if is_own { own } else { self.path().join("config.json") };
         let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
-        GenerationConfig::parse(family, &path).and_then(|config| config.reading(&text)).map_err(ModelError::Generation)
+        let config = GenerationConfig::parse(family, &path).and_then(|config| config.reading(&text));
+        let mut config = config.map_err(ModelError::Generation)?;
+        // The old name of `forced_bos_token_id`, which stands beside the model's own keys.
+        let old = self.config().other().get("force_bos_token_to_be_generated");
+        if !is_own && old == Some(&serde_json::Value::Bool(true)) {
+            config.forced_bos_token_id = config.bos_token_id;
+        }
+        Ok(config)
     }
 }

@@ -14,6 +14,9 @@ pub(crate) const INPUT_IDS: &str = "input_ids";
 /// The name of the tensor that is 1 for tokens and 0 for padding.
 pub(crate) const ATTENTION_MASK: &str = "attention_mask";
 
+/// Tensors that data sets of transformers have beside the inputs, and that no output depends on.
+const SPARE: [&str; 4] = ["labels", "label", "special_tokens_mask", "length"];
+
 /// The input of a model, which can be read from a safetensors file.
 pub trait ModelInput: Sized + Clone {
     /// The configuration of the model.
@@ -110,6 +113,7 @@ pub fn read_inputs<I: ModelInput>(path: impl AsRef<Path>, device: &Device) -> Re
     let path = path.as_ref();
     let mut file = InputFile { path: path.into(), tensors: weights::open_file(path)? };
     let input = I::read(&mut file, device)?;
+    file.tensors.retain(|key, _| !SPARE.contains(&key.as_str()));
     if file.tensors.is_empty() {
         Ok(input)
     } else {

@@ -76,7 +76,8 @@ pub(crate) fn architecture(text: &str, path: &Path) -> Result<Option<String>, Mo
             let text = |key: &str| found.get(key).and_then(Value::as_str);
             let bits = [("load_in_4bit", "4 bits"), ("load_in_8bit", "8 bits")];
             let bits = bits.into_iter().find(|(key, _)| found.get(key) == Some(&Value::Bool(true)));
-            let method = text("quant_method").unwrap_or(if bits.is_some() { "bitsandbytes" } else { "an unnamed method" });
+            let method =
+                text("quant_method").unwrap_or(if bits.is_some() { "bitsandbytes" } else { "an unnamed method" });
             let bits = bits.map_or_else(String::new, |(_, bits)| format!(" to {bits}"));
             Err(ModelError::Quantized { path: path.into(), method: format!("{method}{bits}") })
         }

@@ -4,17 +4,22 @@
 //! `modeling_roberta.py` of transformers 5.23. The two differ in position ids, heads and names. Fields have the
 //! names of the checkpoint's keys if Rust allows it; [`KeyTable`] has the others.
 
+use std::path::Path;
+
 use asym_core::{AdaptedEmbedding, AdaptedLinear, Naming};
 use asym_kernels::{dropout, layer_norm, residual_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::blocks::{Intermediate, SelfAttention, attention_bias, tied_head, zero_embedding, zero_linear};
+use crate::error::refuse;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
 pub(crate) mod config;
+mod distilbert;
 mod keys;
 
 pub use config::{EncoderConfig, Family, HuggingFaceConfig};
@@ -103,12 +108,13 @@ impl ModelInput for EncoderInput {
             check_ids(ATTENTION_MASK, mask, like, 2)?;
         }
         if let Some(types) = &self.token_type_ids {
-            check_ids(TOKEN_TYPE_IDS, types, like, config.type_vocab_size)?;
+            // A model without token types does not read them.
+            check_ids(TOKEN_TYPE_IDS, types, like, config.type_vocab_size.max(1))?;
         }
         // BERT counts the positions of the row. RoBERTa counts the tokens that are not padding.
         let longest = match config.family {
-            Family::Bert => length,
-            Family::Roberta => {
+            Family::Bert | Family::DistilBert => length,
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
                 let real = |row: &[i64]| row.iter().filter(|id| **id != config.pad_token_id as i64).count();
                 ids.chunks(length).map(real).max().unwrap_or(0)
             }
@@ -130,7 +136,8 @@ pub struct Encoder {
 struct Embeddings {
     word_embeddings: AdaptedEmbedding,
     position_embeddings: AdaptedEmbedding,
-    token_type_embeddings: AdaptedEmbedding,
+    /// Absent in DistilBERT.
+    token_type_embeddings: Option<AdaptedEmbedding>,
     layer_norm: LayerNorm,
     dropout: Dropout,
 }
@@ -171,10 +178,13 @@ impl Encoder {
         let embedding = |rows| zero_embedding(rows, hidden, device);
         let layer_norm = || LayerNormConfig::new(hidden).with_epsilon(config.layer_norm_eps).init(device);
         let dropout = || DropoutConfig::new(config.hidden_dropout_prob).init();
-        let output = |d_input| Output {
+        // DistilBERT has no dropout behind its attention.
+        let attention_dropout =
+            || if config.family == Family::DistilBert { DropoutConfig::new(0.0).init() } else { dropout() };
+        let output = |d_input, dropout| Output {
             dense: linear(d_input, hidden),
             layer_norm: layer_norm(),
-            dropout: dropout(),
+            dropout,
             epsilon: config.layer_norm_eps,
         };
         let block = || Block {
@@ -186,19 +196,19 @@ impl Encoder {
                     dropout: DropoutConfig::new(config.attention_probs_dropout_prob).init(),
                     heads: config.num_attention_heads,
                 },
-                output: output(hidden),
+                output: output(hidden, attention_dropout()),
             },
             intermediate: Intermediate {
                 dense: linear(hidden, config.intermediate_size),
                 activation: config.activation,
             },
-            output: output(config.intermediate_size),
+            output: output(config.intermediate_size, dropout()),
         };
         Self {
             embeddings: Embeddings {
                 word_embeddings: embedding(config.vocab_size),
                 position_embeddings: embedding(config.max_position_embeddings),
-                token_type_embeddings: embedding(config.type_vocab_size),
+                token_type_embeddings: (config.type_vocab_size > 0).then(|| embedding(config.type_vocab_size)),
                 layer_norm: layer_norm(),
                 dropout: dropout(),
             },
@@ -278,20 +288,24 @@ impl Embeddings {
         let [_, length] = input_ids.dims();
         let positions = match config.family {
             // The same for every row: [1, length, hidden]
-            Family::Bert => self.position_embeddings.rows(0..length).unsqueeze(),
+            Family::Bert | Family::DistilBert => self.position_embeddings.rows(0..length).unsqueeze(),
             // Positions count from pad_token_id + 1 over tokens that are not padding. Padding has pad_token_id.
-            Family::Roberta => {
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
                 let real = input_ids.clone().not_equal_elem(config.pad_token_id as i64).int();
                 let ids = real.clone().cumsum(1) * real + config.pad_token_id as i64;
                 self.position_embeddings.forward(ids) // [batch, length, hidden]
             }
         };
-        let types = match token_type_ids {
-            Some(ids) => self.token_type_embeddings.forward(ids), // [batch, length, hidden]
-            None => self.token_type_embeddings.rows(0..1).unsqueeze(), // [1, 1, hidden]
-        };
+        let types = self.token_type_embeddings.as_ref().map(|table| match token_type_ids {
+            Some(ids) => table.forward(ids),          // [batch, length, hidden]
+            None => table.rows(0..1).unsqueeze(), // [1, 1, hidden]
+        });
         // These are added first: if both are the same for every row, only one row is computed.
-        let embedded = self.word_embeddings.forward(input_ids) + (positions + types);
+        let places = match types {
+            Some(types) => positions + types,
+            None => positions,
+        };
+        let embedded = self.word_embeddings.forward(input_ids) + places;
         dropout(&self.dropout, layer_norm(&self.layer_norm, config.layer_norm_eps, embedded))
     }
 }
@@ -328,6 +342,7 @@ pub struct SequenceClassifier {
 enum ClassificationHead {
     Bert(BertHead),
     Roberta(RobertaHead),
+    DistilBert(DistilBertHead),
 }
 
 /// BERT's pooler, which the checkpoint keeps in the encoder, and a linear layer.
@@ -345,6 +360,13 @@ struct RobertaHead {
     out_proj: AdaptedLinear,
 }
 
+#[derive(Module, Debug)]
+struct DistilBertHead {
+    dense: AdaptedLinear,
+    dropout: Dropout,
+    classifier: AdaptedLinear,
+}
+
 impl SequenceClassifier {
     pub(crate) fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
@@ -353,7 +375,10 @@ impl SequenceClassifier {
         let output = zero_linear(hidden, config.num_labels(), device);
         let head = match config.family {
             Family::Bert => ClassificationHead::Bert(BertHead { pooler: dense, dropout, classifier: output }),
-            Family::Roberta => ClassificationHead::Roberta(RobertaHead { dense, dropout, out_proj: output }),
+            Family::DistilBert => ClassificationHead::DistilBert(DistilBertHead { dense, dropout, classifier: output }),
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
+                ClassificationHead::Roberta(RobertaHead { dense, dropout, out_proj: output })
+            }
         };
         Self { backbone: Encoder::skeleton(config, device), head }
     }
@@ -388,6 +413,10 @@ impl SequenceClassifier {
             ClassificationHead::Bert(head) => {
                 let pooled = head.pooler.forward(first).tanh();
                 head.classifier.forward(head.dropout.forward(pooled))
+            }
+            ClassificationHead::DistilBert(head) => {
+                let dense = relu(head.dense.forward(first));
+                head.classifier.forward(head.dropout.forward(dense))
             }
             ClassificationHead::Roberta(head) => {
                 let dense = head.dense.forward(head.dropout.forward(first)).tanh();
@@ -437,8 +466,8 @@ impl MaskedLanguageModel {
         let hidden = config.hidden_size;
         // RoBERTa in transformers applies the exact GELU here, independently of `hidden_act`.
         let activation = match config.family {
-            Family::Bert => config.activation,
-            Family::Roberta => Activation::Gelu,
+            Family::Bert | Family::DistilBert => config.activation,
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => Activation::Gelu,
         };
         Self {
             backbone: Encoder::skeleton(config, device),
@@ -523,7 +552,10 @@ impl PretrainedModel for SequenceClassifier {
     fn keys(config: &EncoderConfig) -> &'static KeyTable {
         match config.family {
             Family::Bert => &keys::BERT_CLASSIFIER,
+            Family::DistilBert => &distilbert::DISTILBERT_CLASSIFIER,
             Family::Roberta => &keys::ROBERTA_CLASSIFIER,
+            Family::XlmRoberta => &keys::XLM_ROBERTA_CLASSIFIER,
+            Family::Camembert => &keys::CAMEMBERT_CLASSIFIER,
         }
     }
     fn config(&self) -> &EncoderConfig {
@@ -543,12 +575,22 @@ impl PretrainedModel for MaskedLanguageModel {
     }
     fn keys(config: &EncoderConfig) -> &'static KeyTable {
         match config.family {
-            Family::Bert => &keys::BERT_MASKED_LM,
+            // It is refused before: see `check_config`.
+            Family::Bert | Family::DistilBert => &keys::BERT_MASKED_LM,
             Family::Roberta => &keys::ROBERTA_MASKED_LM,
+            Family::XlmRoberta => &keys::XLM_ROBERTA_MASKED_LM,
+            Family::Camembert => &keys::CAMEMBERT_MASKED_LM,
         }
     }
     fn config(&self) -> &EncoderConfig {
         self.config()
+    }
+    fn check_config(config: &EncoderConfig, path: &Path) -> Result<(), ModelError> {
+        if config.family == Family::DistilBert {
+            let expected = "another family: of DistilBERT asym has the sequence classifier alone";
+            return Err(refuse(path, "model_type", expected, "`distilbert`"));
+        }
+        Ok(())
     }
     fn logits(&self, input: EncoderInput) -> TensorData {
         self.forward(input).into_data()

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use asym_core::layout::{self, Kind};
+use asym_core::layout::{self, Kind, Layer};
 use half::f16;
 
+use crate::weights::Finite;
 use crate::write::{Data, Written, write_atomically, write_safetensors};
 use crate::{FileDtype, ModelConfig, ModelError, PretrainedModel};
 
@@ -28,10 +29,15 @@ pub fn save<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: File
     for (entry, values) in layout::collect(model, &table.naming, |entry| entry.kind != Kind::Adapter) {
         let Some(values) = values else { return Err(ModelError::Adapted { key: entry.name }) };
         let path = || weights_path.clone();
-        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-            return Err(ModelError::NotFinite { path: path(), key: entry.name, index, found: values[index] });
+        let rows = matches!(entry.kind, Kind::Weight { layer: Layer::Embedding, .. });
+        let width = entry.shape.last().copied().filter(|_| rows);
+        let mut finite = width.map_or_else(Finite::default, Finite::in_rows);
+        values.iter().enumerate().for_each(|(index, value)| finite.see(index, *value));
+        if let Some((index, found)) = finite.found {
+            return Err(ModelError::NotFinite { path: path(), key: entry.name, index, found });
         }
-        let too_large = |value: &&f32| dtype == FileDtype::F16 && f16::from_f32(**value).is_infinite();
+        let too_large =
+            |value: &&f32| dtype == FileDtype::F16 && value.is_finite() && f16::from_f32(**value).is_infinite();
         if let Some(&found) = values.iter().find(too_large) {
             return Err(ModelError::TooLarge { path: path(), key: entry.name, found });
         }

@@ -14,6 +14,7 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
+use crate::config::{LINK, is_link};
 use crate::{FileDtype, ModelError};
 
 const SINGLE: &str = "model.safetensors";
@@ -134,6 +135,9 @@ fn describe(bytes: Bytes, path: PathBuf) -> Result<BTreeMap<String, Stored>, Mod
     if bytes.starts_with(LFS) {
         return Err(ModelError::LfsPointer { path, bytes: bytes.len() });
     }
+    if is_link(&bytes) {
+        return Err(ModelError::MissingFile { path, help: LINK });
+    }
     let (header, metadata) = match SafeTensors::read_metadata(&bytes) {
         Ok(read) => read,
         Err(source) => return Err(ModelError::Safetensors { path, source }),
@@ -161,18 +165,25 @@ fn describe(bytes: Bytes, path: PathBuf) -> Result<BTreeMap<String, Stored>, Mod
 impl Stored {
     /// Check dtype and values, without keeping them.
     pub(crate) fn check_floats(&self, key: &str) -> Result<(), ModelError> {
-        let mut found = None;
-        let known = self.each_float(|index, value| {
-            if found.is_none() && !value.is_finite() {
-                found = Some((index, value));
-            }
-        });
-        match (known, found) {
+        self.check(key, Finite::default())
+    }
+
+    /// The same for an embedding, which may have rows of minus infinity: no text that is answered reads them.
+    pub(crate) fn check_rows(&self, key: &str) -> Result<(), ModelError> {
+        self.check(key, Finite::in_rows(self.shape.last().copied().unwrap_or(1)))
+    }
+
+    fn check(&self, key: &str, mut finite: Finite) -> Result<(), ModelError> {
+        let known = self.each_float(|index, value| finite.see(index, value));
+        match (known, finite.found) {
             (false, _) => Err(ModelError::Dtype {
                 path: self.path.to_path_buf(),
                 key: key.into(),
                 expected: READABLE,
-                found: format!("{:?}", self.dtype),
+                found: match self.dtype {
+                    Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64 => format!("{:?}", self.dtype),
+                    other => format!("{other:?}, as in a quantized checkpoint, which is not read"),
+                },
             }),
             (true, Some((index, found))) => {
                 Err(ModelError::NotFinite { path: self.path.to_path_buf(), key: key.into(), index, found })
@@ -207,7 +218,8 @@ impl Stored {
     /// The same, where `dtype` can hold them.
     pub(crate) fn floats_within(&self, key: &str, dtype: FloatDType) -> Result<Vec<f32>, ModelError> {
         let values = self.floats();
-        let too_large = |value: &&f32| dtype == FloatDType::F16 && f16::from_f32(**value).is_infinite();
+        let too_large =
+            |value: &&f32| dtype == FloatDType::F16 && value.is_finite() && f16::from_f32(**value).is_infinite();
         match values.iter().find(too_large) {
             Some(&found) => Err(ModelError::TooLarge { path: self.path.to_path_buf(), key: key.into(), found }),
             None => Ok(values),
@@ -234,6 +246,40 @@ impl Stored {
     /// Call `each` with index and value; false where the dtype is not one of floats.
     fn each_float(&self, each: impl FnMut(usize, f32)) -> bool {
         each_f32(self.dtype, &self.bytes[self.range.clone()], each)
+    }
+}
+
+/// Looks for the first value that is not finite.
+#[derive(Debug, Default)]
+pub(crate) struct Finite {
+    /// The length of the rows that may be minus infinity throughout; 0 for none.
+    width: usize,
+    /// Values of minus infinity in the present row.
+    low: usize,
+    /// The index and the value.
+    pub(crate) found: Option<(usize, f32)>,
+}
+
+impl Finite {
+    /// A search that accepts rows of minus infinity alone.
+    pub(crate) fn in_rows(width: usize) -> Self {
+        Self { width, ..Self::default() }
+    }
+
+    /// Look at the next value.
+    pub(crate) fn see(&mut self, index: usize, value: f32) {
+        if self.found.is_some() || (value.is_finite() && self.low == 0) {
+            return;
+        }
+        let column = index % self.width.max(1);
+        if self.width > 0 && value == f32::NEG_INFINITY && column == self.low {
+            // The row begins so, and may go on so.
+            self.low = if column + 1 == self.width { 0 } else { column + 1 };
+        } else if self.low > 0 {
+            self.found = Some((index - column, f32::NEG_INFINITY));
+        } else {
+            self.found = Some((index, value));
+        }
     }
 }
 

@@ -240,7 +240,11 @@ impl<T: Task> Session<'_, T> {
     }
 
     /// The state at the start of `run`, or at its `checkpoint`, and the parameters that the base model's checkpoint lacks.
-    fn state(&self, run: &RunConfig, checkpoint: Option<Checkpoint>) -> Result<(Start<T>, [Vec<String>; 2]), TaskError> {
+    fn state(
+        &self,
+        run: &RunConfig,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<(Start<T>, [Vec<String>; 2]), TaskError> {
         run.validate()?;
         let (Loaded { model, initialized, left_out }, tuning) = self.start(run)?;
         // The memory that an init needs for a moment is no part of training.

@@ -98,7 +98,11 @@ impl Experiment {
             (drawn, ignored) = (initialized, left_out);
         }
         if !ignored.is_empty() {
-            lines.push(format!("{}: the checkpoint has {}, which this task does not use: left out", self.task, ignored.join(", ")));
+            lines.push(format!(
+                "{}: the checkpoint has {}, which this task does not use: left out",
+                self.task,
+                ignored.join(", ")
+            ));
         }
         if !drawn.is_empty() {
             let (task, drawn) = (&self.task, drawn.join(", "));

@@ -215,7 +215,7 @@ impl Settings for AdaLora {
         setting("initial_rank", self.initial_rank as f64, self.initial_rank > 0, "at least 1")?;
         let fits = (1..=self.initial_rank).contains(&self.target_rank);
         setting("target_rank", self.target_rank as f64, fits, "from 1 to initial_rank")?;
-        setting("alpha", alpha, alpha.is_finite() && alpha > 0.0, "a positive number")?;
+        setting("alpha", alpha, alpha.is_finite() && alpha != 0.0, "a finite number other than 0")?;
         setting("dropout", self.dropout, (0.0..1.0).contains(&self.dropout), "from 0 to below 1")?;
         setting("interval", self.interval as f64, self.interval > 0, "at least 1")?;
         setting("beta1", self.beta1, unit(self.beta1), "between 0 and 1")?;

@@ -247,7 +247,7 @@ impl Settings for Lora {
     fn validate(&self) -> Result<(), AdapterError> {
         setting("rank", self.rank as f64, self.rank > 0, "at least 1")?;
         for alpha in self.alpha_pattern.values().copied().chain([self.alpha_or_default()]) {
-            setting("alpha", alpha, alpha.is_finite(), "a finite number")?;
+            setting("alpha", alpha, alpha.is_finite() && alpha != 0.0, "a finite number other than 0")?;
         }
         setting("dropout", self.dropout, (0.0..1.0).contains(&self.dropout), "from 0 to below 1")?;
         if self.b.init == Init::InputSvd {

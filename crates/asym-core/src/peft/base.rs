@@ -28,12 +28,18 @@ impl<'a> LoadOptions<'a> {
     /// The names of the tensor that `name` shares, the parameter first; `name` alone if it shares none.
     fn group<'b>(&'b self, name: &'b str) -> Vec<&'b str> {
         let tie = self.ties.iter().find(|(parameter, copies)| *parameter == name || copies.contains(&name));
-        tie.map_or_else(|| vec![name], |(parameter, copies)| [*parameter].into_iter().chain(copies.iter().copied()).collect())
+        tie.map_or_else(
+            || vec![name],
+            |(parameter, copies)| [*parameter].into_iter().chain(copies.iter().copied()).collect(),
+        )
     }
 }
 
 /// The tensor of the rows that were trained, in the module of its embedding.
 const ROWS: &str = ".token_adapter.trainable_tokens_delta";
+
+/// The bias of a factor B, in its module.
+const FACTOR_BIAS: &str = ".lora_B.bias";
 
 /// The last segments of the names of output layers that are as large as the vocabulary.
 const HEADS: [&str; 2] = ["lm_head", "decoder"];
@@ -52,6 +58,14 @@ struct Changes {
     whole: HashMap<String, Vec<f32>>,
     /// Rows and their values, by name.
     rows: HashMap<String, (Vec<usize>, Vec<f32>)>,
+    /// Values to be added, by name.
+    added: HashMap<String, Vec<f32>>,
+}
+
+impl Changes {
+    fn concern(&self, name: &str) -> bool {
+        self.whole.contains_key(name) || self.rows.contains_key(name) || self.added.contains_key(name)
+    }
 }
 
 impl Folder<'_> {
@@ -71,19 +85,25 @@ impl Folder<'_> {
             self.read_base(entry, config, &mut changes, &mut read)?;
         }
         self.read_rows(&entries, config, &mut changes, &mut read)?;
+        self.read_biases(&entries, config, &mut changes, &mut read)?;
         // A module that the model lacks, because each of its copies has a tensor of its own, computes nothing in PEFT either.
-        for (parameter, _) in self.options.ties.iter().filter(|(name, _)| entries.iter().all(|entry| entry.name != *name)) {
+        for (parameter, _) in
+            self.options.ties.iter().filter(|(name, _)| entries.iter().all(|entry| entry.name != *name))
+        {
             let module = parameter.strip_suffix(".weight").unwrap_or(parameter);
             let of_module = |key: &&str| key.strip_prefix(PREFIX).is_some_and(|name| layout::within(name, module));
             read.extend(self.file.names().into_iter().filter(of_module).map(ToString::to_string));
         }
-        let wanted = |entry: &Entry| changes.whole.contains_key(&entry.name) || changes.rows.contains_key(&entry.name);
+        let wanted = |entry: &Entry| changes.concern(&entry.name);
         let model = layout::rewrite(model, &self.options.naming, wanted, |entry, values| {
             let mut values = changes.whole.get(&entry.name).cloned().unwrap_or(values);
             if let (Some((rows, new)), [_, width]) = (changes.rows.get(&entry.name), entry.shape.as_slice()) {
                 for (row, new) in rows.iter().zip(new.chunks(*width)) {
                     values[row * width..(row + 1) * width].copy_from_slice(new);
                 }
+            }
+            for (value, added) in values.iter_mut().zip(changes.added.get(&entry.name).into_iter().flatten()) {
+                *value += added;
             }
             Some(values)
         });
@@ -144,7 +164,11 @@ impl Folder<'_> {
                 let [count, width] = *entry.shape.as_slice() else { continue };
                 if let Some(row) = rows.iter().find(|row| **row >= count) {
                     let expected = "below the number of rows of the embedding";
-                    return Err(AdapterError::Setting { field: "trainable_token_indices", found: *row as f64, expected });
+                    return Err(AdapterError::Setting {
+                        field: "trainable_token_indices",
+                        found: *row as f64,
+                        expected,
+                    });
                 }
                 let key = format!("{PREFIX}{module}{ROWS}");
                 let values = tensor(self.path, self.file, key.clone(), &[rows.len(), width])?;
@@ -173,6 +197,43 @@ impl Folder<'_> {
     }
 }
 
+impl Folder<'_> {
+    /// Read the biases of factors B, which are added to those of the layers.
+    fn read_biases(
+        &self,
+        entries: &[Entry],
+        config: &mut AdapterConfig,
+        changes: &mut Changes,
+        read: &mut HashSet<String>,
+    ) -> Result<(), AdapterError> {
+        let Method::Lora(lora) = &config.method else { return Ok(()) };
+        for key in self.file.names() {
+            let Some(module) = key.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(FACTOR_BIAS)) else {
+                continue;
+            };
+            let refuse = |why: String| AdapterError::UnsupportedField {
+                path: self.path.with_file_name(super::CONFIG),
+                field: "lora_bias".to_string(),
+                found: "true".to_string(),
+                supported: format!("false {why}"),
+            };
+            if config.bias != Bias::None {
+                return Err(refuse("beside trained biases of the layers".to_string()));
+            }
+            let name = format!("{module}.bias");
+            let Some(entry) = entries.iter().find(|entry| entry.name == name) else {
+                return Err(refuse(format!("on `{module}`, which has no bias that the factor's could be added to")));
+            };
+            let values = tensor(self.path, self.file, key.to_string(), &entry.shape)?;
+            let scale = lora.scale_at(module) as f32;
+            changes.added.insert(name, values.iter().map(|value| scale * value).collect());
+            config.factor_biases.insert(module.to_string(), values);
+            read.insert(key.to_string());
+        }
+        Ok(())
+    }
+}
+
 /// Whether a parameter belongs to an embedding, or to an output layer as large as the vocabulary.
 fn is_vocabulary(entry: &Entry) -> bool {
     let is_head = || HEADS.iter().any(|head| layout::names(entry.module(), head));
@@ -184,8 +245,15 @@ fn is_vocabulary(entry: &Entry) -> bool {
     }
 }
 
-/// The rows of `model` that `config` names, as PEFT's files have them: key, shape and values.
-pub(super) fn saved_rows<M: Module>(model: &M, config: &AdapterConfig, naming: &Naming) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+/// The rows of `model` that `config` names, and the biases of its factors, as PEFT's files have them: key, shape and values.
+pub(super) fn saved<M: Module>(
+    model: &M,
+    config: &AdapterConfig,
+    naming: &Naming,
+) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let biases = config.factor_biases.iter();
+    let biases =
+        biases.map(|(module, values)| (format!("{PREFIX}{module}{FACTOR_BIAS}"), vec![values.len()], values.clone()));
     let rows_of = |entry: &Entry| config.token_rows.get(entry.module()).filter(|_| entry.field() == "weight");
     layout::collect(model, naming, |entry| rows_of(entry).is_some())
         .into_iter()
@@ -194,6 +262,7 @@ pub(super) fn saved_rows<M: Module>(model: &M, config: &AdapterConfig, naming: &
             let chosen = rows.iter().flat_map(|row| values[row * width..(row + 1) * width].iter().copied()).collect();
             Some((format!("{PREFIX}{}{ROWS}", entry.module()), vec![rows.len(), width], chosen))
         })
+        .chain(biases)
         .collect()
 }
 

@@ -45,6 +45,9 @@ pub(super) fn write(
         },
     });
     fields.extend(common.as_object().cloned().unwrap_or_default());
+    if !config.factor_biases.is_empty() {
+        fields.insert("lora_bias".into(), true.into());
+    }
     match config.taken_out {
         TakenOut::Nothing => {}
         TakenOut::Pissa => drop(fields.insert("init_lora_weights".into(), "pissa".into())),
@@ -163,6 +166,7 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
             Some(TokenRows::Of(rows)) => IndexMap::from([(String::new(), rows)]),
             Some(TokenRows::By(modules)) => modules,
         },
+        factor_biases: IndexMap::new(),
         taken_out: common.init_lora_weights.map_or(TakenOut::Nothing, |start| taken_out(&start)),
     };
     match config.validate() {
@@ -265,6 +269,8 @@ fn is_common(field: &str) -> bool {
         "exclude_modules",
         "layers_pattern",
         "layers_to_transform",
+        // The file says which modules have them.
+        "lora_bias",
         "modules_to_save",
         "peft_type",
         "target_modules",

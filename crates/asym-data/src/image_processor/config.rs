@@ -26,6 +26,8 @@ struct HuggingFaceConfig {
     resample: Option<Value>,
     do_center_crop: Option<bool>,
     crop_size: Option<Value>,
+    /// ConvNeXT: the part of the resized picture's shorter side that is kept.
+    crop_pct: Option<f64>,
     do_rescale: Option<bool>,
     rescale_factor: Option<f64>,
     do_normalize: Option<bool>,
@@ -74,15 +76,22 @@ const CLIP: Class = Class {
     mean: CLIP_MEAN,
     std: CLIP_STD,
 };
-const CLASSES: [Class; 6] = [
+const CLASSES: [Class; 7] = [
     VIT,
     Class { name: "DeiT", size: square(256), filter: Filter::Bicubic, crop: Some((224, true)), ..VIT },
     Class { name: "Beit", filter: Filter::Bicubic, crop: Some((224, false)), ..VIT },
     Class { name: "Siglip", square: false, filter: Filter::Bicubic, ..VIT },
+    // It crops by a part of the side: see `convnext`.
+    Class { name: CONVNEXT, size: Target::ShortestEdge(384), square: false, filter: Filter::Bicubic, ..VIT },
     CLIP,
     // DINOv2's.
     Class { name: "Bit", ..CLIP },
 ];
+
+/// ConvNeXT's class, whose resize crops too.
+const CONVNEXT: &str = "ConvNext";
+/// ConvNeXT does not crop pictures of this side or longer ones.
+const UNCROPPED: usize = 384;
 
 /// Reads a checkpoint's folder.
 pub(super) fn read(folder: &Path) -> Result<ImageProcessor, ImageError> {
@@ -112,7 +121,13 @@ pub(super) fn vit(height: usize, width: usize) -> Result<ImageProcessor, ImageEr
     let size = Target::Exactly { height: edge("height", height)?, width: edge("width", width)? };
     let normalize = Normalize { mean: VIT.mean, std: VIT.std };
     let rescale = Some(RESCALE_FACTOR);
-    Ok(ImageProcessor { resize: Some((size, VIT.filter)), crop: None, rescale, normalize: Some(normalize) })
+    Ok(ImageProcessor {
+        resize: Some((size, VIT.filter)),
+        crop: None,
+        rescale,
+        normalize: Some(normalize),
+        gray: false,
+    })
 }
 
 /// From samples of 8 bits to values of 0 to 1.
@@ -140,12 +155,16 @@ impl HuggingFaceConfig {
         if self.do_pad == Some(true) {
             return Err(at("do_pad").refuse("true", "false, for pictures are not padded here"));
         }
-        let mut processor = ImageProcessor { resize: None, crop: None, rescale: None, normalize: None };
+        let mut processor = ImageProcessor { resize: None, crop: None, rescale: None, normalize: None, gray: false };
         if self.do_resize.unwrap_or(true) {
             let square = self.default_to_square.unwrap_or(class.square);
             let target = self.size.as_ref().map_or(Ok(class.size), |size| at("size").target(size, square))?;
             let filter = self.resample.as_ref().map_or(Ok(class.filter), |number| at("resample").filter(number))?;
             processor.resize = Some((target, filter));
+            if class.name == CONVNEXT {
+                let (target, crop) = at("crop_pct").convnext(target, self.crop_pct.unwrap_or(224.0 / 256.0))?;
+                (processor.resize, processor.crop) = (Some((target, filter)), crop);
+            }
         }
         if self.do_center_crop.unwrap_or(matches!(class.crop, Some((_, true)))) {
             processor.crop = match (&self.crop_size, class.crop) {
@@ -168,6 +187,10 @@ impl HuggingFaceConfig {
                 return Err(at("image_std").refuse(format!("{std:?}"), "above 0 in each channel"));
             }
             processor.normalize = Some(Normalize { mean, std });
+            // One number in a list is for one channel.
+            let one =
+                |list: &Option<Value>| list.as_ref().and_then(Value::as_array).is_some_and(|list| list.len() == 1);
+            processor.gray = one(&self.image_mean) || one(&self.image_std);
         }
         Ok(processor)
     }
@@ -216,11 +239,33 @@ impl Setting<'_> {
             .ok_or_else(|| self.refuse(value, format!("a whole number of pixels from 1 to {MAX_EDGE}")))
     }
 
+    /// ConvNeXT's size of the shorter side: the picture is resized to a longer one and cropped, unless the side is long.
+    fn convnext(self, target: Target, part: f64) -> Result<(Target, Option<(usize, usize)>), ImageError> {
+        if !(part > 0.0 && part <= 1.0) {
+            return Err(self.refuse(part, "a number above 0, up to 1"));
+        }
+        match target {
+            Target::ShortestEdge(edge) if edge < UNCROPPED => {
+                Ok((Target::ShortestEdge((edge as f64 / part) as usize), Some((edge, edge))))
+            }
+            Target::ShortestEdge(edge) => Ok((square(edge), None)),
+            other => Err(self.refuse(part, format!("of a size of shortest_edge alone, not of {other:?}"))),
+        }
+    }
+
     /// A size in any of the forms that a resize takes.
     fn target(self, value: &Value, square: bool) -> Result<Target, ImageError> {
         match value.as_object() {
             Some(size) if size.len() == 1 && size.contains_key("shortest_edge") => {
                 Ok(Target::ShortestEdge(self.edge(&size["shortest_edge"])?))
+            }
+            Some(size)
+                if size.len() == 2 && size.contains_key("shortest_edge") && size.contains_key("longest_edge") =>
+            {
+                Ok(Target::Within {
+                    shortest: self.edge(&size["shortest_edge"])?,
+                    longest: self.edge(&size["longest_edge"])?,
+                })
             }
             None if value.is_number() && !square => Ok(Target::ShortestEdge(self.edge(value)?)),
             _ => self.height_and_width(value).map(|(height, width)| Target::Exactly { height, width }),
@@ -256,9 +301,14 @@ impl Setting<'_> {
     fn channels(self, value: &Value) -> Result<[f32; 3], ImageError> {
         let number = |value: &Value| value.as_f64().map(|number| number as f32).filter(|number| number.is_finite());
         let numbers = match value.as_array() {
-            Some(list) => list.iter().map(number).collect::<Option<Vec<f32>>>().and_then(|list| list.try_into().ok()),
+            Some(list) => {
+                list.iter().map(number).collect::<Option<Vec<f32>>>().and_then(|list| match list.as_slice() {
+                    [one] => Some([*one; 3]),
+                    list => list.try_into().ok(),
+                })
+            }
             None => number(value).map(|number| [number; 3]),
         };
-        numbers.ok_or_else(|| self.refuse(value, "three finite numbers, of red, green and blue"))
+        numbers.ok_or_else(|| self.refuse(value, "three finite numbers, of red, green and blue, or one of brightness"))
     }
 }

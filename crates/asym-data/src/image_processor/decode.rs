@@ -14,7 +14,7 @@ use super::error::ImageError;
 use super::picture::{MAX_PIXELS, Picture, check_pixels};
 
 /// The supported formats, for messages.
-const FORMATS: &str = "PNG, JPEG, WebP or BMP";
+const FORMATS: &str = "PNG, JPEG, WebP, BMP, GIF or TIFF";
 
 /// The memory that a decoder may take, in bytes: enough for `MAX_PIXELS` in RGB and some working space.
 const MAX_BYTES: u64 = 1 << 30;
@@ -28,7 +28,9 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Picture, ImageError> {
         image::guess_format(bytes).map_err(|_| ImageError::NotAnImage { path: name.to_owned(), expected: FORMATS })?;
     let (mut picture, orientation) = match format {
         ImageFormat::Jpeg => jpeg(name, bytes)?,
-        ImageFormat::Png | ImageFormat::WebP | ImageFormat::Bmp => other(name, bytes, format)?,
+        ImageFormat::Png | ImageFormat::WebP | ImageFormat::Bmp | ImageFormat::Gif | ImageFormat::Tiff => {
+            other(name, bytes, format)?
+        }
         other => {
             let found = format!("{other:?}");
             return Err(ImageError::UnsupportedFormat { path: name.to_owned(), found, expected: FORMATS });

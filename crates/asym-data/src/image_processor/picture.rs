@@ -14,6 +14,15 @@ pub(super) struct Picture {
 }
 
 impl Picture {
+    /// Pillow's `convert("L")`: each sample of a pixel becomes its brightness.
+    pub(super) fn gray(mut self) -> Self {
+        for pixel in self.samples.as_chunks_mut::<3>().0 {
+            let [red, green, blue] = pixel.map(u32::from);
+            *pixel = [((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16) as u8; 3];
+        }
+        self
+    }
+
     pub(super) fn pixel(&self, row: usize, column: usize) -> [u8; 3] {
         let start = (row * self.width + column) * 3;
         [self.samples[start], self.samples[start + 1], self.samples[start + 2]]

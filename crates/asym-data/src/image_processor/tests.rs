@@ -34,7 +34,7 @@ fn compare(expected: &SafeTensors<'_>, key: &str, processor: &ImageProcessor, pi
         _ => tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
     };
     let found = processor.read(&fixtures().join(picture)).unwrap();
-    assert_eq!(tensor.shape(), [3, found.height, found.width], "{key}");
+    assert_eq!(tensor.shape(), [found.channels, found.height, found.width], "{key}");
     let worst =
         found.values.iter().zip(&expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max);
     assert!(found.values == expected, "{key}: off by up to {worst}");
@@ -57,6 +57,24 @@ fn pictures_of_every_kind_agree_with_transformers() {
         }
     }
     assert_eq!(compared, expected.len() - 12, "all but the filters'");
+}
+
+#[test]
+fn later_formats_and_processors_agree_with_transformers() {
+    let bytes = fixture("more/expected.safetensors");
+    let expected = SafeTensors::deserialize(&bytes).unwrap();
+    for key in expected.names() {
+        let (folder, picture) = key.split_once('/').unwrap();
+        let processor = ImageProcessor::from_folder(&fixtures().join("more").join(folder)).unwrap();
+        match picture.strip_suffix("/normalized") {
+            Some(picture) => compare(&expected, key, &processor, &format!("more/{picture}")),
+            None => compare(&expected, key, &without_values(processor), &format!("more/{picture}")),
+        }
+    }
+    assert!(expected.len() > 20);
+    // ConvNeXT does not crop long sides, and keeps no aspect there.
+    let whole = parse(r#"{"image_processor_type": "ConvNextFeatureExtractor", "size": 384}"#).unwrap();
+    assert_eq!((whole.crop, whole.output_size()), (None, Some((384, 384))));
 }
 
 #[test]
@@ -194,7 +212,10 @@ fn settings_out_of_range_are_refused_by_key() {
         (r#"{"size": [224, 0]}"#, "size"),
         (r#"{"size": {"height": 224}}"#, "size"),
         (r#"{"size": {"height": 224, "width": 0}}"#, "size"),
-        (r#"{"size": {"shortest_edge": 224, "longest_edge": 300}}"#, "size"),
+        (r#"{"size": {"shortest_edge": 224, "longest_edge": 0}}"#, "size"),
+        (r#"{"size": {"longest_edge": 300}}"#, "size"),
+        (r#"{"image_processor_type": "ConvNextImageProcessor", "crop_pct": 0}"#, "crop_pct"),
+        (r#"{"image_processor_type": "ConvNextImageProcessor", "size": {"height": 8, "width": 8}}"#, "crop_pct"),
         (r#"{"resample": 6}"#, "resample"),
         (r#"{"resample": "bicubic"}"#, "resample"),
         (r#"{"do_center_crop": true}"#, "crop_size"),
@@ -229,7 +250,7 @@ fn settings_out_of_range_are_refused_by_key() {
 #[test]
 fn classes_of_other_steps_are_refused_by_name() {
     for (key, class) in [
-        ("image_processor_type", "ConvNextImageProcessor"),
+        ("image_processor_type", "LevitImageProcessor"),
         ("image_processor_type", "ViT"),
         ("feature_extractor_type", "PerceiverFeatureExtractor"),
     ] {
@@ -258,8 +279,11 @@ fn what_is_no_picture_is_refused_in_one_line() {
     let process = |bytes: &[u8]| one_line(processor.process("a.jpg", bytes), "a.jpg");
     assert!(matches!(process(b""), ImageError::Empty { .. }));
     assert!(matches!(process(b"<svg/>"), ImageError::NotAnImage { .. }));
-    for (bytes, name) in [(b"GIF89a".as_slice(), "Gif"), (b"II*\0", "Tiff")] {
+    for (bytes, name) in [(b"DDS ".as_slice(), "Dds"), (b"qoif", "Qoi")] {
         assert!(matches!(process(bytes), ImageError::UnsupportedFormat { found, .. } if found == name));
+    }
+    for damaged in [b"GIF89a".as_slice(), b"II*\0"] {
+        assert!(matches!(process(damaged), ImageError::Undecodable { .. }));
     }
 }
 

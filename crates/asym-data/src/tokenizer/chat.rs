@@ -41,7 +41,9 @@ impl ChatTemplate {
         let mut tokens = BTreeMap::new();
         for (name, value) in [&map, &fields].into_iter().filter_map(Value::as_object).flatten() {
             // A token is a text, or an object with the text and how it is found.
-            if let Some(token) = value.as_str().or_else(|| value["content"].as_str()).filter(|_| name.ends_with("_token")) {
+            if let Some(token) =
+                value.as_str().or_else(|| value["content"].as_str()).filter(|_| name.ends_with("_token"))
+            {
                 tokens.insert(name.clone(), token.to_owned());
             }
         }
@@ -73,9 +75,7 @@ impl ChatTemplate {
         for (name, token) in &self.tokens {
             context[name] = token.as_str().into();
         }
-        environment
-            .render_str(&without_marks(&self.source), Context::from(Serde(context)))
-            .map_err(wrong)
+        environment.render_str(&without_marks(&self.source), Context::from(Serde(context))).map_err(wrong)
     }
 }
 
@@ -134,7 +134,8 @@ mod tests {
     #[test]
     fn templates_of_every_place_are_read() {
         let config = json!({"chat_template": CHATML}).to_string();
-        let text = "<|im_start|>system\nYou help.<|im_end|>\n<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n";
+        let text =
+            "<|im_start|>system\nYou help.<|im_end|>\n<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n";
         let found = template("chat-config", &[("tokenizer_config.json", &config)]).unwrap();
         assert_eq!(found.render("hello").unwrap(), text);
 
@@ -148,7 +149,8 @@ mod tests {
         // The file of its own comes first, and the tokens may stand beside it.
         let jinja = "{%- for m in messages -%}\n    {% generation %}\n{{ bos_token }}{{ m.content|trim }}\n    {% endgeneration %}\n{% endfor %}\n";
         let map = r#"{"bos_token": "<b>"}"#;
-        let files = [("chat_template.jinja", jinja), ("special_tokens_map.json", map), ("tokenizer_config.json", &config)];
+        let files =
+            [("chat_template.jinja", jinja), ("special_tokens_map.json", map), ("tokenizer_config.json", &config)];
         assert_eq!(template("chat-jinja", &files).unwrap().render("hello").unwrap(), "<b>hello\n");
 
         assert!(template("chat-none", &[("tokenizer_config.json", "{}")]).is_none());

@@ -38,7 +38,8 @@ pub struct HuggingFaceConfig {
     pub decoder_layerdrop: Option<f64>,
     pub init_std: Option<f64>,
     pub scale_embedding: Option<bool>,
-    pub pad_token_id: Option<usize>,
+    /// Some files have -1 for none.
+    pub pad_token_id: Option<i64>,
     pub eos_token_id: Option<usize>,
     pub decoder_start_token_id: Option<usize>,
 }
@@ -198,7 +199,7 @@ impl ModelConfig for BartConfig {
             decoder_layerdrop: Some(self.layerdrop[1]),
             init_std: Some(self.init_std),
             scale_embedding: Some(self.scale_embedding),
-            pad_token_id: Some(self.pad_token_id),
+            pad_token_id: Some(self.pad_token_id as i64),
             eos_token_id: Some(self.eos_token_id),
             decoder_start_token_id: Some(self.decoder_start_token_id),
         })
@@ -241,6 +242,8 @@ impl HuggingFaceConfig {
             size(path, "d_model", self.d_model)?,
             size(path, "encoder_layers", self.encoder_layers)?,
         );
+        at_least_one(path, &[("vocab_size", default.vocab_size)])?;
+        let pad = self.pad_token_id.and_then(|id| usize::try_from(id).ok()).filter(|id| *id < default.vocab_size);
         let config = BartConfig {
             encoder: Stack {
                 layers: default.encoder.layers,
@@ -267,7 +270,8 @@ impl HuggingFaceConfig {
             init_std: self.init_std.unwrap_or(default.init_std),
             scale_embedding: self.scale_embedding.unwrap_or(false),
             tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(true),
-            pad_token_id: self.pad_token_id.unwrap_or(default.pad_token_id),
+            // It is masked, so that one outside of the vocabulary does no harm.
+            pad_token_id: pad.unwrap_or(default.pad_token_id.min(default.vocab_size - 1)),
             eos_token_id: self.eos_token_id.unwrap_or(default.eos_token_id),
             decoder_start_token_id: self.decoder_start_token_id.unwrap_or(default.decoder_start_token_id),
             labels: self.common.labels(3, path)?,

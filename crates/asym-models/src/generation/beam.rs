@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha12Rng;
 
-use super::processors::process;
+use super::processors::{ban_source_ngrams, process};
 use super::scores::{Best, Ranked, log_softmax};
 use super::search::uniform;
 use super::{EarlyStopping, Generated, Generation, NextToken, checked};
@@ -29,6 +29,8 @@ struct Finished {
 /// The search of one prompt.
 struct Search<'a> {
     settings: &'a Generation,
+    /// The number of its prompt.
+    prompt: usize,
     prompt_length: usize,
     /// As many as there are beams, best first.
     beams: Vec<Beam>,
@@ -49,7 +51,7 @@ pub(super) fn search(
     let mut running: Vec<usize> = (0..searches.len()).collect();
     let mut logits = checked(model.start(), prompts.len(), vocab_size);
     for new in 0..settings.max_new_tokens {
-        running.retain(|search| searches[*search].advance(new, vocab_size, &mut logits));
+        running.retain(|search| searches[*search].advance(new, vocab_size, &mut logits, |tokens| model.ends(tokens)));
         progress(new + 1);
         if running.is_empty() {
             break;
@@ -73,6 +75,7 @@ impl<'a> Search<'a> {
         let empty = |_| Finished { tokens: prompt.to_vec(), score: NEVER, is_row: false };
         Self {
             settings,
+            prompt: place,
             prompt_length: prompt.len(),
             beams: (0..settings.num_beams).map(beam).collect(),
             finished: (0..settings.num_beams).map(empty).collect(),
@@ -81,13 +84,14 @@ impl<'a> Search<'a> {
     }
 
     /// Continue each beam, after `new` tokens, by the next. Whether the search goes on.
-    fn advance(&mut self, new: usize, vocab_size: usize, logits: &mut [f32]) -> bool {
+    fn advance(&mut self, new: usize, vocab_size: usize, logits: &mut [f32], stops: impl Fn(&[u32]) -> bool) -> bool {
         let settings = self.settings;
         let count = self.beams.len();
         let mut processed = None;
         for beam in self.beams.iter().filter(|beam| processed.replace(beam.place) != Some(beam.place)) {
             let scores = &mut logits[beam.place * vocab_size..][..vocab_size];
             log_softmax(scores);
+            ban_source_ngrams(settings, self.prompt, &beam.tokens, scores);
             process(settings, &beam.tokens, new, scores);
         }
 
@@ -96,8 +100,8 @@ impl<'a> Search<'a> {
         let mut going_on = Vec::new();
         for (rank, candidate) in self.candidates(vocab_size, logits).into_iter().enumerate() {
             let (beam, token) = (&self.beams[candidate.index / vocab_size], (candidate.index % vocab_size) as u32);
-            let ends = last || settings.eos_token_id.contains(&token);
-            let tokens = || beam.tokens.iter().copied().chain([token]).collect();
+            let tokens = || beam.tokens.iter().copied().chain([token]).collect::<Vec<u32>>();
+            let ends = last || settings.eos_token_id.contains(&token) || stops(&tokens());
             // Candidates beyond the number of beams are there to go on only.
             if ends && rank < count {
                 let score = candidate.score / penalty(length, settings.length_penalty);

@@ -1,6 +1,6 @@
 //! What of settings is refused: values out of range, and what contradicts each other.
 
-use super::read::TokenIds;
+use super::read::{Strings, TokenIds};
 use super::settings::DEFAULT_TOP_K;
 use super::{EarlyStopping, GenerationConfig, GenerationError};
 
@@ -190,6 +190,17 @@ impl GenerationConfig {
             return Err(self.refuse("eos_token_id", format!("fewer than all {vocab_size} tokens"), ends.len()));
         }
         Ok(())
+    }
+
+    /// Refuse texts that end a row where nobody knows the texts of tokens.
+    pub(crate) fn check_stop(&self, knows_texts: bool) -> Result<(), GenerationError> {
+        match &self.stop_strings {
+            Some(Strings(texts)) if !texts.is_empty() && !knows_texts => {
+                let help = "generate with a tokenizer, such as by `asym generate`, or give it as null";
+                Err(self.conflict("stop_strings", format!("{texts:?}"), "needs the texts of tokens", help))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn conflict(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::error::nearest;
-use super::read::{Read, TokenIds};
+use super::read::{Read, Strings, TokenIds};
 use super::{EarlyStopping, GenerationError};
 
 /// The keys: their type, and the struct of them.
@@ -82,6 +82,8 @@ keys! {
     length_penalty: f64,
     /// The length of the runs of tokens that must not occur twice; 0 for none.
     no_repeat_ngram_size: usize,
+    /// The length of the runs of tokens that must not occur if the text that is answered, or the prompt, has them; 0 for none.
+    encoder_no_repeat_ngram_size: usize,
     /// What the scores of tokens that a row has already are divided by.
     repetition_penalty: f64,
     /// What logits are divided by before a token is drawn.
@@ -98,6 +100,8 @@ keys! {
     forced_eos_token_id: TokenIds,
     /// The tokens that end a row.
     eos_token_id: TokenIds,
+    /// The texts that end a row.
+    stop_strings: Strings,
     /// The token that texts begin with.
     bos_token_id: u32,
     /// The token that rows are padded with.
@@ -142,7 +146,6 @@ const MISSING: &[Missing] = &[
     missing("constraints", None),
     missing("diversity_penalty", Some(0.0)),
     missing("dola_layers", None),
-    missing("encoder_no_repeat_ngram_size", Some(0.0)),
     missing("encoder_repetition_penalty", Some(1.0)),
     missing("exponential_decay_length_penalty", None),
     missing("force_words_ids", None),
@@ -151,7 +154,6 @@ const MISSING: &[Missing] = &[
     missing("num_beam_groups", Some(1.0)),
     missing("penalty_alpha", Some(0.0)),
     missing("sequence_bias", None),
-    missing("stop_strings", None),
     missing("token_healing", None),
     missing("use_mtp", None),
     missing("watermarking_config", None),

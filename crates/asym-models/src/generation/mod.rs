@@ -67,7 +67,7 @@ mod tests;
 pub use config::GenerationConfig;
 pub use error::GenerationError;
 pub use read::EarlyStopping;
-pub use read::TokenIds;
+pub use read::{Strings, TokenIds};
 pub use settings::{Generation, Sampling};
 
 /// What generation asks of a model: logits of the next token, row by row.
@@ -82,6 +82,12 @@ pub trait NextToken {
     ///
     /// Rows may be repeated, come in any order, and be left out, which ends them.
     fn step(&mut self, rows: &[usize], tokens: &[u32]) -> Vec<f32>;
+
+    /// Whether `tokens`, a prompt and its continuation, end with their last token: whether that completes one of the texts in
+    /// [`Generation::stop_strings`]. A model without a tokenizer never knows.
+    fn ends(&self, _tokens: &[u32]) -> bool {
+        false
+    }
 }
 
 /// A prompt and what came of it.

@@ -47,6 +47,14 @@ pub(super) fn process(settings: &Generation, tokens: &[u32], new: usize, scores:
     }
 }
 
+/// Forbid the runs of tokens that the source of a prompt has.
+pub(super) fn ban_source_ngrams(settings: &Generation, prompt: usize, tokens: &[u32], scores: &mut [f32]) {
+    let size = settings.encoder_no_repeat_ngram_size;
+    let Some(source) = settings.sources.get(prompt).filter(|_| size > 0) else { return };
+    let Some(start) = (tokens.len() + 1).checked_sub(size) else { return };
+    ban_ngrams(source, &tokens[start..], scores);
+}
+
 /// What narrows the choice where a token is drawn.
 fn warp(settings: &Generation, scores: &mut [f32]) {
     let Some(sampling) = &settings.sampling else {
@@ -114,8 +122,12 @@ fn ban_repeated_ngrams(tokens: &[u32], size: usize, scores: &mut [f32]) {
     let Some(start) = (tokens.len() + 1).checked_sub(size) else {
         return;
     };
-    let begun = &tokens[start..];
-    for ngram in tokens.windows(size) {
+    ban_ngrams(tokens, &tokens[start..], scores);
+}
+
+/// Forbid the tokens that follow `begun` in `text`.
+fn ban_ngrams(text: &[u32], begun: &[u32], scores: &mut [f32]) {
+    for ngram in text.windows(begun.len() + 1) {
         if let [before @ .., last] = ngram
             && before == begun
         {

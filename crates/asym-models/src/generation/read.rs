@@ -30,6 +30,10 @@ impl fmt::Display for EarlyStopping {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenIds(pub Vec<u32>);
 
+/// Texts, written as one or as a list. None is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strings(pub Vec<String>);
+
 /// A value of a key.
 pub(super) trait Read: Sized {
     /// What would be accepted.
@@ -101,6 +105,18 @@ impl Read for TokenIds {
     fn read(value: &Value) -> Option<Self> {
         let ids = u32::read(value).map(|id| vec![id]).or_else(|| Vec::read(value))?;
         (!ids.is_empty()).then_some(Self(ids))
+    }
+}
+
+impl Read for Strings {
+    const EXPECTED: &'static str = "a text or a list of texts, none of them empty";
+
+    fn read(value: &Value) -> Option<Self> {
+        let text = |value: &Value| Some(value.as_str().filter(|text| !text.is_empty())?.to_string());
+        match value.as_array() {
+            Some(list) => list.iter().map(text).collect::<Option<_>>().map(Self),
+            None => text(value).map(|text| Self(vec![text])),
+        }
     }
 }
 

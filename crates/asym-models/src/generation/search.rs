@@ -4,13 +4,15 @@ use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
-use super::processors::process;
+use super::processors::{ban_source_ngrams, process};
 use super::scores::{argmax, softmax, sum};
 use super::{Generated, Generation, NextToken, Sampling, checked};
 
 struct Row {
     tokens: Vec<u32>,
     prompt_length: usize,
+    /// The number of its prompt.
+    prompt: usize,
     /// Where its logits stand in what the model gave last.
     place: usize,
     random: Option<ChaCha12Rng>,
@@ -32,6 +34,7 @@ pub(super) fn search(
         .map(|(place, prompt, copy)| Row {
             tokens: prompt.clone(),
             prompt_length: prompt.len(),
+            prompt: place,
             place,
             random: settings.sampling.as_ref().map(|sampling| sampling.stream(place, copy)),
         })
@@ -45,6 +48,7 @@ pub(super) fn search(
             let scores = &mut logits[row.place * vocab_size..][..vocab_size];
             // The rows of one prompt begin with the same scores.
             if processed != Some(row.place) {
+                ban_source_ngrams(settings, row.prompt, &row.tokens, scores);
                 process(settings, &row.tokens, new, scores);
                 processed = Some(row.place);
             }
@@ -53,7 +57,7 @@ pub(super) fn search(
                 None => argmax(scores),
             };
             row.tokens.push(token);
-            !settings.eos_token_id.contains(&token)
+            !settings.eos_token_id.contains(&token) && !model.ends(&row.tokens)
         });
         progress(new + 1);
         if running.is_empty() || new + 1 == settings.max_new_tokens {

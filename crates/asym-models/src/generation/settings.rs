@@ -45,6 +45,11 @@ pub struct Generation {
     pub length_penalty: f64,
     /// The length of the runs of tokens that must not occur twice; 0 for none.
     pub no_repeat_ngram_size: usize,
+    /// The length of the runs of tokens of `sources` that must not occur; 0 for none.
+    pub encoder_no_repeat_ngram_size: usize,
+    /// The text that each prompt's rows answer, for `encoder_no_repeat_ngram_size`. The rows of a prompt without one may have any
+    /// run.
+    pub sources: Vec<Vec<u32>>,
     /// What the scores of tokens that a row has already are divided by.
     pub repetition_penalty: f64,
     /// The first new token, after a prompt of one.
@@ -53,6 +58,8 @@ pub struct Generation {
     pub forced_eos_token_id: Vec<u32>,
     /// The tokens that end a row.
     pub eos_token_id: Vec<u32>,
+    /// The texts that end a row. [`NextToken::ends`](super::NextToken::ends) finds them.
+    pub stop_strings: Vec<String>,
     /// The token that rows are padded with: `pad_token_id`, else the first that ends a row.
     pub pad_token_id: Option<u32>,
     /// Runs of tokens that must not occur.
@@ -120,11 +127,14 @@ impl GenerationConfig {
             early_stopping: self.early_stopping.unwrap_or_default(),
             length_penalty: self.length_penalty.unwrap_or(1.0),
             no_repeat_ngram_size: self.no_repeat_ngram_size.unwrap_or(0),
+            encoder_no_repeat_ngram_size: self.encoder_no_repeat_ngram_size.unwrap_or(0),
+            sources: Vec::new(),
             repetition_penalty: self.repetition_penalty.unwrap_or(1.0),
             forced_bos_token_id: self.forced_bos_token_id,
             forced_eos_token_id: ids(&self.forced_eos_token_id),
             pad_token_id: self.pad_token_id.or(eos_token_id.first().copied()),
             eos_token_id,
+            stop_strings: self.stop_strings.clone().map_or_else(Vec::new, |texts| texts.0),
             bad_words_ids: self.bad_words_ids.clone().unwrap_or_default(),
             suppress_tokens: self.suppress_tokens.clone().unwrap_or_default(),
             begin_suppress_tokens: self.begin_suppress_tokens.clone().unwrap_or_default(),

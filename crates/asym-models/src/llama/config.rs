@@ -5,11 +5,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::rope::RopeScaling;
 use crate::config::{
     CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
     probabilities, size,
 };
-use super::rope::RopeScaling;
 use crate::error::refuse;
 use crate::{Activation, ModelError};
 
@@ -283,7 +283,9 @@ impl HuggingFaceConfig {
         let original = self.common.other.get("original_max_position_embeddings").and_then(Value::as_f64);
         let rotations = [("rope_scaling", &self.rope_scaling), ("rope_parameters", &self.rope_parameters)];
         // The first that says anything counts, as in transformers.
-        let said = |(key, rotation): (&'static str, &'a Option<Map<String, Value>>)| Some((key, rotation.as_ref().filter(|rotation| !rotation.is_empty())?));
+        let said = |(key, rotation): (&'static str, &'a Option<Map<String, Value>>)| {
+            Some((key, rotation.as_ref().filter(|rotation| !rotation.is_empty())?))
+        };
         if let Some((key, rotation)) = rotations.into_iter().find_map(said) {
             scaling = RopeScaling::read(path, (key, rotation), (longest, original))?;
             if let Some(found) = rotation.get("rope_theta") {

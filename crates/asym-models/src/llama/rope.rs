@@ -130,7 +130,12 @@ mod tests {
 
     #[test]
     fn every_spelling_is_read_and_what_is_written_reads_back() {
-        let plain = [json!({}), json!({"type": "default"}), json!({"rope_type": null}), json!({"type": "dynamic", "factor": 2.0})];
+        let plain = [
+            json!({}),
+            json!({"type": "default"}),
+            json!({"rope_type": null}),
+            json!({"type": "dynamic", "factor": 2.0}),
+        ];
         for rotation in plain {
             assert_eq!(read(&rotation).unwrap(), None, "{rotation}");
         }

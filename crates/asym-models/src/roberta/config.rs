@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::distilbert;
 use crate::config::{
     CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
     probabilities, quoted, size,
@@ -34,7 +35,8 @@ pub struct HuggingFaceConfig {
     pub type_vocab_size: Option<usize>,
     pub layer_norm_eps: Option<f64>,
     pub initializer_range: Option<f64>,
-    pub pad_token_id: Option<usize>,
+    /// Some files have -1 for none.
+    pub pad_token_id: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position_embedding_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,15 +52,38 @@ pub enum Family {
     Bert,
     /// Liu et al., 2019.
     Roberta,
+    /// XLM-RoBERTa: RoBERTa's model with another vocabulary (Conneau et al., 2020).
+    XlmRoberta,
+    /// CamemBERT: the same in French (Martin et al., 2020).
+    Camembert,
+    /// DistilBERT: fewer blocks of BERT, without token types and pooler.
+    DistilBert,
 }
 
 impl Family {
-    /// `model_type` in `config.json`, and the first part of a checkpoint's keys.
+    /// `model_type` in `config.json`.
     pub const fn model_type(self) -> &'static str {
         match self {
             Self::Bert => "bert",
             Self::Roberta => "roberta",
+            Self::XlmRoberta => "xlm-roberta",
+            Self::Camembert => "camembert",
+            Self::DistilBert => "distilbert",
         }
+    }
+
+    /// The first part of a checkpoint's keys.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Bert => "bert",
+            Self::Roberta | Self::XlmRoberta | Self::Camembert => "roberta",
+            Self::DistilBert => "distilbert",
+        }
+    }
+
+    /// Whether positions count the tokens that are not padding, and heads are RoBERTa's.
+    pub const fn is_roberta(self) -> bool {
+        matches!(self, Self::Roberta | Self::XlmRoberta | Self::Camembert)
     }
 }
 
@@ -112,7 +137,8 @@ impl EncoderConfig {
     pub fn new(family: Family, vocab_size: usize, hidden_size: usize, num_hidden_layers: usize) -> Self {
         let (max_position_embeddings, type_vocab_size, layer_norm_eps, pad_token_id) = match family {
             Family::Bert => (512, 2, 1e-12, 0),
-            Family::Roberta => (514, 1, 1e-5, 1),
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => (514, 1, 1e-5, 1),
+            Family::DistilBert => (512, 0, 1e-12, 0),
         };
         Self {
             family,
@@ -144,15 +170,17 @@ impl EncoderConfig {
     /// The maximum length of a sequence, in tokens that are not padding.
     pub fn max_length(&self) -> usize {
         match self.family {
-            Family::Bert => self.max_position_embeddings,
+            Family::Bert | Family::DistilBert => self.max_position_embeddings,
             // Positions count from `pad_token_id + 1`.
-            Family::Roberta => self.max_position_embeddings.saturating_sub(self.pad_token_id + 1),
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
+                self.max_position_embeddings.saturating_sub(self.pad_token_id + 1)
+            }
         }
     }
 }
 
 impl ModelConfig for EncoderConfig {
-    const FAMILY: &'static str = "BERT or RoBERTa";
+    const FAMILY: &'static str = "BERT, DistilBERT, RoBERTa, XLM-RoBERTa or CamemBERT";
 
     type File = HuggingFaceConfig;
 
@@ -170,7 +198,8 @@ impl ModelConfig for EncoderConfig {
                 ("num_attention_heads", self.num_attention_heads),
                 ("intermediate_size", self.intermediate_size),
                 ("max_position_embeddings", self.max_position_embeddings),
-                ("type_vocab_size", self.type_vocab_size),
+                // DistilBERT has no token types.
+                ("type_vocab_size", self.type_vocab_size.max(usize::from(self.family == Family::DistilBert))),
                 ("id2label", self.num_labels()),
             ],
         )?;
@@ -193,13 +222,17 @@ impl ModelConfig for EncoderConfig {
     }
 
     fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value> {
+        let common = CommonFields::written(
+            (architecture, self.family.model_type(), dtype),
+            Some(self.tie_word_embeddings),
+            &self.labels,
+            &self.other,
+        );
+        if self.family == Family::DistilBert {
+            return distilbert::write(self, common);
+        }
         serde_json::to_value(HuggingFaceConfig {
-            common: CommonFields::written(
-                (architecture, self.family.model_type(), dtype),
-                Some(self.tie_word_embeddings),
-                &self.labels,
-                &self.other,
-            ),
+            common,
             vocab_size: Some(self.vocab_size),
             hidden_size: Some(self.hidden_size),
             num_hidden_layers: Some(self.num_hidden_layers),
@@ -213,7 +246,7 @@ impl ModelConfig for EncoderConfig {
             type_vocab_size: Some(self.type_vocab_size),
             layer_norm_eps: Some(self.layer_norm_eps),
             initializer_range: Some(self.initializer_range),
-            pad_token_id: Some(self.pad_token_id),
+            pad_token_id: Some(self.pad_token_id as i64),
             position_embedding_type: Some("absolute".into()),
             ..HuggingFaceConfig::default()
         })
@@ -225,7 +258,7 @@ impl ModelConfig for EncoderConfig {
 
     fn padding_row(&self, name: &str) -> Option<usize> {
         let padded = name.ends_with("word_embeddings.weight")
-            || (self.family == Family::Roberta && name.ends_with("position_embeddings.weight"));
+            || (self.family.is_roberta() && name.ends_with("position_embeddings.weight"));
         padded.then_some(self.pad_token_id)
     }
 
@@ -247,6 +280,18 @@ impl ModelConfig for EncoderConfig {
 }
 
 impl HuggingFaceConfig {
+    /// The padding token. BERT masks it and never looks at its id, so that one outside of the vocabulary, such as -1, does no
+    /// harm. RoBERTa counts positions from it.
+    fn pad(&self, defaults: &EncoderConfig, path: &Path) -> Result<usize, ModelError> {
+        let Some(found) = self.pad_token_id else { return Ok(defaults.pad_token_id) };
+        match usize::try_from(found) {
+            Ok(id) if id < defaults.vocab_size => Ok(id),
+            _ if !defaults.family.is_roberta() => Ok(0),
+            Ok(id) => Ok(id),
+            Err(_) => Err(refuse(path, "pad_token_id", "a token's id, from which RoBERTa's positions count", found)),
+        }
+    }
+
     /// Create the configuration from a file, with transformers' defaults for absent keys. `path` is used only in
     /// messages.
     ///
@@ -257,7 +302,18 @@ impl HuggingFaceConfig {
         let family = match self.common.model_type.as_deref() {
             Some("bert") => Family::Bert,
             Some("roberta") => Family::Roberta,
-            other => return Err(refuse(path, "model_type", "`bert` or `roberta`", quoted(other))),
+            Some("xlm-roberta") => Family::XlmRoberta,
+            Some("camembert") => Family::Camembert,
+            Some("distilbert") => {
+                let sizes = (self.vocab_size, self.max_position_embeddings, self.initializer_range);
+                let config = distilbert::resolve(&self.common, sizes, self.pad_token_id, path)?;
+                config.validate(path)?;
+                return Ok(config);
+            }
+            other => {
+                let expected = "`bert`, `roberta`, `xlm-roberta`, `camembert` or `distilbert`";
+                return Err(refuse(path, "model_type", expected, quoted(other)));
+            }
         };
         let activation = activation(path, "hidden_act", self.hidden_act.as_deref(), Activation::Gelu)?;
         if !matches!(self.position_embedding_type.as_deref(), None | Some("absolute")) {
@@ -288,7 +344,7 @@ impl HuggingFaceConfig {
             type_vocab_size: self.type_vocab_size.unwrap_or(2),
             layer_norm_eps: self.layer_norm_eps.unwrap_or(1e-12),
             initializer_range: self.initializer_range.unwrap_or(0.02),
-            pad_token_id: self.pad_token_id.unwrap_or(defaults.pad_token_id),
+            pad_token_id: self.pad(&defaults, path)?,
             tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(true),
             labels: self.common.labels(2, path)?,
             other: self.common.other.clone(),
@@ -346,7 +402,11 @@ mod tests {
             assert!(error.starts_with("config.json: ") && error.contains(message), "{error}");
         }
         let replaced = [
-            ("\"roberta\"", "\"llama\"", "`model_type`: expected `bert` or `roberta`, found `llama`"),
+            (
+                "\"roberta\"",
+                "\"llama\"",
+                "`model_type`: expected `bert`, `roberta`, `xlm-roberta`, `camembert` or `distilbert`, found `llama`",
+            ),
             ("\"num_attention_heads\": 2", "\"num_attention_heads\": 3", "a divisor of hidden_size 8, found 3"),
             ("\"vocab_size\": 10,", "", "`vocab_size`: expected a size, found nothing"),
             ("\"hidden_size\": 8", "\"hidden_size\": 0", "`hidden_size`: expected at least one, found 0"),

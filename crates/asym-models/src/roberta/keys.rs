@@ -10,10 +10,13 @@ const fn shared(family: Family) -> KeyTable {
     KeyTable {
         // Old checkpoints, such as MiniLM's, store these buffers.
         buffers: &["embeddings.position_ids", "embeddings.token_type_ids"],
-        base: (family.model_type(), &["embeddings", "encoder", "pooler"]),
+        base: (family.prefix(), &["embeddings", "encoder", "pooler"]),
         vocabulary: match family {
             Family::Bert => &["bert.embeddings.word_embeddings", "cls.predictions.decoder"],
-            Family::Roberta => &["roberta.embeddings.word_embeddings", "lm_head.decoder"],
+            Family::DistilBert => &[],
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
+                &["roberta.embeddings.word_embeddings", "lm_head.decoder"]
+            }
         },
         // Old checkpoints have TensorFlow's names for the parameters of a LayerNorm.
         renamed: &[("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")],
@@ -93,6 +96,23 @@ pub const ROBERTA_MASKED_LM: KeyTable = KeyTable {
     instead: &[("lm_head.decoder.bias", "lm_head.bias")],
     ..shared(Family::Roberta)
 };
+
+/// The same models under the names of the families that share RoBERTa's.
+const fn called(architecture: &'static str, table: KeyTable) -> KeyTable {
+    KeyTable { architecture, ..table }
+}
+
+/// `XLMRobertaForSequenceClassification`.
+pub const XLM_ROBERTA_CLASSIFIER: KeyTable = called("XLMRobertaForSequenceClassification", ROBERTA_CLASSIFIER);
+
+/// `XLMRobertaForMaskedLM`.
+pub const XLM_ROBERTA_MASKED_LM: KeyTable = called("XLMRobertaForMaskedLM", ROBERTA_MASKED_LM);
+
+/// `CamembertForSequenceClassification`.
+pub const CAMEMBERT_CLASSIFIER: KeyTable = called("CamembertForSequenceClassification", ROBERTA_CLASSIFIER);
+
+/// `CamembertForMaskedLM`.
+pub const CAMEMBERT_MASKED_LM: KeyTable = called("CamembertForMaskedLM", ROBERTA_MASKED_LM);
 
 #[cfg(test)]
 mod tests {

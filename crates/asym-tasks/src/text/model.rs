@@ -68,9 +68,7 @@ impl TextClassifier {
     /// The logits of texts, which are given as ids and token types: `[rows, labels]`.
     pub fn logits(&self, rows: &[(&[u32], &[u32])], device: &Device) -> Tensor<2> {
         match self {
-            Self::Encoder(model) => {
-                model.forward(EncoderInput::padded(rows, Padding::from(model.config()), device))
-            }
+            Self::Encoder(model) => model.forward(EncoderInput::padded(rows, Padding::from(model.config()), device)),
             Self::Llama(model) => {
                 let (input_ids, mask) = padded(rows, model.config().pad_token_id.unwrap_or_default(), device);
                 model.forward(LlamaInput { input_ids, attention_mask: mask })

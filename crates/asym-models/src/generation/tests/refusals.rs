@@ -227,7 +227,8 @@ fn a_users_bad_settings_are_refused() {
             json!({"penalty_alpha": 0.6}),
             "generation settings: `penalty_alpha`: asym does not have this: expected 0 or null, found 0.6; give `penalty_alpha` as null to generate without it",
         ),
-        (json!({"stop_strings": ["."]}), "`stop_strings`: asym does not have this: expected null, found [\".\"]"),
+        (json!({"sequence_bias": [[[1], 2.0]]}), "`sequence_bias`: asym does not have this: expected null"),
+        (json!({"stop_strings": [""]}), "`stop_strings`: expected a text or a list of texts, none of them empty"),
         (json!([5]), "generation settings: invalid type: sequence, expected a map"),
     ] {
         let error = resolve(&user).unwrap_err().to_string();
