@@ -137,8 +137,8 @@ fn a_merged_weight_keeps_its_dtype() {
         let [plain, rounded] = pair(&config, &device).map(merge);
         let [_, frozen] = dtypes(&rounded);
         assert!(frozen.contains(&DType::BF16), "{name}: {frozen:?}");
-        let [plain, rounded] = [plain, rounded]
-            .map(|model| model.forward(input(&device)).into_data().iter::<f32>().collect::<Vec<_>>());
+        let [plain, rounded] =
+            [plain, rounded].map(|model| model.forward(input(&device)).into_data().iter::<f32>().collect::<Vec<_>>());
         // The merged weights are rounded, on every machine.
         let logits = error(&rounded, &plain);
         assert!(logits <= 0.05, "{name}: logits are off by {logits}");

@@ -205,7 +205,10 @@ fn mistakes_are_refused_before_anything_is_trained() {
     refusal(["run", mini, "epochs=0"], &["`epochs` is 0"]);
     refusal(["run", mini, "tasks=rte,rte"], &["`rte` stands twice in tasks"]);
     refusal(["table", "--task", "rte", "--methods", "lora,lora-r8"], &["`lora-r8` stands twice in methods"]);
-    refusal(["table", "--task", "rte", "--methods", "b-only,full", "--dtype", "bf16"], &["`dtype`", "full fine-tuning"]);
+    refusal(
+        ["table", "--task", "rte", "--methods", "b-only,full", "--dtype", "bf16"],
+        &["`dtype`", "full fine-tuning"],
+    );
     refusal(["run", mini, "dtype=bf17"], &["`bf17`", "`bf16`"]);
     refusal(["run", mini, "dtype=bf16", "tuning=full"], &["`dtype`", "full fine-tuning"]);
     refusal(["run", "no-such.toml"], &["no-such.toml"]);

@@ -184,8 +184,7 @@ fn a_run_in_bf16_learns_what_one_in_f32_learns() {
     let _alone = alone();
     let (base, data) = (base(0.0), data(96, 48));
     let in_bf16 = with(b_only(), |training| training.dtype = Dtype::Bf16);
-    let [first, second, plain] =
-        [&in_bf16, &in_bf16, &b_only()].map(|recipe| run(&base, &data, recipe, None).unwrap());
+    let [first, second, plain] = [&in_bf16, &in_bf16, &b_only()].map(|recipe| run(&base, &data, recipe, None).unwrap());
     assert_eq!(first.losses, second.losses);
     assert_ne!(first.losses, plain.losses);
     for (step, (found, expected)) in first.losses.iter().zip(&plain.losses).enumerate() {

@@ -91,7 +91,8 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
             let dtypes = options.dtypes.iter().copied().filter(|dtype| method != "full" || *dtype == Dtype::F32);
             let mut contestants = Vec::new();
             for dtype in dtypes {
-                let of_dtype = self::contestants(options, &worker, root, (method, dtype), (layers, hidden), &mut notes)?;
+                let of_dtype =
+                    self::contestants(options, &worker, root, (method, dtype), (layers, hidden), &mut notes)?;
                 contestants.extend(of_dtype.into_iter().map(|contestant| (dtype, contestant)));
             }
             for round in 0..rounds {
@@ -104,7 +105,10 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
             eprintln!();
             if let Some((Dtype::F32, ours)) = contestants.first_mut() {
                 let share = ours.seconds("products")? / median(&ours.seconds);
-                writeln!(notes, "- {name}, {method}: the products of a step alone take {share:.2} of asym's step in f32.")?;
+                writeln!(
+                    notes,
+                    "- {name}, {method}: the products of a step alone take {share:.2} of asym's step in f32."
+                )?;
             }
             // asym is the first of each dtype.
             let ours = |wanted: Dtype| {

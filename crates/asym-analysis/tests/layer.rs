@@ -110,13 +110,18 @@ fn the_gradients_are_those_of_autodiff() {
             let values = |matrix: &Mat<f64>| -> Vec<f32> {
                 (0..matrix.nrows()).flat_map(|i| (0..matrix.ncols()).map(move |j| matrix[(i, j)] as f32)).collect()
             };
-            let layer = layout::replace_as(layer, &Naming::BURN, |_| FloatDType::F32, |entry| {
-                Ok::<_, AnalysisError>(match (entry.kind, entry.field()) {
-                    (Kind::Adapter, field) if field.contains('A') => Some(values(&a)),
-                    (Kind::Adapter, _) => Some(values(&b)),
-                    _ => None,
-                })
-            })
+            let layer = layout::replace_as(
+                layer,
+                &Naming::BURN,
+                |_| FloatDType::F32,
+                |entry| {
+                    Ok::<_, AnalysisError>(match (entry.kind, entry.field()) {
+                        (Kind::Adapter, field) if field.contains('A') => Some(values(&a)),
+                        (Kind::Adapter, _) => Some(values(&b)),
+                        _ => None,
+                    })
+                },
+            )
             .unwrap();
             let z = layer.forward(tensor(x.as_ref(), &device));
             let z = if tanh { z.tanh().matmul(tensor(v.transpose(), &device)) } else { z };

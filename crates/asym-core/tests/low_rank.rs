@@ -159,8 +159,7 @@ fn dropout_acts_in_training_alone() {
 
 /// The model without its adapter and without its effect.
 fn merge_free(model: &Model) -> Model {
-    let layer =
-        |layer: &AdaptedLinear| AdaptedLinear::new(Param::from_tensor(layer.weight.base()), layer.bias.clone());
+    let layer = |layer: &AdaptedLinear| AdaptedLinear::new(Param::from_tensor(layer.weight.base()), layer.bias.clone());
     Model {
         query: layer(&model.query),
         output: layer(&model.output),

@@ -84,6 +84,16 @@ pub(crate) enum Seen {
     Sequences(Sequences),
 }
 
+impl Seen {
+    /// The same for the first token of each sequence alone.
+    pub(crate) fn by_first_tokens(&self) -> Self {
+        match self {
+            Self::Sequences(sequences) => Self::Sequences(sequences.first_queries()),
+            other => other.clone(),
+        }
+    }
+}
+
 /// The first half of a feed-forward layer.
 #[derive(Module, Debug)]
 pub(crate) struct Intermediate {

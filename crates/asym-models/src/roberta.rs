@@ -13,115 +13,17 @@ use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::blocks::{Intermediate, SelfAttention, attention_bias, tied_head, zero_embedding, zero_linear};
+use crate::blocks::{Intermediate, Seen, SelfAttention, attention_bias, tied_head, zero_embedding, zero_linear};
 use crate::error::refuse;
-use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
 pub(crate) mod config;
 mod distilbert;
+mod input;
 mod keys;
 
 pub use config::{EncoderConfig, Family, HuggingFaceConfig};
-
-/// A batch of sequences, with the names of Hugging Face's tokenizers.
-#[derive(Debug, Clone)]
-pub struct EncoderInput {
-    /// Token ids, `[batch, length]`.
-    pub input_ids: Tensor<2, Int>,
-    /// 1 for tokens and 0 for padding, `[batch, length]`. If it is `None`, there is no padding.
-    pub attention_mask: Option<Tensor<2, Int>>,
-    /// The type of each token, `[batch, length]`. If it is `None`, all types are 0.
-    pub token_type_ids: Option<Tensor<2, Int>>,
-}
-
-const TOKEN_TYPE_IDS: &str = "token_type_ids";
-
-/// The settings for padding the rows of a batch to one length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Padding {
-    /// The model's `pad_token_id`.
-    pub pad_id: usize,
-    /// Whether the batch has token types, which are needed if the model has more than one type.
-    pub token_types: bool,
-}
-
-impl From<&EncoderConfig> for Padding {
-    fn from(config: &EncoderConfig) -> Self {
-        Self { pad_id: config.pad_token_id, token_types: config.type_vocab_size > 1 }
-    }
-}
-
-impl EncoderInput {
-    /// Create a batch from rows of token ids and token types. The rows are padded on the right to the longest row, and
-    /// all integers are moved to `device` in one transfer.
-    ///
-    /// # Panics
-    ///
-    /// Panics if `rows` is empty.
-    pub fn padded(rows: &[(&[u32], &[u32])], padding: Padding, device: &Device) -> Self {
-        assert!(!rows.is_empty(), "a batch has at least one row");
-        let (batch, length) = (rows.len(), rows.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0));
-        let planes = if padding.token_types { 3 } else { 2 };
-        let plane = batch * length;
-        // All planes are in one buffer, one after the other, so that their slices stay contiguous.
-        let mut packed: Vec<i32> = Vec::with_capacity(planes * plane);
-        let mut fill = |row: &mut dyn Iterator<Item = u32>, rest: usize| {
-            let end = packed.len() + length;
-            packed.extend(row.map(|id| id as i32));
-            packed.resize(end, rest as i32);
-        };
-        rows.iter().for_each(|(ids, _)| fill(&mut ids.iter().copied(), padding.pad_id));
-        rows.iter().for_each(|(ids, _)| fill(&mut ids.iter().map(|_| 1), 0));
-        if padding.token_types {
-            rows.iter().for_each(|(_, types)| fill(&mut types.iter().copied(), 0));
-        }
-        let total = packed.len();
-        let packed: Tensor<1, Int> = Tensor::from_data(TensorData::new(packed, [total]), device);
-        let matrix = |number: usize| -> Tensor<2, Int> {
-            packed.clone().narrow(0, number * plane, plane).reshape([batch, length]) // [batch · length] -> [batch, length]
-        };
-        Self {
-            input_ids: matrix(0),
-            attention_mask: Some(matrix(1)),
-            token_type_ids: padding.token_types.then(|| matrix(2)),
-        }
-    }
-}
-
-impl ModelInput for EncoderInput {
-    type Config = EncoderConfig;
-
-    fn read(file: &mut InputFile, device: &Device) -> Result<Self, ModelError> {
-        let input_ids = file.ids(INPUT_IDS, device)?.ok_or_else(|| file.missing(INPUT_IDS))?;
-        let attention_mask = file.ids_like(ATTENTION_MASK, (INPUT_IDS, &input_ids), device)?;
-        let token_type_ids = file.ids_like(TOKEN_TYPE_IDS, (INPUT_IDS, &input_ids), device)?;
-        Ok(Self { input_ids, attention_mask, token_type_ids })
-    }
-
-    fn check(&self, config: &EncoderConfig) -> Result<(), ModelError> {
-        let shape @ [_, length] = self.input_ids.dims();
-        check_some(INPUT_IDS, shape)?;
-        let like = (INPUT_IDS, shape);
-        let ids = check_ids(INPUT_IDS, &self.input_ids, like, config.vocab_size)?;
-        if let Some(mask) = &self.attention_mask {
-            check_ids(ATTENTION_MASK, mask, like, 2)?;
-        }
-        if let Some(types) = &self.token_type_ids {
-            // A model without token types does not read them.
-            check_ids(TOKEN_TYPE_IDS, types, like, config.type_vocab_size.max(1))?;
-        }
-        // BERT counts the positions of the row. RoBERTa counts the tokens that are not padding.
-        let longest = match config.family {
-            Family::Bert | Family::DistilBert => length,
-            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
-                let real = |row: &[i64]| row.iter().filter(|id| **id != config.pad_token_id as i64).count();
-                ids.chunks(length).map(real).max().unwrap_or(0)
-            }
-        };
-        check_length(INPUT_IDS, longest, config.max_length())
-    }
-}
+pub use input::{EncoderInput, Padding};
 
 /// The encoder: embeddings and blocks, without a pooler.
 #[derive(Module, Debug)]
@@ -247,34 +149,49 @@ impl Encoder {
     /// The last block does not compute the queries, feed-forward layers and norms of the other tokens. In RoBERTa-base,
     /// this saves a fourteenth of all multiplications.
     fn first_token(&self, input: EncoderInput) -> Tensor<2> {
-        let (mut hidden, bias) = self.embed(input);
-        let [batch, _, width] = hidden.dims();
-        let first = |hidden: Tensor<3>| hidden.slice([0..batch, 0..1]); // [batch, 1, hidden]
+        let [batch, _] = input.input_ids.dims();
+        let (mut hidden, seen, starts) = match input.without_padding(&self.config) {
+            Some(packed) => {
+                let starts = packed.starts();
+                let hidden = self.embeddings.forward_packed(packed.ids, packed.positions, packed.types, &self.config);
+                (hidden, Seen::Sequences(packed.sequences), Some(starts))
+            }
+            None => {
+                let (hidden, seen) = self.embed(input);
+                (hidden, seen, None)
+            }
+        };
+        let [_, _, width] = hidden.dims();
+        // [batch, 1, hidden], or of packed sequences [1, batch, hidden]
+        let first = |hidden: Tensor<3>| match starts {
+            Some(starts) => hidden.select(1, starts),
+            None => hidden.slice([0..batch, 0..1]),
+        };
         let Some((last, blocks)) = self.encoder.layer.split_last() else {
             return first(hidden).reshape([batch, width]);
         };
         for block in blocks {
-            hidden = block.forward(hidden, bias.as_ref());
+            hidden = block.forward(hidden, &seen);
         }
-        last.forward_queries(first(hidden.clone()), hidden, bias.as_ref()).reshape([batch, width])
+        last.forward_queries(first(hidden.clone()), hidden, &seen.by_first_tokens()).reshape([batch, width])
     }
 
     fn run(&self, input: EncoderInput, mut seen: impl FnMut(&Tensor<3>)) -> Tensor<3> {
-        let (mut hidden, bias) = self.embed(input);
+        let (mut hidden, keys) = self.embed(input);
         seen(&hidden);
         for block in &self.encoder.layer {
-            hidden = block.forward(hidden, bias.as_ref());
+            hidden = block.forward(hidden, &keys);
             seen(&hidden);
         }
         hidden
     }
 
-    /// The input of the first block, and the bias that is added to the attention scores of each key.
-    fn embed(&self, input: EncoderInput) -> (Tensor<3>, Option<Tensor<4>>) {
+    /// The input of the first block, and the tokens that each token attends to.
+    fn embed(&self, input: EncoderInput) -> (Tensor<3>, Seen) {
         let EncoderInput { input_ids, attention_mask, token_type_ids } = input;
         let hidden = self.embeddings.forward(input_ids, token_type_ids, &self.config);
-        let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
-        (hidden, bias)
+        let seen = attention_mask.map_or(Seen::All, |mask| Seen::Bias(attention_bias(mask, &hidden)));
+        (hidden, seen)
     }
 }
 
@@ -296,8 +213,29 @@ impl Embeddings {
                 self.position_embeddings.forward(ids) // [batch, length, hidden]
             }
         };
+        self.combine(input_ids, positions, token_type_ids, config)
+    }
+
+    /// The embeddings of tokens whose positions are given. All have one shape.
+    fn forward_packed(
+        &self,
+        input_ids: Tensor<2, Int>,
+        positions: Tensor<2, Int>,
+        token_type_ids: Option<Tensor<2, Int>>,
+        config: &EncoderConfig,
+    ) -> Tensor<3> {
+        self.combine(input_ids, self.position_embeddings.forward(positions), token_type_ids, config)
+    }
+
+    fn combine(
+        &self,
+        input_ids: Tensor<2, Int>,
+        positions: Tensor<3>,
+        token_type_ids: Option<Tensor<2, Int>>,
+        config: &EncoderConfig,
+    ) -> Tensor<3> {
         let types = self.token_type_embeddings.as_ref().map(|table| match token_type_ids {
-            Some(ids) => table.forward(ids),          // [batch, length, hidden]
+            Some(ids) => table.forward(ids),      // [batch, length, hidden]
             None => table.rows(0..1).unsqueeze(), // [1, 1, hidden]
         });
         // These are added first: if both are the same for every row, only one row is computed.
@@ -311,13 +249,13 @@ impl Embeddings {
 }
 
 impl Block {
-    fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
-        self.forward_queries(hidden.clone(), hidden, bias)
+    fn forward(&self, hidden: Tensor<3>, seen: &Seen) -> Tensor<3> {
+        self.forward_queries(hidden.clone(), hidden, seen)
     }
 
-    /// The outputs of the tokens `queries`, which attend to all of `hidden`.
-    fn forward_queries(&self, queries: Tensor<3>, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
-        let attended = self.attention.self_attention.forward(queries.clone(), hidden, bias);
+    /// The outputs of the tokens `queries`, which attend to those of `hidden` that `seen` says.
+    fn forward_queries(&self, queries: Tensor<3>, hidden: Tensor<3>, seen: &Seen) -> Tensor<3> {
+        let attended = self.attention.self_attention.forward(queries.clone(), hidden, seen);
         let hidden = self.attention.output.forward(attended, queries);
         let inside = self.intermediate.forward(hidden.clone()); // [batch, length, intermediate]
         self.output.forward(inside, hidden)

@@ -10,7 +10,7 @@ use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::blocks::{Intermediate, SelfAttention, zero_linear, zero_linear_with};
+use crate::blocks::{Intermediate, Seen, SelfAttention, zero_linear, zero_linear_with};
 use crate::inputs::{InputFile, ModelInput};
 use crate::{KeyTable, ModelError, PretrainedModel};
 
@@ -263,7 +263,7 @@ impl Block {
             None => tensor.clone(),
         };
         let normed = layer_norm(&self.layernorm_before, self.epsilon, hidden.clone());
-        let attended = self.attention.attention.forward(queried(&normed), normed, None);
+        let attended = self.attention.attention.forward(queried(&normed), normed, &Seen::All);
         let hidden = self.attention.output.forward(attended, queried(&hidden));
         let normed = layer_norm(&self.layernorm_after, self.epsilon, hidden.clone());
         self.output.forward(self.intermediate.forward(normed), hidden)

@@ -8,8 +8,8 @@ use asym_core::random::derive_seed;
 use asym_core::{InputMoment, SaveOptions, inspect, save_adapter};
 use asym_models::{FileDtype, Loaded, ModelConfig, PretrainedModel};
 use asym_train::{
-    Checkpoint, Dtype, Existing, Keep, Loader, Objective, Opened, Optimized, Order, Run, RunFolder, RunResult, Source, State,
-    StopSignal, TrainError, Tuning, fit, memory,
+    Checkpoint, Dtype, Existing, Keep, Loader, Objective, Opened, Optimized, Order, Run, RunFolder, RunResult, Source,
+    State, StopSignal, TrainError, Tuning, fit, memory,
 };
 use burn::module::Module;
 use burn::tensor::Device;

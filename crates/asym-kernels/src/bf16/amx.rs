@@ -5,8 +5,8 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{
-    __cpuid, __cpuid_count, __m512i, _MM_HINT_ET0, _MM_HINT_T1, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_maskz_loadu_ps,
-    _mm512_store_si512,
+    __cpuid, __cpuid_count, __m512i, _MM_HINT_ET0, _MM_HINT_T1, _mm_prefetch, _mm512_cvtne2ps_pbh,
+    _mm512_maskz_loadu_ps, _mm512_store_si512,
 };
 use std::mem::{MaybeUninit, transmute};
 
@@ -14,10 +14,7 @@ use super::packed::{LINE, Line, STEP, TILE};
 
 /// Whether the processor has AMX for bf16, and Linux lets this process use it.
 pub(super) fn is_available() -> bool {
-    has_tiles()
-        && is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bf16")
-        && is_granted()
+    has_tiles() && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16") && is_granted()
 }
 
 /// The bits of CPUID for tiles and for their products of bf16.

@@ -178,9 +178,7 @@ impl HostOperation for RoundedLinear {
             let [d_input, d_output] = dims(&weight);
             let of_input = match self.kernel {
                 Bf16Kernel::Amx => multiply(&rows, &self.packed.backward(&weight), None),
-                Bf16Kernel::F32 => {
-                    f32_product(&rows, Matrix::of(&floats(&weight), d_output).transposed(), None)
-                }
+                Bf16Kernel::F32 => f32_product(&rows, Matrix::of(&floats(&weight), d_output).transposed(), None),
             };
             tensor(of_input, with_last(&shape, d_input), DType::F32)
         });

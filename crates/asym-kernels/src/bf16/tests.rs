@@ -42,8 +42,7 @@ fn tiles_sum_the_rounded_operands() {
         let (x, bias) = (random(rows * inner, &mut rng), random(columns, &mut rng));
         let weight: Vec<bf16> = random(inner * columns, &mut rng).into_iter().map(bf16::from_f32).collect();
         let source = Source { values: &weight, shape: [inner, columns], strides: [columns, 1] };
-        let transposed: Vec<bf16> =
-            (0..inner * columns).map(|at| weight[at % inner * columns + at / inner]).collect();
+        let transposed: Vec<bf16> = (0..inner * columns).map(|at| weight[at % inner * columns + at / inner]).collect();
         let other = Source { values: &transposed, shape: [columns, inner], strides: [inner, 1] }.transposed();
         for (packed, bias) in
             [(Packed::new(source), Some(&bias)), (Packed::new(source), None), (Packed::new(other), None)]
@@ -52,9 +51,8 @@ fn tiles_sum_the_rounded_operands() {
             for (at, found) in found.iter().enumerate() {
                 let (row, column) = (at / columns, at % columns);
                 let start = bias.map_or(0.0, |bias| f64::from(bias[column]));
-                let products = (0..inner).map(|k| {
-                    bf16::from_f32(x[row * inner + k]).to_f64() * weight[k * columns + column].to_f64()
-                });
+                let products = (0..inner)
+                    .map(|k| bf16::from_f32(x[row * inner + k]).to_f64() * weight[k * columns + column].to_f64());
                 let (sum, size) = products.fold((start, start.abs()), |(sum, size), p| (sum + p, size + p.abs()));
                 let error = (f64::from(*found) - sum).abs();
                 assert!(error <= 1e-6 * size, "{rows} x {inner} x {columns} at {row}, {column}: {found} for {sum}");

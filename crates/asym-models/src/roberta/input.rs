@@ -1,0 +1,175 @@
+//! The input of BERT and RoBERTa: a batch of token ids, with padding or without.
+
+use asym_kernels::{Sequences, is_host};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::{EncoderConfig, Family};
+use crate::ModelError;
+use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
+
+/// A batch of sequences, with the names of Hugging Face's tokenizers.
+#[derive(Debug, Clone)]
+pub struct EncoderInput {
+    /// Token ids, `[batch, length]`.
+    pub input_ids: Tensor<2, Int>,
+    /// 1 for tokens and 0 for padding, `[batch, length]`. If it is `None`, there is no padding.
+    pub attention_mask: Option<Tensor<2, Int>>,
+    /// The type of each token, `[batch, length]`. If it is `None`, all types are 0.
+    pub token_type_ids: Option<Tensor<2, Int>>,
+}
+
+const TOKEN_TYPE_IDS: &str = "token_type_ids";
+
+/// The settings for padding the rows of a batch to one length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Padding {
+    /// The model's `pad_token_id`.
+    pub pad_id: usize,
+    /// Whether the batch has token types, which are needed if the model has more than one type.
+    pub token_types: bool,
+}
+
+impl From<&EncoderConfig> for Padding {
+    fn from(config: &EncoderConfig) -> Self {
+        Self { pad_id: config.pad_token_id, token_types: config.type_vocab_size > 1 }
+    }
+}
+
+impl EncoderInput {
+    /// Create a batch from rows of token ids and token types. The rows are padded on the right to the longest row, and
+    /// all integers are moved to `device` in one transfer.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `rows` is empty.
+    pub fn padded(rows: &[(&[u32], &[u32])], padding: Padding, device: &Device) -> Self {
+        assert!(!rows.is_empty(), "a batch has at least one row");
+        let (batch, length) = (rows.len(), rows.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0));
+        let planes = if padding.token_types { 3 } else { 2 };
+        let plane = batch * length;
+        // All planes are in one buffer, one after the other, so that their slices stay contiguous.
+        let mut packed: Vec<i32> = Vec::with_capacity(planes * plane);
+        let mut fill = |row: &mut dyn Iterator<Item = u32>, rest: usize| {
+            let end = packed.len() + length;
+            packed.extend(row.map(|id| id as i32));
+            packed.resize(end, rest as i32);
+        };
+        rows.iter().for_each(|(ids, _)| fill(&mut ids.iter().copied(), padding.pad_id));
+        rows.iter().for_each(|(ids, _)| fill(&mut ids.iter().map(|_| 1), 0));
+        if padding.token_types {
+            rows.iter().for_each(|(_, types)| fill(&mut types.iter().copied(), 0));
+        }
+        let total = packed.len();
+        let packed: Tensor<1, Int> = Tensor::from_data(TensorData::new(packed, [total]), device);
+        let matrix = |number: usize| -> Tensor<2, Int> {
+            packed.clone().narrow(0, number * plane, plane).reshape([batch, length]) // [batch · length] -> [batch, length]
+        };
+        Self {
+            input_ids: matrix(0),
+            attention_mask: Some(matrix(1)),
+            token_type_ids: padding.token_types.then(|| matrix(2)),
+        }
+    }
+}
+
+impl ModelInput for EncoderInput {
+    type Config = EncoderConfig;
+
+    fn read(file: &mut InputFile, device: &Device) -> Result<Self, ModelError> {
+        let input_ids = file.ids(INPUT_IDS, device)?.ok_or_else(|| file.missing(INPUT_IDS))?;
+        let attention_mask = file.ids_like(ATTENTION_MASK, (INPUT_IDS, &input_ids), device)?;
+        let token_type_ids = file.ids_like(TOKEN_TYPE_IDS, (INPUT_IDS, &input_ids), device)?;
+        Ok(Self { input_ids, attention_mask, token_type_ids })
+    }
+
+    fn check(&self, config: &EncoderConfig) -> Result<(), ModelError> {
+        let shape @ [_, length] = self.input_ids.dims();
+        check_some(INPUT_IDS, shape)?;
+        let like = (INPUT_IDS, shape);
+        let ids = check_ids(INPUT_IDS, &self.input_ids, like, config.vocab_size)?;
+        if let Some(mask) = &self.attention_mask {
+            check_ids(ATTENTION_MASK, mask, like, 2)?;
+        }
+        if let Some(types) = &self.token_type_ids {
+            // A model without token types does not read them.
+            check_ids(TOKEN_TYPE_IDS, types, like, config.type_vocab_size.max(1))?;
+        }
+        // BERT counts the positions of the row. RoBERTa counts the tokens that are not padding.
+        let longest = match config.family {
+            Family::Bert | Family::DistilBert => length,
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
+                let real = |row: &[i64]| row.iter().filter(|id| **id != config.pad_token_id as i64).count();
+                ids.chunks(length).map(real).max().unwrap_or(0)
+            }
+        };
+        check_length(INPUT_IDS, longest, config.max_length())
+    }
+}
+
+/// The tokens of a batch without its padding, sequence by sequence in one row.
+pub(super) struct Packed {
+    /// Token ids, `[1, tokens]`.
+    pub(super) ids: Tensor<2, Int>,
+    /// The rows of the position embedding, `[1, tokens]`.
+    pub(super) positions: Tensor<2, Int>,
+    /// The type of each token, `[1, tokens]`.
+    pub(super) types: Option<Tensor<2, Int>>,
+    pub(super) sequences: Sequences,
+}
+
+impl Packed {
+    /// The place of each sequence's first token, `[batch]`.
+    pub(super) fn starts(&self) -> Tensor<1, Int> {
+        let starts: Vec<i64> = self.sequences.starts().map(|start| start as i64).collect();
+        Tensor::from_data(starts.as_slice(), &self.ids.device())
+    }
+}
+
+impl EncoderInput {
+    /// The batch without its padding, for a model that reads each sequence's first token alone.
+    ///
+    /// `None` where there is no padding, where a first token is padding, or on a device whose memory is not the host's: reading the
+    /// mask back would wait for the device.
+    pub(super) fn without_padding(&self, config: &EncoderConfig) -> Option<Packed> {
+        let device = self.input_ids.device();
+        let mask = self.attention_mask.as_ref().filter(|_| is_host(&device))?;
+        let [_, length] = mask.dims();
+        let values = |tensor: &Tensor<2, Int>| tensor.to_data().iter::<i64>().collect::<Vec<i64>>();
+        let mask = values(mask);
+        if !mask.contains(&0) || mask.chunks(length).any(|row| row[0] == 0) {
+            return None;
+        }
+        let ids = values(&self.input_ids);
+        let tokens = |values: &[i64]| {
+            let real: Vec<i64> = values.iter().zip(&mask).filter(|(_, mask)| **mask != 0).map(|(id, _)| *id).collect();
+            let count = real.len();
+            Tensor::<2, Int>::from_data(TensorData::new(real, [1, count]), &device)
+        };
+        let positions: Vec<i64> = ids.chunks(length).flat_map(|row| config.positions(row)).collect();
+        Some(Packed {
+            ids: tokens(&ids),
+            positions: tokens(&positions),
+            types: self.token_type_ids.as_ref().map(|types| tokens(&values(types))),
+            sequences: Sequences::new(mask.chunks(length).map(|row| row.iter().filter(|mask| **mask != 0).count())),
+        })
+    }
+}
+
+impl EncoderConfig {
+    /// The rows of the position embedding for a row of token ids, as the families count them.
+    fn positions(&self, ids: &[i64]) -> Vec<i64> {
+        let pad = self.pad_token_id as i64;
+        match self.family {
+            Family::Bert | Family::DistilBert => (0..ids.len() as i64).collect(),
+            // Positions count from pad_token_id + 1 over tokens that are not padding. Padding has pad_token_id.
+            Family::Roberta | Family::XlmRoberta | Family::Camembert => {
+                let mut count = 0;
+                let place = |id: &i64| {
+                    count += i64::from(*id != pad);
+                    if *id == pad { pad } else { pad + count }
+                };
+                ids.iter().map(place).collect()
+            }
+        }
+    }
+}
