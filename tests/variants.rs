@@ -89,7 +89,9 @@ fn adapters_are_read_as_peft_reads_them_and_merge_to_the_same() {
         let found = error(&folder, &format!("{what}-from-merged"), &["--model", merged.to_str().unwrap()]);
         assert!(found < 1e-4, "{what} merged: {found}");
         if let Some(folder_of_merged) = export {
-            let copy = |from: &Path, to: &str| drop(std::fs::copy(from, folder_of_merged.join(to)).unwrap());
+            let copy = |from: &Path, to: &str| {
+                std::fs::copy(from, folder_of_merged.join(to)).unwrap();
+            };
             copy(&folder.join("inputs.safetensors"), "inputs.safetensors");
             let logits =
                 Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("asym/variants-{what}-from-merged/logits"));
