@@ -88,7 +88,10 @@ fn weights_that_are_not_read_are_named() {
         let message = quantized(name, config);
         assert!(message.contains("quantized by") && message.contains(method), "{message}");
     }
-    assert!(!quantized("null", Value::Null).contains("quantized"), "the head is what is asked for then");
+    let model = copy(&fixture("bert-classifier"), "files-null");
+    edit_json(&model.join("config.json"), |fields| drop(fields.insert("quantization_config".into(), Value::Null)));
+    let inputs = model.join("inputs.safetensors");
+    text(&prediction(&model, &inputs, &scratch("files-null-output").join("logits")));
 
     // Without a word in the configuration, the dtype says it.
     let model = copy(&fixture("bert-classifier"), "files-f8");
@@ -281,20 +284,14 @@ fn llama_and_bart_classify_texts() {
 
 #[test]
 fn a_language_model_is_no_classifier_and_a_classifier_writes_no_text() {
-    let llama = fixture("llama");
-    let message = refusal(&[
-        "predict",
-        "--model",
-        llama.to_str().unwrap(),
-        "--inputs",
-        "x",
-        "--output",
-        "y",
-        "--num-labels",
-        "2",
-        "--merge",
-    ]);
-    assert!(message.contains("--adapter"), "{message}");
+    let llama = classifier::<LlamaClassifier>("files-llama-headless", &LlamaConfig::new(rows(), 24, 1, 2));
+    edit_json(&llama.join("config.json"), |config| config["architectures"] = json!(["LlamaForCausalLM"]));
+    let path = llama.join("model.safetensors");
+    let mut tensors = read(&path);
+    tensors.remove("score.weight").unwrap();
+    write(&path, &tensors, None);
+    let message = refusal(&["classify", "--model", llama.to_str().unwrap(), "--text", "a"]);
+    assert!(message.contains("score.weight") && message.contains("no trained head"), "{message}");
     let folder = fixture("variants").join("llama-classifier");
     let message = refusal(&["generate", "--model", folder.to_str().unwrap(), "--prompt", "a"]);
     assert!(message.contains("generates no text"), "{message}");

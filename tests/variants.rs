@@ -89,7 +89,9 @@ fn adapters_are_read_as_peft_reads_them_and_merge_to_the_same() {
         let found = error(&folder, &format!("{what}-from-merged"), &["--model", merged.to_str().unwrap()]);
         assert!(found < 1e-4, "{what} merged: {found}");
         if let Some(folder_of_merged) = export {
-            let copy = |from: &Path, to: &str| drop(std::fs::copy(from, folder_of_merged.join(to)).unwrap());
+            let copy = |from: &Path, to: &str| {
+                std::fs::copy(from, folder_of_merged.join(to)).unwrap();
+            };
             copy(&folder.join("inputs.safetensors"), "inputs.safetensors");
             let logits =
                 Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("asym/variants-{what}-from-merged/logits"));
@@ -209,4 +211,21 @@ fn an_adapter_for_another_vocabulary_without_its_head_is_refused() {
     let run = predict(&fixture("llama"), &inputs, &folder.join("logits"), &options);
     let stderr = String::from_utf8_lossy(&run.stderr);
     assert!(!run.status.success() && stderr.contains("lm_head.weight"), "{stderr}");
+}
+
+#[test]
+fn runs_of_the_source_are_forbidden_as_in_transformers() {
+    let text = std::fs::read_to_string(fixture("generation").join("sources.json")).unwrap();
+    let cases: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for (base, runs) in cases.as_object().unwrap() {
+        for (index, run) in runs.as_array().unwrap().iter().enumerate() {
+            let (model, settings) = (fixture(base), run["settings"].to_string());
+            let output = scratch(&format!("variants-sources-{base}-{index}")).join("sequences");
+            let options = ["--generate".as_ref(), settings.as_ref()];
+            let found = predict(&model, &model.join("inputs.safetensors"), &output, &options);
+            assert!(found.status.success(), "{settings}: {}", String::from_utf8_lossy(&found.stderr));
+            let rows: Vec<Vec<i64>> = serde_json::from_value(run["sequences"].clone()).unwrap();
+            assert_eq!(read(&output)["sequences"].i64(), rows.concat(), "{base} {settings}");
+        }
+    }
 }

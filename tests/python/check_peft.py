@@ -113,7 +113,9 @@ def check(asym, folder, model, inputs):
         f"{folder.name}: {config['peft_type']}, {len(modules)} layers, {len(stored)} tensors, "
         f"effect of the adapter {effect:.2f}, logits differ by {difference:.1e}"
     )
-    assert difference <= TOLERANCE, f"{folder}: logits differ by {difference}"
+    # PEFT decomposes the weights for PiSSA in f32.
+    tolerance = TOLERANCE * (10 if config.get("init_lora_weights") == "pissa" else 1)
+    assert difference <= tolerance, f"{folder}: logits differ by {difference}"
     return effect
 
 

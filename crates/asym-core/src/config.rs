@@ -59,8 +59,8 @@ pub enum Bias {
     Adapted,
 }
 
-/// What the start of an adapter from a file took out of the base weights, by PEFT's `init_lora_weights`. The adapter is on the
-/// rest of them.
+/// The part of the base weights that the start of an adapter from a file took out of them, by PEFT's `init_lora_weights`. The
+/// adapter is on the rest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TakenOut {
     /// Nothing.
@@ -105,7 +105,7 @@ pub struct AdapterConfig {
     /// layers, saved, and never trained here.
     #[serde(skip)]
     pub factor_biases: IndexMap<String, Vec<f32>>,
-    /// What the start of an adapter from a file took out of the base weights.
+    /// The part of the base weights that the start of an adapter from a file took out of them.
     #[serde(skip)]
     pub taken_out: TakenOut,
 }

@@ -199,6 +199,15 @@ pub fn load_adapter_with<M: Module>(
 
     // PEFT lists every name a head could have, `classifier` and `score`, whichever the model has.
     let before = layout::entries(&model, naming);
+    // And it takes a module whose name only ends like one of them, as DistilBERT's `pre_classifier`.
+    for entry in &before {
+        let is_named = |name: &String| layout::within(&entry.name, name);
+        let ends_so = config.modules_to_save.iter().any(|name| entry.module().ends_with(name.as_str()));
+        let saved = || file.tensor(&format!("{PREFIX}{}", entry.name)).is_ok();
+        if ends_so && !config.modules_to_save.iter().any(is_named) && saved() {
+            config.modules_to_save.push(entry.module().to_string());
+        }
+    }
     config.modules_to_save.retain(|name| before.iter().any(|entry| layout::within(&entry.name, name)));
     // And it is content where one name of a list is found.
     if let Targets::Names(names) = &mut config.targets

@@ -26,7 +26,7 @@ pub trait GenerativeModel: PretrainedModel {
     /// The most tokens of a sequence, and the number of tokens there are.
     fn limits(config: &Self::Config) -> (usize, usize);
 
-    /// The text that each row answers, without padding: of a decoder alone its prompt, of an encoder-decoder its input.
+    /// The text that each row answers, without padding: the prompt for a decoder alone, the input for an encoder-decoder.
     fn sources(input: &Self::Input, prompts: &[Vec<u32>]) -> Vec<Vec<u32>>;
 
     /// The rows that the sequences of transformers begin with: prompts with their padding, wherever it stands.

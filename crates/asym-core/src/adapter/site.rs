@@ -95,9 +95,10 @@ impl Site {
     pub(crate) fn check_rank(&self, rank: usize) -> Result<(), AdapterError> {
         let (d_input, d_output) = (self.d_input, self.d_output);
         let most = if self.loaded { usize::MAX } else { d_input.min(d_output) };
-        match (1..=most).contains(&rank) {
-            true => Ok(()),
-            false => Err(AdapterError::Rank { module: self.module.clone(), rank, d_input, d_output }),
+        if (1..=most).contains(&rank) {
+            Ok(())
+        } else {
+            Err(AdapterError::Rank { module: self.module.clone(), rank, d_input, d_output })
         }
     }
 

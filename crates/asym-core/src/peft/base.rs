@@ -1,5 +1,5 @@
-//! What an adapter's folder changes of its base model: the base weights that PEFT saves beside factors or after the vocabulary was
-//! resized, and the rows of an embedding that were trained.
+//! The changes of the base model that an adapter's folder has: the base weights that PEFT saves beside factors or after the
+//! vocabulary was resized, the rows of an embedding that were trained, and the biases of factors.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

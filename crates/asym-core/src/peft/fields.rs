@@ -304,7 +304,7 @@ fn is_start(name: &str) -> bool {
         || name.strip_prefix("pissa_niter_").is_some_and(|count| count.parse::<usize>().is_ok())
 }
 
-/// What a start takes out of the base weights.
+/// The part of the base weights that a start takes out of them.
 fn taken_out(start: &Value) -> TakenOut {
     match start.as_str() {
         Some(name) if name.starts_with("pissa") => TakenOut::Pissa,

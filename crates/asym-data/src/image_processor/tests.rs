@@ -167,7 +167,7 @@ fn absent_keys_have_their_classes_values() {
 fn steps_are_left_out_where_the_file_says_so() {
     let text = r#"{"do_resize": false, "do_rescale": false, "do_normalize": false, "size": 0, "image_std": [0]}"#;
     let processor = parse(text).unwrap();
-    assert_eq!(processor, ImageProcessor { resize: None, crop: None, rescale: None, normalize: None });
+    assert_eq!(processor, ImageProcessor { resize: None, crop: None, rescale: None, normalize: None, gray: false });
     assert_eq!(processor.output_size(), None);
     let pixels = processor.process("small.png", &fixture("small.png")).unwrap();
     assert_eq!((pixels.height, pixels.width), (9, 16));

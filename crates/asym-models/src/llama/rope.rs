@@ -45,7 +45,7 @@ impl RopeScaling {
         let number = |name: &str| {
             let found = rotation.get(name).unwrap_or(&Value::Null);
             let good = found.as_f64().filter(|value| *value > 0.0 && value.is_finite());
-            good.ok_or_else(|| refuse(path, key, format!("a positive number as {name}"), found))
+            good.ok_or_else(|| refuse(path, key, format!("a positive number as {name} of rope_type {kind}"), found))
         };
         match kind.as_str() {
             // A dynamic scaling begins behind `max_position_embeddings`, which no sequence passes here.
@@ -155,7 +155,7 @@ mod tests {
             (json!({"rope_type": "yarn", "factor": 2.0}), "yarn"),
             (json!({"type": "longrope"}), "longrope"),
             (json!({"type": 3}), "found 3"),
-            (json!({"type": "linear"}), "a positive number as factor, found null"),
+            (json!({"type": "linear"}), "a positive number as factor of rope_type \"linear\", found null"),
             (json!({"type": "linear", "factor": 0}), "found 0"),
             (
                 json!({"type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4}),

@@ -229,7 +229,7 @@ impl ModelConfig for EncoderConfig {
             &self.other,
         );
         if self.family == Family::DistilBert {
-            return distilbert::write(self, common);
+            return write_distilbert(self, common);
         }
         serde_json::to_value(HuggingFaceConfig {
             common,
@@ -306,7 +306,7 @@ impl HuggingFaceConfig {
             Some("camembert") => Family::Camembert,
             Some("distilbert") => {
                 let sizes = (self.vocab_size, self.max_position_embeddings, self.initializer_range);
-                let config = distilbert::resolve(&self.common, sizes, self.pad_token_id, path)?;
+                let config = resolve_distilbert(&self.common, sizes, self.pad_token_id, path)?;
                 config.validate(path)?;
                 return Ok(config);
             }
@@ -353,6 +353,65 @@ impl HuggingFaceConfig {
         config.validate(path)?;
         Ok(config)
     }
+}
+
+/// DistilBERT's configuration, with transformers' defaults. `common` are its shared keys, and `pad_token_id` is 0 where
+/// the file's is no token.
+fn resolve_distilbert(
+    common: &CommonFields,
+    (vocab_size, positions, range): (Option<usize>, Option<usize>, Option<f64>),
+    pad_token_id: Option<i64>,
+    path: &Path,
+) -> Result<EncoderConfig, ModelError> {
+    let json = |source| ModelError::Json { path: path.into(), source };
+    let fields: distilbert::Fields = serde_json::from_value(Value::Object(common.other.clone())).map_err(json)?;
+    let vocab_size = size(path, "vocab_size", vocab_size)?;
+    let defaults = EncoderConfig::new(
+        Family::DistilBert,
+        vocab_size,
+        size(path, "dim", fields.dim)?,
+        size(path, "n_layers", fields.n_layers)?,
+    );
+    let mut other = common.other.clone();
+    distilbert::OWN.iter().for_each(|key| drop(other.remove(*key)));
+    Ok(EncoderConfig {
+        num_attention_heads: size(path, "n_heads", fields.n_heads)?,
+        intermediate_size: size(path, "hidden_dim", fields.hidden_dim)?,
+        activation: activation(path, "activation", fields.activation.as_deref(), Activation::Gelu)?,
+        hidden_dropout_prob: fields.dropout.unwrap_or(0.1),
+        attention_probs_dropout_prob: fields.attention_dropout.unwrap_or(0.1),
+        classifier_dropout: Some(fields.seq_classif_dropout.unwrap_or(0.2)),
+        max_position_embeddings: positions.unwrap_or(512),
+        initializer_range: range.unwrap_or(0.02),
+        pad_token_id: pad_token_id.and_then(|id| usize::try_from(id).ok()).filter(|id| *id < vocab_size).unwrap_or(0),
+        tie_word_embeddings: common.tie_word_embeddings.unwrap_or(true),
+        labels: common.labels(2, path)?,
+        other,
+        ..defaults
+    })
+}
+
+/// The keys of DistilBERT's `config.json`.
+fn write_distilbert(config: &EncoderConfig, common: CommonFields) -> serde_json::Result<Value> {
+    let fields = distilbert::Fields {
+        vocab_size: Some(config.vocab_size),
+        dim: Some(config.hidden_size),
+        hidden_dim: Some(config.intermediate_size),
+        n_layers: Some(config.num_hidden_layers),
+        n_heads: Some(config.num_attention_heads),
+        max_position_embeddings: Some(config.max_position_embeddings),
+        activation: Some(config.activation.name().into()),
+        dropout: Some(config.hidden_dropout_prob),
+        attention_dropout: Some(config.attention_probs_dropout_prob),
+        seq_classif_dropout: config.classifier_dropout,
+        initializer_range: Some(config.initializer_range),
+        pad_token_id: Some(config.pad_token_id as i64),
+    };
+    let mut both: Map<String, Value> = Map::new();
+    for value in [serde_json::to_value(common)?, serde_json::to_value(fields)?] {
+        both.extend(value.as_object().cloned().unwrap_or_default());
+    }
+    Ok(Value::Object(both))
 }
 
 #[cfg(test)]

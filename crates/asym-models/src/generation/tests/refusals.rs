@@ -278,10 +278,10 @@ fn a_files_bad_settings_are_refused() {
 #[test]
 fn what_asym_does_not_have_is_refused_by_name() {
     let neutral = json!({
-        "constraints": null, "diversity_penalty": 0.0, "dola_layers": null, "encoder_no_repeat_ngram_size": 0,
+        "constraints": null, "diversity_penalty": 0.0, "dola_layers": null,
         "encoder_repetition_penalty": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0, "exponential_decay_length_penalty": null,
         "force_words_ids": null, "guidance_scale": 1, "max_time": null, "num_beam_groups": 1, "penalty_alpha": 0,
-        "sequence_bias": null, "stop_strings": null, "token_healing": false, "top_h": null, "typical_p": 1.0,
+        "sequence_bias": null, "token_healing": false, "top_h": null, "typical_p": 1.0,
         "use_mtp": false, "watermarking_config": null
     });
     GenerationConfig::strict(&neutral.to_string()).unwrap().resolve(5, None, 13).unwrap();
