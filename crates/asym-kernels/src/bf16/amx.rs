@@ -5,7 +5,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{
-    __cpuid, __cpuid_count, __m512i, _MM_HINT_ET0, _MM_HINT_T1, _mm_prefetch, _mm512_cvtne2ps_pbh,
+    __cpuid, __cpuid_count, __m512bh, __m512i, _MM_HINT_ET0, _MM_HINT_T1, _mm_prefetch, _mm512_cvtne2ps_pbh,
     _mm512_maskz_loadu_ps, _mm512_store_si512,
 };
 use std::mem::{MaybeUninit, transmute};
@@ -142,7 +142,7 @@ pub(super) unsafe fn round_row(row: &[f32], lines: &mut [MaybeUninit<Line>], apa
         unsafe {
             let low = _mm512_maskz_loadu_ps(lowest(values.len()), values.as_ptr());
             let high = _mm512_maskz_loadu_ps(lowest(values.len().saturating_sub(16)), values.as_ptr().wrapping_add(16));
-            _mm512_store_si512(line, transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(high, low)));
+            _mm512_store_si512(line, transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)));
         }
     }
 }
