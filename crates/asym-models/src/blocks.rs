@@ -74,6 +74,7 @@ impl SelfAttention {
 }
 
 /// The tokens that each token attends to.
+#[allow(clippy::large_enum_variant, reason = "a forward pass has one")]
 #[derive(Debug, Clone)]
 pub(crate) enum Seen {
     /// All tokens of its row.
