@@ -418,3 +418,34 @@ fn an_output_is_replaced_where_asked() {
     text(&[&args[..], &["--force"]].concat());
     assert!(read(&output).contains_key("logits"));
 }
+
+#[test]
+fn pictures_are_given_as_files_and_folders() {
+    let model = copy(&fixture("vit"), "files-pictures");
+    let processor = r#"{"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}"#;
+    std::fs::write(model.join("preprocessor_config.json"), processor).unwrap();
+    let (one, folder) = (fixture("images").join("rgb.png"), fixture("images").join("more"));
+    let classify = |more: &[&Path]| {
+        let more: Vec<&str> = more.iter().map(|path| path.to_str().unwrap()).collect();
+        text(&[&["classify", "--model", model.to_str().unwrap(), "--json", "--image"], &more[..]].concat())
+    };
+    let all = classify(&[&one, &folder, &one]);
+    let names: Vec<String> = all
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["image"].as_str().unwrap().to_string())
+        .collect();
+    assert_eq!(names.len(), 9, "{names:?}");
+    assert!(names[1..8].is_sorted() && names[1].ends_with("animation.gif"), "{names:?}");
+    // Each picture has the answer that it has alone, and the same in whatever format.
+    let probabilities = |line: &str| -> Vec<f32> {
+        let line: Value = serde_json::from_str(line).unwrap();
+        line["probabilities"].as_object().unwrap().values().map(|value| value.as_f64().unwrap() as f32).collect()
+    };
+    let lines: Vec<Vec<f32>> = all.lines().map(probabilities).collect();
+    assert!(difference(&lines[0], &probabilities(classify(&[&one]).trim_end())) < 1e-5);
+    assert!(difference(&lines[0], &lines[6]) < 1e-5 && difference(&lines[0], &lines[1]) > 1e-3, "{}", names[6]);
+
+    let none = fixture("images").join("vit");
+    let message = refusal(&["classify", "--model", model.to_str().unwrap(), "--image", none.to_str().unwrap()]);
+    assert!(message.contains("no picture in this folder"), "{message}");
+}
