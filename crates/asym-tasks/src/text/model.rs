@@ -8,6 +8,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
 /// A classifier of texts.
+#[allow(clippy::large_enum_variant, reason = "a command has one")]
 #[derive(Clone, Debug)]
 pub enum TextClassifier {
     /// BERT or RoBERTa.
