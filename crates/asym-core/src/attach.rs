@@ -315,6 +315,9 @@ pub fn train_only<M: Module>(model: M, naming: &Naming, names: &[String]) -> Res
 ///
 /// The merged weights stay frozen, like the weights before. The outputs of a layer with a factored forward pass change
 /// only by rounding. If (IA)³ scales the output of a layer, its bias is scaled too.
+///
+/// This function does not know a model that uses one weight in two places, such as an embedding that is also the output layer. It
+/// merges an adapter of the embedding into both. `merge` of `asym-models` unties the two first.
 pub fn merge<M: Module>(model: M) -> M {
     let mut scales = Scales { path: Vec::new(), found: HashMap::new() };
     model.visit(&mut scales);
