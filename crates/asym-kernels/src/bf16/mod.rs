@@ -5,6 +5,10 @@
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 mod amx;
+#[cfg_attr(
+    not(all(target_arch = "x86_64", target_os = "linux", not(miri))),
+    allow(dead_code, reason = "the kernel of AMX alone reads it")
+)]
 mod packed;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 mod product;
