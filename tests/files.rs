@@ -14,7 +14,7 @@ use burn::tensor::Device;
 use serde_json::{Value, json};
 
 mod common;
-use common::{Stored, asym, copy, difference, edit_json, fixture, read, scratch, write};
+use common::{Stored, asym, copy, difference, edit_json, fixture, llama, read, scratch, write};
 
 /// The last line of what the command says; it must fail.
 fn refusal(args: &[&str]) -> String {
@@ -319,21 +319,10 @@ fn masked_language_models_keep_a_decoder_of_their_own() {
 
 /// A Llama with random weights and the tokenizer of the fixture `sentencepiece`, whose configuration has a chat template.
 fn chat(name: &str, template: &str) -> PathBuf {
-    let folder = scratch(name);
-    let tokenizer = fixture("sentencepiece");
-    std::fs::write(folder.join("tokenizer.model"), std::fs::read(tokenizer.join("tokenizer.model")).unwrap()).unwrap();
-    std::fs::write(
-        folder.join("tokenizer_config.json"),
-        std::fs::read(tokenizer.join("tokenizer_config.json")).unwrap(),
-    )
-    .unwrap();
+    let folder = llama(name);
     edit_json(&folder.join("tokenizer_config.json"), |config| {
         drop(config.insert("chat_template".into(), template.into()))
     });
-    let mut config = LlamaConfig::new(500, 24, 2, 4);
-    (config.intermediate_size, config.max_position_embeddings, config.initializer_range) = (40, 64, 0.6);
-    let model = LlamaLanguageModel::init(&config, 3, &Device::default()).unwrap();
-    save(&model, &folder, FileDtype::F32).unwrap();
     folder
 }
 

@@ -3,13 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use asym::models::{
-    BartConfig, BartLanguageModel, Checkpoint, FileDtype, LlamaConfig, LlamaLanguageModel, PretrainedModel, save,
-};
+use asym::models::{BartConfig, BartLanguageModel, Checkpoint, FileDtype, PretrainedModel, save};
 use burn::tensor::Device;
 
 mod common;
-use common::{asym, copy, difference, edit_json, fixture, predict, read, scratch};
+use common::{asym, copy, difference, edit_json, fixture, llama, predict, read, scratch};
 
 /// What went wrong, in one line.
 fn refusal<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
@@ -24,20 +22,6 @@ fn refusal<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
 fn text(run: &std::process::Output) -> String {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     String::from_utf8_lossy(&run.stdout).into_owned()
-}
-
-/// A small Llama with random weights and the tokenizer of the fixture `sentencepiece`.
-fn llama(name: &str) -> PathBuf {
-    let folder = scratch(name);
-    let tokenizer = fixture("sentencepiece");
-    for file in ["tokenizer.model", "tokenizer_config.json"] {
-        std::fs::write(folder.join(file), std::fs::read(tokenizer.join(file)).unwrap()).unwrap();
-    }
-    let mut config = LlamaConfig::new(500, 24, 2, 4);
-    (config.intermediate_size, config.max_position_embeddings, config.initializer_range) = (40, 64, 0.6);
-    let model = LlamaLanguageModel::init(&config, 3, &Device::default()).unwrap();
-    save(&model, &folder, FileDtype::F32).unwrap();
-    folder
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use asym::models::{FileDtype, LlamaConfig, LlamaLanguageModel, PretrainedModel, save};
+use burn::tensor::Device;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -141,4 +143,18 @@ pub fn without_dropout(folder: &Path) -> asym::models::Checkpoint {
     let weights = std::fs::read(folder.join("model.safetensors")).unwrap();
     let config = serde_json::to_string(&config).unwrap();
     asym::models::Checkpoint::from_bytes(&folder.display().to_string(), &config, weights).unwrap()
+}
+
+/// A small Llama with random weights and the tokenizer of the fixture `sentencepiece`.
+pub fn llama(name: &str) -> PathBuf {
+    let folder = scratch(name);
+    let tokenizer = fixture("sentencepiece");
+    for file in ["tokenizer.model", "tokenizer_config.json"] {
+        std::fs::write(folder.join(file), std::fs::read(tokenizer.join(file)).unwrap()).unwrap();
+    }
+    let mut config = LlamaConfig::new(500, 24, 2, 4);
+    (config.intermediate_size, config.max_position_embeddings, config.initializer_range) = (40, 64, 0.6);
+    let model = LlamaLanguageModel::init(&config, 3, &Device::default()).unwrap();
+    save(&model, &folder, FileDtype::F32).unwrap();
+    folder
 }

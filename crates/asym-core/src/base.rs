@@ -3,7 +3,7 @@
 use asym_kernels::{PackedWeight, linear, rounded_linear};
 use burn::tensor::{DType, Tensor};
 
-/// What a linear layer computes without an adapter.
+/// A linear layer without its adapter.
 ///
 /// A weight in bf16 under an input in f32 is multiplied as [`rounded_linear`] says, with sums in f32. Otherwise all tensors have
 /// one dtype.

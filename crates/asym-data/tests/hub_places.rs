@@ -1,8 +1,7 @@
 //! Names without an owner, adapters on the Hub, and the files of older tokenizers and of chat models.
 #![allow(clippy::unwrap_used)]
 
-// Each test file uses a part of it.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each test file uses a part of it")]
 mod hub_server;
 
 use asym_data::hub::HubError;

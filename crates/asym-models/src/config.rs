@@ -15,6 +15,28 @@ use crate::roberta::config::EncoderConfig;
 use crate::vit::VitConfig;
 use crate::{Activation, ModelError};
 
+/// The part of [`ModelConfig`] that is the same for every model of tokens: those with a vocabulary and an embedding that may be tied.
+macro_rules! of_tokens {
+    () => {
+        fn is_tied(&self) -> bool {
+            self.tie_word_embeddings
+        }
+
+        fn untied(self) -> Self {
+            Self { tie_word_embeddings: false, ..self }
+        }
+
+        fn vocabulary(&self) -> Option<usize> {
+            Some(self.vocab_size)
+        }
+
+        fn with_vocabulary(self, rows: usize) -> Self {
+            Self { vocab_size: rows, ..self }
+        }
+    };
+}
+pub(crate) use of_tokens;
+
 /// The configuration of a model, in which every setting has a value.
 ///
 /// Keys may be absent in the file, which is the `HuggingFaceConfig` in the module of each model.

@@ -195,9 +195,7 @@ impl Folder<'_> {
         config.token_rows = found;
         Ok(())
     }
-}
 
-impl Folder<'_> {
     /// Read the biases of factors B, which are added to those of the layers.
     fn read_biases(
         &self,

@@ -215,21 +215,7 @@ impl ModelConfig for LlamaConfig {
         self.pad_token_id.filter(|_| name.ends_with("embed_tokens.weight"))
     }
 
-    fn is_tied(&self) -> bool {
-        self.tie_word_embeddings
-    }
-
-    fn untied(self) -> Self {
-        Self { tie_word_embeddings: false, ..self }
-    }
-
-    fn vocabulary(&self) -> Option<usize> {
-        Some(self.vocab_size)
-    }
-
-    fn with_vocabulary(self, rows: usize) -> Self {
-        Self { vocab_size: rows, ..self }
-    }
+    crate::config::of_tokens!();
 }
 
 impl HuggingFaceConfig {

@@ -262,21 +262,7 @@ impl ModelConfig for EncoderConfig {
         padded.then_some(self.pad_token_id)
     }
 
-    fn is_tied(&self) -> bool {
-        self.tie_word_embeddings
-    }
-
-    fn untied(self) -> Self {
-        Self { tie_word_embeddings: false, ..self }
-    }
-
-    fn vocabulary(&self) -> Option<usize> {
-        Some(self.vocab_size)
-    }
-
-    fn with_vocabulary(self, rows: usize) -> Self {
-        Self { vocab_size: rows, ..self }
-    }
+    crate::config::of_tokens!();
 }
 
 impl HuggingFaceConfig {
