@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use asym::data::Tokenizer;
 use asym::models::{
-    BartClassifier, BartConfig, Checkpoint, FileDtype, LlamaClassifier, LlamaConfig, LlamaLanguageModel,
-    MaskedLanguageModel, PretrainedModel, SequenceClassifier, save,
+    BartClassifier, BartConfig, Checkpoint, FileDtype, LlamaClassifier, LlamaConfig, MaskedLanguageModel,
+    PretrainedModel, SequenceClassifier, save,
 };
 use asym::tasks::TextClassifier;
 use burn::tensor::Device;
