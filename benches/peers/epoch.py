@@ -39,7 +39,8 @@ def build(options):
     torch.manual_seed(1)
     if options.method == "full":
         return AutoModelForSequenceClassification.from_pretrained(options.model, num_labels=2)
-    return peft_glue.build(options.model, options.method, 8, attention="sdpa")[0]
+    dtype = torch.bfloat16 if options.dtype == "bf16" else torch.float32
+    return peft_glue.build(options.model, options.method, 8, attention="sdpa", dtype=dtype)[0]
 
 
 def batches(rows, lengths, size, grouped):
@@ -117,6 +118,7 @@ def load(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", choices=["b-only", "lora", "full"], required=True)
+    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", required=True)
     parser.add_argument("--batch", type=int, required=True)

@@ -32,9 +32,11 @@ def read(task, folder, part):
     return [(row[3], None, int(row[1])) for row in rows]
 
 
-def build(model_folder, method, rank, attention="eager"):
+def build(model_folder, method, rank, attention="eager", dtype=torch.float32):
     """The model, with what `method` trains, and its learning rate."""
-    model = AutoModelForSequenceClassification.from_pretrained(model_folder, num_labels=2, attn_implementation=attention)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        model_folder, num_labels=2, attn_implementation=attention, dtype=dtype
+    )
     if method == "full":
         return model, 5e-5
     if method == "head":

@@ -3,15 +3,17 @@
 mod contestant;
 pub(crate) mod epoch;
 pub(crate) mod models;
+mod report;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use self::contestant::{Contestant, Dtype, build, fastest, keeping_pages, machine, median, range, settings};
+use self::report::Report;
 
 /// What to compare, and how often.
 #[derive(Debug, Args)]
@@ -76,15 +78,14 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
         bail!("--rounds 0 measures nothing; give at least 1");
     }
     let worker = build(root, "step")?;
-    let mut report = String::new();
-    writeln!(report, "Machine: {}. Batch {} x {} tokens.", machine(), options.batch, options.length)?;
+    let mut report = Report::new(options.output.as_deref())?;
+    report.line(&format!("Machine: {}. Batch {} x {} tokens.", machine(), options.batch, options.length))?;
     let models = if options.smoke { vec![Model::Tiny] } else { options.models.clone() };
     let rounds = if options.smoke { 2 } else { options.rounds };
-    let mut versions: Vec<String> = Vec::new();
-    let heading = "\n| model | trained | dtype | program | median step, s | spread, s | asym is faster by | kept, MiB | peak, MiB |\n\
-                   |---|---|---|---|---:|---:|---:|---:|---:|";
-    writeln!(report, "{heading}")?;
-    let mut notes = String::new();
+    report.line(
+        "\n| model | trained | dtype | program | median step, s | spread, s | asym is faster by | kept, MiB | peak, MiB |\n\
+         |---|---|---|---|---:|---:|---:|---:|---:|",
+    )?;
     for model in models {
         let (name, layers, hidden) = model.shape();
         for method in &options.methods {
@@ -92,7 +93,7 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
             let mut contestants = Vec::new();
             for dtype in dtypes {
                 let of_dtype =
-                    self::contestants(options, &worker, root, (method, dtype), (layers, hidden), &mut notes)?;
+                    self::contestants(options, &worker, root, (method, dtype), (layers, hidden), &mut report.notes)?;
                 contestants.extend(of_dtype.into_iter().map(|contestant| (dtype, contestant)));
             }
             for round in 0..rounds {
@@ -106,7 +107,7 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
             if let Some((Dtype::F32, ours)) = contestants.first_mut() {
                 let share = ours.seconds("products")? / median(&ours.seconds);
                 writeln!(
-                    notes,
+                    report.notes,
                     "- {name}, {method}: the products of a step alone take {share:.2} of asym's step in f32."
                 )?;
             }
@@ -121,27 +122,19 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
                 let mib = |key: &str| memory[key].as_f64().map_or(f64::NAN, |bytes| bytes / f64::from(1 << 20));
                 let seconds = median(&contestant.seconds);
                 let (low, high) = range(&contestant.seconds);
-                writeln!(
-                    report,
+                report.line(&format!(
                     "| {name} | {method} | {} | {} | {seconds:.3} | {low:.3} to {high:.3} | {:.2} | {:.1} | {:.1} |",
                     dtype.name(),
                     contestant.name,
                     seconds / ours[usize::from(*dtype == Dtype::Bf16)],
                     mib("kept"),
                     mib("peak"),
-                )?;
-                if !versions.contains(&contestant.versions) {
-                    versions.push(contestant.versions.clone());
-                }
+                ))?;
+                report.versions(&contestant.versions);
             }
         }
     }
-    writeln!(report, "\n{notes}\nVersions: {}.", versions.join("; "))?;
-    print!("{report}");
-    if let Some(path) = &options.output {
-        std::fs::write(path, &report).with_context(|| path.display().to_string())?;
-    }
-    Ok(())
+    report.finish()
 }
 
 /// All that take the same step: asym first, and the peer in its fastest setting.

@@ -1,13 +1,13 @@
 //! An epoch of a real task, from checkpoint and files to scores, beside transformers and PEFT.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::contestant::{Contestant, build, keeping_pages, machine, median, range};
+use super::contestant::{Contestant, Dtype, build, keeping_pages, machine, median, range};
+use super::report::Report;
 
 /// What to compare, and how often.
 #[derive(Debug, Args)]
@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// What is trained
     #[arg(long, value_enum, value_delimiter = ',', default_value = "b-only")]
     methods: Vec<Method>,
+    /// Dtypes of the frozen weights; full fine-tuning has f32 alone
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "f32,bf16")]
+    dtypes: Vec<Dtype>,
     /// Examples in a batch
     #[arg(long, default_value_t = 16)]
     batch: usize,
@@ -35,7 +38,7 @@ pub(crate) struct Options {
     output: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Method {
     /// LoRA with A frozen
     BOnly,
@@ -71,16 +74,16 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
         bail!("--rounds 0 measures nothing; give at least 1");
     }
     let worker = build(root, "epoch")?;
-    let mut report = String::new();
-    writeln!(report, "Machine: {}. MRPC, batches of {}, padded to the longest, f32.\n", machine(), options.batch)?;
-    writeln!(
-        report,
-        "| trained | program | load, s | epoch end to end, s | spread, s | asym is faster by | training, samples/s | \
-         measuring, samples/s | input, % of the time | accuracy % |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+    let mut report = Report::new(options.output.as_deref())?;
+    report.line(&format!("Machine: {}. MRPC, batches of {}.\n", machine(), options.batch))?;
+    report.line(
+        "| trained | dtype | program | load, s | epoch end to end, s | spread, s | asym is faster by | training, samples/s | \
+         measuring, samples/s | input, % of the time | accuracy % |\n|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     )?;
-    let mut versions: Vec<String> = Vec::new();
-    for method in options.methods.iter().map(|method| method.name()) {
-        let mut contestants = contestants(options, &worker, root, method)?;
+    let cells = options.methods.iter().flat_map(|method| options.dtypes.iter().map(move |dtype| (*method, *dtype)));
+    for (method, dtype) in cells.filter(|cell| *cell != (Method::Full, Dtype::Bf16)) {
+        let (method, dtype) = (method.name(), dtype.name());
+        let mut contestants = contestants(options, &worker, root, method, dtype)?;
         let mut measured: Vec<Measured> = contestants.iter().map(|_| Measured::default()).collect();
         // Reads the files once for all: the first to come should not wait for the disk.
         for contestant in &mut contestants {
@@ -88,7 +91,7 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
         }
         for round in 0..options.rounds {
             for (contestant, measured) in contestants.iter_mut().zip(&mut measured) {
-                eprintln!("{method}, round {} of {}: {}", round + 1, options.rounds, contestant.name);
+                eprintln!("{method} in {dtype}, round {} of {}: {}", round + 1, options.rounds, contestant.name);
                 measured.load.push(contestant.seconds("load")?);
                 let epoch = contestant.order("epoch")?;
                 let number = |key: &str| epoch[key].as_f64().with_context(|| format!("{}: {key}", contestant.name));
@@ -107,9 +110,8 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
             let ours = median(&measured[at % 2].whole);
             let (low, high) = range(&of.whole);
             let input = median(&of.input);
-            writeln!(
-                report,
-                "| {method} | {} | {:.2} | {:.1} | {low:.1} to {high:.1} | {:.2} | {:.0} | {:.0} | {} | {:.1} |",
+            report.line(&format!(
+                "| {method} | {dtype} | {} | {:.2} | {:.1} | {low:.1} to {high:.1} | {:.2} | {:.0} | {:.0} | {} | {:.1} |",
                 contestant.name,
                 median(&of.load),
                 median(&of.whole),
@@ -118,22 +120,15 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
                 median(&of.measure),
                 if input.is_nan() { "-".to_string() } else { format!("{input:.2}") },
                 median(&of.accuracy),
-            )?;
-            if !versions.contains(&contestant.versions) {
-                versions.push(contestant.versions.clone());
-            }
+            ))?;
+            report.versions(&contestant.versions);
         }
     }
-    writeln!(report, "\nVersions: {}.", versions.join("; "))?;
-    print!("{report}");
-    if let Some(path) = &options.output {
-        std::fs::write(path, &report).with_context(|| path.display().to_string())?;
-    }
-    Ok(())
+    report.finish()
 }
 
 /// asym with plain shuffling and with similar lengths together, then the peer with either.
-fn contestants(options: &Options, worker: &Path, root: &Path, method: &str) -> Result<Vec<Contestant>> {
+fn contestants(options: &Options, worker: &Path, root: &Path, method: &str, dtype: &str) -> Result<Vec<Contestant>> {
     let mut programs = vec![("asym", worker.to_path_buf(), None)];
     if let Some(python) = &options.python {
         programs.push(("PEFT, sdpa attention", python.clone(), Some(root.join("benches/peers/epoch.py"))));
@@ -142,7 +137,7 @@ fn contestants(options: &Options, worker: &Path, root: &Path, method: &str) -> R
     for (name, program, script) in programs {
         for (order, flag) in [("plain shuffling", None), ("similar lengths together", Some("--grouped"))] {
             let mut command = Command::new(&program);
-            command.args(&script).args(["--method", method, "--batch", &options.batch.to_string()]);
+            command.args(&script).args(["--method", method, "--dtype", dtype, "--batch", &options.batch.to_string()]);
             command.arg("--model").arg(&options.model).arg("--data").arg(&options.data).args(flag);
             if script.is_some() {
                 keeping_pages(&mut command);

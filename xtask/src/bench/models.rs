@@ -1,13 +1,13 @@
 //! Steps of ViT-B/16, BART-base and a block of Llama 2 7B beside PEFT's, and tokens that they generate beside transformers'.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
 use super::contestant::{Contestant, Dtype, build, fastest, machine, median, range, settings};
+use super::report::Report;
 
 /// What to compare, and how often.
 #[derive(Debug, Args)]
@@ -46,16 +46,16 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
         bail!("--rounds 0 measures nothing; give at least 1");
     }
     let worker = build(root, "models")?;
-    let mut report = format!("Machine: {}. {} rows.\n", machine(), options.batch);
-    let (mut versions, mut notes): (Vec<String>, String) = (Vec::new(), String::new());
-    report.push_str(
+    let mut report = Report::new(options.output.as_deref())?;
+    report.line(&format!("Machine: {}. {} rows.", machine(), options.batch))?;
+    report.line(
         "\n| model | trained | dtype | program | median step, s | spread, s | asym is faster by | kept, MiB | peak, MiB |\n\
-         |---|---|---|---|---:|---:|---:|---:|---:|\n",
-    );
+         |---|---|---|---|---:|---:|---:|---:|---:|",
+    )?;
     for model in &options.models {
         for method in &options.methods {
             let what = ["--model", model, "--method", method];
-            let mut contestants = contestants(options, &worker, root, &what, "step", &mut notes)?;
+            let mut contestants = contestants(options, &worker, root, &what, "step", &mut report.notes)?;
             turns(options, &mut contestants, "step", &format!("{model}, {method}"))?;
             let ours = ours(&contestants);
             for (dtype, contestant) in &mut contestants {
@@ -64,36 +64,29 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
                 let (kept, peak) = (mib("kept"), mib("peak"));
                 let row = row(contestant, ours[usize::from(*dtype == Dtype::Bf16)]);
                 let dtype = dtype.name();
-                writeln!(report, "| {model} | {method} | {dtype} | {row} | {kept:.1} | {peak:.1} |")?;
-                if !versions.contains(&contestant.versions) {
-                    versions.push(contestant.versions.clone());
-                }
+                report.line(&format!("| {model} | {method} | {dtype} | {row} | {kept:.1} | {peak:.1} |"))?;
+                report.versions(&contestant.versions);
             }
         }
     }
-    report.push_str(
+    report.line(
         "\n| model | beams | dtype | program | median of 32 new tokens, s | spread, s | asym is faster by |\n\
-         |---|---:|---|---|---:|---:|---:|\n",
-    );
+         |---|---:|---|---|---:|---:|---:|",
+    )?;
     for model in options.models.iter().filter(|model| *model != "vit-base") {
         for beams in &options.beams {
             let beams = beams.to_string();
             let what = ["--model", model, "--beams", &beams];
-            let mut contestants = contestants(options, &worker, root, &what, "generate", &mut notes)?;
+            let mut contestants = contestants(options, &worker, root, &what, "generate", &mut report.notes)?;
             turns(options, &mut contestants, "generate", &format!("{model}, {beams} beams"))?;
             let ours = ours(&contestants);
             for (dtype, contestant) in &contestants {
                 let row = row(contestant, ours[usize::from(*dtype == Dtype::Bf16)]);
-                writeln!(report, "| {model} | {beams} | {} | {row} |", dtype.name())?;
+                report.line(&format!("| {model} | {beams} | {} | {row} |", dtype.name()))?;
             }
         }
     }
-    writeln!(report, "\n{notes}\nVersions: {}.", versions.join("; "))?;
-    print!("{report}");
-    if let Some(path) = &options.output {
-        std::fs::write(path, &report).with_context(|| path.display().to_string())?;
-    }
-    Ok(())
+    report.finish()
 }
 
 /// The part of a row that both tables have.
