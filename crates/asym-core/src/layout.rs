@@ -209,7 +209,7 @@ pub fn replace<M: Module, E>(
     naming: &Naming,
     value: impl FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
 ) -> Result<M, E> {
-    replace_with(module, naming, |_| None, value)
+    replace_with(module, naming, |_| NewDtype::Default, value)
 }
 
 /// Like [`replace`], with tensors of the dtype that `dtype` gives for each. Each is converted by itself, so that the model is
@@ -228,13 +228,13 @@ pub fn replace_as<M: Module, E>(
     dtype: impl Fn(&Entry) -> FloatDType,
     value: impl FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
 ) -> Result<M, E> {
-    replace_with(module, naming, |entry| Some(dtype(entry)), value)
+    replace_with(module, naming, |entry| NewDtype::Given(dtype(entry)), value)
 }
 
 fn replace_with<M: Module, E>(
     module: M,
     naming: &Naming,
-    dtype: impl Fn(&Entry) -> Option<FloatDType>,
+    dtype: impl Fn(&Entry) -> NewDtype,
     mut value: impl FnMut(&Entry) -> Result<Option<Vec<f32>>, E>,
 ) -> Result<M, E> {
     let mut error = None;
@@ -255,7 +255,7 @@ fn replace_with<M: Module, E>(
 /// Replace the values of parameters, in file order, with those that `value` computes from them. A parameter is kept if
 /// `value` returns `None`.
 ///
-/// Only the parameters that `wanted` selects are read. See [`replace`].
+/// Only the parameters that `wanted` selects are read. They keep their dtypes. See [`replace`].
 ///
 /// # Panics
 ///
@@ -266,7 +266,7 @@ pub fn rewrite<M: Module>(
     wanted: impl Fn(&Entry) -> bool,
     mut value: impl FnMut(&Entry, Vec<f32>) -> Option<Vec<f32>>,
 ) -> M {
-    map(module, naming, |_| None, |entry, read| wanted(entry).then(|| value(entry, read())).flatten())
+    map(module, naming, |_| NewDtype::Kept, |entry, read| wanted(entry).then(|| value(entry, read())).flatten())
 }
 
 /// Replace tensors of `module` with those of `from`, for every parameter that both have with the same shape and that
@@ -359,16 +359,24 @@ pub fn cast<M: Module>(module: M, dtype: FloatDType) -> M {
     module.map(&mut Cast(dtype))
 }
 
+/// The dtype of a tensor that replaces another.
+enum NewDtype {
+    /// The default of the device.
+    Default,
+    /// That of the tensor that it replaces.
+    Kept,
+    Given(FloatDType),
+}
+
 fn map<M: Module>(
     module: M,
     naming: &Naming,
-    dtype: impl Fn(&Entry) -> Option<FloatDType>,
+    dtype: impl Fn(&Entry) -> NewDtype,
     value: impl FnMut(&Entry, &dyn Fn() -> Vec<f32>) -> Option<Vec<f32>>,
 ) -> M {
     struct Mapper<'a, F, T> {
         place: Place<'a>,
         value: F,
-        /// The dtype of a new tensor, or `None` for the default of the device.
         dtype: T,
         /// The shared tensors, by name.
         shared: HashMap<String, Box<dyn Any>>,
@@ -376,7 +384,7 @@ fn map<M: Module>(
     impl<F, T> ModuleMapper for Mapper<'_, F, T>
     where
         F: FnMut(&Entry, &dyn Fn() -> Vec<f32>) -> Option<Vec<f32>>,
-        T: Fn(&Entry) -> Option<FloatDType>,
+        T: Fn(&Entry) -> NewDtype,
     {
         fn enter_module(&mut self, name: &str, container: &str) {
             self.place.enter(name, container);
@@ -396,8 +404,9 @@ fn map<M: Module>(
             let data = TensorData::new(entry.loaded(values), param.lazy_shape());
             let device = param.lazy_device();
             let tensor = match (self.dtype)(&entry) {
-                Some(dtype) => Tensor::from_data(data, (&device, DType::from(dtype))),
-                None => Tensor::from_data(data, &device),
+                NewDtype::Default => Tensor::from_data(data, &device),
+                NewDtype::Kept => Tensor::from_data(data, (&device, param.base().dtype())),
+                NewDtype::Given(dtype) => Tensor::from_data(data, (&device, DType::from(dtype))),
             };
             if entry.kind == Kind::Shared {
                 self.shared.insert(entry.name, Box::new(tensor.clone()));
