@@ -1,20 +1,19 @@
-//! The tiles of AMX: blocks of 32 × 32 sums over the whole inner dimension, and rounding to bf16.
+//! The tiles of AMX: blocks of 32 × 32 sums over the whole inner dimension.
 //!
 //! Rust has no intrinsics for AMX on stable (issue 126622 of rust-lang/rust), so that its instructions are assembler here. See
 //! Intel's Software Developer's Manual, volume 1, chapter 18.
 
 use std::arch::asm;
-use std::arch::x86_64::{
-    __cpuid, __cpuid_count, __m512bh, __m512i, _MM_HINT_ET0, _MM_HINT_T1, _mm_prefetch, _mm512_cvtne2ps_pbh,
-    _mm512_maskz_loadu_ps, _mm512_store_si512,
-};
-use std::mem::{MaybeUninit, transmute};
+use std::arch::x86_64::{__cpuid, __cpuid_count};
 
-use super::packed::{LINE, Line, STEP, TILE};
+use super::avx512;
+use super::packed::{Line, STEP, TILE};
+use super::product::Blocks;
 
 /// Whether the processor has AMX for bf16, and Linux lets this process use it.
 pub(super) fn is_available() -> bool {
-    has_tiles() && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16") && is_granted()
+    // Rows are rounded with AVX512-BF16.
+    has_tiles() && avx512::is_available() && is_granted()
 }
 
 /// The bits of CPUID for tiles and for their products of bf16.
@@ -36,13 +35,8 @@ fn is_granted() -> bool {
 /// The tiles of this thread, set up as eight of 16 rows of 64 bytes until the value is dropped.
 pub(super) struct Tiles(());
 
-impl Tiles {
-    /// Set up the tiles.
-    ///
-    /// # Safety
-    ///
-    /// [`is_available`] must have returned true. While the value lives, no other code that uses tiles may run on this thread.
-    pub(super) unsafe fn set_up() -> Self {
+impl Blocks for Tiles {
+    unsafe fn set_up() -> Self {
         #[repr(C, align(64))]
         struct Configuration {
             palette: u8,
@@ -60,16 +54,7 @@ impl Tiles {
         Self(())
     }
 
-    /// 32 × 32 sums: `start` in each row, plus `rows` · `columns`.
-    ///
-    /// # Safety
-    ///
-    /// `sums` must be valid for writes of 32 rows of 32 values whose starts are `stride` values apart.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the operands differ in their steps, if they have none, or if `start` is not 32 values.
-    pub(super) unsafe fn block(&self, rows: &[Line], columns: &[Line], start: &[f32], sums: *mut f32, stride: usize) {
+    unsafe fn block(&self, rows: &[Line], _: usize, columns: &[Line], start: &[f32], sums: *mut f32, stride: usize) {
         let steps = rows.len() / STEP;
         assert!(steps > 0 && rows.len() == columns.len() && start.len() == 2 * TILE, "operands of a block");
         // SAFETY: the caller's promise, and the lengths above. It is one statement from the first load to the last store because
@@ -120,43 +105,4 @@ impl Drop for Tiles {
         // SAFETY: they were set up on this thread.
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
     }
-}
-
-/// Round a row to bf16, to the nearest and ties to even, into every `apart`-th of `lines`. Subnormal values become zero, and a
-/// line's places beyond the row are zero.
-///
-/// # Safety
-///
-/// [`is_available`] must have returned true.
-///
-/// # Panics
-///
-/// Panics if there are not as many lines.
-#[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) unsafe fn round_row(row: &[f32], lines: &mut [MaybeUninit<Line>], apart: usize) {
-    // The lowest `count` bits, of 16 at most.
-    let lowest = |count: usize| u16::MAX.checked_shl(count as u32).map_or(u16::MAX, |mask| !mask);
-    for (index, values) in row.chunks(LINE).enumerate() {
-        let line = lines[index * apart].as_mut_ptr().cast::<__m512i>();
-        // SAFETY: values beyond the row are masked out; a line is 64 bytes and so aligned.
-        unsafe {
-            let low = _mm512_maskz_loadu_ps(lowest(values.len()), values.as_ptr());
-            let high = _mm512_maskz_loadu_ps(lowest(values.len().saturating_sub(16)), values.as_ptr().wrapping_add(16));
-            _mm512_store_si512(line, transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)));
-        }
-    }
-}
-
-/// Ask for a line that is read soon.
-#[inline(always)]
-pub(super) fn prefetch_read(line: &Line) {
-    // SAFETY: a prefetch is a hint, whatever the address.
-    unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(line).cast()) };
-}
-
-/// Ask for a line that is written soon.
-#[inline(always)]
-pub(super) fn prefetch_write(value: *const f32) {
-    // SAFETY: as above.
-    unsafe { _mm_prefetch::<_MM_HINT_ET0>(value.cast()) };
 }

@@ -1,16 +1,18 @@
 //! Products of f32 rows with a frozen weight in bf16, with sums in f32.
 //!
-//! Where the processor has AMX, rows are rounded to bf16 as well, and its tiles multiply them with a copy of the weight that is
-//! laid out once for each direction. Elsewhere the product is that of f32 with the rounded weight.
+//! Where the processor multiplies bf16 faster than f32, rows are rounded to bf16 as well, and multiplied with a copy of the weight
+//! that is laid out once for each direction. Elsewhere the product is that of f32 with the rounded weight.
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 mod amx;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod avx512;
 #[cfg_attr(
-    not(all(target_arch = "x86_64", target_os = "linux", not(miri))),
-    allow(dead_code, reason = "the kernel of AMX alone reads it")
+    not(all(target_arch = "x86_64", not(miri))),
+    allow(dead_code, reason = "only the kernels of x86-64 read it")
 )]
 mod packed;
-#[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 mod product;
 
 use std::fmt;
@@ -26,29 +28,82 @@ use crate::host::{HostTensor, floats, takes, tensor};
 use crate::linear::{column_sums, dims, f32_product, with_last};
 use crate::math::{Matrix, new_product};
 
-/// The environment variable that chooses the kernel: `f32` turns AMX off.
+/// The environment variable that chooses a kernel by its [`name`](Bf16Kernel::name).
 const VARIABLE: &str = "ASYM_BF16_KERNEL";
 
 /// How the host multiplies with a weight in bf16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bf16Kernel {
-    /// On the tiles of AMX.
+    /// On the tiles of AMX, which Intel's processors have from Sapphire Rapids on.
     Amx,
+    /// With AVX512-BF16, which is fast on AMD's processors from Zen 4 on.
+    Avx512,
     /// In f32, on the rounded weight.
     F32,
 }
 
 impl Bf16Kernel {
+    const ALL: [Self; 3] = [Self::Amx, Self::Avx512, Self::F32];
+
     /// The kernel of this process. It is chosen at the first call.
     ///
-    /// It is [`Amx`](Self::Amx) where the processor has AMX for bf16 and Linux grants the tiles, unless the environment variable
-    /// `ASYM_BF16_KERNEL` is `f32`.
+    /// It is the one that the environment variable `ASYM_BF16_KERNEL` [names](Self::name), if this machine has it. Otherwise it is
+    /// [`Amx`](Self::Amx) where the processor has AMX for bf16 and Linux grants the tiles, [`Avx512`](Self::Avx512) on processors of
+    /// AMD that have it, and [`F32`](Self::F32) elsewhere: Intel's AVX512-BF16 is slower than f32.
     pub fn get() -> Self {
         static KERNEL: OnceLock<Bf16Kernel> = OnceLock::new();
         *KERNEL.get_or_init(|| {
-            let is_off = std::env::var(VARIABLE).is_ok_and(|value| value == "f32");
-            if !is_off && is_amx_available() { Self::Amx } else { Self::F32 }
+            let wanted = std::env::var(VARIABLE).unwrap_or_default();
+            let named = Self::ALL.into_iter().find(|kernel| kernel.name() == wanted && kernel.is_available());
+            let fast = || Self::ALL.into_iter().find(|kernel| kernel.is_available() && kernel.is_fast());
+            named.or_else(fast).unwrap_or(Self::F32)
         })
+    }
+
+    /// `amx`, `avx512` or `f32`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Amx => "amx",
+            Self::Avx512 => "avx512",
+            Self::F32 => "f32",
+        }
+    }
+
+    /// Whether this machine has the instructions of the kernel.
+    pub fn is_available(self) -> bool {
+        match self {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
+            Self::Amx => amx::is_available(),
+            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            Self::Avx512 => avx512::is_available(),
+            Self::F32 => true,
+            #[allow(unreachable_patterns, reason = "on x86-64 with Linux every kernel is above")]
+            _ => false,
+        }
+    }
+
+    /// Whether an available kernel is faster than f32 on this machine.
+    fn is_fast(self) -> bool {
+        match self {
+            Self::Amx | Self::F32 => true,
+            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            Self::Avx512 => avx512::is_fast(),
+            #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+            Self::Avx512 => false,
+        }
+    }
+
+    /// x·W + bias, for `rows` of as many values as the weight has.
+    fn multiply(self, rows: &[f32], weight: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
+        match self {
+            // SAFETY: a kernel is chosen where it is available.
+            #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
+            Self::Amx => unsafe { product::product::<amx::Tiles>(rows, weight, bias) },
+            // SAFETY: as above.
+            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            Self::Avx512 => unsafe { product::product::<avx512::Dots>(rows, weight, bias) },
+            _ => unreachable!("{self} multiplies without a packed weight on this machine"),
+        }
     }
 }
 
@@ -56,19 +111,10 @@ impl fmt::Display for Bf16Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Amx => "AMX",
+            Self::Avx512 => "AVX512-BF16",
             Self::F32 => "f32 on the rounded weight",
         })
     }
-}
-
-#[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
-fn is_amx_available() -> bool {
-    amx::is_available()
-}
-
-#[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(miri))))]
-fn is_amx_available() -> bool {
-    false
 }
 
 /// The copies of a layer's weight that products read, made when a product first needs them.
@@ -164,8 +210,8 @@ impl HostOperation for RoundedLinear {
         let bias = inputs.get(2).map(floats);
         let rows = floats(input);
         let output = match self.kernel {
-            Bf16Kernel::Amx => multiply(&rows, &self.packed.forward(weight), bias.as_deref()),
             Bf16Kernel::F32 => f32_product(&rows, Matrix::of(&floats(weight), dims(weight)[1]), bias.as_deref()),
+            kernel => kernel.multiply(&rows, &self.packed.forward(weight), bias.as_deref()),
         };
         let output = tensor(output, with_last(input.layout().shape(), dims(weight)[1]), DType::F32);
         drop(rows);
@@ -181,8 +227,8 @@ impl HostOperation for RoundedLinear {
         let of_input = tracked[0].then(|| kept.next()).flatten().map(|weight| {
             let [d_input, d_output] = dims(&weight);
             let of_input = match self.kernel {
-                Bf16Kernel::Amx => multiply(&rows, &self.packed.backward(&weight), None),
                 Bf16Kernel::F32 => f32_product(&rows, Matrix::of(&floats(&weight), d_output).transposed(), None),
+                kernel => kernel.multiply(&rows, &self.packed.backward(&weight), None),
             };
             tensor(of_input, with_last(&shape, d_input), DType::F32)
         });
@@ -200,16 +246,5 @@ impl HostOperation for RoundedLinear {
     }
 }
 
-#[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
-fn multiply(rows: &[f32], weight: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
-    // SAFETY: this kernel is chosen where AMX is available.
-    unsafe { product::product(rows, weight, bias) }
-}
-
-#[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(miri))))]
-fn multiply(_rows: &[f32], _weight: &Packed, _bias: Option<&[f32]>) -> Vec<f32> {
-    unreachable!("this kernel is chosen where AMX is available")
-}
-
-#[cfg(all(test, target_arch = "x86_64", target_os = "linux", not(miri)))]
+#[cfg(all(test, target_arch = "x86_64", not(miri)))]
 mod tests;

@@ -1,15 +1,36 @@
-//! x·W + bias on the tiles of AMX.
+//! x·W + bias, divided among tasks and into blocks of 32 × 32 sums.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::amx::{Tiles, prefetch_read, prefetch_write, round_row};
+use super::avx512::{prefetch_read, prefetch_write, round_row};
 use super::packed::{BLOCK, LINE, Line, Packed, STEP, TILE};
 use crate::math::written;
 
 /// Bytes of rounded rows that a task works on at most, so that they stay in the second cache of its core.
 const ROWS: usize = 1 << 20;
+
+/// Instructions that compute a block of sums.
+pub(super) trait Blocks: Sized {
+    /// What this thread needs to compute blocks, until the value is dropped.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the instructions. While the value lives, no other value of the kind may be set up on this thread.
+    unsafe fn set_up() -> Self;
+
+    /// Up to 32 × 32 sums: `start` in each row, plus `rows` · `columns`. At least the first `high` rows are computed.
+    ///
+    /// # Safety
+    ///
+    /// `sums` must be valid for writes of 32 rows of 32 values whose starts are `stride` values apart.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the operands differ in their steps, if they have none, if `start` is not 32 values, or if `high` is above 32.
+    unsafe fn block(&self, rows: &[Line], high: usize, columns: &[Line], start: &[f32], sums: *mut f32, stride: usize);
+}
 
 /// A product: its weight, the rows that its sums start from, and where it goes.
 struct Product<'a> {
@@ -30,12 +51,12 @@ unsafe impl Sync for Product<'_> {}
 ///
 /// # Safety
 ///
-/// [`is_available`](super::amx::is_available) must have returned true.
+/// The processor must have the instructions of `B`, and AVX512-BF16.
 ///
 /// # Panics
 ///
 /// Panics if `x` is not whole rows, or if the bias has another length than a row of the output.
-pub(super) unsafe fn product(x: &[f32], weight: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
+pub(super) unsafe fn product<B: Blocks>(x: &[f32], weight: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
     let (inner, columns, panels) = (weight.inner, weight.columns, weight.panels());
     let count = x.len() / inner;
     assert_eq!(x.len(), count * inner, "whole rows of {inner} values");
@@ -53,14 +74,14 @@ pub(super) unsafe fn product(x: &[f32], weight: &Packed, bias: Option<&[f32]>) -
                 let part = most.min(count.div_ceil(parts).next_multiple_of(BLOCK)) / BLOCK * BLOCK;
                 x.par_chunks(part * inner).enumerate().for_each_init(Vec::new, |lines, (index, rows)| {
                     round(rows, inner, lines);
-                    product.block_rows(index * part..index * part + rows.len() / inner, lines, 0..panels);
+                    product.block_rows::<B>(index * part..index * part + rows.len() / inner, lines, 0..panels);
                 });
             } else {
                 let mut lines = Vec::new();
                 round(x, inner, &mut lines);
                 let part = panels.div_ceil(parts);
                 (0..panels.div_ceil(part)).into_par_iter().for_each(|index| {
-                    product.block_rows(0..count, &lines, index * part..panels.min((index + 1) * part));
+                    product.block_rows::<B>(0..count, &lines, index * part..panels.min((index + 1) * part));
                 });
             }
         })
@@ -98,10 +119,10 @@ impl Product<'_> {
     /// # Safety
     ///
     /// As [`product`]. No other task may write these rows of these panels.
-    unsafe fn block_rows(&self, rows: Range<usize>, lines: &[Line], panels: Range<usize>) {
+    unsafe fn block_rows<B: Blocks>(&self, rows: Range<usize>, lines: &[Line], panels: Range<usize>) {
         let (steps, columns) = (self.weight.steps(), self.weight.columns);
         // SAFETY: the caller's promise; nothing below gives the thread to another task.
-        let tiles = unsafe { Tiles::set_up() };
+        let blocks = unsafe { B::set_up() };
         let mut edge = [0.0f32; BLOCK * BLOCK];
         for index in panels.clone() {
             let panel = self.weight.panel(index);
@@ -125,7 +146,7 @@ impl Product<'_> {
                 let is_whole = high == BLOCK && wide == BLOCK;
                 let (sums, stride) = if is_whole { (output, columns) } else { (edge.as_mut_ptr(), BLOCK) };
                 // SAFETY: both operands have as many steps, and the sums lie within the output or are the edge's block.
-                unsafe { tiles.block(lines, panel, start, sums, stride) };
+                unsafe { blocks.block(lines, high, panel, start, sums, stride) };
                 if !is_whole {
                     for (row, sums) in edge.chunks_exact(BLOCK).take(high).enumerate() {
                         // SAFETY: the part of the row lies within the output.

@@ -9,23 +9,25 @@ fn random(count: usize, rng: &mut impl Rng) -> Vec<f32> {
     (0..count).map(|_| rng.random_range(-2.0f32..2.0)).collect()
 }
 
-/// Whether the tiles are there; says so where they are not.
-fn has_amx() -> bool {
-    let is_there = is_amx_available();
-    if !is_there {
-        eprintln!("skipped: this machine has no AMX, or does not grant it");
+/// The kernels of this machine that pack weights; says so where there are none.
+fn packing() -> Vec<Bf16Kernel> {
+    let kernels: Vec<_> =
+        [Bf16Kernel::Amx, Bf16Kernel::Avx512].into_iter().filter(|kernel| kernel.is_available()).collect();
+    if kernels.is_empty() {
+        eprintln!("skipped: this machine has neither AMX nor AVX512-BF16");
     }
-    is_there
+    kernels
 }
 
 /// Rows, inner dimension and columns: whole blocks, every kind of edge, a single row, and more rows than a task takes.
-const SIZES: [[usize; 3]; 10] = [
+const SIZES: [[usize; 3]; 11] = [
     [1, 1, 1],
     [1, 3, 5],
     [32, 32, 32],
     [33, 31, 33],
     [5, 768, 771],
     [70, 100, 48],
+    [47, 40, 33],
     [128, 65, 2],
     [300, 64, 96],
     [129, 33, 31],
@@ -33,38 +35,41 @@ const SIZES: [[usize; 3]; 10] = [
 ];
 
 #[test]
-fn tiles_sum_the_rounded_operands() {
-    if !has_amx() {
-        return;
+fn kernels_sum_the_rounded_operands() {
+    for kernel in packing() {
+        SIZES.into_iter().for_each(|size| sums_the_rounded_operands(kernel, size));
     }
+}
+
+fn sums_the_rounded_operands(kernel: Bf16Kernel, [rows, inner, columns]: [usize; 3]) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    for [rows, inner, columns] in SIZES {
-        let (x, bias) = (random(rows * inner, &mut rng), random(columns, &mut rng));
-        let weight: Vec<bf16> = random(inner * columns, &mut rng).into_iter().map(bf16::from_f32).collect();
-        let source = Source { values: &weight, shape: [inner, columns], strides: [columns, 1] };
-        let transposed: Vec<bf16> = (0..inner * columns).map(|at| weight[at % inner * columns + at / inner]).collect();
-        let other = Source { values: &transposed, shape: [columns, inner], strides: [inner, 1] }.transposed();
-        for (packed, bias) in
-            [(Packed::new(source), Some(&bias)), (Packed::new(source), None), (Packed::new(other), None)]
-        {
-            let found = multiply(&x, &packed, bias.map(Vec::as_slice));
-            for (at, found) in found.iter().enumerate() {
-                let (row, column) = (at / columns, at % columns);
-                let start = bias.map_or(0.0, |bias| f64::from(bias[column]));
-                let products = (0..inner)
-                    .map(|k| bf16::from_f32(x[row * inner + k]).to_f64() * weight[k * columns + column].to_f64());
-                let (sum, size) = products.fold((start, start.abs()), |(sum, size), p| (sum + p, size + p.abs()));
-                let error = (f64::from(*found) - sum).abs();
-                assert!(error <= 1e-6 * size, "{rows} x {inner} x {columns} at {row}, {column}: {found} for {sum}");
-            }
+    let (x, bias) = (random(rows * inner, &mut rng), random(columns, &mut rng));
+    let weight: Vec<bf16> = random(inner * columns, &mut rng).into_iter().map(bf16::from_f32).collect();
+    let source = Source { values: &weight, shape: [inner, columns], strides: [columns, 1] };
+    let transposed: Vec<bf16> = (0..inner * columns).map(|at| weight[at % inner * columns + at / inner]).collect();
+    let other = Source { values: &transposed, shape: [columns, inner], strides: [inner, 1] }.transposed();
+    for (packed, bias) in [(Packed::new(source), Some(&bias)), (Packed::new(source), None), (Packed::new(other), None)]
+    {
+        let found = kernel.multiply(&x, &packed, bias.map(Vec::as_slice));
+        for (at, found) in found.iter().enumerate() {
+            let (row, column) = (at / columns, at % columns);
+            let start = bias.map_or(0.0, |bias| f64::from(bias[column]));
+            let products =
+                (0..inner).map(|k| bf16::from_f32(x[row * inner + k]).to_f64() * weight[k * columns + column].to_f64());
+            let (sum, size) = products.fold((start, start.abs()), |(sum, size), p| (sum + p, size + p.abs()));
+            let error = (f64::from(*found) - sum).abs();
+            assert!(
+                error <= 1e-6 * size,
+                "{kernel}, {rows} x {inner} x {columns} at {row}, {column}: {found} for {sum}"
+            );
         }
     }
 }
 
 #[test]
 fn rows_are_rounded_as_half_rounds() {
-    if !has_amx() {
-        return;
+    if !avx512::is_available() {
+        return eprintln!("skipped: this machine has no AVX512-BF16");
     }
     let mut values = vec![
         0.0,
@@ -85,8 +90,8 @@ fn rows_are_rounded_as_half_rounds() {
     ];
     values.extend(random(40, &mut ChaCha8Rng::seed_from_u64(2)));
     let mut lines = vec![std::mem::MaybeUninit::new(packed::Line::ZERO); values.len().div_ceil(packed::LINE)];
-    // SAFETY: AMX is available.
-    unsafe { amx::round_row(&values, &mut lines, 1) };
+    // SAFETY: it is available.
+    unsafe { avx512::round_row(&values, &mut lines, 1) };
     // SAFETY: all were set to begin with.
     let rounded = lines.iter().flat_map(|line| unsafe { line.assume_init() }.0);
     let expected = values.iter().map(|value| bf16::from_f32(*value)).chain(std::iter::repeat(bf16::ZERO));
@@ -114,8 +119,8 @@ fn pass(kernel: Bf16Kernel, x: &[f32], weight: &Tensor<2>, bias: &[f32], packed:
 }
 
 #[test]
-fn both_kernels_compute_a_linear_layer_and_its_gradients() {
-    let kernels = [Some(Bf16Kernel::F32), has_amx().then_some(Bf16Kernel::Amx)];
+fn every_kernel_computes_a_linear_layer_and_its_gradients() {
+    let kernels = [packing(), vec![Bf16Kernel::F32]].concat();
     let device = Device::flex().autodiff();
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     for [rows, inner, columns] in [[3, 40, 50], [257, 96, 33]] {
@@ -134,7 +139,7 @@ fn both_kernels_compute_a_linear_layer_and_its_gradients() {
                 sizes[at] += product.abs();
             }
         }
-        for kernel in kernels.into_iter().flatten() {
+        for &kernel in &kernels {
             let [found, of_x, of_bias] = pass(kernel, &x, &tensor, &bias, &PackedWeight::default());
             for ((found, expected), size) in found.iter().zip(&output).zip(&sizes) {
                 assert!((found - expected).abs() <= 4e-3 * size + 1e-5, "{kernel}: {found} for {expected}");
@@ -160,19 +165,18 @@ fn both_kernels_compute_a_linear_layer_and_its_gradients() {
 
 #[test]
 fn another_weight_is_packed_again() {
-    if !has_amx() {
-        return;
-    }
     let device = Device::flex().autodiff();
-    let mut rng = ChaCha8Rng::seed_from_u64(4);
-    let (x, bias, packed) = (random(64, &mut rng), [0.0; 8], PackedWeight::default());
-    let mut weight = || {
-        let values = random(64, &mut rng);
-        Tensor::<2>::from_data(TensorData::new(values, [8, 8]), (&device, DType::BF16))
-    };
-    for weight in [weight(), weight(), weight().transpose()] {
-        let [shared, ..] = pass(Bf16Kernel::Amx, &x, &weight, &bias, &packed);
-        let [own, ..] = pass(Bf16Kernel::Amx, &x, &weight, &bias, &PackedWeight::default());
-        assert_eq!(shared, own);
+    for kernel in packing() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let (x, bias, packed) = (random(64, &mut rng), [0.0; 8], PackedWeight::default());
+        let mut weight = || {
+            let values = random(64, &mut rng);
+            Tensor::<2>::from_data(TensorData::new(values, [8, 8]), (&device, DType::BF16))
+        };
+        for weight in [weight(), weight(), weight().transpose()] {
+            let [shared, ..] = pass(kernel, &x, &weight, &bias, &packed);
+            let [own, ..] = pass(kernel, &x, &weight, &bias, &PackedWeight::default());
+            assert_eq!(shared, own);
+        }
     }
 }
