@@ -227,7 +227,7 @@ fn dropout_drops_its_share_and_passes_the_same_gradient() {
 fn gelu_is_exact_in_backward() {
     let points: Vec<f32> = (-400..=400).map(|i| i as f32 * 0.0125).collect();
     let input = Tensor::<1>::from_floats(points.as_slice(), &device()).require_grad();
-    let output = asym::kernels::gelu(input.clone());
+    let output = asym::kernels::gelu(input.clone(), asym::kernels::Kept::Exact);
     let gradients = output.clone().sum().backward();
     let (output, gradient) = (floats(output), floats(input.grad(&gradients).unwrap()));
     // Φ(x) by Simpson's rule over its density, in f64.
@@ -467,7 +467,7 @@ fn half_precision_where_the_device_has_it() {
             let weight = model.layer.weight.val().cast(FloatDType::F32);
             let input = tensor(SHAPE, 0.5, device).cast(cast);
             let output = asym::kernels::linear(input, weight.cast(cast), None);
-            floats(asym::kernels::gelu(output).cast(FloatDType::F32))
+            floats(asym::kernels::gelu(output, asym::kernels::Kept::Exact).cast(FloatDType::F32))
         };
         let (ours, exact) = (forward(cast, &device), forward(FloatDType::F64, &cpu()));
         // Inputs, weights and results are rounded, and sums of 20 products.

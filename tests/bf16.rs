@@ -1,6 +1,6 @@
 //! Frozen weights in bf16: each method beside the same weights in f32, forward and backward, on the kernel that the machine has.
 //!
-//! `ASYM_BF16_KERNEL=f32 cargo test --release --test bf16` tests the other one.
+//! `ASYM_BF16_KERNEL=f32 cargo test --release --test bf16` tests another one; its other names are `amx` and `avx512`.
 #![allow(clippy::unwrap_used, missing_docs)]
 // The kernels are the host's.
 #![cfg(feature = "flex")]
@@ -23,7 +23,7 @@ const LENGTH: usize = 11;
 fn tolerance() -> f32 {
     match Bf16Kernel::get() {
         // x is rounded, by 2⁻⁹ at the most.
-        Bf16Kernel::Amx => 4e-3,
+        Bf16Kernel::Amx | Bf16Kernel::Avx512 => 4e-3,
         // The weights are the same in both models, and f32 differs by the order of its sums.
         Bf16Kernel::F32 => 1e-5,
     }
@@ -171,4 +171,15 @@ fn bf16_is_refused_where_no_weight_is_frozen() {
     assert!(error.to_string().contains("full fine-tuning"), "{error}");
     assert!(settings.validate(&Tuning::Head).is_ok());
     assert!(settings.validate(&Tuning::Adapter(AdapterConfig::b_only(8))).is_ok());
+}
+
+#[test]
+fn a_rewritten_weight_keeps_its_dtype() {
+    let device = Device::flex().autodiff();
+    let model = layout::round(base(&device).no_grad());
+    let before = dtypes(&model);
+    assert!(before[1].contains(&DType::BF16));
+    let naming = model.naming();
+    let model = layout::rewrite(model, &naming, |_| true, |_, values| Some(values));
+    assert_eq!(dtypes(&model), before);
 }

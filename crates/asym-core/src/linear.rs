@@ -1,10 +1,10 @@
 //! The adapted linear layer: the factored forward.
 
-use asym_kernels::PackedWeight;
+use asym_kernels::{Kept, PackedWeight};
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, assert_shape};
+use burn::tensor::{DType, Device, Tensor, assert_shape};
 
 use crate::observe::Observer;
 use crate::{Adapter, BaseLinear};
@@ -83,6 +83,13 @@ impl AdaptedLinear {
             // `val` and not `base`: a reparameterization of another crate must keep its effect.
             None => base(self.weight.val()).forward(input),
         }
+    }
+}
+
+impl AdaptedLinear {
+    /// How a model keeps activations beside this layer for backward: rounded to bf16 where the weight is.
+    pub fn kept(&self) -> Kept {
+        if self.weight.base().dtype() == DType::BF16 { Kept::Rounded } else { Kept::Exact }
     }
 }
 

@@ -6,8 +6,8 @@
 #![allow(missing_docs)]
 
 use asym_kernels::{
-    Heads, LowRank, Rotation, add_low_rank, attention, composed, dropout, gated_silu, gelu, linear, residual_norm,
-    rms_norm, rotary,
+    Heads, Kept, LowRank, Rotation, add_low_rank, attention, composed, dropout, gated_silu, gelu, linear,
+    residual_norm, rms_norm, rotary,
 };
 use burn::nn::{DropoutConfig, LayerNormConfig};
 use burn::tensor::{Device, Distribution, Tensor};
@@ -45,7 +45,7 @@ mod attention_step {
     #[divan::bench]
     fn fused(bencher: Bencher<'_, '_>) {
         let none = DropoutConfig::new(0.0).init();
-        step(bencher, WIDTH, |x| attention(x.clone(), x.clone(), x, None, Heads::new(12), &none));
+        step(bencher, WIDTH, |x| attention(x.clone(), x.clone(), x, None, Heads::new(12), &none, Kept::Exact));
     }
 
     #[divan::bench]
@@ -62,7 +62,7 @@ mod attention_dropout_step {
     #[divan::bench]
     fn fused(bencher: Bencher<'_, '_>) {
         let tenth = DropoutConfig::new(0.1).init();
-        step(bencher, WIDTH, |x| attention(x.clone(), x.clone(), x, None, Heads::new(12), &tenth));
+        step(bencher, WIDTH, |x| attention(x.clone(), x.clone(), x, None, Heads::new(12), &tenth, Kept::Exact));
     }
 
     #[divan::bench]
@@ -80,7 +80,7 @@ mod residual_norm_step {
     fn fused(bencher: Bencher<'_, '_>) {
         let none = DropoutConfig::new(0.0).init();
         let norm = LayerNormConfig::new(WIDTH).init(&device());
-        step(bencher, WIDTH, |x| residual_norm(&norm, 1e-5, &none, x.clone(), x));
+        step(bencher, WIDTH, |x| residual_norm(&norm, 1e-5, &none, x.clone(), x, Kept::Exact));
     }
 
     #[divan::bench]
@@ -98,7 +98,7 @@ mod rms_norm_step {
     #[divan::bench]
     fn fused(bencher: Bencher<'_, '_>) {
         let gamma = random([WIDTH]);
-        step(bencher, WIDTH, |x| rms_norm(gamma.clone(), 1e-5, x));
+        step(bencher, WIDTH, |x| rms_norm(gamma.clone(), 1e-5, x, Kept::Exact));
     }
 
     #[divan::bench]
@@ -136,7 +136,7 @@ mod gated_silu_step {
 
     #[divan::bench]
     fn fused(bencher: Bencher<'_, '_>) {
-        step(bencher, INNER, |x| gated_silu(x.clone(), x));
+        step(bencher, INNER, |x| gated_silu(x.clone(), x, Kept::Exact));
     }
 
     #[divan::bench]

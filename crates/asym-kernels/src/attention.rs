@@ -15,6 +15,7 @@ use crate::composed;
 use crate::dropout::Mask;
 use crate::extension::{HostOperation, run};
 use crate::host::{HostTensor, floats, takes, tensor};
+use crate::kept::Kept;
 use crate::math::{Matrix, MatrixMut, Output, Shared, dot, product, softmax_row, vectorized};
 
 /// Rows of scores that are there at once, in each task.
@@ -73,6 +74,17 @@ impl Sequences {
         Self(self.0.iter().enumerate().map(sequence).collect())
     }
 
+    /// The same queries, which see the keys of `others` instead, sequence by sequence: cross-attention.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there are not as many.
+    pub fn attending_to(&self, others: &Self) -> Self {
+        assert_eq!(self.0.len(), others.0.len(), "sequences of queries and of keys");
+        let each = self.0.iter().zip(others.0.iter());
+        Self(each.map(|(own, other)| Sequence { queries: own.queries.clone(), keys: other.keys.clone() }).collect())
+    }
+
     /// The first row of each sequence.
     pub fn starts(&self) -> impl Iterator<Item = usize> {
         self.0.iter().map(|sequence| sequence.keys.start)
@@ -86,7 +98,7 @@ impl Sequences {
 
 /// softmax(Q·Kᵀ/√width + bias)·V for each head, with dropout of the probabilities.
 ///
-/// On the host, autodiff keeps Q, K and V and nothing of size queries · keys.
+/// On the host, autodiff keeps Q, K and V, as `kept` says, and nothing of size queries · keys.
 ///
 /// # Shapes
 ///
@@ -104,6 +116,7 @@ pub fn attention(
     bias: Option<&Tensor<4>>,
     heads: Heads,
     dropout: &nn::Dropout,
+    kept: Kept,
 ) -> Tensor<3> {
     let ([batch, queries, _], [_, keys, _]) = (query.dims(), key.dims());
     let width = heads.width(&query, &key);
@@ -113,7 +126,7 @@ pub fn attention(
     }
     let mask = Mask::of(dropout, &query.device());
     let sequences = Sequences::uniform(batch, queries, keys);
-    let operation = Attention { sequences, heads, width, scale: (width as f32).sqrt().recip(), mask };
+    let operation = Attention { sequences, heads, width, scale: (width as f32).sqrt().recip(), mask, kept };
     let mut inputs: Vec<_> = [query, key, value].map(Tensor::into_dispatch).into();
     inputs.extend(bias.map(|bias| bias.clone().into_dispatch()));
     run(operation, inputs)
@@ -137,6 +150,7 @@ pub fn packed_attention(
     sequences: &Sequences,
     heads: Heads,
     dropout: &nn::Dropout,
+    kept: Kept,
 ) -> Tensor<3> {
     let ([_, queries, _], [_, keys, _]) = (query.dims(), key.dims());
     let width = heads.width(&query, &key);
@@ -150,7 +164,7 @@ pub fn packed_attention(
     }
     let mask = Mask::of(dropout, &query.device());
     let operation =
-        Attention { sequences: sequences.clone(), heads, width, scale: (width as f32).sqrt().recip(), mask };
+        Attention { sequences: sequences.clone(), heads, width, scale: (width as f32).sqrt().recip(), mask, kept };
     run(operation, [query, key, value].map(Tensor::into_dispatch).into())
 }
 
@@ -182,6 +196,7 @@ struct Attention {
     /// Multiplies the scores.
     scale: f32,
     mask: Option<Mask>,
+    kept: Kept,
 }
 
 /// Some queries of one head of a sequence, and the keys that they see.
@@ -222,14 +237,13 @@ impl HostOperation for Attention {
         });
         let query = &inputs[0];
         let output = tensor(output, query.layout().shape().clone(), query.dtype());
-        (output, if tracked.contains(&true) { inputs } else { Vec::new() })
+        let inputs = if tracked.contains(&true) { inputs } else { Vec::new() };
+        (output, inputs.into_iter().map(|input| self.kept.keep(input)).collect())
     }
 
     fn backward(&self, kept: Vec<HostTensor>, gradient: HostTensor, tracked: &[bool]) -> Vec<Option<HostTensor>> {
-        let zeros = |index: usize| match tracked[index] {
-            true => vec![0.0f32; kept[index].layout().shape().num_elements()],
-            false => Vec::new(),
-        };
+        let zeros =
+            |index: usize| vec![0.0f32; if tracked[index] { kept[index].layout().shape().num_elements() } else { 0 }];
         let mut gradients = [zeros(0), zeros(1), zeros(2)];
         self.with(&kept, |inputs| {
             let shared = gradients.each_mut().map(|values| Shared::new(values));
@@ -237,7 +251,7 @@ impl HostOperation for Attention {
         });
         let each = gradients.into_iter().zip(&kept).zip(tracked);
         each.map(|((values, input), tracked)| {
-            tracked.then(|| tensor(values, input.layout().shape().clone(), input.dtype()))
+            tracked.then(|| tensor(values, input.layout().shape().clone(), gradient.dtype()))
         })
         .collect()
     }

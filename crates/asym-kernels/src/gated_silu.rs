@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::composed;
 use crate::extension::{HostOperation, run};
 use crate::host::{HostTensor, floats, owned, takes, tensor};
+use crate::kept::Kept;
 use crate::math::{exp, vectorized, written};
 
 /// Values that one task works on.
@@ -17,7 +18,7 @@ const CHUNK: usize = 8192;
 
 /// silu(gate) · up.
 ///
-/// On the host, autodiff keeps both where the gate is tracked, and the gate alone where only `up` is.
+/// On the host, autodiff keeps both where the gate is tracked, and the gate alone where only `up` is, as `kept` says.
 ///
 /// # Shapes
 ///
@@ -26,24 +27,26 @@ const CHUNK: usize = 8192;
 /// # Panics
 ///
 /// Panics if shapes differ.
-pub fn gated_silu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
+pub fn gated_silu<const D: usize>(gate: Tensor<D>, up: Tensor<D>, kept: Kept) -> Tensor<D> {
     assert_eq!(gate.dims(), up.dims(), "a gate and what passes it");
     if takes(&gate) && gate.dtype() == up.dtype() {
-        run(GatedSilu, vec![gate.into_dispatch(), up.into_dispatch()])
+        run(GatedSilu { kept }, vec![gate.into_dispatch(), up.into_dispatch()])
     } else {
         composed::gated_silu(gate, up)
     }
 }
 
 #[derive(Debug)]
-struct GatedSilu;
+struct GatedSilu {
+    kept: Kept,
+}
 
 impl HostOperation for GatedSilu {
     fn forward(&self, inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>) {
         let Ok([gate, up]) = <[_; 2]>::try_from(inputs) else { unreachable!("two inputs") };
         if !tracked[0] {
             let output = weighed(up, &gate);
-            return (output, if tracked[1] { vec![gate] } else { Vec::new() });
+            return (output, if tracked[1] { vec![self.kept.keep(gate)] } else { Vec::new() });
         }
         let values = {
             let (gates, ups) = (floats(&gate), floats(&up));
@@ -54,14 +57,14 @@ impl HostOperation for GatedSilu {
             // SAFETY: there are as many inputs as outputs, and each is copied.
             unsafe { written(ups.len(), write) }
         };
-        (tensor(values, gate.layout().shape().clone(), gate.dtype()), vec![gate, up])
+        (tensor(values, gate.layout().shape().clone(), gate.dtype()), vec![self.kept.keep(gate), self.kept.keep(up)])
     }
 
     fn backward(&self, kept: Vec<HostTensor>, gradient: HostTensor, tracked: &[bool]) -> Vec<Option<HostTensor>> {
         let mut kept = kept.into_iter();
         let (Some(gate), up) = (kept.next(), kept.next()) else { unreachable!("the gate is kept") };
         let Some(up) = up else { return vec![None, Some(weighed(gradient, &gate))] };
-        let (shape, dtype) = (gate.layout().shape().clone(), gate.dtype());
+        let (shape, dtype) = (gate.layout().shape().clone(), gradient.dtype());
         let (mut gates, mut ups, gradient) = (owned(gate), owned(up), floats(&gradient));
         // Both become their gradients, in place.
         let each = gates.par_chunks_mut(CHUNK).zip(ups.par_chunks_mut(CHUNK)).zip(gradient.par_chunks(CHUNK));

@@ -7,6 +7,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use half::{bf16, f16};
 
+use crate::kept::widen;
+
 /// A tensor in the host's memory.
 pub(crate) type HostTensor = FloatTensor<Flex>;
 
@@ -25,16 +27,19 @@ pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
 
 /// The values as f32 in the order of the axes; copied only where they lie otherwise.
 pub(crate) fn floats(tensor: &HostTensor) -> Cow<'_, [f32]> {
-    if tensor.dtype() == DType::F32
-        && let Some((start, end)) = tensor.layout().contiguous_offsets()
-    {
-        return Cow::Borrowed(&tensor.storage::<f32>()[start..end]);
+    match (tensor.dtype(), tensor.layout().contiguous_offsets()) {
+        (DType::F32, Some((start, end))) => Cow::Borrowed(&tensor.storage::<f32>()[start..end]),
+        (DType::BF16, Some((start, end))) => Cow::Owned(widen(&tensor.storage::<bf16>()[start..end])),
+        _ => Cow::Owned(converted(tensor.clone())),
     }
-    Cow::Owned(owned(tensor.clone()))
 }
 
 /// The values as f32, to write to; without a copy where nothing else holds the tensor.
 pub(crate) fn owned(tensor: HostTensor) -> Vec<f32> {
+    if tensor.dtype() == DType::F32 { converted(tensor) } else { floats(&tensor).into_owned() }
+}
+
+fn converted(tensor: HostTensor) -> Vec<f32> {
     match tensor.into_data().convert::<f32>().try_into_vec() {
         Ok(values) => values,
         Err(error) => unreachable!("floats convert to f32: {error}"),

@@ -17,6 +17,8 @@
 //! | [`rounded_linear`] | nothing, for a frozen weight in bf16 | its input in bf16 where the backend keeps it |
 //! | [`add_low_rank`] | x·A, and x where A is tracked | the same, with one more sum |
 //!
+//! With [`Kept::Rounded`], activations of f32 are kept in bf16, and GELU's derivative in 8 bits.
+//!
 //! They work where tensors lie in the host's memory, which is Burn's flex backend, in f32; all but the products also in half
 //! precision, whose arithmetic is then f32's. Everywhere else each function computes its [`composed`] form, and that form is
 //! the oracle of the tests. All run on rayon's threads, and what they compute does not depend on how many there are.
@@ -26,7 +28,7 @@
 //!
 //! let device = Device::flex().autodiff();
 //! let x = Tensor::<2>::random([4, 8], Distribution::Default, &device).require_grad();
-//! let gradients = asym_kernels::gelu(x.clone()).sum().backward();
+//! let gradients = asym_kernels::gelu(x.clone(), asym_kernels::Kept::Exact).sum().backward();
 //! assert_eq!(x.grad(&gradients).map(|gradient| gradient.dims()), Some([4, 8]));
 //! ```
 
@@ -38,6 +40,7 @@ mod extension;
 mod gated_silu;
 mod gelu;
 mod host;
+mod kept;
 mod linear;
 mod low_rank;
 mod math;
@@ -52,6 +55,7 @@ pub use dropout::dropout;
 pub use gated_silu::gated_silu;
 pub use gelu::gelu;
 pub use host::is_host;
+pub use kept::Kept;
 pub use linear::linear;
 pub use low_rank::{LowRank, add_low_rank};
 pub use residual_norm::{layer_norm, residual_norm};

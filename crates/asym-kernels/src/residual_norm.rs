@@ -10,6 +10,7 @@ use crate::composed;
 use crate::dropout::Mask;
 use crate::extension::{HostOperation, run};
 use crate::host::{HostTensor, floats, owned, takes, tensor};
+use crate::kept::Kept;
 use crate::linear::column_sums;
 use crate::math::{dot, sum, vectorized};
 
@@ -18,7 +19,7 @@ const ROWS: usize = 16;
 
 /// LayerNorm(dropout(x) + residual).
 ///
-/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalized rows.
+/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalized rows, as `kept` says.
 ///
 /// # Shapes
 ///
@@ -33,13 +34,14 @@ pub fn residual_norm<const D: usize>(
     dropout: &nn::Dropout,
     input: Tensor<D>,
     residual: Tensor<D>,
+    kept: Kept,
 ) -> Tensor<D> {
     let Some(beta) = norm.beta.as_ref().filter(|_| takes(&input)) else {
         return composed::residual_norm(norm, epsilon, dropout, input, residual);
     };
     assert_eq!(input.dims(), residual.dims(), "what a norm adds");
-    let operation =
-        ResidualNorm { width: input.dims()[D - 1], epsilon: epsilon as f32, mask: Mask::of(dropout, &input.device()) };
+    let mask = Mask::of(dropout, &input.device());
+    let operation = ResidualNorm { width: input.dims()[D - 1], epsilon: epsilon as f32, mask, kept };
     let [input, residual] = [input, residual].map(Tensor::into_dispatch);
     let [gamma, beta] = [norm.gamma.val(), beta.val()].map(Tensor::into_dispatch);
     run(operation, vec![input, gamma, beta, residual])
@@ -47,16 +49,16 @@ pub fn residual_norm<const D: usize>(
 
 /// LayerNorm(x), with statistics in f32 whatever the dtype.
 ///
-/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalized rows.
+/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalized rows, as `kept` says.
 ///
 /// # Shapes
 ///
 /// - input, output: `[..., features]`
-pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<D>) -> Tensor<D> {
+pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<D>, kept: Kept) -> Tensor<D> {
     let Some(beta) = norm.beta.as_ref().filter(|_| takes(&input)) else {
         return composed::layer_norm(norm, epsilon, input);
     };
-    let operation = ResidualNorm { width: input.dims()[D - 1], epsilon: epsilon as f32, mask: None };
+    let operation = ResidualNorm { width: input.dims()[D - 1], epsilon: epsilon as f32, mask: None, kept };
     let [gamma, beta] = [norm.gamma.val(), beta.val()].map(Tensor::into_dispatch);
     run(operation, vec![input.into_dispatch(), gamma, beta])
 }
@@ -68,6 +70,7 @@ struct ResidualNorm {
     /// Added to the variance.
     epsilon: f32,
     mask: Option<Mask>,
+    kept: Kept,
 }
 
 impl HostOperation for ResidualNorm {
@@ -97,13 +100,14 @@ impl HostOperation for ResidualNorm {
         });
         let count = inverse.len();
         drop(scale);
-        let kept = vec![tensor(rows, shape.clone(), dtype), tensor(inverse, Shape::from([count]), DType::F32), gamma];
+        let rows = self.kept.keep(tensor(rows, shape.clone(), dtype));
+        let kept = vec![rows, tensor(inverse, Shape::from([count]), DType::F32), gamma];
         (tensor(output, shape, dtype), kept)
     }
 
     fn backward(&self, kept: Vec<HostTensor>, gradient: HostTensor, tracked: &[bool]) -> Vec<Option<HostTensor>> {
         let Ok([rows, inverse, gamma]) = <[_; 3]>::try_from(kept) else { unreachable!("three are kept") };
-        let (shape, dtype, width) = (rows.layout().shape().clone(), rows.dtype(), self.width);
+        let (shape, dtype, width) = (rows.layout().shape().clone(), gradient.dtype(), self.width);
         let (gradient, scale, inverse) = (floats(&gradient), floats(&gamma), floats(&inverse));
         let mut values = owned(rows);
         let of_residual = tracked.get(3).is_some_and(|tracked| *tracked);

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use crate::composed;
 use crate::extension::{HostOperation, run};
 use crate::host::{HostTensor, floats, owned, takes, tensor};
+use crate::kept::Kept;
 use crate::linear::column_sums;
 use crate::math::{dot, vectorized, written};
 
@@ -21,7 +22,7 @@ const ROWS: usize = 16;
 /// γ · x / √(mean of x² + ε), with statistics in f32 whatever the dtype.
 ///
 /// In half precision the normalized rows are rounded before γ multiplies them, as Llama's are in transformers. On the
-/// host, autodiff keeps the input.
+/// host, autodiff keeps the input, as `kept` says.
 ///
 /// # Shapes
 ///
@@ -31,13 +32,13 @@ const ROWS: usize = 16;
 /// # Panics
 ///
 /// Panics if γ has not as many features as the input.
-pub fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Tensor<D>) -> Tensor<D> {
+pub fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Tensor<D>, kept: Kept) -> Tensor<D> {
     let width = input.dims()[D - 1];
     assert_eq!(gamma.dims(), [width], "the scale of a norm");
     if !takes(&input) || input.dims().contains(&0) {
         return composed::rms_norm(gamma, epsilon, input);
     }
-    let operation = RmsNorm { width, epsilon: epsilon as f32, dtype: input.dtype() };
+    let operation = RmsNorm { width, epsilon: epsilon as f32, dtype: input.dtype(), kept };
     run(operation, vec![input.into_dispatch(), gamma.into_dispatch()])
 }
 
@@ -49,6 +50,7 @@ struct RmsNorm {
     epsilon: f32,
     /// Of the rows.
     dtype: DType,
+    kept: Kept,
 }
 
 impl HostOperation for RmsNorm {
@@ -85,7 +87,7 @@ impl HostOperation for RmsNorm {
         let values = unsafe { written(read.len(), write) };
         drop((read, scale));
         let rows = inverse.len();
-        let kept = vec![input, tensor(inverse, Shape::from([rows]), DType::F32), gamma];
+        let kept = vec![self.kept.keep(input), tensor(inverse, Shape::from([rows]), DType::F32), gamma];
         (tensor(values, shape, self.dtype), kept)
     }
 

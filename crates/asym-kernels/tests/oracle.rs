@@ -4,8 +4,8 @@
 use std::slice;
 
 use asym_kernels::{
-    Heads, LowRank, Rotation, Sequences, add_low_rank, attention, composed, dropout, gated_silu, gelu, layer_norm,
-    linear, packed_attention, residual_norm, rms_norm, rotary,
+    Heads, Kept, LowRank, Rotation, Sequences, add_low_rank, attention, composed, dropout, gated_silu, gelu,
+    layer_norm, linear, packed_attention, residual_norm, rms_norm, rotary,
 };
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
@@ -19,6 +19,10 @@ fn device() -> Device {
 
 fn none() -> Dropout {
     DropoutConfig::new(0.0).init()
+}
+
+fn exact_rms_norm(gamma: Tensor<1>, epsilon: f64, input: Tensor<3>) -> Tensor<3> {
+    rms_norm(gamma, epsilon, input, Kept::Exact)
 }
 
 fn random<const D: usize>(shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
@@ -138,7 +142,7 @@ fn attention_is_its_composed_form() {
             let cast = |like: &Tensor<3>| bias.map(|bias| bias.clone().cast(like.dtype()));
             let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
                 let bias = cast(&rows[0]);
-                attention(rows[0].clone(), rows[1].clone(), rows[2].clone(), bias.as_ref(), heads, &none())
+                attention(rows[0].clone(), rows[1].clone(), rows[2].clone(), bias.as_ref(), heads, &none(), Kept::Exact)
             };
             let oracle = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
                 let bias = cast(&rows[0]);
@@ -149,8 +153,8 @@ fn attention_is_its_composed_form() {
         }
         // Without a graph, and where only one of the three is tracked, the values are the same.
         let [q, k, v] = rows;
-        let tracked = attention(q.clone().require_grad(), k.clone(), v.clone(), None, heads, &none());
-        let plain = attention(q.inner(), k.inner(), v.inner(), None, heads, &none());
+        let tracked = attention(q.clone().require_grad(), k.clone(), v.clone(), None, heads, &none(), Kept::Exact);
+        let plain = attention(q.inner(), k.inner(), v.inner(), None, heads, &none(), Kept::Exact);
         assert_eq!(values(tracked), values(plain));
     }
 }
@@ -182,7 +186,7 @@ fn packed_attention_is_attention_within_each_sequence() {
             ];
             let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
                 let [query, key, value] = <[_; 3]>::try_from(rows).unwrap();
-                packed_attention(query, key, value, &sequences, heads, &none())
+                packed_attention(query, key, value, &sequences, heads, &none(), Kept::Exact)
             };
             let oracle = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
                 let [query, key, value] = <[_; 3]>::try_from(rows).unwrap();
@@ -246,10 +250,13 @@ fn gelu_is_its_composed_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     for shape in [[1, 1, 1], [3, 5, 7], [2, 33, 300]] {
         let rows = [random(shape, &mut rng) * 3.0];
-        let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gelu(rows[0].clone());
+        let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gelu(rows[0].clone(), Kept::Exact);
         let oracle = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| composed::gelu(rows[0].clone());
         both(&format!("{shape:?}"), &rows, &[], &ours, &oracle, true);
-        assert_eq!(values(gelu(rows[0].clone().inner())), values(gelu(rows[0].clone().require_grad())));
+        assert_eq!(
+            values(gelu(rows[0].clone().inner(), Kept::Exact)),
+            values(gelu(rows[0].clone().require_grad(), Kept::Exact))
+        );
     }
 }
 
@@ -275,7 +282,7 @@ fn residual_norm_is_its_composed_form() {
             norm
         };
         let ours_fixed = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
-            residual_norm(&cast(&rows[0]), 1e-5, &none(), rows[0].clone(), rows[1].clone())
+            residual_norm(&cast(&rows[0]), 1e-5, &none(), rows[0].clone(), rows[1].clone(), Kept::Exact)
         };
         let oracle_fixed = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
             composed::residual_norm(&cast(&rows[0]), 1e-5, &none(), rows[0].clone(), rows[1].clone())
@@ -289,27 +296,28 @@ fn residual_norm_is_its_composed_form() {
             [&norm.gamma, norm.beta.as_ref().unwrap()].map(|param| param.val().grad(&gradients).map(values))
         };
         let [x, r] = &rows;
-        let ours = gradients(&fixed, &|norm| residual_norm(norm, 1e-5, &none(), x.clone(), r.clone()));
+        let ours = gradients(&fixed, &|norm| residual_norm(norm, 1e-5, &none(), x.clone(), r.clone(), Kept::Exact));
         let oracle = gradients(&fixed, &|norm| composed::residual_norm(norm, 1e-5, &none(), x.clone(), r.clone()));
         for (ours, oracle) in ours.into_iter().zip(oracle) {
             assert!(error(&ours.unwrap(), &oracle.unwrap()) < 1e-5, "{shape:?}");
         }
         let frozen = fixed.clone().freeze();
         let apply = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
-            residual_norm(&frozen, 1e-5, &none(), rows[0].clone(), rows[1].clone())
+            residual_norm(&frozen, 1e-5, &none(), rows[0].clone(), rows[1].clone(), Kept::Exact)
         };
         let (ours, oracle) =
             (pass(&rows, &[], FloatDType::F32, &apply), pass(&rows, &[], FloatDType::F32, &ours_fixed));
         assert_eq!(ours.gradients, oracle.gradients);
-        let plain = residual_norm(&frozen, 1e-5, &none(), x.clone().inner(), r.clone().inner());
+        let plain = residual_norm(&frozen, 1e-5, &none(), x.clone().inner(), r.clone().inner(), Kept::Exact);
         assert_eq!(values(plain), ours.output);
 
         // Without a residual.
-        let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| layer_norm(&cast(&rows[0]), 1e-5, rows[0].clone());
+        let ours =
+            |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| layer_norm(&cast(&rows[0]), 1e-5, rows[0].clone(), Kept::Exact);
         let oracle =
             |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| composed::layer_norm(&cast(&rows[0]), 1e-5, rows[0].clone());
         both(&format!("layer norm, {shape:?}"), &rows[..1], &[], &ours, &oracle, shape[2] > 2);
-        let ours = gradients(&fixed, &|norm| layer_norm(norm, 1e-5, x.clone()));
+        let ours = gradients(&fixed, &|norm| layer_norm(norm, 1e-5, x.clone(), Kept::Exact));
         let oracle = gradients(&fixed, &|norm| composed::layer_norm(norm, 1e-5, x.clone()));
         for (ours, oracle) in ours.into_iter().zip(oracle) {
             assert!(error(&ours.unwrap(), &oracle.unwrap()) < 1e-5, "layer norm, {shape:?}");
@@ -332,22 +340,23 @@ fn rms_norm_is_its_composed_form() {
         };
         // A usual ε, and one as large as the squares, so that it counts.
         for epsilon in [1e-5, 1.0] {
-            let (ours, oracle) = (apply(rms_norm, epsilon), apply(composed::rms_norm, epsilon));
+            let (ours, oracle) = (apply(exact_rms_norm, epsilon), apply(composed::rms_norm, epsilon));
             both(&format!("{shape:?}, {epsilon}"), &rows, &gamma, &ours, &oracle, width > 1);
         }
 
         // A frozen scale, frozen rows, and neither tracked.
-        let all = pass(&rows, &gamma, FloatDType::F32, &apply(rms_norm, 1e-5));
+        let all = pass(&rows, &gamma, FloatDType::F32, &apply(exact_rms_norm, 1e-5));
         let ([x], [gamma]) = (rows, gamma);
         let gamma = gamma.reshape([width]);
-        let frozen = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| rms_norm(gamma.clone(), 1e-5, rows[0].clone());
+        let frozen =
+            |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| rms_norm(gamma.clone(), 1e-5, rows[0].clone(), Kept::Exact);
         assert_eq!(pass(slice::from_ref(&x), &[], FloatDType::F32, &frozen).gradients[0], all.gradients[0]);
         let scaled = |_: Vec<Tensor<3>>, matrices: Vec<Tensor<2>>| {
-            rms_norm(matrices[0].clone().reshape([width]), 1e-5, x.clone())
+            rms_norm(matrices[0].clone().reshape([width]), 1e-5, x.clone(), Kept::Exact)
         };
         let of_gamma = pass(&[], &[gamma.clone().reshape([1, width])], FloatDType::F32, &scaled);
         assert_eq!(of_gamma.gradients[0], all.gradients[1]);
-        assert_eq!(values(rms_norm(gamma.clone().inner(), 1e-5, x.clone().inner())), all.output);
+        assert_eq!(values(rms_norm(gamma.clone().inner(), 1e-5, x.clone().inner(), Kept::Exact)), all.output);
 
         // In half precision both forms round where transformers does, and squares that f16 cannot hold are no matter.
         for (dtype, unit) in HALVES {
@@ -359,7 +368,7 @@ fn rms_norm_is_its_composed_form() {
             ));
             let composed = values(composed::rms_norm(gamma.clone().cast(dtype), 1e-5, large.clone()));
             assert!(error(&composed, &exact) < 1.1 * unit, "{shape:?}, {dtype:?}: {:e}", error(&composed, &exact));
-            let ours = values(rms_norm(gamma.clone().cast(dtype), 1e-5, large));
+            let ours = values(rms_norm(gamma.clone().cast(dtype), 1e-5, large, Kept::Exact));
             let other = ours.iter().zip(&composed).filter(|(ours, composed)| ours != composed).count();
             assert!(other * 100 <= ours.len(), "{shape:?}, {dtype:?}: {other} of {} differ", ours.len());
         }
@@ -406,7 +415,7 @@ fn gated_silu_is_its_composed_form() {
         // Gates far out too, where σ is 0 or 1.
         let rows = [random(shape, &mut rng) * 4.0, random(shape, &mut rng)];
         let far = [rows[0].clone() * 25.0, rows[1].clone()];
-        let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gated_silu(rows[0].clone(), rows[1].clone());
+        let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gated_silu(rows[0].clone(), rows[1].clone(), Kept::Exact);
         let oracle = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| composed::gated_silu(rows[0].clone(), rows[1].clone());
         both(&format!("{shape:?}"), &rows, &[], &ours, &oracle, true);
         both(&format!("{shape:?}, far"), &far, &[], &ours, &oracle, true);
@@ -414,14 +423,14 @@ fn gated_silu_is_its_composed_form() {
         // Where only one is tracked its gradient is the same, and without a graph so are the values.
         let all = pass(&rows, &[], FloatDType::F32, &ours);
         let [gate, up] = rows;
-        let of_gate = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gated_silu(rows[0].clone(), up.clone());
-        let of_up = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gated_silu(gate.clone(), rows[0].clone());
+        let of_gate = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gated_silu(rows[0].clone(), up.clone(), Kept::Exact);
+        let of_up = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gated_silu(gate.clone(), rows[0].clone(), Kept::Exact);
         let [of_gate, of_up] = [(&gate, &of_gate as Apply<'_>), (&up, &of_up)]
             .map(|(leaf, apply)| pass(slice::from_ref(leaf), &[], FloatDType::F32, apply).gradients.remove(0));
         assert_eq!(of_gate, all.gradients[0]);
         assert!(error(&of_up, &all.gradients[1]) < 1e-6, "{shape:?}");
         let before = values(up.clone());
-        assert_eq!(values(gated_silu(gate.inner(), up.clone().inner())), all.output);
+        assert_eq!(values(gated_silu(gate.inner(), up.clone().inner(), Kept::Exact)), all.output);
         assert_eq!(values(up), before);
     }
 }
@@ -431,7 +440,7 @@ fn gated_silu_is_its_composed_form() {
 fn known_values() {
     let row = |row: [f32; 2]| Tensor::<3>::from_data([[row]], &device());
     type Norm = fn(Tensor<1>, f64, Tensor<3>) -> Tensor<3>;
-    for form in [rms_norm, composed::rms_norm] as [Norm; 2] {
+    for form in [exact_rms_norm, composed::rms_norm] as [Norm; 2] {
         // The mean of the squares is 25/2, and with ε 16.
         let gamma = Tensor::<1>::from_data([1.0f32, -2.0], &device());
         assert_eq!(values(form(gamma, 3.5, row([3.0, 4.0]))), [0.75, -2.0]);
@@ -445,7 +454,7 @@ fn known_values() {
         assert!(error(&values(turned), &[-5.0, 10.0]) < 1e-6);
     }
     type Gate = fn(Tensor<3>, Tensor<3>) -> Tensor<3>;
-    for form in [gated_silu, composed::gated_silu] as [Gate; 2] {
+    for form in [|gate, up| gated_silu(gate, up, Kept::Exact), composed::gated_silu] as [Gate; 2] {
         // σ(ln 3) = 3/4 and σ(−ln 3) = 1/4.
         let ln3 = 3.0f32.ln();
         let exact = [0.75 * 3.0f64.ln() * 2.0, -0.25 * 3.0f64.ln() * -4.0];
@@ -461,8 +470,8 @@ fn threads_change_nothing() {
     let gamma = [random([1, 258], &mut rng)];
     let rotation = rotation([1, 70, 43], &mut rng);
     let all = |rows: Vec<Tensor<3>>, matrices: Vec<Tensor<2>>| {
-        let normalized = rms_norm(matrices[0].clone().reshape([258]), 1e-5, rows[0].clone());
-        gated_silu(rotary(normalized, 3, &rotation), rows[1].clone())
+        let normalized = rms_norm(matrices[0].clone().reshape([258]), 1e-5, rows[0].clone(), Kept::Exact);
+        gated_silu(rotary(normalized, 3, &rotation), rows[1].clone(), Kept::Exact)
     };
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -479,16 +488,16 @@ fn what_is_not_contiguous_is_read_in_order() {
     let wide = random([2, 9, 3 * 12], &mut rng);
     let parts = wide.clone().split(12, 2);
     let [q, k, v] = [0, 1, 2].map(|i| parts[i].clone());
-    let ours = values(attention(q.clone(), k.clone(), v.clone(), None, Heads::new(3), &none()));
+    let ours = values(attention(q.clone(), k.clone(), v.clone(), None, Heads::new(3), &none(), Kept::Exact));
     assert!(error(&ours, &values(composed::attention(q.clone(), k, v, None, Heads::new(3), &none()))) < 1e-5);
-    assert!(error(&values(gelu(q.clone())), &values(composed::gelu(q.clone()))) < 1e-5);
+    assert!(error(&values(gelu(q.clone(), Kept::Exact)), &values(composed::gelu(q.clone()))) < 1e-5);
     let gamma = random([12], &mut rng);
-    let ours = values(rms_norm(gamma.clone(), 1e-5, q.clone()));
+    let ours = values(rms_norm(gamma.clone(), 1e-5, q.clone(), Kept::Exact));
     assert!(error(&ours, &values(composed::rms_norm(gamma, 1e-5, q.clone()))) < 1e-5);
     let angles = rotation([2, 9, 3], &mut rng);
     let ours = values(rotary(q.clone(), 2, &angles));
     assert!(error(&ours, &values(composed::rotary(q.clone(), 2, &angles))) < 1e-5);
-    let ours = values(gated_silu(q.clone(), parts[1].clone()));
+    let ours = values(gated_silu(q.clone(), parts[1].clone(), Kept::Exact));
     assert!(error(&ours, &values(composed::gated_silu(q.clone(), parts[1].clone()))) < 1e-5);
     let weight = random([12, 7], &mut rng);
     let ours = values(linear(q.clone(), weight.clone(), None));
@@ -507,10 +516,10 @@ fn dropout_draws_the_same_mask_forward_and_backward() {
     let [first, second, third] = [0; 3].map(|_| random(shape, &mut rng));
     let (direction, weights) = (random(shape, &mut rng), random(shape, &mut rng));
     let heads = Heads::new(2);
-    let of_query = |q: Tensor<3>| attention(q, second.clone(), third.clone(), None, heads, &dropping);
-    let of_key = |k: Tensor<3>| attention(first.clone(), k, third.clone(), None, heads, &dropping);
-    let of_value = |v: Tensor<3>| attention(first.clone(), second.clone(), v, None, heads, &dropping);
-    let of_norm = |x: Tensor<3>| residual_norm(&norm, 1e-5, &dropping, x, second.clone());
+    let of_query = |q: Tensor<3>| attention(q, second.clone(), third.clone(), None, heads, &dropping, Kept::Exact);
+    let of_key = |k: Tensor<3>| attention(first.clone(), k, third.clone(), None, heads, &dropping, Kept::Exact);
+    let of_value = |v: Tensor<3>| attention(first.clone(), second.clone(), v, None, heads, &dropping, Kept::Exact);
+    let of_norm = |x: Tensor<3>| residual_norm(&norm, 1e-5, &dropping, x, second.clone(), Kept::Exact);
     let plain = |x: Tensor<3>| dropout(&dropping, x);
     type Case<'a> = (&'a str, &'a dyn Fn(Tensor<3>) -> Tensor<3>);
     let cases: [Case<'_>; 5] =

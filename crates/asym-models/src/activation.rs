@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use asym_kernels::gelu;
+use asym_kernels::{Kept, gelu};
 use burn::tensor::{Tensor, activation};
 
 /// The activation between the two linear layers of a block.
@@ -53,8 +53,13 @@ impl Activation {
 
     /// Apply the activation, whatever the shape.
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        self.forward_keeping(x, Kept::Exact)
+    }
+
+    /// As [`forward`](Self::forward). On the host, GELU keeps for backward what `kept` says.
+    pub fn forward_keeping<const D: usize>(self, x: Tensor<D>, kept: Kept) -> Tensor<D> {
         match self {
-            Self::Gelu => gelu(x),
+            Self::Gelu => gelu(x, kept),
             Self::GeluTanh => gelu_tanh(x),
             Self::Relu => activation::relu(x),
             Self::Silu => activation::silu(x),
@@ -125,7 +130,7 @@ mod tests {
 
     #[test]
     fn values_and_gradients_are_those_of_finite_differences_in_f64() {
-        check("gelu", gelu, gelu_f64);
+        check("gelu", |x| Activation::Gelu.forward(x), gelu_f64);
         check("composed_gelu", composed::gelu, gelu_f64);
         check("gelu_tanh", gelu_tanh, gelu_tanh_f64);
         check("silu", |x| Activation::Silu.forward(x), |x| x / (1.0 + (-x).exp()));

@@ -4,18 +4,19 @@
 //! checkpoint's keys.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear};
-use asym_kernels::{Heads, attention, dropout, layer_norm, residual_norm};
+use asym_kernels::{Heads, Kept, dropout, layer_norm, residual_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::blocks::{attention_bias, tied_head, zero_embedding, zero_linear, zero_linear_with};
+use crate::blocks::{Seen, tied_head, zero_embedding, zero_linear, zero_linear_with};
 use crate::cache::KeyValueCache;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
 mod config;
 mod decode;
+mod packed;
 
 pub use config::{BartConfig, HuggingFaceConfig, Stack};
 pub use decode::BartDecoder;
@@ -186,8 +187,8 @@ struct Attention {
 #[derive(Debug, Clone)]
 struct Memory {
     keys_and_values: Vec<(Tensor<3>, Tensor<3>)>,
-    /// Added to the scores of each of its tokens.
-    bias: Option<Tensor<4>>,
+    /// The tokens that a token of the decoder attends to.
+    seen: Seen,
 }
 
 impl Bart {
@@ -256,14 +257,11 @@ impl Bart {
     /// - both inputs: `[batch, length]`
     /// - output: `[batch, length, d_model]`
     pub fn encode(&self, input_ids: Tensor<2, Int>, attention_mask: Option<Tensor<2, Int>>) -> Tensor<3> {
-        let Encoder { embed_tokens, embed_positions, layers, layernorm_embedding, dropout } = &self.encoder;
-        let embedded = self.words(embed_tokens.as_ref(), input_ids);
-        let mut hidden = placed(embedded, 0, embed_positions, layernorm_embedding, dropout);
-        let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
-        for block in layers {
-            hidden = block.forward(hidden, bias.as_ref());
-        }
-        hidden
+        let [_, length] = input_ids.dims();
+        let positions = positions_from(&self.encoder.embed_positions, 0, length);
+        let hidden = self.encoder_input(input_ids, positions);
+        let seen = Seen::masked(attention_mask, &hidden);
+        self.encoder_blocks(hidden, &seen)
     }
 
     /// The decoder's last hidden state.
@@ -279,11 +277,15 @@ impl Bart {
         self.decode(decoder_input_ids, decoder_attention_mask, &memory, None)
     }
 
-    /// What the decoder's blocks see of the encoder.
+    /// The encoder's state as the decoder's blocks see it, of a padded batch.
     fn memory(&self, encoded: Tensor<3>, attention_mask: Option<Tensor<2, Int>>) -> Memory {
-        let bias = attention_mask.map(|mask| attention_bias(mask, &encoded));
+        let seen = Seen::masked(attention_mask, &encoded);
+        self.memory_seen(&encoded, seen)
+    }
+
+    fn memory_seen(&self, encoded: &Tensor<3>, seen: Seen) -> Memory {
         let of_block = |block: &DecoderBlock| block.encoder_attn.keys_and_values(encoded.clone());
-        Memory { keys_and_values: self.decoder.layers.iter().map(of_block).collect(), bias }
+        Memory { keys_and_values: self.decoder.layers.iter().map(of_block).collect(), seen }
     }
 
     /// The decoder; with caches, one for each block, after the tokens that these hold.
@@ -292,18 +294,49 @@ impl Bart {
         input_ids: Tensor<2, Int>,
         attention_mask: Option<Tensor<2, Int>>,
         memory: &Memory,
-        mut caches: Option<&mut [KeyValueCache]>,
+        caches: Option<&mut [KeyValueCache]>,
     ) -> Tensor<3> {
-        let Decoder { embed_tokens, embed_positions, layers, layernorm_embedding, dropout } = &self.decoder;
         let before = caches.as_ref().and_then(|caches| caches.first()).map_or(0, KeyValueCache::len);
-        let embedded = self.words(embed_tokens.as_ref(), input_ids);
-        let mut hidden = placed(embedded, before, embed_positions, layernorm_embedding, dropout);
-        let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
-        for (index, (block, encoded)) in layers.iter().zip(&memory.keys_and_values).enumerate() {
-            let cache = caches.as_deref_mut().and_then(|caches| caches.get_mut(index));
-            hidden = block.forward(hidden, bias.as_ref(), encoded, memory.bias.as_ref(), cache);
+        let [_, length] = input_ids.dims();
+        let positions = positions_from(&self.decoder.embed_positions, before, length);
+        let hidden = self.decoder_input(input_ids, positions);
+        let seen = Seen::masked(attention_mask, &hidden);
+        self.decoder_blocks(hidden, &seen, memory, caches)
+    }
+
+    fn encoder_blocks(&self, mut hidden: Tensor<3>, seen: &Seen) -> Tensor<3> {
+        for block in &self.encoder.layers {
+            hidden = block.forward(hidden, seen);
         }
         hidden
+    }
+
+    fn decoder_blocks(
+        &self,
+        mut hidden: Tensor<3>,
+        seen: &Seen,
+        memory: &Memory,
+        mut caches: Option<&mut [KeyValueCache]>,
+    ) -> Tensor<3> {
+        for (index, (block, encoded)) in self.decoder.layers.iter().zip(&memory.keys_and_values).enumerate() {
+            let cache = caches.as_deref_mut().and_then(|caches| caches.get_mut(index));
+            hidden = block.forward(hidden, seen, encoded, &memory.seen, cache);
+        }
+        hidden
+    }
+
+    /// What the encoder's first block reads: words and their positions, normalized.
+    fn encoder_input(&self, ids: Tensor<2, Int>, positions: Tensor<3>) -> Tensor<3> {
+        let Encoder { embed_tokens, layernorm_embedding, dropout: drop, .. } = &self.encoder;
+        let embedded = self.words(embed_tokens.as_ref(), ids) + positions;
+        dropout(drop, layer_norm(layernorm_embedding, EPSILON, embedded, Kept::Exact))
+    }
+
+    /// The same for the decoder.
+    fn decoder_input(&self, ids: Tensor<2, Int>, positions: Tensor<3>) -> Tensor<3> {
+        let Decoder { embed_tokens, layernorm_embedding, dropout: drop, .. } = &self.decoder;
+        let embedded = self.words(embed_tokens.as_ref(), ids) + positions;
+        dropout(drop, layer_norm(layernorm_embedding, EPSILON, embedded, Kept::Exact))
     }
 
     /// The embeddings of words, by a side's own table or by the one that both share.
@@ -321,28 +354,20 @@ impl Bart {
     }
 }
 
-/// Embeddings with the positions from `before` on, normalized.
-fn placed(
-    embedded: Tensor<3>,
-    before: usize,
-    positions: &AdaptedEmbedding,
-    norm: &LayerNorm,
-    drop: &Dropout,
-) -> Tensor<3> {
-    let [_, length, _] = embedded.dims();
-    // The same for every row: [1, length, d_model]
-    let positions = positions.rows(POSITION_OFFSET + before..POSITION_OFFSET + before + length).unsqueeze();
-    dropout(drop, layer_norm(norm, EPSILON, embedded + positions))
+/// The embeddings of `length` positions from `before` on, which are the same for every row: `[1, length, d_model]`.
+fn positions_from(positions: &AdaptedEmbedding, before: usize, length: usize) -> Tensor<3> {
+    positions.rows(POSITION_OFFSET + before..POSITION_OFFSET + before + length).unsqueeze()
 }
 
 impl EncoderBlock {
-    fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+    fn forward(&self, hidden: Tensor<3>, seen: &Seen) -> Tensor<3> {
+        let kept = self.fc1.kept();
         let (key, value) = self.self_attn.keys_and_values(hidden.clone());
-        let attended = self.self_attn.forward(hidden.clone(), key, value, bias);
-        let hidden = residual_norm(&self.self_attn_layer_norm, EPSILON, &self.dropout, attended, hidden);
-        let inside = self.activation.forward(self.fc1.forward(hidden.clone())); // [batch, length, ffn_dim]
+        let attended = self.self_attn.forward(hidden.clone(), key, value, seen);
+        let hidden = residual_norm(&self.self_attn_layer_norm, EPSILON, &self.dropout, attended, hidden, kept);
+        let inside = self.activation.forward_keeping(self.fc1.forward(hidden.clone()), kept); // [batch, length, ffn_dim]
         let output = self.fc2.forward(dropout(&self.activation_dropout, inside));
-        residual_norm(&self.final_layer_norm, EPSILON, &self.dropout, output, hidden)
+        residual_norm(&self.final_layer_norm, EPSILON, &self.dropout, output, hidden, kept)
     }
 }
 
@@ -350,26 +375,27 @@ impl DecoderBlock {
     fn forward(
         &self,
         hidden: Tensor<3>,
-        bias: Option<&Tensor<4>>,
+        seen: &Seen,
         (encoded_key, encoded_value): &(Tensor<3>, Tensor<3>),
-        encoded_bias: Option<&Tensor<4>>,
+        encoded_seen: &Seen,
         cache: Option<&mut KeyValueCache>,
     ) -> Tensor<3> {
+        let kept = self.fc1.kept();
         let (key, value) = self.self_attn.keys_and_values(hidden.clone());
         let (key, value) = match cache {
             Some(cache) => cache.append(key, value),
             None => (key, value),
         };
-        let attended = self.self_attn.forward(hidden.clone(), key, value, bias);
-        let hidden = residual_norm(&self.self_attn_layer_norm, EPSILON, &self.dropout, attended, hidden);
+        let attended = self.self_attn.forward(hidden.clone(), key, value, seen);
+        let hidden = residual_norm(&self.self_attn_layer_norm, EPSILON, &self.dropout, attended, hidden, kept);
 
         let (key, value) = (encoded_key.clone(), encoded_value.clone());
-        let attended = self.encoder_attn.forward(hidden.clone(), key, value, encoded_bias);
-        let hidden = residual_norm(&self.encoder_attn_layer_norm, EPSILON, &self.dropout, attended, hidden);
+        let attended = self.encoder_attn.forward(hidden.clone(), key, value, encoded_seen);
+        let hidden = residual_norm(&self.encoder_attn_layer_norm, EPSILON, &self.dropout, attended, hidden, kept);
 
-        let inside = self.activation.forward(self.fc1.forward(hidden.clone())); // [batch, length, ffn_dim]
+        let inside = self.activation.forward_keeping(self.fc1.forward(hidden.clone()), kept); // [batch, length, ffn_dim]
         let output = self.fc2.forward(dropout(&self.activation_dropout, inside));
-        residual_norm(&self.final_layer_norm, EPSILON, &self.dropout, output, hidden)
+        residual_norm(&self.final_layer_norm, EPSILON, &self.dropout, output, hidden, kept)
     }
 }
 
@@ -378,9 +404,10 @@ impl Attention {
         (self.k_proj.forward(hidden.clone()), self.v_proj.forward(hidden))
     }
 
-    fn forward(&self, queries: Tensor<3>, key: Tensor<3>, value: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+    fn forward(&self, queries: Tensor<3>, key: Tensor<3>, value: Tensor<3>, seen: &Seen) -> Tensor<3> {
         let query = self.q_proj.forward(queries);
-        self.out_proj.forward(attention(query, key, value, bias, self.heads, &self.dropout))
+        let attended = seen.attend([query, key, value], self.heads, &self.dropout, self.q_proj.kept());
+        self.out_proj.forward(attended)
     }
 }
 
@@ -406,6 +433,22 @@ impl BartLanguageModel {
     /// On a batch that [`check_input`](crate::check_input) refuses.
     pub fn forward(&self, input: BartInput) -> Tensor<3> {
         self.head(self.model.forward(input))
+    }
+
+    /// The logits of the token after each of some of the decoder's tokens. In training, these are the ones that have a label.
+    ///
+    /// On the host, neither padding nor the logits of other tokens are computed.
+    ///
+    /// # Shapes
+    ///
+    /// - positions: `[count]`, each `row · decoder length + column`
+    /// - output: `[count, vocab_size]`
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), and if a position is outside the batch.
+    pub fn forward_at(&self, input: BartInput, positions: Tensor<1, Int>) -> Tensor<2> {
+        self.head(self.model.states_at(input, positions))
     }
 
     /// The model below the head.
@@ -450,13 +493,13 @@ impl BartClassifier {
     pub fn forward(&self, input: BartInput) -> Tensor<2> {
         let [batch, length] = input.input_ids.dims();
         let ends = input.input_ids.clone().equal_elem(self.model.config.eos_token_id as i64).int();
-        let places = Tensor::<1, Int>::arange(0..length as i64, &ends.device()).unsqueeze::<2>();
-        let last = (ends * places).max_dim(1); // [batch, 1]
-        let hidden = self.model.forward(input); // [batch, length, d_model]
-        let width = self.model.config.d_model;
-        let chosen = hidden.gather(1, last.unsqueeze_dim::<3>(2).expand([batch, 1, width]));
+        let device = ends.device();
+        let columns = Tensor::<1, Int>::arange(0..length as i64, &device).unsqueeze::<2>();
+        let last = (ends * columns).max_dim(1).reshape([batch]);
+        let starts = Tensor::<1, Int>::arange(0..batch as i64, &device).mul_scalar(length as i64);
+        let chosen = self.model.states_at(input, starts + last); // [batch, d_model]
         let head = &self.classification_head;
-        let dense = head.dense.forward(head.dropout.forward(chosen.reshape([batch, width]))).tanh();
+        let dense = head.dense.forward(head.dropout.forward(chosen)).tanh();
         head.out_proj.forward(head.dropout.forward(dense))
     }
 

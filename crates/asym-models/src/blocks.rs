@@ -1,7 +1,7 @@
 //! What the blocks of several models are made of.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig, Adapter, BaseLinear};
-use asym_kernels::{Heads, Sequences, attention, packed_attention};
+use asym_kernels::{Heads, Kept, Sequences, attention, packed_attention};
 use burn::module::{Initializer, Module};
 use burn::nn::{Dropout, EmbeddingConfig};
 use burn::tensor::{Device, Int, Tensor};
@@ -30,6 +30,12 @@ pub(crate) fn tied_head(embedding: &AdaptedEmbedding, bias: Option<Tensor<1>>) -
         None => embedding.weight.val(),
     };
     embedding.output_layer(weight, bias)
+}
+
+/// The rows of all sequences one after another: `[batch, length, width]` becomes `[batch · length, width]`.
+pub(crate) fn rows(hidden: Tensor<3>) -> Tensor<2> {
+    let [batch, length, width] = hidden.dims();
+    hidden.reshape([batch * length, width])
 }
 
 /// 0 where a token may be attended to, else half of the most negative number: the softmax of what it is added to is then 0,
@@ -64,12 +70,7 @@ impl SelfAttention {
         let query = self.query.forward(queries);
         let key = self.key.forward(hidden.clone());
         let value = self.value.forward(hidden);
-        let heads = Heads::new(self.heads);
-        match seen {
-            Seen::All => attention(query, key, value, None, heads, &self.dropout),
-            Seen::Bias(bias) => attention(query, key, value, Some(bias), heads, &self.dropout),
-            Seen::Sequences(sequences) => packed_attention(query, key, value, sequences, heads, &self.dropout),
-        }
+        seen.attend([query, key, value], Heads::new(self.heads), &self.dropout, self.query.kept())
     }
 }
 
@@ -86,6 +87,26 @@ pub(crate) enum Seen {
 }
 
 impl Seen {
+    /// The tokens that a padded batch's `mask`, `[batch, length]`, leaves. The bias is in the dtype of `hidden`.
+    pub(crate) fn masked(mask: Option<Tensor<2, Int>>, hidden: &Tensor<3>) -> Self {
+        mask.map_or(Self::All, |mask| Self::Bias(attention_bias(mask, hidden)))
+    }
+
+    /// Attention of queries to these tokens' keys and values.
+    pub(crate) fn attend(
+        &self,
+        [query, key, value]: [Tensor<3>; 3],
+        heads: Heads,
+        dropout: &Dropout,
+        kept: Kept,
+    ) -> Tensor<3> {
+        match self {
+            Self::All => attention(query, key, value, None, heads, dropout, kept),
+            Self::Bias(bias) => attention(query, key, value, Some(bias), heads, dropout, kept),
+            Self::Sequences(sequences) => packed_attention(query, key, value, sequences, heads, dropout, kept),
+        }
+    }
+
     /// The same for the first token of each sequence alone.
     pub(crate) fn by_first_tokens(&self) -> Self {
         match self {
@@ -105,6 +126,6 @@ pub(crate) struct Intermediate {
 
 impl Intermediate {
     pub(crate) fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.activation.forward(self.dense.forward(hidden)) // [batch, length, intermediate]
+        self.activation.forward_keeping(self.dense.forward(hidden), self.dense.kept()) // [batch, length, intermediate]
     }
 }

@@ -46,6 +46,7 @@ mod inputs;
 mod keys;
 pub mod llama;
 mod model;
+mod packing;
 mod purpose;
 pub mod roberta;
 mod save;

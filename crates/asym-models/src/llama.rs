@@ -4,14 +4,15 @@
 //! checkpoint's keys.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear};
-use asym_kernels::{Heads, Rotation, attention, gated_silu, rms_norm, rotary};
+use asym_kernels::{Heads, Kept, Rotation, gated_silu, rms_norm, rotary};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use crate::blocks::{attention_bias, tied_head, zero_embedding, zero_linear_with};
+use crate::blocks::{Seen, rows, tied_head, zero_embedding, zero_linear_with};
 use crate::cache::KeyValueCache;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
+use crate::packing::{Packing, values};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
 mod classifier;
@@ -110,8 +111,7 @@ struct Mlp {
 /// What every block is told of the tokens that pass.
 struct Places {
     rotation: Rotation,
-    /// Added to the scores of each key, `[batch, 1, 1, keys]`.
-    bias: Option<Tensor<4>>,
+    seen: Seen,
 }
 
 impl Llama {
@@ -161,8 +161,25 @@ impl Llama {
         let [_, length] = input_ids.dims();
         let positions = Tensor::arange(0..length as i64, &input_ids.device()).unsqueeze();
         let hidden = self.embed_tokens.forward(input_ids);
-        let bias = attention_mask.map(|mask| attention_bias(mask, &hidden));
-        self.run(hidden, &Places { rotation: self.rotation(positions), bias }, None)
+        let seen = Seen::masked(attention_mask, &hidden);
+        self.run(hidden, &Places { rotation: self.rotation(positions), seen }, None)
+    }
+
+    /// The last hidden states of the tokens at `positions`, each `row · length + column`: `[count, hidden_size]`.
+    ///
+    /// On the host, padding is not computed.
+    fn states_at(&self, input: LlamaInput, positions: Tensor<1, Int>) -> Tensor<2> {
+        let packed = Packing::of(input.attention_mask.as_ref()).and_then(|packing| {
+            let wanted = packing.find(values(&positions).into_iter().map(|position| position as usize))?;
+            Some((packing, wanted))
+        });
+        let Some((packing, wanted)) = packed else {
+            return rows(self.forward(input)).select(0, positions);
+        };
+        let hidden = self.embed_tokens.forward(packing.tokens(&input.input_ids));
+        let seen = Seen::Sequences(packing.sequences().clone());
+        let places = Places { rotation: self.rotation(packing.columns()), seen };
+        rows(self.run(hidden, &places, None)).select(0, wanted)
     }
 
     /// The blocks and the last norm; with caches, one for each block, after the tokens that these hold.
@@ -170,7 +187,7 @@ impl Llama {
         for (index, block) in self.layers.iter().enumerate() {
             hidden = block.forward(hidden, places, caches.as_deref_mut().and_then(|caches| caches.get_mut(index)));
         }
-        normalize(&self.norm, hidden)
+        normalize(&self.norm, hidden, Kept::Exact)
     }
 
     /// Cosine and sine of every position's angles, in f32: `[batch or 1, length, head_dim / 2]`.
@@ -186,15 +203,16 @@ impl Llama {
 }
 
 /// RMSNorm with statistics in f32, in the dtype of what it normalizes.
-fn normalize(norm: &RmsNorm, hidden: Tensor<3>) -> Tensor<3> {
-    rms_norm(norm.gamma.val(), norm.epsilon, hidden)
+fn normalize(norm: &RmsNorm, hidden: Tensor<3>, kept: Kept) -> Tensor<3> {
+    rms_norm(norm.gamma.val(), norm.epsilon, hidden, kept)
 }
 
 impl Block {
     fn forward(&self, hidden: Tensor<3>, places: &Places, cache: Option<&mut KeyValueCache>) -> Tensor<3> {
-        let attended = self.self_attn.forward(normalize(&self.input_layernorm, hidden.clone()), places, cache);
+        let kept = self.mlp.gate_proj.kept();
+        let attended = self.self_attn.forward(normalize(&self.input_layernorm, hidden.clone(), kept), places, cache);
         let hidden = hidden + attended;
-        let inside = self.mlp.forward(normalize(&self.post_attention_layernorm, hidden.clone()));
+        let inside = self.mlp.forward(normalize(&self.post_attention_layernorm, hidden.clone(), kept));
         hidden + inside
     }
 }
@@ -208,7 +226,8 @@ impl Attention {
             Some(cache) => cache.append(key, value),
             None => (key, value),
         };
-        self.o_proj.forward(attention(query, key, value, places.bias.as_ref(), self.heads, &self.dropout))
+        let attended = places.seen.attend([query, key, value], self.heads, &self.dropout, self.q_proj.kept());
+        self.o_proj.forward(attended)
     }
 }
 
@@ -217,7 +236,7 @@ impl Mlp {
         let gate = self.gate_proj.forward(hidden.clone()); // [batch, length, intermediate]
         let up = self.up_proj.forward(hidden);
         self.down_proj.forward(match self.activation {
-            Activation::Silu => gated_silu(gate, up),
+            Activation::Silu => gated_silu(gate, up, self.gate_proj.kept()),
             other => other.forward(gate) * up,
         })
     }
@@ -243,6 +262,22 @@ impl LlamaLanguageModel {
     /// On a batch that [`check_input`](crate::check_input) refuses.
     pub fn forward(&self, input: LlamaInput) -> Tensor<3> {
         self.head(self.model.forward(input))
+    }
+
+    /// The logits of the token after each of some tokens. In training, these are the ones whose next token has a label.
+    ///
+    /// On the host, neither padding nor the logits of other tokens are computed.
+    ///
+    /// # Shapes
+    ///
+    /// - positions: `[count]`, each `row · length + column`
+    /// - output: `[count, vocab_size]`
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), and if a position is outside the batch.
+    pub fn forward_at(&self, input: LlamaInput, positions: Tensor<1, Int>) -> Tensor<2> {
+        self.head(self.model.states_at(input, positions))
     }
 
     /// The model below the head.

@@ -7,14 +7,15 @@
 use std::path::Path;
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear, Naming};
-use asym_kernels::{dropout, layer_norm, residual_norm};
+use asym_kernels::{Kept, dropout, layer_norm, residual_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::blocks::{Intermediate, Seen, SelfAttention, attention_bias, tied_head, zero_embedding, zero_linear};
+use crate::blocks::{Intermediate, Seen, SelfAttention, rows, tied_head, zero_embedding, zero_linear};
 use crate::error::refuse;
+use crate::packing::values;
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
 pub(crate) mod config;
@@ -23,6 +24,7 @@ mod input;
 mod keys;
 
 pub use config::{EncoderConfig, Family, HuggingFaceConfig};
+use input::Packed;
 pub use input::{EncoderInput, Padding};
 
 /// The encoder: embeddings and blocks, without a pooler.
@@ -149,12 +151,11 @@ impl Encoder {
     /// The last block does not compute the queries, feed-forward layers and norms of the other tokens. In RoBERTa-base,
     /// this saves a fourteenth of all multiplications.
     fn first_token(&self, input: EncoderInput) -> Tensor<2> {
-        let [batch, _] = input.input_ids.dims();
-        let (mut hidden, seen, starts) = match input.without_padding(&self.config) {
+        let [batch, length] = input.input_ids.dims();
+        let (mut hidden, seen, starts) = match input.without_padding(&self.config, (0..batch).map(|row| row * length)) {
             Some(packed) => {
-                let starts = packed.starts();
-                let hidden = self.embeddings.forward_packed(packed.ids, packed.positions, packed.types, &self.config);
-                (hidden, Seen::Sequences(packed.sequences), Some(starts))
+                let (hidden, seen) = self.embed_packed(&packed);
+                (hidden, seen, Some(packed.wanted))
             }
             None => {
                 let (hidden, seen) = self.embed(input);
@@ -176,6 +177,26 @@ impl Encoder {
         last.forward_queries(first(hidden.clone()), hidden, &seen.by_first_tokens()).reshape([batch, width])
     }
 
+    /// The last hidden states of the tokens at `positions`, each `row · length + column`: `[count, hidden_size]`.
+    fn states_at(&self, input: EncoderInput, positions: Tensor<1, Int>) -> Tensor<2> {
+        let wanted = || values(&positions).into_iter().map(|position| position as usize);
+        let packed = input.attention_mask.is_some().then(|| input.without_padding(&self.config, wanted())).flatten();
+        let (mut hidden, seen, chosen) = match packed {
+            Some(packed) => {
+                let (hidden, seen) = self.embed_packed(&packed);
+                (hidden, seen, packed.wanted)
+            }
+            None => {
+                let (hidden, seen) = self.embed(input);
+                (hidden, seen, positions)
+            }
+        };
+        for block in &self.encoder.layer {
+            hidden = block.forward(hidden, &seen);
+        }
+        rows(hidden).select(0, chosen)
+    }
+
     fn run(&self, input: EncoderInput, mut seen: impl FnMut(&Tensor<3>)) -> Tensor<3> {
         let (mut hidden, keys) = self.embed(input);
         seen(&hidden);
@@ -190,8 +211,16 @@ impl Encoder {
     fn embed(&self, input: EncoderInput) -> (Tensor<3>, Seen) {
         let EncoderInput { input_ids, attention_mask, token_type_ids } = input;
         let hidden = self.embeddings.forward(input_ids, token_type_ids, &self.config);
-        let seen = attention_mask.map_or(Seen::All, |mask| Seen::Bias(attention_bias(mask, &hidden)));
+        let seen = Seen::masked(attention_mask, &hidden);
         (hidden, seen)
+    }
+
+    /// As [`embed`](Self::embed), of a batch without its padding.
+    fn embed_packed(&self, packed: &Packed) -> (Tensor<3>, Seen) {
+        let Packed { ids, positions, types, packing, .. } = packed;
+        let positions = self.embeddings.position_embeddings.forward(positions.clone());
+        let hidden = self.embeddings.combine(ids.clone(), positions, types.clone(), &self.config);
+        (hidden, Seen::Sequences(packing.sequences().clone()))
     }
 }
 
@@ -216,17 +245,6 @@ impl Embeddings {
         self.combine(input_ids, positions, token_type_ids, config)
     }
 
-    /// The embeddings of tokens whose positions are given. All have one shape.
-    fn forward_packed(
-        &self,
-        input_ids: Tensor<2, Int>,
-        positions: Tensor<2, Int>,
-        token_type_ids: Option<Tensor<2, Int>>,
-        config: &EncoderConfig,
-    ) -> Tensor<3> {
-        self.combine(input_ids, self.position_embeddings.forward(positions), token_type_ids, config)
-    }
-
     fn combine(
         &self,
         input_ids: Tensor<2, Int>,
@@ -244,7 +262,7 @@ impl Embeddings {
             None => positions,
         };
         let embedded = self.word_embeddings.forward(input_ids) + places;
-        dropout(&self.dropout, layer_norm(&self.layer_norm, config.layer_norm_eps, embedded))
+        dropout(&self.dropout, layer_norm(&self.layer_norm, config.layer_norm_eps, embedded, Kept::Exact))
     }
 }
 
@@ -264,7 +282,8 @@ impl Block {
 
 impl Output {
     fn forward(&self, output: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        residual_norm(&self.layer_norm, self.epsilon, &self.dropout, self.dense.forward(output), residual)
+        let (output, kept) = (self.dense.forward(output), self.dense.kept());
+        residual_norm(&self.layer_norm, self.epsilon, &self.dropout, output, residual, kept)
     }
 }
 
@@ -445,10 +464,7 @@ impl MaskedLanguageModel {
     ///
     /// As [`SequenceClassifier::forward`]. Also panics if positions are outside the batch.
     pub fn forward_at(&self, input: EncoderInput, positions: Tensor<1, Int>) -> Tensor<2> {
-        let hidden = self.backbone.forward(input);
-        let [batch, length, width] = hidden.dims();
-        let hidden = hidden.reshape([batch * length, width]).select(0, positions); // [count, hidden]
-        self.logits(hidden)
+        self.logits(self.backbone.states_at(input, positions))
     }
 
     /// Compute the embeddings and the output of every block. See [`Encoder::hidden_states`].
@@ -469,7 +485,7 @@ impl MaskedLanguageModel {
     fn logits<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
         let head = &self.lm_head;
         let transformed = head.activation.forward(head.dense.forward(hidden));
-        let transformed = layer_norm(&head.layer_norm, self.config().layer_norm_eps, transformed);
+        let transformed = layer_norm(&head.layer_norm, self.config().layer_norm_eps, transformed, Kept::Exact);
         match &head.decoder {
             Some(decoder) => decoder.forward(transformed),
             None => {

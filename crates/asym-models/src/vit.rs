@@ -4,7 +4,7 @@
 //! checkpoint's keys, which are those of transformers 4: transformers 5 has other names in memory and the same in files.
 
 use asym_core::{AdaptedConv2d, AdaptedLinear, Naming};
-use asym_kernels::{dropout, layer_norm};
+use asym_kernels::{Kept, dropout, layer_norm};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
@@ -234,7 +234,7 @@ impl Vit {
     }
 
     fn norm(&self, hidden: Tensor<3>) -> Tensor<3> {
-        layer_norm(&self.layernorm, self.config.layer_norm_eps, hidden)
+        layer_norm(&self.layernorm, self.config.layer_norm_eps, hidden, Kept::Exact)
     }
 }
 
@@ -258,14 +258,15 @@ impl Block {
     /// The outputs of all tokens, or of the first few, which see all of `hidden`.
     fn forward(&self, hidden: Tensor<3>, first: Option<usize>) -> Tensor<3> {
         let [batch, _, _] = hidden.dims();
+        let kept = self.intermediate.dense.kept();
         let queried = |tensor: &Tensor<3>| match first {
             Some(count) => tensor.clone().slice([0..batch, 0..count]),
             None => tensor.clone(),
         };
-        let normed = layer_norm(&self.layernorm_before, self.epsilon, hidden.clone());
+        let normed = layer_norm(&self.layernorm_before, self.epsilon, hidden.clone(), kept);
         let attended = self.attention.attention.forward(queried(&normed), normed, &Seen::All);
         let hidden = self.attention.output.forward(attended, queried(&hidden));
-        let normed = layer_norm(&self.layernorm_after, self.epsilon, hidden.clone());
+        let normed = layer_norm(&self.layernorm_after, self.epsilon, hidden.clone(), kept);
         self.output.forward(self.intermediate.forward(normed), hidden)
     }
 }

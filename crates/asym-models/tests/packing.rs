@@ -1,9 +1,12 @@
 //! A padded batch is computed without its padding: logits and gradients are those of its rows, each by itself.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use asym_models::{EncoderConfig, EncoderInput, Family, Padding, PretrainedModel, SequenceClassifier};
+use asym_models::{
+    BartClassifier, BartConfig, BartInput, BartLanguageModel, EncoderConfig, EncoderInput, Family, LlamaClassifier,
+    LlamaConfig, LlamaInput, LlamaLanguageModel, MaskedLanguageModel, Padding, PretrainedModel, SequenceClassifier,
+};
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 
 fn model(family: Family, device: &Device) -> SequenceClassifier {
     let mut config = EncoderConfig::new(family, 90, 32, 3);
@@ -27,7 +30,7 @@ fn batch(rows: &[&Vec<u32>], padding: Padding, device: &Device) -> EncoderInput 
     EncoderInput::padded(&pairs, padding, device)
 }
 
-fn gradients(model: &SequenceClassifier, gradients: &Gradients) -> Vec<Vec<f32>> {
+fn gradients(model: &impl Module, gradients: &Gradients) -> Vec<Vec<f32>> {
     struct Found<'a>(&'a Gradients, Vec<Vec<f32>>);
     impl ModuleVisitor for Found<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -97,4 +100,159 @@ fn rows_do_not_see_each_other() {
     for (row, (before, after)) in before.chunks(labels).zip(after.chunks(labels)).enumerate() {
         assert_eq!(before == after, row != 1, "row {row}");
     }
+}
+
+/// Lengths of the rows in a batch of a decoder, and the longest.
+const LENGTHS: [usize; 4] = [5, 1, 17, 9];
+const LONGEST: usize = 17;
+
+/// Ids, with `pad` beyond each row's length or before it, and the mask.
+fn ids_and_mask(pad: i64, left: bool, device: &Device) -> [Tensor<2, Int>; 2] {
+    let place = |row: usize, column: usize| {
+        let length = LENGTHS[row];
+        if left { (column + length).checked_sub(LONGEST) } else { (column < length).then_some(column) }
+    };
+    let cells = || (0..LENGTHS.len()).flat_map(|row| (0..LONGEST).map(move |column| (row, place(row, column))));
+    let ids: Vec<i64> = cells().map(|(row, at)| at.map_or(pad, |at| 5 + ((at * 7 + row * 13) % 80) as i64)).collect();
+    let mask: Vec<i64> = cells().map(|(_, at)| i64::from(at.is_some())).collect();
+    [ids, mask].map(|values| Tensor::from_data(TensorData::new(values, [LENGTHS.len(), LONGEST]), device))
+}
+
+/// Logits and gradients without padding are those of the padded batch.
+fn agree<M: Module>(name: &str, model: &M, without: impl Fn(&M) -> Tensor<2>, padded: impl Fn(&M) -> Tensor<2>) {
+    let of = |logits: Tensor<2>| {
+        let gradients = gradients(model, &logits.clone().powi_scalar(2).sum().backward());
+        (logits.into_data().iter::<f32>().collect::<Vec<f32>>(), gradients)
+    };
+    let ((logits, of_logits), (expected, of_expected)) = (of(without(model)), of(padded(model)));
+    assert_eq!(logits.len(), expected.len());
+    // The order of sums differs, so that equal values to the last bit would mean that both computed the padding.
+    assert_ne!(of_logits, of_expected, "{name}: both passes are the same");
+    close(&format!("{name}: logits"), &logits, &expected);
+    for (at, (found, expected)) in of_logits.iter().zip(&of_expected).enumerate() {
+        assert_eq!(found.len(), expected.len());
+        close(&format!("{name}: gradient {at}"), found, expected);
+    }
+}
+
+/// The logits at `positions` of all rows.
+fn chosen(logits: Tensor<3>, positions: Tensor<1, Int>) -> Tensor<2> {
+    let [batch, length, width] = logits.dims();
+    logits.reshape([batch * length, width]).select(0, positions)
+}
+
+/// Places of real tokens: some of the first row, the only one of the second, some of the third.
+fn positions(left: bool, device: &Device) -> Tensor<1, Int> {
+    let place = |row: usize, at: usize| (row * LONGEST + at + if left { LONGEST - LENGTHS[row] } else { 0 }) as i64;
+    Tensor::from_data([place(0, 1), place(0, 4), place(1, 0), place(2, 3), place(2, 12)], device)
+}
+
+#[test]
+fn padding_does_not_change_a_masked_language_model() {
+    let device = Device::flex().autodiff();
+    for family in [Family::Bert, Family::Roberta] {
+        let mut config = EncoderConfig::new(family, 90, 32, 3);
+        (config.hidden_dropout_prob, config.attention_probs_dropout_prob) = (0.0, 0.0);
+        let model = MaskedLanguageModel::init(&config, 3, &device).unwrap();
+        let [input_ids, mask] = ids_and_mask(config.pad_token_id as i64, false, &device);
+        let input = EncoderInput { input_ids, attention_mask: Some(mask), token_type_ids: None };
+        let positions = positions(false, &device);
+        agree(
+            &format!("{family:?}"),
+            &model,
+            |model| model.forward_at(input.clone(), positions.clone()),
+            |model| chosen(model.forward(input.clone()), positions.clone()),
+        );
+    }
+}
+
+#[test]
+fn padding_on_either_side_does_not_change_llama() {
+    let device = Device::flex().autodiff();
+    let mut config = LlamaConfig::new(90, 32, 2, 4);
+    (config.intermediate_size, config.num_key_value_heads, config.pad_token_id) = (64, 2, Some(0));
+    let model = LlamaLanguageModel::init(&config, 3, &device).unwrap();
+    for left in [false, true] {
+        let [input_ids, mask] = ids_and_mask(0, left, &device);
+        let input = LlamaInput { input_ids, attention_mask: Some(mask) };
+        let positions = positions(left, &device);
+        agree(
+            &format!("padding on the left: {left}"),
+            &model,
+            |model| model.forward_at(input.clone(), positions.clone()),
+            |model| chosen(model.forward(input.clone()), positions.clone()),
+        );
+    }
+    config.labels = vec!["a".to_string(), "b".to_string()];
+    let model = LlamaClassifier::init(&config, 3, &device).unwrap();
+    let [input_ids, mask] = ids_and_mask(0, false, &device);
+    let input = LlamaInput { input_ids, attention_mask: Some(mask) };
+    let singly = |model: &LlamaClassifier| {
+        let rows = LENGTHS.iter().enumerate().map(|(row, length)| {
+            let input_ids = input.input_ids.clone().slice([row..row + 1, 0..*length]);
+            model.forward(LlamaInput { input_ids, attention_mask: None })
+        });
+        Tensor::cat(rows.collect(), 0)
+    };
+    agree("classifier", &model, |model| model.forward(input.clone()), singly);
+}
+
+#[test]
+fn padding_does_not_change_either_side_of_bart() {
+    let device = Device::flex().autodiff();
+    let mut config = BartConfig::new(90, 32, 2);
+    config.dropout = 0.0;
+    let model = BartLanguageModel::init(&config, 3, &device).unwrap();
+    let [ids, mask] = ids_and_mask(config.pad_token_id as i64, false, &device);
+    let [decoder_ids, decoder_mask] = [&ids, &mask].map(|tensor| tensor.clone().flip([0]));
+    // The second row of the decoder is the third of the encoder.
+    let at = |row: usize, column: usize| (row * LONGEST + column) as i64;
+    let positions = Tensor::<1, Int>::from_data([at(0, 3), at(0, 8), at(1, 16), at(2, 0), at(3, 2)], &device);
+    for (mask, decoder_mask) in [
+        (Some(mask.clone()), Some(decoder_mask.clone())),
+        (Some(mask.clone()), None),
+        (None, Some(decoder_mask.clone())),
+    ] {
+        let name = format!("masks: {}, {}", mask.is_some(), decoder_mask.is_some());
+        let input = BartInput {
+            input_ids: ids.clone(),
+            attention_mask: mask,
+            decoder_input_ids: Some(decoder_ids.clone()),
+            decoder_attention_mask: decoder_mask,
+        };
+        agree(
+            &name,
+            &model,
+            |model| model.forward_at(input.clone(), positions.clone()),
+            |model| chosen(model.forward(input.clone()), positions.clone()),
+        );
+    }
+}
+
+#[test]
+fn padding_does_not_change_a_classifier_of_bart() {
+    let device = Device::flex().autodiff();
+    let mut config = BartConfig::new(90, 32, 2);
+    (config.dropout, config.classifier_dropout) = (0.0, 0.0);
+    config.labels = vec!["a".to_string(), "b".to_string(), "c".to_string()];
+    let model = BartClassifier::init(&config, 3, &device).unwrap();
+    let pad = config.pad_token_id as i64;
+    let [ids, mask] = ids_and_mask(pad, false, &device);
+    // The last token of each row ends it.
+    let last = LENGTHS.map(|length| [length as i64 - 1]);
+    let columns = Tensor::<1, Int>::arange(0..LONGEST as i64, &device).unsqueeze::<2>().expand([4, LONGEST]);
+    let ends = columns.equal(Tensor::<2, Int>::from_data(last, &device).expand([4, LONGEST]));
+    let ids = ids.mask_fill(ends, config.eos_token_id as i64);
+    let input = |input_ids: Tensor<2, Int>, mask| BartInput {
+        input_ids,
+        attention_mask: mask,
+        decoder_input_ids: None,
+        decoder_attention_mask: None,
+    };
+    let singly = |model: &BartClassifier| {
+        let row =
+            |(row, length): (usize, &usize)| model.forward(input(ids.clone().slice([row..row + 1, 0..*length]), None));
+        Tensor::cat(LENGTHS.iter().enumerate().map(row).collect(), 0)
+    };
+    agree("classifier", &model, |model| model.forward(input(ids.clone(), Some(mask.clone()))), singly);
 }

@@ -4,6 +4,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::{BartInput, BartLanguageModel, Memory};
 use crate::PretrainedModel;
+use crate::blocks::Seen;
 use crate::cache::{KeyValueCache, moved};
 use crate::decode::{Passing, last_logits};
 use crate::generation::NextToken;
@@ -64,7 +65,10 @@ impl Memory {
         let of = |tensor: &Tensor<3>| tensor.clone().select(0, rows.clone());
         Self {
             keys_and_values: self.keys_and_values.iter().map(|(key, value)| (of(key), of(value))).collect(),
-            bias: self.bias.as_ref().map(|bias| bias.clone().select(0, rows.clone())),
+            seen: match &self.seen {
+                Seen::Bias(bias) => Seen::Bias(bias.clone().select(0, rows.clone())),
+                other => other.clone(),
+            },
         }
     }
 }

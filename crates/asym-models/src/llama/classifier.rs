@@ -42,11 +42,9 @@ impl LlamaClassifier {
     pub fn forward(&self, input: LlamaInput) -> Tensor<2> {
         let [batch, length] = input.input_ids.dims();
         let last = last_tokens(&input.input_ids, self.model.config.pad_token_id);
-        let hidden = self.model.forward(input); // [batch, length, hidden]
-        let [_, _, width] = hidden.dims();
-        let rows: Vec<i64> = last.iter().enumerate().map(|(row, last)| (row * length + last) as i64).collect();
-        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [batch]), &hidden.device());
-        self.score.forward(hidden.reshape([batch * length, width]).select(0, rows))
+        let places: Vec<i64> = last.iter().enumerate().map(|(row, last)| (row * length + last) as i64).collect();
+        let places = Tensor::<1, Int>::from_data(TensorData::new(places, [batch]), &input.input_ids.device());
+        self.score.forward(self.model.states_at(input, places)) // [batch, labels]
     }
 
     /// The model below the head.

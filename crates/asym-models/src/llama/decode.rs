@@ -4,6 +4,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::{LlamaLanguageModel, Places};
 use crate::PretrainedModel;
+use crate::blocks::Seen;
 use crate::cache::{KeyValueCache, moved};
 use crate::decode::{Passing, Prompts, last_logits};
 use crate::generation::NextToken;
@@ -52,13 +53,12 @@ impl<'a> LlamaDecoder<'a> {
         let hidden = model.embed_tokens.forward(ids);
         let keys = before + count;
         // Where nothing is padded there is nothing to be masked.
-        let bias = self.padding.iter().any(|padding| *padding > 0).then(|| {
+        let mask = self.padding.iter().any(|padding| *padding > 0).then(|| {
             let counts = self.padding.iter().flat_map(|padding| (0..keys).map(|key| i64::from(key >= *padding)));
             let mask: Vec<i64> = counts.collect();
-            let mask = Tensor::<2, Int>::from_data(TensorData::new(mask, [rows, keys]), &device);
-            crate::blocks::attention_bias(mask, &hidden)
+            Tensor::<2, Int>::from_data(TensorData::new(mask, [rows, keys]), &device)
         });
-        let places = Places { rotation: model.rotation(positions), bias };
+        let places = Places { rotation: model.rotation(positions), seen: Seen::masked(mask, &hidden) };
         let caches = (!self.caches.is_empty()).then_some(self.caches.as_mut_slice());
         last_logits(model.run(hidden, &places, caches), |last| self.model.head(last))
     }

@@ -1,11 +1,11 @@
 //! The input of BERT and RoBERTa: a batch of token ids, with padding or without.
 
-use asym_kernels::{Sequences, is_host};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{EncoderConfig, Family};
 use crate::ModelError;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
+use crate::packing::{Packing, values};
 
 /// A batch of sequences, with the names of Hugging Face's tokenizers.
 #[derive(Debug, Clone)]
@@ -114,43 +114,32 @@ pub(super) struct Packed {
     pub(super) positions: Tensor<2, Int>,
     /// The type of each token, `[1, tokens]`.
     pub(super) types: Option<Tensor<2, Int>>,
-    pub(super) sequences: Sequences,
-}
-
-impl Packed {
-    /// The place of each sequence's first token, `[batch]`.
-    pub(super) fn starts(&self) -> Tensor<1, Int> {
-        let starts: Vec<i64> = self.sequences.starts().map(|start| start as i64).collect();
-        Tensor::from_data(starts.as_slice(), &self.ids.device())
-    }
+    /// The place of each token that is asked for, `[count]`.
+    pub(super) wanted: Tensor<1, Int>,
+    pub(super) packing: Packing,
 }
 
 impl EncoderInput {
-    /// The batch without its padding, for a model that reads each sequence's first token alone.
+    /// The batch without its padding, for a model that reads the states of the tokens `wanted` alone, each
+    /// `row · length + column`.
     ///
-    /// `None` where there is no padding, where a first token is padding, or on a device whose memory is not the host's: reading the
-    /// mask back would wait for the device.
-    pub(super) fn without_padding(&self, config: &EncoderConfig) -> Option<Packed> {
-        let device = self.input_ids.device();
-        let mask = self.attention_mask.as_ref().filter(|_| is_host(&device))?;
-        let [_, length] = mask.dims();
-        let values = |tensor: &Tensor<2, Int>| tensor.to_data().iter::<i64>().collect::<Vec<i64>>();
-        let mask = values(mask);
-        if !mask.contains(&0) || mask.chunks(length).any(|row| row[0] == 0) {
-            return None;
-        }
+    /// `None` where one of them is padding, and where [`Packing::of`] is.
+    pub(super) fn without_padding(
+        &self,
+        config: &EncoderConfig,
+        wanted: impl IntoIterator<Item = usize>,
+    ) -> Option<Packed> {
+        let packing = Packing::of(self.attention_mask.as_ref())?;
+        let wanted = packing.find(wanted)?;
+        let [_, length] = self.input_ids.dims();
         let ids = values(&self.input_ids);
-        let tokens = |values: &[i64]| {
-            let real: Vec<i64> = values.iter().zip(&mask).filter(|(_, mask)| **mask != 0).map(|(id, _)| *id).collect();
-            let count = real.len();
-            Tensor::<2, Int>::from_data(TensorData::new(real, [1, count]), &device)
-        };
         let positions: Vec<i64> = ids.chunks(length).flat_map(|row| config.positions(row)).collect();
         Some(Packed {
-            ids: tokens(&ids),
-            positions: tokens(&positions),
-            types: self.token_type_ids.as_ref().map(|types| tokens(&values(types))),
-            sequences: Sequences::new(mask.chunks(length).map(|row| row.iter().filter(|mask| **mask != 0).count())),
+            ids: packing.pick(&ids),
+            positions: packing.pick(&positions),
+            types: self.token_type_ids.as_ref().map(|types| packing.tokens(types)),
+            wanted,
+            packing,
         })
     }
 }
