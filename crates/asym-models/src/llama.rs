@@ -12,7 +12,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use crate::blocks::{Seen, rows, tied_head, zero_embedding, zero_linear_with};
 use crate::cache::KeyValueCache;
 use crate::inputs::{ATTENTION_MASK, INPUT_IDS, InputFile, ModelInput, check_ids, check_length, check_some};
-use crate::packing::{Packing, values};
+use crate::packing::{Packing, places};
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
 mod classifier;
@@ -170,7 +170,7 @@ impl Llama {
     /// On the host, padding is not computed.
     fn states_at(&self, input: LlamaInput, positions: Tensor<1, Int>) -> Tensor<2> {
         let packed = Packing::of(input.attention_mask.as_ref()).and_then(|packing| {
-            let wanted = packing.find(values(&positions).into_iter().map(|position| position as usize))?;
+            let wanted = packing.find(places(&positions))?;
             Some((packing, wanted))
         });
         let Some((packing, wanted)) = packed else {

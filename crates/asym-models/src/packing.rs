@@ -77,6 +77,11 @@ impl Packing {
     }
 }
 
+/// Places in a batch, `row · length + column`, of a tensor.
+pub(crate) fn places(positions: &Tensor<1, Int>) -> Vec<usize> {
+    values(positions).into_iter().map(|position| position as usize).collect()
+}
+
 /// The values of a tensor, row by row.
 pub(crate) fn values<const D: usize>(tensor: &Tensor<D, Int>) -> Vec<i64> {
     tensor.to_data().iter::<i64>().collect()

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::blocks::{Intermediate, Seen, SelfAttention, rows, tied_head, zero_embedding, zero_linear};
 use crate::error::refuse;
-use crate::packing::values;
+use crate::packing::places;
 use crate::{Activation, KeyTable, ModelError, PretrainedModel};
 
 pub(crate) mod config;
@@ -152,16 +152,17 @@ impl Encoder {
     /// this saves a fourteenth of all multiplications.
     fn first_token(&self, input: EncoderInput) -> Tensor<2> {
         let [batch, length] = input.input_ids.dims();
-        let (mut hidden, seen, starts) = match input.without_padding(&self.config, (0..batch).map(|row| row * length)) {
-            Some(packed) => {
-                let (hidden, seen) = self.embed_packed(&packed);
-                (hidden, seen, Some(packed.wanted))
-            }
-            None => {
-                let (hidden, seen) = self.embed(input);
-                (hidden, seen, None)
-            }
-        };
+        let (mut hidden, seen, starts) =
+            match input.without_padding(&self.config, || (0..batch).map(|row| row * length).collect()) {
+                Some(packed) => {
+                    let (hidden, seen) = self.embed_packed(&packed);
+                    (hidden, seen, Some(packed.wanted))
+                }
+                None => {
+                    let (hidden, seen) = self.embed(input);
+                    (hidden, seen, None)
+                }
+            };
         let [_, _, width] = hidden.dims();
         // [batch, 1, hidden], or of packed sequences [1, batch, hidden]
         let first = |hidden: Tensor<3>| match starts {
@@ -179,9 +180,7 @@ impl Encoder {
 
     /// The last hidden states of the tokens at `positions`, each `row · length + column`: `[count, hidden_size]`.
     fn states_at(&self, input: EncoderInput, positions: Tensor<1, Int>) -> Tensor<2> {
-        let wanted = || values(&positions).into_iter().map(|position| position as usize);
-        let packed = input.attention_mask.is_some().then(|| input.without_padding(&self.config, wanted())).flatten();
-        let (mut hidden, seen, chosen) = match packed {
+        let (mut hidden, seen, chosen) = match input.without_padding(&self.config, || places(&positions)) {
             Some(packed) => {
                 let (hidden, seen) = self.embed_packed(&packed);
                 (hidden, seen, packed.wanted)

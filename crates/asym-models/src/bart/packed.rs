@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::{Bart, BartInput, POSITION_OFFSET};
 use crate::blocks::{Seen, rows};
-use crate::packing::{Packing, values};
+use crate::packing::{Packing, places, values};
 
 impl Bart {
     /// The decoder's last hidden states of its tokens at `positions`, each `row · decoder length + column`: `[count, d_model]`.
@@ -45,7 +45,7 @@ impl Packed {
     /// device whose memory is not the host's.
     fn of(input: &BartInput, decoder_ids: &Tensor<2, Int>, positions: &Tensor<1, Int>) -> Option<Self> {
         let encoder = Packing::new(&mask(&input.input_ids, input.attention_mask.as_ref())?, &input.input_ids)?;
-        let positions: Vec<usize> = values(positions).into_iter().map(|position| position as usize).collect();
+        let positions = places(positions);
         let [batch, length] = decoder_ids.dims();
         // The decoder is causal: later tokens change nothing.
         let mut last = vec![0; batch];

@@ -127,10 +127,10 @@ impl EncoderInput {
     pub(super) fn without_padding(
         &self,
         config: &EncoderConfig,
-        wanted: impl IntoIterator<Item = usize>,
+        wanted: impl FnOnce() -> Vec<usize>,
     ) -> Option<Packed> {
         let packing = Packing::of(self.attention_mask.as_ref())?;
-        let wanted = packing.find(wanted)?;
+        let wanted = packing.find(wanted())?;
         let [_, length] = self.input_ids.dims();
         let ids = values(&self.input_ids);
         let positions: Vec<i64> = ids.chunks(length).flat_map(|row| config.positions(row)).collect();
