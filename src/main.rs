@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use asym::cli::{
-    self, ClassifyArgs, DataArgs, GenerateArgs, InspectArgs, MergeArgs, PredictArgs, PretrainArgs, RunArgs,
-    SimilarityArgs, SubmitArgs, TableArgs,
+    self, ClassifyArgs, DataArgs, EvaluateArgs, GenerateArgs, InspectArgs, MergeArgs, PredictArgs, PretrainArgs,
+    RunArgs, SimilarityArgs, SubmitArgs, TableArgs,
 };
 use clap::{Parser, Subcommand};
 
@@ -29,6 +29,8 @@ enum Command {
     Classify(ClassifyArgs),
     /// Generate text from prompts with a Llama or a BART
     Generate(GenerateArgs),
+    /// Evaluate a model on a benchmark: MMLU
+    Evaluate(EvaluateArgs),
     /// Write the submission files of a GLUE task
     Submit(SubmitArgs),
     /// Write the generated counterparts of the GLUE tasks to files
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Table(args) => args.run(),
         Command::Classify(args) => cli::classify(&args),
         Command::Generate(args) => cli::generate(&args),
+        Command::Evaluate(args) => cli::evaluate(&args),
         Command::Submit(args) => cli::submit(&args),
         Command::Data(args) => cli::data(&args),
         Command::Predict(args) => cli::predict(&args),

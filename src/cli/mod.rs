@@ -2,6 +2,7 @@
 
 mod classify;
 mod data;
+mod evaluate;
 mod experiment;
 mod figure1;
 mod generate;
@@ -22,6 +23,7 @@ mod trained;
 
 pub use classify::{ClassifyArgs, classify};
 pub use data::{DataArgs, data};
+pub use evaluate::{EvaluateArgs, evaluate};
 pub use experiment::{ExperimentArgs, TableArgs, table_of};
 pub use figure1::{Figure1Args, figure1};
 pub use generate::{GenerateArgs, generate};

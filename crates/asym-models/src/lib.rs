@@ -64,7 +64,7 @@ pub use error::ModelError;
 pub use generative::{Ends, GenerativeModel, Sequences, generate_batch, generate_until, resolve_batch};
 pub use inputs::{InputFile, ModelInput, check_input, read_inputs, write_tensor};
 pub use keys::KeyTable;
-pub use llama::{LlamaClassifier, LlamaConfig, LlamaInput, LlamaLanguageModel, RopeScaling};
+pub use llama::{LlamaClassifier, LlamaConfig, LlamaInput, LlamaLanguageModel, LlamaScorer, RopeScaling};
 pub use model::PretrainedModel;
 pub use roberta::{Encoder, EncoderConfig, EncoderInput, Family, MaskedLanguageModel, Padding, SequenceClassifier};
 pub use save::save;

@@ -19,11 +19,13 @@ mod classifier;
 mod config;
 mod decode;
 mod rope;
+mod score;
 
 pub use classifier::{LLAMA_CLASSIFIER, LlamaClassifier};
 pub use config::{HuggingFaceConfig, LlamaConfig};
 pub use decode::LlamaDecoder;
 pub use rope::RopeScaling;
+pub use score::LlamaScorer;
 
 /// `LlamaForCausalLM`.
 pub const LLAMA_LANGUAGE_MODEL: KeyTable = KeyTable {

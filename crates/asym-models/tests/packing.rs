@@ -3,7 +3,8 @@
 
 use asym_models::{
     BartClassifier, BartConfig, BartInput, BartLanguageModel, EncoderConfig, EncoderInput, Family, LlamaClassifier,
-    LlamaConfig, LlamaInput, LlamaLanguageModel, MaskedLanguageModel, Padding, PretrainedModel, SequenceClassifier,
+    LlamaConfig, LlamaInput, LlamaLanguageModel, LlamaScorer, MaskedLanguageModel, Padding, PretrainedModel,
+    SequenceClassifier,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
@@ -255,4 +256,25 @@ fn padding_does_not_change_a_classifier_of_bart() {
         Tensor::cat(LENGTHS.iter().enumerate().map(row).collect(), 0)
     };
     agree("classifier", &model, |model| model.forward(input(ids.clone(), Some(mask.clone()))), singly);
+}
+
+/// Texts of different lengths behind a beginning that is read once have the logits of whole texts.
+#[test]
+fn a_common_beginning_changes_no_logits() {
+    let device = Device::flex();
+    let mut config = LlamaConfig::new(90, 32, 2, 4);
+    (config.intermediate_size, config.num_key_value_heads) = (64, 2);
+    let model = LlamaLanguageModel::init(&config, 3, &device).unwrap();
+    let texts: [&[u32]; 3] = [&[7], &[11, 12, 13, 14, 15], &[21, 22]];
+    for beginning in [&[][..], &[5, 6, 8, 9, 10, 11, 60]] {
+        let logits = LlamaScorer::new(&model, beginning).logits(&texts);
+        for (text, logits) in texts.iter().zip(logits.chunks(90)) {
+            let whole: Vec<i64> = beginning.iter().chain(*text).map(|id| i64::from(*id)).collect();
+            let count = whole.len();
+            let input_ids = Tensor::from_data(TensorData::new(whole, [1, count]), &device);
+            let all = model.forward(LlamaInput { input_ids, attention_mask: None });
+            let expected: Vec<f32> = all.into_data().iter::<f32>().skip((count - 1) * 90).collect();
+            close(&format!("{beginning:?}, {text:?}"), logits, &expected);
+        }
+    }
 }

@@ -6,6 +6,7 @@
 //! | [`registry`] | the tasks by name: a line for each kind |
 //! | [`classification`] | a user's own texts with labels |
 //! | [`glue`] | GLUE: eight data sets for sequence classifiers |
+//! | [`mmlu`] | an evaluation of Llamas: questions with four answers |
 //! | [`recipe`] | the recipe file, and the configuration of one run |
 //! | [`methods`] | methods as a command line names them |
 //! | [`base`] | a checkpoint, read once for all runs |
@@ -25,6 +26,7 @@ pub mod glue;
 pub mod grammar;
 pub mod methods;
 pub mod metrics;
+pub mod mmlu;
 mod names;
 pub mod pretrain;
 pub mod recipe;

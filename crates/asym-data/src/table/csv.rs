@@ -7,7 +7,10 @@ use super::tsv;
 
 /// Reads `text`. Its first row names the columns, unless the layout gives their positions.
 pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), TableError> {
-    let delimiter = delimiter(text.lines().next().unwrap_or_default());
+    let delimiter = match collector.fixed() {
+        Some((width, _)) => of_width(text, width),
+        None => delimiter(text.lines().next().unwrap_or_default()),
+    };
     let quotes = Quotes::scan(text, delimiter);
     // Most programs that write tabs quote nothing: a quote inside a cell is text then.
     if delimiter == b'\t' && !quotes.proper {
@@ -44,4 +47,14 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
 /// column hardly has a tab or a semicolon, but a column of a file with semicolons may be called "price, net".
 fn delimiter(header: &str) -> u8 {
     [b'\t', b';'].into_iter().find(|delimiter| header.bytes().any(|byte| byte == *delimiter)).unwrap_or(b',')
+}
+
+/// The delimiter that divides the first row into `width` cells, and a comma if none does.
+fn of_width(text: &str, width: usize) -> u8 {
+    let divides = |delimiter: &u8| {
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(*delimiter).has_headers(false).from_reader(text.as_bytes());
+        reader.records().next().is_some_and(|row| row.is_ok_and(|row| row.len() == width))
+    };
+    [b'\t', b';'].into_iter().find(divides).unwrap_or(b',')
 }

@@ -1,0 +1,173 @@
+//! Errors of an evaluation on MMLU.
+
+use std::path::PathBuf;
+
+use asym_data::{TableError, TokenizerError};
+
+use super::protocol::Protocol;
+use crate::TaskError;
+use crate::names::hint;
+
+/// Why questions cannot be asked. `line` counts from 1, and `question` counts the questions of a file from 0.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum MmluError {
+    /// The folder has no files of MMLU.
+    #[error(
+        "{}: no files of MMLU for the split `{split}`; expected {split}/SUBJECT_{split}.csv, as in the benchmark's archive, or \
+         SUBJECT/{hub}-00000-of-00001.parquet, as on the Hub",
+        folder.display()
+    )]
+    NoFiles {
+        /// The folder.
+        folder: PathBuf,
+        /// The split.
+        split: &'static str,
+        /// The name of the split on the Hub.
+        hub: &'static str,
+    },
+
+    /// A subject has no file.
+    #[error(
+        "{}: no file of the subject {subject} for the split `{split}`{}; fetch it, or leave the subject out with --subjects",
+        folder.display(),
+        if *others == 0 { String::new() } else { format!(", and of {others} others") }
+    )]
+    MissingSubject {
+        /// The folder.
+        folder: PathBuf,
+        /// The subject.
+        subject: &'static str,
+        /// The split.
+        split: &'static str,
+        /// The number of other subjects without a file.
+        others: usize,
+    },
+
+    /// A name is no subject.
+    #[error("there is no subject `{found}`{}", hint(nearest.as_deref()))]
+    UnknownSubject {
+        /// The name.
+        found: String,
+        /// The name that it is nearest to.
+        nearest: Option<String>,
+    },
+
+    /// A row is no question.
+    #[error("{path}:{line}: {problem}")]
+    Row {
+        /// The file.
+        path: String,
+        /// The line, or the row of a Parquet file.
+        line: usize,
+        /// What is wrong, and what is expected.
+        problem: String,
+    },
+
+    /// There are not enough examples.
+    #[error("{path}: {found} examples, and --shots {shots} needs as many; give a smaller number")]
+    TooFewExamples {
+        /// The file of the examples.
+        path: String,
+        /// The number of examples.
+        found: usize,
+        /// The number that was asked for.
+        shots: usize,
+    },
+
+    /// A letter is not one token of its own.
+    #[error(
+        "the protocol {protocol} compares the tokens of the four letters, and this tokenizer encodes the answer `{letter}` as \
+         {tokens:?}; use --protocol generated"
+    )]
+    Letter {
+        /// The protocol.
+        protocol: Protocol,
+        /// The letter.
+        letter: char,
+        /// The tokens that it adds to a prompt.
+        tokens: Vec<String>,
+    },
+
+    /// A prompt does not fit.
+    #[error(
+        "question {question} of {subject} takes {tokens} tokens without any example, and the model reads {context} at most; \
+         leave the subject out with --subjects, or use --protocol loglikelihood, which cuts the beginning off"
+    )]
+    TooLong {
+        /// The subject.
+        subject: &'static str,
+        /// The question.
+        question: usize,
+        /// Tokens of the prompt.
+        tokens: usize,
+        /// Tokens that the model can read.
+        context: usize,
+    },
+
+    /// A file of answers is of another evaluation.
+    #[error(
+        "{}: {key} is {found} there and {expected} here; give another --output, or remove the folder",
+        path.display()
+    )]
+    OtherEvaluation {
+        /// The file.
+        path: PathBuf,
+        /// The setting that differs.
+        key: String,
+        /// Its value in the file.
+        found: String,
+        /// Its value now.
+        expected: String,
+    },
+
+    /// A line of a file of answers cannot be read.
+    #[error("{}:{line}: {problem}; remove the line, and its question is asked again", path.display())]
+    Answer {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+
+    /// Another process writes the same file.
+    #[error("{}: another process evaluates in this folder; wait for it, or give another --output", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The logits of a model are not numbers.
+    #[error(
+        "question {question} of {subject}: the model's logits are not finite; its weights or its adapter are damaged"
+    )]
+    NotFinite {
+        /// The subject.
+        subject: &'static str,
+        /// The question.
+        question: usize,
+    },
+
+    /// The operating system refused a file.
+    #[error("{}: {source}; check that the path exists and may be read or written", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        source: std::io::Error,
+    },
+
+    /// A table cannot be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+
+    /// A text cannot be encoded.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+
+    /// The place of the data.
+    #[error(transparent)]
+    Place(#[from] TaskError),
+}

@@ -1,0 +1,258 @@
+//! Questions, asked of a Llama.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use asym_data::Tokenizer;
+use asym_models::{LlamaLanguageModel, LlamaScorer, PretrainedModel};
+
+use super::answers::{Answer, Answers};
+use super::error::MmluError;
+use super::protocol::{Protocol, continuation, largest, letter};
+use super::questions::{LETTERS, Question};
+use super::scores::Scores;
+use super::subjects::Subject;
+
+/// The longest prompt of the protocol `choice`, in tokens: what the benchmark's script gives to a model.
+const LONGEST_CHOICE: usize = 2048;
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The subjects, each with its questions and the examples of its prompts.
+    pub subjects: Vec<(Subject, Vec<Question>, Vec<Question>)>,
+    /// The protocols.
+    pub protocols: Vec<Protocol>,
+    /// The numbers of examples in a prompt.
+    pub shots: Vec<usize>,
+}
+
+impl Asked {
+    /// The number of questions.
+    pub fn questions(&self) -> usize {
+        self.subjects.iter().map(|(_, questions, _)| questions.len()).sum()
+    }
+}
+
+/// The prompts of one protocol and number of examples.
+#[derive(Debug)]
+pub struct Prompts {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The number of examples.
+    pub shots: usize,
+    /// Prompts that lost examples, or their beginning, because they were too long.
+    pub shortened: usize,
+    /// The tokens of the letters behind a prompt.
+    letters: [u32; 4],
+    /// The prompts of each subject's questions.
+    subjects: Vec<Vec<Vec<u32>>>,
+}
+
+/// Encode every prompt. A model of `context` tokens can answer them.
+///
+/// # Errors
+///
+/// [`MmluError::TooFewExamples`], [`MmluError::TooLong`], [`MmluError::Letter`], and the errors of the tokenizer.
+pub fn prompts(asked: &Asked, tokenizer: &Tokenizer, context: usize) -> Result<Vec<Prompts>, MmluError> {
+    let cells = asked.protocols.iter().flat_map(|protocol| asked.shots.iter().map(|shots| (*protocol, *shots)));
+    cells.map(|(protocol, shots)| Prompts::new(asked, (protocol, shots), tokenizer, context)).collect()
+}
+
+impl Prompts {
+    fn new(
+        asked: &Asked,
+        (protocol, shots): (Protocol, usize),
+        tokenizer: &Tokenizer,
+        context: usize,
+    ) -> Result<Self, MmluError> {
+        let longest = if protocol == Protocol::Choice { context.min(LONGEST_CHOICE) } else { context };
+        let encode = |text: &str| Ok::<_, MmluError>(tokenizer.encode(text, None, usize::MAX)?.input_ids);
+        let (mut shortened, mut subjects, mut letters) = (0, Vec::new(), None);
+        for (subject, questions, examples) in &asked.subjects {
+            if examples.len() < shots {
+                let (path, found) = (subject.name().to_string(), examples.len());
+                return Err(MmluError::TooFewExamples { path, found, shots });
+            }
+            let mut of_subject = Vec::with_capacity(questions.len());
+            for question in questions {
+                let mut count = shots;
+                let text = protocol.prompt(&examples[..count], question);
+                let mut ids = encode(&text)?;
+                if letters.is_none() {
+                    letters = Some(self::letters(protocol, tokenizer, &text, &ids)?);
+                }
+                shortened += usize::from(ids.len() > longest);
+                if protocol.cuts_the_beginning() {
+                    ids.drain(..ids.len().saturating_sub(longest));
+                }
+                while ids.len() > longest && count > 0 {
+                    count -= 1;
+                    ids = encode(&protocol.prompt(&examples[..count], question))?;
+                }
+                if ids.len() > longest {
+                    return Err(MmluError::TooLong {
+                        subject: subject.name(),
+                        question: question.number,
+                        tokens: ids.len(),
+                        context: longest,
+                    });
+                }
+                of_subject.push(ids);
+            }
+            subjects.push(of_subject);
+        }
+        Ok(Self { protocol, shots, shortened, letters: letters.unwrap_or_default(), subjects })
+    }
+
+    /// The tokens of all prompts.
+    pub fn tokens(&self) -> usize {
+        self.subjects.iter().flatten().map(Vec::len).sum()
+    }
+
+    /// The name of the file of its answers.
+    pub fn file(&self) -> String {
+        format!("{}-{}.jsonl", self.protocol, self.shots)
+    }
+}
+
+/// The tokens of the letters behind a prompt `text`, whose tokens are `ids`.
+fn letters(protocol: Protocol, tokenizer: &Tokenizer, text: &str, ids: &[u32]) -> Result<[u32; 4], MmluError> {
+    let mut found = [0; 4];
+    for answer in 0..LETTERS.len() {
+        let whole = tokenizer.encode(&(text.to_string() + &continuation(answer)), None, usize::MAX)?.input_ids;
+        match whole.strip_prefix(ids) {
+            Some([token]) if !found[..answer].contains(token) => found[answer] = *token,
+            other => {
+                let tokens = tokenizer.tokens(other.unwrap_or(&whole[whole.len().saturating_sub(3)..]));
+                return Err(MmluError::Letter { protocol, letter: LETTERS[answer], tokens });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// How far an evaluation is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Questions that are answered, those on file included.
+    pub done: usize,
+    /// Questions in all.
+    pub all: usize,
+    /// Questions that this process answered.
+    pub own: usize,
+    /// Since the first of them.
+    pub seconds: f64,
+}
+
+/// Ask `prompts` of `model` and keep the answers in `folder`. Questions that have an answer there are not asked again.
+///
+/// The tokens that all prompts of a subject begin with pass through the model once. A batch has `batch_size` prompts of similar
+/// length. After each batch its answers are written and `progress` is called; if it returns false, the rest is left and `None` is
+/// returned.
+///
+/// # Errors
+///
+/// [`MmluError::Busy`], [`MmluError::Answer`], [`MmluError::Io`], [`MmluError::NotFinite`].
+///
+/// # Panics
+///
+/// Panics if `batch_size` is 0.
+pub fn ask(
+    model: &LlamaLanguageModel,
+    tokenizer: &Tokenizer,
+    (asked, prompts): (&Asked, &Prompts),
+    (folder, batch_size): (&Path, usize),
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Option<Scores>, MmluError> {
+    let path: PathBuf = folder.join(prompts.file());
+    let mut answers = Answers::open(&path)?;
+    let (all, started) = (asked.questions(), Instant::now());
+    let is_answered = |answers: &Answers, question: &Question| answers.get(question.subject, question.number).is_some();
+    let mut done = 0;
+    for (_, questions, _) in &asked.subjects {
+        done += questions.iter().filter(|question| is_answered(&answers, question)).count();
+    }
+    let before = done;
+    for ((subject, questions, _), encoded) in asked.subjects.iter().zip(&prompts.subjects) {
+        let mut open: Vec<(&Question, &[u32])> = questions
+            .iter()
+            .zip(encoded)
+            .filter(|(question, _)| !is_answered(&answers, question))
+            .map(|(question, ids)| (question, ids.as_slice()))
+            .collect();
+        if open.is_empty() {
+            continue;
+        }
+        open.sort_by_key(|(_, ids)| std::cmp::Reverse(ids.len()));
+        let common = common_beginning(open.iter().map(|(_, ids)| *ids));
+        let scorer = LlamaScorer::new(model, &open[0].1[..common]);
+        for batch in open.chunks(batch_size) {
+            let rows: Vec<&[u32]> = batch.iter().map(|(_, ids)| &ids[common..]).collect();
+            let logits = scorer.logits(&rows);
+            let of_batch = batch.iter().zip(logits.chunks_exact(model.config().vocab_size));
+            let of_batch = of_batch.map(|((question, _), logits)| answer(question, logits, prompts, tokenizer));
+            answers.add(*subject, of_batch.collect::<Result<_, _>>()?)?;
+            done += batch.len();
+            let seconds = started.elapsed().as_secs_f64();
+            if !progress(Progress { done, all, own: done - before, seconds }) && done < all {
+                return Ok(None);
+            }
+        }
+    }
+    let each = asked.subjects.iter().map(|(subject, questions, _)| {
+        (*subject, questions.iter().filter_map(|question| answers.get(*subject, question.number).cloned()).collect())
+    });
+    Ok(Some(Scores::new(prompts.protocol, prompts.shots, prompts.shortened, each.collect())))
+}
+
+/// The number of tokens that all begin with. Each has at least one more.
+fn common_beginning<'a>(mut rows: impl Iterator<Item = &'a [u32]>) -> usize {
+    let Some(first) = rows.next() else { return 0 };
+    rows.fold(first.len().saturating_sub(1), |common, row| {
+        let most = common.min(row.len().saturating_sub(1));
+        (0..most).find(|at| row[*at] != first[*at]).unwrap_or(most)
+    })
+}
+
+fn answer(question: &Question, logits: &[f32], prompts: &Prompts, tokenizer: &Tokenizer) -> Result<Answer, MmluError> {
+    if logits.iter().any(|logit| !logit.is_finite()) {
+        return Err(MmluError::NotFinite { subject: question.subject.name(), question: question.number });
+    }
+    let mut scores = prompts.letters.map(|token| logits[token as usize]);
+    let (answer, text) = match prompts.protocol {
+        Protocol::Choice => (Some(largest(&scores)), None),
+        Protocol::Loglikelihood => {
+            let highest = f64::from(logits[largest(logits)]);
+            let sum: f64 = logits.iter().map(|logit| (f64::from(*logit) - highest).exp()).sum();
+            scores = scores.map(|logit| (f64::from(logit) - highest - sum.ln()) as f32);
+            (Some(largest(&scores)), None)
+        }
+        Protocol::Generated => {
+            let text = tokenizer.decode(&[largest(logits) as u32])?;
+            (letter(&text), Some(text))
+        }
+    };
+    Ok(Answer {
+        subject: question.subject.name().to_string(),
+        question: question.number,
+        answer: answer.map(|answer| LETTERS[answer]),
+        right: answer == Some(question.right),
+        scores,
+        text,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_keeps_a_token_of_its_own() {
+        let common = |rows: &[&[u32]]| common_beginning(rows.iter().copied());
+        assert_eq!(common(&[&[1, 2, 3], &[1, 2, 4, 5]]), 2);
+        assert_eq!(common(&[&[1, 2], &[1, 2, 4]]), 1);
+        assert_eq!(common(&[&[1, 2, 3]]), 2);
+        assert_eq!(common(&[&[1], &[2]]), 0);
+    }
+}

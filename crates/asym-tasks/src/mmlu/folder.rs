@@ -1,0 +1,68 @@
+//! What an evaluation's folder is of: answers of one model never mix with another's.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::error::MmluError;
+
+/// The file that says what was evaluated.
+const FILE: &str = "evaluation.json";
+
+/// Make `folder` the place of an evaluation with these settings, or go on in it.
+///
+/// # Errors
+///
+/// [`MmluError::OtherEvaluation`] if its answers are of other settings, and [`MmluError::Io`].
+pub fn settle(folder: &Path, settings: &Map<String, Value>) -> Result<(), MmluError> {
+    let path = folder.join(FILE);
+    let failed = |source| MmluError::Io { path: path.clone(), source };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            let text = format!("{:#}\n", Value::Object(settings.clone()));
+            // Whole or not at all.
+            let part = folder.join(format!("{FILE}.part"));
+            return std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &path)).map_err(failed);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let other = |key: &str, found: String, expected: String| {
+        Err(MmluError::OtherEvaluation { path: path.clone(), key: key.to_string(), found, expected })
+    };
+    let Ok(found) = serde_json::from_str::<Map<String, Value>>(&text) else {
+        return other("the file", "no JSON object".to_string(), "one".to_string());
+    };
+    for (key, expected) in settings {
+        let found = found.get(key).unwrap_or(&Value::Null);
+        if found != expected {
+            return other(key, found.to_string(), expected.to_string());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_folder_is_of_one_evaluation() {
+        let folder = Scratch::new("mmlu-folder");
+        let path = folder.path().join("new");
+        let settings = |model: &str| json!({ "model": model, "split": "test" }).as_object().unwrap().clone();
+        settle(&path, &settings("a")).unwrap();
+        settle(&path, &settings("a")).unwrap();
+        let error = settle(&path, &settings("b")).unwrap_err();
+        assert!(matches!(&error, MmluError::OtherEvaluation { key, .. } if key == "model"), "{error}");
+        std::fs::write(path.join(FILE), "[").unwrap();
+        assert!(matches!(settle(&path, &settings("a")), Err(MmluError::OtherEvaluation { .. })));
+    }
+}

@@ -1,0 +1,173 @@
+//! Accuracies: by subject, by group in both groupings, over questions and over subjects.
+
+use serde::Serialize;
+
+use super::answers::Answer;
+use super::protocol::Protocol;
+use super::subjects::{Group, Grouping, Subject};
+
+/// A share of right answers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Accuracy {
+    /// Questions.
+    pub questions: usize,
+    /// The share of right answers, between 0 and 1.
+    pub accuracy: f64,
+    /// The standard error of the share.
+    pub standard_error: f64,
+}
+
+impl Accuracy {
+    fn of<'a>(answers: impl Iterator<Item = &'a Answer>) -> Option<Self> {
+        let (questions, right) =
+            answers.fold((0, 0), |(all, right), answer| (all + 1, right + usize::from(answer.right)));
+        let accuracy = right as f64 / questions as f64;
+        // Of a sample's mean, as lm-evaluation-harness computes it: with n − 1.
+        let standard_error = (accuracy * (1.0 - accuracy) / (questions.max(2) - 1) as f64).sqrt();
+        (questions > 0).then_some(Self { questions, accuracy, standard_error })
+    }
+}
+
+/// The scores of one protocol and number of examples.
+#[derive(Debug, Clone)]
+pub struct Scores {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The number of examples in a prompt.
+    pub shots: usize,
+    /// Prompts that were too long and lost examples or their beginning.
+    pub shortened: usize,
+    subjects: Vec<(Subject, Vec<Answer>)>,
+}
+
+impl Scores {
+    pub(super) fn new(
+        protocol: Protocol,
+        shots: usize,
+        shortened: usize,
+        subjects: Vec<(Subject, Vec<Answer>)>,
+    ) -> Self {
+        Self { protocol, shots, shortened, subjects }
+    }
+
+    fn answers(&self) -> impl Iterator<Item = &Answer> {
+        self.subjects.iter().flat_map(|(_, answers)| answers)
+    }
+
+    /// Over all questions, each of the same weight.
+    pub fn micro(&self) -> Option<Accuracy> {
+        Accuracy::of(self.answers())
+    }
+
+    /// The mean of the subjects' accuracies.
+    pub fn macro_mean(&self) -> Option<f64> {
+        let each: Vec<f64> = self.by_subject().map(|(_, accuracy)| accuracy.accuracy).collect();
+        (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64)
+    }
+
+    /// Each subject that was asked.
+    pub fn by_subject(&self) -> impl Iterator<Item = (Subject, Accuracy)> {
+        self.subjects.iter().filter_map(|(subject, answers)| Some((*subject, Accuracy::of(answers.iter())?)))
+    }
+
+    /// Over the questions of a group; `None` if none were asked.
+    pub fn of_group(&self, group: Group, by: Grouping) -> Option<Accuracy> {
+        let own = self.subjects.iter().filter(|(subject, _)| subject.group(by) == group);
+        Accuracy::of(own.flat_map(|(_, answers)| answers))
+    }
+
+    /// The share of answers that are a letter, between 0 and 1.
+    pub fn letters(&self) -> f64 {
+        let (all, letters) = self
+            .answers()
+            .fold((0, 0), |(all, letters), answer| (all + 1, letters + usize::from(answer.answer.is_some())));
+        letters as f64 / f64::from(all.max(1))
+    }
+
+    /// All of them, as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        let groups = |by| {
+            let each = Group::ALL.into_iter().filter_map(|group| Some((group.name(), self.of_group(group, by)?)));
+            each.collect::<std::collections::BTreeMap<_, _>>()
+        };
+        let subjects: std::collections::BTreeMap<_, _> =
+            self.by_subject().map(|(subject, accuracy)| (subject.name(), accuracy)).collect();
+        serde_json::json!({
+            "protocol": self.protocol.name(),
+            "version": self.protocol.version(),
+            "shots": self.shots,
+            "micro": self.micro(),
+            "macro": self.macro_mean(),
+            "letters": self.letters(),
+            "shortened": self.shortened,
+            "groups": { "original": groups(Grouping::Original), "lm-evaluation-harness": groups(Grouping::Harness) },
+            "subjects": subjects,
+        })
+    }
+
+    /// A table in Markdown: accuracies in percent with their standard errors.
+    pub fn table(scores: &[Self]) -> String {
+        let percent = |accuracy: Option<Accuracy>| {
+            accuracy.map_or("-".to_string(), |found| {
+                format!("{:.2} ± {:.2}", 100.0 * found.accuracy, 100.0 * found.standard_error)
+            })
+        };
+        let mut table = "| protocol | shots | humanities | STEM | social sciences | other | STEM, other in \
+                         lm-evaluation-harness | all questions | mean of subjects | letters |\n\
+                         |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+            .to_string();
+        for of in scores {
+            let own = |group| percent(of.of_group(group, Grouping::Original));
+            let [humanities, stem, social, other] = Group::ALL.map(own);
+            let harness = [Group::Stem, Group::Other].map(|group| percent(of.of_group(group, Grouping::Harness)));
+            let mean = of.macro_mean().map_or("-".to_string(), |mean| format!("{:.2}", 100.0 * mean));
+            table += &format!(
+                "| {} {} | {} | {humanities} | {stem} | {social} | {other} | {} | {} | {mean} | {:.1} |\n",
+                of.protocol,
+                of.protocol.version(),
+                of.shots,
+                harness.join(", "),
+                percent(of.micro()),
+                100.0 * of.letters(),
+            );
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn answers(subject: &str, right: usize, wrong: usize) -> (Subject, Vec<Answer>) {
+        let answer = |question| Answer {
+            subject: subject.to_string(),
+            question,
+            answer: (question != 0).then_some('A'),
+            right: question < right,
+            scores: [0.0; 4],
+            text: None,
+        };
+        (Subject::named(subject).unwrap(), (0..right + wrong).map(answer).collect())
+    }
+
+    #[test]
+    fn means_over_questions_subjects_and_groups() {
+        let subjects = vec![answers("anatomy", 3, 1), answers("astronomy", 0, 2), answers("marketing", 1, 1)];
+        let scores = Scores::new(Protocol::Generated, 0, 0, subjects);
+        let micro = scores.micro().unwrap();
+        assert_eq!((micro.questions, micro.accuracy), (8, 0.5));
+        assert!((micro.standard_error - (0.25f64 / 7.0).sqrt()).abs() < 1e-12);
+        assert!((scores.macro_mean().unwrap() - (0.75 + 0.0 + 0.5) / 3.0).abs() < 1e-12);
+        let accuracy = |group, by| scores.of_group(group, by).map(|accuracy| accuracy.accuracy);
+        // Anatomy is STEM in one grouping and another subject in the other.
+        assert_eq!(accuracy(Group::Stem, Grouping::Original), Some(0.0));
+        assert_eq!(accuracy(Group::Stem, Grouping::Harness), Some(0.5));
+        assert_eq!(accuracy(Group::Other, Grouping::Original), Some(4.0 / 6.0));
+        assert_eq!(accuracy(Group::Humanities, Grouping::Original), None);
+        assert_eq!(scores.letters(), 5.0 / 8.0);
+        assert!(Scores::table(&[scores]).contains("| generated 1 | 0 | - | 0.00 ± 0.00 | - | 66.67 ± 21.08 |"));
+    }
+}
