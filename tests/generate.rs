@@ -111,7 +111,7 @@ fn what_cannot_be_generated_is_refused() {
     // A prompt longer than the context, before anything is loaded for long, and the same cut.
     let long = "word ".repeat(80);
     let message = refusal(&["generate", "--model", model, "--prompt", &long]);
-    assert!(message.contains("input_ids") && message.contains("at most 64 tokens"), "{message}");
+    assert!(message.contains("prompt 1 has") && message.contains("more than the 64 that the model sees"), "{message}");
     let cut = asym(["generate", "--model", model, "--prompt", &long, "--max-length", "30", "--max-new-tokens", "2"]);
     assert!(cut.status.success());
 

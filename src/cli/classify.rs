@@ -30,7 +30,10 @@ pub struct ClassifyArgs {
     file: Option<PathBuf>,
     /// Images for a ViT: PNG, JPEG, WebP, BMP, GIF or TIFF files, and folders of them
     #[arg(long, num_args = 1.., conflicts_with_all = ["text", "pair", "file", "task", "max_length"])]
-    image: Vec<PathBuf>,
+    pub(super) image: Vec<PathBuf>,
+    /// Accept images of another size than that of config.json, with interpolated positions
+    #[arg(long, requires = "image")]
+    pub(super) interpolate_pos_encoding: bool,
     /// The task, which names the labels [default: the task of the adapter's run, else the labels in config.json]
     #[arg(long)]
     task: Option<AnyTask>,
@@ -41,18 +44,18 @@ pub struct ClassifyArgs {
     /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone [default:
     /// that of the run, else f32]
     #[arg(long, value_enum)]
-    dtype: Option<Dtype>,
+    pub(super) dtype: Option<Dtype>,
     /// Number of labels of the classifier [default: that of the task, else that of the adapter's head or of config.json]
     #[arg(long)]
-    num_labels: Option<usize>,
+    pub(super) num_labels: Option<usize>,
     /// Number of texts or images in a batch
     #[arg(long, default_value_t = 32)]
-    batch_size: usize,
+    pub(super) batch_size: usize,
     /// Print one JSON object per input, with the probability of each label
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
-    source: SourceArgs,
+    pub(super) source: SourceArgs,
 }
 
 /// Print a line for each text or image: the label and its probability, all labels above one half, or the score.
@@ -65,8 +68,7 @@ pub fn classify(args: &ClassifyArgs) -> Result<()> {
     let adapter = args.source.adapter(args.adapter.as_deref())?;
     let from = (args.model.as_deref(), adapter.as_deref());
     if !args.image.is_empty() {
-        let settings = (args.num_labels, args.batch_size, args.json, args.dtype.unwrap_or_default());
-        return super::images::classify_images(&args.source, from, &args.image, settings);
+        return super::images::classify_images(args, from);
     }
     let examples = texts(args)?;
     let device = device::default_device()?;
@@ -99,14 +101,12 @@ fn texts(args: &ClassifyArgs) -> Result<Vec<Text>> {
         let second = |at: usize| args.pair.get(at).map(String::as_str);
         return Ok(args.text.iter().enumerate().map(|(at, first)| text(first, second(at))).collect());
     };
-    let mut examples = Vec::new();
-    for line in super::lines(path)? {
-        let (first, second) = match line.split_once('\t') {
-            Some((first, second)) => (first, Some(second)),
-            None => (line.as_str(), None),
-        };
-        examples.push(text(first, second));
-    }
+    // A line may be long: it is moved and not copied.
+    let example = |line: String| match line.split_once('\t') {
+        Some((first, second)) => text(first, Some(second)),
+        None => Text { first: line, second: None },
+    };
+    let examples: Vec<Text> = super::lines(path)?.into_iter().map(example).collect();
     if examples.is_empty() {
         bail!("{}: no text; write one per line", path.display());
     }

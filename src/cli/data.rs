@@ -1,7 +1,5 @@
 //! `asym data`: writes the generated counterparts of the GLUE tasks to files.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -57,9 +55,10 @@ pub(super) fn dataset(name: &str) -> Result<Dataset> {
 }
 
 fn write(task: Dataset, samples: &[Sample], path: &Path) -> Result<()> {
-    let file = File::create(path).with_context(|| path.display().to_string())?;
-    let mut out = BufWriter::new(file);
-    write_tsv(task, samples, &mut out).and_then(|()| out.flush()).with_context(|| path.display().to_string())?;
+    let at = || path.display().to_string();
+    let mut out = Vec::new();
+    write_tsv(task, samples, &mut out).with_context(at)?;
+    asym_core::write_whole(path, &out).with_context(at)?;
     super::say(format!("{}: {} examples", path.display(), samples.len()))?;
     Ok(())
 }

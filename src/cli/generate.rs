@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use asym_data::{ChatTemplate, Tokenizer};
+use asym_data::{ChatTemplate, Encoding, Tokenizer};
 use asym_models::generation::GenerationConfig;
 use asym_models::{
     BartInput, BartLanguageModel, Checkpoint, Ends, GenerativeModel, LlamaInput, LlamaLanguageModel, ModelClass,
@@ -218,18 +218,30 @@ struct Texts<'a> {
 impl Texts<'_> {
     fn generate<M: FromPrompts>(self) -> Result<()> {
         let Self { args, name, adapter, checkpoint, config, tokenizer, chat, prompts, device } = self;
-        let encode = |(at, text): (usize, &String)| {
-            let longest = args.max_length.unwrap_or(usize::MAX);
+        let own = &super::adapted_config::<M>(checkpoint, adapter)?;
+        let (positions, rows) = M::limits(own);
+        let tokenizer = tokenizer.for_rows(rows);
+        let encode = |(at, text): (usize, &String)| -> Result<Vec<u32>> {
+            // No more of a text is encoded than the model can read.
+            let longest = args.max_length.unwrap_or(positions);
             let encoding = match &chat {
                 Some(chat) => chat.render(text).and_then(|text| tokenizer.encode_whole(&text, longest)),
                 None => tokenizer.encode(text, None, longest),
             };
-            encoding.map(|encoding| encoding.input_ids).with_context(|| format!("prompt {}", at + 1))
+            let Encoding { input_ids, cut, .. } = encoding.with_context(|| format!("prompt {}", at + 1))?;
+            if args.max_length.is_none() && cut > 0 {
+                bail!(
+                    "prompt {} has {} tokens, more than the {positions} that the model sees; shorten it, or give \
+                     --max-length, which truncates it",
+                    at + 1,
+                    input_ids.len() + cut
+                );
+            }
+            Ok(input_ids)
         };
         let encoded: Vec<Vec<u32>> = prompts.iter().enumerate().map(encode).collect::<Result<_>>()?;
         let batches: Vec<M::Input> = encoded.chunks(args.batch_size).map(|rows| batch::<M>(rows, &device)).collect();
         // All prompts and their settings are checked before the model is loaded.
-        let own = &super::adapted_config::<M>(checkpoint, adapter)?;
         for batch in &batches {
             M::check_input(batch, own)?;
             resolve_batch::<M>(own, batch, &config)?;

@@ -4,30 +4,30 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use asym_data::{ImageProcessor, Pixels};
-use asym_models::{PretrainedModel, VitClassifier, VitConfig, VitInput, check_input};
+use asym_models::{ModelError, PretrainedModel, VitClassifier, VitConfig, VitInput, check_input, check_logits};
 use asym_tasks::Problem;
 use burn::module::Module;
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Map, Value, json};
 
-use super::{Dtype, SourceArgs, locate, trained};
+use super::classify::ClassifyArgs;
+use super::{locate, trained};
 use crate::device;
 
-/// Classify images with a ViT, and print a line for each: its label and the label's probability.
-pub(super) fn classify_images(
-    source: &SourceArgs,
-    (model, adapter): (Option<&str>, Option<&Path>),
-    images: &[PathBuf],
-    (num_labels, batch_size, as_json, dtype): (Option<usize>, usize, bool, Dtype),
-) -> Result<()> {
-    let images = &files(images)?;
-    if batch_size == 0 {
+/// Classify the images of `args` with a ViT, and print a line for each: its label and the label's probability.
+pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&str>, Option<&Path>)) -> Result<()> {
+    let ClassifyArgs { image, num_labels, batch_size, json: as_json, dtype, source, .. } = args;
+    let images = &files(image)?;
+    if *batch_size == 0 {
         bail!("--batch-size 0: expected at least one image in a batch");
     }
     let device = device::default_device()?;
     let location = locate(source, model, adapter)?;
-    let checkpoint = location.checkpoint()?;
+    let mut checkpoint = location.checkpoint()?;
+    if args.interpolate_pos_encoding {
+        checkpoint = checkpoint.with_interpolated_positions();
+    }
     let config: &VitConfig = checkpoint.config_of()?;
     let Some(folder) = location.folder() else { bail!("{}: classifies texts, not images", location.name()) };
     let processor = ImageProcessor::from_folder(folder)?.for_channels(config.num_channels);
@@ -38,17 +38,21 @@ pub(super) fn classify_images(
         let input = input(&[&pixels], &device);
         check_input(&input, config).with_context(|| path.display().to_string())?;
     }
-    let settings = (num_labels, dtype.computed(), false);
+    let settings = (*num_labels, dtype.unwrap_or_default().computed(), false);
     let model: VitClassifier = trained(location.name(), &checkpoint, adapter, settings, &device)?;
     // The names of another number of labels are not those of these outputs.
     let (model, labels) = (model.valid(), super::distinct(&model.config().labels));
     let problem = Problem::of(config.other.get("problem_type").and_then(Value::as_str), labels.len());
     // The images in a batch have one size. Some processors keep the size of each image.
-    let batch_size = if processor.output_size().is_some() { batch_size } else { 1 };
+    let batch_size = if processor.output_size().is_some() { *batch_size } else { 1 };
     for paths in images.chunks(batch_size) {
         let pixels = paths.iter().map(|path| processor.read(path)).collect::<Result<Vec<_>, _>>()?;
         let input = input(&pixels.iter().collect::<Vec<_>>(), &device);
         let logits = model.forward(input);
+        if let Err(ModelError::Logits { row, found }) = check_logits(&logits.to_data()) {
+            let path = paths[row - 1].display().to_string();
+            return Err(ModelError::Logits { row, found }).context(path);
+        }
         let probabilities = match problem {
             Problem::Classes => softmax(logits, 1),
             Problem::Labels => sigmoid(logits),
@@ -56,7 +60,7 @@ pub(super) fn classify_images(
         };
         let probabilities: Vec<f32> = probabilities.into_data().iter::<f32>().collect();
         for (path, row) in paths.iter().zip(probabilities.chunks(labels.len())) {
-            super::say(if as_json { object(path, row, &labels) } else { line(path, row, &labels) })?;
+            super::say(if *as_json { object(path, row, &labels) } else { line(path, row, &labels) })?;
         }
     }
     Ok(())

@@ -92,7 +92,7 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
         bail!("no weight has factors A and B: the bounds apply to low-rank adapters");
     }
     let of_adapter = |row: &&asym_core::Row| row.trained && matches!(row.entry.kind, Kind::Adapter | Kind::Shared);
-    let trained = table.rows.iter().filter(of_adapter).map(|row| row.entry.count()).sum();
+    let trained = table.rows.iter().filter(of_adapter).fold(0, |sum: usize, row| sum.saturating_add(row.entry.count()));
     super::say(format_args!("\n{}", Bounds { weights: &weights, trained, learning }))?;
     let from_data = |recipe: &Recipe| matches!(&recipe.tuning, Tuning::Adapter(config) if config.reads_inputs());
     if recipe.as_ref().is_some_and(from_data) {
@@ -133,7 +133,7 @@ impl WithModel for Inspect<'_> {
                     bail!("{}: belongs to another family", path.display())
                 };
                 let config = match labels {
-                    Some(labels) => config.clone().with_num_labels(labels),
+                    Some(labels) => config.clone().with_num_labels(labels, path)?,
                     None => config.clone(),
                 };
                 M::outline(&config, path, self.device)?

@@ -114,7 +114,7 @@ fn companions(from: &Path, to: &Path) -> Result<()> {
         let copy = to.join(path.file_name().unwrap_or_default());
         // The permissions are not copied, because the Hub's cache may be read-only.
         let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
-        std::fs::write(&copy, bytes).with_context(|| copy.display().to_string())?;
+        asym_core::write_whole(&copy, &bytes).with_context(|| copy.display().to_string())?;
     }
     Ok(())
 }

@@ -75,7 +75,14 @@ fn run_beside(folder: &Path) -> Result<Option<Recipe>> {
     let Ok(folder) = folder.canonicalize() else { return Ok(None) };
     let places = [Some(folder.as_path()), folder.parent()];
     let recipe = places.into_iter().flatten().map(|place| place.join("recipe.toml")).find(|path| path.is_file());
-    recipe.map(|path| Ok(Recipe::read(&path, &[])?)).transpose()
+    let Some(path) = recipe else { return Ok(None) };
+    // Other programs have files of this name too. Each recipe of asym names tasks.
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    if !text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("tasks")) {
+        note(format!("{}: no recipe of asym, and not used", path.display()));
+        return Ok(None);
+    }
+    Ok(Some(Recipe::read(&path, &[])?))
 }
 
 /// `labels`, where those of one name have their number behind it, so that none is lost in an object.
@@ -191,10 +198,14 @@ impl Dtype {
     }
 }
 
-/// Print a line. A reader that closes the pipe, as `head` does, is no error.
+/// Print a line. A reader that closes the pipe, as `head` does, is no error. A file gets every character, and a terminal those
+/// that it cannot take for commands.
 fn say(line: impl std::fmt::Display) -> Result<()> {
-    use std::io::{ErrorKind, Write};
-    match writeln!(std::io::stdout(), "{line}") {
+    use std::io::{ErrorKind, IsTerminal, Write};
+    let mut out = std::io::stdout();
+    let written =
+        if out.is_terminal() { writeln!(out, "{}", printable(&line.to_string())) } else { writeln!(out, "{line}") };
+    match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
@@ -203,7 +214,31 @@ fn say(line: impl std::fmt::Display) -> Result<()> {
 /// Print a line for people to standard error. The terminal may be gone, and a run must be saved all the same.
 fn note(line: impl std::fmt::Display) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(&line.to_string()));
+}
+
+/// A text whose control characters are spelled out. Those of a file could change what a terminal shows.
+fn printable(text: &str) -> String {
+    let is_command = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_command(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// The longest message, in characters. A file that is not what it should be may have a name or a cell of any length.
+const LONGEST_MESSAGE: usize = 4000;
+
+/// A message that is cut to its beginning and its end, if it is too long. The end says what to do.
+fn shortened(message: &str) -> String {
+    let length = message.chars().count();
+    if length <= LONGEST_MESSAGE {
+        return message.to_string();
+    }
+    let first: String = message.chars().take(LONGEST_MESSAGE * 3 / 4).collect();
+    let last: String = message.chars().skip(length - LONGEST_MESSAGE / 4).collect();
+    format!("{first} [… {} characters …] {last}", length - LONGEST_MESSAGE)
 }
 
 /// Print the error, if there is one, and return the exit code of the program.
@@ -219,6 +254,26 @@ pub fn exit(result: anyhow::Result<()>) -> ExitCode {
             message = format!("{message}: {cause}");
         }
     }
-    note(format!("error: {message}"));
+    note(format!("error: {}", shortened(&message)));
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_to_a_terminal_are_spelled_out() {
+        assert_eq!(printable("a\u{1b}[2J\r\u{9b}é\n\tb"), "a\\u{1b}[2J\\r\\u{9b}é\n\tb");
+    }
+
+    #[test]
+    fn a_message_keeps_its_beginning_and_its_end() {
+        let short = "x".repeat(LONGEST_MESSAGE);
+        assert_eq!(shortened(&short), short);
+        let long = format!("file.tsv:1: {}; check that it is the right file", "é".repeat(1 << 20));
+        let found = shortened(&long);
+        assert!(found.chars().count() < LONGEST_MESSAGE + 50, "{}", found.len());
+        assert!(found.starts_with("file.tsv:1: é") && found.ends_with("é; check that it is the right file"));
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use asym_models::{Checkpoint, PretrainedModel, WithModel, read_inputs, write_tensor};
+use asym_models::{Checkpoint, PretrainedModel, WithModel, check_logits, read_inputs, write_tensor};
 use burn::tensor::Device;
 use clap::Args;
 
@@ -39,6 +39,9 @@ pub struct PredictArgs {
     /// Generate with these settings, a JSON object or a file that contains one, and write sequences of token ids
     #[arg(long, conflicts_with = "num_labels")]
     generate: Option<String>,
+    /// ViT: accept images of another size than that of config.json, with interpolated positions
+    #[arg(long)]
+    interpolate_pos_encoding: bool,
     /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone
     #[arg(long, value_enum, default_value_t)]
     dtype: Dtype,
@@ -64,7 +67,10 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
     let device = device::default_device()?;
     let adapter = args.source.adapter(args.adapter.as_deref())?;
     let location = locate(&args.source, args.model.as_deref(), adapter.as_deref())?;
-    let checkpoint = location.checkpoint()?;
+    let mut checkpoint = location.checkpoint()?;
+    if args.interpolate_pos_encoding {
+        checkpoint = checkpoint.with_interpolated_positions();
+    }
     let class = super::class(&checkpoint, adapter.as_deref())?;
     if let Some(asked) = asked {
         let (model, from) = ((class, location.name(), &checkpoint), (adapter.as_deref(), args.inputs.as_path()));
@@ -95,12 +101,7 @@ impl WithModel for Predict<'_> {
         let settings = (args.num_labels, args.dtype.computed(), args.merge);
         let model: M = trained(name, checkpoint, adapter, settings, device)?;
         let logits = model.valid().logits(input);
-        if logits.iter::<f32>().any(f32::is_nan) {
-            bail!(
-                "{}: no numbers come of these inputs: they read rows of an embedding that are not finite",
-                args.inputs.display()
-            );
-        }
+        check_logits(&logits).with_context(|| args.inputs.display().to_string())?;
         write_tensor(&args.output, "logits", logits)?;
         Ok(())
     }

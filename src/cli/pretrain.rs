@@ -34,7 +34,7 @@ pub fn pretrain(args: &PretrainArgs) -> Result<()> {
     let recipe = PretrainRecipe { seed: args.seed, steps: args.steps, ..PretrainRecipe::default() };
     let result = run(&recipe, &args.output, &device, &StopSignal::on_signals())?;
     let json = serde_json::to_string_pretty(&result)? + "\n";
-    std::fs::write(args.output.join("pretraining.json"), &json)?;
+    asym_core::write_whole(&args.output.join("pretraining.json"), json.as_bytes())?;
     super::say(json.trim_end())?;
     Ok(())
 }

@@ -185,7 +185,7 @@ impl WithModel for Counting<'_> {
         let config = M::Config::of(self.config).ok_or_else(|| CountError::Unknown(self.path.display().to_string()))?;
         let config = match self.labels {
             0 => config.clone(),
-            labels => config.clone().with_num_labels(labels),
+            labels => config.clone().with_num_labels(labels, self.path)?,
         };
         let model = M::outline(&config, self.path, self.device)?;
         let (naming, heads) = (model.naming(), M::keys(&config).task_head);
@@ -197,7 +197,8 @@ impl WithModel for Counting<'_> {
         let table = asym_core::inspect(&model, &naming);
         let of_adapter = |entry: &Entry| matches!(entry.kind, Kind::Adapter | Kind::Shared);
         let sum = |wanted: &dyn Fn(&asym_core::Row) -> bool| -> usize {
-            table.rows.iter().filter(|row| wanted(row)).map(|row| row.entry.count()).sum()
+            let wanted = table.rows.iter().filter(|row| wanted(row));
+            wanted.fold(0, |sum: usize, row| sum.saturating_add(row.entry.count()))
         };
         Ok(Count {
             adapter: sum(&|row| of_adapter(&row.entry) && row.trained),
@@ -206,7 +207,7 @@ impl WithModel for Counting<'_> {
             body: sum(&|row| !of_adapter(&row.entry) && !in_head(&row.entry) && row.entry.name != BUFFER),
             pooler: match self.config {
                 // A square layer with a bias. RoBERTa's and BERT's heads have it.
-                Config::Vit(config) => config.hidden_size * (config.hidden_size + 1),
+                Config::Vit(config) => config.hidden_size.saturating_mul(config.hidden_size.saturating_add(1)),
                 _ => 0,
             },
             full: self.full,

@@ -22,15 +22,15 @@ enum Values {
     Drawn(u64),
     /// They are zeros.
     Blank,
-    /// They are zeros until those of a file replace them.
-    Loaded,
+    /// They are zeros until those of a file replace them. The largest size of a factor in the file.
+    Loaded(usize),
 }
 
 impl Values {
     fn seed(self) -> Option<u64> {
         match self {
             Self::Drawn(seed) => Some(seed),
-            Self::Blank | Self::Loaded => None,
+            Self::Blank | Self::Loaded(_) => None,
         }
     }
 }
@@ -105,9 +105,15 @@ impl AdapterConfig {
         self.attach_drawn(model, Values::Blank, naming, |_| ())
     }
 
-    /// Like [`attach_blank`](Self::attach_blank), for values from a file, which may have more rank than can be drawn.
-    pub(crate) fn attach_loaded<M: Module>(&self, model: M, naming: &Naming) -> Result<M, AdapterError> {
-        self.attach_drawn(model, Values::Loaded, naming, |_| ())
+    /// Like [`attach_blank`](Self::attach_blank), for values from a file, which may have more rank than can be drawn, but no more
+    /// than `largest`, the largest size of a factor in the file.
+    pub(crate) fn attach_loaded<M: Module>(
+        &self,
+        model: M,
+        largest: usize,
+        naming: &Naming,
+    ) -> Result<M, AdapterError> {
+        self.attach_drawn(model, Values::Loaded(largest), naming, |_| ())
     }
 
     /// Like [`attach_observed`](Self::attach_observed).
@@ -127,11 +133,12 @@ impl AdapterConfig {
         let mut trained = trained_whole(&entries, &self.modules_to_save)?;
         let with_bias: HashSet<&str> =
             entries.iter().filter(|entry| entry.field() == "bias").map(|entry| entry.module()).collect();
+        let loaded = if let Values::Loaded(largest) = values { Some(largest) } else { None };
         let sites: HashMap<String, Site> = self
             .matching(&entries, &trained)?
             .into_iter()
             .filter_map(|entry| {
-                let site = Site::new(entry, with_bias.contains(entry.module()), values == Values::Loaded)?;
+                let site = Site::new(entry, with_bias.contains(entry.module()), loaded)?;
                 Some((entry.path.clone(), site))
             })
             .collect();

@@ -21,6 +21,19 @@ pub enum AdapterError {
         /// Output features of the module.
         d_output: usize,
     },
+    /// The configuration of an adapter has a rank that none of its tensors can have.
+    #[error(
+        "rank {rank} of `{module}` in adapter_config.json is above every size of the factors in the file, the largest of which is \
+         {most}; the two files do not belong together"
+    )]
+    LoadedRank {
+        /// Name of the adapted module.
+        module: String,
+        /// The rank in the configuration.
+        rank: usize,
+        /// The largest size of a factor in the file.
+        most: usize,
+    },
     /// A setting outside its range.
     #[error("`{field}` is {found}: it must be {expected}")]
     Setting {
@@ -197,6 +210,14 @@ pub enum AdapterError {
         path: PathBuf,
         /// What is wrong with it.
         source: safetensors::SafeTensorError,
+    },
+    /// A safetensors file that has two tensors of one name.
+    #[error("{}: the key `{key}` is there twice; save the adapter again", path.display())]
+    RepeatedKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
     },
     /// A configuration whose settings are refused.
     #[error("{}: {source}", path.display())]

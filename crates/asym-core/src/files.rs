@@ -1,13 +1,16 @@
 //! Files that are there as a whole or not at all.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::Path;
-use std::{fs, io};
+use std::{fmt, fs, io};
 
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Write a file under another name and move it into place, so that a killed program leaves the old one or the new one, and no
-/// half of it that would pass for either.
+/// Write a file under another name and move it into place, so that a killed program or a power cut leaves the old one or the
+/// new one, and no half of it that would pass for either.
 ///
 /// # Errors
 ///
@@ -15,10 +18,61 @@ use serde_json::{Map, Value};
 pub fn write_whole(path: &Path, data: &[u8]) -> io::Result<()> {
     let mut part = OsString::from(path);
     part.push(".part");
-    fs::write(&part, data).and_then(|()| fs::rename(&part, path)).inspect_err(|_| {
+    fill_whole(path, Path::new(&part), |part| fs::write(part, data), |error| error)
+}
+
+/// Like [`write_whole`], for a file that `fill` writes under the name `part`. `refused` makes an error of what the system
+/// refuses.
+///
+/// # Errors
+///
+/// That of `fill`, or what the system refuses.
+pub fn fill_whole<E>(
+    path: &Path,
+    part: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+    refused: impl FnOnce(io::Error) -> E,
+) -> Result<(), E> {
+    // Without the wait for the disk, a power cut after the move could leave an empty file under the right name.
+    let place = || File::options().write(true).open(part)?.sync_all().and_then(|()| fs::rename(part, path));
+    fill(part).and_then(|()| place().map_err(refused)).inspect_err(|_| {
         // What is left of a file that could not be finished is of no use; that it cannot be removed is no news either.
-        let _ = fs::remove_file(&part);
+        let _ = fs::remove_file(part);
     })
+}
+
+/// The first key that the header of a safetensors file has twice, which its format forbids. The crate takes the last of them.
+/// A header that is no JSON object is the crate's to refuse.
+///
+/// `file` is the file, or its beginning with the whole header.
+pub fn repeated_key(file: &[u8]) -> Option<String> {
+    struct Keys(Option<String>);
+    impl<'de> Deserialize<'de> for Keys {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Each;
+            impl<'de> Visitor<'de> for Each {
+                type Value = Keys;
+
+                fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    out.write_str("an object")
+                }
+
+                fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Keys, A::Error> {
+                    let (mut seen, mut repeated) = (HashSet::new(), None);
+                    while let Some((key, IgnoredAny)) = entries.next_entry::<String, IgnoredAny>()? {
+                        if let Some(key) = seen.replace(key) {
+                            repeated = repeated.or(Some(key));
+                        }
+                    }
+                    Ok(Keys(repeated))
+                }
+            }
+            deserializer.deserialize_map(Each)
+        }
+    }
+    let (length, rest) = file.split_first_chunk::<8>()?;
+    let header = rest.get(..usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    serde_json::from_slice(header).ok().and_then(|Keys(repeated)| repeated)
 }
 
 /// A safetensors file whose metadata are in alphabetical order. The crate writes them in the order of a hash map, so that the same
@@ -47,6 +101,16 @@ mod tests {
     use safetensors::tensor::{Dtype, TensorView};
 
     use super::*;
+
+    #[test]
+    fn a_repeated_key_is_found() {
+        let file = |header: &str| [&(header.len() as u64).to_le_bytes(), header.as_bytes(), b"data"].concat();
+        assert_eq!(repeated_key(&file(r#"{"a": {"b": 1}, "c": [], "a": 2, "c": 3}"#)).as_deref(), Some("a"));
+        for fine in [r#"{"a": {"b": 1}, "b": {"b": 1}}"#, "{}", "[]", "{"] {
+            assert_eq!(repeated_key(&file(fine)), None, "{fine}");
+        }
+        assert_eq!(repeated_key(&[255; 9]), None);
+    }
 
     #[test]
     fn the_same_tensors_make_the_same_file() {

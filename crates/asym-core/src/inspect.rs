@@ -52,20 +52,24 @@ pub fn inspect<M: Module>(module: &M, naming: &Naming) -> Inspection {
 }
 
 impl Inspection {
-    /// Number of trained values.
+    /// Number of trained values; `usize::MAX` if there are more.
     pub fn trained(&self) -> usize {
-        self.rows.iter().filter(|row| row.trained).map(|row| row.entry.count()).sum()
+        sum(self.rows.iter().filter(|row| row.trained))
     }
 
-    /// Number of all values, adapters included.
+    /// Number of all values, adapters included; `usize::MAX` if there are more.
     pub fn total(&self) -> usize {
-        self.rows.iter().map(|row| row.entry.count()).sum()
+        sum(self.rows.iter())
     }
 
     /// Trained values in all values.
     pub fn share(&self) -> f64 {
         self.trained() as f64 / self.total().max(1) as f64
     }
+}
+
+fn sum<'a>(rows: impl Iterator<Item = &'a Row>) -> usize {
+    rows.fold(0, |sum: usize, row| sum.saturating_add(row.entry.count()))
 }
 
 impl fmt::Display for Inspection {
@@ -98,6 +102,9 @@ impl fmt::Display for Inspection {
 
 /// `1234567` as `1 234 567`.
 fn thousands(value: usize) -> String {
+    if value == usize::MAX {
+        return format!("at least {}", thousands(value - 1));
+    }
     let digits = value.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -111,10 +118,28 @@ fn thousands(value: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn thousands_are_grouped_from_the_right() {
         assert_eq!(super::thousands(7), "7");
         assert_eq!(super::thousands(1234), "1 234");
         assert_eq!(super::thousands(355_359_744), "355 359 744");
+    }
+
+    #[test]
+    fn sums_do_not_wrap() {
+        // 2^70 values, as the sizes of a configuration can say.
+        let row = |entry: Entry, trained| Row { entry, trained };
+        let entry = |shape: &[usize]| Entry::sized("a", shape);
+        let table = Inspection {
+            rows: vec![
+                row(entry(&[1 << 40, 1 << 30]), false),
+                row(entry(&[1 << 63]), true),
+                row(entry(&[1 << 63]), true),
+            ],
+        };
+        assert_eq!((table.trained(), table.total()), (usize::MAX, usize::MAX));
+        assert!(table.to_string().contains("of at least 18 446 744 073 709 551 614 parameters"), "{table}");
     }
 }

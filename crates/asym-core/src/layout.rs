@@ -118,9 +118,16 @@ impl Entry {
         self.name.strip_prefix(self.module.as_str()).map_or(&self.name, |field| field.trim_start_matches('.'))
     }
 
-    /// The number of values.
+    /// A parameter of this shape, outside of a model.
+    #[cfg(test)]
+    pub(crate) fn sized(name: &str, shape: &[usize]) -> Self {
+        let (path, name, module) = (name.into(), name.into(), name.into());
+        Self { path, name, shape: shape.to_vec(), kind: Kind::Other, module, transposed: None }
+    }
+
+    /// The number of values; `usize::MAX` if there are more.
     pub fn count(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |count: usize, size| count.saturating_mul(*size))
     }
 
     /// Convert values from Burn's order to file order.

@@ -89,7 +89,7 @@ pub use config::{AdapterConfig, Bias, Layers, TakenOut, Targets};
 pub use conv::AdaptedConv2d;
 pub use embedding::AdaptedEmbedding;
 pub use error::AdapterError;
-pub use files::write_whole;
+pub use files::{fill_whole, repeated_key, write_whole};
 pub use init::Init;
 pub use inspect::{Inspection, Row, inspect};
 pub use layout::Naming;

@@ -21,7 +21,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{ordered, write_whole};
+use crate::files::{ordered, repeated_key, write_whole};
 use crate::layout::{self, Entry, Kind, Naming};
 use crate::{AdapterConfig, AdapterError, Factor, Targets};
 
@@ -187,7 +187,7 @@ pub fn load_adapter_with<M: Module>(
     let path = folder.join(WEIGHTS);
     let data = read(folder, &path)?;
     let invalid = |source| AdapterError::Safetensors { path: path.clone(), source };
-    let file = SafeTensors::deserialize(&data).map_err(invalid)?;
+    let file = parse(&path, &data)?;
     let (_, header) = SafeTensors::read_metadata(&data).map_err(invalid)?;
     if let Some(extra) = header.metadata().as_ref().and_then(|metadata| metadata.get("asym")) {
         let extra: Extra =
@@ -228,7 +228,10 @@ pub fn load_adapter_with<M: Module>(
     }
 
     let (model, read) = base::Folder { path: &path, file: &file, options }.rebase(model, &mut config)?;
-    let model = config.attach_loaded(model, naming)?;
+    let is_factor = |key: &str| key.contains("lora_") || key.contains("vera_");
+    let factors = file.iter().filter(|(key, _)| is_factor(key));
+    let largest = factors.flat_map(|(_, view)| view.shape().to_vec()).max().unwrap_or(0);
+    let model = config.attach_loaded(model, largest, naming)?;
     let entries = layout::entries(&model, naming);
     let stored = Stored::new(&config, entries.iter());
     let expected: HashSet<String> =
@@ -251,7 +254,7 @@ pub fn adapter_naming<M: Module>(model: &M, folder: impl AsRef<Path>, ways: &[Na
     let folder = folder.as_ref();
     let path = folder.join(WEIGHTS);
     let data = read(folder, &path)?;
-    let file = SafeTensors::deserialize(&data).map_err(|source| AdapterError::Safetensors { path, source })?;
+    let file = parse(&path, &data)?;
     let known = |naming: &&Naming| {
         let entries = layout::entries(model, naming);
         let modules: HashSet<&str> = entries.iter().map(Entry::module).collect();
@@ -279,6 +282,14 @@ fn read(folder: &Path, path: &Path) -> Result<Vec<u8>, AdapterError> {
         }
         Err(source) => Err(AdapterError::Io { path: path.to_path_buf(), source }),
     }
+}
+
+/// The tensors of the file at `path`, whose bytes are `data`.
+fn parse<'a>(path: &Path, data: &'a [u8]) -> Result<SafeTensors<'a>, AdapterError> {
+    if let Some(key) = repeated_key(data) {
+        return Err(AdapterError::RepeatedKey { path: path.to_path_buf(), key });
+    }
+    SafeTensors::deserialize(data).map_err(|source| AdapterError::Safetensors { path: path.to_path_buf(), source })
 }
 
 /// DoRA's magnitude, which some versions of PEFT save as the weight of a module.

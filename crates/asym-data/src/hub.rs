@@ -4,6 +4,8 @@
 //! enters the cache after its checksum was verified. The cache has the layout of `huggingface_hub`, and files that are
 //! already there are used. An interrupted download is resumed. In offline mode no request is made.
 
+mod address;
+mod attempts;
 mod checksum;
 mod client;
 mod error;
@@ -23,6 +25,7 @@ use hf_hub::api::RepoInfo;
 pub use error::HubError;
 pub use name::{looks_like_repo, may_be_repo};
 
+use attempts::Attempts;
 use client::Client;
 use fault::Fault;
 use fetch::Fetch;
@@ -47,11 +50,13 @@ pub struct HubOptions {
     pub endpoint: Option<String>,
     /// The access token for private repositories.
     pub token: Option<String>,
-    /// The number of retries of a request. It is counted from the last attempt that received data.
+    /// The number of retries of a request. It is counted from the last attempt that received data, and an attempt that ran
+    /// into the time limit counts as two.
     pub retries: usize,
-    /// The wait before the first retry. It doubles with each retry.
+    /// The wait before the first retry. It doubles with each retry, up to 30 seconds. A server may ask for a longer wait
+    /// (`Retry-After`), up to 5 minutes.
     pub wait: Duration,
-    /// The connection counts as lost if nothing is received for this long.
+    /// The connection counts as lost if nothing is received for this long, or less than a kibibyte in a second.
     pub stall: Duration,
 }
 
@@ -76,7 +81,7 @@ impl std::fmt::Debug for HubOptions {
         out.debug_struct("HubOptions")
             .field("offline", &self.offline)
             .field("cache", &self.cache)
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.endpoint.as_deref().map(address::without_user))
             .field("token", &self.token.as_ref().map(|_| "hidden"))
             .field("retries", &self.retries)
             .field("wait", &self.wait)
@@ -155,13 +160,13 @@ impl Hub {
         let host = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://")).unwrap_or("");
         let wrong = |c: char| !c.is_ascii_graphic() || matches!(c, '?' | '#' | '"' | '<' | '>' | '\\');
         if host.is_empty() || host.starts_with(['/', ':', '@']) || host.contains(wrong) {
-            return Err(HubError::Endpoint { found: endpoint });
+            return Err(HubError::Endpoint { found: address::without_user(&endpoint) });
         }
         let endpoint = endpoint.trim_end_matches('/').to_string();
         let (cache, has_token) = (Cache::new(cache), token.is_some());
         let client = Client::new(endpoint.clone(), token, &cache, stall).map_err(|fault| HubError::Other {
             file: "a client".into(),
-            endpoint,
+            endpoint: address::without_user(&endpoint),
             source: fault.to_string().into(),
         })?;
         Ok(Self { offline, cache, client, token: has_token, retries, wait })
@@ -280,11 +285,11 @@ impl Hub {
     /// Asks for a repository's commit and list of files.
     fn info(&self, name: &Name) -> Result<RepoInfo, HubError> {
         let what = format!("the list of files of {}", name.id);
-        let mut failures = 0;
+        let mut attempts = Attempts::new(&what, self.retries, self.wait);
         loop {
             let fault = match self.client.info(name.at(&name.revision)) {
                 Ok(info) => return Ok(info),
-                Err(Fault::Status(status @ (401 | 403 | 404))) => {
+                Err(Fault::Status(status @ (401 | 403 | 404), _)) => {
                     return Err(HubError::NotFound {
                         kind: name.kind.text(),
                         repo: name.id.clone(),
@@ -296,21 +301,13 @@ impl Hub {
                 }
                 Err(fault) => fault,
             };
+            let explain = |fault: Fault, tried| fault.explain(name, &what, &self.client.endpoint, tried);
             // Without a network, the user should get the error at once.
-            let hopeless = matches!(fault, Fault::Unreachable(_)) || !fault.may_pass();
-            if hopeless || failures >= self.retries {
-                return Err(fault.explain(name, &what, &self.client.endpoint, failures + 1));
+            if matches!(fault, Fault::Unreachable(..)) {
+                return Err(explain(fault, attempts.tried()));
             }
-            self.pause(&what, &fault, failures);
-            failures += 1;
+            attempts.wait(fault, false).map_err(|fault| explain(fault, attempts.tried()))?;
         }
-    }
-
-    /// Prints the reason and waits: twice as long as the last time, up to half a minute.
-    fn pause(&self, what: &str, fault: &Fault, failures: usize) {
-        let wait = self.wait.saturating_mul(1 << failures.min(16)).min(Duration::from_secs(30));
-        eprintln!("{what}: {fault}; attempt {} of {} in {wait:?}", failures + 2, self.retries + 1);
-        std::thread::sleep(wait);
     }
 
     /// The file of the cache that holds the commit of a revision.

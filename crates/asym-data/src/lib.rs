@@ -12,6 +12,7 @@
 
 pub mod hub;
 pub mod image_processor;
+mod panics;
 pub mod table;
 pub mod tokenizer;
 

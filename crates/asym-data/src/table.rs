@@ -28,12 +28,16 @@ pub use row::{Cell, Columns, Format, Reading, Row};
 
 /// The first bytes of a gzip archive.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// The largest number of bytes that a byte of an archive may become. Texts become five or ten, and zeros a thousand.
+const UNPACKED: u64 = 100;
+/// An archive may always become as many bytes.
+const SMALL: u64 = 64 << 20;
 
 /// Reads the file at `path`. A text that is compressed with gzip is unpacked, whatever its name.
 ///
 /// # Errors
 ///
-/// [`TableError::Io`], [`TableError::Gzip`], [`TableError::NotUtf8`], [`TableError::Parquet`], and the errors of [`parse`].
+/// [`TableError::Io`], [`TableError::Gzip`], [`TableError::Bomb`], [`TableError::NotUtf8`], [`TableError::Parquet`], and the errors of [`parse`].
 pub fn read(path: &Path, reading: &Reading) -> Result<Vec<Row>, TableError> {
     let name = path.display().to_string();
     if reading.format == Format::Parquet {
@@ -44,10 +48,15 @@ pub fn read(path: &Path, reading: &Reading) -> Result<Vec<Row>, TableError> {
     }
     let mut bytes = std::fs::read(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
     if bytes.starts_with(&GZIP) {
+        let most = (bytes.len() as u64).saturating_mul(UNPACKED).max(SMALL);
         let mut unpacked = Vec::new();
         flate2::read::MultiGzDecoder::new(bytes.as_slice())
+            .take(most + 1)
             .read_to_end(&mut unpacked)
             .map_err(|source| TableError::Gzip { path: path.to_owned(), source })?;
+        if unpacked.len() as u64 > most {
+            return Err(TableError::Bomb { path: path.to_owned(), packed: bytes.len(), most });
+        }
         bytes = unpacked;
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| TableError::NotUtf8 {

@@ -16,15 +16,20 @@ use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings};
 use tokenizers::{AddedToken, PostProcessor};
 
+mod charsmap;
 mod chat;
 mod config;
 mod error;
+mod piece;
 mod sentencepiece;
 
 pub use chat::ChatTemplate;
 use config::TokenizerConfig;
 pub use error::TokenizerError;
+use piece::Pieces;
 pub use sentencepiece::{SentencePieceError, Source};
+
+use crate::panics::caught;
 
 /// The sizes of a model that bound its tokenizer, from the model's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +50,7 @@ pub struct Encoding {
     pub input_ids: Vec<u32>,
     /// The segment of each token, also called token type: 0, or 1 for the second text of a pair in some tokenizers.
     pub type_ids: Vec<u32>,
-    /// The number of tokens that were cut off.
+    /// The number of tokens that were cut off. It is an estimate if the text was so long that only a part of it was encoded.
     pub cut: usize,
 }
 
@@ -122,7 +127,8 @@ impl Tokenizer {
     }
 
     fn parse(name: &str, bytes: &[u8]) -> Result<Self, TokenizerError> {
-        let inner = tokenizers::Tokenizer::from_bytes(bytes)
+        let inner = charsmap::check(bytes)
+            .and_then(|()| guarded(|| tokenizers::Tokenizer::from_bytes(bytes)))
             .map_err(|source| TokenizerError::UnreadableTokenizer { path: name.to_owned(), source })?;
         Self::new(name.to_owned(), inner)
     }
@@ -265,6 +271,10 @@ impl Tokenizer {
     /// A longer text loses its last tokens. In a pair, the longer text loses tokens first, as with `truncation=True` in
     /// transformers.
     ///
+    /// Of a text of more than 16 KiB, no more is encoded than `max_length` tokens need, so that time and memory depend on
+    /// `max_length` and not on the text. At most 256 bytes for each token are read, and at least 128 KiB: what is behind
+    /// is cut off, also if the text has fewer tokens than `max_length` up to there.
+    ///
     /// # Errors
     ///
     /// [`TokenizerError::MaxLengthTooSmall`], [`TokenizerError::Encode`], [`TokenizerError::TokenizerTooLarge`].
@@ -288,10 +298,11 @@ impl Tokenizer {
     ///
     /// As [`encode`](Self::encode).
     pub fn encode_whole(&self, text: &str, max_length: usize) -> Result<Encoding, TokenizerError> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|source| TokenizerError::Encode { source })?;
-        let (mut input_ids, tokens) = (encoding.get_ids().to_vec(), encoding.len());
+        let (encoding, tokens) =
+            self.encode_enough(text, max_length).map_err(|source| TokenizerError::Encode { source })?;
+        let mut input_ids = encoding.get_ids().to_vec();
         match self.direction {
-            TruncationDirection::Left => drop(input_ids.drain(..tokens.saturating_sub(max_length))),
+            TruncationDirection::Left => drop(input_ids.drain(..input_ids.len().saturating_sub(max_length))),
             TruncationDirection::Right => input_ids.truncate(max_length),
         }
         self.check_ids(&input_ids, self.rows.unwrap_or(usize::MAX))?;
@@ -311,16 +322,17 @@ impl Tokenizer {
         }
     }
 
-    /// Encodes each text whole, then cuts them together to `length` tokens, special tokens not included. The
-    /// tokenizer's own truncation is not used: tokenizers 0.23.2 cuts each text of a pair to `length` before it
-    /// compares them, so that an odd token goes to the wrong text.
+    /// Encodes each text, then cuts them together to `length` tokens, special tokens not included. The tokenizer's own
+    /// truncation is not used: tokenizers 0.23.2 cuts each text of a pair to `length` before it compares them, so that
+    /// an odd token goes to the wrong text.
     fn encode_cut(&self, first: &str, second: Option<&str>, length: usize) -> Result<Encoding, Source> {
-        let first = self.inner.encode_fast(first, false)?;
+        let (first, mut tokens) = self.encode_enough(first, length)?;
         let second = match second {
             Some(text) => {
-                let mut encoding = self.inner.encode_fast(text, false)?;
+                let (mut encoding, more) = self.encode_enough(text, length)?;
                 // Some post-processors set the segments themselves. BERT's own takes them from here.
                 encoding.set_type_ids(vec![1; encoding.len()]);
+                tokens = tokens.saturating_add(more);
                 Some(encoding)
             }
             None => None,
@@ -331,17 +343,29 @@ impl Tokenizer {
             strategy: TruncationStrategy::LongestFirst,
             stride: 0,
         };
-        let tokens = first.len() + second.as_ref().map_or(0, |second| second.len());
         let (mut first, mut second) = truncate_encodings(first, second, &params)?;
         // The tokens that were cut off would get special tokens as well.
         first.take_overflowing();
         second.iter_mut().for_each(|encoding| drop(encoding.take_overflowing()));
-        let encoding = self.inner.post_process(first, second, true)?;
+        let encoding = guarded(|| self.inner.post_process(first, second, true))?;
         Ok(Encoding {
             input_ids: encoding.get_ids().to_vec(),
             type_ids: encoding.get_type_ids().to_vec(),
             cut: tokens.saturating_sub(length),
         })
+    }
+
+    /// Encodes as much of a text as its first or last `length` tokens need, without special tokens. Gives the number of
+    /// tokens of the whole text too, which is an estimate if a part was enough.
+    fn encode_enough(&self, text: &str, length: usize) -> Result<(tokenizers::Encoding, usize), Source> {
+        let mut pieces = Pieces::new(text, length, self.direction);
+        loop {
+            let piece = pieces.get();
+            let encoding = guarded(|| self.inner.encode_fast(piece, false))?;
+            if let Some(tokens) = pieces.tokens(encoding.len()) {
+                return Ok((encoding, tokens));
+            }
+        }
     }
 
     /// The tokens of `ids` as the vocabulary spells them. An unknown id is `?`.
@@ -356,7 +380,7 @@ impl Tokenizer {
     /// [`TokenizerError::UnreadableTokenizer`] if the tokenizer's decoder fails.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
         let unreadable = |source| TokenizerError::UnreadableTokenizer { path: self.name.clone(), source };
-        self.inner.decode(ids, true).map_err(unreadable)
+        guarded(|| self.inner.decode(ids, true)).map_err(unreadable)
     }
 
     /// Whether one of `strings` is in the text of `ids` and ends in that of the last of them. Special tokens are texts too.
@@ -364,7 +388,7 @@ impl Tokenizer {
         // No text of one token is empty for long: twice the bytes of the longest are enough.
         let longest = strings.iter().map(String::len).max().unwrap_or(0);
         let tail = &ids[ids.len().saturating_sub(2 * longest + 1)..];
-        let text = |ids: &[u32]| self.inner.decode(ids, false).unwrap_or_default();
+        let text = |ids: &[u32]| guarded(|| self.inner.decode(ids, false)).unwrap_or_default();
         let (before, whole) = (text(&tail[..tail.len().saturating_sub(1)]), text(tail));
         strings.iter().any(|string| whole.matches(string.as_str()).count() > before.matches(string.as_str()).count())
     }
@@ -373,6 +397,11 @@ impl Tokenizer {
     fn largest(&self) -> Option<(String, usize)> {
         self.inner.get_vocab(true).into_iter().max_by_key(|(_, id)| *id).map(|(token, id)| (token, id as usize))
     }
+}
+
+/// Calls the tokenizers crate, some of whose parts panic on files that contradict themselves.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Source>) -> Result<T, Source> {
+    caught(work).unwrap_or_else(|panic| Err(Box::new(panic)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The files of a figure: SVG, PNG and CSV.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
@@ -60,11 +61,17 @@ pub(crate) fn write(stem: &Path, extension: &str, bytes: &[u8]) -> Result<PathBu
     Ok(path)
 }
 
-/// Writes a file under another name and moves it into place. A killed program leaves the old file or the new one, and
-/// never half a file.
+/// Writes a file under another name and moves it into place when it is on the disk. A killed program or a power cut
+/// leaves the old file or the new one, and never half a file.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = extended(path, "part");
-    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).inspect_err(|_| {
+    let write = || {
+        let mut file = fs::File::create(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    };
+    write().inspect_err(|_| {
         // An unfinished file is of no use. The first error is the one to report, even if the file cannot be removed.
         let _ = fs::remove_file(&part);
     })

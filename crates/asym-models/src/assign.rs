@@ -28,16 +28,21 @@ impl Checkpoint {
 
     /// Whether the files have different tensors for parameters that are tied. `entries` are the parameters of the model that
     /// ties none of them.
-    pub(crate) fn differs(&self, table: &KeyTable, entries: &[Entry]) -> bool {
+    pub(crate) fn differs(&self, table: &KeyTable, entries: &[Entry]) -> Result<bool, ModelError> {
         let by_name = self.by_name(table);
         let wanted: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-        table.tied.iter().any(|(parameter, copies)| {
+        for (parameter, copies) in table.tied {
             // The parameter counts even if the model without ties lacks it: its copies are read from it.
             let copies = copies.iter().filter(|copy| wanted.contains(**copy));
             let mut found = [parameter].into_iter().chain(copies).filter_map(|name| by_name.get(*name));
-            let Some((_, first)) = found.next() else { return false };
-            found.any(|(_, other)| !other.equals(first))
-        })
+            let Some((_, first)) = found.next() else { continue };
+            for (_, other) in found {
+                if !other.equals(first)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Find the tensor of each parameter.

@@ -8,8 +8,7 @@ use asym_core::layout::{self, Entry};
 use burn::tensor::{DType, Device, FloatDType};
 
 use crate::assign::{Assigned, check};
-use crate::config::{self, MAX_LABELS};
-use crate::error::refuse;
+use crate::config;
 use crate::init::draw;
 use crate::keys;
 use crate::purpose::{self, Purpose};
@@ -33,7 +32,7 @@ pub struct Loaded<M> {
     pub left_out: Vec<String>,
 }
 
-/// An opened checkpoint: its configuration, and its tensors mapped into memory.
+/// An opened checkpoint: its configuration, and its tensors, which are read when a model is loaded.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     path: PathBuf,
@@ -71,6 +70,15 @@ impl Checkpoint {
         let config = Config::parse(config, &path.join("config.json"))?;
         let tensors = weights::open_bytes(weights.into(), path.join("model.safetensors"))?;
         Ok(Self { path, config, architecture, tensors })
+    }
+
+    /// The same checkpoint, whose model accepts images of another size than the configured one, with interpolated positions:
+    /// `interpolate_pos_encoding` of transformers. It changes nothing for other families than ViT.
+    pub fn with_interpolated_positions(mut self) -> Self {
+        if let Config::Vit(config) = &mut self.config {
+            config.interpolate_pos_encoding = true;
+        }
+        self
     }
 
     /// The configuration in `config.json`.
@@ -289,16 +297,13 @@ impl Checkpoint {
             let untied = config.clone().untied();
             let table = M::keys(&untied);
             if !table.tied.is_empty()
-                && self.differs(table, &layout::entries(&M::skeleton(&untied, device), &table.naming))
+                && self.differs(table, &layout::entries(&M::skeleton(&untied, device), &table.naming))?
             {
                 config = untied;
             }
         }
         let Some(num_labels) = num_labels else { return Ok(config) };
-        if num_labels > MAX_LABELS {
-            return Err(refuse(&self.path, "num_labels", format!("at most {MAX_LABELS}"), num_labels));
-        }
-        let config = config.with_num_labels(num_labels);
+        let config = config.with_num_labels(num_labels, &self.path)?;
         config.validate(&self.path)?;
         Ok(config)
     }

@@ -116,8 +116,13 @@ pub trait InFamily: Sized {
     /// The names of a classifier's labels, in the order of its logits.
     fn labels(&self) -> &[String];
 
-    /// Set the number of labels. If it changes, the labels have the default names of transformers.
-    fn with_num_labels(self, num_labels: usize) -> Self;
+    /// Set the number of labels. If it changes, the labels have the default names of transformers. `path` is used only in
+    /// messages.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Config`] for more than a million labels.
+    fn with_num_labels(self, num_labels: usize, path: &Path) -> Result<Self, ModelError>;
 }
 
 /// Defines the families, each with its variant and its values of `model_type`.
@@ -141,8 +146,8 @@ macro_rules! families {
                 &self.labels
             }
 
-            fn with_num_labels(self, num_labels: usize) -> Self {
-                Self { labels: relabelled(self.labels, num_labels), ..self }
+            fn with_num_labels(self, num_labels: usize, path: &Path) -> Result<Self, ModelError> {
+                Ok(Self { labels: relabelled(self.labels, num_labels, path)?, ..self })
             }
         })+
 
@@ -314,10 +319,7 @@ impl CommonFields {
     /// `default`.
     pub(crate) fn labels(&self, default: usize, path: &Path) -> Result<Vec<String>, ModelError> {
         let Some(names) = &self.id2label else {
-            return match self.num_labels.unwrap_or(default) {
-                count if count > MAX_LABELS => Err(refuse(path, "num_labels", format!("at most {MAX_LABELS}"), count)),
-                count => Ok(default_labels(count)),
-            };
+            return relabelled(Vec::new(), self.num_labels.unwrap_or(default), path);
         };
         if let Some(found) = self.num_labels.filter(|count| *count != names.len()) {
             return Err(refuse(path, "num_labels", format!("{} as in id2label", names.len()), found));
@@ -348,11 +350,14 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTreeMap<S
 }
 
 /// The maximum number of labels. No data set has more.
-pub(crate) const MAX_LABELS: usize = 1_000_000;
+const MAX_LABELS: usize = 1_000_000;
 
 /// `labels`, or the default names of transformers if the number changes.
-fn relabelled(labels: Vec<String>, num_labels: usize) -> Vec<String> {
-    if num_labels == labels.len() { labels } else { default_labels(num_labels) }
+fn relabelled(labels: Vec<String>, num_labels: usize, path: &Path) -> Result<Vec<String>, ModelError> {
+    if num_labels > MAX_LABELS {
+        return Err(refuse(path, "num_labels", format!("at most {MAX_LABELS}"), num_labels));
+    }
+    Ok(if num_labels == labels.len() { labels } else { default_labels(num_labels) })
 }
 
 pub(crate) fn default_labels(count: usize) -> Vec<String> {

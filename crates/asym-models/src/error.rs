@@ -214,6 +214,17 @@ pub enum ModelError {
         /// The value found.
         found: String,
     },
+    /// The model computes no numbers for an input.
+    #[error(
+        "row {row}: the logits are not finite (found {found}): the weights, or the adapter with its alpha, are too large for the \
+        dtype, or the input reads rows of an embedding that are not finite"
+    )]
+    Logits {
+        /// The row of the batch, or the number of the text, counted from 1.
+        row: usize,
+        /// A logit.
+        found: f32,
+    },
     /// The settings of generation are invalid.
     #[error(transparent)]
     Generation(GenerationError),

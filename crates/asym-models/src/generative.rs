@@ -92,7 +92,7 @@ pub fn resolve_batch<M: GenerativeModel>(
 ///
 /// # Errors
 ///
-/// As [`GenerationConfig::resolve`], before anything is computed.
+/// As [`GenerationConfig::resolve`], before anything is computed. [`GenerationError::NotFinite`].
 pub fn generate_batch<M: GenerativeModel>(
     model: &M,
     input: &M::Input,
@@ -128,7 +128,7 @@ pub fn generate_until<M: GenerativeModel>(
     let most = settings.max_new_tokens;
     let decoder = model.decoder(input, &prompts, longest + most, settings.use_cache);
     let mut decoder = Stopping { decoder, ends, strings: settings.stop_strings.clone() };
-    let rows = generate(&mut decoder, &prompts, &settings, |done| progress(done, most));
+    let rows = generate(&mut decoder, &prompts, &settings, |done| progress(done, most))?;
     Ok(Sequences { rows, begin: model.padded_prompts(input, &prompts), settings })
 }
 

@@ -1,4 +1,4 @@
-//! Reads batches from files, writes tensors to files, and checks that a batch fits a model.
+//! Reads batches from files, writes tensors to files, and checks that a batch fits a model and that its logits are numbers.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,8 +54,22 @@ impl InputFile {
         if batch == 0 || length == 0 {
             return Err(self.misshapen(key, "[batch, length]", &stored));
         }
-        let data = TensorData::new(stored.integers(key)?, [batch, length]);
-        Ok(Some(Tensor::from_data(data, device)))
+        let values = stored.integers(key)?;
+        // A device may compute with integers of 32 bits, and would panic here or take another number.
+        if let Some(at) = values.iter().position(|value| i32::try_from(*value).is_err()) {
+            return Err(ModelError::Input {
+                key,
+                expected: "integers of 32 bits".into(),
+                found: format!(
+                    "{} at row {}, column {} in {}",
+                    values[at],
+                    at / length,
+                    at % length,
+                    self.path.display()
+                ),
+            });
+        }
+        Ok(Some(Tensor::from_data(TensorData::new(values, [batch, length]), device)))
     }
 
     /// Like [`ids`](Self::ids), for a tensor that must have the shape of `like`.
@@ -85,7 +99,7 @@ impl InputFile {
             return Err(self.misshapen(key, "[batch, channels, height, width]", &stored));
         }
         stored.check_floats(key)?;
-        Ok(Tensor::from_data(TensorData::new(stored.floats(), shape), device))
+        Ok(Tensor::from_data(TensorData::new(stored.floats()?, shape), device))
     }
 
     pub(crate) fn missing(&self, key: &str) -> ModelError {
@@ -145,6 +159,20 @@ pub fn write_tensor(path: impl AsRef<Path>, name: &str, tensor: TensorData) -> R
 /// is not 0 or 1, or if a sequence is longer than the model's positions.
 pub fn check_input<I: ModelInput>(input: &I, config: &I::Config) -> Result<(), ModelError> {
     input.check(config)
+}
+
+/// Check the logits of a batch, `[batch, ...]`: a number that is not finite is no answer.
+///
+/// # Errors
+///
+/// [`ModelError::Logits`] for the first row with such a number.
+pub fn check_logits(logits: &TensorData) -> Result<(), ModelError> {
+    let rows = logits.shape().first().copied().unwrap_or(1).max(1);
+    let width = (logits.num_elements() / rows).max(1);
+    match logits.iter::<f32>().enumerate().find(|(_, value)| !value.is_finite()) {
+        Some((at, found)) => Err(ModelError::Logits { row: 1 + at / width, found }),
+        None => Ok(()),
+    }
 }
 
 /// Check that a batch is not empty.

@@ -90,6 +90,15 @@ impl ModelInput for VitInput {
             let expected = format!("{} channels by num_channels", config.num_channels);
             return Err(ModelError::Input { key, expected, found: channels.to_string() });
         }
+        // As in transformers. The memory of attention grows with the fourth power of a side.
+        if [height, width] != config.image_size && !config.interpolate_pos_encoding {
+            let [rows, columns] = config.image_size;
+            let expected = format!(
+                "{rows} by {columns} pixels by image_size (images of another size need interpolated positions: the option \
+                 --interpolate-pos-encoding, or the key `interpolate_pos_encoding` of config.json)"
+            );
+            return Err(ModelError::Input { key, expected, found: format!("{height} by {width}") });
+        }
         if config.grid_of([height, width]).contains(&0) {
             let expected = format!("at least one patch of {:?} pixels", config.patch_size);
             return Err(ModelError::Input { key, expected, found: format!("{height} by {width}") });

@@ -1,19 +1,18 @@
-//! The tensors of one or several safetensors files, mapped into memory and described, not yet read.
+//! The tensors of one or several safetensors files, described and not yet read.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use asym_core::layout::each_f32;
 use burn::tensor::FloatDType;
 use half::f16;
-use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 use serde::Deserialize;
 
+use crate::bytes::Bytes;
 use crate::config::{LINK, is_link};
 use crate::{FileDtype, ModelError};
 
@@ -29,24 +28,6 @@ pub(crate) struct Stored {
     dtype: Dtype,
     bytes: Arc<Bytes>,
     range: Range<usize>,
-}
-
-/// The bytes of a file, wherever they are.
-#[derive(Debug)]
-enum Bytes {
-    Mapped(Mmap),
-    Held(Cow<'static, [u8]>),
-}
-
-impl Deref for Bytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Mapped(bytes) => bytes,
-            Self::Held(bytes) => bytes,
-        }
-    }
 }
 
 /// Every tensor of a folder: of `model.safetensors`, or of the shards that the index names.
@@ -77,11 +58,7 @@ pub(crate) fn open_file(path: &Path) -> Result<BTreeMap<String, Stored>, ModelEr
         std::io::ErrorKind::NotFound => ModelError::MissingFile { path: path.into(), help: "is the name right?" },
         _ => ModelError::Io { path: path.into(), source },
     };
-    let file = File::open(path).map_err(io)?;
-    // SAFETY: the mapping is read-only. As with every mapping, a program that truncates the file meanwhile can end this
-    // one; files of weights are written once.
-    let mapped = unsafe { Mmap::map(&file) }.map_err(io)?;
-    describe(Bytes::Mapped(mapped), path.into())
+    describe(Bytes::open(path).map_err(io)?, path.into())
 }
 
 fn open_shards(folder: &Path, index_path: &Path) -> Result<BTreeMap<String, Stored>, ModelError> {
@@ -131,16 +108,25 @@ fn open_shards(folder: &Path, index_path: &Path) -> Result<BTreeMap<String, Stor
 /// The beginning of a file that Git LFS leaves in the place of a large one.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 
+/// The largest number of bytes that are read to know a file that is none of weights.
+const HEAD: usize = 256;
+
 fn describe(bytes: Bytes, path: PathBuf) -> Result<BTreeMap<String, Stored>, ModelError> {
-    if bytes.starts_with(LFS) {
+    let head = match bytes.get(0..bytes.len().min(HEAD)) {
+        Ok(head) => head,
+        Err(source) => return Err(ModelError::Io { path, source }),
+    };
+    if head.starts_with(LFS) {
         return Err(ModelError::LfsPointer { path, bytes: bytes.len() });
     }
-    if is_link(&bytes) {
+    if is_link(&head) {
         return Err(ModelError::MissingFile { path, help: LINK });
     }
-    let (header, metadata) = match SafeTensors::read_metadata(&bytes) {
-        Ok(read) => read,
-        Err(source) => return Err(ModelError::Safetensors { path, source }),
+    drop(head);
+    let (header, metadata) = match bytes.metadata() {
+        Ok(Ok(read)) => read,
+        Ok(Err(source)) => return Err(ModelError::Safetensors { path, source }),
+        Err(source) => return Err(ModelError::Io { path, source }),
     };
     // Eight bytes of length, the header, the data.
     let start = header + 8;
@@ -174,7 +160,7 @@ impl Stored {
     }
 
     fn check(&self, key: &str, mut finite: Finite) -> Result<(), ModelError> {
-        let known = self.each_float(|index, value| finite.see(index, value));
+        let known = self.each_float(|index, value| finite.see(index, value))?;
         match (known, finite.found) {
             (false, _) => Err(ModelError::Dtype {
                 path: self.path.to_path_buf(),
@@ -193,9 +179,22 @@ impl Stored {
     }
 
     /// Whether it is the same tensor, bit for bit.
-    pub(crate) fn equals(&self, other: &Self) -> bool {
-        (self.dtype, &self.shape) == (other.dtype, &other.shape)
-            && self.bytes[self.range.clone()] == other.bytes[other.range.clone()]
+    pub(crate) fn equals(&self, other: &Self) -> Result<bool, ModelError> {
+        if (self.dtype, &self.shape) != (other.dtype, &other.shape) {
+            return Ok(false);
+        }
+        let (mut same, mut failed) = (true, None);
+        self.pieces(|at, piece| {
+            let start = other.range.start + at;
+            match other.bytes.get(start..start + piece.len()) {
+                Ok(bytes) => same &= bytes == piece,
+                Err(source) => failed = Some(source),
+            }
+        })?;
+        match failed {
+            Some(source) => Err(ModelError::Io { path: other.path.to_path_buf(), source }),
+            None => Ok(same),
+        }
     }
 
     /// Its dtype, where it is one that files are written in.
@@ -209,15 +208,15 @@ impl Stored {
     }
 
     /// The values, which [`check_floats`](Self::check_floats) has seen.
-    pub(crate) fn floats(&self) -> Vec<f32> {
+    pub(crate) fn floats(&self) -> Result<Vec<f32>, ModelError> {
         let mut values = Vec::with_capacity(self.shape.iter().product());
-        self.each_float(|_, value| values.push(value));
-        values
+        self.each_float(|_, value| values.push(value))?;
+        Ok(values)
     }
 
     /// The same, where `dtype` can hold them.
     pub(crate) fn floats_within(&self, key: &str, dtype: FloatDType) -> Result<Vec<f32>, ModelError> {
-        let values = self.floats();
+        let values = self.floats()?;
         let too_large =
             |value: &&f32| dtype == FloatDType::F16 && value.is_finite() && f16::from_f32(**value).is_infinite();
         match values.iter().find(too_large) {
@@ -228,7 +227,8 @@ impl Stored {
 
     /// The values of an integer tensor.
     pub(crate) fn integers(&self, key: &str) -> Result<Vec<i64>, ModelError> {
-        let bytes = &self.bytes[self.range.clone()];
+        let io = |source| ModelError::Io { path: self.path.to_path_buf(), source };
+        let bytes = &self.bytes.get(self.range.clone()).map_err(io)?;
         match self.dtype {
             Dtype::I64 => Ok(chunks(bytes).map(i64::from_le_bytes).collect()),
             Dtype::I32 => Ok(chunks(bytes).map(|bytes| i32::from_le_bytes(bytes).into()).collect()),
@@ -244,8 +244,19 @@ impl Stored {
     }
 
     /// Call `each` with index and value; false where the dtype is not one of floats.
-    fn each_float(&self, each: impl FnMut(usize, f32)) -> bool {
-        each_f32(self.dtype, &self.bytes[self.range.clone()], each)
+    fn each_float(&self, mut each: impl FnMut(usize, f32)) -> Result<bool, ModelError> {
+        let mut known = true;
+        self.pieces(|at, piece| {
+            let first = at * 8 / self.dtype.bitsize().max(1);
+            known &= each_f32(self.dtype, piece, |index, value| each(first + index, value));
+        })?;
+        // A tensor without values has no piece.
+        Ok(known && each_f32(self.dtype, &[], |_, _| ()))
+    }
+
+    fn pieces(&self, each: impl FnMut(usize, &[u8])) -> Result<(), ModelError> {
+        let io = |source| ModelError::Io { path: self.path.to_path_buf(), source };
+        self.bytes.pieces(self.range.clone(), each).map_err(io)
     }
 }
 

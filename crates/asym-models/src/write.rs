@@ -49,20 +49,14 @@ pub(crate) fn write_safetensors(
     })
 }
 
-/// Let `write` fill a temporary file beside `path`, and rename it.
+/// Let `write` fill a temporary file beside `path`, and move it into place when it is on the disk.
 pub(crate) fn write_atomically(
     path: &Path,
     write: impl FnOnce(&Path) -> Result<(), ModelError>,
 ) -> Result<(), ModelError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = write(&temporary)
-        .and_then(|()| fs::rename(&temporary, path).map_err(|source| ModelError::Io { path: path.into(), source }));
-    if written.is_err() {
-        // Only the first error is reported: the temporary file may not exist.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    asym_core::fill_whole(path, &temporary, write, |source| ModelError::Io { path: path.into(), source })
 }
 
 /// A tensor to be written.

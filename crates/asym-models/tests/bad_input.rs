@@ -6,8 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use asym_core::{AdapterConfig, layout};
-use asym_models::{Checkpoint, EncoderInput, FileDtype, ModelError, check_input, read_inputs, save};
-use burn::tensor::{Device, Int, Tensor};
+use asym_models::{
+    Checkpoint, EncoderInput, FileDtype, InFamily, ModelError, check_input, check_logits, read_inputs, save,
+};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 mod common;
@@ -110,6 +112,52 @@ fn damaged_files() {
         fs::write(weights(f), [&u64::MAX.to_le_bytes(), &bytes[8..]].concat()).unwrap();
     });
     assert_error!(long_header, ModelError::Safetensors { .. }, "model.safetensors");
+}
+
+#[test]
+fn a_number_of_labels_is_checked_before_their_names_are_made() {
+    let config = Checkpoint::open(fixture("roberta-classifier")).unwrap().encoder().unwrap().clone();
+    let error = config.clone().with_num_labels(10_000_000_000, Path::new("config.json")).unwrap_err();
+    assert_error!(error, ModelError::Config { .. }, "config.json", "`num_labels`", "at most 1000000", "10000000000");
+    assert_eq!(config.with_num_labels(7, Path::new("config.json")).unwrap().num_labels(), 7);
+}
+
+/// A network disk, or a program that downloads again, can cut a file after it was opened.
+#[test]
+fn a_file_that_is_cut_while_it_is_read() {
+    let folder = copy_of("roberta-classifier", "cut");
+    let checkpoint = Checkpoint::open(&folder).unwrap();
+    let length = fs::metadata(weights(&folder)).unwrap().len();
+    fs::File::options().write(true).open(weights(&folder)).unwrap().set_len(length / 2).unwrap();
+    let error = checkpoint.sequence_classifier(None, 0, &Device::default()).map(|_| ()).unwrap_err();
+    assert_error!(error, ModelError::Io { .. }, "model.safetensors", "cut short while it was read");
+}
+
+#[test]
+fn a_header_with_a_key_twice() {
+    let error = error_of("roberta-classifier", "twice", |f| {
+        let bytes = fs::read(weights(f)).unwrap();
+        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let text = std::str::from_utf8(&bytes[8..header]).unwrap().trim_end();
+        let start = text.find(&format!("\"{WEIGHT}\"")).unwrap();
+        let entry = &text[start..start + text[start..].find('}').unwrap() + 1];
+        let text = format!("{},{entry}}}", &text[..text.len() - 1]);
+        let length = (text.len() as u64).to_le_bytes();
+        fs::write(weights(f), [&length, text.as_bytes(), &bytes[header..]].concat()).unwrap();
+    });
+    assert_error!(error, ModelError::Safetensors { .. }, WEIGHT, "twice");
+}
+
+#[test]
+fn logits_that_are_no_numbers_are_refused() {
+    let data = |values: Vec<f32>| TensorData::new(values, [2, 3]);
+    check_logits(&data(vec![0.0; 6])).unwrap();
+    for (at, value, row) in [(2, f32::INFINITY, 1), (3, f32::NEG_INFINITY, 2), (5, f32::NAN, 2)] {
+        let mut values = vec![1e30; 6];
+        values[at] = value;
+        let error = check_logits(&data(values)).unwrap_err();
+        assert_error!(error, ModelError::Logits { .. }, &format!("row {row}: "), &format!("found {value}"));
+    }
 }
 
 #[test]
@@ -241,6 +289,24 @@ fn inputs() {
     let plain: Vec<i64> = plain.attention_mask.unwrap().into_data().iter::<i64>().collect();
     assert!(plain.contains(&0) && plain.contains(&1));
     assert_eq!((mask(Dtype::BOOL), mask(Dtype::U8)), (plain.clone(), plain));
+
+    // A tensor of such values would be refused by the device, with a panic.
+    let path = folder.join("large.safetensors");
+    for value in [1 << 31, i64::MAX, i64::MIN] {
+        fs::copy(fixture("bert-classifier").join("inputs.safetensors"), &path).unwrap();
+        rewrite(&path, |tensors| {
+            tensors.get_mut("input_ids").unwrap().2[16..24].copy_from_slice(&value.to_le_bytes());
+        });
+        let error = read_inputs::<EncoderInput>(&path, &device).unwrap_err();
+        assert_error!(
+            error,
+            ModelError::Input { .. },
+            "`input_ids`",
+            "32 bits",
+            &format!("{value} at row 0, column 2"),
+            "large.safetensors"
+        );
+    }
 
     let config = Checkpoint::open(&folder).unwrap().encoder().unwrap().clone();
     let of = |ids: Tensor<2, Int>| EncoderInput { input_ids: ids, attention_mask: None, token_type_ids: None };

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use asym_models::generation::GenerationConfig;
 use asym_models::{
     BartClassifier, BartInput, BartLanguageModel, Checkpoint, FileDtype, GenerativeModel, LlamaLanguageModel,
-    ModelError, PretrainedModel, VitClassifier, VitInput, VitModel, adapter_outputs, check_input, generate_batch,
-    load_adapter, read_inputs, save,
+    ModelError, PretrainedModel, VitClassifier, VitConfig, VitInput, VitModel, adapter_outputs, check_input,
+    generate_batch, load_adapter, read_inputs, save,
 };
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor};
 
@@ -152,9 +152,17 @@ fn a_file_may_have_the_names_that_transformers_5_has_in_memory() {
 fn positions_are_interpolated_for_another_resolution() {
     let device = Device::default();
     let folder = fixture("vit");
-    let model = Checkpoint::open(&folder).unwrap().load::<VitClassifier>(None, 0, &device).unwrap().model;
+    let checkpoint = Checkpoint::open(&folder).unwrap();
+    let own = checkpoint.config_of::<VitConfig>().unwrap().clone();
+    let checkpoint = checkpoint.with_interpolated_positions();
+    let model = checkpoint.load::<VitClassifier>(None, 0, &device).unwrap().model;
     for size in ["24x24", "48x40"] {
         let input: VitInput = read_inputs(folder.join(format!("inputs-{size}.safetensors")), &device).unwrap();
+        // Another resolution must be asked for, as in transformers.
+        let error = check_input(&input, &own).unwrap_err().to_string();
+        let found = size.replace('x', " by ");
+        assert!(error.contains("interpolate_pos_encoding") && error.contains("32 by 32"), "{error}");
+        assert!(error.ends_with(&format!("found {found}")), "{error}");
         check_input(&input, model.config()).unwrap();
         let expected = golden(&folder.join(format!("expected-{size}.safetensors")));
         let logits = difference(&model.forward(input.clone()).into_data(), &expected["logits"], None);

@@ -278,7 +278,6 @@ impl Checkpoints {
         let (position, total_steps) = (state.position, state.total_steps);
         let file = StateFile { format: FORMAT, position, total_steps, trained, frozen, past, files };
         asym_core::write_whole(path, serde_json::to_string_pretty(&file)?.as_bytes())?;
-        File::open(path)?.sync_all()?;
         Ok(())
     }
 }

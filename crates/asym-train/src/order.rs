@@ -39,7 +39,7 @@ impl Order {
             Self::Grouped { seed } => {
                 let mut rng = stream(seed, epoch);
                 shuffle(&mut order, &mut rng);
-                for bucket in order.chunks_mut(BATCHES_PER_BUCKET * batch_size) {
+                for bucket in order.chunks_mut(batch_size.saturating_mul(BATCHES_PER_BUCKET)) {
                     bucket.sort_by_key(|&position| lengths[position]);
                 }
                 let mut batches = cut(&order, batch_size);
@@ -85,7 +85,7 @@ mod tests {
     fn every_order_is_a_permutation_and_keeps_the_rest() {
         let lengths = lengths(1003);
         for order in [Order::Grouped { seed: 1 }, Order::Shuffled { seed: 1 }, Order::ByLength, Order::Sequential] {
-            for batch_size in [1, 8, 2000] {
+            for batch_size in [1, 8, 2000, 1 << 63, usize::MAX] {
                 let batches = order.batches(&lengths, batch_size, 3);
                 assert_eq!(batches.len(), 1003usize.div_ceil(batch_size));
                 let partial = batches.iter().filter(|batch| batch.len() != batch_size).count();

@@ -83,7 +83,7 @@ impl<'a, M: Module> Run<'a, M> {
             evaluation,
             log,
             progress,
-            batch_size: 2 * settings.batch_size,
+            batch_size: settings.batch_size.saturating_mul(2),
             outcome: Outcome {
                 epochs: past.epochs,
                 losses,

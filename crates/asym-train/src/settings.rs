@@ -164,7 +164,7 @@ impl TrainSettings {
 
     /// Optimizer steps of the whole run over `examples` training examples.
     pub fn steps(&self, examples: usize) -> usize {
-        self.epochs * self.steps_per_epoch(examples)
+        self.epochs.saturating_mul(self.steps_per_epoch(examples))
     }
 
     /// The order of the training examples.

@@ -70,8 +70,9 @@ pub(crate) struct Site {
     pub(crate) factored: bool,
     /// Whether it adds a bias.
     pub(crate) bias: bool,
-    /// Whether the values of its factors come from a file, so that they may be larger than any that can be drawn.
-    pub(crate) loaded: bool,
+    /// The largest size in the file that has the values of its factors, if they come from one. Their rank may then be larger than
+    /// any that can be drawn.
+    pub(crate) loaded: Option<usize>,
     /// Features in; rows of an embedding; input channels times the kernel's size.
     pub(crate) d_input: usize,
     /// Features out.
@@ -80,7 +81,7 @@ pub(crate) struct Site {
 
 impl Site {
     /// The layer whose weight is `entry`; `None` if it is no weight that can be adapted.
-    pub(crate) fn new(entry: &Entry, bias: bool, loaded: bool) -> Option<Self> {
+    pub(crate) fn new(entry: &Entry, bias: bool, loaded: Option<usize>) -> Option<Self> {
         let Kind::Weight { layer, factored } = entry.kind else { return None };
         let (d_input, d_output) = match (layer, entry.shape.as_slice()) {
             (Layer::Linear, &[d_output, d_input]) => (d_input, d_output),
@@ -91,14 +92,15 @@ impl Site {
         Some(Self { module: entry.module().to_string(), layer, factored, bias, loaded, d_input, d_output })
     }
 
-    /// Refuse a rank that is 0 or above min(d_input, d_output).
+    /// Refuse a rank that is 0 or above min(d_input, d_output), or above every size in the file that has the factors: they would
+    /// take any amount of memory before their shapes are compared.
     pub(crate) fn check_rank(&self, rank: usize) -> Result<(), AdapterError> {
-        let (d_input, d_output) = (self.d_input, self.d_output);
-        let most = if self.loaded { usize::MAX } else { d_input.min(d_output) };
-        if (1..=most).contains(&rank) {
-            Ok(())
-        } else {
-            Err(AdapterError::Rank { module: self.module.clone(), rank, d_input, d_output })
+        let (module, d_input, d_output) = (self.module.clone(), self.d_input, self.d_output);
+        match self.loaded {
+            Some(most) if rank > most => Err(AdapterError::LoadedRank { module, rank, most }),
+            None if rank > d_input.min(d_output) => Err(AdapterError::Rank { module, rank, d_input, d_output }),
+            _ if rank == 0 => Err(AdapterError::Rank { module, rank, d_input, d_output }),
+            _ => Ok(()),
         }
     }
 

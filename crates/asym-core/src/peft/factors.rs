@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use faer::Mat;
-use safetensors::SafeTensors;
 
-use super::{WEIGHTS, read, read_config, tensor};
+use super::{WEIGHTS, parse, read, read_config, tensor};
 use crate::{AdapterError, Method};
 
 /// The factors of one weight's update: B·A, or, of AdaLoRA, B·(E ⊙ A) without its singular values E.
@@ -34,8 +33,7 @@ pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, Adapter
     let config = read_config(folder)?;
     let path = folder.join(WEIGHTS);
     let data = read(folder, &path)?;
-    let file =
-        SafeTensors::deserialize(&data).map_err(|source| AdapterError::Safetensors { path: path.clone(), source })?;
+    let file = parse(&path, &data)?;
     let matrix = |key: &str, transposed: bool| -> Result<Option<Mat<f64>>, AdapterError> {
         let Ok(view) = file.tensor(key) else { return Ok(None) };
         let shape = view.shape().to_vec();

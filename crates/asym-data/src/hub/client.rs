@@ -4,15 +4,19 @@
 //! compressed answers, for which the Hub's network sends whole files instead of ranges. hf-hub 0.5 reports those as a
 //! missing Content-Range (its issue 141), or appends them to the part that it has. It has no time limits, it panics at
 //! a redirect without a valid target, and it sends the token to the host of a redirect.
+//!
+//! Redirects are followed here, because the client compares hosts and not ports before it sends the token on.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use hf_hub::api::RepoInfo;
 use hf_hub::api::sync::{Api, ApiBuilder};
 use hf_hub::{Cache, Repo};
+use ureq::Body;
 use ureq::http::{HeaderMap, Response};
-use ureq::{Body, Error};
 
+use super::address;
 use super::checksum::Checksum;
 use super::fault::Fault;
 use super::name::{escaped, is_component};
@@ -20,7 +24,7 @@ use super::name::{escaped, is_component};
 /// The time limit of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(10);
 /// The largest size of a list of files, which is read into memory.
-const LONGEST_LIST: u64 = 256 << 20;
+const LONGEST_LIST: u64 = 128 << 20;
 /// The largest number of redirects that are followed.
 const HOPS: usize = 10;
 
@@ -35,13 +39,24 @@ pub(super) struct Source {
     pub size: Option<u64>,
 }
 
+impl Source {
+    /// The address of its content.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Client {
+    /// The address of the endpoint as it may be shown: without a user and a password.
     pub endpoint: String,
+    /// The address for requests.
+    base: String,
     /// Sends the token, if there is one.
     known: Api,
     anonymous: Api,
-    stall: Duration,
+    /// The time limit for the next byte of an answer.
+    pub stall: Duration,
 }
 
 impl Client {
@@ -54,14 +69,15 @@ impl Client {
                 .with_user_agent("asym", env!("CARGO_PKG_VERSION"))
                 .build()
         };
-        Ok(Self { known: api(token)?, anonymous: api(None)?, endpoint, stall })
+        let (known, anonymous) = (api(token)?, api(None)?);
+        Ok(Self { endpoint: address::without_user(&endpoint), base: endpoint, known, anonymous, stall })
     }
 
     /// A repository's commit and list of files.
     pub fn info(&self, repo: Repo) -> Result<RepoInfo, Fault> {
-        let request = self.known.repo(repo).info_request().config();
-        let request = request.timeout_connect(Some(CONNECT)).timeout_global(Some(self.stall));
-        let mut answer = request.build().call()?;
+        let url = format!("{}/api/{}", self.base, repo.api_url());
+        // A list that comes byte by byte never stalls, so that the whole answer has the time limit too.
+        let mut answer = self.follow(url, None, Some(self.stall))?;
         let text = answer.body_mut().with_config().limit(LONGEST_LIST).read_to_vec()?;
         let info: RepoInfo = serde_json::from_slice(&text).map_err(|error| Fault::Answer(error.to_string()))?;
         // The commit becomes the name of a folder.
@@ -77,25 +93,31 @@ impl Client {
     pub fn find(&self, repo: Repo, file: &str) -> Result<Source, Fault> {
         let commit = repo.revision().to_string();
         let mut url = self.known.repo(repo).url(&escaped(file));
-        let (mut linked_etag, mut linked_size) = (None, None);
+        let (mut linked_etag, mut linked_size, mut has_commit) = (None, None, false);
         for _ in 0..HOPS {
-            let answer = self.get(&url, Some("bytes=0-0"), 0)?;
+            let answer = self.get(&url, Some("bytes=0-0"), None)?;
             let headers = answer.headers();
-            if let Some(found) = text(headers, "x-repo-commit").filter(|found| *found != commit) {
-                return Err(Fault::Answer(format!("it is of commit `{found}` where `{commit}` was asked for")));
+            if let Some(found) = text(headers, "x-repo-commit") {
+                if found != commit {
+                    return Err(Fault::Answer(format!("it is of commit `{found}` where `{commit}` was asked for")));
+                }
+                has_commit = true;
             }
             linked_etag = linked_etag.or_else(|| text(headers, "x-linked-etag").map(String::from));
             linked_size = linked_size.or_else(|| text(headers, "x-linked-size")?.parse().ok());
-            let (etag, size) = if answer.status().is_redirection() {
-                let location = text(headers, "location").and_then(|location| join(&url, location));
-                url = location.ok_or_else(|| Fault::Answer("a redirect that leads nowhere".into()))?;
-                if linked_etag.is_none() || linked_size.is_none() {
-                    continue;
+            let (etag, size) = match redirect(&url, &answer)? {
+                Some(next) => {
+                    url = next;
+                    if linked_etag.is_none() || linked_size.is_none() {
+                        continue;
+                    }
+                    (linked_etag, linked_size)
                 }
-                (linked_etag, linked_size)
-            } else {
-                let etag = linked_etag.or_else(|| text(headers, "etag").map(String::from));
-                (etag, linked_size.or_else(|| length(&answer)))
+                None => {
+                    refuse_page(file, &answer)?;
+                    let etag = linked_etag.or_else(|| text(headers, "etag").map(String::from));
+                    (etag, linked_size.or_else(|| length(&answer)))
+                }
             };
             let etag = etag.ok_or_else(|| Fault::Answer("it has no etag".into()))?;
             // A proxy that compresses marks the etag as weak. The names of files in the cache have no such mark.
@@ -103,38 +125,102 @@ impl Client {
             if !is_component(&etag) {
                 return Err(Fault::Answer(format!("its etag is `{etag}`")));
             }
-            if size.is_none() && Checksum::of_etag(&etag).is_none() {
-                return Err(Fault::Answer("it has neither a length nor a checksum".into()));
+            if Checksum::of_etag(&etag).is_none() {
+                // Any server has lengths and etags of its own, that of a login page too. The cache is shared with other
+                // programs, which would never ask again.
+                if !has_commit {
+                    return Err(Fault::Answer("it has neither a commit (x-repo-commit) nor a checksum (etag)".into()));
+                }
+                if size.is_none() {
+                    return Err(Fault::Answer("it has neither a length nor a checksum".into()));
+                }
             }
             return Ok(Source { url, etag, size });
         }
-        Err(Fault::Answer(format!("more than {HOPS} redirects")))
+        Err(too_many())
     }
 
     /// The content of a file from a byte on, if the server supports ranges. The caller must check the status.
-    pub fn content(&self, source: &Source, from: u64) -> Result<Response<Body>, Fault> {
+    pub fn content(&self, file: &str, source: &Source, from: u64) -> Result<Response<Body>, Fault> {
         let range = (from > 0).then(|| format!("bytes={from}-"));
-        Ok(self.get(&source.url, range.as_deref(), HOPS as u32)?)
+        let answer = self.follow(source.url.clone(), range.as_deref(), None)?;
+        refuse_page(file, &answer)?;
+        Ok(answer)
     }
 
-    /// Sends the token to the endpoint only. The host that stores large files gets a signed address instead.
-    fn get(&self, url: &str, range: Option<&str>, redirects: u32) -> Result<Response<Body>, Error> {
-        let own = origin(url) == origin(&self.endpoint);
+    /// The answer at the end of all redirects.
+    fn follow(&self, mut url: String, range: Option<&str>, whole: Option<Duration>) -> Result<Response<Body>, Fault> {
+        for _ in 0..=HOPS {
+            let answer = self.get(&url, range, whole)?;
+            match redirect(&url, &answer)? {
+                Some(next) => url = next,
+                None => return Ok(answer),
+            }
+        }
+        Err(too_many())
+    }
+
+    /// One request. Redirects are not followed here: the client would send the token to another port of the same host.
+    ///
+    /// The token is sent to the endpoint only. The host that stores large files gets a signed address instead. `whole` is
+    /// the time limit of the whole answer.
+    fn get(&self, url: &str, range: Option<&str>, whole: Option<Duration>) -> Result<Response<Body>, Fault> {
+        let own = address::origin(url) == address::origin(&self.base);
         let api = if own { &self.known } else { &self.anonymous };
         // hf-hub gives access to this request only, so its address is replaced.
         let mut request = api.model(String::new()).info_request().uri(url);
         if let Some(range) = range {
             request = request.header("Range", range);
         }
-        request
+        let answer = request
             .config()
             .accept_encoding("identity")
-            .max_redirects(redirects)
+            .max_redirects(0)
+            .http_status_as_error(false)
             .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
             .timeout_per_read(Some(self.stall))
+            .timeout_global(whole)
             .build()
             .call()
+            .map_err(|error| Fault::from(error).at(url))?;
+        let status = answer.status();
+        if status.is_client_error() || status.is_server_error() {
+            let wish = text(answer.headers(), "retry-after").and_then(|text| wish(text, Utc::now()));
+            return Err(Fault::Status(status.as_u16(), wish));
+        }
+        Ok(answer)
+    }
+}
+
+/// The address to which an answer redirects, if it does.
+fn redirect(url: &str, answer: &Response<Body>) -> Result<Option<String>, Fault> {
+    if !answer.status().is_redirection() {
+        return Ok(None);
+    }
+    let target = text(answer.headers(), "location").and_then(|location| address::join(url, location));
+    target.map(Some).ok_or_else(|| Fault::Answer("a redirect that leads nowhere".into()))
+}
+
+fn too_many() -> Fault {
+    Fault::Answer(format!("more than {HOPS} redirects"))
+}
+
+/// Refuses a web page, such as that of a login, in the place of a file that is none.
+fn refuse_page(file: &str, answer: &Response<Body>) -> Result<(), Fault> {
+    let is_page = text(answer.headers(), "content-type")
+        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));
+    if is_page && !file.ends_with(".html") && !file.ends_with(".htm") {
+        return Err(Fault::Answer("it is a web page (text/html), such as one that asks to log in".into()));
+    }
+    Ok(())
+}
+
+/// The wait in a `Retry-After` header: seconds, or a date.
+fn wish(text: &str, now: DateTime<Utc>) -> Option<Duration> {
+    match text.trim().parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => (DateTime::parse_from_rfc2822(text.trim()).ok()?.to_utc() - now).to_std().ok(),
     }
 }
 
@@ -151,41 +237,18 @@ fn length(answer: &Response<Body>) -> Option<u64> {
     }
 }
 
-/// Scheme, host and port of an address.
-fn origin(url: &str) -> &str {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    url[host..].find(['/', '?', '#']).map_or(url, |end| &url[..host + end])
-}
-
-/// The target of a redirect: a path of the same host, or a whole address.
-fn join(url: &str, location: &str) -> Option<String> {
-    if location.starts_with("//") {
-        Some(format!("{}{location}", &url[..url.find("//")?]))
-    } else if location.starts_with('/') {
-        Some(format!("{}{location}", origin(url)))
-    } else {
-        (location.starts_with("http://") || location.starts_with("https://")).then(|| location.to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn addresses() {
-        let url = "https://host:1/a/b?c=d/e";
-        assert_eq!(origin(url), "https://host:1");
-        assert_eq!(origin("http://host"), "http://host");
-        // Neither a name that begins alike nor another port or scheme is the same.
-        for other in ["https://host:12/a", "https://host.else:1/", "http://host:1/", "https://host"] {
-            assert_ne!(origin(other), origin(url));
+    fn waits_are_seconds_or_a_date() {
+        let now = DateTime::parse_from_rfc2822("Wed, 21 Oct 2015 07:28:00 GMT").unwrap().to_utc();
+        let wish = |text| wish(text, now).map(|wish| wish.as_secs());
+        assert_eq!(wish("120"), Some(120));
+        assert_eq!(wish("Wed, 21 Oct 2015 07:29:30 GMT"), Some(90));
+        for none in ["-1", "x", "", "Wed, 21 Oct 2015 07:00:00 GMT"] {
+            assert_eq!(wish(none), None, "{none}");
         }
-        let joined = |location| join(url, location);
-        assert_eq!(joined("/x?y=/z").as_deref(), Some("https://host:1/x?y=/z"));
-        assert_eq!(joined("//other/x").as_deref(), Some("https://other/x"));
-        assert_eq!(joined("http://other/x").as_deref(), Some("http://other/x"));
-        assert_eq!(joined("x"), None);
-        assert_eq!(joined("file:///etc/passwd"), None);
     }
 }

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::address;
+
 /// An error of another library.
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// The files of a repository cannot be had.
 ///
-/// `kind` is "model" or "dataset", `repo` the name as `owner/name`, `endpoint` the address of the Hub or its mirror.
+/// `kind` is "model" or "dataset", `repo` the name as `owner/name`, `endpoint` the address of the Hub or its mirror, without
+/// a user and a password.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
@@ -133,36 +136,42 @@ pub enum HubError {
 
     /// There is no connection.
     #[error(
-        "no connection to {endpoint}: {source}; check the network (and HTTPS_PROXY), use --offline with a filled \
-         cache, or set HF_ENDPOINT to a mirror"
+        "no connection to {}: {source}; check the network (and HTTPS_PROXY), use --offline with a filled \
+         cache, or set HF_ENDPOINT to a mirror",
+        if is_own_host(host, endpoint) { endpoint.clone() } else { format!("{host}, to which {endpoint} redirects") }
     )]
     NoConnection {
         /// The address that was asked.
         endpoint: String,
+        /// Scheme, host and port of the address that refuses. It is another than the endpoint after a redirect.
+        host: String,
         /// The error of the attempt.
         source: Source,
     },
 
     /// A download was interrupted repeatedly.
     #[error(
-        "`{file}` from {endpoint}: the connection was lost {attempts} times, last: {source}; what arrived is kept, \
-         and the same command goes on from there"
+        "`{file}` from {endpoint}: given up after {attempts} attempts in {seconds} seconds, the last: {source}; a file that \
+         arrived in part is kept, and the same command goes on from there"
     )]
     Interrupted {
         /// The file, or another description of the request.
         file: String,
         /// The address that was asked.
         endpoint: String,
-        /// Consecutive attempts without progress.
+        /// The attempts.
         attempts: usize,
+        /// The time that they took, in seconds.
+        seconds: u64,
         /// The error of the last attempt.
         source: Source,
     },
 
     /// The server reports an error of its own, or too many requests.
     #[error(
-        "`{file}` from {endpoint}: the server answered with status {status}; try again later, \
-         or set HF_ENDPOINT to a mirror"
+        "`{file}` from {endpoint}: the server answered with status {status}, after {attempts} attempts; try again {}, \
+         or set HF_ENDPOINT to a mirror",
+        wait.map_or_else(|| "later".to_string(), |seconds| format!("in {seconds} seconds, as it asks"))
     )]
     Server {
         /// The file, or another description of the request.
@@ -171,6 +180,10 @@ pub enum HubError {
         endpoint: String,
         /// The status of the answer.
         status: u16,
+        /// The attempts.
+        attempts: usize,
+        /// The wait that the server asks for, in seconds.
+        wait: Option<u64>,
     },
 
     /// A downloaded file differs from the one that the server announced.
@@ -240,4 +253,9 @@ pub enum HubError {
         /// The reported error.
         source: Source,
     },
+}
+
+/// Whether a host is that of the endpoint.
+fn is_own_host(host: &str, endpoint: &str) -> bool {
+    host.is_empty() || address::origin(host) == address::origin(endpoint)
 }

@@ -2,9 +2,11 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hf_hub::api::sync::ApiError;
 
+use super::address;
 use super::checksum::Mismatch;
 use super::error::HubError;
 use super::name::Name;
@@ -14,12 +16,14 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// The reason why a request failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// There is no connection.
-    Unreachable(Source),
-    /// The connection was lost or stalled.
+    /// There is no connection to this host. The host is empty until [`at`](Fault::at) names it.
+    Unreachable(String, Source),
+    /// The connection was lost.
     Broken(Source),
-    /// The server refused.
-    Status(u16),
+    /// Nothing, or next to nothing, was received for as long as the time limit.
+    Slow(Source),
+    /// The server refused. It may ask for a wait before the next request.
+    Status(u16, Option<Duration>),
     /// The answer is not one of a Hub.
     Answer(String),
     /// The file differs from the announced one. If it was resumed, the part of an earlier attempt may be the reason.
@@ -30,13 +34,41 @@ pub(super) enum Fault {
     Other(Source),
 }
 
+/// What was tried before a request was given up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tried {
+    pub attempts: usize,
+    pub time: Duration,
+}
+
 impl Fault {
     /// Whether the same request may succeed later.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Broken(_) => true,
-            Self::Status(status) => matches!(status, 408 | 429 | 500..),
+            Self::Unreachable(..) | Self::Broken(_) | Self::Slow(_) => true,
+            Self::Status(status, _) => matches!(status, 408 | 429 | 500..),
             _ => false,
+        }
+    }
+
+    /// Whether the attempt took as long as the time limit.
+    pub fn is_slow(&self) -> bool {
+        matches!(self, Self::Slow(_))
+    }
+
+    /// The wait that the server asked for.
+    pub fn wish(&self) -> Option<Duration> {
+        match self {
+            Self::Status(_, wish) => *wish,
+            _ => None,
+        }
+    }
+
+    /// The fault of a request to the address `url`.
+    pub fn at(self, url: &str) -> Self {
+        match self {
+            Self::Unreachable(_, source) => Self::Unreachable(address::host(url), source),
+            other => other,
         }
     }
 
@@ -45,24 +77,34 @@ impl Fault {
         Self::Broken(io::Error::from(ErrorKind::UnexpectedEof).into())
     }
 
+    /// A body that brought `bytes` in `time`.
+    pub fn too_slow(bytes: u64, time: Duration) -> Self {
+        Self::Slow(format!("only {bytes} bytes came in {} seconds", time.as_secs_f64().ceil()).into())
+    }
+
     pub fn disk(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_path_buf();
         |source| Self::Disk(path, source)
     }
 
     /// The error for the caller that asked for `file`.
-    pub fn explain(self, name: &Name, file: &str, endpoint: &str, attempts: usize) -> HubError {
+    pub fn explain(self, name: &Name, file: &str, endpoint: &str, tried: Tried) -> HubError {
         let (repo, revision) = (name.id.clone(), name.revision.clone());
         let (file, endpoint) = (file.to_string(), endpoint.to_string());
+        let Tried { attempts, time } = tried;
         match self {
-            Self::Unreachable(source) => HubError::NoConnection { endpoint, source },
-            Self::Broken(source) => HubError::Interrupted { file, endpoint, attempts, source },
-            Self::Status(404) => {
+            Self::Unreachable(host, source) => HubError::NoConnection { endpoint, host, source },
+            Self::Broken(source) | Self::Slow(source) => {
+                HubError::Interrupted { file, endpoint, attempts, seconds: time.as_secs(), source }
+            }
+            Self::Status(404, _) => {
                 let why = format!("although {endpoint} lists it");
                 HubError::FileNotFound { repo, revision, file, why }
             }
-            Self::Status(status @ (401 | 403)) => HubError::Refused { repo, file, endpoint, status },
-            Self::Status(status) => HubError::Server { file, endpoint, status },
+            Self::Status(status @ (401 | 403), _) => HubError::Refused { repo, file, endpoint, status },
+            Self::Status(status, wish) => {
+                HubError::Server { file, endpoint, status, attempts, wait: wish.map(|wish| wish.as_secs()) }
+            }
             Self::Answer(problem) => HubError::Answer { file, endpoint, problem },
             Self::Damaged { mismatch: Mismatch { expected, found }, .. } => {
                 HubError::Checksum { repo, file, expected, found }
@@ -77,8 +119,9 @@ impl std::fmt::Display for Fault {
     /// For the line that announces another attempt.
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unreachable(source) | Self::Broken(source) | Self::Other(source) => source.fmt(out),
-            Self::Status(status) => write!(out, "the server answered with status {status}"),
+            Self::Unreachable(host, source) => write!(out, "no connection to {host}: {source}"),
+            Self::Broken(source) | Self::Slow(source) | Self::Other(source) => source.fmt(out),
+            Self::Status(status, _) => write!(out, "the server answered with status {status}"),
             Self::Answer(problem) => out.write_str(problem),
             Self::Damaged { mismatch, .. } => write!(out, "{} expected, {} found", mismatch.expected, mismatch.found),
             Self::Disk(path, source) => write!(out, "{}: {source}", path.display()),
@@ -90,23 +133,23 @@ impl From<ureq::Error> for Fault {
     fn from(error: ureq::Error) -> Self {
         use ureq::{Error, Timeout};
         match error {
-            Error::StatusCode(status) => Self::Status(status),
+            Error::StatusCode(status) => Self::Status(status, None),
             Error::Io(error) => match error.kind() {
                 ErrorKind::ConnectionReset
                 | ErrorKind::ConnectionAborted
                 | ErrorKind::BrokenPipe
                 | ErrorKind::UnexpectedEof
-                | ErrorKind::TimedOut
-                | ErrorKind::WouldBlock
                 | ErrorKind::Interrupted => Self::Broken(error.into()),
+                ErrorKind::TimedOut | ErrorKind::WouldBlock => Self::Slow(error.into()),
                 // An unknown host has no kind of its own, and an untrusted certificate has a general one.
-                _ => Self::Unreachable(error.into()),
+                _ => Self::Unreachable(String::new(), error.into()),
             },
             Error::HostNotFound
             | Error::ConnectionFailed
             | Error::ConnectProxyFailed(_)
-            | Error::Timeout(Timeout::Connect | Timeout::Resolve) => Self::Unreachable(error.into()),
-            Error::Timeout(_) | Error::Protocol(_) | Error::BodyStalled => Self::Broken(error.into()),
+            | Error::Timeout(Timeout::Connect | Timeout::Resolve) => Self::Unreachable(String::new(), error.into()),
+            Error::Timeout(_) | Error::BodyStalled => Self::Slow(error.into()),
+            Error::Protocol(_) => Self::Broken(error.into()),
             error => Self::Other(error.into()),
         }
     }
@@ -129,13 +172,13 @@ mod tests {
     fn without_a_connection() {
         let unknown = io::Error::other("failed to lookup address information");
         for error in [unknown, ErrorKind::ConnectionRefused.into(), ErrorKind::InvalidData.into()] {
-            assert!(matches!(Fault::from(ureq::Error::Io(error)), Fault::Unreachable(_)));
+            assert!(matches!(Fault::from(ureq::Error::Io(error)), Fault::Unreachable(..)));
         }
-        assert!(matches!(Fault::from(ureq::Error::HostNotFound), Fault::Unreachable(_)));
+        assert!(matches!(Fault::from(ureq::Error::HostNotFound), Fault::Unreachable(..)));
         let cut = ureq::Error::Io(ErrorKind::UnexpectedEof.into());
         assert!(matches!(Fault::from(cut), Fault::Broken(_)));
         // The reader of a body wraps errors that are not the system's.
         let timeout = io::Error::other(ureq::Error::Timeout(ureq::Timeout::PerRead));
-        assert!(matches!(Fault::from(ureq::Error::from(timeout)), Fault::Broken(_)));
+        assert!(matches!(Fault::from(ureq::Error::from(timeout)), Fault::Slow(_)));
     }
 }

@@ -6,10 +6,12 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use hf_hub::CacheRepo;
 
 use super::Hub;
+use super::attempts::Attempts;
 use super::checksum::{Checksum, Mismatch, check};
 use super::client::Source;
 use super::error::HubError;
@@ -19,6 +21,10 @@ use super::progress::Progress;
 
 /// An attempt that receives this many bytes is not counted as failed.
 const STEP: u64 = 1 << 20;
+/// The largest size of a file whose length the server does not announce. Those are small: the Hub announces every length.
+const UNANNOUNCED: u64 = 64 << 20;
+/// Bytes per second of the slowest connection that is waited for.
+const SLOWEST: f64 = 1024.0;
 
 /// A commit whose files are downloaded if the cache lacks them.
 #[derive(Debug)]
@@ -44,7 +50,7 @@ impl<'a> Fetch<'a> {
         if pointer.exists() {
             return Ok(());
         }
-        let mut failures = 0;
+        let mut attempts = Attempts::new(file, self.hub.retries, self.hub.wait);
         // The part of an earlier attempt may be wrong, so the file is downloaded once more from the start.
         let mut second_chance = true;
         loop {
@@ -57,14 +63,9 @@ impl<'a> Fetch<'a> {
                 }
                 Err(fault) => fault,
             };
-            if gained >= STEP {
-                failures = 0;
-            }
-            if !fault.may_pass() || failures >= self.hub.retries {
-                return Err(fault.explain(&self.name, file, &self.hub.client.endpoint, failures + 1));
-            }
-            self.hub.pause(file, &fault, failures);
-            failures += 1;
+            attempts
+                .wait(fault, gained >= STEP)
+                .map_err(|fault| fault.explain(&self.name, file, &self.hub.client.endpoint, attempts.tried()))?;
         }
     }
 
@@ -113,12 +114,14 @@ impl<'a> Fetch<'a> {
             remove(&part)?;
             return Err(Fault::Damaged { mismatch, resumed: before > 0 });
         }
+        // A blob of the right name that holds zeros after a power cut would never be downloaded again.
+        File::open(&part).and_then(|file| file.sync_all()).map_err(Fault::disk(&part))?;
         fs::rename(&part, blob).map_err(Fault::disk(blob))
     }
 
     /// Appends the missing bytes to `part`, which has `before` bytes.
     fn transfer(&self, file: &str, source: &Source, part: &Path, before: u64) -> Result<(), Fault> {
-        let answer = self.hub.client.content(source, before)?;
+        let answer = self.hub.client.content(file, source, before)?;
         // A server that ignores ranges sends the whole file.
         let mut done = if answer.status() == 206 { before } else { 0 };
         let mut out = File::options().create(true).append(true).open(part).map_err(Fault::disk(part))?;
@@ -126,25 +129,34 @@ impl<'a> Fetch<'a> {
         let mut body = answer.into_body().into_reader();
         let mut progress = Progress::new(file, source.size, done);
         let mut buffer = vec![0; 1 << 16];
+        let most = source.size.unwrap_or(UNANNOUNCED);
+        let stall = self.hub.client.stall;
+        let mut minute = (Instant::now(), done);
         loop {
             let read = match body.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(ureq::Error::from(error).into()),
+                Err(error) => return Err(Fault::from(ureq::Error::from(error)).at(source.url())),
             };
             done += read as u64;
-            // The checksum would find this only after the disk is full.
-            if let Some(size) = source.size.filter(|size| *size < done) {
+            // The checksum would find this only after the disk is full. A packed body counts as it is unpacked.
+            if done > most {
                 drop(out);
                 remove(part)?;
-                let mismatch = Mismatch { expected: format!("{size} bytes"), found: "more".into() };
+                let mismatch = Mismatch { expected: format!("at most {most} bytes"), found: "more".into() };
                 return Err(Fault::Damaged { mismatch, resumed: before > 0 });
             }
             out.write_all(&buffer[..read]).map_err(Fault::disk(part))?;
             progress.set(done);
+            let (since, at) = minute;
+            if since.elapsed() >= stall {
+                if ((done - at) as f64) < SLOWEST * stall.as_secs_f64() {
+                    return Err(Fault::too_slow(done - at, since.elapsed()));
+                }
+                minute = (Instant::now(), done);
+            }
         }
-        out.sync_data().map_err(Fault::disk(part))?;
         // If the answer had no length, a lost connection looks like its end.
         if source.size.is_some_and(|size| done < size) {
             return Err(Fault::early_end());

@@ -104,8 +104,9 @@ pub(super) fn is_component(text: &str) -> bool {
 
 /// Whether the path of a file in a repository stays below the folder to which it is joined.
 pub(super) fn is_inside(path: &str) -> bool {
-    // A backslash or a colon would mean something else on Windows.
-    let harmless = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', ':', '\0']);
+    // A backslash or a colon would mean something else on Windows, and a control character on a terminal.
+    let wrong = |c: char| matches!(c, '\\' | ':') || c.is_control();
+    let harmless = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(wrong);
     path.split('/').all(harmless)
 }
 
@@ -176,7 +177,7 @@ mod tests {
         for good in ["config.json", "mrpc/train-00000-of-00001.parquet", "a b#.txt", "..a/b"] {
             assert!(is_inside(good), "{good}");
         }
-        for wrong in ["", "/etc/passwd", "../a", "a/../b", "a//b", "a/", "a\\b", "C:x"] {
+        for wrong in ["", "/etc/passwd", "../a", "a/../b", "a//b", "a/", "a\\b", "C:x", "a\0", "a\u{1b}[2J"] {
             assert!(!is_inside(wrong), "{wrong}");
         }
         assert_eq!(escaped("mrpc/a b#1?%é.txt"), "mrpc/a%20b%231%3F%25%C3%A9.txt");

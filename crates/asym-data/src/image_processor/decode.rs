@@ -12,6 +12,7 @@ use libjpeg_turbo_rs::{DecodeLimits, Decoder, PixelFormat};
 
 use super::error::ImageError;
 use super::picture::{MAX_PIXELS, Picture, check_pixels};
+use crate::panics::caught;
 
 /// The supported formats, for messages.
 const FORMATS: &str = "PNG, JPEG, WebP, BMP, GIF or TIFF";
@@ -21,6 +22,10 @@ const MAX_BYTES: u64 = 1 << 30;
 
 /// Decodes the bytes of a file. `name` is the name of the file in errors.
 pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Picture, ImageError> {
+    caught(|| unpack(name, bytes)).unwrap_or_else(|panic| Err(undecodable(name, panic)))
+}
+
+fn unpack(name: &str, bytes: &[u8]) -> Result<Picture, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::Empty { path: name.to_owned() });
     }

@@ -101,6 +101,19 @@ pub enum ImageError {
         expected: &'static str,
     },
 
+    /// A picture has no pixels. A JPEG may leave its height open in the header, which is not read.
+    #[error("{path}: {what} has {width} x {height} pixels; save the picture anew")]
+    NoPixels {
+        /// The file.
+        path: String,
+        /// The picture, or the result of its resizing.
+        what: &'static str,
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+    },
+
     /// A picture has too many pixels.
     #[error(
         "{path}: {what} has {width} x {height} pixels, more than the {limit} that are read; make the picture smaller"

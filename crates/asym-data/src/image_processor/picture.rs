@@ -29,8 +29,11 @@ impl Picture {
     }
 }
 
-/// Refuses a picture that would fill the memory.
+/// Refuses a picture without pixels, and one that would fill the memory.
 pub(super) fn check_pixels(name: &str, what: &'static str, width: usize, height: usize) -> Result<(), ImageError> {
+    if width == 0 || height == 0 {
+        return Err(ImageError::NoPixels { path: name.to_owned(), what, width, height });
+    }
     if width.saturating_mul(height) > MAX_PIXELS {
         return Err(ImageError::TooManyPixels { path: name.to_owned(), what, width, height, limit: MAX_PIXELS });
     }

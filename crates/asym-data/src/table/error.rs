@@ -56,6 +56,17 @@ pub enum TableError {
         source: std::io::Error,
     },
 
+    /// A file that is compressed with gzip becomes far larger than a text does, and could fill the memory.
+    #[error("{}: {packed} bytes of gzip become more than {most}, which no table does; unpack the file if it is right", path.display())]
+    Bomb {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        packed: usize,
+        /// The largest number of bytes that are unpacked.
+        most: u64,
+    },
+
     /// The ending of a file's name is of no known format.
     #[error("{}: the name of a table ends in {}", path.display(), super::Format::ENDINGS)]
     UnknownFormat {
@@ -138,8 +149,10 @@ pub enum TableError {
     },
 
     /// A header lacks a column that is wanted.
-    #[error("{path}:1: the header has no column `{expected}` (found: {}); check that it is the right file",
-        found.join(", "))]
+    #[error(
+        "{path}:1: the header has no column `{expected}` (found: {}); check that it is the right file",
+        listed(found)
+    )]
     MissingColumn {
         /// The file.
         path: String,
@@ -196,4 +209,19 @@ pub enum TableError {
         /// Columns that the row has.
         found: usize,
     },
+}
+
+/// The largest number of names in a message.
+const NAMES: usize = 20;
+/// The largest number of characters of a name in a message.
+const LENGTH: usize = 60;
+
+/// Names for a message. The whole of a file can be one name, if its lines end in another way than those of its format.
+fn listed(names: &[String]) -> String {
+    let short = |name: &String| match name.char_indices().nth(LENGTH) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.clone(),
+    };
+    let shown = names.iter().take(NAMES).map(short).collect::<Vec<_>>().join(", ");
+    if names.len() > NAMES { format!("{shown} and {} more", names.len() - NAMES) } else { shown }
 }

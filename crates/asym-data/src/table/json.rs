@@ -1,12 +1,41 @@
 //! JSON: an object per line, or one array of objects. Their keys are the columns.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::collector::Collector;
 use super::error::TableError;
 use super::row::Cell;
 
-type Object = Map<String, Value>;
+/// An object whose keys are there once. serde_json would take the last of several.
+struct Object(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Object;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object, A::Error> {
+                let mut object = Map::new();
+                while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+                    if object.contains_key(&key) {
+                        return Err(A::Error::custom(format_args!("the key `{key}` is there twice")));
+                    }
+                    object.insert(key, value);
+                }
+                Ok(Object(object))
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
 
 /// Reads `text`. The first object decides which keys are the wanted columns, and each object must have these keys.
 pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), TableError> {
@@ -41,12 +70,12 @@ impl Rows {
         let keys = match &self.keys {
             Some(keys) => keys,
             None => {
-                let names: Vec<&str> = object.keys().map(String::as_str).collect();
+                let names: Vec<&str> = object.0.keys().map(String::as_str).collect();
                 let wanted = collector.find(&names)?;
                 self.keys.insert(wanted.into_iter().map(|position| names[position].to_owned()).collect())
             }
         };
-        let cells = keys.iter().map(|key| (key.as_str(), object.get(key).and_then(cell)));
+        let cells = keys.iter().map(|key| (key.as_str(), object.0.get(key).and_then(cell)));
         collector.cells(number, cells)
     }
 }

@@ -10,9 +10,17 @@ use parquet::schema::types::Type;
 use super::collector::Collector;
 use super::error::TableError;
 use super::row::Cell;
+use crate::panics::caught;
 
 /// Reads `file`. Only the wanted columns are unpacked.
 pub(super) fn read<R: ChunkReader + 'static>(file: R, collector: &mut Collector<'_>) -> Result<(), TableError> {
+    let path = collector.path;
+    // The crate checks damaged pages by assertions, and not all of them return errors.
+    caught(|| unpack(file, collector))
+        .unwrap_or_else(|panic| Err(TableError::Parquet { path: path.to_owned(), source: Box::new(panic) }))
+}
+
+fn unpack<R: ChunkReader + 'static>(file: R, collector: &mut Collector<'_>) -> Result<(), TableError> {
     let path = collector.path;
     let failed = |source: ParquetError| TableError::Parquet { path: path.to_owned(), source: Box::new(source) };
     let reader = SerializedFileReader::new(file).map_err(failed)?;

@@ -116,6 +116,28 @@ fn short_rows_are_left_out_if_asked_and_long_ones_are_not() {
 }
 
 #[test]
+fn a_key_that_an_object_has_twice_is_refused() {
+    for text in ["{\"a\": \"x\"}\n{\"a\": \"y\", \"b\": 1, \"a\": \"z\"}\n", "[{\"a\": \"y\", \"b\": 1, \"a\": \"z\"}]"]
+    {
+        let error = parse("rows.jsonl", text, &reading(Format::Json, named(&["a"]))).unwrap_err();
+        assert!(error.to_string().contains("the key `a` is there twice"), "{error}");
+        assert!(error.to_string().starts_with("rows.jsonl"), "{error}");
+    }
+}
+
+/// A file with the line ends of an old Macintosh is one line, and so all of it is the header.
+#[test]
+fn a_message_does_not_hold_the_whole_file() {
+    let text = format!("#1 String\t#2 String\t{}", "a long cell of text\tanother\r".repeat(30_000));
+    let error = pairs(&text).unwrap_err();
+    assert!(matches!(error, TableError::MissingColumn { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.len() < 2500 && text.contains("more") && text.contains("`Quality`"), "{} bytes", text.len());
+    let error = pairs(&"x".repeat(1 << 20)).unwrap_err().to_string();
+    assert!(error.len() < 300, "{} bytes", error.len());
+}
+
+#[test]
 fn a_missing_header_is_refused() {
     let error = pairs("1\t1\t2\ta\tb\n").unwrap_err();
     assert!(matches!(&error, TableError::MissingColumn { expected, .. } if expected == "#1 String"), "{error:?}");
@@ -224,6 +246,20 @@ fn a_column_that_is_there_twice_is_refused() {
     let cases = "Label,label,sentence1,sentence2\n7,1,a,b\n";
     assert_eq!(parse("dev.csv", cases, &reading(Format::Csv, hub())).unwrap(), [pair("a", "b", "1", 2)]);
     assert!(parse("dev.csv", "LABEL,Label,sentence1,sentence2\n7,1,a,b\n", &reading(Format::Csv, hub())).is_err());
+}
+
+/// 80 MiB of line ends in 80 KiB.
+#[test]
+fn an_archive_that_would_fill_the_memory_is_refused() {
+    use std::io::Write;
+    let scratch = crate::scratch::Scratch::new("table-bomb");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(b"a\nx\n").unwrap();
+    (0..80).for_each(|_| packed.write_all(&[b'\n'; 1 << 20]).unwrap());
+    scratch.write("bomb.csv.gz", &packed.finish().unwrap());
+    let error = read(&scratch.path().join("bomb.csv.gz"), &reading(Format::Csv, named(&["a"]))).unwrap_err();
+    assert!(matches!(error, TableError::Bomb { most: SMALL, .. }), "{error:?}");
+    assert!(error.to_string().contains("bomb.csv.gz"), "{error}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! `chat_template_utils.py` of transformers 5.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use minijinja::syntax::SyntaxConfig;
@@ -65,7 +66,13 @@ impl ChatTemplate {
         environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });
-        environment.add_function("strftime_now", |format: String| chrono::Utc::now().format(&format).to_string());
+        environment.add_function("strftime_now", |format: String| -> Result<String, Error> {
+            let mut text = String::new();
+            // A format that chrono does not know is an error of the write.
+            write!(text, "{}", chrono::Utc::now().format(&format))
+                .map_err(|_| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: no format `{format}`")))?;
+            Ok(text)
+        });
         let mut context = json!({
             "messages": [{"role": "user", "content": prompt}],
             "add_generation_prompt": true,
@@ -154,6 +161,18 @@ mod tests {
         assert_eq!(template("chat-jinja", &files).unwrap().render("hello").unwrap(), "<b>hello\n");
 
         assert!(template("chat-none", &[("tokenizer_config.json", "{}")]).is_none());
+    }
+
+    #[test]
+    fn a_date_of_no_known_format_is_refused() {
+        let dated = |format: &str| {
+            template("chat-date", &[("chat_template.jinja", &format!("{{{{ strftime_now('{format}') }}}}"))])
+                .unwrap()
+                .render("")
+        };
+        assert_eq!(dated("%Y-%m").unwrap().len(), 7);
+        let error = dated("%Q").unwrap_err().to_string();
+        assert!(error.contains("strftime_now: no format `%Q`"), "{error}");
     }
 
     #[test]

@@ -68,6 +68,75 @@ fn the_longer_text_loses_first() {
     assert_eq!(single.input_ids, [1, 4, 5, 2]);
 }
 
+/// Words of different lengths, some of them unknown, in `bytes` bytes.
+fn long_text(bytes: usize) -> String {
+    let words = ["a", "b c", "word\u{e9}", "d  e", "\u{4e16}\u{754c}", "unbelievable", "f.", "\n"];
+    let mut text = String::new();
+    let mut state = 7_u32;
+    while text.len() < bytes {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        text.push_str(words[(state >> 24) as usize % words.len()]);
+        text.push(' ');
+    }
+    text
+}
+
+/// The tokens of a part are those of the whole, which takes the memory that a part spares.
+#[test]
+fn a_part_of_a_long_text_has_the_tokens_of_the_whole() {
+    let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures"));
+    let byte_level = Tokenizer::from_folder(&fixtures.join("tokenizer")).unwrap();
+    let pieces = Tokenizer::from_folder(&fixtures.join("sentencepiece")).unwrap();
+    let text = long_text(120_000);
+    for tokenizer in [tokenizer(), byte_level, pieces] {
+        for direction in [TruncationDirection::Right, TruncationDirection::Left] {
+            let tokenizer = Tokenizer { direction, ..tokenizer.clone() };
+            let whole = tokenizer.inner.encode_fast(text.as_str(), false).unwrap().get_ids().to_vec();
+            for length in [1, 60, 700] {
+                let ids = tokenizer.encode_whole(&text, length).unwrap().input_ids;
+                let expected = if direction == TruncationDirection::Right {
+                    &whole[..length]
+                } else {
+                    &whole[whole.len() - length..]
+                };
+                assert_eq!(ids, expected, "{} {direction:?} {length}", tokenizer.name);
+            }
+            let encoding = tokenizer.encode_whole(&text, 60).unwrap();
+            let estimated = encoding.cut + 60;
+            assert!(estimated.abs_diff(whole.len()) < whole.len() / 10, "{estimated} {}", whole.len());
+        }
+        // A pair is cut together, as ever.
+        let pair = tokenizer.encode(&text, Some("a b"), 64).unwrap();
+        assert_eq!(pair.input_ids.len(), 64);
+        let short: String = text.chars().take(8000).collect();
+        assert_eq!(pair.input_ids, tokenizer.encode(&short, Some("a b"), 64).unwrap().input_ids);
+    }
+}
+
+/// The whole of this text would take gigabytes, and minutes.
+#[test]
+fn a_text_of_many_megabytes_is_cut_before_it_is_encoded() {
+    let text = "a b ".repeat(5 << 20);
+    let encoded = tokenizer().encode(&text, Some(&text), 16).unwrap();
+    assert_eq!(encoded.input_ids.len(), 16);
+    // Even if it has no word at all, and so no more than a token.
+    for nothing in [" ".repeat(20 << 20), "z".repeat(20 << 20)] {
+        let encoded = tokenizer().encode(&nothing, None, 16).unwrap();
+        assert!(encoded.input_ids.len() <= 3 && encoded.cut > 0, "{encoded:?}");
+    }
+}
+
+/// The special tokens of a post-processor have ids of their own in the file.
+#[test]
+fn an_id_of_a_post_processor_behind_the_vocabulary_is_refused() {
+    let wrong = words().replace("\"ids\": [1]", "\"ids\": [4294967295]");
+    let tokenizer = Tokenizer::from_bytes("words", wrong.as_bytes()).unwrap();
+    for error in [tokenizer.check(&LIMITS, 16).unwrap_err(), tokenizer.for_rows(10).encode("a", None, 16).unwrap_err()]
+    {
+        assert!(matches!(error, TokenizerError::TokenizerTooLarge { id: 4_294_967_295, .. }), "{error:?}");
+    }
+}
+
 #[test]
 fn too_small_a_max_length_is_refused() {
     let error = tokenizer().encode("a", Some("b"), 4).unwrap_err();

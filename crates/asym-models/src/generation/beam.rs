@@ -5,7 +5,7 @@ use rand_chacha::ChaCha12Rng;
 use super::processors::{ban_source_ngrams, process};
 use super::scores::{Best, Ranked, log_softmax};
 use super::search::uniform;
-use super::{EarlyStopping, Generated, Generation, NextToken, checked};
+use super::{EarlyStopping, Generated, Generation, GenerationError, NextToken, checked};
 
 /// What transformers gives to beams that are not there, and adds to those that must not be taken.
 const NEVER: f32 = -1e9;
@@ -44,12 +44,12 @@ pub(super) fn search(
     prompts: &[Vec<u32>],
     settings: &Generation,
     mut progress: impl FnMut(usize),
-) -> Vec<Generated> {
+) -> Result<Vec<Generated>, GenerationError> {
     let vocab_size = model.vocab_size();
     let mut searches: Vec<Search<'_>> =
         prompts.iter().enumerate().map(|(place, prompt)| Search::new(settings, place, prompt)).collect();
     let mut running: Vec<usize> = (0..searches.len()).collect();
-    let mut logits = checked(model.start(), prompts.len(), vocab_size);
+    let mut logits = checked(model.start(), 0..prompts.len(), vocab_size)?;
     for new in 0..settings.max_new_tokens {
         running.retain(|search| searches[*search].advance(new, vocab_size, &mut logits, |tokens| model.ends(tokens)));
         progress(new + 1);
@@ -59,13 +59,15 @@ pub(super) fn search(
         let beams = || running.iter().flat_map(|search| &searches[*search].beams);
         let places: Vec<usize> = beams().map(|beam| beam.place).collect();
         let tokens: Vec<u32> = beams().filter_map(|beam| beam.tokens.last().copied()).collect();
-        logits = checked(model.step(&places, &tokens), places.len(), vocab_size);
+        let prompts = running.iter().flat_map(|search| searches[*search].beams.iter().map(|_| *search));
+        let prompts: Vec<usize> = prompts.collect();
+        logits = checked(model.step(&places, &tokens), prompts.into_iter(), vocab_size)?;
         let mut place = 0..;
         for search in &running {
             searches[*search].beams.iter_mut().zip(&mut place).for_each(|(beam, place)| beam.place = place);
         }
     }
-    searches.into_iter().flat_map(Search::into_rows).collect()
+    Ok(searches.into_iter().flat_map(Search::into_rows).collect())
 }
 
 impl<'a> Search<'a> {

@@ -62,6 +62,17 @@ pub enum GenerationError {
         /// What to do.
         help: String,
     },
+    /// The model computes no numbers, from which a token could be chosen.
+    #[error(
+        "prompt {prompt} of the batch: the logits of the next token are not finite (found {found}): the weights, or the adapter with \
+        its alpha, are too large for the dtype, or damaged"
+    )]
+    NotFinite {
+        /// The prompt, counted from 1.
+        prompt: usize,
+        /// A logit.
+        found: f32,
+    },
     /// A prompt has no token, or leaves no room for one.
     #[error("the longest prompt: expected {expected}, found {found}; {help}")]
     Prompt {

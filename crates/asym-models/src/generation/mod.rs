@@ -32,7 +32,7 @@
 //! let user = GenerationConfig::strict(r#"{"max_new_tokens": 5}"#)?;
 //! let prompts = vec![vec![1, 2], vec![7]];
 //! let settings = file.overlaid_with(&user).resolve(2, None, 10)?;
-//! let texts = generate(&mut Counting(prompts.clone()), &prompts, &settings, |_| ());
+//! let texts = generate(&mut Counting(prompts.clone()), &prompts, &settings, |_| ())?;
 //! assert_eq!(texts[0].tokens, [1, 2, 3, 4, 5, 6, 7]);
 //! assert_eq!(texts[1].continuation(), [8, 9]);
 //! # Ok(())
@@ -116,6 +116,10 @@ impl Generated {
 /// `settings` are resolved for them. `progress` is told after each step how many tokens the rows that still run have
 /// been continued by, of at most [`Generation::max_new_tokens`]. Rows that are finished leave the batch, and cost nothing.
 ///
+/// # Errors
+///
+/// [`GenerationError::NotFinite`] if the logits of a row choose no token: one of them is infinite, or none is a number.
+///
 /// # Panics
 ///
 /// If the model gives another number of logits than it was asked for, or a prompt is empty.
@@ -124,10 +128,10 @@ pub fn generate(
     prompts: &[Vec<u32>],
     settings: &Generation,
     progress: impl FnMut(usize),
-) -> Vec<Generated> {
+) -> Result<Vec<Generated>, GenerationError> {
     assert!(prompts.iter().all(|prompt| !prompt.is_empty()), "a prompt has no token");
     if prompts.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     match settings.num_beams {
         0 | 1 => search::search(model, prompts, settings, progress),
@@ -135,8 +139,21 @@ pub fn generate(
     }
 }
 
-/// Check what a model answered.
-fn checked(logits: Vec<f32>, rows: usize, vocab_size: usize) -> Vec<f32> {
+/// Check what a model answered for rows of these prompts.
+fn checked(
+    logits: Vec<f32>,
+    prompts: impl ExactSizeIterator<Item = usize>,
+    vocab_size: usize,
+) -> Result<Vec<f32>, GenerationError> {
+    let rows = prompts.len();
     assert_eq!(logits.len(), rows * vocab_size, "a model gives {vocab_size} logits for each of {rows} rows");
-    logits
+    for (prompt, row) in prompts.zip(logits.chunks(vocab_size)) {
+        // Rows of minus infinity in a tied embedding are tokens that no text has. Their logits are not numbers.
+        let highest = scores::maximum(row);
+        if !highest.is_finite() {
+            let found = if highest == f32::INFINITY { highest } else { row[0] };
+            return Err(GenerationError::NotFinite { prompt: prompt + 1, found });
+        }
+    }
+    Ok(logits)
 }

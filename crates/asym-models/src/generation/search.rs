@@ -6,7 +6,7 @@ use rand_chacha::ChaCha12Rng;
 
 use super::processors::{ban_source_ngrams, process};
 use super::scores::{argmax, softmax, sum};
-use super::{Generated, Generation, NextToken, Sampling, checked};
+use super::{Generated, Generation, GenerationError, NextToken, Sampling, checked};
 
 struct Row {
     tokens: Vec<u32>,
@@ -24,7 +24,7 @@ pub(super) fn search(
     prompts: &[Vec<u32>],
     settings: &Generation,
     mut progress: impl FnMut(usize),
-) -> Vec<Generated> {
+) -> Result<Vec<Generated>, GenerationError> {
     let vocab_size = model.vocab_size();
     let copies = settings.num_return_sequences;
     let mut rows: Vec<Row> = prompts
@@ -40,7 +40,7 @@ pub(super) fn search(
         })
         .collect();
     let mut running: Vec<usize> = (0..rows.len()).collect();
-    let mut logits = checked(model.start(), prompts.len(), vocab_size);
+    let mut logits = checked(model.start(), 0..prompts.len(), vocab_size)?;
     for new in 0..settings.max_new_tokens {
         let mut processed = None;
         running.retain(|row| {
@@ -65,11 +65,12 @@ pub(super) fn search(
         }
         let places: Vec<usize> = running.iter().map(|row| rows[*row].place).collect();
         let tokens: Vec<u32> = running.iter().filter_map(|row| rows[*row].tokens.last().copied()).collect();
-        logits = checked(model.step(&places, &tokens), running.len(), vocab_size);
+        let prompts = running.iter().map(|row| rows[*row].prompt);
+        logits = checked(model.step(&places, &tokens), prompts, vocab_size)?;
         running.iter().enumerate().for_each(|(place, row)| rows[*row].place = place);
     }
     let generated = |row: Row| Generated { tokens: row.tokens, prompt_length: row.prompt_length, score: None };
-    rows.into_iter().map(generated).collect()
+    Ok(rows.into_iter().map(generated).collect())
 }
 
 impl Sampling {

@@ -92,7 +92,7 @@ fn settings(fixture: &Value, case: &Value, prompt_length: usize) -> Generation {
 }
 
 fn run(fixture: &Value, case: &Value, prompts: &[Vec<u32>], settings: &Generation) -> Vec<Generated> {
-    generate(&mut TableModel::new(fixture, case, prompts), prompts, settings, |_| ())
+    generate(&mut TableModel::new(fixture, case, prompts), prompts, settings, |_| ()).unwrap()
 }
 
 #[test]
@@ -142,13 +142,13 @@ fn finished_rows_leave_the_batch() {
         let settings = settings(&fixture, case, longest(&prompts));
         let mut together = TableModel::new(&fixture, case, &prompts);
         let mut steps = Vec::new();
-        generate(&mut together, &prompts, &settings, |step| steps.push(step));
+        generate(&mut together, &prompts, &settings, |step| steps.push(step)).unwrap();
         assert_eq!(steps, (1..=together.calls.len()).collect::<Vec<_>>());
         // At each step there are as many rows as those that would run alone.
         let mut alone = vec![0; together.calls.len()];
         for prompt in &prompts {
             let mut model = TableModel::new(&fixture, case, std::slice::from_ref(prompt));
-            generate(&mut model, std::slice::from_ref(prompt), &settings, |_| ());
+            generate(&mut model, std::slice::from_ref(prompt), &settings, |_| ()).unwrap();
             model.calls.iter().zip(&mut alone).for_each(|(rows, sum)| *sum += rows);
         }
         assert_eq!(together.calls, alone, "{}", case["name"]);
@@ -174,7 +174,32 @@ fn one_beam_is_greedy() {
             |_| (),
         );
         let tokens = |rows: Vec<Generated>| rows.into_iter().map(|row| row.tokens).collect::<Vec<_>>();
-        assert_eq!(tokens(beam), tokens(run(&fixture, case, &prompts, &settings)), "{}", case["name"]);
+        assert_eq!(tokens(beam.unwrap()), tokens(run(&fixture, case, &prompts, &settings)), "{}", case["name"]);
+    }
+}
+
+#[test]
+fn logits_that_choose_no_token_are_refused() {
+    let fixture = fixture();
+    let prompts = [vec![2, 3], vec![4]];
+    for beams in [1, 3] {
+        let case = serde_json::json!({"settings": {"num_beams": beams, "max_new_tokens": 5}});
+        let settings = settings(&fixture, &case, 2);
+        let generate = |bias: &[(usize, Option<usize>, f32)]| {
+            let mut model = TableModel::new(&fixture, &case, &prompts);
+            model.bias = bias.to_vec();
+            generate(&mut model, &prompts, &settings, |_| ()).map_err(|error| error.to_string())
+        };
+        // The prompts have two tokens and one.
+        for (length, prompt) in [(2, 1), (1, 2)] {
+            let error = generate(&[(5, Some(length), f32::INFINITY)]).unwrap_err();
+            assert!(error.starts_with(&format!("prompt {prompt} of the batch")) && error.contains("inf"), "{error}");
+        }
+        let all: Vec<_> =
+            (0..fixture["tables"]["last"].as_array().unwrap().len()).map(|token| (token, None, f32::NAN)).collect();
+        assert!(generate(&all).unwrap_err().contains("NaN"));
+        // A token that cannot come is refused to none of the others.
+        assert_eq!(generate(&all[5..6]).unwrap().len(), 2);
     }
 }
 

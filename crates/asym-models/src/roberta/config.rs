@@ -423,7 +423,8 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let config = EncoderConfig::new(Family::Bert, 100, 128, 2).with_num_labels(12);
+        let config = EncoderConfig::new(Family::Bert, 100, 128, 2);
+        let config = config.with_num_labels(12, Path::new("config.json")).unwrap();
         let value = config.to_hugging_face("BertForSequenceClassification", "float32").unwrap();
         assert_eq!(EncoderConfig::parse(&value.to_string(), Path::new("config.json")).unwrap(), config);
     }

@@ -62,6 +62,9 @@ pub struct HuggingFaceConfig {
     pub pooler_output_size: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pooler_act: Option<String>,
+    /// In transformers it is an argument of the model's forward function, and no key of this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interpolate_pos_encoding: Option<bool>,
 }
 
 /// The configuration that a ViT is built from; every setting has a value.
@@ -97,6 +100,8 @@ pub struct VitConfig {
     pub pooler_output_size: usize,
     /// Activation of the pooler.
     pub pooler_activation: Activation,
+    /// Whether images of another size than `image_size` are accepted. Their positions are interpolated.
+    pub interpolate_pos_encoding: bool,
     /// The names of the labels of a classifier, in the order of its logits.
     pub labels: Vec<String>,
     /// Keys of `config.json` that nothing here depends on.
@@ -122,6 +127,7 @@ impl Default for VitConfig {
             qkv_bias: true,
             pooler_output_size: 768,
             pooler_activation: Activation::Tanh,
+            interpolate_pos_encoding: false,
             labels: default_labels(2),
             other: Map::new(),
         }
@@ -198,6 +204,7 @@ impl ModelConfig for VitConfig {
             qkv_bias: Some(self.qkv_bias),
             pooler_output_size: Some(self.pooler_output_size),
             pooler_act: Some(self.pooler_activation.name().into()),
+            interpolate_pos_encoding: self.interpolate_pos_encoding.then_some(true),
         })
     }
 
@@ -233,6 +240,7 @@ impl HuggingFaceConfig {
             qkv_bias: self.qkv_bias.unwrap_or(default.qkv_bias),
             pooler_output_size: self.pooler_output_size.unwrap_or(hidden_size),
             pooler_activation: activation(path, "pooler_act", self.pooler_act.as_deref(), default.pooler_activation)?,
+            interpolate_pos_encoding: self.interpolate_pos_encoding.unwrap_or(default.interpolate_pos_encoding),
             labels: self.common.labels(2, path)?,
             other: self.common.other.clone(),
         };

@@ -1,5 +1,6 @@
 //! Answers of a trained classifier for texts, without a training loop around it.
 
+use asym_models::{ModelError, check_logits};
 use asym_train::Order;
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor};
@@ -63,7 +64,7 @@ impl<'a> Predictor<'a> {
     ///
     /// # Errors
     ///
-    /// A text that cannot be encoded.
+    /// A text that cannot be encoded, or whose logits are not finite.
     pub fn answers(&self, texts: &[Text], mut passed: impl FnMut(usize)) -> Result<Vec<Answer>, TaskError> {
         let tokenizer = self.base.tokenizer()?;
         let encode = |(at, text): (usize, &Text)| {
@@ -81,6 +82,7 @@ impl<'a> Predictor<'a> {
                 .map(|index| (encoded[*index].input_ids.as_slice(), encoded[*index].type_ids.as_slice()))
                 .collect();
             let logits = self.model.logits(&rows, self.device); // [batch, outputs]
+            check_logits(&logits.to_data()).map_err(|error| of_text(error, &indices))?;
             let [_, outputs] = logits.dims();
             let probabilities = match self.problem {
                 Problem::Classes => Some(softmax(logits.clone(), 1)),
@@ -97,6 +99,16 @@ impl<'a> Predictor<'a> {
             passed(done);
         }
         Ok(found.into_iter().flatten().collect())
+    }
+}
+
+/// The error of a row of a batch, as that of the text in it. `indices` has the texts of the batch.
+fn of_text(error: ModelError, indices: &[usize]) -> ModelError {
+    match error {
+        ModelError::Logits { row, found } => {
+            ModelError::Logits { row: indices.get(row - 1).map_or(row, |index| index + 1), found }
+        }
+        other => other,
     }
 }
 
