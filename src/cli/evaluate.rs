@@ -142,7 +142,7 @@ impl MmluArgs {
         }
         let results = self.output.join("results.json");
         let json: Vec<Value> = all.iter().map(Scores::to_json).collect();
-        std::fs::write(&results, format!("{:#}\n", Value::from(json)))
+        asym_core::write_whole(&results, format!("{:#}\n", Value::from(json)).as_bytes())
             .map_err(|source| mmlu::MmluError::Io { path: results.clone(), source })?;
         super::say(Scores::table(&all))?;
         super::note(format!("{}: accuracy of each subject", results.display()));

@@ -23,9 +23,7 @@ pub fn settle(folder: &Path, settings: &Map<String, Value>) -> Result<(), MmluEr
         Err(error) if error.kind() == ErrorKind::NotFound => {
             std::fs::create_dir_all(folder).map_err(failed)?;
             let text = format!("{:#}\n", Value::Object(settings.clone()));
-            // Whole or not at all.
-            let part = folder.join(format!("{FILE}.part"));
-            return std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &path)).map_err(failed);
+            return asym_core::write_whole(&path, text.as_bytes()).map_err(failed);
         }
         Err(error) => return Err(failed(error)),
     };
