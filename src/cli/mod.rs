@@ -14,6 +14,7 @@ mod output;
 mod parameters;
 mod predict;
 mod pretrain;
+mod preview;
 mod run;
 mod similarity;
 mod source;
