@@ -1,4 +1,4 @@
-//! `asym data`: writes the generated counterparts of the GLUE tasks to files.
+//! `asym data`: writes the generated counterparts of the GLUE tasks to files, or pictures as a model is shown them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,8 @@ use asym_tasks::AnyTask;
 use asym_tasks::glue::{DATA_SEED, Dataset, Sample, generate, write_tsv};
 use clap::Args;
 
+use super::preview::{PreviewArgs, preview};
+
 /// Options of `asym data`.
 #[derive(Debug, Args)]
 pub struct DataArgs {
@@ -14,26 +16,32 @@ pub struct DataArgs {
     #[arg(long, value_delimiter = ',', default_values_t = Dataset::ALL.iter().map(|task| task.name().to_string()))]
     tasks: Vec<String>,
     /// Output folder, which must not exist yet; each task gets a subfolder in GLUE's layout
-    #[arg(long)]
-    output: PathBuf,
-    /// Seed of the generated data; the published tables use the default
+    #[arg(long, required_unless_present = "preview", conflicts_with = "preview")]
+    output: Option<PathBuf>,
+    /// Seed of the generated data, or of the run whose pictures are shown; the published tables use the default
     #[arg(long, default_value_t = DATA_SEED)]
     seed: u64,
+    #[command(flatten)]
+    pictures: PreviewArgs,
 }
 
-/// Write the generated data of each task, in the format of GLUE's files.
+/// Write the generated data of each task, in the format of GLUE's files, or a contact sheet of pictures.
 ///
 /// # Errors
 ///
-/// Returns an error if a task is unknown, if the output folder exists, or if a file cannot be written.
+/// Returns an error if a task is unknown, if the output exists, if a picture cannot be read, or if a file cannot be written.
 pub fn data(args: &DataArgs) -> Result<()> {
+    if let Some(path) = &args.pictures.preview {
+        return preview(&args.pictures, args.seed, path);
+    }
+    let Some(output) = &args.output else { bail!("give an --output folder, or --preview with a file") };
     let tasks: Vec<Dataset> = args.tasks.iter().map(|name| dataset(name)).collect::<Result<_>>()?;
-    if args.output.exists() {
-        bail!("{}: exists already; name another output folder", args.output.display());
+    if output.exists() {
+        bail!("{}: exists already; name another output folder", output.display());
     }
     for task in tasks {
         let sets = generate(task, args.seed);
-        let folder = args.output.join(task.row().title);
+        let folder = output.join(task.row().title);
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         write(task, &sets.train, &folder.join("train.tsv"))?;
         for (at, name) in task.row().parts.iter().enumerate() {

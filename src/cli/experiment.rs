@@ -92,8 +92,9 @@ pub struct ExperimentArgs {
 /// Options of `asym table`: the options of the examples, for any task.
 #[derive(Debug, Parser)]
 pub struct TableArgs {
-    /// The task [default: classification, for --data with --text and --label]
-    #[arg(long, required_unless_present = "text")]
+    /// The task [default: classification for --data with --text and --label, else image-classification for a folder of
+    /// pictures in folders of classes]
+    #[arg(long, required_unless_present_any = ["text", "data"])]
     task: Option<AnyTask>,
     /// The column of the texts in a file of your own
     #[arg(long, value_name = "COLUMN", requires = "label")]
@@ -129,7 +130,8 @@ impl TableArgs {
         }
         // Further settings come last, so that they can change these.
         self.experiment.changes.splice(0..0, columns);
-        let task = self.task.map_or_else(|| "classification".parse(), Ok)?;
+        let own = if self.text.is_some() { "classification" } else { "image-classification" };
+        let task = self.task.map_or_else(|| own.parse(), Ok)?;
         self.experiment.run(task)
     }
 }
@@ -159,7 +161,7 @@ impl ExperimentArgs {
 
     fn experiment(self, task: &AnyTask, output: &Output) -> Result<Experiment> {
         let methods: Vec<Method> =
-            self.methods.iter().map(|name| Method::parse(name, self.rank)).collect::<Result<_, _>>()?;
+            self.methods.iter().map(|name| Method::parse(name, self.rank, task.layers())).collect::<Result<_, _>>()?;
         let recipe = self.recipe(task)?;
         let full = task.defaults(recipe.scale(), &Tuning::Full).learning_rate;
         Ok(Experiment {

@@ -61,7 +61,7 @@ impl Figure1Args {
                 self.seeds.len()
             );
         }
-        let method = Method::parse(&self.method, 8)?;
+        let method = Method::parse(&self.method, 8, self.tasks[0].layers())?;
         let Tuning::Adapter(config) = &method.tuning else { bail!("{}: trains no adapter", method.name) };
         if matches!(config.method, asym_core::Method::Ia3(_) | asym_core::Method::Vera(_)) {
             bail!("{}: has no pair of factors for each weight to compare", method.name);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use asym_data::pictures::pictures_in;
 use asym_data::{ImageProcessor, Pixels};
 use asym_models::{ModelError, PretrainedModel, VitClassifier, VitConfig, VitInput, check_input, check_logits};
 use asym_tasks::Problem;
@@ -12,7 +13,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Map, Value, json};
 
 use super::classify::ClassifyArgs;
-use super::{locate, trained};
+use super::{locate, run_beside, trained};
 use crate::device;
 
 /// Classify the images of `args` with a ViT, and print a line for each: its label and the label's probability.
@@ -25,12 +26,16 @@ pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&st
     let device = device::default_device()?;
     let location = locate(source, model, adapter)?;
     let mut checkpoint = location.checkpoint()?;
-    if args.interpolate_pos_encoding {
+    // An adapter may have been trained on pictures of another size than its base.
+    let own = adapter.filter(|folder| folder.join("preprocessor_config.json").is_file());
+    if args.interpolate_pos_encoding || own.is_some() {
         checkpoint = checkpoint.with_interpolated_positions();
     }
     let config: &VitConfig = checkpoint.config_of()?;
     let Some(folder) = location.folder() else { bail!("{}: classifies texts, not images", location.name()) };
-    let processor = ImageProcessor::from_folder(folder)?.for_channels(config.num_channels);
+    let processor = ImageProcessor::from_folder(own.unwrap_or(folder))?.for_channels(config.num_channels);
+    let run = adapter.or(model.map(Path::new)).map(run_beside).transpose()?.flatten();
+    let names = run.and_then(|run| Some(run.tasks.first()?.labels())).unwrap_or_default();
     // All images are read before the model is loaded, so that an invalid file is reported at once. They are not kept in
     // memory: there can be many, and reading an image takes much less time than classifying it.
     for path in images {
@@ -41,7 +46,9 @@ pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&st
     let settings = (*num_labels, dtype.unwrap_or_default().computed(), false);
     let model: VitClassifier = trained(location.name(), &checkpoint, adapter, settings, &device)?;
     // The names of another number of labels are not those of these outputs.
-    let (model, labels) = (model.valid(), super::distinct(&model.config().labels));
+    let names = Some(names).filter(|names| names.len() == model.config().labels.len());
+    let labels = super::distinct(names.as_ref().unwrap_or(&model.config().labels));
+    let model = model.valid();
     let problem = Problem::of(config.other.get("problem_type").and_then(Value::as_str), labels.len());
     // The images in a batch have one size. Some processors keep the size of each image.
     let batch_size = if processor.output_size().is_some() { *batch_size } else { 1 };
@@ -68,29 +75,9 @@ pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&st
 
 /// The files, and those in folders that have the ending of a picture, in the order of their names.
 fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in given {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let at = || path.display().to_string();
-        let entries = std::fs::read_dir(path).with_context(at)?;
-        let mut inside: Vec<PathBuf> =
-            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().with_context(at)?;
-        let ending = |path: &Path| path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-        inside.retain(|path| path.is_file() && ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str())));
-        if inside.is_empty() {
-            bail!("{}: no picture in this folder; looked for {}", path.display(), ENDINGS.join(", "));
-        }
-        inside.sort();
-        files.append(&mut inside);
-    }
-    Ok(files)
+    let inside = |path: &PathBuf| if path.is_dir() { pictures_in(path) } else { Ok(vec![path.clone()]) };
+    Ok(given.iter().map(inside).collect::<Result<Vec<_>, _>>()?.concat())
 }
-
-/// The endings of pictures in a folder.
-const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"];
 
 /// A batch of pictures of one size.
 fn input(pictures: &[&Pixels], device: &Device) -> VitInput {

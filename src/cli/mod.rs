@@ -15,6 +15,7 @@ mod output;
 mod parameters;
 mod predict;
 mod pretrain;
+mod preview;
 mod run;
 mod similarity;
 mod source;

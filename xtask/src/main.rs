@@ -55,8 +55,15 @@ fn main() -> Result<()> {
         Chore::BenchModels(options) => bench::models::bench(&options, &root),
         Chore::Kill(options) => kill::kill(&options, &root),
         Chore::Fixtures => {
-            let scripts =
-                ["make", "make_models", "make_generation", "make_sentencepiece", "make_images", "make_trainer"];
+            let scripts = [
+                "make",
+                "make_models",
+                "make_generation",
+                "make_sentencepiece",
+                "make_images",
+                "make_augmentation",
+                "make_trainer",
+            ];
             scripts.into_iter().try_for_each(|script| {
                 let mut command = Command::new("python3");
                 command.arg(format!("tests/fixtures/{script}.py"));

@@ -5,6 +5,7 @@
 //! for: resize, center crop, rescale and normalize. Decoding and resizing follow Pillow 13's arithmetic to the last
 //! bit, so that a checkpoint gives the same answers as in Python.
 
+mod augment;
 mod config;
 mod decode;
 mod error;
@@ -15,8 +16,10 @@ mod tests;
 
 use std::path::Path;
 
+pub use augment::{Augmentation, Changes, Jitter};
 pub use error::ImageError;
-use picture::{Picture, check_pixels};
+use picture::check_pixels;
+pub use picture::{Crop, Picture};
 use resize::Filter;
 
 /// The pixel values of a picture, for a model.
@@ -94,6 +97,51 @@ impl ImageProcessor {
         Self { gray: channels == 1, ..self }
     }
 
+    /// The same steps for results of `edge` rows and columns. A size of the shorter side and a crop keep their ratio, and so do
+    /// height and width if the crop or the size is no square: `edge` is the longer of both.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::Setting`].
+    pub fn with_size(self, edge: usize) -> Result<Self, ImageError> {
+        config::check_edge("image_size", edge)?;
+        let Some((height, width)) = self.output_size() else {
+            return self.whole(edge);
+        };
+        let longer = height.max(width);
+        let scaled = |side: usize| ((side * edge) as f64 / longer as f64).round().max(1.0) as usize;
+        let resize = self.resize.map(|(target, filter)| {
+            let target = match target {
+                Target::Exactly { height, width } => Target::Exactly { height: scaled(height), width: scaled(width) },
+                Target::ShortestEdge(edge) => Target::ShortestEdge(scaled(edge)),
+                Target::Within { shortest, longest } => {
+                    Target::Within { shortest: scaled(shortest), longest: scaled(longest) }
+                }
+            };
+            (target, filter)
+        });
+        let crop = self.crop.map(|(height, width)| (scaled(height), scaled(width)));
+        Ok(Self { resize, crop, ..self })
+    }
+
+    /// The same values of the whole picture, which is resized to `edge` rows and columns regardless of its shape, by the bilinear
+    /// filter. This is DomainBed's preparation of pictures.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::Setting`].
+    pub fn whole(self, edge: usize) -> Result<Self, ImageError> {
+        config::check_edge("image_size", edge)?;
+        let target = Target::Exactly { height: edge, width: edge };
+        Ok(Self { resize: Some((target, Filter::Bilinear)), crop: None, ..self })
+    }
+
+    /// The configuration as `preprocessor_config.json` has it, from which [`from_folder`](Self::from_folder) and transformers
+    /// make the same steps.
+    pub fn to_json(&self) -> String {
+        config::to_json(self)
+    }
+
     /// The height and width of every result. `None` if they depend on the picture.
     pub fn output_size(&self) -> Option<(usize, usize)> {
         match (self.crop, self.resize) {
@@ -127,20 +175,46 @@ impl ImageProcessor {
     /// [`ImageError::Empty`], [`ImageError::NotAnImage`], [`ImageError::UnsupportedFormat`],
     /// [`ImageError::TooManyPixels`], [`ImageError::Undecodable`].
     pub fn process(&self, name: &str, bytes: &[u8]) -> Result<Pixels, ImageError> {
-        let mut picture = decode::decode(name, bytes)?;
-        if self.gray {
-            picture = picture.gray();
-        }
-        if let Some((target, filter)) = self.resize {
-            let (height, width) = target.of(&picture);
-            check_pixels(name, "resized, it", width, height)?;
-            picture = resize::resize(picture, height, width, filter);
-        }
-        Ok(self.finish(&picture))
+        let picture = self.open(name, bytes)?;
+        Ok(self.values(&self.fit(name, picture)?))
     }
 
-    /// Crops and turns samples into values.
-    fn finish(&self, picture: &Picture) -> Pixels {
+    /// Decodes the bytes of a picture's file.
+    ///
+    /// # Errors
+    ///
+    /// As [`process`](Self::process).
+    pub fn open(&self, name: &str, bytes: &[u8]) -> Result<Picture, ImageError> {
+        let picture = decode::decode(name, bytes)?;
+        Ok(if self.gray { picture.gray() } else { picture })
+    }
+
+    /// Resizes an opened picture as the configuration asks. `name` is the name of the file in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::TooManyPixels`].
+    pub fn fit(&self, name: &str, picture: Picture) -> Result<Picture, ImageError> {
+        let Some((target, filter)) = self.resize else { return Ok(picture) };
+        let (height, width) = target.of(&picture);
+        check_pixels(name, "resized, it", width, height)?;
+        Ok(resize::resize(picture, height, width, filter))
+    }
+
+    /// Makes the `changes` of an opened picture, which is then of the [`output_size`](Self::output_size), or of the size of the
+    /// crop if there is none. The filter is the configuration's, or bilinear.
+    ///
+    /// # Panics
+    ///
+    /// If the crop of the changes is not within the picture.
+    pub fn augment(&self, picture: &Picture, changes: &Changes) -> Picture {
+        let (height, width) = self.output_size().unwrap_or((changes.crop.height, changes.crop.width));
+        let filter = self.resize.map_or(Filter::Bilinear, |(_, filter)| filter);
+        changes.apply(picture, height, width, filter)
+    }
+
+    /// Crops a resized picture and turns samples into values.
+    pub fn values(&self, picture: &Picture) -> Pixels {
         let (height, width) = self.crop.unwrap_or((picture.height, picture.width));
         let rows = window(picture.height, height);
         let columns = window(picture.width, width);

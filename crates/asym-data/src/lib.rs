@@ -1,6 +1,6 @@
 //! Files of the field: repositories of the Hugging Face Hub, tokenizers, image processors and tables.
 //!
-//! This crate knows file formats, token ids and pixels. It does not know a tensor, a model, a label or a task, and it
+//! This crate knows file formats, token ids and pixels. It does not know a tensor, a model or a task, and it
 //! depends on no other crate of the workspace. Each module can be used without the others.
 //!
 //! | module | reads | errors |
@@ -8,11 +8,13 @@
 //! | [`hub`] | models and data sets of the Hugging Face Hub, or of its cache | [`HubError`] |
 //! | [`tokenizer`] | a checkpoint's tokenizer, which turns texts into token ids and back | [`TokenizerError`] |
 //! | [`image_processor`] | a checkpoint's image processor, which turns pictures into pixel values | [`ImageError`] |
+//! | [`pictures`] | folders and tables of pictures, without decoding them | [`PicturesError`] |
 //! | [`table`] | rows of TSV, CSV, JSON lines and Parquet files | [`TableError`] |
 
 pub mod hub;
 pub mod image_processor;
 mod panics;
+pub mod pictures;
 pub mod table;
 pub mod tokenizer;
 
@@ -20,6 +22,7 @@ pub mod tokenizer;
 mod scratch;
 
 pub use hub::{Hub, HubError, HubOptions};
-pub use image_processor::{ImageError, ImageProcessor, Pixels};
+pub use image_processor::{Augmentation, ImageError, ImageProcessor, Picture, Pixels};
+pub use pictures::{PictureFile, PicturesError};
 pub use table::{Cell, Columns, Format, Reading, Row, TableError};
 pub use tokenizer::{ChatTemplate, Encoding, ModelLimits, SentencePieceError, Tokenizer, TokenizerError};

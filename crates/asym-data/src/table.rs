@@ -24,6 +24,7 @@ use std::path::Path;
 use collector::Collector;
 pub use error::TableError;
 pub use find::Files;
+pub use parquet::{ParquetSchema, parquet_schema};
 pub use row::{Cell, Columns, Format, Reading, Row};
 
 /// The first bytes of a gzip archive.

@@ -310,6 +310,14 @@ impl VitClassifier {
         self.classifier.forward(self.vit.first_token(input))
     }
 
+    /// Set the names of the labels, which are ignored if there are not as many as outputs.
+    pub fn with_labels(mut self, names: &[&str]) -> Self {
+        if names.len() == self.vit.config.labels.len() {
+            self.vit.config.labels = names.iter().map(ToString::to_string).collect();
+        }
+        self
+    }
+
     /// The model below the classifier.
     pub fn backbone(&self) -> &Vit {
         &self.vit

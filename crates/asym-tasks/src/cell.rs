@@ -17,9 +17,10 @@ use burn::tensor::Device;
 use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
+use crate::images::Sheet;
 use crate::recipe::{Recipe, RunConfig};
 use crate::registry::{AnyTask, WithTask};
-use crate::task::{Prepared, Task};
+use crate::task::{Kept, Prepared, Task};
 
 /// The names by which model and data were asked for; none if they are compiled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +77,13 @@ pub trait PreparedTask {
 
     /// The recipe that repeats a run.
     fn recipe(&self, run: &RunConfig) -> Recipe;
+
+    /// Training examples as the model is shown them: see [`Task::sheet`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::sheet`].
+    fn sheet(&self, seed: u64, columns: usize) -> Result<Option<Sheet>, TaskError>;
 
     /// The second moments of the inputs of the base model's linear layers, by their names in files, on training examples that
     /// are drawn from `seed`.
@@ -232,7 +240,7 @@ impl<T: Task> Session<'_, T> {
     /// Pass training examples, drawn from `seed`, through `model`. Examples of one length stand together, since padding would
     /// count as input.
     fn observe(&self, model: &T::Model, seed: u64) -> Result<(), TrainError> {
-        let train = &self.data.train;
+        let (train, _) = self.task.of_run(&self.data, seed);
         for indices in observed(train.len(), |index| train.length(index), seed) {
             self.data.objective.loss(model, &train.collate(&indices, 0, self.device)?);
         }
@@ -270,12 +278,12 @@ impl<T: Task> Session<'_, T> {
                     seed: Some(seed),
                 };
                 save_adapter(model, config, folder.adapter(), &options)?;
+                self.task.save_inputs(self.base, Kept::Adapter, &folder.adapter()).map_err(TrainError::save)?;
                 folder.copy_recipe(&folder.adapter())
             }
             Tuning::Full | Tuning::Head => {
                 asym_models::save(model, folder.model(), FileDtype::F32).map_err(TrainError::save)?;
-                // Without it the folder answers no text.
-                self.base.save_tokenizer(&folder.model()).map_err(TrainError::save)?;
+                self.task.save_inputs(self.base, Kept::Model, &folder.model()).map_err(TrainError::save)?;
                 folder.copy_recipe(&folder.model())
             }
         })
@@ -300,6 +308,10 @@ impl<T: Task> PreparedTask for Session<'_, T> {
 
     fn recipe(&self, run: &RunConfig) -> Recipe {
         Recipe::of(run, self.origin.model.clone(), self.origin.data.clone())
+    }
+
+    fn sheet(&self, seed: u64, columns: usize) -> Result<Option<Sheet>, TaskError> {
+        self.task.sheet(&self.data, seed, columns)
     }
 
     fn observe_inputs(&self, seed: u64) -> Result<HashMap<String, InputMoment>, TaskError> {
@@ -358,11 +370,11 @@ impl<T: Task> Session<'_, T> {
         let table = inspect(state.model(), &state.model().naming());
         let settings = &run.training;
         let device = self.device.clone().autodiff();
-        let train = Loader::new(self.data.train.clone(), settings.batch_size, settings.order(), &device)?;
+        let (train, evaluation) = self.task.of_run(&self.data, settings.seed);
+        let train = Loader::new(train, settings.batch_size, settings.order(), &device)?;
         let surroundings =
             Run { label: label.to_string(), folder, stop: stop.clone(), keep: self.keep(folder, settings.seed) };
-        let Prepared { objective, evaluation, .. } = &self.data;
-        let outcome = fit(&mut state, objective, &train, evaluation, surroundings)?;
+        let outcome = fit(&mut state, &self.data.objective, &train, &evaluation, surroundings)?;
         let names = (self.task.name(), run.tuning.to_string(), settings.seed);
         let result = RunResult::new(names, &outcome, (table.trained(), table.total()));
         match folder {

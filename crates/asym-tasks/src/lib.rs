@@ -5,6 +5,8 @@
 //! | [`task`] | the trait of a task: its files, its batches, its loss, its scores |
 //! | [`registry`] | the tasks by name: a line for each kind |
 //! | [`classification`] | a user's own texts with labels |
+//! | [`image_classification`] | a user's own pictures in folders of classes |
+//! | [`domainbed`] | one environment to train on, others to test on |
 //! | [`glue`] | GLUE: eight data sets for sequence classifiers |
 //! | [`mmlu`] | an evaluation of Llamas: questions with four answers |
 //! | [`recipe`] | the recipe file, and the configuration of one run |
@@ -14,16 +16,20 @@
 //! | [`sweep`] | a table of runs: methods × seeds |
 //! | [`report`] | the table, and differences by seed |
 //! | [`text`] | texts with labels, for all tasks on them: batches, loss, scores, answers |
+//! | [`images`] | pictures with classes, for all tasks on them: batches, loss, scores |
 //! | [`metrics`] | scores on the host |
 //! | [`grammar`], [`pretrain`] | generated English, and the embedded checkpoint that is trained on it |
 
 pub mod base;
 pub mod cell;
 pub mod classification;
+pub mod domainbed;
 pub mod error;
 pub mod files;
 pub mod glue;
 pub mod grammar;
+pub mod image_classification;
+pub mod images;
 pub mod methods;
 pub mod metrics;
 pub mod mmlu;
@@ -32,6 +38,7 @@ pub mod pretrain;
 pub mod recipe;
 pub mod registry;
 pub mod report;
+mod split;
 pub mod sweep;
 pub mod task;
 pub mod text;
@@ -45,11 +52,12 @@ pub use base::Base;
 pub use cell::{Origin, PreparedTask, ReadTask, RunFacts, Session};
 pub use error::TaskError;
 pub use files::Files;
-pub use methods::Method;
+pub use methods::{LayerNames, Method};
 pub use metrics::{Metric, Summary};
+pub use names::Names;
 pub use recipe::{Recipe, RecipeError, RunConfig};
 pub use registry::{AnyTask, RegistryError, WithTask};
 pub use report::{Report, Row};
 pub use sweep::Experiment;
-pub use task::{PaperScore, Prepared, Scale, Score, Task, TaskInfo};
+pub use task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
 pub use text::{Answer, LoadClassifier, Predictor, Problem, Target, Text, TextClassifier};

@@ -17,6 +17,26 @@ pub struct Method {
     pub tuning: Tuning,
 }
 
+/// The names of the layers of a model that methods adapt, as transformers 5 has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerNames {
+    /// The queries of attention.
+    pub query: &'static str,
+    /// The keys.
+    pub key: &'static str,
+    /// The values.
+    pub value: &'static str,
+    /// The second layer of the feed-forward block.
+    pub output: &'static str,
+}
+
+impl LayerNames {
+    /// BERT's and RoBERTa's. Attention has an `output.dense` too, as in PEFT's choice for these models.
+    pub const BERT: Self = Self { query: "query", key: "key", value: "value", output: "output.dense" };
+    /// ViT's.
+    pub const VIT: Self = Self { query: "q_proj", key: "k_proj", value: "v_proj", output: "mlp.fc2" };
+}
+
 /// The names without ranks.
 const WORDS: [&str; 12] = [
     "full",
@@ -37,12 +57,14 @@ impl Method {
     const FORMS: &'static str = "full, head, ia3, lora, b-only, b-only-input, a-only, rslora, dora, b-only-dora, adalora, \
         vera; from lora on they may name a rank, as in b-only-r16";
 
-    /// The method called `name`, with `rank` if the name has none.
+    /// The method called `name` on a model with these `layers`, with `rank` if the name has none. Methods adapt queries and values,
+    /// and (IA)³ keys, values and the feed-forward block.
     ///
     /// # Errors
     ///
     /// [`TaskError::UnknownMethod`].
-    pub fn parse(name: &str, rank: usize) -> Result<Self, TaskError> {
+    pub fn parse(name: &str, rank: usize, layers: LayerNames) -> Result<Self, TaskError> {
+        let LayerNames { query, key, value, output } = layers;
         let unknown = |word: &str| TaskError::UnknownMethod {
             found: name.to_string(),
             nearest: nearest(word, WORDS).map(ToOwned::to_owned),
@@ -55,13 +77,13 @@ impl Method {
         if word != name && matches!(word, "full" | "head" | "ia3") {
             return Err(unknown(word));
         }
-        let adapter = |config: AdapterConfig| (format!("{word}-r{rank}"), Tuning::Adapter(config));
+        let adapter =
+            |config: AdapterConfig| (format!("{word}-r{rank}"), Tuning::Adapter(config.targets([query, value])));
         let (name, tuning) = match word {
             "full" => ("full".to_string(), Tuning::Full),
             "head" => ("head".to_string(), Tuning::Head),
-            // The layers that PEFT takes in these models.
             "ia3" => {
-                let config = AdapterConfig::new(Ia3::new(["output.dense"])).targets(Ia3::BERT_TARGETS);
+                let config = AdapterConfig::new(Ia3::new([output])).targets([key, value, output]);
                 ("ia3".to_string(), Tuning::Adapter(config))
             }
             "lora" => adapter(AdapterConfig::lora(rank)),
@@ -87,22 +109,31 @@ mod tests {
 
     #[test]
     fn methods_have_one_name_each() {
-        let name = |text: &str| Method::parse(text, 8).unwrap().name;
+        let parse = |text: &str| Method::parse(text, 8, LayerNames::BERT);
+        let name = |text: &str| parse(text).unwrap().name;
         assert_eq!(name("full"), "full");
         assert_eq!(name("b-only"), "b-only-r8");
         assert_eq!(name("b-only-r16"), "b-only-r16");
-        assert_eq!(Method::parse("a-only-r4", 8).unwrap().tuning, Tuning::Adapter(AdapterConfig::a_only(4)));
+        assert_eq!(parse("a-only-r4").unwrap().tuning, Tuning::Adapter(AdapterConfig::a_only(4)));
         for bad in ["bitfit", "lora-rx", ""] {
-            assert!(matches!(Method::parse(bad, 8), Err(TaskError::UnknownMethod { .. })), "{bad}");
+            assert!(matches!(parse(bad), Err(TaskError::UnknownMethod { .. })), "{bad}");
         }
-        let error = Method::parse("adalroa-r4", 8).unwrap_err().to_string();
+        let error = parse("adalroa-r4").unwrap_err().to_string();
         assert!(error.contains("did you mean `adalora`?"), "{error}");
+    }
+
+    #[test]
+    fn a_method_is_on_the_layers_of_its_model() {
+        let tuning = |name: &str| Method::parse(name, 8, LayerNames::VIT).unwrap().tuning;
+        assert_eq!(tuning("b-only"), Tuning::Adapter(AdapterConfig::b_only(8).targets(["q_proj", "v_proj"])));
+        let ia3 = AdapterConfig::new(Ia3::new(["mlp.fc2"])).targets(["k_proj", "v_proj", "mlp.fc2"]);
+        assert_eq!(tuning("ia3"), Tuning::Adapter(ia3));
     }
 
     #[test]
     fn every_word_is_a_method() {
         for word in WORDS {
-            assert!(Method::parse(word, 8).is_ok(), "{word}");
+            assert!(Method::parse(word, 8, LayerNames::VIT).is_ok(), "{word}");
             assert!(Method::FORMS.contains(word), "{word}");
         }
     }

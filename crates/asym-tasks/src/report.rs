@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
 use crate::metrics::Summary;
 use crate::registry::AnyTask;
-use crate::task::Score;
+use crate::task::{PaperScore, Score};
 
 /// The table: a row per method and task. Its `Display` is Markdown.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +98,8 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.columns();
+        // A column has room for the headline; a paper that gives more scores has rows of its own.
+        let paper_rows = columns.is_some() && self.rows.iter().any(|row| row.task.paper(&row.tuning).len() > 1);
         let mut header: Vec<String> = Vec::new();
         match &columns {
             Some(scores) => {
@@ -107,7 +109,7 @@ impl fmt::Display for Report {
             None => header.extend(["task", "method", "seeds", "score", "%", "further %"].map(Into::into)),
         }
         header.extend(["trained", "share %", "s / run", "train/s", "eval/s", "input %", "peak MiB"].map(Into::into));
-        let paper = self.rows.iter().find_map(|row| row.task.paper_model());
+        let paper = self.rows.iter().find_map(|row| row.task.paper_model()).filter(|_| !paper_rows);
         header.extend(paper.map(|model| paper_header(model, columns.as_deref())));
 
         let mut table = Table::new();
@@ -118,6 +120,10 @@ impl fmt::Display for Report {
         }
         for row in &self.rows {
             table.add_row(cells(row, columns.as_deref(), paper.is_some()));
+            let scores = row.task.paper(&row.tuning);
+            if let Some(columns) = columns.as_deref().filter(|_| paper_rows && !scores.is_empty()) {
+                table.add_row(paper_cells(row, &scores, columns));
+            }
         }
         write!(f, "{table}")?;
         if let Some(reference) = &self.reference {
@@ -177,12 +183,26 @@ fn cells(row: &Row, columns: Option<&[Score]>, paper: bool) -> Vec<String> {
     let mib = |run: &RunResult| run.peak_bytes.map(|bytes| bytes as f64 / (1 << 20) as f64);
     cells.push(number(row.summary(mib), 0));
     if paper {
-        cells.push(row.task.paper(&row.tuning).map_or_else(missing, |cell| match cell.std {
-            Some(std) => format!("{} ± {std}", cell.mean),
-            None => cell.mean.to_string(),
-        }));
+        let headline = row.task.scores().into_iter().next();
+        cells.push(headline.map_or_else(missing, |headline| paper_cell(&row.task.paper(&row.tuning), &headline)));
     }
     cells
+}
+
+/// The paper's scores of the same method, in the columns of ours.
+fn paper_cells(row: &Row, scores: &[PaperScore], columns: &[Score]) -> Vec<String> {
+    let model = row.task.paper_model().unwrap_or_default();
+    let cells = columns.iter().map(|column| paper_cell(scores, column));
+    [format!("  paper ({model})"), String::new()].into_iter().chain(cells).collect()
+}
+
+/// One of the paper's scores.
+fn paper_cell(scores: &[PaperScore], column: &Score) -> String {
+    match scores.iter().find(|score| score.score == column.name) {
+        Some(PaperScore { mean, std: Some(std), .. }) => format!("{mean} ± {std}"),
+        Some(PaperScore { mean, .. }) => mean.to_string(),
+        None => "-".to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -246,6 +266,28 @@ mod tests {
             assert_eq!(at(&lines[3], name), expected, "{name}");
         }
         assert_eq!(lines.len(), 4, "no comparison was asked for");
+    }
+
+    /// Tables 7, 11 and 13 of the paper, PACS, linear probing.
+    #[test]
+    fn a_paper_with_several_scores_has_rows_of_its_own() {
+        let mut report = Report::new(&task("pacs"), [&Tuning::Head, &Tuning::Adapter(AdapterConfig::lora(3))]);
+        report.add(0, run(1, &[("ood", 0.5), ("id", 0.75), ("photo", 0.25)]));
+        let lines = lines(&report);
+        let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_string()).collect::<Vec<_>>();
+        let header = cells(&lines[0]);
+        let at = |line: &str, name: &str| cells(line)[header.iter().position(|cell| cell == name).unwrap()].clone();
+        assert!(!lines[0].contains("paper"), "{}", lines[0]);
+        for (name, ours, papers) in [
+            ("method", "head only", "paper (ViT)"),
+            ("ood %", "50.0", "61.73"),
+            ("id %", "75.0", "81.62 ± 0.34"),
+            ("photo %", "25.0", "88.8 ± 1.43"),
+            ("sketch %", "-", "28.72 ± 1.7"),
+        ] {
+            assert_eq!((at(&lines[2], name).as_str(), at(&lines[3], name).as_str()), (ours, papers), "{name}");
+        }
+        assert_eq!(lines.len(), 5, "the paper has no LoRA of rank 3");
     }
 
     #[test]

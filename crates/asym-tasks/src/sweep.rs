@@ -211,6 +211,8 @@ mod tests {
     use asym_train::{Outcome, TrainError};
 
     use super::*;
+    use crate::images::Sheet;
+    use crate::methods::LayerNames;
 
     /// Runs that fail for the method `full`, and a person who asks to stop during the second run of any other.
     struct Fake<'a>(&'a StopSignal, std::cell::Cell<usize>);
@@ -230,6 +232,10 @@ mod tests {
 
         fn recipe(&self, run: &RunConfig) -> Recipe {
             Recipe::of(run, None, None)
+        }
+
+        fn sheet(&self, _seed: u64, _columns: usize) -> Result<Option<Sheet>, TaskError> {
+            Ok(None)
         }
 
         fn observe_inputs(&self, _seed: u64) -> Result<HashMap<String, InputMoment>, TaskError> {
@@ -261,7 +267,10 @@ mod tests {
         Experiment {
             recipe: Recipe::new(None, None, task.clone(), seeds.to_vec(), Tuning::Head),
             task,
-            methods: ["full", "head", "lora"].iter().map(|name| Method::parse(name, 8).unwrap()).collect(),
+            methods: ["full", "head", "lora"]
+                .iter()
+                .map(|name| Method::parse(name, 8, LayerNames::BERT).unwrap())
+                .collect(),
             full_learning_rate: Some(7e-5),
             reference: None,
             output: "no such folder".into(),
@@ -284,7 +293,9 @@ mod tests {
     #[test]
     fn a_run_has_the_settings_of_its_method() {
         let experiment = experiment(&[1]);
-        let rate = |name: &str| experiment.run_config(&Method::parse(name, 8).unwrap(), 5).training.learning_rate;
+        let rate = |name: &str| {
+            experiment.run_config(&Method::parse(name, 8, LayerNames::BERT).unwrap(), 5).training.learning_rate
+        };
         assert_eq!((rate("full"), rate("head"), rate("lora")), (7e-5, 3e-3, 3e-3));
         assert_eq!(experiment.run_config(&experiment.methods[0], 5).training.seed, 5);
     }

@@ -1,5 +1,6 @@
 //! The trait of a task, and the facts that the rest of the crate knows of it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use asym_models::PretrainedModel;
@@ -10,6 +11,8 @@ use serde::de::DeserializeOwned;
 use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
+use crate::images::Sheet;
+use crate::methods::LayerNames;
 use crate::text::Problem;
 
 /// The size of the model that is trained, on which the defaults of a task depend.
@@ -31,6 +34,8 @@ pub struct Score {
 /// A score of the paper, in percent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaperScore {
+    /// The name of the score, which is one of the task's.
+    pub score: String,
     /// The mean.
     pub mean: f64,
     /// The spread that the paper prints beside it.
@@ -54,6 +59,11 @@ pub trait TaskInfo {
 
     /// The scores, the headline first.
     fn scores(&self) -> Vec<Score>;
+
+    /// The names of the layers of the model, which methods on a command line adapt. Recipes name their layers.
+    fn layers(&self) -> LayerNames {
+        LayerNames::BERT
+    }
 
     /// The names of the classes; empty if the task has none.
     fn labels(&self) -> Vec<String> {
@@ -80,9 +90,9 @@ pub trait TaskInfo {
         None
     }
 
-    /// The paper's score of `tuning`, if the paper has one.
-    fn paper(&self, _tuning: &Tuning) -> Option<PaperScore> {
-        None
+    /// The paper's scores of `tuning`, if the paper has any.
+    fn paper(&self, _tuning: &Tuning) -> Vec<PaperScore> {
+        Vec::new()
     }
 
     /// The model whose scores the paper reports.
@@ -118,7 +128,7 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     type Objective: Objective<Model = Self::Model, Batch = <Self::Source as Source>::Batch>;
 
     /// The scores.
-    type Evaluation: Evaluation<Self::Model>;
+    type Evaluation: Evaluation<Self::Model> + Clone;
 
     /// The names of the tasks of this kind.
     fn names() -> Vec<String>;
@@ -155,10 +165,43 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     /// A checkpoint, a tokenizer or an example that does not fit.
     fn prepare(&self, data: Self::Data, base: &Base) -> Result<Prepared<Self>, TaskError>;
 
+    /// The training examples and the evaluation of the run with `seed`, if they depend on it: a split or an augmentation may be
+    /// drawn from it. By default, all runs have those of `prepared`. The number of training examples must be the same.
+    fn of_run(&self, prepared: &Prepared<Self>, _seed: u64) -> (Arc<Self::Source>, Self::Evaluation) {
+        (Arc::clone(&prepared.train), prepared.evaluation.clone())
+    }
+
+    /// Training examples of the run with `seed` as the model is shown them, up to `columns` of each class; `None` if they are no
+    /// pictures.
+    ///
+    /// # Errors
+    ///
+    /// A picture that cannot be read.
+    fn sheet(&self, _prepared: &Prepared<Self>, _seed: u64, _columns: usize) -> Result<Option<Sheet>, TaskError> {
+        Ok(None)
+    }
+
+    /// Write into `folder`, which has a trained model or adapter, the files by which inputs are prepared for it: `tokenizer.json` or
+    /// `preprocessor_config.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::Io`], and a checkpoint without such a file.
+    fn save_inputs(&self, base: &Base, kept: Kept, folder: &Path) -> Result<(), TaskError>;
+
     /// The model with the task's names for its labels.
     fn label(&self, model: Self::Model) -> Self::Model {
         model
     }
+}
+
+/// The kind of weights that a run keeps in its folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// An adapter, which needs its base.
+    Adapter,
+    /// A whole model.
+    Model,
 }
 
 /// A task's data, ready for training.

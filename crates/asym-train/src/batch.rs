@@ -22,7 +22,7 @@ pub trait Batch {
 }
 
 /// Examples on the host, which become batches on a device.
-pub trait Source: Send + Sync {
+pub trait Source: Send + Sync + 'static {
     /// A batch of these examples.
     type Batch: Batch + Send + 'static;
 
@@ -39,7 +39,13 @@ pub trait Source: Send + Sync {
         0
     }
 
-    /// Make a batch of the examples at `indices` on `device`.
+    /// The number of threads that make batches ahead of the step. The default is 0: each batch is made when it is asked for, which
+    /// is best for batches that cost little. Decoding pictures costs as much as a part of the step, and wants threads.
+    fn threads(&self) -> usize {
+        0
+    }
+
+    /// Make a batch of the examples at `indices` on `device`. With [`threads`](Self::threads), several of them call it at once.
     ///
     /// The result may depend on `epoch`, as augmentation does, but on no other state: a repeated or resumed run must get the
     /// same batches.
@@ -63,7 +69,7 @@ impl<I, B> DatasetSource<I, B> {
     }
 }
 
-impl<I, B: Batch + Send + 'static> Source for DatasetSource<I, B> {
+impl<I: 'static, B: Batch + Send + 'static> Source for DatasetSource<I, B> {
     type Batch = B;
 
     fn len(&self) -> usize {

@@ -29,17 +29,28 @@ impl<M> Evaluation<M> for () {
     }
 }
 
-/// The surroundings of an evaluation: the request to stop, and the count of its examples.
+/// The surroundings of an evaluation: the request to stop, the count of its examples, and its place in the run.
 pub struct EvalRoom<'a> {
     stop: &'a StopSignal,
     pace: &'a mut Pace,
     batch_size: usize,
+    last: bool,
 }
 
 impl<'a> EvalRoom<'a> {
     /// An evaluation of `batch_size` examples at once, which `stop` ends early and whose examples `pace` counts.
     pub fn new(stop: &'a StopSignal, pace: &'a mut Pace, batch_size: usize) -> Self {
-        Self { stop, pace, batch_size }
+        Self { stop, pace, batch_size, last: true }
+    }
+
+    /// The same, of a run that trains on afterwards unless `last` is set.
+    pub fn with_last(self, last: bool) -> Self {
+        Self { last, ..self }
+    }
+
+    /// Whether no training follows. Sets on which no choice may depend, and those that take long, can wait until then.
+    pub fn is_last(&self) -> bool {
+        self.last
     }
 
     /// The number of examples that may pass the model at once: in a run, twice those of a training batch, since nothing is kept

@@ -12,6 +12,7 @@
 //!
 //! The crate knows modules, gradients, optimizers, run folders and time. It knows no model class, no tokenizer and no score.
 
+mod ahead;
 mod batch;
 mod checkpoint;
 mod claim;

@@ -8,8 +8,12 @@ use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
 
+use crate::ahead::Ahead;
 use crate::parameters::hex;
 use crate::{Order, Source, TrainError};
+
+/// Batches that each thread of a source is ahead of the step.
+const AHEAD: usize = 2;
 
 /// Batches of a [`Source`] in an [`Order`].
 ///
@@ -64,7 +68,7 @@ impl<S: Source> Loader<S> {
     pub fn epoch(&self, epoch: usize) -> Batches<'_, S> {
         let lengths: Vec<usize> = self.members.iter().map(|&index| self.source.length(index)).collect();
         let plan = self.order.batches(&lengths, self.batch_size, epoch).into_iter();
-        Batches { loader: self, plan, epoch, processed: 0 }
+        Batches { loader: self, plan, epoch, processed: 0, ahead: None }
     }
 
     /// A digest of the examples: of their number, their lengths, and which of the source they are. A run continues only on
@@ -109,19 +113,47 @@ impl<S: Source + 'static> DataLoader<S::Batch> for Loader<S> {
     }
 }
 
-/// The batches of one epoch.
-pub struct Batches<'a, S> {
+/// The batches of one epoch. A source that has [`threads`](Source::threads) makes them ahead, in the same order.
+pub struct Batches<'a, S: Source> {
     loader: &'a Loader<S>,
+    /// The batches that were not asked for yet.
     plan: std::vec::IntoIter<Vec<usize>>,
     epoch: usize,
     processed: usize,
+    /// The threads, from the first batch on.
+    ahead: Option<Ahead<Vec<usize>, Made<S>>>,
 }
+
+/// A batch, and the number of its examples.
+type Made<S> = (Result<<S as Source>::Batch, TrainError>, usize);
 
 impl<S: Source> Batches<'_, S> {
     /// Skip the next `count` batches without making them.
     pub fn skip_batches(mut self, count: usize) -> Self {
         self.processed += self.plan.by_ref().take(count).map(|positions| positions.len()).sum::<usize>();
         self
+    }
+
+    /// The examples of the next batch that was not asked for.
+    fn indices(&mut self) -> Option<Vec<usize>> {
+        let members = &self.loader.members;
+        Some(self.plan.next()?.into_iter().map(|position| members[position]).collect())
+    }
+
+    /// The next batch, which a thread has made or makes now.
+    fn next_ahead(&mut self, threads: usize) -> Option<Made<S>> {
+        let mut ahead = self.ahead.take().unwrap_or_else(|| {
+            let (source, epoch, device) = (Arc::clone(&self.loader.source), self.epoch, self.loader.device.clone());
+            Ahead::new(threads, move |indices: Vec<usize>| (source.collate(&indices, epoch, &device), indices.len()))
+        });
+        while ahead.waiting() < AHEAD * threads
+            && let Some(indices) = self.indices()
+        {
+            ahead.ask(indices);
+        }
+        let made = ahead.next();
+        self.ahead = Some(ahead);
+        made
     }
 }
 
@@ -130,21 +162,27 @@ impl<S: Source> Iterator for Batches<'_, S> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let loader = self.loader;
-        let positions = self.plan.next()?;
-        self.processed += positions.len();
-        let indices: Vec<usize> = positions.into_iter().map(|position| loader.members[position]).collect();
-        Some(loader.source.collate(&indices, self.epoch, &loader.device))
+        let threads = loader.source.threads();
+        let (batch, examples) = if threads > 0 {
+            self.next_ahead(threads)?
+        } else {
+            let indices = self.indices()?;
+            (loader.source.collate(&indices, self.epoch, &loader.device), indices.len())
+        };
+        self.processed += examples;
+        Some(batch)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.plan.size_hint()
+        let left = self.plan.len() + self.ahead.as_ref().map_or(0, Ahead::waiting);
+        (left, Some(left))
     }
 }
 
 impl<S: Source> ExactSizeIterator for Batches<'_, S> {}
 
 /// The same for burn-train, whose loaders fail with an error of Burn's.
-struct BurnBatches<'a, S>(Batches<'a, S>);
+struct BurnBatches<'a, S: Source>(Batches<'a, S>);
 
 impl<S: Source> Iterator for BurnBatches<'_, S> {
     type Item = Result<S::Batch, DatasetError>;
@@ -168,8 +206,8 @@ mod tests {
     use super::*;
     use crate::Batch;
 
-    /// Examples whose batch is the list of their places.
-    struct Places(usize);
+    /// Examples whose batch is the list of their places; their number, and that of the threads.
+    struct Places(usize, usize);
 
     #[derive(Debug)]
     struct Chosen(Vec<usize>);
@@ -188,13 +226,26 @@ mod tests {
         fn length(&self, index: usize) -> usize {
             1 + (index * 31) % 97
         }
-        fn collate(&self, indices: &[usize], _epoch: usize, _device: &Device) -> Result<Chosen, TrainError> {
+        fn threads(&self) -> usize {
+            self.1
+        }
+        fn collate(&self, indices: &[usize], epoch: usize, _device: &Device) -> Result<Chosen, TrainError> {
+            if epoch == BROKEN && indices.contains(&0) {
+                return Err(TrainError::data("example 0 is broken"));
+            }
             Ok(Chosen(indices.to_vec()))
         }
     }
 
+    /// An epoch in which an example cannot be read.
+    const BROKEN: usize = 99;
+
     fn loader(n: usize, batch_size: usize, order: Order) -> Loader<Places> {
-        Loader::new(Arc::new(Places(n)), batch_size, order, &Device::default()).unwrap()
+        loader_of(Places(n, 0), batch_size, order)
+    }
+
+    fn loader_of(places: Places, batch_size: usize, order: Order) -> Loader<Places> {
+        Loader::new(Arc::new(places), batch_size, order, &Device::default()).unwrap()
     }
 
     fn indices<E: Debug>(batches: impl Iterator<Item = Result<Chosen, E>>) -> Vec<Vec<usize>> {
@@ -216,6 +267,23 @@ mod tests {
         assert_eq!(indices(moved.iter()), indices(loader.epoch(2)));
         assert_eq!(indices(loader.iter()), indices(loader.epoch(2)));
         assert_eq!(indices(loader.epoch(1).skip_batches(3)), second[3..]);
+    }
+
+    #[test]
+    fn threads_make_the_same_batches() {
+        let order = Order::Shuffled { seed: 4 };
+        let (plain, threaded) = (loader(101, 8, order), loader_of(Places(101, 3), 8, order));
+        for epoch in 0..3 {
+            assert_eq!(indices(threaded.epoch(epoch)), indices(plain.epoch(epoch)));
+        }
+        let mut batches = threaded.epoch(1).skip_batches(2);
+        assert_eq!(batches.len(), 11);
+        batches.next().unwrap().unwrap();
+        assert_eq!(batches.len(), 10, "batches that wait are counted");
+        assert_eq!(indices(batches), indices(plain.epoch(1).skip_batches(3)));
+        let failed = |loader: &Loader<Places>| loader.epoch(BROKEN).position(|batch| batch.is_err());
+        assert_eq!(failed(&threaded), failed(&plain));
+        assert!(failed(&plain).is_some());
     }
 
     #[test]
@@ -243,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_batch_size_of_zero_is_refused() {
-        let error = Loader::new(Arc::new(Places(1)), 0, Order::ByLength, &Device::default());
+        let error = Loader::new(Arc::new(Places(1, 0)), 0, Order::ByLength, &Device::default());
         assert!(matches!(error, Err(TrainError::Setting { field: "batch_size", .. })));
     }
 }

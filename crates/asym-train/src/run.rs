@@ -84,6 +84,7 @@ impl<'a, M: Module> Run<'a, M> {
             log,
             progress,
             batch_size: settings.batch_size.saturating_mul(2),
+            epochs: settings.epochs,
             outcome: Outcome {
                 epochs: past.epochs,
                 losses,
@@ -117,6 +118,8 @@ pub(crate) struct Running<'a, 'e, M, E> {
     kept: bool,
     /// Examples that are evaluated at once.
     batch_size: usize,
+    /// Epochs of the whole run.
+    epochs: usize,
     started: Instant,
     /// The start of the loop over the steps of this epoch, while it runs.
     epoch_started: Option<Instant>,
@@ -195,7 +198,8 @@ impl<M: Module, E: Evaluation<M>> Surroundings<Optimized<M>, Tensor<1>> for Runn
 
     fn evaluate(&mut self, epoch: usize, trainee: &Optimized<M>) -> Result<bool, TrainError> {
         let started = Instant::now();
-        let mut room = EvalRoom::new(&self.run.stop, &mut self.outcome.evaluation, self.batch_size);
+        let room = EvalRoom::new(&self.run.stop, &mut self.outcome.evaluation, self.batch_size);
+        let mut room = room.with_last(epoch + 1 == self.epochs);
         let scores = self.evaluation.run(&crate::state::Update::model(trainee).valid(), &mut room)?;
         self.outcome.evaluation.took(started.elapsed());
         let Some(scores) = scores else { return Ok(false) };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::ImageError;
 use super::resize::Filter;
@@ -128,6 +128,41 @@ pub(super) fn vit(height: usize, width: usize) -> Result<ImageProcessor, ImageEr
         normalize: Some(normalize),
         gray: false,
     })
+}
+
+/// Refuses a size that no model has.
+pub(super) fn check_edge(key: &'static str, edge: usize) -> Result<(), ImageError> {
+    Setting { path: "the settings", key }.edge(&Value::from(edge)).map(drop)
+}
+
+/// The text of a `preprocessor_config.json` with these steps.
+pub(super) fn to_json(processor: &ImageProcessor) -> String {
+    let ImageProcessor { resize, crop, rescale, normalize, gray } = processor;
+    let size = resize.map(|(target, _)| match target {
+        Target::Exactly { height, width } => json!({"height": height, "width": width}),
+        Target::ShortestEdge(edge) => json!({"shortest_edge": edge}),
+        Target::Within { shortest, longest } => json!({"shortest_edge": shortest, "longest_edge": longest}),
+    });
+    // One number for a model that sees brightness, as `resolve` reads it.
+    let channels = |values: [f32; 3]| if *gray { json!([values[0]]) } else { json!(values) };
+    let exactly = matches!(resize, Some((Target::Exactly { .. }, _)) | None);
+    let config = json!({
+        // ViT's class resizes to height and width alone.
+        "image_processor_type": if exactly && crop.is_none() { "ViTImageProcessor" } else { "CLIPImageProcessor" },
+        "do_resize": resize.is_some(),
+        "size": size,
+        "resample": resize.map(|(_, filter)| filter.number()),
+        "do_center_crop": crop.is_some(),
+        "crop_size": crop.map(|(height, width)| json!({"height": height, "width": width})),
+        "do_rescale": rescale.is_some(),
+        "rescale_factor": rescale,
+        "do_normalize": normalize.is_some(),
+        "image_mean": normalize.map(|normalize| channels(normalize.mean)),
+        "image_std": normalize.map(|normalize| channels(normalize.std)),
+    });
+    let keys = config.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let keys: serde_json::Map<String, Value> = keys.map(|(key, value)| (key.clone(), value.clone())).collect();
+    format!("{:#}\n", Value::Object(keys))
 }
 
 /// From samples of 8 bits to values of 0 to 1.

@@ -131,6 +131,13 @@ pub enum ImageError {
         limit: usize,
     },
 
+    /// A picture cannot be written.
+    #[error("the picture cannot be written as PNG: {source}")]
+    Unencodable {
+        /// The error of the encoder.
+        source: Source,
+    },
+
     /// A picture is cut short or damaged, or its decoder does not support its kind.
     #[error("{path}: cannot be decoded: {source}; fetch the picture again, or save it anew")]
     Undecodable {

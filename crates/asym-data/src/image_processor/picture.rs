@@ -1,32 +1,80 @@
 //! Decoded pictures.
 
+use std::io::Cursor;
+
+use image::{ImageFormat, RgbImage};
+
 use super::error::ImageError;
 
 /// Pillow's limit: it refuses a picture with more pixels.
 pub(super) const MAX_PIXELS: usize = 178_956_970;
 
-/// A picture in RGB: three samples a pixel, row by row.
-#[derive(Debug)]
-pub(super) struct Picture {
-    pub(super) samples: Vec<u8>,
-    pub(super) height: usize,
-    pub(super) width: usize,
+/// A picture in RGB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Three samples a pixel, row by row.
+    pub samples: Vec<u8>,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
 }
 
 impl Picture {
     /// Pillow's `convert("L")`: each sample of a pixel becomes its brightness.
     pub(super) fn gray(mut self) -> Self {
         for pixel in self.samples.as_chunks_mut::<3>().0 {
-            let [red, green, blue] = pixel.map(u32::from);
-            *pixel = [((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16) as u8; 3];
+            *pixel = [luminance(*pixel); 3];
         }
         self
+    }
+
+    /// A part of the picture, which must be within it.
+    pub(super) fn cut(&self, crop: Crop) -> Self {
+        let rows = self.samples.chunks_exact(self.width * 3).skip(crop.top).take(crop.height);
+        let samples = rows.flat_map(|row| &row[crop.left * 3..(crop.left + crop.width) * 3]).copied().collect();
+        Self { samples, height: crop.height, width: crop.width }
+    }
+
+    /// The picture as a PNG file.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::Unencodable`] if it has no pixel, or not three samples for each.
+    pub fn to_png(&self) -> Result<Vec<u8>, ImageError> {
+        let mut file = Cursor::new(Vec::new());
+        let (width, height) = (self.width as u32, self.height as u32);
+        let rgb = RgbImage::from_raw(width, height, self.samples.clone()).filter(|_| width > 0 && height > 0);
+        let rgb =
+            rgb.ok_or_else(|| ImageError::Unencodable { source: "no pixel, or samples that are missing".into() })?;
+        rgb.write_to(&mut file, ImageFormat::Png)
+            .map_err(|source| ImageError::Unencodable { source: source.into() })?;
+        Ok(file.into_inner())
     }
 
     pub(super) fn pixel(&self, row: usize, column: usize) -> [u8; 3] {
         let start = (row * self.width + column) * 3;
         [self.samples[start], self.samples[start + 1], self.samples[start + 2]]
     }
+}
+
+/// A part of a picture, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crop {
+    /// The first row.
+    pub top: usize,
+    /// The first column.
+    pub left: usize,
+    /// The number of rows.
+    pub height: usize,
+    /// The number of columns.
+    pub width: usize,
+}
+
+/// The brightness of a pixel, as Pillow's `convert("L")` computes it.
+pub(super) fn luminance(pixel: [u8; 3]) -> u8 {
+    let [red, green, blue] = pixel.map(u32::from);
+    ((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16) as u8
 }
 
 /// Refuses a picture without pixels, and one that would fill the memory.

@@ -9,6 +9,7 @@ use super::picture::Picture;
 /// A filter, by Pillow's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filter {
+    // In the order of Pillow's numbers.
     Nearest,
     Lanczos,
     Bilinear,
@@ -27,11 +28,16 @@ struct Taps {
 }
 
 impl Filter {
+    const ALL: [Self; 6] = [Self::Nearest, Self::Lanczos, Self::Bilinear, Self::Bicubic, Self::Box, Self::Hamming];
+
     /// The filter with this number in Pillow and in configurations.
     pub(super) fn from_number(number: u64) -> Option<Self> {
-        [Self::Nearest, Self::Lanczos, Self::Bilinear, Self::Bicubic, Self::Box, Self::Hamming]
-            .get(usize::try_from(number).ok()?)
-            .copied()
+        Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// The number of the filter in Pillow and in configurations.
+    pub(super) fn number(self) -> usize {
+        self as usize
     }
 
     /// Its radius, in pixels of the smaller of source and result. `None` if it picks a single pixel.

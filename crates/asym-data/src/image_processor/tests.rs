@@ -340,3 +340,113 @@ fn pictures_that_would_fill_the_memory_are_refused() {
 
 /// The CRC of `IHDR` with the width and height that the test writes.
 const PNG_CRC: [u8; 4] = [247, 162, 114, 59];
+
+/// A case of `tests/fixtures/make_augmentation.py`, which made the results with torchvision over Pillow.
+#[derive(serde::Deserialize)]
+struct Augmented {
+    picture: String,
+    crop: [usize; 4],
+    flip: bool,
+    jitter: Vec<(String, f64)>,
+    gray: bool,
+    size: [usize; 2],
+    filter: u64,
+}
+
+/// They agree to the last bit, where 1 of 255 would do.
+#[test]
+fn changes_of_pictures_agree_with_torchvision() {
+    let bytes = fixture("augmentation/expected.safetensors");
+    let expected = SafeTensors::deserialize(&bytes).unwrap();
+    let cases: Vec<Augmented> = serde_json::from_slice(&fixture("augmentation/changes.json")).unwrap();
+    assert!(cases.len() == expected.len() && cases.len() > 25);
+    for (number, case) in cases.into_iter().enumerate() {
+        let Augmented { picture, crop: [top, left, height, width], flip, jitter, gray, size, filter } = case;
+        let change = |(kind, factor): &(String, f64)| match kind.as_str() {
+            "brightness" => Jitter::Brightness(*factor),
+            "contrast" => Jitter::Contrast(*factor),
+            "saturation" => Jitter::Saturation(*factor),
+            "hue" => Jitter::Hue(*factor),
+            other => panic!("{other}"),
+        };
+        let crop = Crop { top, left, height, width };
+        let changes = Changes { crop, flip, jitter: jitter.iter().map(change).collect(), gray };
+        let text = format!(r#"{{"resample": {filter}, "size": {{"height": {}, "width": {}}}}}"#, size[0], size[1]);
+        let processor = parse(&text).unwrap();
+        let name = format!("augmentation/{picture}");
+        let found = processor.augment(&processor.open(&name, &fixture(&name)).unwrap(), &changes);
+        let tensor = expected.tensor(&format!("{number:02}")).unwrap();
+        assert_eq!(tensor.shape(), [found.height, found.width, 3]);
+        let worst = found.samples.iter().zip(tensor.data()).map(|(found, right)| found.abs_diff(*right)).max();
+        assert_eq!(worst, Some(0), "case {number}: {name}, {changes:?}");
+    }
+}
+
+/// Draws within their bounds, of which each part is hit, and a crop in the middle where none fits.
+#[test]
+fn draws_are_within_their_bounds() {
+    // A generator whose numbers look random.
+    let mut state = 1u64;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let (mut flips, mut grays, mut first, mut least, mut most) = (0, 0, [0; 4], 1.0f64, 0.0f64);
+    for _ in 0..4000 {
+        let Changes { crop, flip, jitter, gray } = Augmentation::DOMAINBED.draw(200, 300, &mut uniform);
+        assert!(crop.top + crop.height <= 200 && crop.left + crop.width <= 300);
+        let (area, aspect) = ((crop.height * crop.width) as f64 / 60_000.0, crop.width as f64 / crop.height as f64);
+        assert!((0.69..=1.0).contains(&area) && (0.74..1.35).contains(&aspect), "{crop:?}");
+        (least, most) = (least.min(area), most.max(area));
+        flips += u32::from(flip);
+        grays += u32::from(gray);
+        assert_eq!(jitter.len(), 4);
+        let place = match jitter[0] {
+            Jitter::Brightness(factor) => (0, factor - 1.0),
+            Jitter::Contrast(factor) => (1, factor - 1.0),
+            Jitter::Saturation(factor) => (2, factor - 1.0),
+            Jitter::Hue(turn) => (3, turn),
+        };
+        assert!(place.1.abs() <= 0.3);
+        first[place.0] += 1;
+    }
+    // At most 8/9 of the area of 3 by 2 have a ratio of 4 to 3.
+    assert!(least < 0.71 && (0.87..0.9).contains(&most), "{least} {most}");
+    assert!((1880..2120).contains(&flips) && (330..470).contains(&grays), "{flips} {grays}");
+    assert!(first.iter().all(|count| (900..1100).contains(count)), "{first:?}");
+    for (height, width, expected) in [(10, 100, (10, 13)), (100, 10, (13, 10))] {
+        let crop = Augmentation::DOMAINBED.draw(height, width, || 0.5).crop;
+        assert_eq!((crop.height, crop.width), expected, "{crop:?}");
+    }
+}
+
+/// A configuration that is written is read as the same steps.
+#[test]
+fn a_written_configuration_is_the_same_processor() {
+    for text in [
+        "{}",
+        r#"{"size": {"height": 30, "width": 20}, "resample": 3, "image_mean": [0.485, 0.456, 0.406]}"#,
+        r#"{"image_processor_type": "CLIPImageProcessor"}"#,
+        r#"{"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 256}, "do_normalize": false}"#,
+        r#"{"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 20, "longest_edge": 30}, "do_center_crop": false}"#,
+        r#"{"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 224}}"#,
+        r#"{"image_mean": [0.5], "image_std": [0.25], "do_rescale": false, "do_resize": false}"#,
+    ] {
+        let processor = parse(text).unwrap();
+        assert_eq!(parse(&processor.to_json()).unwrap(), processor, "{text} becomes {}", processor.to_json());
+    }
+}
+
+#[test]
+fn another_size_keeps_the_ratio_of_resize_and_crop() {
+    let sized = |text: &str, edge| parse(text).unwrap().with_size(edge).unwrap();
+    assert_eq!(sized("{}", 112).output_size(), Some((112, 112)));
+    let clip = sized(r#"{"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 256}}"#, 112);
+    assert_eq!((clip.resize.map(|(target, _)| target), clip.crop), (Some(Target::ShortestEdge(128)), Some((112, 112))));
+    assert_eq!(sized(r#"{"size": {"height": 30, "width": 20}}"#, 60).output_size(), Some((60, 40)));
+    let whole = parse(r#"{"image_processor_type": "CLIPImageProcessor"}"#).unwrap().whole(96).unwrap();
+    assert_eq!((whole.output_size(), whole.crop), (Some((96, 96)), None));
+    for edge in [0, 5000] {
+        assert!(matches!(ImageProcessor::new(8, 8).unwrap().with_size(edge), Err(ImageError::Setting { .. })));
+    }
+}

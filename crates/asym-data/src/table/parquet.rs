@@ -1,5 +1,7 @@
 //! Parquet, in which the Hub stores its data sets.
 
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use parquet::errors::ParquetError;
@@ -39,7 +41,40 @@ fn unpack<R: ChunkReader + 'static>(file: R, collector: &mut Collector<'_>) -> R
     Ok(())
 }
 
-/// `None` for null and for types that have no cell, such as dates and structs.
+/// The columns of a file, and the names of classes that it declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParquetSchema {
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// The Hub's description of the columns, as JSON.
+    features: Option<serde_json::Value>,
+}
+
+impl ParquetSchema {
+    /// The names of the classes in `column`, by their numbers, if the file declares them as the Hub does.
+    pub fn class_names(&self, column: &str) -> Option<Vec<String>> {
+        let names = self.features.as_ref()?.get("info")?.get("features")?.get(column)?.get("names")?;
+        names.as_array()?.iter().map(|name| Some(name.as_str()?.to_owned())).collect()
+    }
+}
+
+/// The schema of the file at `path`.
+///
+/// # Errors
+///
+/// [`TableError::Io`] and [`TableError::Parquet`].
+pub fn parquet_schema(path: &Path) -> Result<ParquetSchema, TableError> {
+    let file = File::open(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
+    let reader = SerializedFileReader::new(file)
+        .map_err(|source| TableError::Parquet { path: path.display().to_string(), source: Box::new(source) })?;
+    let metadata = reader.metadata().file_metadata();
+    let columns = metadata.schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
+    let entries = metadata.key_value_metadata().into_iter().flatten();
+    let features = entries.filter(|entry| entry.key == "huggingface").find_map(|entry| entry.value.as_deref());
+    Ok(ParquetSchema { columns, features: features.and_then(|text| serde_json::from_str(text).ok()) })
+}
+
+/// `None` for null and for types that have no cell, such as dates.
 fn cell(field: &Field) -> Option<Cell> {
     match field {
         Field::Str(text) => Some(Cell::Text(text.clone())),
@@ -57,6 +92,10 @@ fn cell(field: &Field) -> Option<Cell> {
         Field::Double(number) => Some(Cell::Float(*number)),
         Field::Bytes(bytes) => Some(Cell::Bytes(bytes.data().to_vec())),
         Field::ListInternal(list) => list.elements().iter().map(cell).collect::<Option<_>>().map(Cell::List),
+        Field::Group(record) => {
+            let fields = record.get_column_iter();
+            Some(Cell::Struct(fields.filter_map(|(name, field)| Some((name.clone(), cell(field)?))).collect()))
+        }
         _ => None,
     }
 }

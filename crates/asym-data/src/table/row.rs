@@ -18,17 +18,19 @@ pub enum Cell {
     List(Vec<Cell>),
     /// Bytes that are not marked as text.
     Bytes(Vec<u8>),
+    /// Values with names, without those that are null.
+    Struct(Vec<(String, Cell)>),
 }
 
 impl Cell {
-    /// A text as it is, a number as its shortest text, and `true` or `false`. `None` for lists and bytes.
+    /// A text as it is, a number as its shortest text, and `true` or `false`. `None` for lists, bytes and structs.
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => Some(Cow::Borrowed(text)),
             Self::Boolean(boolean) => Some(Cow::Borrowed(if *boolean { "true" } else { "false" })),
             Self::Integer(number) => Some(Cow::Owned(number.to_string())),
             Self::Float(number) => Some(Cow::Owned(number.to_string())),
-            Self::List(_) | Self::Bytes(_) => None,
+            Self::List(_) | Self::Bytes(_) | Self::Struct(_) => None,
         }
     }
 }

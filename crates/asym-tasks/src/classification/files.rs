@@ -5,7 +5,8 @@ use std::path::Path;
 use asym_data::table::{self, Cell, Columns, Files, Format, Reading, TableError};
 
 use super::error::ClassificationError;
-use super::options::{ClassificationOptions, Names};
+use super::options::ClassificationOptions;
+use crate::names::Names;
 
 /// The names of a set for the evaluation, in the order in which a folder is searched.
 const DEV: [&str; 4] = ["dev", "validation", "valid", "val"];

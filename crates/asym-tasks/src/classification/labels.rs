@@ -220,7 +220,7 @@ fn parsed(cell: &Cell) -> Option<f64> {
         Cell::Text(text) => text.trim().parse().ok(),
         Cell::Integer(number) => Some(*number as f64),
         Cell::Float(number) => Some(*number),
-        Cell::Boolean(_) | Cell::List(_) | Cell::Bytes(_) => None,
+        Cell::Boolean(_) | Cell::List(_) | Cell::Bytes(_) | Cell::Struct(_) => None,
     }
 }
 

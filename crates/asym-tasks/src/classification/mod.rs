@@ -16,7 +16,6 @@ mod error;
 mod files;
 mod labels;
 mod options;
-mod split;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -24,5 +23,6 @@ mod tests;
 pub use self::error::ClassificationError;
 pub use self::files::Rows;
 pub use self::labels::Labels;
-pub use self::options::{ClassificationOptions, Names};
+pub use self::options::ClassificationOptions;
 pub use self::task::{Classification, ClassificationData};
+pub use crate::names::Names;

@@ -2,30 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::Names;
 use crate::text::Problem;
-
-/// The share of the examples that is set aside for the evaluation, where there is no set of its own for it.
-pub const DEV_SHARE: f64 = 0.2;
-
-/// One name, or several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Names {
-    /// One name.
-    One(String),
-    /// Several, each of a column of its own.
-    Several(Vec<String>),
-}
-
-impl Names {
-    /// The names.
-    pub fn all(&self) -> &[String] {
-        match self {
-            Self::One(name) => std::slice::from_ref(name),
-            Self::Several(names) => names,
-        }
-    }
-}
 
 /// The settings of a classification task. The data decide those that are left out, but for `text` and `label`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! A user's own data as a [`Task`].
 
+use std::path::Path;
 use std::sync::Arc;
 
 use asym_data::Tokenizer;
@@ -9,14 +10,16 @@ use asym_train::{Scores, TrainError, TrainSettings, Tuning};
 use super::error::ClassificationError;
 use super::files::{self, Named, Rows};
 use super::labels::Labels;
-use super::options::{ClassificationOptions, DEV_SHARE};
-use super::split::split;
+use super::options::ClassificationOptions;
 use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
 use crate::metrics::Metric;
-use crate::task::{Prepared, Scale, Score, Task, TaskInfo};
-use crate::text::{Example, Examples, Problem, Target, TextEvaluation, TextLoss, TextScore, encode, preview};
+use crate::split::{DEV_SHARE, split};
+use crate::task::{Kept, Prepared, Scale, Score, Task, TaskInfo};
+use crate::text::{
+    Example, Examples, Problem, Target, TextEvaluation, TextLoss, TextScore, encode, preview, save_tokenizer,
+};
 
 /// The most tokens of an example, if the recipe does not say and the model can take them.
 const MAX_LENGTH: usize = 256;
@@ -71,7 +74,7 @@ impl Classification {
     /// # Errors
     ///
     /// As [`ClassificationError`].
-    fn read_from(&self, path: &std::path::Path) -> Result<ClassificationData, ClassificationError> {
+    fn read_from(&self, path: &Path) -> Result<ClassificationData, ClassificationError> {
         let (share, seed) = self.split();
         if !(share > 0.0 && share < 1.0) {
             let (setting, expected) = ("dev_share", "above 0 and below 1");
@@ -342,6 +345,10 @@ impl Task for Classification {
             },
             notes,
         })
+    }
+
+    fn save_inputs(&self, base: &Base, kept: Kept, folder: &Path) -> Result<(), TaskError> {
+        save_tokenizer(base, kept, folder)
     }
 
     fn label(&self, model: SequenceClassifier) -> SequenceClassifier {

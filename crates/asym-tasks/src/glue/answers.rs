@@ -99,7 +99,7 @@ fn class(names: &[&str], spelt: &[&str], cell: &Cell) -> Option<usize> {
         Cell::Boolean(boolean) => Some(usize::from(*boolean)).filter(|class| *class < names.len()),
         Cell::Integer(number) => usize::try_from(*number).ok().filter(|class| *class < names.len()),
         Cell::Float(number) => by_index(*number),
-        Cell::List(_) | Cell::Bytes(_) => None,
+        Cell::List(_) | Cell::Bytes(_) | Cell::Struct(_) => None,
     }
 }
 
@@ -108,7 +108,7 @@ fn score(cell: &Cell) -> Option<f32> {
         Cell::Text(text) => text.trim().parse().ok(),
         Cell::Integer(number) => Some(*number as f32),
         Cell::Float(number) => Some(*number as f32),
-        Cell::Boolean(_) | Cell::List(_) | Cell::Bytes(_) => None,
+        Cell::Boolean(_) | Cell::List(_) | Cell::Bytes(_) | Cell::Struct(_) => None,
     }
 }
 

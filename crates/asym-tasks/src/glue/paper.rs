@@ -62,7 +62,8 @@ pub(super) fn score(dataset: Dataset, tuning: &Tuning) -> Option<PaperScore> {
     };
     let cells = paper_cells().ok()?;
     let cell = cells.into_iter().filter(|cell| cell.task == dataset.row().title).find(is)?;
-    Some(PaperScore { mean: cell.mean, std: cell.std, table: cell.table })
+    let score = dataset.scores().first()?.to_string();
+    Some(PaperScore { score, mean: cell.mean, std: cell.std, table: cell.table })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! GLUE as a [`Task`]: a sequence classifier on one of its data sets.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use asym_models::{Padding, SequenceClassifier};
@@ -12,8 +13,8 @@ use super::{generated, paper, read};
 use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
-use crate::task::{PaperScore, Prepared, Scale, Score, Task, TaskInfo};
-use crate::text::{Encoded, Examples, Lengths, Problem, TextEvaluation, TextLoss, encode, preview};
+use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
+use crate::text::{Encoded, Examples, Lengths, Problem, TextEvaluation, TextLoss, encode, preview, save_tokenizer};
 
 /// The seed of the generated data: fixed, since they are part of the project and not of a run.
 pub const DATA_SEED: u64 = 0;
@@ -99,8 +100,8 @@ impl TaskInfo for Glue {
         self.options.max_length
     }
 
-    fn paper(&self, tuning: &Tuning) -> Option<PaperScore> {
-        paper::score(self.dataset, tuning)
+    fn paper(&self, tuning: &Tuning) -> Vec<PaperScore> {
+        paper::score(self.dataset, tuning).into_iter().collect()
     }
 
     fn paper_model(&self) -> Option<&'static str> {
@@ -182,6 +183,10 @@ impl Task for Glue {
             },
             notes,
         })
+    }
+
+    fn save_inputs(&self, base: &Base, kept: Kept, folder: &Path) -> Result<(), TaskError> {
+        save_tokenizer(base, kept, folder)
     }
 
     fn label(&self, model: SequenceClassifier) -> SequenceClassifier {

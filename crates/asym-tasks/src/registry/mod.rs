@@ -97,6 +97,8 @@ macro_rules! tasks {
 tasks! {
     Glue(glue::Glue),
     Classification(classification::Classification),
+    ImageClassification(image_classification::ImageClassification),
+    DomainBed(domainbed::DomainBed),
 }
 
 impl AnyTask {

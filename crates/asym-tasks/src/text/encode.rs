@@ -1,9 +1,14 @@
 //! Examples as tokens, and how long they are.
 
+use std::path::Path;
+
 use asym_data::{Tokenizer, TokenizerError};
 
 use super::batch::EncodedExample;
 use super::target::Example;
+use crate::base::Base;
+use crate::error::TaskError;
+use crate::task::Kept;
 
 /// A text that cannot be encoded.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +101,15 @@ pub fn encode(
         });
     }
     Ok(encoded)
+}
+
+/// Write the tokenizer beside a whole model, which would answer no text without it. An adapter has its base's.
+///
+/// # Errors
+///
+/// As [`Base::save_tokenizer`].
+pub fn save_tokenizer(base: &Base, kept: Kept, folder: &Path) -> Result<(), TaskError> {
+    if kept == Kept::Adapter { Ok(()) } else { base.save_tokenizer(folder) }
 }
 
 /// Tokens of an example that a preview shows.

@@ -11,7 +11,7 @@ mod predict;
 mod target;
 
 pub use self::batch::{EncodedExample, Examples, Targets, TextBatch};
-pub use self::encode::{EncodeError, Encoded, Lengths, encode, preview};
+pub use self::encode::{EncodeError, Encoded, Lengths, encode, preview, save_tokenizer};
 pub use self::evaluate::{TextEvaluation, TextScore};
 pub use self::model::{LoadClassifier, TextClassifier};
 pub use self::objective::TextLoss;

@@ -1,0 +1,87 @@
+//! DomainBed's data sets, as data.
+
+/// A data set of DomainBed that the paper has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Benchmark {
+    /// Photographs of five classes from four collections.
+    Vlcs,
+    /// Seven classes as art, cartoons, photographs and sketches.
+    Pacs,
+    /// 65 classes of things at home and in offices.
+    OfficeHome,
+    /// Ten animals before the cameras of four places.
+    TerraIncognita,
+}
+
+/// The facts of a data set.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// The name in recipes.
+    pub(super) name: &'static str,
+    /// The name in tables.
+    pub(super) title: &'static str,
+    /// The folder in DomainBed's own layout.
+    pub(super) folder: &'static str,
+    /// The environments by the names of their folders.
+    pub(super) environments: [&'static str; 4],
+    /// The one that the paper trains on.
+    pub(super) train: &'static str,
+    /// The epochs that are as many steps of 32 pictures as DomainBed's or the paper's.
+    pub(super) epochs: usize,
+}
+
+impl Benchmark {
+    /// Every data set.
+    pub const ALL: [Self; 4] = [Self::Vlcs, Self::Pacs, Self::OfficeHome, Self::TerraIncognita];
+
+    /// The data set with this name in recipes.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|benchmark| benchmark.row().name == name)
+    }
+
+    /// The name in recipes.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    pub(super) fn row(self) -> &'static Row {
+        match self {
+            Self::Vlcs => &Row {
+                name: "vlcs",
+                title: "VLCS",
+                folder: "VLCS",
+                environments: ["Caltech101", "LabelMe", "SUN09", "VOC2007"],
+                train: "LabelMe",
+                // 2 125 pictures, 5 001 steps.
+                epochs: 75,
+            },
+            Self::Pacs => &Row {
+                name: "pacs",
+                title: "PACS",
+                folder: "PACS",
+                environments: ["art_painting", "cartoon", "photo", "sketch"],
+                train: "cartoon",
+                // 1 876 pictures, 5 001 steps.
+                epochs: 85,
+            },
+            Self::OfficeHome => &Row {
+                name: "office-home",
+                title: "OfficeHome",
+                folder: "office_home",
+                environments: ["Art", "Clipart", "Product", "Real World"],
+                train: "Clipart",
+                // 3 492 pictures, 5 001 steps.
+                epochs: 46,
+            },
+            Self::TerraIncognita => &Row {
+                name: "terra-incognita",
+                title: "TerraIncognita",
+                folder: "terra_incognita",
+                environments: ["location_100", "location_38", "location_43", "location_46"],
+                train: "location_38",
+                // 7 789 pictures, and the paper's 20 000 steps.
+                epochs: 82,
+            },
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The paper's scores, which stand beside ours in tables.
+//!
+//! `data/paper-domainbed.csv` holds one row per cell of its Tables 11, 12 (accuracy) and 13 (gap between training and test), in
+//! percent, for a ViT trained on one environment. Its Table 7 has the means of these over environments. The numbers are facts of
+//! "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024).
+
+use asym_core::{Init, Method};
+use asym_train::Tuning;
+use serde::Deserialize;
+
+use super::benchmark::Benchmark;
+use super::task::{GAP, IN_DOMAIN, OUT_OF_DOMAIN, TRAIN};
+use crate::task::PaperScore;
+
+/// The model whose scores the paper reports.
+pub(super) const MODEL: &str = "ViT";
+
+const CELLS: &str = include_str!("../../data/paper-domainbed.csv");
+
+/// One cell of the paper.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct DomainBedCell {
+    /// The task's name.
+    pub task: String,
+    method: String,
+    rank: Option<usize>,
+    a_init: Option<Init>,
+    a_train: Option<bool>,
+    b_init: Option<Init>,
+    b_train: Option<bool>,
+    /// The environment, by the name of its folder.
+    pub environment: String,
+    /// The accuracy there, in percent.
+    pub accuracy: f64,
+    /// The spread that the paper prints beside it.
+    pub accuracy_std: f64,
+    /// The accuracy on the training set minus that, in percent.
+    pub gap: f64,
+    /// Its spread.
+    pub gap_std: f64,
+}
+
+/// All cells of the paper's DomainBed tables.
+///
+/// # Errors
+///
+/// If the file compiled in is damaged.
+pub fn domainbed_cells() -> Result<Vec<DomainBedCell>, csv::Error> {
+    csv::Reader::from_reader(CELLS.as_bytes()).deserialize().collect()
+}
+
+impl DomainBedCell {
+    /// Whether the paper's row is that of `tuning`.
+    fn is_of(&self, tuning: &Tuning) -> bool {
+        let config = match tuning {
+            Tuning::Full => return self.method == "full",
+            Tuning::Head => return self.method == "head",
+            Tuning::Adapter(config) => config,
+        };
+        let Method::Lora(lora) = &config.method else { return false };
+        let plain = !lora.rank_stabilized && lora.rank_pattern.is_empty() && lora.alpha_pattern.is_empty();
+        self.method == "lora"
+            && plain
+            && self.rank == Some(lora.rank)
+            && (self.a_init, self.a_train) == (Some(lora.a.init), Some(lora.a.train))
+            && (self.b_init, self.b_train) == (Some(lora.b.init), Some(lora.b.train))
+    }
+}
+
+/// The table with the accuracies in each environment.
+fn tables_of(benchmark: Benchmark) -> &'static str {
+    if benchmark == Benchmark::TerraIncognita { "12" } else { "11" }
+}
+
+/// The paper's scores of `tuning` on `benchmark`, trained on the paper's environment and tested on `test`.
+pub(super) fn scores(benchmark: Benchmark, tuning: &Tuning, test: &[String]) -> Vec<PaperScore> {
+    let row = benchmark.row();
+    let cells: Vec<DomainBedCell> = domainbed_cells().unwrap_or_default();
+    let (own, others): (Vec<_>, Vec<_>) = cells
+        .into_iter()
+        .filter(|cell| cell.task == row.name && cell.is_of(tuning))
+        .partition(|cell| cell.environment == row.train);
+    let others: Vec<_> = others.into_iter().filter(|cell| test.contains(&cell.environment)).collect();
+    let (Some(own), false) = (own.first(), others.is_empty()) else { return Vec::new() };
+    // A mean over some of the environments is in no table.
+    let means = if others.len() + 1 == row.environments.len() { "7" } else { tables_of(benchmark) };
+    let mean = |value: fn(&DomainBedCell) -> f64| others.iter().map(value).sum::<f64>() / others.len().max(1) as f64;
+    let tables = tables_of(benchmark);
+    let score = |score: &str, mean: f64, std: Option<f64>, table: &str| PaperScore {
+        score: score.to_string(),
+        // The tables have two digits behind the point.
+        mean: (mean * 100.0).round() / 100.0,
+        std,
+        table: table.to_string(),
+    };
+    let mut scores = vec![
+        score(OUT_OF_DOMAIN, mean(|cell| cell.accuracy), None, means),
+        score(IN_DOMAIN, own.accuracy, Some(own.accuracy_std), tables),
+        // The paper gives the training accuracy by its gap to the accuracy in domain.
+        score(TRAIN, own.accuracy + own.gap, None, "13"),
+        score(GAP, mean(|cell| cell.gap), None, "13"),
+    ];
+    scores.extend(others.iter().map(|cell| score(&cell.environment, cell.accuracy, Some(cell.accuracy_std), tables)));
+    scores
+}

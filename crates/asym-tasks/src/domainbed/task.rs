@@ -1,0 +1,333 @@
+//! DomainBed as a [`Task`]: a ViT on one environment, tested on others.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use asym_data::Augmentation;
+use asym_data::pictures::Collection;
+use asym_models::VitClassifier;
+use asym_train::{LrSchedulerType, Scores, TrainSettings, Tuning};
+
+use super::benchmark::Benchmark;
+use super::files::{self, Environments};
+use super::options::DomainBedOptions;
+use super::paper;
+use super::split::split;
+use crate::base::Base;
+use crate::error::TaskError;
+use crate::files::Files;
+use crate::images::{
+    Augment, Derived, ImageEvaluation, ImageLoss, ImageSet, ImageSettings, ImageSource, ImagesError, Pictures,
+    SetMetric, Sheet, decode_all, processor_of, same_classes, save_processor,
+};
+use crate::methods::LayerNames;
+use crate::metrics::Metric;
+use crate::names::{Names, nearest};
+use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
+
+/// The mean accuracy over the environments that were not trained on.
+pub(super) const OUT_OF_DOMAIN: &str = "ood";
+/// The accuracy on the fifth of the training environment that was set aside.
+pub(super) const IN_DOMAIN: &str = "id";
+/// The accuracy on the rest of the training environment.
+pub(super) const TRAIN: &str = "train";
+/// The latter minus the mean out of domain.
+pub(super) const GAP: &str = "gap";
+
+/// Names that an environment cannot have, since its accuracy is a score of that name.
+const RESERVED: [&str; 5] = [OUT_OF_DOMAIN, IN_DOMAIN, TRAIN, GAP, "loss"];
+
+/// The fewest pictures of an environment: one for each part of it.
+const FEWEST: usize = 5;
+
+/// The name of the task on data of one's own.
+const OWN: &str = "domainbed";
+
+/// One training environment, and others to test on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DomainBed {
+    /// The data set; `None` for data of one's own.
+    pub benchmark: Option<Benchmark>,
+    /// The settings of the task's own.
+    pub options: DomainBedOptions,
+}
+
+/// The environments, all with the same classes.
+#[derive(Debug)]
+pub struct DomainBedData {
+    /// The environments, by name.
+    pub environments: Vec<Collection>,
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// The environment that is trained on.
+    pub train: String,
+    /// The environments that are tested out of domain.
+    pub test: Vec<String>,
+    /// Whether the pictures are in the order of their paths, so that the split is DomainBed's.
+    pub by_path: bool,
+}
+
+impl DomainBed {
+    fn settings(&self) -> ImageSettings {
+        ImageSettings { size: self.options.image_size, whole: true }
+    }
+
+    /// The environment that is trained on, if it is known before the data are.
+    fn train(&self) -> Option<&str> {
+        self.options.train.as_deref().or(self.benchmark.map(|benchmark| benchmark.row().train))
+    }
+
+    /// The names of the environments that are tested out of domain, as far as they are known before the data are.
+    fn test(&self) -> Vec<String> {
+        let known = self.benchmark.map_or(&[][..], |benchmark| &benchmark.row().environments);
+        let others = known.iter().filter(|name| Some(**name) != self.train()).map(ToString::to_string);
+        self.options.test.as_ref().map_or_else(|| others.collect(), |test| test.all().to_vec())
+    }
+
+    /// Check the environments and find those of the settings.
+    fn settle(&self, path: &str, found: Environments) -> Result<DomainBedData, ImagesError> {
+        let Environments { collections: mut environments, by_path } = found;
+        let classes = same_classes(&mut environments)?;
+        if let Some(expected) = self.options.labels.as_ref().filter(|labels| **labels != classes) {
+            return Err(ImagesError::OtherClasses { expected: expected.clone(), found: classes });
+        }
+        let names: Vec<String> = environments.iter().map(|environment| environment.name.clone()).collect();
+        if let [only] = names.as_slice() {
+            return Err(ImagesError::OneEnvironment { path: path.to_owned(), found: only.clone() });
+        }
+        if let Some(name) = names.iter().find(|name| RESERVED.contains(&name.as_str())) {
+            let expected = format!("none of {}, which are scores: rename the folder", RESERVED.join(", "));
+            return Err(ImagesError::Setting { setting: "environment", found: name.clone(), expected });
+        }
+        if let Some(small) = environments.iter().find(|environment| environment.len() < FEWEST) {
+            return Err(ImagesError::TooFew { set: small.name.clone(), pictures: small.len(), least: FEWEST });
+        }
+        let find = |name: &str| {
+            let found = names.iter().find(|known| known.eq_ignore_ascii_case(name)).cloned();
+            found.ok_or_else(|| ImagesError::UnknownEnvironment {
+                found: name.to_owned(),
+                nearest: nearest(name, names.iter().map(String::as_str)).map(ToOwned::to_owned),
+                known: names.clone(),
+            })
+        };
+        let train = self.train().ok_or_else(|| ImagesError::Setting {
+            setting: "train",
+            found: "absent".into(),
+            expected: format!(
+                "the environment to train on, one of {}, as in task.train={}",
+                names.join(", "),
+                names[0]
+            ),
+        })?;
+        let train = find(train)?;
+        let test = match &self.options.test {
+            Some(given) => given.all().iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?,
+            None => names.iter().filter(|name| **name != train).cloned().collect(),
+        };
+        if test.is_empty() || test.contains(&train) {
+            return Err(ImagesError::Setting {
+                setting: "test",
+                found: if test.is_empty() { "empty".into() } else { format!("{train}, which is trained on") },
+                expected: "environments that are not trained on".into(),
+            });
+        }
+        Ok(DomainBedData { environments, classes, train, test, by_path })
+    }
+
+    /// The sources of the run with `seed`.
+    pub(super) fn trial(&self, pictures: &Arc<Pictures>, seed: u64) -> (Arc<ImageSource>, ImageEvaluation) {
+        let augment = self.options.augment.unwrap_or(true);
+        let changed = |augmented| if augment { augmented } else { Augment::Never };
+        let (mut train, mut evaluated, mut tested) = (Vec::new(), Vec::new(), Vec::new());
+        let accuracy = |score: &str| vec![SetMetric { metric: Metric::Accuracy, score: score.to_owned() }];
+        let source = |members: &[usize], augment| Arc::new(ImageSource::new(Arc::clone(pictures), members, augment));
+        for (number, (name, range)) in pictures.sets().iter().enumerate() {
+            let parts = split(range.len(), self.options.split_seed.unwrap_or(seed), number);
+            let place = |places: Vec<usize>| places.into_iter().map(|place| range.start + place).collect::<Vec<_>>();
+            let (held_out, rest) = (place(parts.held_out), place(parts.rest));
+            if Some(name.as_str()) == self.train() {
+                // As in DomainBed, where the augmentation belongs to the environment.
+                let once = changed(Augment::Once(seed));
+                let set = |score: &str, members: &[usize], last| ImageSet {
+                    name: score.to_owned(),
+                    source: source(members, once),
+                    last,
+                    metrics: accuracy(score),
+                };
+                evaluated.splice(0..0, [set(IN_DOMAIN, &held_out, false), set(TRAIN, &rest, true)]);
+                train = rest;
+            } else if self.test().contains(name) {
+                let (source, metrics) = (source(&rest, Augment::Never), accuracy(name));
+                evaluated.push(ImageSet { name: name.clone(), source, last: true, metrics });
+                tested.push(name.clone());
+            }
+        }
+        let difference =
+            |score: String, minus: &str| Derived::Difference { score, from: TRAIN.to_owned(), minus: minus.to_owned() };
+        let mut derived = vec![Derived::Mean { score: OUT_OF_DOMAIN.to_owned(), of: tested.clone() }];
+        derived.push(difference(GAP.to_owned(), OUT_OF_DOMAIN));
+        derived.extend(
+            tested.iter().map(String::as_str).chain([IN_DOMAIN]).map(|name| difference(format!("{GAP} {name}"), name)),
+        );
+        let evaluation = ImageEvaluation { sets: evaluated, derived, constant: Scores::new() };
+        (source(&train, changed(Augment::EachEpoch(seed))), evaluation)
+    }
+}
+
+impl TaskInfo for DomainBed {
+    fn name(&self) -> String {
+        self.benchmark.map_or(OWN, Benchmark::name).to_string()
+    }
+
+    fn title(&self) -> String {
+        self.benchmark.map_or(OWN, |benchmark| benchmark.row().title).to_string()
+    }
+
+    fn defaults(&self, scale: Scale, tuning: &Tuning) -> TrainSettings {
+        let learning_rate = match (tuning, scale) {
+            (Tuning::Full, Scale::Paper) => 5e-5,
+            (Tuning::Full, Scale::Embedded) => 5e-4,
+            (Tuning::Head | Tuning::Adapter(_), Scale::Paper) => 1e-3,
+            (Tuning::Head | Tuning::Adapter(_), Scale::Embedded) => 3e-3,
+        };
+        TrainSettings {
+            epochs: match scale {
+                Scale::Paper => self.benchmark.map_or(10, |benchmark| benchmark.row().epochs),
+                Scale::Embedded => 10,
+            },
+            batch_size: 32,
+            learning_rate,
+            // DomainBed has Adam with one rate and without decay for pictures.
+            lr_scheduler_type: LrSchedulerType::ConstantWithWarmup,
+            warmup_ratio: 0.0,
+            weight_decay: 0.0,
+            ..TrainSettings::default()
+        }
+    }
+
+    fn scores(&self) -> Vec<Score> {
+        let names = [OUT_OF_DOMAIN, IN_DOMAIN].map(String::from).into_iter();
+        let names = names.chain(self.test()).chain([TRAIN, GAP].map(String::from));
+        names.map(|name| Score { name }).collect()
+    }
+
+    fn layers(&self) -> LayerNames {
+        LayerNames::VIT
+    }
+
+    fn labels(&self) -> Vec<String> {
+        self.options.labels.clone().unwrap_or_default()
+    }
+
+    fn outputs(&self) -> Option<usize> {
+        self.options.labels.as_ref().map(Vec::len)
+    }
+
+    fn paper(&self, tuning: &Tuning) -> Vec<PaperScore> {
+        match self.benchmark {
+            Some(benchmark) if self.train() == Some(benchmark.row().train) => {
+                paper::scores(benchmark, tuning, &self.test())
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn paper_model(&self) -> Option<&'static str> {
+        self.benchmark.map(|_| paper::MODEL)
+    }
+}
+
+impl Task for DomainBed {
+    const KIND: &'static str = "domainbed";
+    const PEFT_TASK: Option<&'static str> = None;
+
+    type Options = DomainBedOptions;
+    type Model = VitClassifier;
+    type Data = DomainBedData;
+    type Source = ImageSource;
+    type Objective = ImageLoss;
+    type Evaluation = ImageEvaluation;
+
+    fn names() -> Vec<String> {
+        Benchmark::ALL.iter().map(|benchmark| benchmark.name()).chain([OWN]).map(String::from).collect()
+    }
+
+    fn named(name: &str, options: DomainBedOptions) -> Option<Self> {
+        let benchmark = Benchmark::named(name);
+        (benchmark.is_some() || name == OWN).then_some(Self { benchmark, options })
+    }
+
+    fn options(&self) -> DomainBedOptions {
+        self.options.clone()
+    }
+
+    fn resolved(self, _scale: Scale) -> Self {
+        self
+    }
+
+    fn read(&self, files: &Files) -> Result<DomainBedData, TaskError> {
+        let Some(path) = files.folder(&files::is_wanted)? else {
+            return Err(TaskError::task(ImagesError::Setting {
+                setting: "data",
+                found: "absent".into(),
+                expected: "the folder of the environments, as in --data PACS".into(),
+            }));
+        };
+        Ok(self.settle(&path.display().to_string(), files::read(&path, self.benchmark)?)?)
+    }
+
+    fn settled(&self, data: &DomainBedData) -> Self {
+        let (train, test, labels) = (data.train.clone(), Names::Several(data.test.clone()), data.classes.clone());
+        let options = self.options.clone();
+        let options = DomainBedOptions { train: Some(train), test: Some(test), labels: Some(labels), ..options };
+        Self { options, ..self.clone() }
+    }
+
+    fn describe(&self, data: &DomainBedData) -> Vec<String> {
+        let DomainBedData { environments, classes, train, test, by_path } = data;
+        let total: usize = environments.iter().map(Collection::len).sum();
+        let each: Vec<String> =
+            environments.iter().map(|environment| format!("{} {}", environment.name, environment.len())).collect();
+        let mut lines = vec![
+            format!("{}: {total} pictures of {} classes: {}", self.title(), classes.len(), each.join(", ")),
+            format!("trained on {train}, tested on {}; each picture is decoded once before that", test.join(", ")),
+        ];
+        if !by_path {
+            lines.push("the table has no paths of its pictures: the split is by rows, and not DomainBed's".to_string());
+        }
+        lines
+    }
+
+    fn prepare(&self, data: DomainBedData, base: &Base) -> Result<Prepared<Self>, TaskError> {
+        let (processor, mut notes) = processor_of(base, self.settings())?;
+        let mut environments = data.environments;
+        notes.extend(decode_all(&mut environments, &processor, self.options.broken.unwrap_or_default())?);
+        let classes = same_classes(&mut environments)?;
+        if classes != data.classes {
+            return Err(ImagesError::OtherClasses { expected: data.classes, found: classes }.into());
+        }
+        let pictures = Arc::new(Pictures::new(&environments, processor, Augmentation::DOMAINBED));
+        let (train, evaluation) = self.trial(&pictures, 0);
+        let sizes = evaluation.sets.iter().map(|set| format!("{} {}", set.name, set.source.members().len()));
+        notes.push(format!("pictures of a run: {}", sizes.collect::<Vec<_>>().join(", ")));
+        Ok(Prepared { train, objective: ImageLoss, evaluation, notes })
+    }
+
+    fn of_run(&self, prepared: &Prepared<Self>, seed: u64) -> (Arc<ImageSource>, ImageEvaluation) {
+        self.trial(prepared.train.pictures(), seed)
+    }
+
+    fn sheet(&self, prepared: &Prepared<Self>, seed: u64, columns: usize) -> Result<Option<Sheet>, TaskError> {
+        let (train, _) = self.of_run(prepared, seed);
+        Sheet::of(&train, columns).map(Some)
+    }
+
+    fn save_inputs(&self, base: &Base, _kept: Kept, folder: &Path) -> Result<(), TaskError> {
+        save_processor(base, self.settings(), folder)
+    }
+
+    fn label(&self, model: VitClassifier) -> VitClassifier {
+        let labels = self.labels();
+        model.with_labels(&labels.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,91 @@
+//! Batches of pictures with their classes.
+
+use std::sync::Arc;
+
+use asym_models::VitInput;
+use asym_train::{Batch, Source, TrainError};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::pictures::{Augment, Pictures};
+
+/// The most threads that decode pictures ahead of the step.
+const MOST_THREADS: usize = 8;
+
+/// Pictures on the device.
+#[derive(Clone, Debug)]
+pub struct ImageBatch {
+    /// The pixel values, `[batch, channels, height, width]`.
+    pub input: VitInput,
+    /// The classes, `[batch]`.
+    pub classes: Tensor<1, Int>,
+    /// The place of each picture in the list of the source.
+    pub indices: Vec<usize>,
+}
+
+impl Batch for ImageBatch {
+    fn examples(&self) -> usize {
+        self.indices.len()
+    }
+}
+
+/// Some pictures of a task.
+#[derive(Clone, Debug)]
+pub struct ImageSource {
+    pictures: Arc<Pictures>,
+    members: Arc<[usize]>,
+    augment: Augment,
+}
+
+impl ImageSource {
+    /// The pictures at the places `members`.
+    pub fn new(pictures: Arc<Pictures>, members: impl Into<Arc<[usize]>>, augment: Augment) -> Self {
+        Self { pictures, members: members.into(), augment }
+    }
+
+    /// All pictures of the task, those of other sources included.
+    pub fn pictures(&self) -> &Arc<Pictures> {
+        &self.pictures
+    }
+
+    /// The places of this source's pictures among all.
+    pub fn members(&self) -> &[usize] {
+        &self.members
+    }
+
+    /// Whether and how pictures are changed.
+    pub fn augment(&self) -> Augment {
+        self.augment
+    }
+
+    /// The class of the picture at `index`.
+    pub fn class(&self, index: usize) -> usize {
+        self.pictures.members()[self.members[index]].class
+    }
+}
+
+impl Source for ImageSource {
+    type Batch = ImageBatch;
+
+    fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    fn threads(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)
+    }
+
+    fn collate(&self, indices: &[usize], epoch: usize, device: &Device) -> Result<ImageBatch, TrainError> {
+        let (mut values, mut shape) = (Vec::new(), [indices.len(), 0, 0, 0]);
+        for index in indices {
+            let pixels = self.pictures.values(self.members[*index], self.augment, epoch).map_err(TrainError::data)?;
+            shape = [indices.len(), pixels.channels, pixels.height, pixels.width];
+            values.extend(pixels.values);
+        }
+        let classes: Vec<i32> = indices.iter().map(|index| self.class(*index) as i32).collect();
+        Ok(ImageBatch {
+            input: VitInput { pixel_values: Tensor::from_data(TensorData::new(values, shape), device) },
+            classes: Tensor::from_data(TensorData::new(classes, [indices.len()]), device),
+            indices: indices.to_vec(),
+        })
+    }
+}

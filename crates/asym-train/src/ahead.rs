@@ -1,0 +1,136 @@
+//! Batches that threads make ahead of the step.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// Work that is asked for, and where its result goes.
+type Job<T, R> = (T, Sender<R>);
+
+/// Threads that do work in the order in which it is asked for, and hand the results out in that order.
+///
+/// The results of one thread and of several are the same, if the work depends on nothing else.
+pub(crate) struct Ahead<T, R> {
+    /// None once the threads are told to end.
+    jobs: Option<Sender<Job<T, R>>>,
+    threads: Vec<JoinHandle<()>>,
+    waiting: VecDeque<Receiver<R>>,
+}
+
+impl<T: Send + 'static, R: Send + 'static> Ahead<T, R> {
+    /// As many threads as `threads` says, and one at least, that do `work`.
+    pub(crate) fn new(threads: usize, work: impl Fn(T) -> R + Send + Sync + 'static) -> Self {
+        let (jobs, queue) = channel::<Job<T, R>>();
+        let shared = Arc::new((Mutex::new(queue), work));
+        let spawn = |_| {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || {
+                let (queue, work) = &*shared;
+                // The lock is held for taking a job, not for doing it.
+                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                while let Ok((job, result)) = next() {
+                    // Fails if nobody waits any more.
+                    let _ = result.send(work(job));
+                }
+            })
+        };
+        Self { jobs: Some(jobs), threads: (0..threads.max(1)).map(spawn).collect(), waiting: VecDeque::new() }
+    }
+
+    /// The number of results that were asked for and not taken.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Ask for `job`.
+    pub(crate) fn ask(&mut self, job: T) {
+        let (sender, receiver) = channel();
+        if let Some(jobs) = &self.jobs {
+            // The threads end only after `jobs` is gone, or by a panic, which `next` passes on.
+            let _ = jobs.send((job, sender));
+            self.waiting.push_back(receiver);
+        }
+    }
+
+    /// Wait for the result of the job that was asked for first; `None` if there is no job.
+    ///
+    /// # Panics
+    ///
+    /// If the work panicked.
+    pub(crate) fn next(&mut self) -> Option<R> {
+        let receiver = self.waiting.pop_front()?;
+        if let Ok(result) = receiver.recv() {
+            return Some(result);
+        }
+        // A thread that drops its sender without a result has panicked.
+        match self.end() {
+            Some(panic) => std::panic::resume_unwind(panic),
+            None => None,
+        }
+    }
+}
+
+impl<T, R> Ahead<T, R> {
+    /// Tell the threads to end, and wait until they do. Returns the panic of one of them.
+    fn end(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.jobs = None;
+        self.waiting.clear();
+        self.threads.drain(..).fold(None, |panic, thread| thread.join().err().or(panic))
+    }
+}
+
+impl<T, R> Drop for Ahead<T, R> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_in_which_they_were_asked_for() {
+        // The first job takes longest.
+        let mut ahead = Ahead::new(4, |job: u64| {
+            std::thread::sleep(Duration::from_millis(20 - 2 * job));
+            (job, std::thread::current().id())
+        });
+        (0..10).for_each(|job| ahead.ask(job));
+        assert_eq!(ahead.waiting(), 10);
+        let found: Vec<_> = std::iter::from_fn(|| ahead.next()).collect();
+        assert!(found.iter().map(|(job, _)| *job).eq(0..10));
+        let here = std::thread::current().id();
+        assert!(found.iter().all(|(_, thread)| *thread != here));
+        assert!(found.iter().any(|(_, thread)| *thread != found[0].1), "one thread did all of it");
+    }
+
+    #[test]
+    fn jobs_that_nobody_waits_for_end_with_their_threads() {
+        let counted = Arc::new(());
+        let held = Arc::clone(&counted);
+        let mut ahead = Ahead::new(2, move |job: usize| {
+            let _ = &held;
+            job
+        });
+        (0..5).for_each(|job| ahead.ask(job));
+        assert_eq!(ahead.next(), Some(0));
+        drop(ahead);
+        assert_eq!(Arc::strong_count(&counted), 1, "a thread is left");
+    }
+
+    #[test]
+    fn a_panic_is_passed_on() {
+        let mut ahead = Ahead::new(1, |job: usize| assert!(job < 1, "the job {job}"));
+        ahead.ask(0);
+        ahead.ask(1);
+        assert_eq!(ahead.next(), Some(()));
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ahead.next())).unwrap_err();
+        assert!(panic.downcast_ref::<String>().unwrap().contains("the job 1"));
+    }
+}
