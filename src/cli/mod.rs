@@ -143,7 +143,15 @@ fn trained<M: PretrainedModel>(
         (given, _) => given,
     };
     let first = if adapter.is_some() && dtype == FloatDType::F16 { FloatDType::F32 } else { dtype };
-    let Loaded { mut model, initialized: mut untrained, .. } = checkpoint.load_as::<M>(outputs, 0, first, device)?;
+    // The head that an adapter saves takes the place of one that the checkpoint has, which may be of another size.
+    let loaded = match outputs.filter(|_| adapter.is_some()) {
+        Some(outputs) if outputs != checkpoint.config().labels().len() => {
+            let own = checkpoint.load_as::<M>(None, 0, first, device)?;
+            checkpoint.redraw(&own, (Some(outputs), true), 0, device)?
+        }
+        _ => checkpoint.load_as::<M>(outputs, 0, first, device)?,
+    };
+    let Loaded { mut model, initialized: mut untrained, .. } = loaded;
     if let Some(folder) = adapter {
         let (adapted, config) = load_adapter(model, folder)?;
         untrained.retain(|name| !config.modules_to_save.iter().any(|module| name.starts_with(&format!("{module}."))));
