@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 mod common;
 use common::{asym, copy, edit_json, fixture, llama, predict, scratch};
 
-/// What the command says; it must refuse, with an exit code and without a panic.
+/// The message of a command that must refuse, with an exit code and without a panic.
 fn refusal<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
     let run = asym(args);
     let stderr = String::from_utf8_lossy(&run.stderr).into_owned();

@@ -1,8 +1,8 @@
 //! Damaged files: changes of bytes that proptest chooses and, where one breaks something, shrinks.
 //!
-//! Each crate that reads files has a test `damaged.rs` with this module. A test tries a few hundred files, and as many as
-//! `ASYM_FUZZ_CASES` says. Whatever a file has become, its reader returns a value or an error that names the file. What
-//! once broke a reader stays in the test as its corpus, made from a whole file.
+//! Each crate that reads files has a test `damaged.rs` with this module. A test tries a few hundred files, or as many as
+//! `ASYM_FUZZ_CASES` says. The reader must return a value or an error. A file that once broke a reader stays in the test,
+//! made from a whole file.
 #![allow(dead_code, reason = "each test file is a program of its own")]
 
 use proptest::prelude::*;

@@ -271,9 +271,9 @@ impl Tokenizer {
     /// A longer text loses its last tokens. In a pair, the longer text loses tokens first, as with `truncation=True` in
     /// transformers.
     ///
-    /// Of a text of more than 16 KiB, no more is encoded than `max_length` tokens need, so that time and memory depend on
-    /// `max_length` and not on the text. At most 256 bytes for each token are read, and at least 128 KiB: what is behind
-    /// is cut off, also if the text has fewer tokens than `max_length` up to there.
+    /// A text of more than 16 KiB is encoded as far as `max_length` tokens need, so that time and memory depend on
+    /// `max_length` and not on the text. At most 256 bytes for each token are read, and at least 128 KiB: the rest is cut
+    /// off, also if the text has fewer tokens than `max_length` up to there.
     ///
     /// # Errors
     ///

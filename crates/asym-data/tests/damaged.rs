@@ -81,7 +81,7 @@ fn picture(name: &str, bytes: &[u8]) -> Result<(usize, usize), String> {
     }
 }
 
-/// What a tokenizer makes of a text, if it can be read.
+/// The number of tokens of a pair of texts, if the tokenizer can be read.
 fn encoded(bytes: &[u8]) -> Result<usize, String> {
     let tokenizer = Tokenizer::from_bytes("tokenizer.json", bytes).map_err(|error| error.to_string())?.for_rows(300);
     let encoding =

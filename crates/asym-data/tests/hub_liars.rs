@@ -304,7 +304,7 @@ fn a_server_is_given_the_time_that_it_asks_for() {
     let started = Instant::now();
     ask(&refusals("1", 2), "retry-after").unwrap();
     assert!(started.elapsed() >= Duration::from_secs(2), "{:?}", started.elapsed());
-    // What is no wait has the usual one.
+    // A header that names no wait changes nothing.
     for none in ["-1", "soon", "Wed, 21 Oct 2015 07:28:00 GMT"] {
         ask(&refusals(none, 2), "retry-none").unwrap();
     }

@@ -33,7 +33,7 @@ impl Attempts {
         Self { what: what.to_string(), retries, pause, made: 0, failures: 0, asked: false, started: Instant::now() }
     }
 
-    /// What was tried up to now.
+    /// The attempts up to now and their time.
     pub fn tried(&self) -> Tried {
         Tried { attempts: self.made, time: self.started.elapsed() }
     }

@@ -34,7 +34,7 @@ pub(super) enum Fault {
     Other(Source),
 }
 
-/// What was tried before a request was given up.
+/// The attempts before a request was given up, and their time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tried {
     pub attempts: usize,

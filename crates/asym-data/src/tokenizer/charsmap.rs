@@ -64,7 +64,7 @@ mod tests {
         let error = nested(&[0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4]).unwrap_err();
         assert!(error.contains("4294967295 bytes, and 4 are there"), "{error}");
         assert!(nested(&[0, 0, 0, 0, b'a', 0]).unwrap_err().contains("empty"));
-        // What cannot be understood is the reader's to refuse.
+        // The reader of the file refuses everything else.
         assert_eq!(nested(&[1]), Ok(()));
         assert!(check(b"{").is_ok() && check(b"{}").is_ok());
     }
