@@ -53,7 +53,7 @@ pub(super) fn preview(args: &PreviewArgs, seed: u64, output: &Path) -> Result<()
     let Some(sheet) = prepared.sheet(seed, args.columns)? else {
         bail!("{}: its examples are no pictures", args.task.name());
     };
-    std::fs::write(output, sheet.picture.to_png()?).with_context(|| output.display().to_string())?;
+    asym_core::write_whole(output, &sheet.picture.to_png()?).with_context(|| output.display().to_string())?;
     for (row, class) in sheet.rows.iter().enumerate() {
         super::say(format!("row {}: {class}", row + 1))?;
     }
