@@ -62,7 +62,7 @@ impl Case {
     fn run(&self, more: &[&str]) -> std::process::Output {
         let [model, data, output] = [&self.model, &self.data, &self.output].map(|path| path.to_str().unwrap());
         let args = ["evaluate", "mmlu", "--model", model, "--data", data, "--output", output, "--split", "val"];
-        asym(&[&args, more].concat())
+        asym([args.as_slice(), more].concat())
     }
 
     fn table(&self, more: &[&str]) -> String {
@@ -158,7 +158,7 @@ fn bad_input_is_refused() {
         let error = if options.contains(&"--split") {
             let [model, data, output] = [&case.model, &case.data, &case.output].map(|path| path.to_str().unwrap());
             let args = ["evaluate", "mmlu", "--model", model, "--data", data, "--output", output];
-            String::from_utf8_lossy(&asym(&[&args, options].concat()).stderr).into_owned()
+            String::from_utf8_lossy(&asym([args.as_slice(), options].concat()).stderr).into_owned()
         } else {
             case.refusal(options)
         };

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use asym_data::{TableError, TokenizerError};
 
-use super::protocol::Protocol;
 use crate::TaskError;
 use crate::names::hint;
 
@@ -81,8 +80,8 @@ pub enum MmluError {
          {tokens:?}; use --protocol generated"
     )]
     Letter {
-        /// The protocol.
-        protocol: Protocol,
+        /// The name of the protocol.
+        protocol: &'static str,
         /// The letter.
         letter: char,
         /// The tokens that it adds to a prompt.

@@ -124,6 +124,7 @@ fn letters(protocol: Protocol, tokenizer: &Tokenizer, text: &str, ids: &[u32]) -
         match whole.strip_prefix(ids) {
             Some([token]) if !found[..answer].contains(token) => found[answer] = *token,
             other => {
+                let protocol = protocol.name();
                 let tokens = tokenizer.tokens(other.unwrap_or(&whole[whole.len().saturating_sub(3)..]));
                 return Err(MmluError::Letter { protocol, letter: LETTERS[answer], tokens });
             }
