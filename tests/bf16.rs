@@ -19,7 +19,7 @@ use burn::tensor::{DType, Device, FloatDType, Gradients, Int, Tensor, TensorData
 const BATCH: usize = 3;
 const LENGTH: usize = 11;
 
-/// The largest error of logits and gradients, of the largest value.
+/// The largest error of logits, of the largest value.
 fn tolerance() -> f32 {
     match Bf16Kernel::get() {
         // x is rounded, by 2⁻⁹ at the most.
@@ -125,8 +125,8 @@ fn each_method_computes_with_weights_in_bf16_as_with_the_same_in_f32() {
         let errors = of_plain.iter().map(|(at, plain)| error(&of_rounded[at], plain));
         let gradient = errors.fold(0.0f32, f32::max);
         println!("{name}: logits are off by {logits:.1e} of the largest, gradients by {gradient:.1e}");
-        // Errors of both passes.
-        assert!(gradient <= 4.0 * tolerance(), "{name}: a gradient is off by {gradient}");
+        // Errors of both passes, and of activations that are kept in bf16 whatever the kernel.
+        assert!(gradient <= 1.6e-2, "{name}: a gradient is off by {gradient}");
     }
 }
 
