@@ -178,7 +178,7 @@ fn bad_input_is_refused() {
     let dev = case.data.join("dev/anatomy_dev.csv");
     std::fs::write(&dev, "one,A,B,C,D,A\n").unwrap();
     let error = case.refusal(&["--subjects", "anatomy", "--shots", "5"]);
-    assert!(error.contains("1 examples, and --shots 5 needs as many"), "{error}");
+    assert!(error.contains("anatomy: the part dev has 1 examples, and --shots 5 needs as many"), "{error}");
     assert!(!case.output.exists(), "nothing was written");
 }
 

@@ -2,34 +2,11 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use serde_json::Value;
 
 mod common;
-use common::scratch;
-
-/// The command in `folder`.
-fn asym(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_asym"));
-    command.args(args).current_dir(folder).env_remove("RUST_BACKTRACE").output().unwrap()
-}
-
-/// Standard output and standard error of a command that succeeds.
-fn run(folder: &Path, args: &[&str]) -> (String, String) {
-    let output = asym(folder, args);
-    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    assert!(output.status.success(), "{args:?}: {err}");
-    (out, err)
-}
-
-/// Standard error of a command that is refused.
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = asym(folder, args);
-    let err = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && !err.contains("panicked"), "{args:?}: {err}");
-    err
-}
+use common::{refused, run_in as run, scratch};
 
 /// Sentences about one of two animals, in which a color and a number are said too.
 fn animals() -> Vec<(String, &'static str, bool, f64)> {

@@ -2,35 +2,11 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use serde_json::Value;
 
 mod common;
-use common::{copy, fixture, scratch};
-
-/// The command in `folder`.
-fn asym(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_asym"));
-    command.args(args).current_dir(folder).env_remove("RUST_BACKTRACE").output().unwrap()
-}
-
-/// Standard output and standard error of a command that succeeds.
-fn run(folder: &Path, args: &[&str]) -> (String, String) {
-    let output = asym(folder, args);
-    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    assert!(output.status.success(), "{args:?}: {err}");
-    (out, err)
-}
-
-/// Standard error of a command that is refused.
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = asym(folder, args);
-    let err = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && !err.contains("panicked"), "{args:?}: {err}");
-    println!("{args:?}: {err}");
-    err
-}
+use common::{copy, fixture, refused, run_in as run, scratch};
 
 /// A picture of one color with a lighter bar, as a BMP file of `side` pixels, a multiple of 4.
 fn bitmap(side: u32, color: [u8; 3], bar: u32) -> Vec<u8> {

@@ -158,3 +158,25 @@ pub fn llama(name: &str) -> PathBuf {
     save(&model, &folder, FileDtype::F32).unwrap();
     folder
 }
+
+/// The command in `folder`.
+fn asym_in(folder: &Path, args: &[&str]) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_asym"));
+    command.args(args).current_dir(folder).env_remove("RUST_BACKTRACE").output().unwrap()
+}
+
+/// Standard output and standard error of a command in `folder` that succeeds.
+pub fn run_in(folder: &Path, args: &[&str]) -> (String, String) {
+    let output = asym_in(folder, args);
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{args:?}: {err}");
+    (out, err)
+}
+
+/// Standard error of a command in `folder` that is refused.
+pub fn refused(folder: &Path, args: &[&str]) -> String {
+    let output = asym_in(folder, args);
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && !err.contains("panicked"), "{args:?}: {err}");
+    err
+}

@@ -22,7 +22,7 @@ pub enum Kept {
 }
 
 impl Kept {
-    /// What is kept of an activation.
+    /// The tensor that is kept for an activation.
     pub(crate) fn keep(self, activation: HostTensor) -> HostTensor {
         match (self, activation.layout().contiguous_offsets()) {
             (Self::Rounded, Some((start, end))) if activation.dtype() == DType::F32 => {

@@ -325,7 +325,7 @@ impl Bart {
         hidden
     }
 
-    /// What the encoder's first block reads: words and their positions, normalized.
+    /// The input of the encoder's first block: embeddings of words and positions, normalized.
     fn encoder_input(&self, ids: Tensor<2, Int>, positions: Tensor<3>) -> Tensor<3> {
         let Encoder { embed_tokens, layernorm_embedding, dropout: drop, .. } = &self.encoder;
         let embedded = self.words(embed_tokens.as_ref(), ids) + positions;

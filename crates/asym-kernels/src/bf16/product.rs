@@ -13,7 +13,7 @@ const ROWS: usize = 1 << 20;
 
 /// Instructions that compute a block of sums.
 pub(super) trait Blocks: Sized {
-    /// What this thread needs to compute blocks, until the value is dropped.
+    /// Prepare this thread to compute blocks, until the value is dropped.
     ///
     /// # Safety
     ///

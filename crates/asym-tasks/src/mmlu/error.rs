@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use asym_data::{TableError, TokenizerError};
 
-use crate::TaskError;
 use crate::names::hint;
 
 /// Why questions cannot be asked. `line` counts from 1, and `question` counts the questions of a file from 0.
@@ -59,15 +58,15 @@ pub enum MmluError {
         path: String,
         /// The line, or the row of a Parquet file.
         line: usize,
-        /// What is wrong, and what is expected.
+        /// The problem, and the value that is expected.
         problem: String,
     },
 
     /// There are not enough examples.
-    #[error("{path}: {found} examples, and --shots {shots} needs as many; give a smaller number")]
+    #[error("{subject}: the part dev has {found} examples, and --shots {shots} needs as many; give a smaller number")]
     TooFewExamples {
-        /// The file of the examples.
-        path: String,
+        /// The subject.
+        subject: &'static str,
         /// The number of examples.
         found: usize,
         /// The number that was asked for.
@@ -127,7 +126,7 @@ pub enum MmluError {
         path: PathBuf,
         /// The line.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
 
@@ -165,8 +164,4 @@ pub enum MmluError {
     /// A text cannot be encoded.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-
-    /// The place of the data.
-    #[error(transparent)]
-    Place(#[from] TaskError),
 }

@@ -16,7 +16,7 @@ use super::subjects::Subject;
 /// The longest prompt of the protocol `choice`, in tokens: what the benchmark's script gives to a model.
 const LONGEST_CHOICE: usize = 2048;
 
-/// What is asked.
+/// The questions of an evaluation, and how to ask them.
 #[derive(Debug, Clone)]
 pub struct Asked {
     /// The subjects, each with its questions and the examples of its prompts.
@@ -71,8 +71,8 @@ impl Prompts {
         let (mut shortened, mut subjects, mut letters) = (0, Vec::new(), None);
         for (subject, questions, examples) in &asked.subjects {
             if examples.len() < shots {
-                let (path, found) = (subject.name().to_string(), examples.len());
-                return Err(MmluError::TooFewExamples { path, found, shots });
+                let (subject, found) = (subject.name(), examples.len());
+                return Err(MmluError::TooFewExamples { subject, found, shots });
             }
             let mut of_subject = Vec::with_capacity(questions.len());
             for question in questions {

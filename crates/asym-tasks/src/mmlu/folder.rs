@@ -1,4 +1,4 @@
-//! What an evaluation's folder is of: answers of one model never mix with another's.
+//! The settings of an evaluation's folder. They keep the answers of different models apart.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::MmluError;
 
-/// The file that says what was evaluated.
+/// The file of the settings.
 const FILE: &str = "evaluation.json";
 
 /// Make `folder` the place of an evaluation with these settings, or go on in it.

@@ -37,7 +37,7 @@ impl Protocol {
         1
     }
 
-    /// What stands before the first example or question.
+    /// The text before the first example or question.
     pub fn header(self, subject: Subject) -> String {
         let about = |space| {
             format!("The following are multiple choice questions (with answers) about{space}{}.\n\n", subject.words())

@@ -22,7 +22,7 @@ impl Accuracy {
         let (questions, right) =
             answers.fold((0, 0), |(all, right), answer| (all + 1, right + usize::from(answer.right)));
         let accuracy = right as f64 / questions as f64;
-        // Of a sample's mean, as lm-evaluation-harness computes it: with n − 1.
+        // The standard error of a sample's mean, with n − 1, as lm-evaluation-harness computes it.
         let standard_error = (accuracy * (1.0 - accuracy) / (questions.max(2) - 1) as f64).sqrt();
         (questions > 0).then_some(Self { questions, accuracy, standard_error })
     }
