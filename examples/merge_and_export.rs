@@ -8,7 +8,7 @@
 //! ```
 
 use asym::core::{AdapterConfig, Dora, Lora, SaveOptions, load_adapter, merge, save_adapter};
-use asym::embedded;
+use asym::embedded::ROBERTA_MINI;
 use asym::models::{EncoderInput, FileDtype, SequenceClassifier};
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
@@ -29,8 +29,7 @@ fn logits(model: &SequenceClassifier, device: &Device) -> Tensor<2> {
 fn main() -> anyhow::Result<()> {
     let (plain, device) = (Device::default(), Device::default().autodiff());
     let folder = std::env::temp_dir().join(format!("asym-lesson-{}", std::process::id()));
-    let base =
-        || Ok::<_, anyhow::Error>(embedded::roberta_mini()?.checkpoint.sequence_classifier(Some(2), 1, &device)?);
+    let base = || Ok::<_, anyhow::Error>(ROBERTA_MINI.base()?.checkpoint.sequence_classifier(Some(2), 1, &device)?);
     let model = base()?.model;
     let naming = model.naming();
 
@@ -50,7 +49,8 @@ fn main() -> anyhow::Result<()> {
     let trained = logits(&model, &plain);
 
     // PeftModel.from_pretrained loads this folder: adapter_config.json, adapter_model.safetensors and a model card.
-    let options = SaveOptions { naming, base_model: Some(embedded::NAME), task_type: Some("SEQ_CLS"), seed: Some(7) };
+    let options =
+        SaveOptions { naming, base_model: Some(ROBERTA_MINI.name), task_type: Some("SEQ_CLS"), seed: Some(7) };
     save_adapter(&model, &config, folder.join("adapter"), &options)?;
     let (loaded, _) = load_adapter(base()?.model, folder.join("adapter"), &naming)?;
     let difference: f32 = (logits(&loaded, &plain) - trained.clone()).abs().max().into_scalar();

@@ -1,28 +1,79 @@
-//! The checkpoint that is compiled into the program, so that a first table needs no download.
+//! The checkpoints that are compiled into the program, so that a first table needs no download.
 //!
-//! `models/roberta-mini/README.md` describes the files and the command that made them.
+//! The `README.md` of each folder in `models/` describes its files and the command that made them.
 
+use asym_models::{EncoderConfig, ModelConfig, VitConfig};
 use asym_tasks::{Base, TaskError};
 
-macro_rules! embedded {
-    ($name:literal) => {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/models/roberta-mini/", $name)
+/// A checkpoint that is compiled into the program.
+#[derive(Debug)]
+pub struct Embedded {
+    /// The name of the base model in adapters.
+    pub name: &'static str,
+    /// The family of models that it belongs to.
+    family: &'static str,
+    config: &'static str,
+    weights: &'static [u8],
+    inputs: Inputs,
+}
+
+/// The file by which inputs are prepared.
+#[derive(Debug)]
+enum Inputs {
+    /// `tokenizer.json`.
+    Tokenizer(&'static [u8]),
+    /// `preprocessor_config.json`.
+    ImageProcessor(&'static str),
+}
+
+macro_rules! path {
+    ($model:literal, $file:literal) => {
+        concat!(env!("CARGO_MANIFEST_DIR"), "/models/", $model, "/", $file)
     };
 }
 
-/// The name of the base model in adapters of the mini RoBERTa.
-pub const NAME: &str = "roberta-mini (embedded)";
-
 /// The mini RoBERTa, pre-trained on generated text.
-///
-/// # Errors
-///
-/// Returns an error if the embedded files are damaged.
-pub fn roberta_mini() -> Result<Base, TaskError> {
-    Base::from_bytes(
-        NAME,
-        include_str!(embedded!("config.json")),
-        include_bytes!(embedded!("model.safetensors")),
-        include_bytes!(embedded!("tokenizer.json")),
-    )
+pub static ROBERTA_MINI: Embedded = Embedded {
+    name: "roberta-mini (embedded)",
+    family: EncoderConfig::FAMILY,
+    config: include_str!(path!("roberta-mini", "config.json")),
+    weights: include_bytes!(path!("roberta-mini", "model.safetensors")),
+    inputs: Inputs::Tokenizer(include_bytes!(path!("roberta-mini", "tokenizer.json"))),
+};
+
+/// The mini ViT, pre-trained on drawn pictures.
+pub static VIT_MINI: Embedded = Embedded {
+    name: "vit-mini (embedded)",
+    family: VitConfig::FAMILY,
+    config: include_str!(path!("vit-mini", "config.json")),
+    weights: include_bytes!(path!("vit-mini", "model.safetensors")),
+    inputs: Inputs::ImageProcessor(include_str!(path!("vit-mini", "preprocessor_config.json"))),
+};
+
+/// All of them.
+pub static ALL: [&Embedded; 2] = [&ROBERTA_MINI, &VIT_MINI];
+
+impl Embedded {
+    /// The checkpoint with this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        ALL.into_iter().find(|embedded| embedded.name == name)
+    }
+
+    /// The checkpoint of this family of models.
+    pub fn of_family(family: &str) -> Option<&'static Self> {
+        ALL.into_iter().find(|embedded| embedded.family == family)
+    }
+
+    /// The weights with their tokenizer or image processor.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the embedded files are damaged.
+    pub fn base(&self) -> Result<Base, TaskError> {
+        let base = Base::from_bytes(self.name, self.config, self.weights)?;
+        match self.inputs {
+            Inputs::Tokenizer(tokenizer) => base.with_tokenizer(tokenizer),
+            Inputs::ImageProcessor(config) => base.with_image_processor(config),
+        }
+    }
 }

@@ -11,7 +11,7 @@
 //! | [`tasks`] | benchmarks, recipes, metrics, tables |
 //! | [`analysis`] | the paper's mathematics: similarity of factors, least squares, bounds |
 //! | [`figure`] | figures as SVG, PNG and CSV |
-//! | [`embedded`] | a small checkpoint, compiled in |
+//! | [`embedded`] | small checkpoints, compiled in |
 //! | [`cli`] | the command line of the examples and of `asym` |
 //!
 //! [`core`] begins with the method in forty lines.

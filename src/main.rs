@@ -45,7 +45,7 @@ enum Command {
     Parameters,
     /// Compare the learned factors of several adapters (the paper's Figure 1)
     Similarity(SimilarityArgs),
-    /// Recreate the embedded checkpoint; `cargo xtask pretrain` runs this
+    /// Recreate an embedded checkpoint; `cargo xtask pretrain` runs this
     #[command(hide = true)]
     Pretrain(PretrainArgs),
 }

@@ -7,7 +7,7 @@ use std::process::Output;
 
 use asym::analysis::similarity::{Adapter, Side, compare};
 use asym::core::{AdapterConfig, SaveOptions, read_factors, save_adapter};
-use asym::embedded;
+use asym::embedded::ROBERTA_MINI;
 use burn::tensor::Device;
 
 mod common;
@@ -38,7 +38,7 @@ fn refusal(args: &[&str], parts: &[&str]) {
 fn adapter(name: &str, seed: u64, config: &AdapterConfig, moved: bool) -> PathBuf {
     let folder = scratch("similarity").with_file_name(format!("similarity-{name}"));
     let _ = std::fs::remove_dir_all(&folder);
-    let base = embedded::roberta_mini().unwrap();
+    let base = ROBERTA_MINI.base().unwrap();
     let model = base.checkpoint.sequence_classifier(Some(2), seed, &Device::flex()).unwrap().model;
     let naming = model.naming();
     let model = config.attach_named(model, seed, &naming).unwrap();
@@ -197,7 +197,7 @@ fn inspect_bounds_the_generalization_error() {
     refusal(&["inspect", "--recipe", recipe, "--examples", "0"], &["`examples` is 0", "at least 1"]);
     refusal(&["inspect", "--recipe", recipe, "--examples", "9", "--bits", "0"], &["`bits` is 0"]);
     refusal(&["inspect", "--recipe", recipe, "--examples", "9", "--sigma", "0"], &["`sigma` is 0"]);
-    refusal(&["inspect", "--model", embedded::NAME, "--examples", "9"], &["give an --adapter or a --recipe"]);
+    refusal(&["inspect", "--model", ROBERTA_MINI.name, "--examples", "9"], &["give an --adapter or a --recipe"]);
     let ia3 = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/mini/glue/ia3.toml");
     refusal(&["inspect", "--recipe", ia3, "--examples", "9"], &["no weight has factors"]);
     refusal(&["inspect", "--model", "/no/such/config.json"], &["/no/such/config.json"]);

@@ -1,17 +1,18 @@
-//! Checkpoint, tokenizer and generated tasks fit together.
+//! The embedded checkpoints, their tokenizer or image processor, and the generated tasks fit together.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use asym::core::layout;
-use asym::embedded;
-use asym::models::{Loaded, SequenceClassifier};
-use asym::tasks::Task;
+use asym::embedded::{ALL, Embedded, ROBERTA_MINI, VIT_MINI};
+use asym::models::{Loaded, SequenceClassifier, VitClassifier};
+use asym::tasks::drawing::{SIDE, Shape, environments};
 use asym::tasks::glue::{DEV_SIZE, Dataset, Glue, GlueOptions, TRAIN_SIZE, generated};
+use asym::tasks::{AnyTask, Task};
 use asym::train::Dtype;
 use burn::tensor::Device;
 
 #[test]
 fn checkpoint_tokenizer_and_tasks_fit_together() {
-    let base = embedded::roberta_mini().unwrap();
+    let base = ROBERTA_MINI.base().unwrap();
     for dataset in Dataset::ALL {
         // A token for each word: with the marks around a pair, nothing is cut at 64.
         let task = Glue { dataset: *dataset, options: GlueOptions { max_length: Some(64) } };
@@ -25,10 +26,39 @@ fn checkpoint_tokenizer_and_tasks_fit_together() {
     }
 }
 
+#[test]
+fn each_embedded_checkpoint_is_found_by_its_name_and_by_the_tasks_that_train_it() {
+    for embedded in ALL {
+        assert!(std::ptr::eq(Embedded::named(embedded.name).unwrap(), embedded));
+    }
+    assert!(Embedded::named("roberta-large").is_none());
+    let of_task = |name: &str| Embedded::of_family(name.parse::<AnyTask>().unwrap().family()).unwrap().name;
+    assert_eq!([of_task("mrpc"), of_task("domainbed")], [ROBERTA_MINI.name, VIT_MINI.name]);
+}
+
+/// The mini ViT takes the drawn pictures as they are, and was pre-trained on other shapes.
+#[test]
+fn the_mini_vit_and_the_drawn_pictures_fit_together() {
+    let base = VIT_MINI.base().unwrap();
+    let loaded = base.checkpoint.load::<VitClassifier>(Some(7), 0, &Device::default()).unwrap();
+    // Each run draws its own head.
+    assert_eq!(loaded.initialized, ["classifier.bias", "classifier.weight"]);
+    assert!(loaded.left_out.is_empty());
+    let known = Shape::PRETRAINING.map(Shape::name);
+    let processor = base.image_processor().unwrap();
+    assert_eq!(processor.output_size(), Some((SIDE, SIDE)));
+    for environment in environments(0).unwrap() {
+        assert!(environment.classes.iter().all(|class| !known.contains(&class.name.as_str())));
+        let (_, file) = environment.pictures().next().unwrap();
+        let picture = processor.open(file.name(), &file.read().unwrap()).unwrap();
+        assert_eq!(processor.fit(file.name(), picture.clone()).unwrap(), picture);
+    }
+}
+
 /// The checkpoint is read once. A head that is drawn later is the one that reading the checkpoint again would draw.
 #[test]
 fn the_weights_are_read_once_for_all_runs() {
-    let (base, device) = (embedded::roberta_mini().unwrap(), Device::default());
+    let (base, device) = (ROBERTA_MINI.base().unwrap(), Device::default());
     assert!(base.read::<SequenceClassifier>(Dtype::F32, &device).unwrap().is_some());
     for (labels, seed) in [(2, 1), (3, 1), (1, 7)] {
         let shared: Loaded<SequenceClassifier> = base.load((Some(labels), false), Dtype::F32, seed, &device).unwrap();

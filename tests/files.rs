@@ -214,12 +214,12 @@ fn classifier<M: PretrainedModel>(name: &str, config: &M::Config) -> PathBuf {
     let folder = scratch(name);
     let model = M::init(config, 3, &Device::default()).unwrap();
     save(&model, &folder, FileDtype::F32).unwrap();
-    asym::embedded::roberta_mini().unwrap().save_tokenizer(&folder).unwrap();
+    asym::embedded::ROBERTA_MINI.base().unwrap().save_tokenizer(&folder).unwrap();
     folder
 }
 
 fn rows() -> usize {
-    asym::embedded::roberta_mini().unwrap().tokenizer().unwrap().vocab_size()
+    asym::embedded::ROBERTA_MINI.base().unwrap().tokenizer().unwrap().vocab_size()
 }
 
 /// The probabilities that `asym classify` prints for texts, and their token ids.

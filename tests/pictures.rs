@@ -147,6 +147,50 @@ fn one_environment_is_trained_on_and_the_others_are_tested() {
     assert!(epochs.iter().all(|epoch| epoch["dev"].get("id").is_some()));
 }
 
+/// Without a model and data, the embedded ViT is trained on drawn pictures.
+#[test]
+fn a_table_of_drawn_pictures_needs_no_file() {
+    let folder = scratch("pictures-drawn");
+    let own = ["table", "--task", "domainbed", "--methods", "head,b-only-r4", "--seeds", "1", "--epochs", "1"];
+    let (out, err) = run(&folder, &own);
+    for part in [
+        "3360 drawn pictures",
+        "of 7 classes: flat 840, outline 840, shaded 840, striped 840",
+        "trained on flat, tested on outline, shaded, striped",
+        "id 168, train 672, outline 672, shaded 672, striped 672",
+        "model: vit-mini (embedded)",
+    ] {
+        assert!(err.contains(part), "`{part}` in: {err}");
+    }
+    assert!(out.contains("outline %") && !out.contains("paper"), "{out}");
+    // The adapter finds the embedded checkpoint by its name.
+    let (out, _) = run(&folder, &["data", "--preview", "sheet.png", "--task", "domainbed", "--columns", "4"]);
+    assert!(out.contains("row 1: crescent") && out.contains("row 7: triangle"), "{out}");
+    let adapter = folder.join("runs/domainbed-1/b-only-r4-seed1/adapter");
+    let (out, _) =
+        run(&folder, &["classify", "--adapter", adapter.to_str().unwrap(), "--image", "sheet.png", "--json"]);
+    let found: Value = serde_json::from_str(out.trim()).unwrap();
+    assert!(
+        ["crescent", "cross", "heart", "ring", "square", "star", "triangle"].iter().any(|name| found["label"] == *name)
+    );
+}
+
+/// The environments of PACS are known by their names, so that the paper's environment and scores are too.
+#[test]
+fn a_data_set_of_domainbed_is_recognized_by_its_environments() {
+    let (folder, model) = (scratch("pictures-recognized"), model("pictures-recognized-model"));
+    for name in ["art_painting", "cartoon", "photo", "sketch"] {
+        colors(&folder.join("data").join(name), 5, 180);
+    }
+    let fixed = ["table", "--task", "domainbed", "--data", "data", "--model", model.to_str().unwrap()];
+    let (out, err) =
+        run(&folder, &[&fixed[..], &["--methods", "head", "--seeds", "0", "--epochs", "1", "--new-head"]].concat());
+    assert!(err.contains("PACS: 40 pictures") && err.contains("trained on cartoon"), "{err}");
+    assert!(out.contains("paper"), "{out}");
+    let message = refused(&folder, &["table", "--task", "pacs", "--methods", "head"]);
+    assert!(message.contains("--data PACS") && message.contains("the task domainbed draws pictures"), "{message}");
+}
+
 #[test]
 fn unfit_pictures_and_models_are_refused_before_work() {
     let (folder, model) = (scratch("pictures-refused"), model("pictures-refused-model"));

@@ -125,7 +125,7 @@ fn an_adapter_finds_its_base_model() {
         assert!(stderr.contains(lost.to_str().unwrap()), "{stderr}");
     }
     edit_json(&lost.join("adapter_config.json"), |config| {
-        config.insert("base_model_name_or_path".into(), serde_json::json!(asym::embedded::NAME));
+        config.insert("base_model_name_or_path".into(), serde_json::json!(asym::embedded::ROBERTA_MINI.name));
     });
     // The embedded model has more layers: it is found, and refused for what the adapter lacks.
     let stderr = String::from_utf8_lossy(&inspect(&lost).stderr).into_owned();

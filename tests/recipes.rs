@@ -76,10 +76,17 @@ fn every_row_of_the_papers_tables_has_a_recipe_at_both_scales() {
 
 /// Tables 7, 11, 12 and 13, whose rows are the same for four data sets.
 #[test]
-fn every_row_of_the_domainbed_tables_has_a_recipe() {
-    let found = recipes("recipes/domainbed");
+fn every_row_of_the_domainbed_tables_has_a_recipe_at_both_scales() {
+    let (found, mini) = (recipes("recipes/domainbed"), recipes("recipes/mini/domainbed"));
     let mut cells = BTreeSet::new();
-    for (name, recipe) in &found {
+    assert_eq!(found.len(), mini.len());
+    for ((name, recipe), (mini_name, mini)) in found.iter().zip(&mini) {
+        assert_eq!((name, &recipe.tuning), (mini_name, &mini.tuning));
+        assert_eq!(
+            (mini.model.as_deref(), mini.data.as_deref(), mini.tasks[0].name().as_str()),
+            (None, None, "domainbed")
+        );
+        mini.runs().for_each(|run| run.validate().unwrap());
         assert_eq!((recipe.tasks.len(), recipe.seeds.as_slice()), (4, &[0, 1, 2][..]), "{name}");
         let header = std::fs::read_to_string(root("recipes/domainbed").join(format!("{name}.toml"))).unwrap();
         for run in recipe.runs() {

@@ -40,8 +40,9 @@ fn base(dropout: f64) -> Base {
         "tiny",
         &serde_json::to_string(&config).unwrap(),
         include_bytes!("fixtures/roberta-mlm/model.safetensors"),
-        include_bytes!("fixtures/tokenizer/tokenizer.json"),
     )
+    .unwrap()
+    .with_tokenizer(include_bytes!("fixtures/tokenizer/tokenizer.json"))
     .unwrap()
 }
 

@@ -13,11 +13,11 @@ use super::run::{RunsArgs, execute};
 
 /// Compare fine-tuning methods in a table: one row per method, with mean and standard deviation over seeds.
 ///
-/// Without arguments it trains the embedded mini RoBERTa on generated data, in about five minutes on two cores. With --model
+/// Without arguments it trains an embedded mini model on generated data, in about five minutes on two cores. With --model
 /// and --data it trains a real checkpoint on the real task, by default with the settings that the paper follows.
 #[derive(Debug, Parser)]
 pub struct ExperimentArgs {
-    /// Checkpoint: a folder, or a name on the Hub [default: the embedded mini RoBERTa]
+    /// Checkpoint: a folder, or a name on the Hub [default: the embedded one for the task]
     #[arg(long)]
     model: Option<String>,
     /// The task's data: a folder, or a name on the Hub [default: generated data]

@@ -75,7 +75,7 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
         }
         None => {
             let location = match &recipe {
-                Some(_) => args.source.model(model)?,
+                Some(recipe) => args.source.model_for(model, &recipe.tasks[0])?,
                 None => locate(&args.source, model, adapter)?,
             };
             let checkpoint = location.checkpoint()?;

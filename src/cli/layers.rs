@@ -65,7 +65,7 @@ impl LayersArgs {
         let run = recipe.run(&self.task, &Tuning::Full, self.seed);
         let task = cell::read(&run.task, &self.runs.source.files(self.data.as_deref()))
             .with_context(|| format!("data of task {}", self.task.name()))?;
-        let location = self.runs.source.model(self.model.as_deref())?;
+        let location = self.runs.source.model_for(self.model.as_deref(), &self.task)?;
         let base = location.base()?;
         task.check_base(&base)?;
         let task = task.prepare(&base, location.pinned(), Dtype::F32, &device)?;

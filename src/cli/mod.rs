@@ -53,18 +53,20 @@ use asym_tasks::Recipe;
 use burn::tensor::{Device, FloatDType};
 use clap::ValueEnum;
 
-use crate::embedded;
+use crate::embedded::Embedded;
 
 /// Locate the given model, or the base model of the adapter.
 fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> Result<Location> {
     match (model, adapter) {
-        (Some(model), _) => source.model(Some(model)),
+        (Some(model), _) => source.model(model),
         (None, Some(adapter)) => match asym_core::base_model(adapter) {
             Ok(Some(path)) => Ok(Location::Folder { name: path.display().to_string(), path }),
             Ok(None) => bail!("{}: names no base model; give its folder with --model", adapter.display()),
-            Err(AdapterError::BaseModel { name, .. }) if name == embedded::NAME || may_be_repo(&name) => source
-                .model(Some(&name))
-                .with_context(|| format!("{}: its base model is {name}; --model names another", adapter.display())),
+            Err(AdapterError::BaseModel { name, .. }) if Embedded::named(&name).is_some() || may_be_repo(&name) => {
+                source
+                    .model(&name)
+                    .with_context(|| format!("{}: its base model is {name}; --model names another", adapter.display()))
+            }
             Err(error) => Err(error.into()),
         },
         (None, None) => bail!("give a --model, or an --adapter that names its base"),

@@ -1,26 +1,30 @@
-//! `asym pretrain`: recreates the embedded checkpoint.
+//! `asym pretrain`: recreates an embedded checkpoint.
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use asym_tasks::pretrain::{PretrainRecipe, pretrain as run};
+use anyhow::{Context, Result};
+use asym_tasks::pretrain::{NAMES, pretrain_named};
 use asym_train::{StopSignal, memory};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use crate::device;
 
 /// Options of `asym pretrain`.
 #[derive(Debug, Args)]
 pub struct PretrainArgs {
-    /// Output folder; existing files are replaced
+    /// The checkpoint
+    #[arg(value_parser = PossibleValuesParser::new(NAMES))]
+    checkpoint: String,
+    /// Output folder; existing files are replaced [default: models/<CHECKPOINT>]
     #[arg(long)]
-    output: PathBuf,
-    /// Seed of the text, the weights, the order of examples and the masks
-    #[arg(long, default_value_t = PretrainRecipe::default().seed)]
+    output: Option<PathBuf>,
+    /// Seed of the data, the weights and the order of examples
+    #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Number of optimizer steps
-    #[arg(long, default_value_t = PretrainRecipe::default().steps)]
-    steps: usize,
+    /// Number of optimizer steps [default: that of the published checkpoint]
+    #[arg(long)]
+    steps: Option<usize>,
 }
 
 /// Pre-train a model, and write the checkpoint and the result of the training.
@@ -31,10 +35,12 @@ pub struct PretrainArgs {
 pub fn pretrain(args: &PretrainArgs) -> Result<()> {
     memory::keep_pages();
     let device = device::default_device()?;
-    let recipe = PretrainRecipe { seed: args.seed, steps: args.steps, ..PretrainRecipe::default() };
-    let result = run(&recipe, &args.output, &device, &StopSignal::on_signals())?;
+    let output = args.output.clone().unwrap_or_else(|| PathBuf::from("models").join(&args.checkpoint));
+    let recipe = (args.seed, args.steps);
+    let result = pretrain_named(&args.checkpoint, recipe, &output, &device, &StopSignal::on_signals());
+    let result = result.context("unknown checkpoint")??;
     let json = serde_json::to_string_pretty(&result)? + "\n";
-    asym_core::write_whole(&args.output.join("pretraining.json"), json.as_bytes())?;
+    asym_core::write_whole(&output.join("pretraining.json"), json.as_bytes())?;
     super::say(json.trim_end())?;
     Ok(())
 }

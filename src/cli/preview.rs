@@ -14,15 +14,15 @@ use crate::device;
 #[derive(Debug, Args)]
 pub struct PreviewArgs {
     /// Write training pictures to this PNG file as the model is shown them after augmentation, a row for each class
-    #[arg(long, value_name = "PNG", requires_all = ["data", "model"])]
+    #[arg(long, value_name = "PNG")]
     pub(super) preview: Option<PathBuf>,
     /// The task whose pictures are shown
     #[arg(long, requires = "preview", default_value = "image-classification")]
     task: AnyTask,
-    /// The pictures: a folder, or a name on the Hub
+    /// The pictures: a folder, or a name on the Hub [default: drawn pictures, if the task has any]
     #[arg(long, requires = "preview")]
     data: Option<String>,
-    /// The checkpoint whose image processor prepares them: a folder, or a name on the Hub
+    /// The checkpoint whose image processor prepares them: a folder, or a name on the Hub [default: the embedded mini ViT]
     #[arg(long, requires = "preview")]
     model: Option<String>,
     /// The most pictures of a row
@@ -45,7 +45,7 @@ pub(super) fn preview(args: &PreviewArgs, seed: u64, output: &Path) -> Result<()
     let run = recipe.run(&recipe.tasks[0], &Tuning::Head, seed);
     let read = cell::read(&run.task, &args.source.files(args.data.as_deref()))?;
     read.describe().iter().for_each(super::note);
-    let location = args.source.model(args.model.as_deref())?;
+    let location = args.source.model_for(args.model.as_deref(), &run.task)?;
     let (base, device) = (location.base()?, device::default_device()?);
     read.check_base(&base)?;
     let prepared = read.prepare(&base, location.pinned(), Dtype::F32, &device)?;

@@ -86,7 +86,9 @@ pub(super) fn execute(
         experiment.task = read.task();
         tasks.push(read);
     }
-    let location = source.model(model)?;
+    // All tasks of a recipe have one model, which is checked against each of them.
+    let Some(first) = experiments.first() else { bail!("there is no task") };
+    let location = source.model_for(model, &first.task)?;
     let base = location.base()?;
     tasks.iter().try_for_each(|task| task.check_base(&base))?;
     super::note(format!("model: {}; runs: {}", base.name(), output.path.display()));

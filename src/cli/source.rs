@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use asym_data::hub::looks_like_repo;
 use asym_data::{Hub, HubOptions};
 use asym_models::Checkpoint;
 use asym_tasks::files::{is_on_hub, pinned};
-use asym_tasks::{Base, Files};
+use asym_tasks::{AnyTask, Base, Files};
 use clap::Args;
 
-use crate::embedded;
+use crate::embedded::Embedded;
 
 /// Options for access to the Hub.
 #[derive(Clone, Debug, Default, Args)]
@@ -22,8 +22,8 @@ pub struct SourceArgs {
 
 /// The location of a checkpoint.
 pub enum Location {
-    /// The checkpoint that is compiled into the program.
-    Embedded,
+    /// A checkpoint that is compiled into the program.
+    Embedded(&'static Embedded),
     /// A folder, and its name in messages and in adapters.
     Folder {
         /// A path, or a name on the Hub.
@@ -37,7 +37,7 @@ impl Location {
     /// The path of the folder, the name on the Hub, or the name of the embedded checkpoint.
     pub fn name(&self) -> &str {
         match self {
-            Self::Embedded => embedded::NAME,
+            Self::Embedded(embedded) => embedded.name,
             Self::Folder { name, .. } => name,
         }
     }
@@ -45,7 +45,7 @@ impl Location {
     /// The folder, if there is one.
     pub fn folder(&self) -> Option<&Path> {
         match self {
-            Self::Embedded => None,
+            Self::Embedded(_) => None,
             Self::Folder { path, .. } => Some(path),
         }
     }
@@ -57,7 +57,7 @@ impl Location {
     /// Returns an error if a file is missing or cannot be read.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         match self {
-            Self::Embedded => Ok(embedded::roberta_mini()?.checkpoint),
+            Self::Embedded(embedded) => Ok(embedded.base()?.checkpoint),
             Self::Folder { path, .. } => Ok(Checkpoint::open(path)?),
         }
     }
@@ -69,7 +69,7 @@ impl Location {
     /// As [`checkpoint`](Self::checkpoint).
     pub fn base(&self) -> Result<Base> {
         match self {
-            Self::Embedded => Ok(embedded::roberta_mini()?),
+            Self::Embedded(embedded) => Ok(embedded.base()?),
             // PEFT's name of a model on the Hub does not include the revision. A folder may have an @ in its name.
             Self::Folder { name, path } => {
                 let is_folder = path == Path::new(name);
@@ -82,7 +82,7 @@ impl Location {
     /// The name of this checkpoint in a recipe. A name on the Hub includes the commit.
     pub fn pinned(&self) -> Option<String> {
         match self {
-            Self::Embedded => None,
+            Self::Embedded(_) => None,
             Self::Folder { name, path } => Some(pinned(name, path)),
         }
     }
@@ -100,22 +100,34 @@ impl SourceArgs {
         options
     }
 
-    /// Locate the checkpoint of `--model`: a folder, a name on the Hub, or the embedded checkpoint.
+    /// Locate the checkpoint of `--model`: a folder, a name on the Hub, or the name of an embedded checkpoint.
     ///
     /// # Errors
     ///
     /// Returns an error if the name is none of these, or if the download from the Hub fails.
-    pub fn model(&self, model: Option<&str>) -> Result<Location> {
-        match model {
-            None => Ok(Location::Embedded),
-            Some(name) if name == embedded::NAME => Ok(Location::Embedded),
-            Some(name) => {
-                let path = if is_on_hub(name)? {
-                    Hub::new(self.options())?.model(name).with_context(|| nowhere(name))?
-                } else {
-                    PathBuf::from(name)
-                };
-                Ok(Location::Folder { name: name.to_string(), path })
+    pub fn model(&self, name: &str) -> Result<Location> {
+        if let Some(embedded) = Embedded::named(name) {
+            return Ok(Location::Embedded(embedded));
+        }
+        let path = if is_on_hub(name)? {
+            Hub::new(self.options())?.model(name).with_context(|| nowhere(name))?
+        } else {
+            PathBuf::from(name)
+        };
+        Ok(Location::Folder { name: name.to_string(), path })
+    }
+
+    /// Locate the checkpoint of `--model`, or the embedded checkpoint of the models that `task` trains if there is no name.
+    ///
+    /// # Errors
+    ///
+    /// As [`model`](Self::model), and a task without embedded checkpoint.
+    pub fn model_for(&self, name: Option<&str>, task: &AnyTask) -> Result<Location> {
+        match (name, Embedded::of_family(task.family())) {
+            (Some(name), _) => self.model(name),
+            (None, Some(embedded)) => Ok(Location::Embedded(embedded)),
+            (None, None) => {
+                bail!("task {} needs a --model: no {} is compiled into the program", task.name(), task.family())
             }
         }
     }

@@ -22,10 +22,10 @@ struct Args {
 enum Chore {
     /// Run what continuous integration runs
     Ci,
-    /// Make models/roberta-mini anew: text, tokenizer and weights, all from a seed
+    /// Make an embedded checkpoint in models/ anew, all from a seed
     Pretrain {
-        /// Passed on to `asym pretrain`, such as --seed 2
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        /// Passed on to `asym pretrain`: the checkpoint, and options such as --seed 2
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         rest: Vec<String>,
     },
     /// Time training steps beside Burn's own LoRA and Python's PEFT, in turns, and print a table
@@ -46,8 +46,7 @@ fn main() -> Result<()> {
         Chore::Ci => run(Command::new(root.join(".ci/run")), &root),
         Chore::Pretrain { rest } => {
             let mut command = cargo();
-            command.args(["run", "--release", "--bin", "asym", "--", "pretrain", "--output", "models/roberta-mini"]);
-            command.args(rest);
+            command.args(["run", "--release", "--bin", "asym", "--", "pretrain"]).args(rest);
             run(command, &root)
         }
         Chore::Bench(options) => bench::bench(&options, &root),

@@ -83,6 +83,15 @@ impl ImageProcessor {
         config::read(folder)
     }
 
+    /// Reads the text of a `preprocessor_config.json`, which errors call `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_folder`](Self::from_folder).
+    pub fn from_json(name: &str, text: &str) -> Result<Self, ImageError> {
+        config::parse(text, Path::new(name))
+    }
+
     /// ViT's processor for pictures of `height` and `width` pixels: bilinear, values from -1 to 1.
     ///
     /// # Errors

@@ -68,6 +68,6 @@ pub use keys::KeyTable;
 pub use llama::{LlamaClassifier, LlamaConfig, LlamaInput, LlamaLanguageModel, LlamaScorer, RopeScaling};
 pub use model::PretrainedModel;
 pub use roberta::{Encoder, EncoderConfig, EncoderInput, Family, MaskedLanguageModel, Padding, SequenceClassifier};
-pub use save::save;
+pub use save::{save, save_base};
 pub use vit::{VitClassifier, VitConfig, VitInput, VitModel};
 pub use write::FileDtype;

@@ -9,7 +9,10 @@ use half::f16;
 
 use crate::weights::Finite;
 use crate::write::{Data, Written, write_atomically, write_safetensors};
-use crate::{FileDtype, ModelConfig, ModelError, PretrainedModel};
+use crate::{FileDtype, InFamily, ModelConfig, ModelError, PretrainedModel};
+
+/// The number of labels of a configuration of transformers that has none.
+const DEFAULT_LABELS: usize = 2;
 
 /// Save `model` in `folder` as `config.json` and `model.safetensors`, replacing what is there.
 ///
@@ -21,12 +24,35 @@ use crate::{FileDtype, ModelConfig, ModelError, PretrainedModel};
 /// [`ModelError::Adapted`] for a model that carries adapters; [`ModelError::NotFinite`] and [`ModelError::TooLarge`]
 /// for a value that the file could not be loaded with; [`ModelError::Io`]. Nothing is written before all is checked.
 pub fn save<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: FileDtype) -> Result<(), ModelError> {
-    let folder = folder.as_ref();
+    write(model, model.config(), folder.as_ref(), dtype, |_| true)
+}
+
+/// Save `model` as [`save`] does, but without the head that is trained for a task, so that each task draws its own. The labels have
+/// the default names of transformers.
+///
+/// # Errors
+///
+/// As [`save`].
+pub fn save_base<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: FileDtype) -> Result<(), ModelError> {
+    let (folder, heads) = (folder.as_ref(), M::keys(model.config()).task_head);
+    let config = model.config().clone().with_num_labels(DEFAULT_LABELS, folder)?;
+    write(model, &config, folder, dtype, |name| !heads.iter().any(|head| layout::within(name, head)))
+}
+
+/// Write `config`, and the parameters of `model` whose names `wanted` accepts.
+fn write<M: PretrainedModel>(
+    model: &M,
+    config: &M::Config,
+    folder: &Path,
+    dtype: FileDtype,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(), ModelError> {
     let (weights_path, config_path) = (folder.join("model.safetensors"), folder.join("config.json"));
     let table = M::keys(model.config());
 
     let mut tensors = Vec::new();
-    for (entry, values) in layout::collect(model, &table.naming, |entry| entry.kind != Kind::Adapter) {
+    let collected = layout::collect(model, &table.naming, |entry| entry.kind != Kind::Adapter);
+    for (entry, values) in collected.into_iter().filter(|(entry, _)| wanted(&entry.name)) {
         let Some(values) = values else { return Err(ModelError::Adapted { key: entry.name }) };
         let path = || weights_path.clone();
         let rows = matches!(entry.kind, Kind::Weight { layer: Layer::Embedding, .. });
@@ -59,7 +85,7 @@ pub fn save<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: File
     write_safetensors(&weights_path, tensors, Some(metadata))?;
 
     let json = |source| ModelError::Json { path: config_path.clone(), source };
-    let config = model.config().to_hugging_face(table.architecture, dtype.torch()).map_err(json)?;
+    let config = config.to_hugging_face(table.architecture, dtype.torch()).map_err(json)?;
     write_atomically(&config_path, |temporary| {
         let text = serde_json::to_string_pretty(&config).map_err(json)? + "\n";
         fs::write(temporary, text).map_err(|source| ModelError::Io { path: config_path.clone(), source })

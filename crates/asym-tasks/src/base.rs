@@ -23,6 +23,8 @@ pub struct Base {
     /// The weights and their configuration.
     pub checkpoint: Checkpoint,
     tokenizer: OnceLock<Tokenizer>,
+    /// That of a checkpoint without a folder.
+    image_processor: Option<ImageProcessor>,
     /// A `Loaded<M>` for each model `M` and each dtype that was asked for.
     models: Mutex<HashMap<(TypeId, Dtype), Box<dyn Any + Send>>>,
 }
@@ -38,24 +40,38 @@ impl Base {
         Ok(Self::new(name, Some(folder.to_path_buf()), Checkpoint::open(folder)?))
     }
 
-    /// A checkpoint that is compiled into the program: `config.json`, `model.safetensors` and `tokenizer.json`.
+    /// A checkpoint that is compiled into the program: `config.json` and `model.safetensors`. It has neither tokenizer nor image
+    /// processor until one is added.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn from_bytes(
-        name: &str,
-        config: &str,
-        weights: &'static [u8],
-        tokenizer: &'static [u8],
-    ) -> Result<Self, TaskError> {
-        let base = Self::new(name.to_string(), None, Checkpoint::from_bytes(name, config, weights)?);
-        let tokenizer = Tokenizer::from_bytes(&format!("{name}/tokenizer.json"), tokenizer)?;
-        Ok(Self { tokenizer: OnceLock::from(tokenizer), ..base })
+    pub fn from_bytes(name: &str, config: &str, weights: &'static [u8]) -> Result<Self, TaskError> {
+        Ok(Self::new(name.to_string(), None, Checkpoint::from_bytes(name, config, weights)?))
+    }
+
+    /// The same with the tokenizer of these bytes of a `tokenizer.json`.
+    ///
+    /// # Errors
+    ///
+    /// A tokenizer that cannot be read.
+    pub fn with_tokenizer(self, tokenizer: &[u8]) -> Result<Self, TaskError> {
+        let tokenizer = Tokenizer::from_bytes(&format!("{}/tokenizer.json", self.name), tokenizer)?;
+        Ok(Self { tokenizer: OnceLock::from(tokenizer), ..self })
+    }
+
+    /// The same with the image processor of this text of a `preprocessor_config.json`.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that cannot be read.
+    pub fn with_image_processor(self, config: &str) -> Result<Self, TaskError> {
+        let processor = ImageProcessor::from_json(&format!("{}/preprocessor_config.json", self.name), config)?;
+        Ok(Self { image_processor: Some(processor), ..self })
     }
 
     fn new(name: String, folder: Option<PathBuf>, checkpoint: Checkpoint) -> Self {
-        Self { name, folder, checkpoint, tokenizer: OnceLock::new(), models: Mutex::default() }
+        Self { name, folder, checkpoint, tokenizer: OnceLock::new(), image_processor: None, models: Mutex::default() }
     }
 
     /// The same under another name, such as that on the Hub. Adapters then give it as their base model.
@@ -103,6 +119,9 @@ impl Base {
     ///
     /// A checkpoint without one, or one that cannot be read.
     pub fn image_processor(&self) -> Result<ImageProcessor, TaskError> {
+        if let Some(processor) = &self.image_processor {
+            return Ok(processor.clone());
+        }
         Ok(ImageProcessor::from_folder(self.folder.as_deref().unwrap_or(Path::new(&self.name)))?)
     }
 

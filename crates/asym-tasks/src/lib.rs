@@ -18,12 +18,14 @@
 //! | [`text`] | texts with labels, for all tasks on them: batches, loss, scores, answers |
 //! | [`images`] | pictures with classes, for all tasks on them: batches, loss, scores |
 //! | [`metrics`] | scores on the host |
-//! | [`grammar`], [`pretrain`] | generated English, and the embedded checkpoint that is trained on it |
+//! | [`grammar`], [`drawing`] | generated English and drawn pictures |
+//! | [`pretrain`] | the embedded checkpoints, which are trained on these |
 
 pub mod base;
 pub mod cell;
 pub mod classification;
 pub mod domainbed;
+pub mod drawing;
 pub mod error;
 pub mod files;
 pub mod glue;

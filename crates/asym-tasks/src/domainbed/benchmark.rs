@@ -39,6 +39,11 @@ impl Benchmark {
         Self::ALL.into_iter().find(|benchmark| benchmark.row().name == name)
     }
 
+    /// The data set with these environments, which are sorted by name.
+    pub(super) fn of_environments(names: &[String]) -> Option<Self> {
+        Self::ALL.into_iter().find(|benchmark| benchmark.row().environments.iter().eq(names))
+    }
+
     /// The name in recipes.
     pub fn name(self) -> &'static str {
         self.row().name

@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use asym_data::pictures::{self, Collection, Layout, PictureTable, PicturesError};
-use asym_data::table;
+use asym_data::{ImageError, table};
 
 use super::benchmark::Benchmark;
+use crate::drawing;
 use crate::images::ImagesError;
+
+/// The seed of the drawn world.
+const DATA_SEED: u64 = 0;
 
 /// The layouts that are read, for messages.
 const LAYOUTS: &str = "give a folder with a folder for each environment, which has a folder for each class, as in \
@@ -18,6 +22,17 @@ pub(super) struct Environments {
     pub(super) collections: Vec<Collection>,
     /// Whether the order of the pictures is that of their paths.
     pub(super) by_path: bool,
+    /// Whether they are drawn.
+    pub(super) drawn: bool,
+}
+
+/// The drawn world, for a task without files.
+///
+/// # Errors
+///
+/// As [`drawing::environments`].
+pub(super) fn drawn() -> Result<Environments, ImageError> {
+    Ok(Environments { collections: drawing::environments(DATA_SEED)?, by_path: true, drawn: true })
 }
 
 /// Read the environments at `path`: a folder of the layout, one that has it in the folder of `benchmark`, or tables.
@@ -37,7 +52,7 @@ pub(super) fn read(path: &Path, benchmark: Option<Benchmark>) -> Result<Environm
     let own = benchmark.map(|benchmark| path.join(benchmark.row().folder)).filter(|path| path.is_dir());
     for folder in std::iter::once(path.to_path_buf()).chain(own) {
         if Layout::of(&folder)? == Layout::Collections {
-            return Ok(Environments { collections: pictures::collections(&folder)?, by_path: true });
+            return Ok(Environments { collections: pictures::collections(&folder)?, by_path: true, drawn: false });
         }
     }
     for folder in [path.to_path_buf(), path.join("data")] {
@@ -54,7 +69,7 @@ pub(super) fn read(path: &Path, benchmark: Option<Benchmark>) -> Result<Environm
 
 fn tables(paths: &[PathBuf]) -> Result<Environments, ImagesError> {
     let rows = PictureTable::new(paths, true)?.read("")?;
-    Ok(Environments { collections: rows.collections, by_path: rows.by_path })
+    Ok(Environments { collections: rows.collections, by_path: rows.by_path, drawn: false })
 }
 
 /// Whether a file of a repository on the Hub can belong to the data.

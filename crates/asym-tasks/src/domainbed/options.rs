@@ -9,7 +9,7 @@ use crate::names::Names;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DomainBedOptions {
-    /// The environment that is trained on. The default is the paper's; data of your own need one.
+    /// The environment that is trained on. The default is the paper's, or `flat` of drawn pictures; data of your own need one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<String>,
     /// The environment that is tested out of domain, or several. The default is all others.

@@ -14,6 +14,7 @@ use super::options::DomainBedOptions;
 use super::paper;
 use super::split::split;
 use crate::base::Base;
+use crate::drawing::Style;
 use crate::error::TaskError;
 use crate::files::Files;
 use crate::images::{
@@ -40,7 +41,7 @@ const RESERVED: [&str; 5] = [OUT_OF_DOMAIN, IN_DOMAIN, TRAIN, GAP, "loss"];
 /// The fewest pictures of an environment: one for each part of it.
 const FEWEST: usize = 5;
 
-/// The name of the task on data of one's own.
+/// The name of the task on data of your own, or on drawn pictures without any.
 const OWN: &str = "domainbed";
 
 /// One training environment, and others to test on.
@@ -55,6 +56,8 @@ pub struct DomainBed {
 /// The environments, all with the same classes.
 #[derive(Debug)]
 pub struct DomainBedData {
+    /// The data set, which is recognized by the names of its environments.
+    pub benchmark: Option<Benchmark>,
     /// The environments, by name.
     pub environments: Vec<Collection>,
     /// The names of the classes.
@@ -65,6 +68,8 @@ pub struct DomainBedData {
     pub test: Vec<String>,
     /// Whether the pictures are in the order of their paths, so that the split is DomainBed's.
     pub by_path: bool,
+    /// Whether the pictures are drawn.
+    pub drawn: bool,
 }
 
 impl DomainBed {
@@ -86,7 +91,7 @@ impl DomainBed {
 
     /// Check the environments and find those of the settings.
     fn settle(&self, path: &str, found: Environments) -> Result<DomainBedData, ImagesError> {
-        let Environments { collections: mut environments, by_path } = found;
+        let Environments { collections: mut environments, by_path, drawn } = found;
         let classes = same_classes(&mut environments)?;
         if let Some(expected) = self.options.labels.as_ref().filter(|labels| **labels != classes) {
             return Err(ImagesError::OtherClasses { expected: expected.clone(), found: classes });
@@ -110,7 +115,9 @@ impl DomainBed {
                 known: names.clone(),
             })
         };
-        let train = self.train().ok_or_else(|| ImagesError::Setting {
+        let benchmark = self.benchmark.or_else(|| Benchmark::of_environments(&names));
+        let usual = benchmark.map(|benchmark| benchmark.row().train).or(drawn.then(|| Style::Flat.name()));
+        let train = self.options.train.as_deref().or(usual).ok_or_else(|| ImagesError::Setting {
             setting: "train",
             found: "absent".into(),
             expected: format!(
@@ -131,7 +138,7 @@ impl DomainBed {
                 expected: "environments that are not trained on".into(),
             });
         }
-        Ok(DomainBedData { environments, classes, train, test, by_path })
+        Ok(DomainBedData { benchmark, environments, classes, train, test, by_path, drawn })
     }
 
     /// The sources of the run with `seed`.
@@ -266,30 +273,39 @@ impl Task for DomainBed {
     }
 
     fn read(&self, files: &Files) -> Result<DomainBedData, TaskError> {
-        let Some(path) = files.folder(&files::is_wanted)? else {
-            return Err(TaskError::task(ImagesError::Setting {
+        match (files.folder(&files::is_wanted)?, self.benchmark) {
+            (Some(path), benchmark) => Ok(self.settle(&path.display().to_string(), files::read(&path, benchmark)?)?),
+            (None, None) => Ok(self.settle("drawn pictures", files::drawn()?)?),
+            (None, Some(_)) => Err(TaskError::task(ImagesError::Setting {
                 setting: "data",
                 found: "absent".into(),
-                expected: "the folder of the environments, as in --data PACS".into(),
-            }));
-        };
-        Ok(self.settle(&path.display().to_string(), files::read(&path, self.benchmark)?)?)
+                expected: format!(
+                    "the folder of the environments, as in --data PACS; the task {OWN} draws pictures without one"
+                ),
+            })),
+        }
     }
 
     fn settled(&self, data: &DomainBedData) -> Self {
         let (train, test, labels) = (data.train.clone(), Names::Several(data.test.clone()), data.classes.clone());
         let options = self.options.clone();
         let options = DomainBedOptions { train: Some(train), test: Some(test), labels: Some(labels), ..options };
-        Self { options, ..self.clone() }
+        Self { options, benchmark: data.benchmark }
     }
 
     fn describe(&self, data: &DomainBedData) -> Vec<String> {
-        let DomainBedData { environments, classes, train, test, by_path } = data;
+        let DomainBedData { environments, classes, train, test, by_path, drawn, .. } = data;
         let total: usize = environments.iter().map(Collection::len).sum();
         let each: Vec<String> =
             environments.iter().map(|environment| format!("{} {}", environment.name, environment.len())).collect();
         let mut lines = vec![
-            format!("{}: {total} pictures of {} classes: {}", self.title(), classes.len(), each.join(", ")),
+            format!(
+                "{}: {total} {}pictures of {} classes: {}",
+                self.settled(data).title(),
+                if *drawn { "drawn " } else { "" },
+                classes.len(),
+                each.join(", ")
+            ),
             format!("trained on {train}, tested on {}; each picture is decoded once before that", test.join(", ")),
         ];
         if !by_path {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use asym_data::Pixels;
 use asym_models::VitInput;
 use asym_train::{Batch, Source, TrainError};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -20,6 +21,24 @@ pub struct ImageBatch {
     pub classes: Tensor<1, Int>,
     /// The place of each picture in the list of the source.
     pub indices: Vec<usize>,
+}
+
+impl ImageBatch {
+    /// The batch of these pictures with their classes, which have the places `indices` in the list of their source. All pictures must
+    /// be of one size.
+    pub fn new(pictures: impl IntoIterator<Item = (usize, Pixels)>, indices: &[usize], device: &Device) -> Self {
+        let (mut values, mut classes, mut shape) = (Vec::new(), Vec::new(), [indices.len(), 0, 0, 0]);
+        for (class, pixels) in pictures {
+            shape = [indices.len(), pixels.channels, pixels.height, pixels.width];
+            values.extend(pixels.values);
+            classes.push(class as i32);
+        }
+        Self {
+            input: VitInput { pixel_values: Tensor::from_data(TensorData::new(values, shape), device) },
+            classes: Tensor::from_data(TensorData::new(classes, [indices.len()]), device),
+            indices: indices.to_vec(),
+        }
+    }
 }
 
 impl Batch for ImageBatch {
@@ -75,17 +94,11 @@ impl Source for ImageSource {
     }
 
     fn collate(&self, indices: &[usize], epoch: usize, device: &Device) -> Result<ImageBatch, TrainError> {
-        let (mut values, mut shape) = (Vec::new(), [indices.len(), 0, 0, 0]);
-        for index in indices {
+        let picture = |index: &usize| {
             let pixels = self.pictures.values(self.members[*index], self.augment, epoch).map_err(TrainError::data)?;
-            shape = [indices.len(), pixels.channels, pixels.height, pixels.width];
-            values.extend(pixels.values);
-        }
-        let classes: Vec<i32> = indices.iter().map(|index| self.class(*index) as i32).collect();
-        Ok(ImageBatch {
-            input: VitInput { pixel_values: Tensor::from_data(TensorData::new(values, shape), device) },
-            classes: Tensor::from_data(TensorData::new(classes, [indices.len()]), device),
-            indices: indices.to_vec(),
-        })
+            Ok((self.class(*index), pixels))
+        };
+        let pictures = indices.iter().map(picture).collect::<Result<Vec<_>, TrainError>>()?;
+        Ok(ImageBatch::new(pictures, indices, device))
     }
 }

@@ -11,7 +11,8 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::RngExt;
 
-use super::{PretrainRecipe, SPECIAL};
+use super::tally::Tally;
+use super::text::{SPECIAL, TextRecipe};
 use crate::error::TaskError;
 use crate::grammar;
 
@@ -29,7 +30,7 @@ struct Line {
 }
 
 /// The encoded lines, which are masked as they are asked for.
-pub(super) struct Lines {
+pub struct Lines {
     lines: Vec<Line>,
     seed: u64,
     pair_masking: f64,
@@ -37,7 +38,7 @@ pub(super) struct Lines {
 }
 
 /// Lines on the device with some of their tokens replaced.
-pub(super) struct MaskedBatch {
+pub struct MaskedBatch {
     input: EncoderInput,
     /// The places of the masked tokens in the padded batch, row by row, `[masked]`.
     positions: Tensor<1, Int>,
@@ -58,7 +59,7 @@ impl Batch for MaskedBatch {
 
 impl Lines {
     /// Encode `text`; a tab parts two sentences.
-    pub(super) fn encode(tokenizer: &Tokenizer, text: &[String], recipe: &PretrainRecipe) -> Result<Self, TaskError> {
+    pub(super) fn encode(tokenizer: &Tokenizer, text: &[String], recipe: &TextRecipe) -> Result<Self, TaskError> {
         let line = |line: &String| -> Result<Line, TaskError> {
             let (first, second) = match line.split_once('\t') {
                 Some((first, second)) => (first, Some(second)),
@@ -141,7 +142,7 @@ impl Source for Lines {
 }
 
 /// Cross-entropy of the masked tokens, a mean over them.
-pub(super) struct MaskedLoss;
+pub struct MaskedLoss;
 
 impl Objective for MaskedLoss {
     type Model = MaskedLanguageModel;
@@ -154,26 +155,16 @@ impl Objective for MaskedLoss {
 }
 
 /// Loss and accuracy on lines that are not trained on.
-pub(super) struct Evaluate(pub(super) Arc<Lines>);
+pub struct Evaluate(pub(super) Arc<Lines>);
 
 impl Evaluation<MaskedLanguageModel> for Evaluate {
     fn run(&self, model: &MaskedLanguageModel, room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError> {
         let device = model.devices().into_iter().next().unwrap_or_default();
-        let (mut loss, mut right, mut weight) = (0.0, 0.0, 0.0);
+        let mut tally = Tally::default();
         let complete = room.pass(&self.0, &device, |batch| {
-            let logits = model.forward_at(batch.input.clone(), batch.positions.clone()); // [masked, vocabulary]
-            let mean = CrossEntropyLossConfig::new().init(&device).forward(logits.clone(), batch.labels.clone());
-            loss += batch.weight() * f64::from(mean.into_scalar::<f32>());
-            let predicted = logits.argmax(1).into_data();
-            let labels = batch.labels.clone().into_data();
-            right += predicted.iter::<i64>().zip(labels.iter::<i64>()).filter(|(id, label)| id == label).count() as f64;
-            weight += batch.weight();
+            tally.add(model.forward_at(batch.input, batch.positions), batch.labels);
             Ok(())
         })?;
-        if !complete {
-            return Ok(None);
-        }
-        let scores = [("loss", loss), ("accuracy", right)];
-        Ok(Some(scores.map(|(name, sum)| (name.to_string(), sum / f64::max(weight, 1.0))).into()))
+        Ok(complete.then(|| tally.scores()))
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
+use asym_models::{ModelConfig, PretrainedModel};
 use toml::Table;
 
 pub use self::error::RegistryError;
@@ -102,6 +103,18 @@ tasks! {
 }
 
 impl AnyTask {
+    /// The family of the models that the task trains, such as `ViT`.
+    pub fn family(&self) -> &'static str {
+        struct Family;
+        impl WithTask for Family {
+            type Output = &'static str;
+            fn with<T: Task>(self, _task: &T) -> &'static str {
+                <<T::Model as PretrainedModel>::Config as ModelConfig>::FAMILY
+            }
+        }
+        self.visit(Family)
+    }
+
     /// The settings of the task's own, as a recipe has them.
     pub fn options(&self) -> Table {
         struct Options;

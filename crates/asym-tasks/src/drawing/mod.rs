@@ -1,0 +1,137 @@
+//! Drawn pictures, for a vision model that must be trained within minutes and without a download.
+//!
+//! A picture shows one shape, at a random place, size and angle, among scraps that do not matter. The shape is the class. The
+//! [`Style`] is the environment: it decides outline, colors and texture, and says nothing about the shape.
+//! [`Shape::CLASSES`] are the classes of the drawn world of DomainBed ([`environments`]), and [`Shape::PRETRAINING`] those on
+//! which the embedded ViT was pre-trained, in all styles. No shape is in both.
+
+mod shape;
+mod style;
+#[cfg(test)]
+mod tests;
+
+use asym_core::random::{derive_seed, stream};
+use asym_data::pictures::{Class, Collection};
+use asym_data::{ImageError, Picture, PictureFile};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+pub use self::shape::Shape;
+pub use self::style::Style;
+
+/// Rows and columns of a picture, in pixels.
+pub const SIDE: usize = 32;
+
+/// Pictures of each class in each environment.
+pub const PICTURES: usize = 120;
+
+/// Points along a side of a pixel at which its color is computed.
+const FINE: usize = 3;
+
+/// The picture number `index` of `shape` in `style`: a function of these and of `seed`.
+pub fn picture(seed: u64, shape: Shape, style: Style, index: usize) -> Picture {
+    let name = format!("{}/{}", style.name(), shape.name());
+    draw(shape, style, &mut stream(derive_seed(seed, "drawing", index as u64), &name))
+}
+
+/// The drawn world: an environment for each style, with [`PICTURES`] pictures of each class, as PNG files. The same seed always gives
+/// the same pictures.
+///
+/// # Errors
+///
+/// [`ImageError::Unencodable`], if PNG cannot be written.
+pub fn environments(seed: u64) -> Result<Vec<Collection>, ImageError> {
+    let file = |shape: Shape, style: Style, index: usize| -> Result<PictureFile, ImageError> {
+        let name = format!("{}/{}/{index:03}.png", style.name(), shape.name());
+        Ok(PictureFile::bytes(name, picture(seed, shape, style, index).to_png()?))
+    };
+    let class = |shape: Shape, style: Style| -> Result<Class, ImageError> {
+        let pictures = (0..PICTURES).map(|index| file(shape, style, index)).collect::<Result<_, _>>()?;
+        Ok(Class { name: shape.name().to_string(), pictures })
+    };
+    let collection = |style: Style| -> Result<Collection, ImageError> {
+        let classes = Shape::CLASSES.into_iter().map(|shape| class(shape, style)).collect::<Result<_, _>>()?;
+        Ok(Collection { name: style.name().to_string(), classes })
+    };
+    Style::ALL.into_iter().map(collection).collect()
+}
+
+/// A shape in its place.
+struct Placed {
+    shape: Shape,
+    /// The center and the radius, in pixels.
+    center: (f64, f64),
+    radius: f64,
+    /// Cosine and sine of the angle.
+    turn: (f64, f64),
+}
+
+impl Placed {
+    fn contains(&self, x: f64, y: f64) -> bool {
+        let (x, y) = ((x - self.center.0) / self.radius, (self.center.1 - y) / self.radius);
+        let (cosine, sine) = self.turn;
+        self.shape.contains(x * cosine + y * sine, y * cosine - x * sine)
+    }
+}
+
+/// Draw `shape` in `style`.
+fn draw(shape: Shape, style: Style, rng: &mut ChaCha8Rng) -> Picture {
+    let side = SIDE as f64;
+    let paint = style.paint(rng);
+    let radius = rng.random_range(0.25..0.42) * side;
+    let mut between = |least: f64, most: f64| rng.random_range(least..most);
+    let center = (between(radius, side - radius), between(radius, side - radius));
+    let angle = between(-0.6, 0.6);
+    let placed = Placed { shape, center, radius, turn: (angle.cos(), angle.sin()) };
+    // Scraps of the shape's colors in the background: discs of a few pixels.
+    let scraps: Vec<(f64, f64, f64)> =
+        (0..3).map(|_| (between(0.0, side), between(0.0, side), between(0.8, 2.0))).collect();
+
+    let fine = SIDE * FINE;
+    let at = |place: usize| (place as f64 + 0.5) / FINE as f64;
+    let inside: Vec<bool> = (0..fine * fine).map(|place| placed.contains(at(place % fine), at(place / fine))).collect();
+    // The points of the line are those with a point of the other side within half of its width.
+    let reach = (paint.width * FINE as f64).round() as isize;
+    let offsets: Vec<(isize, isize)> = (-reach..=reach)
+        .flat_map(|row| (-reach..=reach).map(move |column| (row, column)))
+        .filter(|(row, column)| row * row + column * column <= reach * reach)
+        .collect();
+    let on_line = |row: usize, column: usize| {
+        let own = inside[row * fine + column];
+        offsets.iter().any(|(down, right)| {
+            let (row, column) = (row.wrapping_add_signed(*down), column.wrapping_add_signed(*right));
+            row < fine && column < fine && inside[row * fine + column] != own
+        })
+    };
+    let color = |row: usize, column: usize| {
+        let (x, y) = (at(column), at(row));
+        let (u, v) = (x / side, y / side);
+        let scrap = scraps.iter().any(|(left, top, radius)| (x - left).hypot(y - top) < *radius);
+        if on_line(row, column) {
+            paint.line
+        } else if inside[row * fine + column] {
+            paint.fill(u, v)
+        } else if scrap {
+            // A sketch has scraps of its line, the other styles of their filling.
+            if style == Style::Outline { paint.line } else { paint.fill(u, v) }
+        } else {
+            paint.background(u, v)
+        }
+    };
+    let mut samples = Vec::with_capacity(3 * SIDE * SIDE);
+    for row in 0..SIDE {
+        for column in 0..SIDE {
+            let mut sum = [0.0; 3];
+            for point in 0..FINE * FINE {
+                let color = color(row * FINE + point / FINE, column * FINE + point % FINE);
+                sum.iter_mut().zip(color).for_each(|(sum, value)| *sum += value);
+            }
+            for sum in sum {
+                let noise = if paint.noise > 0.0 { rng.random_range(-paint.noise..paint.noise) } else { 0.0 };
+                let value = sum / (FINE * FINE) as f64 + noise;
+                samples.push((value.clamp(0.0, 1.0) * 255.0).round() as u8);
+            }
+        }
+    }
+    Picture { samples, height: SIDE, width: SIDE }
+}

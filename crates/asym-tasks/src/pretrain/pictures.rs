@@ -1,0 +1,174 @@
+//! Pre-training of `vit-mini`: the shapes of drawn pictures, in all styles.
+//!
+//! As the ViT of the paper was pre-trained on the classes of ImageNet-21k, this one is pre-trained on the twelve shapes of
+//! [`Shape::PRETRAINING`]. The drawn world has seven other shapes, so that its classes are new to the model, and only the styles are
+//! known. Each picture is drawn when it is needed, and none is shown twice.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use asym_data::ImageProcessor;
+use asym_models::{PretrainedModel, VitClassifier, VitConfig};
+use asym_train::{EvalRoom, Evaluation, Scores, Source, TrainError, TrainSettings};
+use burn::module::Module;
+use burn::tensor::Device;
+use serde::Serialize;
+
+use super::recipe::{Parts, Pretraining};
+use super::tally::Tally;
+use crate::drawing::{self, SIDE, Shape, Style};
+use crate::error::TaskError;
+use crate::images::{ImageBatch, ImageLoss};
+
+/// Pictures on which the model is evaluated.
+const EVALUATED: usize = 9600;
+
+/// The settings of the pre-training of `vit-mini`.
+#[derive(Clone, Debug, Serialize)]
+pub struct PictureRecipe {
+    /// Seed of the pictures and the weights.
+    pub seed: u64,
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Pictures a step.
+    pub batch_size: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Share of the steps over which the learning rate rises.
+    pub warmup_ratio: f64,
+    /// Rows and columns of a patch, in pixels.
+    pub patch_size: usize,
+    /// Width of a hidden state.
+    pub hidden_size: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Attention heads.
+    pub heads: usize,
+}
+
+impl Default for PictureRecipe {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            steps: 3000,
+            batch_size: 64,
+            learning_rate: 1e-3,
+            warmup_ratio: 0.05,
+            patch_size: 8,
+            hidden_size: 128,
+            layers: 4,
+            heads: 4,
+        }
+    }
+}
+
+impl Pretraining for PictureRecipe {
+    const NAME: &'static str = "vit-mini";
+    // As in ViT's checkpoints of ImageNet-21k.
+    const KEEPS_HEAD: bool = false;
+
+    type Model = VitClassifier;
+    type Source = Drawn;
+    type Objective = ImageLoss;
+    type Evaluation = Evaluate;
+
+    fn with(self, seed: u64, steps: Option<usize>) -> Self {
+        Self { seed, steps: steps.unwrap_or(self.steps), ..self }
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn settings(&self) -> TrainSettings {
+        TrainSettings {
+            epochs: 1,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            warmup_ratio: self.warmup_ratio,
+            weight_decay: 0.05,
+            max_grad_norm: Some(1.0),
+            seed: self.seed,
+            ..TrainSettings::default()
+        }
+    }
+
+    fn prepare(&self, folder: &Path, device: &Device) -> Result<Parts<Self>, TaskError> {
+        let processor = ImageProcessor::new(SIDE, SIDE)?;
+        let path = folder.join("preprocessor_config.json");
+        asym_core::write_whole(&path, processor.to_json().as_bytes()).map_err(TaskError::io(&path))?;
+        let config = VitConfig {
+            hidden_size: self.hidden_size,
+            num_hidden_layers: self.layers,
+            num_attention_heads: self.heads,
+            intermediate_size: 4 * self.hidden_size,
+            image_size: [SIDE; 2],
+            patch_size: [self.patch_size; 2],
+            pooler_output_size: self.hidden_size,
+            labels: Shape::PRETRAINING.iter().map(|shape| shape.name().to_string()).collect(),
+            ..VitConfig::default()
+        };
+        let model = VitClassifier::init(&config, self.seed, device)?;
+        let trained = self.steps * self.batch_size;
+        let drawn = |start, count| Arc::new(Drawn { seed: self.seed, start, count, processor: processor.clone() });
+        Ok(Parts {
+            model,
+            train: drawn(0, trained),
+            objective: ImageLoss,
+            evaluation: Evaluate(drawn(trained, EVALUATED)),
+        })
+    }
+}
+
+/// Pictures that are drawn when they are asked for. Shapes and styles take turns.
+#[derive(Debug)]
+pub struct Drawn {
+    seed: u64,
+    /// The number of the first picture.
+    start: usize,
+    count: usize,
+    processor: ImageProcessor,
+}
+
+impl Source for Drawn {
+    type Batch = ImageBatch;
+
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn threads(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
+    fn collate(&self, indices: &[usize], _epoch: usize, device: &Device) -> Result<ImageBatch, TrainError> {
+        let picture = |index: &usize| {
+            let number = self.start + index;
+            let (class, rest) = (number % Shape::PRETRAINING.len(), number / Shape::PRETRAINING.len());
+            let style = Style::ALL[rest % Style::ALL.len()];
+            let picture = drawing::picture(self.seed, Shape::PRETRAINING[class], style, rest / Style::ALL.len());
+            (class, self.processor.values(&picture))
+        };
+        Ok(ImageBatch::new(indices.iter().map(picture), indices, device))
+    }
+}
+
+/// Loss and accuracy on pictures that are not trained on.
+#[derive(Debug)]
+pub struct Evaluate(Arc<Drawn>);
+
+impl Evaluation<VitClassifier> for Evaluate {
+    fn run(&self, model: &VitClassifier, room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError> {
+        let device = model.devices().into_iter().next().unwrap_or_default();
+        let mut tally = Tally::default();
+        let complete = room.pass(&self.0, &device, |batch| {
+            tally.add(model.forward(batch.input), batch.classes);
+            Ok(())
+        })?;
+        Ok(complete.then(|| tally.scores()))
+    }
+}

@@ -1,0 +1,33 @@
+//! Loss and accuracy of predicted classes.
+
+use asym_train::Scores;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::tensor::{Int, Tensor};
+
+/// Loss and accuracy over batches.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    loss: f64,
+    right: usize,
+    count: usize,
+}
+
+impl Tally {
+    /// Add the predictions of a batch: `logits` `[count, classes]`, of which `labels` `[count]` are the right classes.
+    pub(super) fn add(&mut self, logits: Tensor<2>, labels: Tensor<1, Int>) {
+        let count = labels.dims()[0];
+        let mean = CrossEntropyLossConfig::new().init(&logits.device()).forward(logits.clone(), labels.clone());
+        self.loss += count as f64 * f64::from(mean.into_scalar::<f32>());
+        let (found, labels) = (logits.argmax(1).into_data(), labels.into_data());
+        self.right += found.iter::<i64>().zip(labels.iter::<i64>()).filter(|(found, label)| found == label).count();
+        self.count += count;
+    }
+
+    /// The means over all that was added.
+    pub(super) fn scores(&self) -> Scores {
+        let count = self.count.max(1) as f64;
+        [("loss", self.loss / count), ("accuracy", self.right as f64 / count)]
+            .map(|(name, mean)| (name.to_string(), mean))
+            .into()
+    }
+}

@@ -1,0 +1,156 @@
+//! Pre-training of `roberta-mini`: masked language modeling on generated text.
+//!
+//! The objective is RoBERTa's (Liu et al., 2019) at the size of a toy. The choice of the masked tokens
+//! differs. In a line of two sentences that say the same, most of *one* sentence is masked, and none of the other: masked
+//! singly, a noun follows by elimination from those that are left; masked together, each has to be found by its role in the
+//! other sentence. Three in ten of the tokens to be predicted are replaced by another masked word of the same line, and not by
+//! a random word as in BERT, so that a model must notice who is in the wrong place. In a line whose second sentence is
+//! introduced by "yes" or "no", that word alone is masked, so that the model predicts whether the two sentences agree.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use asym_data::{Tokenizer, TokenizerError};
+use asym_models::{EncoderConfig, Family, MaskedLanguageModel, PretrainedModel};
+use asym_train::TrainSettings;
+use burn::tensor::Device;
+use serde::Serialize;
+
+use super::masking::{Evaluate, Lines, MaskedLoss};
+use super::recipe::{Parts, Pretraining};
+use crate::error::TaskError;
+use crate::grammar;
+
+/// The special tokens, in the order of their ids.
+pub(super) const SPECIAL: [&str; 5] = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"];
+
+/// Batches of held-out lines on which the model is evaluated.
+const EVALUATED: usize = 100;
+
+/// The settings of the pre-training of `roberta-mini`.
+#[derive(Clone, Debug, Serialize)]
+pub struct TextRecipe {
+    /// Seed of the text, the weights, the order and the masks.
+    pub seed: u64,
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Lines a step.
+    pub batch_size: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Share of the steps over which the learning rate rises.
+    pub warmup_ratio: f64,
+    /// Share of a sentence that is masked if the other sentence of its line says the same.
+    pub pair_masking: f64,
+    /// Share of the tokens that is masked elsewhere.
+    pub masking: f64,
+    /// Size of the vocabulary.
+    pub vocab_size: usize,
+    /// Width of a hidden state.
+    pub hidden_size: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Attention heads.
+    pub heads: usize,
+}
+
+impl Default for TextRecipe {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            steps: 4500,
+            batch_size: 64,
+            learning_rate: 1.5e-3,
+            warmup_ratio: 0.045,
+            pair_masking: 0.7,
+            masking: 0.15,
+            vocab_size: 1000,
+            hidden_size: 128,
+            layers: 4,
+            heads: 4,
+        }
+    }
+}
+
+impl Pretraining for TextRecipe {
+    const NAME: &'static str = "roberta-mini";
+    const KEEPS_HEAD: bool = true;
+
+    type Model = MaskedLanguageModel;
+    type Source = Lines;
+    type Objective = MaskedLoss;
+    type Evaluation = Evaluate;
+
+    fn with(self, seed: u64, steps: Option<usize>) -> Self {
+        Self { seed, steps: steps.unwrap_or(self.steps), ..self }
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn settings(&self) -> TrainSettings {
+        TrainSettings {
+            epochs: 1,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            warmup_ratio: self.warmup_ratio,
+            adam_beta2: 0.98,
+            adam_epsilon: 1e-6,
+            max_grad_norm: Some(1.0),
+            seed: self.seed,
+            ..TrainSettings::default()
+        }
+    }
+
+    fn prepare(&self, folder: &Path, device: &Device) -> Result<Parts<Self>, TaskError> {
+        let trained = self.steps * self.batch_size;
+        let lines = trained + EVALUATED * self.batch_size;
+        let text: Vec<String> = grammar::pretraining_corpus(self.seed, lines).collect();
+        let tokenizer = train_tokenizer(&text[..trained], self.vocab_size, &folder.join("tokenizer.json"))?;
+        let evaluation = Evaluate(Arc::new(Lines::encode(&tokenizer, &text[trained..], self)?));
+        let train = Arc::new(Lines::encode(&tokenizer, &text[..trained], self)?);
+        let config = EncoderConfig {
+            num_attention_heads: self.heads,
+            max_position_embeddings: 66,
+            hidden_dropout_prob: 0.0,
+            attention_probs_dropout_prob: 0.0,
+            ..EncoderConfig::new(Family::Roberta, tokenizer.vocab_size(), self.hidden_size, self.layers)
+        };
+        let model = MaskedLanguageModel::init(&config, self.seed, device)?;
+        Ok(Parts { model, train, objective: MaskedLoss, evaluation })
+    }
+}
+
+/// A byte-level BPE tokenizer with RoBERTa's special tokens, written to `path` and read back as any other.
+fn train_tokenizer(text: &[String], vocab_size: usize, path: &Path) -> Result<Tokenizer, TaskError> {
+    use tokenizers::models::bpe::{BPE, BpeTrainer};
+    use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+    use tokenizers::processors::roberta::RobertaProcessing;
+    use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, TokenizerImpl};
+
+    let unreadable = |source| TokenizerError::UnreadableTokenizer { path: path.display().to_string(), source };
+    // With a blank before the first word, a word has one token wherever it stands.
+    let bytes = ByteLevel::new(true, true, true);
+    let mut inner: TokenizerImpl<BPE, NormalizerWrapper, ByteLevel, RobertaProcessing, DecoderWrapper> =
+        TokenizerImpl::new(BPE::default());
+    inner.with_pre_tokenizer(Some(bytes));
+    inner.with_decoder(Some(DecoderWrapper::ByteLevel(bytes)));
+    let mut trainer = BpeTrainer::builder()
+        .vocab_size(vocab_size)
+        .show_progress(false)
+        .special_tokens(SPECIAL.iter().map(|token| AddedToken::from(*token, true)).collect())
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .build();
+    // Every word of the grammar is in the first few thousand lines.
+    let sample = text.iter().take(20_000).flat_map(|line| line.split('\t')).map(ToString::to_string);
+    inner.train(&mut trainer, sample).map_err(unreadable)?;
+    inner.with_post_processor(Some(RobertaProcessing::new(("</s>".into(), 2), ("<s>".into(), 0)).trim_offsets(true)));
+    inner.save(path, true).map_err(unreadable)?;
+    let data = std::fs::read(path).map_err(TaskError::io(path))?;
+    Ok(Tokenizer::from_bytes(&path.display().to_string(), &data)?)
+}
