@@ -1,0 +1,46 @@
+//! Lines to pre-train on.
+
+use asym_core::random::{derive_seed, stream};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::questions::{Asked, chosen};
+use super::world::{KINDS, World};
+
+/// `lines` lines of pre-training text. The same seed always gives the same lines, and a longer corpus begins with a shorter one.
+///
+/// Nine lines in ten say what things are. The others are questions with four answers in a form of their own, about names that are
+/// not held out.
+pub fn corpus(seed: u64, lines: usize) -> impl Iterator<Item = String> {
+    let world = World::new();
+    (0..lines).map(move |index| line(&world, &mut stream(derive_seed(seed, "trivia", index as u64), "line")))
+}
+
+fn line(world: &World, rng: &mut ChaCha8Rng) -> String {
+    let kind = rng.random_range(0..KINDS.len());
+    let (a_word, word) = (KINDS[kind].a_word, KINDS[kind].word());
+    let name = chosen(world.names(kind), rng).clone();
+    let other = chosen(world.names(kind), rng).clone();
+    let wrong = (kind + rng.random_range(1..KINDS.len())) % KINDS.len();
+    match rng.random_range(0..10) {
+        0 => format!("{name} is {a_word}."),
+        1 => format!("The {word} {name} is well known."),
+        2 => format!("{name} and {other} are of one kind: each is {a_word}."),
+        3 => format!("Is {name} {a_word}? Yes, {name} is {a_word}."),
+        4 => format!("Is {name} {}? No, {name} is {a_word}.", KINDS[wrong].a_word),
+        5 => format!("She wrote of the {word} {name}, and of another {word}, {other}."),
+        6 => format!("Of all that is called {a_word}, {name} comes first."),
+        7 => format!("Name {a_word}: {name}."),
+        8 => {
+            let (first, second) = (chosen(world.names(wrong), rng), &name);
+            format!("{first} is {}, but {second} is {a_word}.", KINDS[wrong].a_word)
+        }
+        _ => {
+            let Asked { kind, names, right } = Asked::draw(world, kind, false, rng);
+            let listed: Vec<String> =
+                ["A", "B", "C", "D"].iter().zip(&names).map(|(letter, name)| format!("({letter}) {name}")).collect();
+            let letter = ["A", "B", "C", "D"][right];
+            format!("One of these is {}: {}. It is {}, so ({letter}).", KINDS[kind].a_word, listed.join(" "), names[right])
+        }
+    }
+}
