@@ -202,6 +202,51 @@ mod tests {
         assert!(template("chat-none", &[("tokenizer_config.json", "{}")]).is_none());
     }
 
+    /// One of `tests/fixtures/chat/templates.json`, which `make_chat.py` there makes.
+    #[derive(serde::Deserialize)]
+    struct Case {
+        name: String,
+        tokens: Value,
+        template: String,
+        rendered: Vec<Rendered>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Rendered {
+        messages: Vec<Turn>,
+        continued: bool,
+        text: Option<String>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Turn {
+        role: String,
+        content: String,
+    }
+
+    #[test]
+    fn templates_of_ten_families_render_as_transformers_does() {
+        let cases = include_str!("../../../../tests/fixtures/chat/templates.json");
+        let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
+        assert_eq!(cases.len(), 10);
+        let mut refused = 0;
+        for Case { name, tokens, template: source, rendered } in cases {
+            let files = [("chat_template.jinja", source.as_str()), ("tokenizer_config.json", &tokens.to_string())];
+            let template = template(&format!("chat-family-{name}"), &files).unwrap();
+            for Rendered { messages, continued, text } in rendered {
+                let messages: Vec<Message> =
+                    messages.iter().map(|Turn { role, content }| Message::new(role, content)).collect();
+                let found = template.render_messages(&messages, continued);
+                refused += usize::from(text.is_none());
+                match text {
+                    Some(text) => assert_eq!(found.unwrap(), text, "{name}: {messages:?}"),
+                    None => assert!(found.unwrap_err().to_string().contains("chat_template.jinja"), "{name}"),
+                }
+            }
+        }
+        assert_eq!(refused, 8);
+    }
+
     #[test]
     fn a_date_of_no_known_format_is_refused() {
         let dated = |format: &str| {

@@ -61,11 +61,9 @@ impl Encoder<'_> {
             let failed = |source| InstructionError::Encode { path: rows.source.clone(), line: sample.line, source };
             let rendered = self.template.render(&sample.content, self.chat)?.map_err(|problem| match problem {
                 RowProblem::Chat(source) => failed(source),
-                RowProblem::Text(problem) => InstructionError::Row {
-                    path: rows.source.clone(),
-                    line: sample.line,
-                    problem: problem.to_owned(),
-                },
+                RowProblem::Text(problem) => {
+                    InstructionError::Row { path: rows.source.clone(), line: sample.line, problem: problem.to_owned() }
+                }
             })?;
             let row = self.row(&rendered).map_err(failed)?;
             let length = row.input_ids.len() + row.cut;
@@ -141,14 +139,23 @@ impl Encoded {
         let tokens: usize = self.examples.iter().map(|example| example.input_ids.len()).sum();
         let labels: usize = self.examples.iter().map(LanguageExample::labels).sum();
         let share = 100.0 * labels as f64 / tokens.max(1) as f64;
-        let mut said =
-            vec![format!("{name}: {} rows of {tokens} tokens, of which {labels} ({share:.1} %) are labeled", self.examples.len())];
+        let mut said = vec![format!(
+            "{name}: {} rows of {tokens} tokens, of which {labels} ({share:.1} %) are labeled",
+            self.examples.len()
+        )];
         if !self.too_long.is_empty() {
-            said.push(format!("{name}: {} rows are too long and left out: {}", self.too_long.len(), lines(&self.too_long)));
+            said.push(format!(
+                "{name}: {} rows are too long and left out: {}",
+                self.too_long.len(),
+                lines(&self.too_long)
+            ));
         }
         if !self.unlabeled.is_empty() {
             let count = self.unlabeled.len();
-            said.push(format!("{name}: {count} rows have no labeled token and are left out: {}", lines(&self.unlabeled)));
+            said.push(format!(
+                "{name}: {count} rows have no labeled token and are left out: {}",
+                lines(&self.unlabeled)
+            ));
         }
         if self.doubled > 0 {
             said.push(format!(

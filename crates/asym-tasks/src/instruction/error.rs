@@ -88,7 +88,9 @@ pub enum InstructionError {
     },
 
     /// Conversations need a chat template.
-    #[error("the column `{column}` holds conversations, which the template {template} cannot render; use task.template=chat")]
+    #[error(
+        "the column `{column}` holds conversations, which the template {template} cannot render; use task.template=chat"
+    )]
     NeedsChat {
         /// The column.
         column: String,
@@ -97,7 +99,9 @@ pub enum InstructionError {
     },
 
     /// The checkpoint names no token that ends a text.
-    #[error("{model}: neither the tokenizer nor the model names a token that ends a text; set task.eos=false to train without it")]
+    #[error(
+        "{model}: neither the tokenizer nor the model names a token that ends a text; set task.eos=false to train without it"
+    )]
     NoEnd {
         /// The checkpoint.
         model: String,
@@ -106,7 +110,8 @@ pub enum InstructionError {
     /// Rows have no token that counts in the loss.
     #[error(
         "{path}: {count} of {rows} rows have no labeled token within max_length={max_length}, at {}; raise task.max_length, repair \
-        the rows, or leave them out with task.unlabeled=drop", lines(at)
+        the rows, or leave them out with task.unlabeled=drop",
+        lines(at)
     )]
     Unlabeled {
         /// The file.
@@ -124,7 +129,8 @@ pub enum InstructionError {
     /// Rows are too long.
     #[error(
         "{path}: {count} of {rows} rows have more than max_length={max_length} tokens, at {}; raise task.max_length, or choose \
-        task.too_long=cut or task.too_long=drop", lines(at)
+        task.too_long=cut or task.too_long=drop",
+        lines(at)
     )]
     TooLong {
         /// The file.

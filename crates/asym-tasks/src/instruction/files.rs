@@ -176,7 +176,8 @@ fn with_layout(files: &Files, named: Option<Layout>) -> Result<(Layout, Rows), I
     let layout = match named {
         Some(layout) => layout,
         None => {
-            let alpaca = Layout::Instruction { instruction: "instruction".into(), input: None, output: "output".into() };
+            let alpaca =
+                Layout::Instruction { instruction: "instruction".into(), input: None, output: "output".into() };
             // Most files have Alpaca's columns, and a file is read once then.
             let whole = alpaca.with_input().unwrap_or(alpaca);
             match rows(files, &whole) {
@@ -199,8 +200,7 @@ fn with_layout(files: &Files, named: Option<Layout>) -> Result<(Layout, Rows), I
 
 fn rows(files: &Files, layout: &Layout) -> Result<Rows, InstructionError> {
     let columns = layout.columns();
-    let reading =
-        Reading { format: files.format, columns: Columns::Named(columns.clone()), skip_short_rows: false };
+    let reading = Reading { format: files.format, columns: Columns::Named(columns.clone()), skip_short_rows: false };
     let mut samples = Vec::new();
     for file in &files.paths {
         let path = file.display().to_string();

@@ -226,10 +226,9 @@ impl Task for Instruction {
                 train + dev,
                 100.0 * share
             ),
-            None => format!(
-                "{}: {train} rows to train on; {}: {dev} to evaluate on",
-                data.train.source, data.dev.source
-            ),
+            None => {
+                format!("{}: {train} rows to train on; {}: {dev} to evaluate on", data.train.source, data.dev.source)
+            }
         }];
         let columns = data.layout.columns().join(", ");
         let loss = match self.options.loss.unwrap_or_default() {

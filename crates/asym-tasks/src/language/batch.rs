@@ -75,7 +75,8 @@ impl LanguageExamples {
     /// Panics if an index is not below the number of texts, or `indices` is empty.
     pub fn batch(&self, indices: &[usize], device: &Device) -> LanguageBatch {
         let chosen: Vec<&LanguageExample> = indices.iter().map(|index| &self.examples[*index]).collect();
-        let rows: Vec<(&[u32], &[u32])> = chosen.iter().map(|example| (example.input_ids.as_slice(), &[][..])).collect();
+        let rows: Vec<(&[u32], &[u32])> =
+            chosen.iter().map(|example| (example.input_ids.as_slice(), &[][..])).collect();
         let padding = Padding { pad_id: self.pad_id, token_types: false };
         let EncoderInput { input_ids, attention_mask, .. } = EncoderInput::padded(&rows, padding, device);
         let [_, length] = input_ids.dims();
