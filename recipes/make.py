@@ -1,11 +1,11 @@
-"""Writes the recipes of the paper's tables: glue/*.toml for RoBERTa-large, domainbed/*.toml for ViT-B/16, and the same in mini/ for
-the embedded checkpoints.
+"""Writes the recipes of the paper's tables: glue/*.toml for RoBERTa-large, domainbed/*.toml for ViT-B/16, instruction/*.toml for
+Llama 2, and rows of the first two in mini/ for the embedded checkpoints.
 
     python3 recipes/make.py
 
-There is one file for each row of Tables 1, 4, 5 and 10, and for each row of Tables 7, 11, 12 and 13. Table 10 has all rows
-of the others except AdaLoRA and (IA)3. The scores in the headers are the paper's, from crates/asym-tasks/data/paper-glue.csv and
-paper-domainbed.csv. The recipes have no [task] and no [training], so that every setting is the task's default.
+There is one file for each row of Tables 1, 4, 5 and 10, for each row of Tables 7, 11, 12 and 13, and for each row of Tables 3
+and 8, which are the same. Table 10 has all rows of the others except AdaLoRA and (IA)3. The scores in the headers are the paper's,
+from crates/asym-tasks/data/paper-glue.csv, paper-domainbed.csv and paper-mmlu.csv. The recipes have no [task] and no [training], so that every setting is the task's default.
 """
 
 import csv
@@ -126,6 +126,50 @@ def domainbed():
     return len(recipes)
 
 
+def instruction():
+    with open(ROOT / "crates/asym-tasks/data/paper-mmlu.csv", newline="") as file:
+        cells = list(csv.DictReader(file))
+    recipes = {}
+    for cell in cells:
+        recipes.setdefault("full" if cell["method"] == "unnamed" else name(cell), []).append(cell)
+    for stem, cells in sorted(recipes.items()):
+        row = cells[0]
+        paper = ", ".join(f"{cell['group']} {cell['accuracy']}" for cell in cells)
+        if stem == "full":
+            what, tuning = "Full fine-tuning", ['tuning = "full"']
+            # 6.7 billion numbers of 4 bytes: weights, gradients and two moments.
+            memory = ["# It needs about 110 GB: weights, gradients and the optimizer's state in f32.", "#"]
+            source = "# The paper has a row with the model's name and \"100%\", and does not say whether that model is tuned:"
+        else:
+            # Layers are called as in transformers.
+            layers = [line.replace('["query", "value"]', '["q_proj", "v_proj"]') for line in adapter(row)]
+            what, tuning = sentence(row), ["", "[tuning.adapter]", *layers]
+            memory = ["# training.dtype=bf16 halves the memory of the frozen weights, which is 27 GB.", "#"]
+            source = "# Paper, accuracy on MMLU without examples, in percent:"
+        write(ROOT / "recipes/instruction" / f"{stem}.toml", [
+            f"# {what}.",
+            "# Tables 3 and 8 of the paper, on Llama 2 with 7 billion parameters.",
+            "#",
+            f"#     asym run recipes/instruction/{stem}.toml",
+            f"#     asym run recipes/instruction/{stem}.toml model=SMOLLM2 data=alpaca.json seeds=1 epochs=1",
+            "#     asym evaluate mmlu --adapter runs/…/adapter --data cais/mmlu --protocol choice,generated --output answers"
+            if stem != "full" else
+            "#     asym evaluate mmlu --model runs/…/model --data cais/mmlu --protocol choice,generated --output answers",
+            "#",
+            *memory,
+            source,
+            f"#   {paper}",
+            "# asym: not measured at this size. The paper does not give template, loss, learning rate and epochs: these are the",
+            "# defaults of the task, which docs/instruction.md lists.",
+            'model = "meta-llama/Llama-2-7b-hf"',
+            'data = "tatsu-lab/alpaca"',
+            'tasks = ["alpaca"]',
+            "seeds = [1, 2, 3]",
+            *tuning,
+        ])
+    return len(recipes)
+
+
 def main():
     with open(ROOT / "crates/asym-tasks/data/paper-glue.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -166,7 +210,7 @@ def main():
             *common,
             *tuning,
         ])
-    print(f"{len(recipes)} rows of GLUE, {domainbed()} of DomainBed")
+    print(f"{len(recipes)} rows of GLUE, {domainbed()} of DomainBed, {instruction()} of MMLU after Alpaca")
 
 
 def write(path, lines):

@@ -8,6 +8,7 @@ use std::process::Output;
 use asym::tasks::Recipe;
 use asym::tasks::domainbed::domainbed_cells;
 use asym::tasks::glue::{Dataset, generated, paper_cells};
+use asym::tasks::instruction::mmlu_cells;
 
 mod common;
 use common::{asym, scratch};
@@ -107,6 +108,29 @@ fn every_row_of_the_domainbed_tables_has_a_recipe_at_both_scales() {
     }
     let count: usize = cells.iter().map(|(.., environments)| environments).sum();
     assert_eq!((found.len(), count), (7, domainbed_cells().unwrap().len()));
+}
+
+/// Tables 3 and 8, which are the same. The paper does not say whether its row of the model alone is tuned.
+#[test]
+fn every_row_of_the_tables_of_mmlu_has_a_recipe() {
+    let found = recipes("recipes/instruction");
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["a-only-orthonormal-r32", "b-only-orthonormal-r32", "full", "lora-r32"]);
+    let mut cells = 0;
+    for (name, recipe) in &found {
+        let header = std::fs::read_to_string(root("recipes/instruction").join(format!("{name}.toml"))).unwrap();
+        for run in recipe.runs() {
+            run.validate().unwrap();
+        }
+        let scores = recipe.tasks[0].paper(&recipe.tuning);
+        for score in &scores {
+            let cell = format!("{} {:.2}", score.score.replace("mmlu ", ""), score.mean);
+            assert!(header.contains(&cell), "{name}: {cell}");
+        }
+        assert_eq!(scores.is_empty(), name == "full");
+        cells += scores.len();
+    }
+    assert_eq!(cells + 5, mmlu_cells().unwrap().len());
 }
 
 /// A recipe runs, its folder's own recipe repeats it bit for bit, and its adapter classifies and hands in.

@@ -68,7 +68,7 @@ impl LayersArgs {
         let location = self.runs.source.model_for(self.model.as_deref(), &self.task)?;
         let base = location.base()?;
         task.check_base(&base)?;
-        let task = task.prepare(&base, location.pinned(), Dtype::F32, &device)?;
+        let task = task.prepare(&base, location.pinned(), Some(Dtype::F32), &device)?;
         let stop = StopSignal::on_signals();
         task.check(&run)?;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use asym_tasks::{AnyTask, Experiment, Method, Recipe, Report, cell};
+use asym_tasks::{AnyTask, Experiment, Method, Recipe, Report, Unit, cell};
 use asym_train::memory::HugePages;
 use asym_train::{Dtype, RunResult, StopSignal, memory};
 use clap::Args;
@@ -96,7 +96,7 @@ pub(super) fn execute(
     let stop = StopSignal::on_signals();
     let mut prepared = Vec::new();
     for (experiment, task) in experiments.iter().zip(tasks) {
-        let task = task.prepare(&base, location.pinned(), experiment.dtype(), &device)?;
+        let task = task.prepare(&base, location.pinned(), Some(experiment.dtype()), &device)?;
         if let Some(time) = task.read_in() {
             super::note(format!("model: read in {:.1} s, once for all runs", time.as_secs_f64()));
         }
@@ -126,10 +126,14 @@ pub(super) fn execute(
 
 /// A line that summarizes a finished run.
 pub(super) fn line(task: &AnyTask, run: &RunResult) -> String {
-    let headline = task.scores().into_iter().next().map_or_else(String::new, |score| score.name);
-    let score = run.scores.get(&headline).map_or("-".to_string(), |score| format!("{:.1} %", 100.0 * score));
+    let headline = task.scores().into_iter().next().map_or_else(String::new, |headline| {
+        let (digits, percent) = (headline.digits(), if headline.unit == Unit::Share { " %" } else { "" });
+        let score = run.scores.get(&headline.name).map(|score| headline.factor() * score);
+        let score = score.map_or("-".to_string(), |score| format!("{score:.digits$}{percent}"));
+        format!("{} {score}", headline.name)
+    });
     format!(
-        "{task} {} seed {}: {headline} {score} in {:.0} s; {:.0} samples/s in training, {:.0} in evaluation; input {:.2} % of \
+        "{task} {} seed {}: {headline} in {:.0} s; {:.0} samples/s in training, {:.0} in evaluation; input {:.2} % of \
          the time",
         run.method,
         run.seed,

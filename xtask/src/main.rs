@@ -59,6 +59,7 @@ fn main() -> Result<()> {
                 "make_models",
                 "make_generation",
                 "make_sentencepiece",
+                "make_chat",
                 "make_images",
                 "make_augmentation",
                 "make_trainer",

@@ -10,12 +10,14 @@
 //! | [`image_processor`] | a checkpoint's image processor, which turns pictures into pixel values | [`ImageError`] |
 //! | [`pictures`] | folders and tables of pictures, without decoding them | [`PicturesError`] |
 //! | [`table`] | rows of TSV, CSV, JSON lines and Parquet files | [`TableError`] |
+//! | [`template`] | Jinja templates of a user's own | [`TemplateError`] |
 
 pub mod hub;
 pub mod image_processor;
 mod panics;
 pub mod pictures;
 pub mod table;
+pub mod template;
 pub mod tokenizer;
 
 #[cfg(test)]
@@ -25,4 +27,7 @@ pub use hub::{Hub, HubError, HubOptions};
 pub use image_processor::{Augmentation, ImageError, ImageProcessor, Picture, Pixels};
 pub use pictures::{PictureFile, PicturesError};
 pub use table::{Cell, Columns, Format, Reading, Row, TableError};
-pub use tokenizer::{ChatTemplate, Encoding, ModelLimits, SentencePieceError, Tokenizer, TokenizerError};
+pub use template::{TemplateError, TextTemplate};
+pub use tokenizer::{
+    ChatTemplate, Encoding, Message, ModelLimits, SentencePieceError, SpanTokenizer, Spans, Tokenizer, TokenizerError,
+};

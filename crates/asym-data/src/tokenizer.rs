@@ -22,12 +22,14 @@ mod config;
 mod error;
 mod piece;
 mod sentencepiece;
+mod spans;
 
-pub use chat::ChatTemplate;
+pub use chat::{ChatTemplate, Message, special_tokens};
 use config::TokenizerConfig;
 pub use error::TokenizerError;
 use piece::Pieces;
 pub use sentencepiece::{SentencePieceError, Source};
+pub use spans::{SpanTokenizer, Spans};
 
 use crate::panics::caught;
 
@@ -77,7 +79,9 @@ impl Tokenizer {
     /// [`TokenizerError::MissingFile`], [`TokenizerError::Io`], [`TokenizerError::UnreadableTokenizer`],
     /// [`TokenizerError::MissingToken`], [`TokenizerError::NoSpecialTokens`], [`TokenizerError::SentencePiece`].
     pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
-        Self::for_generation(folder)?.with_special_tokens()
+        let tokenizer = Self::for_generation(folder)?;
+        tokenizer.check_special_tokens()?;
+        Ok(tokenizer)
     }
 
     /// Reads a folder as [`from_folder`](Self::from_folder) does, but accepts a tokenizer without special tokens. A
@@ -123,7 +127,9 @@ impl Tokenizer {
     ///
     /// [`TokenizerError::UnreadableTokenizer`], [`TokenizerError::NoSpecialTokens`].
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, TokenizerError> {
-        Self::parse(name, bytes)?.with_special_tokens()
+        let tokenizer = Self::parse(name, bytes)?;
+        tokenizer.check_special_tokens()?;
+        Ok(tokenizer)
     }
 
     fn parse(name: &str, bytes: &[u8]) -> Result<Self, TokenizerError> {
@@ -204,11 +210,16 @@ impl Tokenizer {
         Self { rows: Some(rows), ..self }
     }
 
-    fn with_special_tokens(self) -> Result<Self, TokenizerError> {
+    /// Refuse a tokenizer that adds no special tokens, which the head of an encoder reads.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::NoSpecialTokens`].
+    pub fn check_special_tokens(&self) -> Result<(), TokenizerError> {
         if self.added_tokens(false) == 0 {
-            return Err(TokenizerError::NoSpecialTokens { path: self.name });
+            return Err(TokenizerError::NoSpecialTokens { path: self.name.clone() });
         }
-        Ok(self)
+        Ok(())
     }
 
     /// The text of a `tokenizer.json` for this tokenizer, as it is used here: without padding or truncation of its own.

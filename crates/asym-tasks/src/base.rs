@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use asym_data::{ImageProcessor, ModelLimits, Tokenizer};
+use asym_data::tokenizer::special_tokens;
+use asym_data::{ChatTemplate, ImageProcessor, ModelLimits, Tokenizer};
 use asym_models::{Checkpoint, Config, EncoderConfig, Loaded, PretrainedModel};
 use asym_train::Dtype;
 use burn::tensor::Device;
 
 use crate::error::TaskError;
+
+/// The files beside a tokenizer that a model for texts may have.
+const LANGUAGE_FILES: [&str; 4] =
+    ["tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "generation_config.json"];
 
 /// A checkpoint and the files beside it.
 ///
@@ -84,17 +89,28 @@ impl Base {
         &self.name
     }
 
-    /// The tokenizer.
+    /// The tokenizer of a model that reads a special token.
+    ///
+    /// # Errors
+    ///
+    /// A folder without tokenizer, one that cannot be read, or one that adds no special tokens.
+    pub fn tokenizer(&self) -> Result<&Tokenizer, TaskError> {
+        let tokenizer = self.language_tokenizer()?;
+        tokenizer.check_special_tokens()?;
+        Ok(tokenizer)
+    }
+
+    /// The tokenizer of a model that continues texts, with or without special tokens.
     ///
     /// # Errors
     ///
     /// A folder without tokenizer, or one that cannot be read.
-    pub fn tokenizer(&self) -> Result<&Tokenizer, TaskError> {
+    pub fn language_tokenizer(&self) -> Result<&Tokenizer, TaskError> {
         if let Some(tokenizer) = self.tokenizer.get() {
             return Ok(tokenizer);
         }
         // A checkpoint without a folder has its tokenizer from the start.
-        let tokenizer = Tokenizer::from_folder(self.folder.as_deref().unwrap_or(Path::new(&self.name)))?;
+        let tokenizer = Tokenizer::for_generation(self.folder.as_deref().unwrap_or(Path::new(&self.name)))?;
         let tokenizer = match self.checkpoint.config().vocabulary() {
             Some(rows) => tokenizer.for_rows(rows),
             None => tokenizer,
@@ -106,11 +122,53 @@ impl Base {
     ///
     /// # Errors
     ///
-    /// As [`tokenizer`](Self::tokenizer), and [`TaskError::Io`].
+    /// As [`language_tokenizer`](Self::language_tokenizer), and [`TaskError::Io`].
     pub fn save_tokenizer(&self, folder: &Path) -> Result<(), TaskError> {
         let path = folder.join("tokenizer.json");
-        let json = self.tokenizer()?.to_json()?;
+        let json = self.language_tokenizer()?.to_json()?;
         asym_core::write_whole(&path, json.as_bytes()).map_err(TaskError::io(&path))
+    }
+
+    /// The chat template; `None` if the checkpoint has none.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read.
+    pub fn chat_template(&self) -> Result<Option<ChatTemplate>, TaskError> {
+        Ok(self.folder.as_deref().map(ChatTemplate::from_folder).transpose()?.flatten())
+    }
+
+    /// The token that ends a text: `eos_token` of the tokenizer's files, else `eos_token_id` of the model's. `None` if they name
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read.
+    pub fn end_of_text(&self) -> Result<Option<u32>, TaskError> {
+        let tokens = self.folder.as_deref().map(special_tokens).transpose()?.unwrap_or_default();
+        let named = tokens.get("eos_token").map(|token| self.language_tokenizer().map(|all| all.token_id(token)));
+        if let Some(id) = named.transpose()?.flatten() {
+            return Ok(u32::try_from(id).ok());
+        }
+        Ok(self.checkpoint.generation_config()?.eos_token_id.and_then(|ids| ids.0.first().copied()))
+    }
+
+    /// Write into `folder` the files beside the tokenizer by which a model continues texts: chat template, special tokens,
+    /// settings of generation. A checkpoint need not have them.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::Io`].
+    pub fn save_language_files(&self, folder: &Path) -> Result<(), TaskError> {
+        let Some(from) = &self.folder else { return Ok(()) };
+        for name in LANGUAGE_FILES {
+            let (from, to) = (from.join(name), folder.join(name));
+            if from.is_file() {
+                let bytes = std::fs::read(&from).map_err(TaskError::io(&from))?;
+                asym_core::write_whole(&to, &bytes).map_err(TaskError::io(&to))?;
+            }
+        }
+        Ok(())
     }
 
     /// The image processor.

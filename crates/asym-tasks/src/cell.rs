@@ -20,7 +20,7 @@ use crate::files::Files;
 use crate::images::Sheet;
 use crate::recipe::{Recipe, RunConfig};
 use crate::registry::{AnyTask, WithTask};
-use crate::task::{Kept, Prepared, Task};
+use crate::task::{Kept, Prepared, Shown, Task};
 
 /// The names by which model and data were asked for; none if they are compiled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,7 @@ pub trait ReadTask {
     fn check_base(&self, base: &Base) -> Result<(), TaskError>;
 
     /// Make the data ready for training on `base`, which comes from `model`, and read its weights in the dtype that the runs have.
+    /// Without a dtype, no weight is read.
     ///
     /// # Errors
     ///
@@ -55,7 +56,7 @@ pub trait ReadTask {
         self: Box<Self>,
         base: &'a Base,
         model: Option<String>,
-        dtype: Dtype,
+        dtype: Option<Dtype>,
         device: &'a Device,
     ) -> Result<Box<dyn PreparedTask + 'a>, TaskError>;
 }
@@ -84,6 +85,14 @@ pub trait PreparedTask {
     ///
     /// As [`Task::sheet`].
     fn sheet(&self, seed: u64, columns: usize) -> Result<Option<Sheet>, TaskError>;
+
+    /// The first `count` training examples of `run`, in the order in which it sees them, as the model reads them: each with the
+    /// number of its batch, from 0. `None` for a task whose examples have no labeled tokens.
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::shown`].
+    fn shown(&self, run: &RunConfig, count: usize) -> Result<Option<Vec<(usize, Shown)>>, TaskError>;
 
     /// The second moments of the inputs of the base model's linear layers, by their names in files, on training examples that
     /// are drawn from `seed`.
@@ -181,12 +190,12 @@ impl<T: Task> ReadTask for WithData<T> {
         self: Box<Self>,
         base: &'a Base,
         model: Option<String>,
-        dtype: Dtype,
+        dtype: Option<Dtype>,
         device: &'a Device,
     ) -> Result<Box<dyn PreparedTask + 'a>, TaskError> {
         let Self { task, data, name, .. } = *self;
         let data = task.prepare(data, base)?;
-        let read = base.read::<T::Model>(dtype, device)?;
+        let read = dtype.map(|dtype| base.read::<T::Model>(dtype, device)).transpose()?.flatten();
         Ok(Box::new(Session { task, base, data, device, origin: Origin { model, data: name }, read }))
     }
 }
@@ -312,6 +321,19 @@ impl<T: Task> PreparedTask for Session<'_, T> {
 
     fn sheet(&self, seed: u64, columns: usize) -> Result<Option<Sheet>, TaskError> {
         self.task.sheet(&self.data, seed, columns)
+    }
+
+    fn shown(&self, run: &RunConfig, count: usize) -> Result<Option<Vec<(usize, Shown)>>, TaskError> {
+        run.validate()?;
+        let (train, _) = self.task.of_run(&self.data, run.training.seed);
+        let lengths: Vec<usize> = (0..train.len()).map(|index| train.length(index)).collect();
+        let batches = run.training.order().batches(&lengths, run.training.batch_size, 0).into_iter().enumerate();
+        let places = batches.flat_map(|(number, batch)| batch.into_iter().map(move |index| (number, index)));
+        let shown = |(number, index)| {
+            let shown = self.task.shown(&self.data, self.base, index)?;
+            Ok(shown.map(|shown| (number, shown)))
+        };
+        places.take(count).map(shown).collect()
     }
 
     fn observe_inputs(&self, seed: u64) -> Result<HashMap<String, InputMoment>, TaskError> {

@@ -8,14 +8,17 @@
 //! | [`image_classification`] | a user's own pictures in folders of classes |
 //! | [`domainbed`] | one environment to train on, others to test on |
 //! | [`glue`] | GLUE: eight data sets for sequence classifiers |
+//! | [`instruction`] | instructions with answers: Alpaca, and a user's own files |
 //! | [`mmlu`] | an evaluation of Llamas: questions with four answers |
 //! | [`recipe`] | the recipe file, and the configuration of one run |
 //! | [`methods`] | methods as a command line names them |
 //! | [`base`] | a checkpoint, read once for all runs |
 //! | [`cell`] | one run: the only place that joins tasks and the loop of `asym-train` |
 //! | [`sweep`] | a table of runs: methods × seeds |
+//! | [`sets`] | the files of a user's own training set and evaluation |
 //! | [`report`] | the table, and differences by seed |
 //! | [`text`] | texts with labels, for all tasks on them: batches, loss, scores, answers |
+//! | [`language`] | texts with labeled tokens, for all tasks on them: batches, loss, scores |
 //! | [`images`] | pictures with classes, for all tasks on them: batches, loss, scores |
 //! | [`metrics`] | scores on the host |
 //! | [`grammar`], [`drawing`] | generated English and drawn pictures |
@@ -32,6 +35,8 @@ pub mod glue;
 pub mod grammar;
 pub mod image_classification;
 pub mod images;
+pub mod instruction;
+pub mod language;
 pub mod methods;
 pub mod metrics;
 pub mod mmlu;
@@ -40,6 +45,7 @@ pub mod pretrain;
 pub mod recipe;
 pub mod registry;
 pub mod report;
+pub mod sets;
 mod split;
 pub mod sweep;
 pub mod task;
@@ -61,5 +67,5 @@ pub use recipe::{Recipe, RecipeError, RunConfig};
 pub use registry::{AnyTask, RegistryError, WithTask};
 pub use report::{Report, Row};
 pub use sweep::Experiment;
-pub use task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
+pub use task::{Kept, PaperScore, Prepared, Scale, Score, Shown, Task, TaskInfo, Unit};
 pub use text::{Answer, LoadClassifier, Predictor, Problem, Target, Text, TextClassifier};

@@ -33,6 +33,8 @@ pub struct LayerNames {
 impl LayerNames {
     /// BERT's and RoBERTa's. Attention has an `output.dense` too, as in PEFT's choice for these models.
     pub const BERT: Self = Self { query: "query", key: "key", value: "value", output: "output.dense" };
+    /// Llama's.
+    pub const LLAMA: Self = Self { query: "q_proj", key: "k_proj", value: "v_proj", output: "down_proj" };
     /// ViT's.
     pub const VIT: Self = Self { query: "q_proj", key: "k_proj", value: "v_proj", output: "mlp.fc2" };
 }

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
 use crate::metrics::Summary;
 use crate::registry::AnyTask;
-use crate::task::{PaperScore, Score};
+use crate::task::{PaperScore, Score, Unit};
 
 /// The table: a row per method and task. Its `Display` is Markdown.
 #[derive(Clone, Debug, Default)]
@@ -31,9 +31,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// Mean and standard deviation of a score over the runs, in percent.
+    /// Mean and standard deviation of a score over the runs, in its unit: in percent if it is a share.
     pub fn score(&self, score: &Score) -> Option<Summary> {
-        self.summary(|run| run.scores.get(&score.name).copied()).map(|summary| summary.scaled(100.0))
+        self.summary(|run| run.scores.get(&score.name).copied()).map(|summary| summary.scaled(score.factor()))
     }
 
     fn summary(&self, value: impl Fn(&RunResult) -> Option<f64>) -> Option<Summary> {
@@ -68,23 +68,24 @@ impl Report {
         self.reference = self.reference.take().or(other.reference);
     }
 
-    /// The difference between the score of each row and that of the reference row of its task, in percent. The mean is
+    /// The difference between the score of each row and that of the reference row of its task, in its unit. The mean is
     /// taken over the seeds that both rows have. Pairing by seed removes the variance from the initialization of the
     /// head and from the order of the examples.
-    fn differences(&self) -> impl Iterator<Item = (&Row, Summary)> {
+    fn differences(&self) -> impl Iterator<Item = (&Row, Score, Summary)> {
         let reference = |task: &AnyTask| {
             let is = |row: &&Row| row.task == *task && Some(&row.tuning) == self.reference.as_ref();
             self.rows.iter().find(is)
         };
         self.rows.iter().filter(|row| Some(&row.tuning) != self.reference.as_ref()).filter_map(move |row| {
-            let name = row.task.scores().into_iter().next()?.name;
-            let score = |run: &RunResult| run.scores.get(&name).copied();
+            let headline = row.task.scores().into_iter().next()?;
+            let score = |run: &RunResult| run.scores.get(&headline.name).copied();
             let reference = reference(&row.task)?;
             let pairs = row.runs.iter().filter_map(|run| {
                 let other = reference.runs.iter().find(|other| other.seed == run.seed)?;
-                Some(100.0 * (score(run)? - score(other)?))
+                Some(headline.factor() * (score(run)? - score(other)?))
             });
-            Some((row, Summary::of(&pairs.collect::<Vec<_>>())?))
+            let difference = Summary::of(&pairs.collect::<Vec<_>>())?;
+            Some((row, headline, difference))
         })
     }
 
@@ -99,14 +100,25 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.columns();
         // A column has room for the headline; a paper that gives more scores has rows of its own.
-        let paper_rows = columns.is_some() && self.rows.iter().any(|row| row.task.paper(&row.tuning).len() > 1);
+        let paper_rows = columns.as_deref().is_some_and(|columns| {
+            self.rows.iter().any(|row| row.task.paper(&row.tuning).len() > 1 && has_any(row, columns))
+        });
         let mut header: Vec<String> = Vec::new();
         match &columns {
             Some(scores) => {
                 header.extend(["method".into(), "seeds".into()]);
-                header.extend(scores.iter().map(|score| format!("{} %", score.name)));
+                header.extend(scores.iter().map(Score::heading));
             }
-            None => header.extend(["task", "method", "seeds", "score", "%", "further %"].map(Into::into)),
+            None => {
+                let scores = self.rows.iter().flat_map(|row| row.task.scores());
+                // Costs stand beside shares as they are.
+                let units = if scores.into_iter().any(|score| score.unit == Unit::Cost) {
+                    ["value", "further"]
+                } else {
+                    ["%", "further %"]
+                };
+                header.extend(["task", "method", "seeds", "score"].into_iter().chain(units).map(Into::into));
+            }
         }
         header.extend(["trained", "share %", "s / run", "train/s", "eval/s", "input %", "peak MiB"].map(Into::into));
         let paper = self.rows.iter().find_map(|row| row.task.paper_model()).filter(|_| !paper_rows);
@@ -129,16 +141,25 @@ impl fmt::Display for Report {
         if let Some(reference) = &self.reference {
             write!(f, "\n\nAgainst {reference}, seed by seed, in percent with 95 % confidence intervals:")?;
         }
-        for (row, difference) in self.differences() {
-            let score = row.task.scores().into_iter().next().map_or_else(String::new, |score| score.name);
-            write!(f, "\n- {}, {}, {score}: {:+.2}", row.task, row.tuning, difference.mean)?;
+        for (row, score, difference) in self.differences() {
+            let digits = score.digits() + 1;
+            write!(f, "\n- {}, {}, {}: {:+.digits$}", row.task, row.tuning, score.name, difference.mean)?;
             if let Some(margin) = difference.margin() {
                 let (low, high) = (difference.mean - margin, difference.mean + margin);
-                write!(f, " ({low:+.2} to {high:+.2}, {} seeds)", difference.n)?;
+                write!(f, " ({low:+.digits$} to {high:+.digits$}, {} seeds)", difference.n)?;
+            }
+            if score.unit == Unit::Cost {
+                write!(f, "; not in percent, and less is better")?;
             }
         }
         self.failed.iter().try_for_each(|failed| write!(f, "\n- failed: {failed}"))
     }
+}
+
+/// Whether the paper has one of the `columns` for a row.
+fn has_any(row: &Row, columns: &[Score]) -> bool {
+    let scores = row.task.paper(&row.tuning);
+    scores.iter().any(|score| columns.iter().any(|column| column.name == score.score))
 }
 
 /// The header of the paper's column: its score, if all rows have the same, and its model.
@@ -153,14 +174,17 @@ fn cells(row: &Row, columns: Option<&[Score]>, paper: bool) -> Vec<String> {
     let number = |summary: Option<Summary>, digits: usize| {
         summary.map_or_else(missing, |summary| format!("{:.digits$}", summary.mean))
     };
-    let score = |score: &Score| row.score(score).map_or_else(missing, |score| format!("{score:.1}"));
+    let score = |score: &Score| {
+        let digits = score.digits();
+        row.score(score).map_or_else(missing, |summary| format!("{summary:.digits$}"))
+    };
     let (method, seeds) = (row.tuning.to_string(), row.runs.len().to_string());
     let mut cells = match columns {
         Some(scores) => [method, seeds].into_iter().chain(scores.iter().map(score)).collect::<Vec<_>>(),
         None => {
             let scores = row.task.scores();
-            let further: Vec<String> =
-                scores.iter().skip(1).map(|further| format!("{} {}", further.name, score(further))).collect();
+            let further = |further: &Score| format!("{} {}", further.name, score(further));
+            let further: Vec<String> = scores.iter().skip(1).map(further).collect();
             let headline = scores.first();
             vec![
                 row.task.to_string(),

@@ -213,6 +213,7 @@ mod tests {
     use super::*;
     use crate::images::Sheet;
     use crate::methods::LayerNames;
+    use crate::task::Shown;
 
     /// Runs that fail for the method `full`, and a person who asks to stop during the second run of any other.
     struct Fake<'a>(&'a StopSignal, std::cell::Cell<usize>);
@@ -235,6 +236,10 @@ mod tests {
         }
 
         fn sheet(&self, _seed: u64, _columns: usize) -> Result<Option<Sheet>, TaskError> {
+            Ok(None)
+        }
+
+        fn shown(&self, _run: &RunConfig, _count: usize) -> Result<Option<Vec<(usize, Shown)>>, TaskError> {
             Ok(None)
         }
 

@@ -29,6 +29,66 @@ pub enum Scale {
 pub struct Score {
     /// The name in results and tables.
     pub name: String,
+    /// How it is read.
+    pub unit: Unit,
+}
+
+/// How a score is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A share or a correlation, which people read in percent. More is better.
+    Share,
+    /// A number as it is, such as a loss. Less is better.
+    Cost,
+}
+
+impl Score {
+    /// A score that people read in percent.
+    pub fn share(name: impl ToString) -> Self {
+        Self { name: name.to_string(), unit: Unit::Share }
+    }
+
+    /// A score that people read as it is, and of which less is better.
+    pub fn cost(name: impl ToString) -> Self {
+        Self { name: name.to_string(), unit: Unit::Cost }
+    }
+
+    /// The name with the unit, for the head of a column.
+    pub fn heading(&self) -> String {
+        match self.unit {
+            Unit::Share => format!("{} %", self.name),
+            Unit::Cost => self.name.clone(),
+        }
+    }
+
+    /// The number that people read for a score of 1.
+    pub const fn factor(&self) -> f64 {
+        match self.unit {
+            Unit::Share => 100.0,
+            Unit::Cost => 1.0,
+        }
+    }
+
+    /// The digits behind the point that people read.
+    pub const fn digits(&self) -> usize {
+        match self.unit {
+            Unit::Share => 1,
+            Unit::Cost => 4,
+        }
+    }
+}
+
+/// A training example as the model reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Its line in the file, counted from 1.
+    pub line: usize,
+    /// The ids of its tokens.
+    pub input_ids: Vec<u32>,
+    /// Whether each token counts in the loss.
+    pub labeled: Vec<bool>,
+    /// The tokens as the vocabulary spells them.
+    pub tokens: Vec<String>,
 }
 
 /// A score of the paper, in percent.
@@ -178,6 +238,15 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     ///
     /// A picture that cannot be read.
     fn sheet(&self, _prepared: &Prepared<Self>, _seed: u64, _columns: usize) -> Result<Option<Sheet>, TaskError> {
+        Ok(None)
+    }
+
+    /// The training example `index` as the model reads it; `None` if its tokens have no labels of their own.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint without a tokenizer.
+    fn shown(&self, _prepared: &Prepared<Self>, _base: &Base, _index: usize) -> Result<Option<Shown>, TaskError> {
         Ok(None)
     }
 

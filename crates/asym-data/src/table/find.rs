@@ -26,7 +26,8 @@ impl Files {
     }
 
     /// The files of the set `name` in `folder`, if there are any: `NAME.ENDING`, or all of the Hub's
-    /// `NAME-00000-of-00003.ENDING`, of the first ending that has some.
+    /// `NAME-00000-of-00003.ENDING`, of the first ending that has some. Before the ending may stand a digest, as the Hub once
+    /// wrote it.
     ///
     /// # Errors
     ///
@@ -55,6 +56,9 @@ impl Files {
     }
 }
 
+/// Hexadecimal digits of the digest that the Hub once put behind the number of files.
+const DIGEST: usize = 16;
+
 /// The files `NAME-00000-of-00003.ENDING`, all of them.
 fn shards(folder: &Path, name: &str, ending: &str) -> Result<Vec<PathBuf>, TableError> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
@@ -63,6 +67,8 @@ fn shards(folder: &Path, name: &str, ending: &str) -> Result<Vec<PathBuf>, Table
             let path = entry.ok()?.path();
             let rest = path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(ending)?;
             let (number, count) = rest.split_once("-of-")?;
+            let is_digest = |text: &str| text.len() == DIGEST && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let count = count.split_once('-').filter(|(_, digest)| is_digest(digest)).map_or(count, |(count, _)| count);
             Some((number.parse().ok()?, count.parse().ok()?, path))
         })
         .collect();

@@ -80,7 +80,7 @@ impl Rows {
     }
 }
 
-/// `None` for null and objects.
+/// `None` for null.
 fn cell(value: &Value) -> Option<Cell> {
     match value {
         Value::String(text) => Some(Cell::Text(text.clone())),
@@ -90,6 +90,10 @@ fn cell(value: &Value) -> Option<Cell> {
             None => number.as_f64().map(Cell::Float),
         },
         Value::Array(list) => list.iter().map(cell).collect::<Option<_>>().map(Cell::List),
-        Value::Null | Value::Object(_) => None,
+        Value::Object(object) => {
+            let fields = object.iter().filter_map(|(name, value)| Some((name.clone(), cell(value)?)));
+            Some(Cell::Struct(fields.collect()))
+        }
+        Value::Null => None,
     }
 }

@@ -10,9 +10,47 @@ use std::path::{Path, PathBuf};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value as Context};
 use minijinja::{Environment, Error, ErrorKind};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::TokenizerError;
+
+/// A turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// Who speaks: `system`, `user` or `assistant`.
+    pub role: String,
+    /// The text.
+    pub content: String,
+}
+
+impl Message {
+    /// The turn of `role`.
+    pub fn new(role: &str, content: &str) -> Self {
+        Self { role: role.to_owned(), content: content.to_owned() }
+    }
+}
+
+/// The special tokens that the files in `folder` name, such as `bos_token` and `eos_token`, by these names.
+///
+/// # Errors
+///
+/// [`TokenizerError::Io`], [`TokenizerError::UnreadableTokenizer`].
+pub fn special_tokens(folder: &Path) -> Result<BTreeMap<String, String>, TokenizerError> {
+    let map = read_json(&folder.join("special_tokens_map.json"))?;
+    Ok(tokens_of(&[map, read_json(&folder.join("tokenizer_config.json"))?]))
+}
+
+/// The special tokens in files; those of a later file come before those of an earlier one.
+fn tokens_of(files: &[Value]) -> BTreeMap<String, String> {
+    let mut tokens = BTreeMap::new();
+    for (name, value) in files.iter().filter_map(Value::as_object).flatten() {
+        // A token is a text, or an object with the text and how it is found.
+        let token = value.as_str().or_else(|| value["content"].as_str()).filter(|_| name.ends_with("_token"));
+        tokens.extend(token.map(|token| (name.clone(), token.to_owned())));
+    }
+    tokens
+}
 
 /// A chat template, and the special tokens that it may name.
 #[derive(Clone, Debug)]
@@ -39,16 +77,7 @@ impl ChatTemplate {
             None => named(&fields["chat_template"]).map(|source| (config, source)),
         };
         let Some((path, source)) = template else { return Ok(None) };
-        let mut tokens = BTreeMap::new();
-        for (name, value) in [&map, &fields].into_iter().filter_map(Value::as_object).flatten() {
-            // A token is a text, or an object with the text and how it is found.
-            if let Some(token) =
-                value.as_str().or_else(|| value["content"].as_str()).filter(|_| name.ends_with("_token"))
-            {
-                tokens.insert(name.clone(), token.to_owned());
-            }
-        }
-        Ok(Some(Self { path, source, tokens }))
+        Ok(Some(Self { path, source, tokens: tokens_of(&[map, fields]) }))
     }
 
     /// The text of a conversation that begins with the user's `prompt` and that the model is to continue. It has its special
@@ -58,6 +87,16 @@ impl ChatTemplate {
     ///
     /// [`TokenizerError::ChatTemplate`] if the template cannot be read, or refuses the prompt.
     pub fn render(&self, prompt: &str) -> Result<String, TokenizerError> {
+        self.render_messages(&[Message::new("user", prompt)], true)
+    }
+
+    /// The text of a conversation, with its special tokens. With `continued`, the beginning of the model's next answer stands at
+    /// its end, as far as the template has one.
+    ///
+    /// # Errors
+    ///
+    /// As [`render`](Self::render).
+    pub fn render_messages(&self, messages: &[Message], continued: bool) -> Result<String, TokenizerError> {
         let mut environment = Environment::new();
         let wrong = |source| TokenizerError::ChatTemplate { path: self.path.clone(), source: Box::new(source) };
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(wrong)?;
@@ -74,8 +113,8 @@ impl ChatTemplate {
             Ok(text)
         });
         let mut context = json!({
-            "messages": [{"role": "user", "content": prompt}],
-            "add_generation_prompt": true,
+            "messages": messages,
+            "add_generation_prompt": continued,
             "tools": null,
             "documents": null,
         });
@@ -161,6 +200,51 @@ mod tests {
         assert_eq!(template("chat-jinja", &files).unwrap().render("hello").unwrap(), "<b>hello\n");
 
         assert!(template("chat-none", &[("tokenizer_config.json", "{}")]).is_none());
+    }
+
+    /// One of `tests/fixtures/chat/templates.json`, which `make_chat.py` there makes.
+    #[derive(serde::Deserialize)]
+    struct Case {
+        name: String,
+        tokens: Value,
+        template: String,
+        rendered: Vec<Rendered>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Rendered {
+        messages: Vec<Turn>,
+        continued: bool,
+        text: Option<String>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Turn {
+        role: String,
+        content: String,
+    }
+
+    #[test]
+    fn templates_of_ten_families_render_as_transformers_does() {
+        let cases = include_str!("../../../../tests/fixtures/chat/templates.json");
+        let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
+        assert_eq!(cases.len(), 10);
+        let mut refused = 0;
+        for Case { name, tokens, template: source, rendered } in cases {
+            let files = [("chat_template.jinja", source.as_str()), ("tokenizer_config.json", &tokens.to_string())];
+            let template = template(&format!("chat-family-{name}"), &files).unwrap();
+            for Rendered { messages, continued, text } in rendered {
+                let messages: Vec<Message> =
+                    messages.iter().map(|Turn { role, content }| Message::new(role, content)).collect();
+                let found = template.render_messages(&messages, continued);
+                refused += usize::from(text.is_none());
+                match text {
+                    Some(text) => assert_eq!(found.unwrap(), text, "{name}: {messages:?}"),
+                    None => assert!(found.unwrap_err().to_string().contains("chat_template.jinja"), "{name}"),
+                }
+            }
+        }
+        assert_eq!(refused, 8);
     }
 
     #[test]

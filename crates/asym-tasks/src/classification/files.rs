@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use asym_data::table::{self, Cell, Columns, Files, Format, Reading, TableError};
+use asym_data::table::{self, Cell, Columns, Files, Reading, TableError};
 
 use super::error::ClassificationError;
 use super::options::ClassificationOptions;
 use crate::names::Names;
-
-/// The names of a set for the evaluation, in the order in which a folder is searched.
-const DEV: [&str; 4] = ["dev", "validation", "valid", "val"];
+use crate::sets;
 
 /// The columns of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,42 +79,14 @@ pub struct Raw {
 ///
 /// # Errors
 ///
-/// [`ClassificationError::NoTrainingSet`], and files that cannot be read.
+/// [`ClassificationError::Sets`], and files that cannot be read.
 pub fn read(
     path: &Path,
     named: &Named,
     options: &ClassificationOptions,
 ) -> Result<(Rows, Option<Rows>), ClassificationError> {
-    let (train, mut dev) = find(path)?;
-    if let Some(given) = &options.dev {
-        // Beside the training file, or where the command was started.
-        let beside = path.parent().map(|folder| folder.join(given)).filter(|path| path.exists());
-        dev = Some(Files::one(&beside.unwrap_or_else(|| given.into()))?);
-    }
+    let (train, dev) = sets::find(path, options.dev.as_deref())?;
     Ok((rows(&train, named)?, dev.map(|dev| rows(&dev, named)).transpose()?))
-}
-
-fn find(path: &Path) -> Result<(Files, Option<Files>), ClassificationError> {
-    if !path.is_dir() {
-        return Ok((Files::one(path)?, None));
-    }
-    for folder in [path.to_path_buf(), path.join("data")] {
-        let Some(train) = Files::find(&folder, "train")? else { continue };
-        for name in DEV {
-            if let Some(dev) = Files::find(&folder, name)? {
-                return Ok((train, Some(dev)));
-            }
-        }
-        return Ok((train, None));
-    }
-    // A folder with one table: that of a dataset without sets.
-    let entries = std::fs::read_dir(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
-    let tables: Vec<_> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| Format::of(path).is_some()).collect();
-    match tables.as_slice() {
-        [table] => Ok((Files::one(table)?, None)),
-        _ => Err(ClassificationError::NoTrainingSet { path: path.to_owned(), endings: Format::ENDINGS }),
-    }
 }
 
 fn rows(files: &Files, named: &Named) -> Result<Rows, ClassificationError> {
@@ -138,9 +108,4 @@ fn rows(files: &Files, named: &Named) -> Result<Rows, ClassificationError> {
         }
     }
     Ok(Rows { source: files.describe(), rows })
-}
-
-/// Whether a file of a repository on the Hub can belong to the data.
-pub fn is_table(path: &str) -> bool {
-    Format::of(Path::new(path)).is_some()
 }

@@ -15,6 +15,7 @@ use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
 use crate::metrics::Metric;
+use crate::sets;
 use crate::split::{DEV_SHARE, split};
 use crate::task::{Kept, Prepared, Scale, Score, Task, TaskInfo};
 use crate::text::{
@@ -222,7 +223,7 @@ impl TaskInfo for Classification {
     fn scores(&self) -> Vec<Score> {
         let names = self.metrics().iter().map(ToString::to_string);
         let majority = self.has_majority().then(|| MAJORITY.to_string());
-        names.chain(majority).map(|name| Score { name }).collect()
+        names.chain(majority).map(Score::share).collect()
     }
 
     fn labels(&self) -> Vec<String> {
@@ -281,7 +282,7 @@ impl Task for Classification {
             setting: "data",
             how: "name a file or a folder with --data, or with `data` in the recipe",
         };
-        let path = files.folder(&files::is_table)?.ok_or(missing)?;
+        let path = files.folder(&sets::is_table)?.ok_or(missing)?;
         Ok(self.read_from(&path)?)
     }
 

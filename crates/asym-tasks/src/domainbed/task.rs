@@ -215,7 +215,7 @@ impl TaskInfo for DomainBed {
     fn scores(&self) -> Vec<Score> {
         let names = [OUT_OF_DOMAIN, IN_DOMAIN].map(String::from).into_iter();
         let names = names.chain(self.test()).chain([TRAIN, GAP].map(String::from));
-        names.map(|name| Score { name }).collect()
+        names.map(Score::share).collect()
     }
 
     fn layers(&self) -> LayerNames {

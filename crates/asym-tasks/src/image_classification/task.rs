@@ -144,7 +144,7 @@ impl TaskInfo for ImageClassification {
     }
 
     fn scores(&self) -> Vec<Score> {
-        ["accuracy", "macro_f1", MAJORITY].map(|name| Score { name: name.to_string() }).to_vec()
+        ["accuracy", "macro_f1", MAJORITY].map(Score::share).to_vec()
     }
 
     fn layers(&self) -> LayerNames {

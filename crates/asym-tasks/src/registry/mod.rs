@@ -100,6 +100,7 @@ tasks! {
     Classification(classification::Classification),
     ImageClassification(image_classification::ImageClassification),
     DomainBed(domainbed::DomainBed),
+    Instruction(instruction::Instruction),
 }
 
 impl AnyTask {

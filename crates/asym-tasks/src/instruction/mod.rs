@@ -1,0 +1,31 @@
+//! Instructions with answers, on which a Llama is trained: Alpaca, and a user's own files.
+//!
+//! ```toml
+//! tasks = ["instruction"]         # or alpaca, with the settings of its authors
+//! data = "answers.jsonl"          # a file, a folder with a training set, or a name on the Hub
+//!
+//! [task]
+//! instruction = "question"        # the columns, where they are not called instruction, input and output; or
+//! output = "answer"               # prompt and completion; or messages
+//! template = "stanford"           # alpaca-lora, plain, chat, or a Jinja template of the prompt
+//! loss = "answer"                 # or all
+//! ```
+//!
+//! A row becomes one text, which is encoded once. A token counts in the loss if its place overlaps an answer: the tokens of a prompt
+//! that is encoded alone need not be the first ones of the text. Padding is told by lengths, so that it may have the id of any token.
+
+mod encode;
+mod error;
+mod files;
+mod options;
+mod paper;
+mod task;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use self::error::InstructionError;
+pub use self::files::{Content, Layout, Rows, Sample};
+pub use self::options::{InstructionOptions, LossOn, TooLong, Unlabeled};
+pub use self::paper::{MmluCell, mmlu_cells};
+pub use self::task::{Instruction, InstructionData};

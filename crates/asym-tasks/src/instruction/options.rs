@@ -1,0 +1,91 @@
+//! The settings of the task in a recipe.
+
+use serde::{Deserialize, Serialize};
+
+/// The settings of an instruction task. The task and its data decide those that are left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstructionOptions {
+    /// The column of the instruction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instruction: Option<String>,
+    /// The column of the text that belongs to an instruction, which may be empty. Without this setting a column called `input` is
+    /// used if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// The column of the answer to an instruction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// The column of a prompt that is complete as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// The column of the text behind such a prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completion: Option<String>,
+    /// The column of conversations: lists of objects with `role` and `content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages: Option<String>,
+    /// How a row becomes a text: `stanford`, `alpaca-lora`, `plain`, `chat`, or a Jinja template of the prompt with `instruction`
+    /// and `input`, behind which the answer follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// The tokens that count in the loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossOn>,
+    /// Whether the token that ends a text is put behind it, unless it stands there. A chat template ends turns itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eos: Option<bool>,
+    /// The most tokens of a text, special tokens included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    /// How to treat longer texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub too_long: Option<TooLong>,
+    /// How to treat rows without a token that counts in the loss, such as those whose answer was cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unlabeled: Option<Unlabeled>,
+    /// A file of its own for the evaluation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<String>,
+    /// The share of the rows that is set aside for the evaluation, if no file is given or found for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev_share: Option<f64>,
+    /// The seed that draws that share. It is the same for all runs, whose seeds do not change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_seed: Option<u64>,
+}
+
+/// The tokens that count in the loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossOn {
+    /// Those of the answer, and the one that ends it.
+    #[default]
+    Answer,
+    /// Those of the whole text but the first.
+    All,
+}
+
+/// How to treat texts with more tokens than `max_length`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TooLong {
+    /// Leave out their last tokens, the token that ends a text among them.
+    #[default]
+    Cut,
+    /// Leave out the rows.
+    Drop,
+    /// Refuse to train.
+    Refuse,
+}
+
+/// How to treat rows without a token that counts in the loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unlabeled {
+    /// Refuse to train.
+    #[default]
+    Refuse,
+    /// Leave out the rows.
+    Drop,
+}

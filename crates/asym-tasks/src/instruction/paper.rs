@@ -1,0 +1,66 @@
+//! The paper's scores on MMLU of a Llama that was tuned on Alpaca.
+//!
+//! `data/paper-mmlu.csv` holds one row per cell of its Table 3, which is its Table 8 again, in percent: accuracy without examples. The
+//! numbers are facts of "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024). The paper has a row with the model's
+//! name alone and does not say whether that model is tuned: its method is `unnamed`.
+
+use asym_core::{Init, Method};
+use asym_train::Tuning;
+use serde::Deserialize;
+
+use crate::task::PaperScore;
+
+/// The model whose scores the paper reports.
+pub(super) const MODEL: &str = "Llama-2-7B";
+
+const CELLS: &str = include_str!("../../data/paper-mmlu.csv");
+
+/// One cell of the paper.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct MmluCell {
+    method: String,
+    rank: Option<usize>,
+    a_init: Option<Init>,
+    a_train: Option<bool>,
+    b_init: Option<Init>,
+    b_train: Option<bool>,
+    /// The group of subjects, or `all`.
+    pub group: String,
+    /// The accuracy, in percent.
+    pub accuracy: f64,
+}
+
+/// All cells of the paper's tables of MMLU.
+///
+/// # Errors
+///
+/// If the file compiled in is damaged.
+pub fn mmlu_cells() -> Result<Vec<MmluCell>, csv::Error> {
+    csv::Reader::from_reader(CELLS.as_bytes()).deserialize().collect()
+}
+
+impl MmluCell {
+    /// Whether the paper's row is that of `tuning`.
+    fn is_of(&self, tuning: &Tuning) -> bool {
+        let Tuning::Adapter(config) = tuning else { return false };
+        let Method::Lora(lora) = &config.method else { return false };
+        let plain = !lora.rank_stabilized && lora.rank_pattern.is_empty() && lora.alpha_pattern.is_empty();
+        self.method == "lora"
+            && plain
+            && self.rank == Some(lora.rank)
+            && (self.a_init, self.a_train) == (Some(lora.a.init), Some(lora.a.train))
+            && (self.b_init, self.b_train) == (Some(lora.b.init), Some(lora.b.train))
+    }
+}
+
+/// The paper's scores of `tuning`. They are of `asym evaluate mmlu`, and not of training.
+pub(super) fn scores(tuning: &Tuning) -> Vec<PaperScore> {
+    let cells = mmlu_cells().unwrap_or_default();
+    let score = |cell: MmluCell| PaperScore {
+        score: format!("mmlu {}", cell.group),
+        mean: cell.accuracy,
+        std: None,
+        table: "3".to_owned(),
+    };
+    cells.into_iter().filter(|cell| cell.is_of(tuning)).map(score).collect()
+}

@@ -1,0 +1,320 @@
+//! Instructions as a [`Task`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use asym_data::TokenizerError;
+use asym_models::{LlamaConfig, LlamaLanguageModel};
+use asym_train::{TrainSettings, Tuning};
+
+use super::encode::{Encoded, Encoder};
+use super::error::InstructionError;
+use super::files::{self, Layout, Rows};
+use super::options::{InstructionOptions, LossOn, TooLong, Unlabeled};
+use super::paper;
+use super::template::Template;
+use crate::base::Base;
+use crate::error::TaskError;
+use crate::files::Files;
+use crate::language::{LOSS, LanguageEvaluation, LanguageExamples, LanguageLoss, PERPLEXITY};
+use crate::methods::LayerNames;
+use crate::sets;
+use crate::split::split;
+use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Shown, Task, TaskInfo};
+use crate::text::save_tokenizer;
+
+/// The name of the task on data of one's own.
+const OWN: &str = "instruction";
+/// The name of the task on Alpaca's data.
+const ALPACA: &str = "alpaca";
+
+/// The most tokens of a text, if the recipe does not say and the model can take them: Stanford's.
+const MAX_LENGTH: usize = 512;
+
+/// The share of the rows that is set aside: enough for a loss, whose error is small, and little of what can be learned from.
+const DEV_SHARE: f64 = 0.05;
+
+/// Instructions with answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Instruction {
+    /// Whether the data are Alpaca's.
+    pub alpaca: bool,
+    /// The settings of the task's own.
+    pub options: InstructionOptions,
+}
+
+/// The rows of both sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstructionData {
+    /// The columns that were found.
+    pub layout: Layout,
+    /// The rows to train on.
+    pub train: Rows,
+    /// The rows to evaluate on.
+    pub dev: Rows,
+    /// The share and the seed of the split, if the evaluation has no set of its own.
+    drawn: Option<(f64, u64)>,
+}
+
+impl Instruction {
+    /// Read the sets at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`InstructionError`].
+    fn read_from(&self, path: &Path) -> Result<InstructionData, InstructionError> {
+        let options = &self.options;
+        let (share, seed) = (options.dev_share.unwrap_or(DEV_SHARE), options.split_seed.unwrap_or_default());
+        if !(share > 0.0 && share < 1.0) {
+            let (setting, expected) = ("dev_share", "above 0 and below 1".to_owned());
+            return Err(InstructionError::Setting { setting, found: share.to_string(), expected });
+        }
+        // A template is refused before a large file is read.
+        options.template.as_deref().map(Template::named).transpose()?;
+        let (layout, train, dev) = files::read(path, options)?;
+        if train.samples.len() < 2 && dev.is_none() {
+            return Err(InstructionError::TooFewRows { path: train.source, rows: train.samples.len() });
+        }
+        let data = match dev {
+            Some(dev) => InstructionData { layout, train, dev, drawn: None },
+            None => {
+                let (train_at, dev_at) = split(&vec![0; train.samples.len()], share, seed);
+                let chosen = |at: Vec<usize>| Rows {
+                    source: train.source.clone(),
+                    samples: at.into_iter().map(|at| train.samples[at].clone()).collect(),
+                };
+                let (train, dev) = (chosen(train_at), chosen(dev_at));
+                InstructionData { layout, train, dev, drawn: Some((share, seed)) }
+            }
+        };
+        let template = self.template(&data.layout);
+        match (&data.layout, template.as_str()) {
+            (Layout::Messages { .. }, "chat") => Ok(data),
+            (Layout::Messages { messages }, _) => {
+                Err(InstructionError::NeedsChat { column: messages.clone(), template })
+            }
+            _ => Ok(data),
+        }
+    }
+
+    /// The template of the recipe, or that which suits the columns.
+    fn template(&self, layout: &Layout) -> String {
+        let default = match layout {
+            Layout::Instruction { .. } => "stanford",
+            Layout::Prompt { .. } => "plain",
+            Layout::Messages { .. } => "chat",
+        };
+        self.options.template.clone().unwrap_or_else(|| default.to_owned())
+    }
+}
+
+impl TaskInfo for Instruction {
+    fn name(&self) -> String {
+        if self.alpaca { ALPACA } else { OWN }.to_string()
+    }
+
+    fn title(&self) -> String {
+        if self.alpaca { "Alpaca" } else { OWN }.to_string()
+    }
+
+    /// Those of alpaca-lora for adapters and of Stanford for whole models, but for the schedule, which falls linearly.
+    fn defaults(&self, _scale: Scale, tuning: &Tuning) -> TrainSettings {
+        let (batch_size, gradient_accumulation) = if self.alpaca { (8, 16) } else { (8, 1) };
+        TrainSettings {
+            epochs: 3,
+            batch_size,
+            gradient_accumulation,
+            learning_rate: match tuning {
+                Tuning::Full => 2e-5,
+                Tuning::Head | Tuning::Adapter(_) => 3e-4,
+            },
+            warmup_ratio: 0.03,
+            weight_decay: 0.0,
+            ..TrainSettings::default()
+        }
+    }
+
+    fn scores(&self) -> Vec<Score> {
+        [LOSS, PERPLEXITY].map(Score::cost).to_vec()
+    }
+
+    fn layers(&self) -> LayerNames {
+        LayerNames::LLAMA
+    }
+
+    fn max_length(&self) -> Option<usize> {
+        self.options.max_length
+    }
+
+    fn paper(&self, tuning: &Tuning) -> Vec<PaperScore> {
+        if self.alpaca { paper::scores(tuning) } else { Vec::new() }
+    }
+
+    fn paper_model(&self) -> Option<&'static str> {
+        self.alpaca.then_some(paper::MODEL)
+    }
+}
+
+impl Task for Instruction {
+    const KIND: &'static str = "instruction";
+    const PEFT_TASK: Option<&'static str> = Some("CAUSAL_LM");
+
+    type Options = InstructionOptions;
+    type Model = LlamaLanguageModel;
+    type Data = InstructionData;
+    type Source = LanguageExamples;
+    type Objective = LanguageLoss;
+    type Evaluation = LanguageEvaluation;
+
+    fn names() -> Vec<String> {
+        [ALPACA, OWN].map(String::from).to_vec()
+    }
+
+    fn named(name: &str, options: InstructionOptions) -> Option<Self> {
+        [ALPACA, OWN].contains(&name).then_some(Self { alpaca: name == ALPACA, options })
+    }
+
+    fn options(&self) -> InstructionOptions {
+        self.options.clone()
+    }
+
+    fn resolved(self, _scale: Scale) -> Self {
+        let options = self.options;
+        // A few of Alpaca's 52 002 rows lose their answer where texts are cut. A user's own should lose none unknown.
+        let unlabeled = if self.alpaca { Unlabeled::Drop } else { Unlabeled::Refuse };
+        let options = InstructionOptions {
+            loss: options.loss.or(Some(LossOn::default())),
+            too_long: options.too_long.or(Some(TooLong::default())),
+            unlabeled: options.unlabeled.or(Some(unlabeled)),
+            ..options
+        };
+        Self { options, ..self }
+    }
+
+    fn read(&self, files: &Files) -> Result<InstructionData, TaskError> {
+        let path = files.folder(&sets::is_table)?.ok_or_else(|| InstructionError::NoData { task: self.name() })?;
+        Ok(self.read_from(&path)?)
+    }
+
+    fn settled(&self, data: &InstructionData) -> Self {
+        let template = self.template(&data.layout);
+        let mut options = InstructionOptions {
+            eos: self.options.eos.or(Some(template != "chat")),
+            template: Some(template),
+            dev_share: data.drawn.map(|(share, _)| share).or(self.options.dev_share),
+            split_seed: data.drawn.map(|(_, seed)| seed).or(self.options.split_seed),
+            ..self.options.clone()
+        };
+        match data.layout.clone() {
+            Layout::Instruction { instruction, input, output } => {
+                (options.instruction, options.input, options.output) = (Some(instruction), input, Some(output));
+            }
+            Layout::Prompt { prompt, completion } => {
+                (options.prompt, options.completion) = (Some(prompt), Some(completion));
+            }
+            Layout::Messages { messages } => options.messages = Some(messages),
+        }
+        Self { options, ..self.clone() }
+    }
+
+    fn describe(&self, data: &InstructionData) -> Vec<String> {
+        let (train, dev) = (data.train.samples.len(), data.dev.samples.len());
+        let mut lines = vec![match data.drawn {
+            Some((share, seed)) => format!(
+                "{}: {} rows; {train} to train on and {dev} to evaluate on, {} % drawn with seed {seed}",
+                data.train.source,
+                train + dev,
+                100.0 * share
+            ),
+            None => {
+                format!("{}: {train} rows to train on; {}: {dev} to evaluate on", data.train.source, data.dev.source)
+            }
+        }];
+        let columns = data.layout.columns().join(", ");
+        let loss = match self.options.loss.unwrap_or_default() {
+            LossOn::Answer => "the tokens of the answers count in the loss",
+            LossOn::All => "all tokens count in the loss",
+        };
+        lines.push(format!("columns {columns}; template {}; {loss}", self.template(&data.layout)));
+        let empty = |rows: &Rows| rows.samples.iter().filter(|sample| sample.content.has_empty_answer()).count();
+        let empty = empty(&data.train) + empty(&data.dev);
+        if empty > 0 {
+            lines.push(format!("{empty} rows have an empty answer: the model learns to say nothing there"));
+        }
+        lines
+    }
+
+    fn prepare(&self, data: InstructionData, base: &Base) -> Result<Prepared<Self>, TaskError> {
+        let options = &self.options;
+        let positions = base.limits()?.positions;
+        let max_length = options.max_length.unwrap_or(MAX_LENGTH.min(positions));
+        if max_length > positions {
+            return Err(TokenizerError::MaxLengthTooLarge { max_length, positions }.into());
+        }
+        // A token, and one before it.
+        if max_length < 2 {
+            return Err(TokenizerError::MaxLengthTooSmall { max_length, minimum: 2 }.into());
+        }
+        let name = self.template(&data.layout);
+        let template = Template::named(&name)?;
+        let model = || base.name().to_owned();
+        let chat = match template {
+            Template::Chat => {
+                Some(base.chat_template()?.ok_or_else(|| InstructionError::NoChatTemplate { model: model() })?)
+            }
+            Template::Prompt(_) => None,
+        };
+        let end = if options.eos.unwrap_or(chat.is_none()) {
+            Some(base.end_of_text()?.ok_or_else(|| InstructionError::NoEnd { model: model() })?)
+        } else {
+            None
+        };
+        let tokenizer = base.language_tokenizer()?;
+        let encoder = Encoder {
+            tokenizer: tokenizer.with_places()?,
+            template: &template,
+            chat: chat.as_ref(),
+            loss: options.loss.unwrap_or_default(),
+            end,
+            max_length,
+            too_long: options.too_long.unwrap_or_default(),
+            unlabeled: options.unlabeled.unwrap_or_default(),
+        };
+        let (train, dev) = (encoder.encode(&data.train)?, encoder.encode(&data.dev)?);
+        let mut notes = vec![train.lengths.and(dev.lengths).describe(max_length)];
+        let beginning = encoder.tokenizer.beginning();
+        notes.extend(train.describe("training", &beginning));
+        notes.extend(dev.describe("evaluation", &beginning));
+        let ends = end.map(|end| tokenizer.tokens(&[end]).concat());
+        notes.push(match ends {
+            Some(end) => format!("each text ends with {end}, unless it is cut"),
+            None => "nothing is put behind a text".to_owned(),
+        });
+        // The model does not see the padding.
+        let pad_id = base.checkpoint.config_of::<LlamaConfig>()?.pad_token_id.unwrap_or_default();
+        let examples = |set: Encoded| Arc::new(LanguageExamples::new(set.examples, pad_id));
+        Ok(Prepared {
+            train: examples(train),
+            objective: LanguageLoss,
+            evaluation: LanguageEvaluation { dev: examples(dev) },
+            notes,
+        })
+    }
+
+    fn shown(&self, prepared: &Prepared<Self>, base: &Base, index: usize) -> Result<Option<Shown>, TaskError> {
+        let example = prepared.train.all()[index].clone();
+        let tokens = base.language_tokenizer()?.tokens(&example.input_ids);
+        Ok(Some(Shown { line: example.line, input_ids: example.input_ids, labeled: example.labeled, tokens }))
+    }
+
+    fn save_inputs(&self, base: &Base, kept: Kept, folder: &Path) -> Result<(), TaskError> {
+        save_tokenizer(base, kept, folder)?;
+        if kept == Kept::Model { base.save_language_files(folder) } else { Ok(()) }
+    }
+}
+
+impl From<InstructionError> for TaskError {
+    fn from(error: InstructionError) -> Self {
+        Self::task(error)
+    }
+}

@@ -1,0 +1,25 @@
+//! The loss of a causal language model.
+
+use asym_models::LlamaLanguageModel;
+use asym_train::Objective;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::tensor::Tensor;
+
+use super::batch::LanguageBatch;
+
+/// Cross-entropy of the labeled tokens, a mean over them.
+///
+/// The head is computed where a token is labeled and nowhere else. It is the largest layer of a small model, and its logits would
+/// need more memory than all else.
+#[derive(Clone, Copy, Debug)]
+pub struct LanguageLoss;
+
+impl Objective for LanguageLoss {
+    type Model = LlamaLanguageModel;
+    type Batch = LanguageBatch;
+
+    fn loss(&self, model: &LlamaLanguageModel, batch: &LanguageBatch) -> Tensor<1> {
+        let logits = model.forward_at(batch.input.clone(), batch.positions.clone()); // [labels, vocab_size]
+        CrossEntropyLossConfig::new().init(&logits.device()).forward(logits, batch.targets.clone())
+    }
+}
