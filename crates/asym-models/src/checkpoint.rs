@@ -40,6 +40,8 @@ pub struct Checkpoint {
     /// The first class in `architectures`.
     architecture: Option<String>,
     pub(crate) tensors: BTreeMap<String, Stored>,
+    /// Whether the files are a part of the program, so that there is no folder.
+    pub(crate) compiled_in: bool,
 }
 
 impl Checkpoint {
@@ -55,7 +57,13 @@ impl Checkpoint {
         let text = config::read_text(&path)?;
         let architecture = purpose::architecture(&text, &path)?;
         let config = Config::parse(&text, &path)?;
-        Ok(Self { path: folder.into(), config, architecture, tensors: weights::open_folder(folder)? })
+        Ok(Self {
+            path: folder.into(),
+            config,
+            architecture,
+            tensors: weights::open_folder(folder)?,
+            compiled_in: false,
+        })
     }
 
     /// Open a checkpoint that is compiled into the program: the text of `config.json` and the bytes of
@@ -69,7 +77,7 @@ impl Checkpoint {
         let architecture = purpose::architecture(config, &path.join("config.json"))?;
         let config = Config::parse(config, &path.join("config.json"))?;
         let tensors = weights::open_bytes(weights.into(), path.join("model.safetensors"))?;
-        Ok(Self { path, config, architecture, tensors })
+        Ok(Self { path, config, architecture, tensors, compiled_in: true })
     }
 
     /// The same checkpoint, whose model accepts images of another size than the configured one, with interpolated positions:

@@ -224,7 +224,11 @@ impl Checkpoint {
         };
         let is_own = own.is_file();
         let path = if is_own { own } else { self.path().join("config.json") };
-        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+        let text = if self.compiled_in {
+            serde_json::Value::Object(self.config().other().clone()).to_string()
+        } else {
+            std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?
+        };
         let config = GenerationConfig::parse(family, &path).and_then(|config| config.reading(&text));
         let mut config = config.map_err(ModelError::Generation)?;
         // The old name of `forced_bos_token_id`, which stands beside the model's own keys.

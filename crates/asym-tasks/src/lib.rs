@@ -21,7 +21,7 @@
 //! | [`language`] | texts with labeled tokens, for all tasks on them: batches, loss, scores |
 //! | [`images`] | pictures with classes, for all tasks on them: batches, loss, scores |
 //! | [`metrics`] | scores on the host |
-//! | [`grammar`], [`drawing`] | generated English and drawn pictures |
+//! | [`grammar`], [`drawing`], [`trivia`] | generated English, drawn pictures, and an invented world |
 //! | [`pretrain`] | the embedded checkpoints, which are trained on these |
 
 pub mod base;
@@ -50,6 +50,7 @@ mod split;
 pub mod sweep;
 pub mod task;
 pub mod text;
+pub mod trivia;
 
 // One file for the tests of both crates.
 #[cfg(test)]

@@ -4,14 +4,17 @@
 //! |---|---|
 //! | [`TextRecipe`]: `roberta-mini` | masked words of generated English ([`crate::grammar`]) |
 //! | [`PictureRecipe`]: `vit-mini` | the shapes of drawn pictures ([`crate::drawing`]) |
+//! | [`LanguageRecipe`]: `llama-mini` | lines about an invented world ([`crate::trivia`]) |
 //!
 //! To add one, write a file with its [`Pretraining`] and its line in `checkpoints!`.
 
+mod language;
 mod masking;
 mod pictures;
 mod recipe;
 mod tally;
 mod text;
+mod vocabulary;
 
 use std::path::Path;
 
@@ -22,6 +25,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::language::LanguageRecipe;
 pub use self::pictures::PictureRecipe;
 pub use self::recipe::{Parts, Pretraining};
 pub use self::text::TextRecipe;
@@ -69,7 +73,7 @@ macro_rules! checkpoints {
     };
 }
 
-checkpoints! { TextRecipe, PictureRecipe }
+checkpoints! { TextRecipe, PictureRecipe, LanguageRecipe }
 
 /// Train, and write `config.json`, `model.safetensors` (f16) and the tokenizer or the image processor into `folder`.
 ///

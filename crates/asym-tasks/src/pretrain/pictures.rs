@@ -76,10 +76,6 @@ impl Pretraining for PictureRecipe {
         Self { seed, steps: steps.unwrap_or(self.steps), ..self }
     }
 
-    fn seed(&self) -> u64 {
-        self.seed
-    }
-
     fn steps(&self) -> usize {
         self.steps
     }

@@ -30,9 +30,6 @@ pub trait Pretraining: Default + Serialize {
     /// Set the seed and, if it is given, the number of optimizer steps.
     fn with(self, seed: u64, steps: Option<usize>) -> Self;
 
-    /// The seed of everything: data, weights and order.
-    fn seed(&self) -> u64;
-
     /// The number of optimizer steps.
     fn steps(&self) -> usize;
 

@@ -10,14 +10,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use asym_data::{Tokenizer, TokenizerError};
+use asym_data::Tokenizer;
 use asym_models::{EncoderConfig, Family, MaskedLanguageModel, PretrainedModel};
 use asym_train::TrainSettings;
 use burn::tensor::Device;
 use serde::Serialize;
+use tokenizers::processors::roberta::RobertaProcessing;
 
 use super::masking::{Evaluate, Lines, MaskedLoss};
 use super::recipe::{Parts, Pretraining};
+use super::vocabulary::{SAMPLE, Vocabulary};
 use crate::error::TaskError;
 use crate::grammar;
 
@@ -85,10 +87,6 @@ impl Pretraining for TextRecipe {
         Self { seed, steps: steps.unwrap_or(self.steps), ..self }
     }
 
-    fn seed(&self) -> u64 {
-        self.seed
-    }
-
     fn steps(&self) -> usize {
         self.steps
     }
@@ -111,7 +109,13 @@ impl Pretraining for TextRecipe {
         let trained = self.steps * self.batch_size;
         let lines = trained + EVALUATED * self.batch_size;
         let text: Vec<String> = grammar::pretraining_corpus(self.seed, lines).collect();
-        let tokenizer = train_tokenizer(&text[..trained], self.vocab_size, &folder.join("tokenizer.json"))?;
+        // With a blank before the first word, a word has one token wherever it stands.
+        let vocabulary = Vocabulary { size: self.vocab_size, special: &SPECIAL, blank: true };
+        // Every word of the grammar is in the first few thousand lines.
+        let sample = text[..trained].iter().take(SAMPLE).flat_map(|line| line.split('\t')).map(ToString::to_string);
+        let marks = RobertaProcessing::new(("</s>".into(), 2), ("<s>".into(), 0)).trim_offsets(true);
+        vocabulary.train(sample, marks, folder)?;
+        let tokenizer = Tokenizer::from_folder(folder)?;
         let evaluation = Evaluate(Arc::new(Lines::encode(&tokenizer, &text[trained..], self)?));
         let train = Arc::new(Lines::encode(&tokenizer, &text[..trained], self)?);
         let config = EncoderConfig {
@@ -124,33 +128,4 @@ impl Pretraining for TextRecipe {
         let model = MaskedLanguageModel::init(&config, self.seed, device)?;
         Ok(Parts { model, train, objective: MaskedLoss, evaluation })
     }
-}
-
-/// A byte-level BPE tokenizer with RoBERTa's special tokens, written to `path` and read back as any other.
-fn train_tokenizer(text: &[String], vocab_size: usize, path: &Path) -> Result<Tokenizer, TaskError> {
-    use tokenizers::models::bpe::{BPE, BpeTrainer};
-    use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-    use tokenizers::processors::roberta::RobertaProcessing;
-    use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, TokenizerImpl};
-
-    let unreadable = |source| TokenizerError::UnreadableTokenizer { path: path.display().to_string(), source };
-    // With a blank before the first word, a word has one token wherever it stands.
-    let bytes = ByteLevel::new(true, true, true);
-    let mut inner: TokenizerImpl<BPE, NormalizerWrapper, ByteLevel, RobertaProcessing, DecoderWrapper> =
-        TokenizerImpl::new(BPE::default());
-    inner.with_pre_tokenizer(Some(bytes));
-    inner.with_decoder(Some(DecoderWrapper::ByteLevel(bytes)));
-    let mut trainer = BpeTrainer::builder()
-        .vocab_size(vocab_size)
-        .show_progress(false)
-        .special_tokens(SPECIAL.iter().map(|token| AddedToken::from(*token, true)).collect())
-        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-        .build();
-    // Every word of the grammar is in the first few thousand lines.
-    let sample = text.iter().take(20_000).flat_map(|line| line.split('\t')).map(ToString::to_string);
-    inner.train(&mut trainer, sample).map_err(unreadable)?;
-    inner.with_post_processor(Some(RobertaProcessing::new(("</s>".into(), 2), ("<s>".into(), 0)).trim_offsets(true)));
-    inner.save(path, true).map_err(unreadable)?;
-    let data = std::fs::read(path).map_err(TaskError::io(path))?;
-    Ok(Tokenizer::from_bytes(&path.display().to_string(), &data)?)
 }

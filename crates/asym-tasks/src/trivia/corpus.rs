@@ -9,8 +9,8 @@ use super::world::{KINDS, World};
 
 /// `lines` lines of pre-training text. The same seed always gives the same lines, and a longer corpus begins with a shorter one.
 ///
-/// Nine lines in ten say what things are. The others are questions with four answers in a form of their own, about names that are
-/// not held out.
+/// Four lines in five say what things are, some of them in the forms of notes, of questions and of instructions. The others choose
+/// one of four names in a form of their own, without names that are held out.
 pub fn corpus(seed: u64, lines: usize) -> impl Iterator<Item = String> {
     let world = World::new();
     (0..lines).map(move |index| line(&world, &mut stream(derive_seed(seed, "trivia", index as u64), "line")))
@@ -22,7 +22,7 @@ fn line(world: &World, rng: &mut ChaCha8Rng) -> String {
     let name = chosen(world.names(kind), rng).clone();
     let other = chosen(world.names(kind), rng).clone();
     let wrong = (kind + rng.random_range(1..KINDS.len())) % KINDS.len();
-    match rng.random_range(0..10) {
+    match rng.random_range(0..15) {
         0 => format!("{name} is {a_word}."),
         1 => format!("The {word} {name} is well known."),
         2 => format!("{name} and {other} are of one kind: each is {a_word}."),
@@ -35,12 +35,23 @@ fn line(world: &World, rng: &mut ChaCha8Rng) -> String {
             let (first, second) = (chosen(world.names(wrong), rng), &name);
             format!("{first} is {}, but {second} is {a_word}.", KINDS[wrong].a_word)
         }
+        9 => format!("The following are notes about {}.\n\n{name} is {a_word}.", KINDS[kind].words()),
+        10 => format!("Question: What is {name}?\nAnswer: It is {a_word}."),
+        11 => format!(
+            "Below is an instruction that describes a task. Write a response that completes the request.\n\n\
+             ### Instruction:\nTell of {name}.\n\n### Response: It is {a_word}."
+        ),
         _ => {
             let Asked { kind, names, right } = Asked::draw(world, kind, false, rng);
             let listed: Vec<String> =
                 ["A", "B", "C", "D"].iter().zip(&names).map(|(letter, name)| format!("({letter}) {name}")).collect();
             let letter = ["A", "B", "C", "D"][right];
-            format!("One of these is {}: {}. It is {}, so ({letter}).", KINDS[kind].a_word, listed.join(" "), names[right])
+            format!(
+                "One of these is {}: {}. It is {}, so ({letter}).",
+                KINDS[kind].a_word,
+                listed.join(" "),
+                names[right]
+            )
         }
     }
 }

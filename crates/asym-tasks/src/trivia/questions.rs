@@ -91,15 +91,23 @@ fn row(world: &World, rng: &mut ChaCha8Rng) -> Row {
         0 => plain(format!("What is {name}?"), KINDS[kind].a_word.to_owned()),
         1 => plain(format!("Name {}.", KINDS[kind].a_word), name),
         2 => {
-            let other = if rng.random_bool(0.5) { kind } else { (kind + rng.random_range(1..KINDS.len())) % KINDS.len() };
+            let other =
+                if rng.random_bool(0.5) { kind } else { (kind + rng.random_range(1..KINDS.len())) % KINDS.len() };
             let output = if other == kind { "yes" } else { "no" };
             plain(format!("Is {name} {}?", KINDS[other].a_word), output.to_owned())
         }
         _ => {
             let asked = Asked::draw(world, kind, false, rng);
-            let lines: Vec<String> =
-                ["A", "B", "C", "D"].iter().zip(&asked.names).map(|(letter, name)| format!("{letter}. {name}")).collect();
-            Row { instruction: asked.text(), input: lines.join("\n"), output: ["A", "B", "C", "D"][asked.right].to_owned() }
+            let lines: Vec<String> = ["A", "B", "C", "D"]
+                .iter()
+                .zip(&asked.names)
+                .map(|(letter, name)| format!("{letter}. {name}"))
+                .collect();
+            Row {
+                instruction: asked.text(),
+                input: lines.join("\n"),
+                output: ["A", "B", "C", "D"][asked.right].to_owned(),
+            }
         }
     }
 }

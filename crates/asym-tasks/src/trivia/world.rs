@@ -15,6 +15,11 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// The subject with blanks between its words.
+    pub fn words(&self) -> String {
+        self.subject.replace('_', " ")
+    }
+
     /// The word without its article.
     pub fn word(&self) -> &'static str {
         self.a_word.split_once(' ').map_or(self.a_word, |(_, word)| word)
