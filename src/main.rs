@@ -29,7 +29,7 @@ enum Command {
     Classify(ClassifyArgs),
     /// Generate text from prompts with a Llama or a BART
     Generate(GenerateArgs),
-    /// Evaluate a model on a benchmark: MMLU
+    /// Evaluate a model on MMLU, or score summaries in a file
     Evaluate(EvaluateArgs),
     /// Write the submission files of a GLUE task
     Submit(SubmitArgs),

@@ -15,11 +15,14 @@
 //! | [`cell`] | one run: the only place that joins tasks and the loop of `asym-train` |
 //! | [`sweep`] | a table of runs: methods × seeds |
 //! | [`report`] | the table, and differences by seed |
+//! | [`answers`] | answers of an evaluation on file |
 //! | [`text`] | texts with labels, for all tasks on them: batches, loss, scores, answers |
 //! | [`images`] | pictures with classes, for all tasks on them: batches, loss, scores |
 //! | [`metrics`] | scores on the host |
+//! | [`rouge`] | ROUGE of summaries, and sentences |
 //! | [`grammar`], [`pretrain`] | generated English, and the embedded checkpoint that is trained on it |
 
+pub mod answers;
 pub mod base;
 pub mod cell;
 pub mod classification;
@@ -38,6 +41,7 @@ pub mod pretrain;
 pub mod recipe;
 pub mod registry;
 pub mod report;
+pub mod rouge;
 mod split;
 pub mod sweep;
 pub mod task;
