@@ -2,6 +2,7 @@
 
 mod mmlu;
 mod rouge;
+mod summarization;
 
 use std::io::{IsTerminal, Write};
 
@@ -20,6 +21,8 @@ pub struct EvaluateArgs {
 enum Benchmark {
     /// MMLU: questions with four answers, of 57 subjects, for a Llama
     Mmlu(mmlu::MmluArgs),
+    /// Summaries of XSum, CNN/DailyMail or documents of your own by a BART, scored with ROUGE
+    Summarization(summarization::SummarizationArgs),
     /// ROUGE of summaries in a file against references in a file
     Rouge(rouge::RougeArgs),
 }
@@ -33,6 +36,7 @@ enum Benchmark {
 pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
     match &args.benchmark {
         Benchmark::Mmlu(args) => args.run(),
+        Benchmark::Summarization(args) => args.run(),
         Benchmark::Rouge(args) => args.run(),
     }
 }

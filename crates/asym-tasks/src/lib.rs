@@ -8,6 +8,7 @@
 //! | [`image_classification`] | a user's own pictures in folders of classes |
 //! | [`domainbed`] | one environment to train on, others to test on |
 //! | [`glue`] | GLUE: eight data sets for sequence classifiers |
+//! | [`summarization`] | XSum, CNN/DailyMail, and a user's own documents with summaries |
 //! | [`mmlu`] | an evaluation of Llamas: questions with four answers |
 //! | [`recipe`] | the recipe file, and the configuration of one run |
 //! | [`methods`] | methods as a command line names them |
@@ -16,6 +17,7 @@
 //! | [`sweep`] | a table of runs: methods × seeds |
 //! | [`report`] | the table, and differences by seed |
 //! | [`answers`] | answers of an evaluation on file |
+//! | [`sets`] | the sets of a user's own tables |
 //! | [`text`] | texts with labels, for all tasks on them: batches, loss, scores, answers |
 //! | [`images`] | pictures with classes, for all tasks on them: batches, loss, scores |
 //! | [`metrics`] | scores on the host |
@@ -37,12 +39,15 @@ pub mod methods;
 pub mod metrics;
 pub mod mmlu;
 mod names;
+mod paper;
 pub mod pretrain;
 pub mod recipe;
 pub mod registry;
 pub mod report;
 pub mod rouge;
+pub mod sets;
 mod split;
+pub mod summarization;
 pub mod sweep;
 pub mod task;
 pub mod text;

@@ -26,7 +26,7 @@ impl Files {
     }
 
     /// The files of the set `name` in `folder`, if there are any: `NAME.ENDING`, or all of the Hub's
-    /// `NAME-00000-of-00003.ENDING`, of the first ending that has some.
+    /// `NAME-00000-of-00003.ENDING`, or of its converted data sets, `NAME/0000.ENDING` and so on, of the first ending that has some.
     ///
     /// # Errors
     ///
@@ -37,7 +37,10 @@ impl Files {
             if path.is_file() {
                 return Ok(Some(Self { paths: vec![path], format }));
             }
-            let paths = shards(folder, name, &ending)?;
+            let mut paths = shards(folder, name, &ending)?;
+            if paths.is_empty() {
+                paths = numbered(&folder.join(name), &ending);
+            }
             if !paths.is_empty() {
                 return Ok(Some(Self { paths, format }));
             }
@@ -53,6 +56,12 @@ impl Files {
             [first, others @ ..] => format!("{} and {} more", first.display(), others.len()),
         }
     }
+}
+
+/// The files `0000.ENDING`, `0001.ENDING` and so on in a folder.
+fn numbered(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let path = |number: usize| folder.join(format!("{number:04}{ending}"));
+    (0..).map(path).take_while(|path| path.is_file()).collect()
 }
 
 /// The files `NAME-00000-of-00003.ENDING`, all of them.

@@ -1,9 +1,8 @@
 //! Errors of a user's own data.
 
-use std::path::PathBuf;
-
 use asym_data::TableError;
 
+use crate::sets::SetsError;
 use crate::text::EncodeError;
 
 /// Data of a user's own that cannot be trained on. `line` counts from 1.
@@ -28,18 +27,6 @@ pub enum ClassificationError {
         found: String,
         /// The values that it can have.
         expected: &'static str,
-    },
-
-    /// A folder has no training set.
-    #[error(
-        "{}: no training set in this folder; name it train with one of the endings {endings}, or give the file itself",
-        path.display()
-    )]
-    NoTrainingSet {
-        /// The folder.
-        path: PathBuf,
-        /// The endings of files that can be read.
-        endings: &'static str,
     },
 
     /// There are too few rows to train and to evaluate.
@@ -122,6 +109,10 @@ pub enum ClassificationError {
         /// The advice of the message.
         help: &'static str,
     },
+
+    /// The sets cannot be found.
+    #[error(transparent)]
+    Sets(#[from] SetsError),
 
     /// A file cannot be read as a table.
     #[error(transparent)]

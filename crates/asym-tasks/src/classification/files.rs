@@ -7,6 +7,7 @@ use asym_data::table::{self, Cell, Columns, Files, Format, Reading, TableError};
 use super::error::ClassificationError;
 use super::options::ClassificationOptions;
 use crate::names::Names;
+use crate::sets;
 
 /// The names of a set for the evaluation, in the order in which a folder is searched.
 const DEV: [&str; 4] = ["dev", "validation", "valid", "val"];
@@ -41,17 +42,7 @@ impl Named {
 
     fn wanted(&self) -> Result<Columns, ClassificationError> {
         let names = std::iter::once(&self.text).chain(&self.pair).chain(self.label.all());
-        if self.header {
-            return Ok(Columns::Named(names.cloned().collect()));
-        }
-        let number = |name: &String| {
-            name.trim().parse().map_err(|_| ClassificationError::Setting {
-                setting: "header",
-                found: format!("false, and a column is `{name}`"),
-                expected: "true for columns with names; without a header, columns are numbers, counted from 1",
-            })
-        };
-        Ok(Columns::Numbered(names.map(number).collect::<Result<_, _>>()?))
+        Ok(sets::columns(&names.cloned().collect::<Vec<_>>(), self.header)?)
     }
 }
 
@@ -81,42 +72,17 @@ pub struct Raw {
 ///
 /// # Errors
 ///
-/// [`ClassificationError::NoTrainingSet`], and files that cannot be read.
+/// [`ClassificationError::Sets`], and files that cannot be read.
 pub fn read(
     path: &Path,
     named: &Named,
     options: &ClassificationOptions,
 ) -> Result<(Rows, Option<Rows>), ClassificationError> {
-    let (train, mut dev) = find(path)?;
+    let (train, mut dev) = sets::find(path, &["data"], &DEV)?;
     if let Some(given) = &options.dev {
-        // Beside the training file, or where the command was started.
-        let beside = path.parent().map(|folder| folder.join(given)).filter(|path| path.exists());
-        dev = Some(Files::one(&beside.unwrap_or_else(|| given.into()))?);
+        dev = Some(sets::beside(path, given)?);
     }
     Ok((rows(&train, named)?, dev.map(|dev| rows(&dev, named)).transpose()?))
-}
-
-fn find(path: &Path) -> Result<(Files, Option<Files>), ClassificationError> {
-    if !path.is_dir() {
-        return Ok((Files::one(path)?, None));
-    }
-    for folder in [path.to_path_buf(), path.join("data")] {
-        let Some(train) = Files::find(&folder, "train")? else { continue };
-        for name in DEV {
-            if let Some(dev) = Files::find(&folder, name)? {
-                return Ok((train, Some(dev)));
-            }
-        }
-        return Ok((train, None));
-    }
-    // A folder with one table: that of a dataset without sets.
-    let entries = std::fs::read_dir(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
-    let tables: Vec<_> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| Format::of(path).is_some()).collect();
-    match tables.as_slice() {
-        [table] => Ok((Files::one(table)?, None)),
-        _ => Err(ClassificationError::NoTrainingSet { path: path.to_owned(), endings: Format::ENDINGS }),
-    }
 }
 
 fn rows(files: &Files, named: &Named) -> Result<Rows, ClassificationError> {

@@ -99,6 +99,7 @@ tasks! {
     Classification(classification::Classification),
     ImageClassification(image_classification::ImageClassification),
     DomainBed(domainbed::DomainBed),
+    Summarization(summarization::Summarization),
 }
 
 impl AnyTask {

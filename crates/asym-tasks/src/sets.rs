@@ -1,0 +1,138 @@
+//! The sets of a user's own tables: a file, or a folder with a training set and one for the evaluation.
+
+use std::path::{Path, PathBuf};
+
+use asym_data::table::{Columns, Files, Format, Row, TableError};
+
+/// Why the sets of a user's own data cannot be read.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum SetsError {
+    /// A folder lacks a set.
+    #[error(
+        "{}: no set {} in this folder; name its file so, with one of the endings {endings}, or give the file itself",
+        path.display(),
+        names.join(" or ")
+    )]
+    NoSet {
+        /// The folder.
+        path: PathBuf,
+        /// The names under which it was looked for.
+        names: Vec<String>,
+        /// The endings of files that can be read.
+        endings: &'static str,
+    },
+
+    /// A column of a file without a header has a name.
+    #[error(
+        "the setting `header` is false, and a column is `{column}`: it must be true for columns with names; without a header, \
+         columns are numbers, counted from 1"
+    )]
+    Header {
+        /// The column.
+        column: String,
+    },
+
+    /// A file cannot be read as a table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+/// The set of one of these names in the folder at `path`, or in one of its `folders`; the file itself if `path` is one.
+///
+/// # Errors
+///
+/// [`SetsError::NoSet`], and parts that are missing.
+pub(crate) fn set(path: &Path, folders: &[&str], names: &[&str]) -> Result<Files, SetsError> {
+    if !path.is_dir() {
+        return Ok(Files::one(path)?);
+    }
+    for folder in places(path, folders) {
+        if let Some(found) = first(&folder, names)? {
+            return Ok(found);
+        }
+    }
+    let names = names.iter().map(ToString::to_string).collect();
+    Err(SetsError::NoSet { path: path.to_owned(), names, endings: Format::ENDINGS })
+}
+
+/// The training set at `path`, and the set of one of the names `dev` in the same folder, if there is one. A file, or the only table
+/// of a folder, is a training set without another.
+///
+/// # Errors
+///
+/// As [`set`].
+pub(crate) fn find(path: &Path, folders: &[&str], dev: &[&str]) -> Result<(Files, Option<Files>), SetsError> {
+    if !path.is_dir() {
+        return Ok((Files::one(path)?, None));
+    }
+    for folder in places(path, folders) {
+        if let Some(train) = Files::find(&folder, "train")? {
+            return Ok((train, first(&folder, dev)?));
+        }
+    }
+    let entries = std::fs::read_dir(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
+    let tables: Vec<_> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| Format::of(path).is_some()).collect();
+    match tables.as_slice() {
+        [table] => Ok((Files::one(table)?, None)),
+        _ => {
+            Err(SetsError::NoSet { path: path.to_owned(), names: vec!["train".to_string()], endings: Format::ENDINGS })
+        }
+    }
+}
+
+/// The file `given`, which lies beside the data at `path`, or where the command was started.
+///
+/// # Errors
+///
+/// A name without a known ending.
+pub(crate) fn beside(path: &Path, given: &str) -> Result<Files, SetsError> {
+    let beside = path.parent().map(|folder| folder.join(given)).filter(|path| path.exists());
+    Ok(Files::one(&beside.unwrap_or_else(|| given.into()))?)
+}
+
+/// The columns called `names`, which are numbers from 1 if the file has no header.
+///
+/// # Errors
+///
+/// [`SetsError::Header`].
+pub(crate) fn columns(names: &[String], header: bool) -> Result<Columns, SetsError> {
+    if header {
+        return Ok(Columns::Named(names.to_vec()));
+    }
+    let number = |name: &String| name.trim().parse().map_err(|_| SetsError::Header { column: name.clone() });
+    Ok(Columns::Numbered(names.iter().map(number).collect::<Result<_, _>>()?))
+}
+
+/// The texts in the first cells of a row, whose columns are called `names`.
+///
+/// # Errors
+///
+/// [`TableError::MissingValue`] for a cell without a text.
+pub(crate) fn texts<const N: usize>(path: &Path, row: &Row, names: &[String; N]) -> Result<[String; N], TableError> {
+    let mut found = std::array::from_fn(|_| String::new());
+    for (at, (text, column)) in found.iter_mut().zip(names).enumerate() {
+        let cell = row.cells.get(at).and_then(|cell| cell.text());
+        *text = cell.map(|text| text.into_owned()).ok_or_else(|| TableError::MissingValue {
+            path: path.display().to_string(),
+            line: row.line,
+            column: column.clone(),
+        })?;
+    }
+    Ok(found)
+}
+
+/// A folder, and those below it.
+fn places(path: &Path, folders: &[&str]) -> Vec<PathBuf> {
+    std::iter::once(path.to_path_buf()).chain(folders.iter().map(|folder| path.join(folder))).collect()
+}
+
+fn first(folder: &Path, names: &[&str]) -> Result<Option<Files>, SetsError> {
+    for name in names {
+        if let Some(found) = Files::find(folder, name)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
