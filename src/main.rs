@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use asym::cli::{
     self, ClassifyArgs, DataArgs, EvaluateArgs, GenerateArgs, InspectArgs, MergeArgs, PredictArgs, PretrainArgs,
-    RunArgs, SimilarityArgs, SubmitArgs, TableArgs,
+    RunArgs, SimilarityArgs, SubmitArgs, SummarizeArgs, TableArgs,
 };
 use clap::{Parser, Subcommand};
 
@@ -29,7 +29,9 @@ enum Command {
     Classify(ClassifyArgs),
     /// Generate text from prompts with a Llama or a BART
     Generate(GenerateArgs),
-    /// Evaluate a model on a benchmark: MMLU
+    /// Summarize documents with a BART
+    Summarize(SummarizeArgs),
+    /// Evaluate a model on MMLU or on summaries, or score summaries in a file
     Evaluate(EvaluateArgs),
     /// Write the submission files of a GLUE task
     Submit(SubmitArgs),
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Table(args) => args.run(),
         Command::Classify(args) => cli::classify(&args),
         Command::Generate(args) => cli::generate(&args),
+        Command::Summarize(args) => cli::summarize(&args),
         Command::Evaluate(args) => cli::evaluate(&args),
         Command::Submit(args) => cli::submit(&args),
         Command::Data(args) => cli::data(&args),

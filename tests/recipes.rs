@@ -9,6 +9,8 @@ use asym::tasks::Recipe;
 use asym::tasks::domainbed::domainbed_cells;
 use asym::tasks::glue::{Dataset, generated, paper_cells};
 use asym::tasks::instruction::mmlu_cells;
+use asym::tasks::summarization::summarization_cells;
+use asym::train::Tuning;
 
 mod common;
 use common::{asym, scratch};
@@ -131,6 +133,42 @@ fn every_row_of_the_tables_of_mmlu_has_a_recipe() {
         cells += scores.len();
     }
     assert_eq!(cells + 5, mmlu_cells().unwrap().len());
+}
+
+/// Tables 2 and 6, and Table 9's schedule of AdaLoRA, for two data sets.
+#[test]
+fn every_row_of_the_summarization_tables_has_a_recipe() {
+    let mut cells = BTreeSet::new();
+    for (task, schedule, steps) in
+        [("xsum", [6000, 50000, 100], 106_275), ("cnn-dailymail", [5000, 85000, 100], 134_595)]
+    {
+        let folder = format!("recipes/summarization/{task}");
+        for (name, recipe) in recipes(&folder) {
+            let header = std::fs::read_to_string(root(&folder).join(format!("{name}.toml"))).unwrap();
+            let Tuning::Adapter(config) = &recipe.tuning else { panic!("{name}: an adapter") };
+            let run = recipe.runs().next().unwrap();
+            run.validate().unwrap();
+            assert_eq!((run.task.name(), recipe.runs().count()), (task.to_string(), 1), "{name}");
+            let examples = if task == "xsum" { 204_045 } else { 287_113 };
+            if let asym::core::Method::AdaLora(adalora) = &config.method {
+                assert_eq!([adalora.warmup_steps, adalora.final_steps, adalora.interval], schedule);
+                assert_eq!(run.training.steps(examples), steps);
+                assert!(adalora.warmup_steps + adalora.final_steps < steps, "there is room for the schedule");
+                continue;
+            }
+            let scores = run.task.paper(&recipe.tuning);
+            let score = |name: &str| scores.iter().find(|cell| cell.score == name).unwrap().mean;
+            let [one, two, sum] = ["rouge1 cut", "rouge2 cut", "rougeLsum cut"].map(score);
+            let line = format!("ROUGE-1 {one:.2}, ROUGE-2 {two:.2}, ROUGE-Lsum {sum:.2}.");
+            assert!(header.contains(&line), "{name}: {line}");
+            // 48 examples a step, of which 3000 are the warm-up.
+            assert_eq!(run.training.batch_size * run.training.gradient_accumulation, 48);
+            let warmup = run.training.warmup_ratio * run.training.steps(examples) as f64;
+            assert!((warmup - 3000.0).abs() < 5.0, "{warmup}");
+            cells.insert((task, recipe.tuning.to_string()));
+        }
+    }
+    assert_eq!(cells.len(), summarization_cells().unwrap().len());
 }
 
 /// A recipe runs, its folder's own recipe repeats it bit for bit, and its adapter classifies and hands in.

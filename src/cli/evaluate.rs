@@ -1,19 +1,14 @@
-//! `asym evaluate`: benchmarks of a model that is trained already.
+//! `asym evaluate`: benchmarks of a model that is trained already, and scores of summaries in files.
+
+mod mmlu;
+mod rouge;
+mod summarization;
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use asym_data::Tokenizer;
-use asym_models::{LlamaLanguageModel, ModelClass};
-use asym_tasks::mmlu::{self, Asked, Progress, Prompts, Protocol, Scores, Split};
-use asym_train::StopSignal;
-use burn::module::Module;
-use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Map, Value, json};
-
-use super::{Dtype, SourceArgs, locate, trained};
-use crate::device;
+use anyhow::Result;
+use asym_tasks::answers::Progress;
+use clap::{Args, Subcommand};
 
 /// Options of `asym evaluate`.
 #[derive(Debug, Args)]
@@ -25,70 +20,14 @@ pub struct EvaluateArgs {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     /// MMLU: questions with four answers, of 57 subjects, for a Llama
-    Mmlu(MmluArgs),
+    Mmlu(mmlu::MmluArgs),
+    /// Summaries of XSum, CNN/DailyMail or documents of your own by a BART, scored with ROUGE
+    Summarization(summarization::SummarizationArgs),
+    /// ROUGE of summaries in a file against references in a file
+    Rouge(rouge::RougeArgs),
 }
 
-#[derive(Debug, Args)]
-struct MmluArgs {
-    /// Llama checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
-    #[arg(long, required_unless_present = "adapter")]
-    model: Option<String>,
-    /// Adapter in PEFT format: a folder, or a name on the Hub
-    #[arg(long)]
-    adapter: Option<PathBuf>,
-    /// Folder of the benchmark's files, or a name on the Hub, such as cais/mmlu
-    #[arg(long)]
-    data: String,
-    /// Part of the benchmark: test, val or dev
-    #[arg(long, default_value = "test")]
-    split: String,
-    /// How questions are asked and answers are read
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "choice,generated")]
-    protocol: Vec<ProtocolName>,
-    /// Examples in a prompt, 0 to 5, from the part dev
-    #[arg(long, value_delimiter = ',', default_value = "0")]
-    shots: Vec<usize>,
-    /// Subjects, with underscores as in the files [default: all]
-    #[arg(long, value_delimiter = ',')]
-    subjects: Vec<String>,
-    /// Folder for answers and scores; an evaluation that was stopped goes on there
-    #[arg(long)]
-    output: PathBuf,
-    /// Prompts in a batch
-    #[arg(long, default_value_t = 16)]
-    batch_size: usize,
-    /// Merge the adapter into the weights first
-    #[arg(long, requires = "adapter")]
-    merge: bool,
-    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone
-    #[arg(long, value_enum, default_value_t)]
-    dtype: Dtype,
-    #[command(flatten)]
-    source: SourceArgs,
-}
-
-/// A protocol by its name on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ProtocolName {
-    /// The largest logit of the four letters, as in the benchmark's own script
-    Choice,
-    /// The most likely of the four letters, as in lm-evaluation-harness
-    Loglikelihood,
-    /// The most likely token of all must be the letter, as in the paper's scripts
-    Generated,
-}
-
-impl From<ProtocolName> for Protocol {
-    fn from(name: ProtocolName) -> Self {
-        match name {
-            ProtocolName::Choice => Self::Choice,
-            ProtocolName::Loglikelihood => Self::Loglikelihood,
-            ProtocolName::Generated => Self::Generated,
-        }
-    }
-}
-
-/// Evaluate a model on a benchmark, keep its answers, and print a table of its scores.
+/// Evaluate a model or its answers, and print a table of the scores.
 ///
 /// # Errors
 ///
@@ -97,118 +36,21 @@ impl From<ProtocolName> for Protocol {
 pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
     match &args.benchmark {
         Benchmark::Mmlu(args) => args.run(),
+        Benchmark::Summarization(args) => args.run(),
+        Benchmark::Rouge(args) => args.run(),
     }
 }
 
-impl MmluArgs {
-    fn run(&self) -> Result<()> {
-        let asked = self.asked()?;
-        let device = device::default_device()?;
-        let adapter = self.source.adapter(self.adapter.as_deref())?;
-        let location = locate(&self.source, self.model.as_deref(), adapter.as_deref())?;
-        let checkpoint = location.checkpoint()?;
-        let class = super::class(&checkpoint, adapter.as_deref())?;
-        let (ModelClass::CausalLanguageModel, Some(folder)) = (class, location.folder()) else {
-            bail!("{}: {class:?} answers no questions of MMLU; give a Llama", location.name())
-        };
-        let config = super::adapted_config::<LlamaLanguageModel>(&checkpoint, adapter.as_deref())?;
-        let tokenizer = Tokenizer::for_generation(folder)?.for_rows(config.vocab_size);
-        // Every prompt is encoded before the model is loaded.
-        let prompts = mmlu::prompts(&asked, &tokenizer, config.max_position_embeddings)?;
-        mmlu::settle(&self.output, &self.settings(location.pinned(), adapter.as_deref()))?;
-        let settings = (None, self.dtype.computed(), self.merge);
-        let model: LlamaLanguageModel = trained(location.name(), &checkpoint, adapter.as_deref(), settings, &device)?;
-        let model = model.valid();
-
-        let (stop, mut all) = (StopSignal::on_signals(), Vec::new());
-        for prompts in &prompts {
-            super::note(format!(
-                "{}, {} examples: {} questions, {} tokens, {} prompts shortened",
-                prompts.protocol,
-                prompts.shots,
-                asked.questions(),
-                prompts.tokens(),
-                prompts.shortened
-            ));
-            let mut progress = |progress| {
-                show(prompts, progress);
-                !stop.requested()
-            };
-            let place = (self.output.as_path(), self.batch_size);
-            match mmlu::ask(&model, &tokenizer, (&asked, prompts), place, &mut progress)? {
-                Some(scores) => all.push(scores),
-                None => bail!("stopped; the same command goes on from here"),
-            }
-        }
-        let results = self.output.join("results.json");
-        let json: Vec<Value> = all.iter().map(Scores::to_json).collect();
-        asym_core::write_whole(&results, format!("{:#}\n", Value::from(json)).as_bytes())
-            .map_err(|source| mmlu::MmluError::Io { path: results.clone(), source })?;
-        super::say(Scores::table(&all))?;
-        super::note(format!("{}: accuracy of each subject", results.display()));
-        Ok(())
-    }
-
-    /// The questions and their examples, from files.
-    fn asked(&self) -> Result<Asked> {
-        if self.batch_size == 0 {
-            bail!("--batch-size 0: expected at least one prompt in a batch");
-        }
-        let Some(split) = Split::named(&self.split) else { bail!("--split {}: expected test, val or dev", self.split) };
-        let most = self.shots.iter().copied().max().unwrap_or(0);
-        if most > 5 {
-            bail!("--shots {most}: the part dev has five examples of each subject");
-        }
-        let subjects = mmlu::subjects(&self.subjects)?;
-        let splits = if most > 0 { vec![split, Split::Dev] } else { vec![split] };
-        let wanted = |path: &str| mmlu::wanted(path, &subjects, &splits);
-        let files = self.source.files(Some(&self.data));
-        let Some(folder) = files.folder(&wanted)? else { unreachable!("data have a name") };
-        let questions = mmlu::read(&folder, split, &subjects)?;
-        let examples =
-            if most > 0 { mmlu::read(&folder, Split::Dev, &subjects)? } else { vec![Vec::new(); subjects.len()] };
-        let each = subjects.into_iter().zip(questions).zip(examples);
-        Ok(Asked {
-            subjects: each.map(|((subject, questions), examples)| (subject, questions, examples)).collect(),
-            protocols: self.protocol.iter().map(|protocol| Protocol::from(*protocol)).collect(),
-            shots: self.shots.clone(),
-        })
-    }
-
-    /// The settings that all answers of a folder have in common.
-    fn settings(&self, model: Option<String>, adapter: Option<&Path>) -> Map<String, Value> {
-        let versions: Map<String, Value> =
-            Protocol::ALL.iter().map(|protocol| (protocol.name().to_string(), protocol.version().into())).collect();
-        let split = Split::named(&self.split).map(Split::name);
-        let settings = json!({
-            "benchmark": "mmlu",
-            "model": model,
-            "adapter": adapter.map(|adapter| adapter.display().to_string()),
-            "data": self.data,
-            "split": split,
-            "dtype": format!("{:?}", self.dtype).to_lowercase(),
-            "protocols": versions,
-        });
-        match settings {
-            Value::Object(settings) => settings,
-            _ => unreachable!("an object was written"),
-        }
-    }
-}
-
-/// Print the progress: on a terminal on one line, elsewhere a line each tenth.
-fn show(prompts: &Prompts, Progress { done, all, own, seconds }: Progress) {
+/// Print the progress of `what` in `questions`: on a terminal on one line, elsewhere a line each tenth.
+fn show((what, questions): (&str, &str), Progress { done, all, own, seconds }: Progress, batch: usize) {
     let mut err = std::io::stderr();
     let speed = own as f64 / seconds.max(1e-9);
     let left = (all - done) as f64 / speed.max(1e-9);
-    let line = format!(
-        "{}, {} examples: {done} of {all} questions, {speed:.1} a second, {left:.0} s left",
-        prompts.protocol, prompts.shots
-    );
+    let line = format!("{what}: {done} of {all} {questions}, {speed:.1} a second, {left:.0} s left");
     if err.is_terminal() {
         let end = if done == all { "\n" } else { "" };
         let _ = write!(err, "\r{line}   {end}");
-    } else if done == all || done * 10 / all > done.saturating_sub(own.min(16)) * 10 / all {
+    } else if done == all || done * 10 / all > done.saturating_sub(own.min(batch)) * 10 / all {
         let _ = writeln!(err, "{line}");
     }
 }

@@ -59,7 +59,7 @@ pub struct GenerateArgs {
 
 /// The most common settings of generation. `--generate` accepts all of them.
 #[derive(Debug, Default, Args)]
-struct SettingsArgs {
+pub(super) struct SettingsArgs {
     /// Generation settings as in generation_config.json: a JSON object, or a file that contains one
     #[arg(long)]
     generate: Option<String>,
@@ -88,7 +88,7 @@ struct SettingsArgs {
 
 impl SettingsArgs {
     /// The user's settings: the JSON object, overridden by the options.
-    fn config(&self) -> Result<GenerationConfig> {
+    pub(super) fn config(&self) -> Result<GenerationConfig> {
         let own = self.generate.as_deref().map(settings).transpose()?;
         let asked = own.as_ref().and_then(|own| own.do_sample);
         let sampling = [

@@ -20,6 +20,7 @@ mod run;
 mod similarity;
 mod source;
 mod submit;
+mod summarize;
 mod trained;
 
 pub use classify::{ClassifyArgs, classify};
@@ -40,6 +41,7 @@ pub use similarity::{SimilarityArgs, similarity};
 use source::Location;
 pub use source::SourceArgs;
 pub use submit::{SubmitArgs, submit};
+pub use summarize::{SummarizeArgs, summarize};
 use trained::Trained;
 
 use std::path::Path;

@@ -63,6 +63,8 @@ fn main() -> Result<()> {
                 "make_images",
                 "make_augmentation",
                 "make_trainer",
+                "make_summarization",
+                "make_rouge",
             ];
             scripts.into_iter().try_for_each(|script| {
                 let mut command = Command::new("python3");

@@ -9,21 +9,25 @@
 //! | [`domainbed`] | one environment to train on, others to test on |
 //! | [`glue`] | GLUE: eight data sets for sequence classifiers |
 //! | [`instruction`] | instructions with answers: Alpaca, and a user's own files |
+//! | [`summarization`] | XSum, CNN/DailyMail, and a user's own documents with summaries |
 //! | [`mmlu`] | an evaluation of Llamas: questions with four answers |
 //! | [`recipe`] | the recipe file, and the configuration of one run |
 //! | [`methods`] | methods as a command line names them |
 //! | [`base`] | a checkpoint, read once for all runs |
 //! | [`cell`] | one run: the only place that joins tasks and the loop of `asym-train` |
 //! | [`sweep`] | a table of runs: methods × seeds |
-//! | [`sets`] | the files of a user's own training set and evaluation |
 //! | [`report`] | the table, and differences by seed |
+//! | [`answers`] | answers of an evaluation on file |
+//! | [`sets`] | the sets of a user's own tables |
 //! | [`text`] | texts with labels, for all tasks on them: batches, loss, scores, answers |
 //! | [`language`] | texts with labeled tokens, for all tasks on them: batches, loss, scores |
 //! | [`images`] | pictures with classes, for all tasks on them: batches, loss, scores |
 //! | [`metrics`] | scores on the host |
+//! | [`rouge`] | ROUGE of summaries, and sentences |
 //! | [`grammar`], [`drawing`], [`trivia`] | generated English, drawn pictures, and an invented world |
 //! | [`pretrain`] | the embedded checkpoints, which are trained on these |
 
+pub mod answers;
 pub mod base;
 pub mod cell;
 pub mod classification;
@@ -41,12 +45,15 @@ pub mod methods;
 pub mod metrics;
 pub mod mmlu;
 mod names;
+mod paper;
 pub mod pretrain;
 pub mod recipe;
 pub mod registry;
 pub mod report;
+pub mod rouge;
 pub mod sets;
 mod split;
+pub mod summarization;
 pub mod sweep;
 pub mod task;
 pub mod text;

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use asym_core::{AdaLora, AdapterConfig, Dora, Factor, Ia3, Init, Lora, Vera};
+use asym_core::{AdaLora, AdapterConfig, Dora, Factor, Ia3, Init, Lora, Targets, Vera};
 use asym_train::Tuning;
 
 use crate::error::TaskError;
@@ -20,9 +20,9 @@ pub struct Method {
 /// The names of the layers of a model that methods adapt, as transformers 5 has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerNames {
-    /// The queries of attention.
-    pub query: &'static str,
-    /// The keys.
+    /// The layers of attention that low-rank methods adapt.
+    pub attention: &'static [&'static str],
+    /// The keys of attention.
     pub key: &'static str,
     /// The values.
     pub value: &'static str,
@@ -32,11 +32,15 @@ pub struct LayerNames {
 
 impl LayerNames {
     /// BERT's and RoBERTa's. Attention has an `output.dense` too, as in PEFT's choice for these models.
-    pub const BERT: Self = Self { query: "query", key: "key", value: "value", output: "output.dense" };
+    pub const BERT: Self = Self { attention: &["query", "value"], key: "key", value: "value", output: "output.dense" };
     /// Llama's.
-    pub const LLAMA: Self = Self { query: "q_proj", key: "k_proj", value: "v_proj", output: "down_proj" };
+    pub const LLAMA: Self =
+        Self { attention: &["q_proj", "v_proj"], key: "k_proj", value: "v_proj", output: "down_proj" };
     /// ViT's.
-    pub const VIT: Self = Self { query: "q_proj", key: "k_proj", value: "v_proj", output: "mlp.fc2" };
+    pub const VIT: Self = Self { attention: &["q_proj", "v_proj"], key: "k_proj", value: "v_proj", output: "mlp.fc2" };
+    /// BART's, with the keys, by the number of parameters that the paper gives: of the encoder, the decoder, and between both.
+    pub const BART: Self =
+        Self { attention: &["q_proj", "k_proj", "v_proj"], key: "k_proj", value: "v_proj", output: "fc2" };
 }
 
 /// The names without ranks.
@@ -59,14 +63,14 @@ impl Method {
     const FORMS: &'static str = "full, head, ia3, lora, b-only, b-only-input, a-only, rslora, dora, b-only-dora, adalora, \
         vera; from lora on they may name a rank, as in b-only-r16";
 
-    /// The method called `name` on a model with these `layers`, with `rank` if the name has none. Methods adapt queries and values,
-    /// and (IA)³ keys, values and the feed-forward block.
+    /// The method called `name` on a model with these `layers`, with `rank` if the name has none. (IA)³ adapts keys, values
+    /// and the feed-forward block, and the others the layers of attention.
     ///
     /// # Errors
     ///
     /// [`TaskError::UnknownMethod`].
     pub fn parse(name: &str, rank: usize, layers: LayerNames) -> Result<Self, TaskError> {
-        let LayerNames { query, key, value, output } = layers;
+        let LayerNames { attention, key, value, output } = layers;
         let unknown = |word: &str| TaskError::UnknownMethod {
             found: name.to_string(),
             nearest: nearest(word, WORDS).map(ToOwned::to_owned),
@@ -79,8 +83,9 @@ impl Method {
         if word != name && matches!(word, "full" | "head" | "ia3") {
             return Err(unknown(word));
         }
+        let targets = Targets::Names(attention.iter().map(ToString::to_string).collect());
         let adapter =
-            |config: AdapterConfig| (format!("{word}-r{rank}"), Tuning::Adapter(config.targets([query, value])));
+            |config: AdapterConfig| (format!("{word}-r{rank}"), Tuning::Adapter(config.targets(targets.clone())));
         let (name, tuning) = match word {
             "full" => ("full".to_string(), Tuning::Full),
             "head" => ("head".to_string(), Tuning::Head),
@@ -128,6 +133,8 @@ mod tests {
     fn a_method_is_on_the_layers_of_its_model() {
         let tuning = |name: &str| Method::parse(name, 8, LayerNames::VIT).unwrap().tuning;
         assert_eq!(tuning("b-only"), Tuning::Adapter(AdapterConfig::b_only(8).targets(["q_proj", "v_proj"])));
+        let bart = Method::parse("b-only", 8, LayerNames::BART).unwrap().tuning;
+        assert_eq!(bart, Tuning::Adapter(AdapterConfig::b_only(8).targets(["q_proj", "k_proj", "v_proj"])));
         let ia3 = AdapterConfig::new(Ia3::new(["mlp.fc2"])).targets(["k_proj", "v_proj", "mlp.fc2"]);
         assert_eq!(tuning("ia3"), Tuning::Adapter(ia3));
     }

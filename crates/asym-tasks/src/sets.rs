@@ -1,71 +1,157 @@
-//! The files of a user's own data: a training set, and a set for the evaluation if there is one.
+//! The sets of a user's own tables: a file, or a folder with a training set and one for the evaluation.
 
 use std::path::{Path, PathBuf};
 
-use asym_data::TableError;
-use asym_data::table::{Files, Format};
+use asym_data::table::{Columns, Files, Format, Row, TableError};
 
 /// The names of a set for the evaluation, in the order in which a folder is searched.
-const DEV: [&str; 4] = ["dev", "validation", "valid", "val"];
+pub(crate) const DEV: [&str; 4] = ["dev", "validation", "valid", "val"];
 
-/// The sets of a folder cannot be found.
+/// The sets of a user's own data cannot be read.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum SetsError {
-    /// A folder has no training set.
+    /// A folder lacks a set.
     #[error(
-        "{}: no training set in this folder; name it train with one of the endings {endings}, or give the file itself",
-        path.display()
+        "{}: no set {} in this folder; name its file so, with one of the endings {endings}, or give the file itself",
+        path.display(),
+        names.join(" or ")
     )]
-    NoTrainingSet {
+    NoSet {
         /// The folder.
         path: PathBuf,
+        /// The names under which it was looked for.
+        names: Vec<String>,
         /// The endings of files that can be read.
         endings: &'static str,
     },
 
-    /// A file is no table.
+    /// A column of a file without a header has a name.
+    #[error(
+        "the setting `header` is false, and a column is `{column}`: it must be true for columns with names; without a header, \
+         columns are numbers, counted from 1"
+    )]
+    Header {
+        /// The column.
+        column: String,
+    },
+
+    /// A file cannot be read as a table.
     #[error(transparent)]
     Table(#[from] TableError),
 }
 
-/// The training set at `path`, which is a file or a folder, and the set for the evaluation: the file `dev`, or that of the folder.
+/// The set of one of these names in the folder at `path`, or in one of its `folders`; the file itself if `path` is one.
 ///
 /// # Errors
 ///
-/// [`SetsError`].
-pub fn find(path: &Path, dev: Option<&str>) -> Result<(Files, Option<Files>), SetsError> {
-    let (train, found) = of_folder(path)?;
-    let Some(given) = dev else { return Ok((train, found)) };
-    // Beside the training file, or where the command was started.
-    let beside = path.parent().map(|folder| folder.join(given)).filter(|path| path.exists());
-    Ok((train, Some(Files::one(&beside.unwrap_or_else(|| given.into()))?)))
+/// [`SetsError::NoSet`], and parts that are missing.
+pub(crate) fn set(path: &Path, folders: &[&str], names: &[&str]) -> Result<Files, SetsError> {
+    if !path.is_dir() {
+        return Ok(Files::one(path)?);
+    }
+    for folder in places(path, folders) {
+        if let Some(found) = first(&folder, names)? {
+            return Ok(found);
+        }
+    }
+    let names = names.iter().map(ToString::to_string).collect();
+    Err(SetsError::NoSet { path: path.to_owned(), names, endings: Format::ENDINGS })
 }
 
-fn of_folder(path: &Path) -> Result<(Files, Option<Files>), SetsError> {
+/// The training set at `path`, and the set of one of the names `dev` in the same folder, if there is one. A file, or the only table
+/// of a folder, is a training set without another.
+///
+/// # Errors
+///
+/// As [`set`].
+fn find(path: &Path, folders: &[&str], dev: &[&str]) -> Result<(Files, Option<Files>), SetsError> {
     if !path.is_dir() {
         return Ok((Files::one(path)?, None));
     }
-    for folder in [path.to_path_buf(), path.join("data")] {
-        let Some(train) = Files::find(&folder, "train")? else { continue };
-        for name in DEV {
-            if let Some(dev) = Files::find(&folder, name)? {
-                return Ok((train, Some(dev)));
-            }
+    for folder in places(path, folders) {
+        if let Some(train) = Files::find(&folder, "train")? {
+            return Ok((train, first(&folder, dev)?));
         }
-        return Ok((train, None));
     }
-    // A folder with one table: that of a dataset without sets.
     let entries = std::fs::read_dir(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
     let tables: Vec<_> =
         entries.flatten().map(|entry| entry.path()).filter(|path| Format::of(path).is_some()).collect();
     match tables.as_slice() {
         [table] => Ok((Files::one(table)?, None)),
-        _ => Err(SetsError::NoTrainingSet { path: path.to_owned(), endings: Format::ENDINGS }),
+        _ => {
+            Err(SetsError::NoSet { path: path.to_owned(), names: vec!["train".to_string()], endings: Format::ENDINGS })
+        }
     }
 }
 
-/// Whether a file of a repository on the Hub can belong to the data.
-pub fn is_table(path: &str) -> bool {
+/// As [`find`], with the usual names of a set for the evaluation, or with the file `dev` as that set.
+///
+/// # Errors
+///
+/// As [`find`] and [`beside`].
+pub(crate) fn pair(path: &Path, folders: &[&str], dev: Option<&str>) -> Result<(Files, Option<Files>), SetsError> {
+    let (train, found) = find(path, folders, &DEV)?;
+    let given = dev.map(|given| beside(path, given)).transpose()?;
+    Ok((train, given.or(found)))
+}
+
+/// Whether a file of a repository on the Hub can belong to a user's own tables.
+pub(crate) fn is_table(path: &str) -> bool {
     Format::of(Path::new(path)).is_some()
+}
+
+/// The file `given`, which lies beside the data at `path`, or where the command was started.
+///
+/// # Errors
+///
+/// A name without a known ending.
+fn beside(path: &Path, given: &str) -> Result<Files, SetsError> {
+    let beside = path.parent().map(|folder| folder.join(given)).filter(|path| path.exists());
+    Ok(Files::one(&beside.unwrap_or_else(|| given.into()))?)
+}
+
+/// The columns called `names`, which are numbers from 1 if the file has no header.
+///
+/// # Errors
+///
+/// [`SetsError::Header`].
+pub(crate) fn columns(names: &[String], header: bool) -> Result<Columns, SetsError> {
+    if header {
+        return Ok(Columns::Named(names.to_vec()));
+    }
+    let number = |name: &String| name.trim().parse().map_err(|_| SetsError::Header { column: name.clone() });
+    Ok(Columns::Numbered(names.iter().map(number).collect::<Result<_, _>>()?))
+}
+
+/// The texts in the first cells of a row, whose columns are called `names`.
+///
+/// # Errors
+///
+/// [`TableError::MissingValue`] for a cell without a text.
+pub(crate) fn texts<const N: usize>(path: &Path, row: &Row, names: &[String; N]) -> Result<[String; N], TableError> {
+    let mut found = std::array::from_fn(|_| String::new());
+    for (at, (text, column)) in found.iter_mut().zip(names).enumerate() {
+        let cell = row.cells.get(at).and_then(|cell| cell.text());
+        *text = cell.map(|text| text.into_owned()).ok_or_else(|| TableError::MissingValue {
+            path: path.display().to_string(),
+            line: row.line,
+            column: column.clone(),
+        })?;
+    }
+    Ok(found)
+}
+
+/// A folder, and those below it.
+fn places(path: &Path, folders: &[&str]) -> Vec<PathBuf> {
+    std::iter::once(path.to_path_buf()).chain(folders.iter().map(|folder| path.join(folder))).collect()
+}
+
+fn first(folder: &Path, names: &[&str]) -> Result<Option<Files>, SetsError> {
+    for name in names {
+        if let Some(found) = Files::find(folder, name)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }

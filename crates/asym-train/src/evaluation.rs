@@ -1,6 +1,7 @@
 //! Scores of a model, after each epoch of training or alone.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,17 +36,29 @@ pub struct EvalRoom<'a> {
     pace: &'a mut Pace,
     batch_size: usize,
     last: bool,
+    folder: Option<PathBuf>,
 }
 
 impl<'a> EvalRoom<'a> {
     /// An evaluation of `batch_size` examples at once, which `stop` ends early and whose examples `pace` counts.
     pub fn new(stop: &'a StopSignal, pace: &'a mut Pace, batch_size: usize) -> Self {
-        Self { stop, pace, batch_size, last: true }
+        Self { stop, pace, batch_size, last: true, folder: None }
     }
 
     /// The same, of a run that trains on afterwards unless `last` is set.
     pub fn with_last(self, last: bool) -> Self {
         Self { last, ..self }
+    }
+
+    /// The same, with a folder for what the evaluation keeps, which need not exist.
+    pub fn with_folder(self, folder: Option<PathBuf>) -> Self {
+        Self { folder, ..self }
+    }
+
+    /// A folder of this evaluation's own, if the run has one: an evaluation that takes long keeps its answers there and goes on
+    /// where it was, after the run was killed and is continued. The model is the same then.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// Whether no training follows. Sets on which no choice may depend, and those that take long, can wait until then.

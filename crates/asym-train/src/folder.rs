@@ -202,6 +202,11 @@ impl RunFolder {
         self.path.join("model")
     }
 
+    /// The folder of what the evaluation after an epoch keeps. Epochs are counted from 1.
+    pub fn evaluation(&self, epoch: usize) -> PathBuf {
+        self.path.join(format!("evaluation-{epoch}"))
+    }
+
     /// The folder of the checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")

@@ -199,7 +199,8 @@ impl<M: Module, E: Evaluation<M>> Surroundings<Optimized<M>, Tensor<1>> for Runn
     fn evaluate(&mut self, epoch: usize, trainee: &Optimized<M>) -> Result<bool, TrainError> {
         let started = Instant::now();
         let room = EvalRoom::new(&self.run.stop, &mut self.outcome.evaluation, self.batch_size);
-        let mut room = room.with_last(epoch + 1 == self.epochs);
+        let folder = self.run.folder.map(|folder| folder.evaluation(epoch + 1));
+        let mut room = room.with_last(epoch + 1 == self.epochs).with_folder(folder);
         let scores = self.evaluation.run(&crate::state::Update::model(trainee).valid(), &mut room)?;
         self.outcome.evaluation.took(started.elapsed());
         let Some(scores) = scores else { return Ok(false) };

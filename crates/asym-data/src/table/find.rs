@@ -26,8 +26,8 @@ impl Files {
     }
 
     /// The files of the set `name` in `folder`, if there are any: `NAME.ENDING`, or all of the Hub's
-    /// `NAME-00000-of-00003.ENDING`, of the first ending that has some. Before the ending may stand a digest, as the Hub once
-    /// wrote it.
+    /// `NAME-00000-of-00003.ENDING`, or of its converted data sets, `NAME/0000.ENDING` and so on, of the first ending that has some.
+    /// Before the ending of a part may stand a digest, as the Hub once wrote it.
     ///
     /// # Errors
     ///
@@ -38,7 +38,10 @@ impl Files {
             if path.is_file() {
                 return Ok(Some(Self { paths: vec![path], format }));
             }
-            let paths = shards(folder, name, &ending)?;
+            let mut paths = shards(folder, name, &ending)?;
+            if paths.is_empty() {
+                paths = numbered(&folder.join(name), &ending);
+            }
             if !paths.is_empty() {
                 return Ok(Some(Self { paths, format }));
             }
@@ -58,6 +61,12 @@ impl Files {
 
 /// Hexadecimal digits of the digest that the Hub once put behind the number of files.
 const DIGEST: usize = 16;
+
+/// The files `0000.ENDING`, `0001.ENDING` and so on in a folder.
+fn numbered(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let path = |number: usize| folder.join(format!("{number:04}{ending}"));
+    (0..).map(path).take_while(|path| path.is_file()).collect()
+}
 
 /// The files `NAME-00000-of-00003.ENDING`, all of them.
 fn shards(folder: &Path, name: &str, ending: &str) -> Result<Vec<PathBuf>, TableError> {

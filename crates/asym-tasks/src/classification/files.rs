@@ -39,17 +39,7 @@ impl Named {
 
     fn wanted(&self) -> Result<Columns, ClassificationError> {
         let names = std::iter::once(&self.text).chain(&self.pair).chain(self.label.all());
-        if self.header {
-            return Ok(Columns::Named(names.cloned().collect()));
-        }
-        let number = |name: &String| {
-            name.trim().parse().map_err(|_| ClassificationError::Setting {
-                setting: "header",
-                found: format!("false, and a column is `{name}`"),
-                expected: "true for columns with names; without a header, columns are numbers, counted from 1",
-            })
-        };
-        Ok(Columns::Numbered(names.map(number).collect::<Result<_, _>>()?))
+        Ok(sets::columns(&names.cloned().collect::<Vec<_>>(), self.header)?)
     }
 }
 
@@ -85,7 +75,7 @@ pub fn read(
     named: &Named,
     options: &ClassificationOptions,
 ) -> Result<(Rows, Option<Rows>), ClassificationError> {
-    let (train, dev) = sets::find(path, options.dev.as_deref())?;
+    let (train, dev) = sets::pair(path, &["data"], options.dev.as_deref())?;
     Ok((rows(&train, named)?, dev.map(|dev| rows(&dev, named)).transpose()?))
 }
 

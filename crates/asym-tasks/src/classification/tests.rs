@@ -221,7 +221,7 @@ fn data_of_which_nothing_can_be_learned_are_refused() {
         ("reviews.csv", ClassificationOptions { label: None, ..options("x") }, "needs `label`"),
         ("reviews.csv", ClassificationOptions { dev_share: Some(1.0), ..options("stars") }, "`dev_share`"),
         ("reviews.csv", ClassificationOptions { labels: Some(vec!["1".into()]), ..options("stars") }, "the label `3`"),
-        ("", options("label"), "no training set in this folder"),
+        ("", options("label"), "no set train in this folder"),
     ] {
         let message = refused(&folder, name, options);
         assert!(message.contains(part), "{name}: `{part}` in: {message}");

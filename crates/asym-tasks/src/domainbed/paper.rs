@@ -4,12 +4,13 @@
 //! percent, for a ViT trained on one environment. Its Table 7 has the means of these over environments. The numbers are facts of
 //! "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024).
 
-use asym_core::{Init, Method};
+use asym_core::Init;
 use asym_train::Tuning;
 use serde::Deserialize;
 
 use super::benchmark::Benchmark;
 use super::task::{GAP, IN_DOMAIN, OUT_OF_DOMAIN, TRAIN};
+use crate::paper::PaperMethod;
 use crate::task::PaperScore;
 
 /// The model whose scores the paper reports.
@@ -52,18 +53,8 @@ pub fn domainbed_cells() -> Result<Vec<DomainBedCell>, csv::Error> {
 impl DomainBedCell {
     /// Whether the paper's row is that of `tuning`.
     fn is_of(&self, tuning: &Tuning) -> bool {
-        let config = match tuning {
-            Tuning::Full => return self.method == "full",
-            Tuning::Head => return self.method == "head",
-            Tuning::Adapter(config) => config,
-        };
-        let Method::Lora(lora) = &config.method else { return false };
-        let plain = !lora.rank_stabilized && lora.rank_pattern.is_empty() && lora.alpha_pattern.is_empty();
-        self.method == "lora"
-            && plain
-            && self.rank == Some(lora.rank)
-            && (self.a_init, self.a_train) == (Some(lora.a.init), Some(lora.a.train))
-            && (self.b_init, self.b_train) == (Some(lora.b.init), Some(lora.b.train))
+        let (a, b) = ((self.a_init, self.a_train), (self.b_init, self.b_train));
+        PaperMethod { name: &self.method, rank: self.rank, a, b }.is(tuning)
     }
 }
 

@@ -4,11 +4,12 @@
 //! two tables give the same cell, Table 10's). The numbers are facts of "Asymmetry in Low-Rank Adapters of Foundation
 //! Models" (Zhu et al., 2024).
 
-use asym_core::{Init, Method};
+use asym_core::Init;
 use asym_train::Tuning;
 use serde::Deserialize;
 
 use super::dataset::Dataset;
+use crate::paper::PaperMethod;
 use crate::task::PaperScore;
 
 /// The model whose scores the paper reports for GLUE.
@@ -45,20 +46,9 @@ pub fn paper_cells() -> Result<Vec<PaperCell>, csv::Error> {
 
 /// The paper's score of `tuning` on `dataset`, if it has one. It has none for full fine-tuning and for the head alone.
 pub(super) fn score(dataset: Dataset, tuning: &Tuning) -> Option<PaperScore> {
-    let Tuning::Adapter(config) = tuning else { return None };
-    let is = |cell: &PaperCell| match &config.method {
-        Method::Lora(lora) => {
-            let plain = !lora.rank_stabilized && lora.rank_pattern.is_empty() && lora.alpha_pattern.is_empty();
-            cell.method == "lora"
-                && plain
-                && cell.rank == Some(lora.rank)
-                && (cell.a_init, cell.a_train) == (Some(lora.a.init), Some(lora.a.train))
-                && (cell.b_init, cell.b_train) == (Some(lora.b.init), Some(lora.b.train))
-        }
-        // The paper has one row of each.
-        Method::AdaLora(_) => cell.method == "adalora",
-        Method::Ia3(_) => cell.method == "ia3",
-        _ => false,
+    let is = |cell: &PaperCell| {
+        let (a, b) = ((cell.a_init, cell.a_train), (cell.b_init, cell.b_train));
+        PaperMethod { name: &cell.method, rank: cell.rank, a, b }.is(tuning)
     };
     let cells = paper_cells().ok()?;
     let cell = cells.into_iter().filter(|cell| cell.task == dataset.row().title).find(is)?;

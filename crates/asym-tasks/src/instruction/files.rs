@@ -165,7 +165,7 @@ pub(super) fn read(
     options: &InstructionOptions,
 ) -> Result<(Layout, Rows, Option<Rows>), InstructionError> {
     let named = Layout::named(options)?;
-    let (train, dev) = sets::find(path, options.dev.as_deref())?;
+    let (train, dev) = sets::pair(path, &["data"], options.dev.as_deref())?;
     let (layout, train) = with_layout(&train, named)?;
     let dev = dev.map(|dev| rows(&dev, &layout)).transpose()?;
     Ok((layout, train, dev))

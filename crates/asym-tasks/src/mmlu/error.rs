@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use asym_data::{TableError, TokenizerError};
 
+use crate::answers::AnswersError;
 use crate::names::hint;
 
 /// Why questions cannot be asked. `line` counts from 1, and `question` counts the questions of a file from 0.
@@ -103,40 +104,6 @@ pub enum MmluError {
         context: usize,
     },
 
-    /// A file of answers is of another evaluation.
-    #[error(
-        "{}: {key} is {found} there and {expected} here; give another --output, or remove the folder",
-        path.display()
-    )]
-    OtherEvaluation {
-        /// The file.
-        path: PathBuf,
-        /// The setting that differs.
-        key: String,
-        /// Its value in the file.
-        found: String,
-        /// Its value now.
-        expected: String,
-    },
-
-    /// A line of a file of answers cannot be read.
-    #[error("{}:{line}: {problem}; remove the line, and its question is asked again", path.display())]
-    Answer {
-        /// The file.
-        path: PathBuf,
-        /// The line.
-        line: usize,
-        /// The problem.
-        problem: String,
-    },
-
-    /// Another process writes the same file.
-    #[error("{}: another process evaluates in this folder; wait for it, or give another --output", path.display())]
-    Busy {
-        /// The file.
-        path: PathBuf,
-    },
-
     /// The logits of a model are not numbers.
     #[error(
         "question {question} of {subject}: the model's logits are not finite; its weights or its adapter are damaged"
@@ -148,14 +115,9 @@ pub enum MmluError {
         question: usize,
     },
 
-    /// The operating system refused a file.
-    #[error("{}: {source}; check that the path exists and may be read or written", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The error of the system.
-        source: std::io::Error,
-    },
+    /// The answers on file cannot be read or written.
+    #[error(transparent)]
+    Answers(#[from] AnswersError),
 
     /// A table cannot be read.
     #[error(transparent)]

@@ -6,12 +6,13 @@ use std::time::Instant;
 use asym_data::Tokenizer;
 use asym_models::{LlamaLanguageModel, LlamaScorer, PretrainedModel};
 
-use super::answers::{Answer, Answers};
+use super::answers::Answer;
 use super::error::MmluError;
 use super::protocol::{Protocol, continuation, largest, letter};
 use super::questions::{LETTERS, Question};
 use super::scores::Scores;
 use super::subjects::Subject;
+use crate::answers::{AnswerFile, Progress};
 
 /// The longest prompt of the protocol `choice`, in tokens: what the benchmark's script gives to a model.
 const LONGEST_CHOICE: usize = 2048;
@@ -133,19 +134,6 @@ fn letters(protocol: Protocol, tokenizer: &Tokenizer, text: &str, ids: &[u32]) -
     Ok(found)
 }
 
-/// How far an evaluation is.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// Questions that are answered, those on file included.
-    pub done: usize,
-    /// Questions in all.
-    pub all: usize,
-    /// Questions that this process answered.
-    pub own: usize,
-    /// Since the first of them.
-    pub seconds: f64,
-}
-
 /// Ask `prompts` of `model` and keep the answers in `folder`. Questions that have an answer there are not asked again.
 ///
 /// The tokens that all prompts of a subject begin with pass through the model once. A batch has `batch_size` prompts of similar
@@ -154,7 +142,7 @@ pub struct Progress {
 ///
 /// # Errors
 ///
-/// [`MmluError::Busy`], [`MmluError::Answer`], [`MmluError::Io`], [`MmluError::NotFinite`].
+/// [`MmluError::Answers`], [`MmluError::NotFinite`].
 ///
 /// # Panics
 ///
@@ -167,15 +155,16 @@ pub fn ask(
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<Scores>, MmluError> {
     let path: PathBuf = folder.join(prompts.file());
-    let mut answers = Answers::open(&path)?;
+    let mut answers = AnswerFile::<Answer>::open(&path)?;
     let (all, started) = (asked.questions(), Instant::now());
-    let is_answered = |answers: &Answers, question: &Question| answers.get(question.subject, question.number).is_some();
+    let is_answered =
+        |answers: &AnswerFile<Answer>, question: &Question| answers.get(&(question.subject, question.number)).is_some();
     let mut done = 0;
     for (_, questions, _) in &asked.subjects {
         done += questions.iter().filter(|question| is_answered(&answers, question)).count();
     }
     let before = done;
-    for ((subject, questions, _), encoded) in asked.subjects.iter().zip(&prompts.subjects) {
+    for ((_, questions, _), encoded) in asked.subjects.iter().zip(&prompts.subjects) {
         let mut open: Vec<(&Question, &[u32])> = questions
             .iter()
             .zip(encoded)
@@ -193,7 +182,7 @@ pub fn ask(
             let logits = scorer.logits(&rows);
             let of_batch = batch.iter().zip(logits.chunks_exact(model.config().vocab_size));
             let of_batch = of_batch.map(|((question, _), logits)| answer(question, logits, prompts, tokenizer));
-            answers.add(*subject, of_batch.collect::<Result<_, _>>()?)?;
+            answers.add(of_batch.collect::<Result<_, _>>()?)?;
             done += batch.len();
             let seconds = started.elapsed().as_secs_f64();
             if !progress(Progress { done, all, own: done - before, seconds }) && done < all {
@@ -202,7 +191,7 @@ pub fn ask(
         }
     }
     let each = asked.subjects.iter().map(|(subject, questions, _)| {
-        (*subject, questions.iter().filter_map(|question| answers.get(*subject, question.number).cloned()).collect())
+        (*subject, questions.iter().filter_map(|question| answers.get(&(*subject, question.number)).cloned()).collect())
     });
     Ok(Some(Scores::new(prompts.protocol, prompts.shots, prompts.shortened, each.collect())))
 }

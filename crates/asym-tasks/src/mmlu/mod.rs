@@ -9,14 +9,12 @@
 //! | `questions.rs` | the files of the benchmark's archive and of the Hub |
 //! | `protocol.rs` | prompts |
 //! | `evaluate.rs` | prompts to answers |
-//! | `answers.rs` | answers on file |
-//! | `folder.rs` | which model the answers of a folder are of |
+//! | `answers.rs` | an answer, as a file keeps it |
 //! | `scores.rs` | accuracies and their table |
 
 mod answers;
 mod error;
 mod evaluate;
-mod folder;
 mod protocol;
 mod questions;
 mod scores;
@@ -24,8 +22,7 @@ mod subjects;
 
 pub use answers::Answer;
 pub use error::MmluError;
-pub use evaluate::{Asked, Progress, Prompts, ask, prompts};
-pub use folder::settle;
+pub use evaluate::{Asked, Prompts, ask, prompts};
 pub use protocol::Protocol;
 pub use questions::{LETTERS, Question, Split, read, subjects, wanted};
 pub use scores::{Accuracy, Scores};

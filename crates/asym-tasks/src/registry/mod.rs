@@ -101,6 +101,7 @@ tasks! {
     ImageClassification(image_classification::ImageClassification),
     DomainBed(domainbed::DomainBed),
     Instruction(instruction::Instruction),
+    Summarization(summarization::Summarization),
 }
 
 impl AnyTask {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::error::MmluError;
+use super::error::AnswersError;
 
 /// The file of the settings.
 const FILE: &str = "evaluation.json";
@@ -14,10 +14,10 @@ const FILE: &str = "evaluation.json";
 ///
 /// # Errors
 ///
-/// [`MmluError::OtherEvaluation`] if its answers are of other settings, and [`MmluError::Io`].
-pub fn settle(folder: &Path, settings: &Map<String, Value>) -> Result<(), MmluError> {
+/// [`AnswersError::OtherEvaluation`] if its answers are of other settings, and [`AnswersError::Io`].
+pub fn settle(folder: &Path, settings: &Map<String, Value>) -> Result<(), AnswersError> {
     let path = folder.join(FILE);
-    let failed = |source| MmluError::Io { path: path.clone(), source };
+    let failed = |source| AnswersError::Io { path: path.clone(), source };
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -28,7 +28,7 @@ pub fn settle(folder: &Path, settings: &Map<String, Value>) -> Result<(), MmluEr
         Err(error) => return Err(failed(error)),
     };
     let other = |key: &str, found: String, expected: String| {
-        Err(MmluError::OtherEvaluation { path: path.clone(), key: key.to_string(), found, expected })
+        Err(AnswersError::OtherEvaluation { path: path.clone(), key: key.to_string(), found, expected })
     };
     let Ok(found) = serde_json::from_str::<Map<String, Value>>(&text) else {
         return other("the file", "no JSON object".to_string(), "one".to_string());
@@ -53,14 +53,14 @@ mod tests {
 
     #[test]
     fn a_folder_is_of_one_evaluation() {
-        let folder = Scratch::new("mmlu-folder");
+        let folder = Scratch::new("answers-folder");
         let path = folder.path().join("new");
         let settings = |model: &str| json!({ "model": model, "split": "test" }).as_object().unwrap().clone();
         settle(&path, &settings("a")).unwrap();
         settle(&path, &settings("a")).unwrap();
         let error = settle(&path, &settings("b")).unwrap_err();
-        assert!(matches!(&error, MmluError::OtherEvaluation { key, .. } if key == "model"), "{error}");
+        assert!(matches!(&error, AnswersError::OtherEvaluation { key, .. } if key == "model"), "{error}");
         std::fs::write(path.join(FILE), "[").unwrap();
-        assert!(matches!(settle(&path, &settings("a")), Err(MmluError::OtherEvaluation { .. })));
+        assert!(matches!(settle(&path, &settings("a")), Err(AnswersError::OtherEvaluation { .. })));
     }
 }

@@ -1,0 +1,158 @@
+//! The file of the answers.
+
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::hash::Hash;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::AnswersError;
+
+/// An answer that a file keeps.
+pub trait Recorded: Serialize + DeserializeOwned {
+    /// The question that it answers.
+    type Key: Eq + Hash;
+
+    /// The question of this answer.
+    ///
+    /// # Errors
+    ///
+    /// The problem, if there is no such question.
+    fn key(&self) -> Result<Self::Key, String>;
+}
+
+/// The answers of one evaluation, and the file that they are in. While it is open, no other process can open it.
+#[derive(Debug)]
+pub struct AnswerFile<A: Recorded> {
+    path: PathBuf,
+    file: File,
+    found: HashMap<A::Key, A>,
+}
+
+impl<A: Recorded> AnswerFile<A> {
+    /// Open the file at `path`, which need not exist. A last line that was not written to its end is removed. Of several answers
+    /// to one question, the first counts.
+    ///
+    /// # Errors
+    ///
+    /// [`AnswersError::Busy`], [`AnswersError::Line`], [`AnswersError::Io`].
+    pub fn open(path: &Path) -> Result<Self, AnswersError> {
+        let failed = |source| AnswersError::Io { path: path.to_owned(), source };
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(AnswersError::Busy { path: path.to_owned() }),
+            // A file system without locks.
+            Err(TryLockError::Error(_)) => {}
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        file.set_len(whole as u64).map_err(failed)?;
+        file.seek(SeekFrom::End(0)).map_err(failed)?;
+        let mut found = HashMap::new();
+        for (at, line) in bytes[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+            let wrong = |problem: String| AnswersError::Line { path: path.to_owned(), line: at + 1, problem };
+            let answer: A = serde_json::from_slice(line).map_err(|error| wrong(error.to_string()))?;
+            found.entry(answer.key().map_err(wrong)?).or_insert(answer);
+        }
+        Ok(Self { path: path.to_owned(), file, found })
+    }
+
+    /// The answer to a question.
+    pub fn get(&self, key: &A::Key) -> Option<&A> {
+        self.found.get(key)
+    }
+
+    /// Add answers and write them.
+    ///
+    /// # Errors
+    ///
+    /// [`AnswersError::Io`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if an answer is no JSON object of a known question.
+    pub fn add(&mut self, answers: Vec<A>) -> Result<(), AnswersError> {
+        let mut lines = String::new();
+        for answer in &answers {
+            let line = serde_json::to_string(answer);
+            lines += &line.unwrap_or_else(|error| panic!("an answer of text and finite numbers: {error}"));
+            lines.push('\n');
+        }
+        let written = self.file.write_all(lines.as_bytes()).and_then(|()| self.file.flush());
+        written.map_err(|source| AnswersError::Io { path: self.path.clone(), source })?;
+        for answer in answers {
+            let key = answer.key().unwrap_or_else(|problem| panic!("an answer to a known question: {problem}"));
+            self.found.insert(key, answer);
+        }
+        Ok(())
+    }
+}
+
+/// How far an evaluation is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Questions that are answered, those on file included.
+    pub done: usize,
+    /// Questions in all.
+    pub all: usize,
+    /// Questions that this process answered.
+    pub own: usize,
+    /// Since the first of them.
+    pub seconds: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Answer {
+        question: usize,
+        answer: String,
+    }
+
+    impl Recorded for Answer {
+        type Key = usize;
+        fn key(&self) -> Result<usize, String> {
+            if self.question < 100 { Ok(self.question) } else { Err(format!("there is no question {}", self.question)) }
+        }
+    }
+
+    #[test]
+    fn answers_stay_and_half_a_line_goes() {
+        let folder = Scratch::new("answers-file");
+        let path = folder.path().join("answers.jsonl");
+        let answer = |question| Answer { question, answer: "yes\n\"no\"".to_string() };
+        let open = || AnswerFile::<Answer>::open(&path);
+        let mut answers = open().unwrap();
+        answers.add(vec![answer(0), answer(1)]).unwrap();
+        assert!(matches!(open(), Err(AnswersError::Busy { .. })));
+        drop(answers);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{text}{{\"question\":7,\"ans")).unwrap();
+        let mut answers = open().unwrap();
+        assert_eq!((answers.get(&1), answers.get(&2)), (Some(&answer(1)), None));
+        answers.add(vec![answer(2)]).unwrap();
+        drop(answers);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
+        for (line, problem) in [("{\"question\":100,\"answer\":\"\"}", "no question 100"), ("[", "EOF")] {
+            std::fs::write(&path, format!("{text}{line}\n")).unwrap();
+            let error = open().unwrap_err();
+            assert!(
+                matches!(&error, AnswersError::Line { line: 3, .. }) && error.to_string().contains(problem),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The rows of the paper's tables, by their methods.
+
+use asym_core::{Factor, Init, Method};
+use asym_train::Tuning;
+
+/// The method of a row, as the files in `data/` give it.
+pub(crate) struct PaperMethod<'a> {
+    /// Its name: `lora`, `adalora`, `ia3`, `full` or `head`.
+    pub name: &'a str,
+    /// The rank of LoRA.
+    pub rank: Option<usize>,
+    /// The init of A, and whether A is trained.
+    pub a: (Option<Init>, Option<bool>),
+    /// The same for B.
+    pub b: (Option<Init>, Option<bool>),
+}
+
+impl PaperMethod<'_> {
+    /// Whether this is the row of `tuning`. The paper has one row of AdaLoRA and of (IA)³ each.
+    pub(crate) fn is(&self, tuning: &Tuning) -> bool {
+        let config = match tuning {
+            Tuning::Full => return self.name == "full",
+            Tuning::Head => return self.name == "head",
+            Tuning::Adapter(config) => config,
+        };
+        let is_factor = |factor: &Factor, (init, train)| (init, train) == (Some(factor.init), Some(factor.train));
+        match &config.method {
+            Method::Lora(lora) => {
+                let plain = !lora.rank_stabilized && lora.rank_pattern.is_empty() && lora.alpha_pattern.is_empty();
+                self.name == "lora"
+                    && plain
+                    && self.rank == Some(lora.rank)
+                    && is_factor(&lora.a, self.a)
+                    && is_factor(&lora.b, self.b)
+            }
+            Method::AdaLora(_) => self.name == "adalora",
+            Method::Ia3(_) => self.name == "ia3",
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Summaries by beam search, with answers on file.
+
+use std::path::Path;
+use std::time::Instant;
+
+use asym_data::Tokenizer;
+use asym_models::generation::{GenerationConfig, GenerationError};
+use asym_models::{BartLanguageModel, PretrainedModel, generate_until};
+use burn::module::Module;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use super::error::SummarizationError;
+use super::pairs::documents;
+use crate::answers::{AnswerFile, AnswersError, Progress, Recorded};
+use crate::rouge::{Rouge, RougeScore};
+
+/// Documents that are summarized for an evaluation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// The documents as token ids, special tokens included.
+    pub sources: Vec<Vec<u32>>,
+    /// Their summaries, as the file has them.
+    pub references: Vec<String>,
+    /// The same, cut to the target length: the decoded labels.
+    pub cut: Vec<String>,
+}
+
+/// A summary that a model wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// The summary, without special tokens.
+    pub text: String,
+    /// Its tokens, special ones included.
+    pub tokens: Vec<u32>,
+    /// The score of its beam, if there were several.
+    pub score: Option<f32>,
+}
+
+/// A summary on file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SummaryAnswer {
+    /// The number of the example in its set, from 0.
+    pub row: usize,
+    /// The summary.
+    pub prediction: String,
+    /// The reference, as the file of the data has it.
+    pub reference: String,
+    /// The reference, cut to the target length.
+    pub reference_cut: String,
+    /// The tokens of the summary, special ones included.
+    pub tokens: usize,
+}
+
+impl Recorded for SummaryAnswer {
+    type Key = usize;
+
+    fn key(&self) -> Result<usize, String> {
+        Ok(self.row)
+    }
+}
+
+/// The scores of summaries, row by row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SummaryScores {
+    /// Against whole references.
+    pub whole: Vec<RougeScore>,
+    /// Against references that are cut to the target length, as the scripts that the paper follows score.
+    pub cut: Vec<RougeScore>,
+}
+
+/// The scores of `answers`, in their order.
+pub fn scores(answers: &[SummaryAnswer]) -> SummaryScores {
+    let rouge = Rouge::default();
+    let of = |reference: fn(&SummaryAnswer) -> &str| {
+        answers.iter().map(|answer| rouge.score(&answer.prediction, reference(answer))).collect()
+    };
+    SummaryScores { whole: of(|answer| &answer.reference), cut: of(|answer| &answer.reference_cut) }
+}
+
+/// A model that summarizes, with its tokenizer and its settings of the generation. It is on a device without autodiff.
+#[derive(Debug)]
+pub struct Summarizer<'a> {
+    model: &'a BartLanguageModel,
+    tokenizer: &'a Tokenizer,
+    config: &'a GenerationConfig,
+    device: Device,
+}
+
+impl<'a> Summarizer<'a> {
+    /// A summarizer of these parts.
+    pub fn new(model: &'a BartLanguageModel, tokenizer: &'a Tokenizer, config: &'a GenerationConfig) -> Self {
+        let device = model.devices().into_iter().next().unwrap_or_default();
+        Self { model, tokenizer, config, device }
+    }
+
+    /// The summaries of documents, which pass the model at once. `first` is the number of the first one among all, and `progress`
+    /// is told how many tokens there are, of at most how many.
+    ///
+    /// # Errors
+    ///
+    /// [`SummarizationError::Generation`] and [`SummarizationError::Tokenizer`].
+    pub fn write(
+        &self,
+        sources: &[&[u32]],
+        first: u64,
+        progress: impl FnMut(usize, usize),
+    ) -> Result<Vec<Written>, SummarizationError> {
+        let input = documents(sources, self.model.config().pad_token_id as u32, &self.device);
+        let ends = |ids: &[u32], strings: &[String]| self.tokenizer.ends_with_any(ids, strings);
+        let failed =
+            |source: GenerationError| SummarizationError::Generation { what: "a batch of documents".into(), source };
+        let found = generate_until(self.model, &input, self.config, first, (progress, Some(&ends))).map_err(failed)?;
+        let each = found.settings.num_return_sequences;
+        let written = found.rows.iter().step_by(each).map(|row| {
+            let tokens = row.continuation().to_vec();
+            Ok(Written { text: self.tokenizer.decode(&tokens)?, tokens, score: row.score })
+        });
+        written.collect()
+    }
+
+    /// Summarize all documents of `questions`, `batch_size` of similar length at once, the longest first. With a `file`, answers
+    /// that are there are not made again.
+    ///
+    /// After each batch its answers are written and `progress` is called; if it returns false, the rest is left and `None` is
+    /// returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write), and [`SummarizationError::Answers`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if `batch_size` is 0.
+    pub fn answer(
+        &self,
+        questions: &Questions,
+        (file, batch_size): (Option<&Path>, usize),
+        progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Option<Vec<SummaryAnswer>>, SummarizationError> {
+        let Questions { sources, references, cut } = questions;
+        let all = sources.len();
+        let mut answers = file.map(AnswerFile::<SummaryAnswer>::open).transpose()?;
+        let mut found: Vec<Option<SummaryAnswer>> = vec![None; all];
+        if let (Some(answers), Some(path)) = (&answers, file) {
+            for (row, found) in found.iter_mut().enumerate() {
+                *found = answers.get(&row).cloned();
+                if let Some(other) = found.as_ref().filter(|answer| answer.reference != references[row]) {
+                    return Err(AnswersError::OtherEvaluation {
+                        path: path.to_owned(),
+                        key: format!("the reference of row {row}"),
+                        found: other.reference.clone(),
+                        expected: references[row].clone(),
+                    }
+                    .into());
+                }
+            }
+        }
+        let mut open: Vec<usize> = (0..all).filter(|row| found[*row].is_none()).collect();
+        open.sort_by_key(|row| std::cmp::Reverse(sources[*row].len()));
+        let (mut done, mut own, started) = (all - open.len(), 0, Instant::now());
+        for batch in open.chunks(batch_size) {
+            let rows: Vec<&[u32]> = batch.iter().map(|row| sources[*row].as_slice()).collect();
+            let written = self.write(&rows, batch[0] as u64, |_, _| {})?;
+            let of_batch: Vec<SummaryAnswer> = batch
+                .iter()
+                .zip(written)
+                .map(|(row, written)| SummaryAnswer {
+                    row: *row,
+                    prediction: written.text,
+                    reference: references[*row].clone(),
+                    reference_cut: cut[*row].clone(),
+                    tokens: written.tokens.len(),
+                })
+                .collect();
+            if let Some(answers) = &mut answers {
+                answers.add(of_batch.clone())?;
+            }
+            for answer in of_batch {
+                let row = answer.row;
+                found[row] = Some(answer);
+            }
+            (done, own) = (done + batch.len(), own + batch.len());
+            let seconds = started.elapsed().as_secs_f64();
+            if !progress(Progress { done, all, own, seconds }) && done < all {
+                return Ok(None);
+            }
+        }
+        Ok(Some(found.into_iter().flatten().collect()))
+    }
+}

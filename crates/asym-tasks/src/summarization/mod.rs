@@ -1,0 +1,46 @@
+//! Summarization: XSum, CNN/DailyMail, and a user's own documents with summaries, on a BART.
+//!
+//! ```toml
+//! tasks = ["summarization"]
+//! data = "reports.csv"            # a file, a folder with a training set, or a name on the Hub
+//!
+//! [task]
+//! text = "report"                 # the column of the documents
+//! summary = "abstract"            # the column of the summaries
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | `benchmark.rs` | the two benchmarks: columns, lengths, beams, settings of training |
+//! | `options.rs` | the settings of the task |
+//! | `files.rs` | documents and summaries from files |
+//! | `pairs.rs` | encoded pairs and their batches |
+//! | `objective.rs` | the loss, with label smoothing |
+//! | `generate.rs` | summaries by beam search, with answers on file |
+//! | `evaluate.rs` | the scores within a run |
+//! | `paper.rs` | the paper's scores |
+//! | `task.rs` | all of it as a task |
+
+mod benchmark;
+mod error;
+mod evaluate;
+mod files;
+mod generate;
+mod objective;
+mod options;
+mod pairs;
+mod paper;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use benchmark::Benchmark;
+pub use error::SummarizationError;
+pub use evaluate::SummaryEvaluation;
+pub use files::{Document, Documents};
+pub use generate::{Questions, Summarizer, SummaryAnswer, SummaryScores, Written, scores};
+pub use objective::{SummaryLoss, smoothed};
+pub use options::SummarizationOptions;
+pub use pairs::{Pair, Pairs, SummaryBatch};
+pub use paper::{SummarizationCell, summarization_cells};
+pub use task::{Summarization, SummarizationData};

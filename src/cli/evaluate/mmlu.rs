@@ -1,0 +1,175 @@
+//! `asym evaluate mmlu`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use asym_data::Tokenizer;
+use asym_models::{LlamaLanguageModel, ModelClass};
+use asym_tasks::answers::{self, AnswersError};
+use asym_tasks::mmlu::{self, Asked, Protocol, Scores, Split};
+use asym_train::StopSignal;
+use burn::module::Module;
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use crate::cli::{Dtype, SourceArgs, locate, trained};
+use crate::device;
+
+/// Options of `asym evaluate mmlu`.
+#[derive(Debug, Args)]
+pub struct MmluArgs {
+    /// Llama checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
+    #[arg(long, required_unless_present = "adapter")]
+    model: Option<String>,
+    /// Adapter in PEFT format: a folder, or a name on the Hub
+    #[arg(long)]
+    adapter: Option<PathBuf>,
+    /// Folder of the benchmark's files, or a name on the Hub, such as cais/mmlu
+    #[arg(long)]
+    data: String,
+    /// Part of the benchmark: test, val or dev
+    #[arg(long, default_value = "test")]
+    split: String,
+    /// How questions are asked and answers are read
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "choice,generated")]
+    protocol: Vec<ProtocolName>,
+    /// Examples in a prompt, 0 to 5, from the part dev
+    #[arg(long, value_delimiter = ',', default_value = "0")]
+    shots: Vec<usize>,
+    /// Subjects, with underscores as in the files [default: all]
+    #[arg(long, value_delimiter = ',')]
+    subjects: Vec<String>,
+    /// Folder for answers and scores; an evaluation that was stopped goes on there
+    #[arg(long)]
+    output: PathBuf,
+    /// Prompts in a batch
+    #[arg(long, default_value_t = 16)]
+    batch_size: usize,
+    /// Merge the adapter into the weights first
+    #[arg(long, requires = "adapter")]
+    merge: bool,
+    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone
+    #[arg(long, value_enum, default_value_t)]
+    dtype: Dtype,
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+/// A protocol by its name on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProtocolName {
+    /// The largest logit of the four letters, as in the benchmark's own script
+    Choice,
+    /// The most likely of the four letters, as in lm-evaluation-harness
+    Loglikelihood,
+    /// The most likely token of all must be the letter, as in the paper's scripts
+    Generated,
+}
+
+impl From<ProtocolName> for Protocol {
+    fn from(name: ProtocolName) -> Self {
+        match name {
+            ProtocolName::Choice => Self::Choice,
+            ProtocolName::Loglikelihood => Self::Loglikelihood,
+            ProtocolName::Generated => Self::Generated,
+        }
+    }
+}
+
+impl MmluArgs {
+    /// Ask the questions, keep the answers, and print the table.
+    pub(super) fn run(&self) -> Result<()> {
+        let asked = self.asked()?;
+        let device = device::default_device()?;
+        let adapter = self.source.adapter(self.adapter.as_deref())?;
+        let location = locate(&self.source, self.model.as_deref(), adapter.as_deref())?;
+        let checkpoint = location.checkpoint()?;
+        let class = crate::cli::class(&checkpoint, adapter.as_deref())?;
+        let (ModelClass::CausalLanguageModel, Some(folder)) = (class, location.folder()) else {
+            bail!("{}: {class:?} answers no questions of MMLU; give a Llama", location.name())
+        };
+        let config = crate::cli::adapted_config::<LlamaLanguageModel>(&checkpoint, adapter.as_deref())?;
+        let tokenizer = Tokenizer::for_generation(folder)?.for_rows(config.vocab_size);
+        // Every prompt is encoded before the model is loaded.
+        let prompts = mmlu::prompts(&asked, &tokenizer, config.max_position_embeddings)?;
+        answers::settle(&self.output, &self.settings(location.pinned(), adapter.as_deref()))?;
+        let settings = (None, self.dtype.computed(), self.merge);
+        let model: LlamaLanguageModel = trained(location.name(), &checkpoint, adapter.as_deref(), settings, &device)?;
+        let model = model.valid();
+
+        let (stop, mut all) = (StopSignal::on_signals(), Vec::new());
+        for prompts in &prompts {
+            crate::cli::note(format!(
+                "{}, {} examples: {} questions, {} tokens, {} prompts shortened",
+                prompts.protocol,
+                prompts.shots,
+                asked.questions(),
+                prompts.tokens(),
+                prompts.shortened
+            ));
+            let mut progress = |progress| {
+                let what = format!("{}, {} examples", prompts.protocol, prompts.shots);
+                super::show((&what, "questions"), progress, self.batch_size);
+                !stop.requested()
+            };
+            let place = (self.output.as_path(), self.batch_size);
+            match mmlu::ask(&model, &tokenizer, (&asked, prompts), place, &mut progress)? {
+                Some(scores) => all.push(scores),
+                None => bail!("stopped; the same command goes on from here"),
+            }
+        }
+        let results = self.output.join("results.json");
+        let json: Vec<Value> = all.iter().map(Scores::to_json).collect();
+        asym_core::write_whole(&results, format!("{:#}\n", Value::from(json)).as_bytes())
+            .map_err(|source| AnswersError::Io { path: results.clone(), source })?;
+        crate::cli::say(Scores::table(&all))?;
+        crate::cli::note(format!("{}: accuracy of each subject", results.display()));
+        Ok(())
+    }
+
+    /// The questions and their examples, from files.
+    fn asked(&self) -> Result<Asked> {
+        if self.batch_size == 0 {
+            bail!("--batch-size 0: expected at least one prompt in a batch");
+        }
+        let Some(split) = Split::named(&self.split) else { bail!("--split {}: expected test, val or dev", self.split) };
+        let most = self.shots.iter().copied().max().unwrap_or(0);
+        if most > 5 {
+            bail!("--shots {most}: the part dev has five examples of each subject");
+        }
+        let subjects = mmlu::subjects(&self.subjects)?;
+        let splits = if most > 0 { vec![split, Split::Dev] } else { vec![split] };
+        let wanted = |path: &str| mmlu::wanted(path, &subjects, &splits);
+        let files = self.source.files(Some(&self.data));
+        let Some(folder) = files.folder(&wanted)? else { unreachable!("data have a name") };
+        let questions = mmlu::read(&folder, split, &subjects)?;
+        let examples =
+            if most > 0 { mmlu::read(&folder, Split::Dev, &subjects)? } else { vec![Vec::new(); subjects.len()] };
+        let each = subjects.into_iter().zip(questions).zip(examples);
+        Ok(Asked {
+            subjects: each.map(|((subject, questions), examples)| (subject, questions, examples)).collect(),
+            protocols: self.protocol.iter().map(|protocol| Protocol::from(*protocol)).collect(),
+            shots: self.shots.clone(),
+        })
+    }
+
+    /// The settings that all answers of a folder have in common.
+    fn settings(&self, model: Option<String>, adapter: Option<&Path>) -> Map<String, Value> {
+        let versions: Map<String, Value> =
+            Protocol::ALL.iter().map(|protocol| (protocol.name().to_string(), protocol.version().into())).collect();
+        let split = Split::named(&self.split).map(Split::name);
+        let settings = json!({
+            "benchmark": "mmlu",
+            "model": model,
+            "adapter": adapter.map(|adapter| adapter.display().to_string()),
+            "data": self.data,
+            "split": split,
+            "dtype": format!("{:?}", self.dtype).to_lowercase(),
+            "protocols": versions,
+        });
+        match settings {
+            Value::Object(settings) => settings,
+            _ => unreachable!("an object was written"),
+        }
+    }
+}

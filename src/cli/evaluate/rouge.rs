@@ -1,0 +1,86 @@
+//! `asym evaluate rouge`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use asym_tasks::rouge::{Bootstrap, Column, RougeReport, RougeScore, Texts};
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+/// Options of `asym evaluate rouge`.
+#[derive(Debug, Args)]
+pub struct RougeArgs {
+    /// File of the summaries: .txt with one per line, or .jsonl, .json, .csv, .tsv or .parquet with a column of them
+    #[arg(long)]
+    predictions: PathBuf,
+    /// File of the references, in the same order; it may be the same file
+    #[arg(long)]
+    references: PathBuf,
+    /// The column of the summaries [default: prediction]
+    #[arg(long, value_name = "COLUMN")]
+    prediction_column: Option<String>,
+    /// The column of the references [default: reference]
+    #[arg(long, value_name = "COLUMN")]
+    reference_column: Option<String>,
+    /// Write the scores of each row to this file, a JSON object per line
+    #[arg(long, value_name = "JSONL")]
+    rows: Option<PathBuf>,
+    /// Samples of the bootstrap, from which the intervals come
+    #[arg(long, default_value_t = Bootstrap::default().samples)]
+    samples: usize,
+    /// Seed of the bootstrap
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print the scores as JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+impl RougeArgs {
+    /// Score the summaries and print the means.
+    pub(super) fn run(&self) -> Result<()> {
+        if self.samples == 0 {
+            bail!("--samples 0: expected at least one sample");
+        }
+        if let Some(path) = self.rows.as_ref().filter(|path| path.exists()) {
+            bail!("{}: exists already; name another file", path.display());
+        }
+        let column = |given, default, option| Column { given, default, option };
+        let own = column(self.prediction_column.as_deref(), "prediction", "--prediction-column");
+        let summaries = Texts::read(&self.predictions, own)?;
+        let own = column(self.reference_column.as_deref(), "reference", "--reference-column");
+        let references = Texts::read(&self.references, own)?;
+        let scores = summaries.scores(&references)?;
+        let empty: Vec<String> = summaries.empty().map(|line| line.to_string()).collect();
+        if !empty.is_empty() {
+            let first = empty[..empty.len().min(10)].join(", ");
+            let more = if empty.len() > 10 { ", …" } else { "" };
+            crate::cli::note(format!(
+                "{}: {} of {} summaries are empty and score 0: line {first}{more}",
+                self.predictions.display(),
+                empty.len(),
+                scores.len()
+            ));
+        }
+        if let Some(path) = &self.rows {
+            let lines: String = scores.iter().map(|score| row(score).to_string() + "\n").collect();
+            asym_core::write_whole(path, lines.as_bytes()).with_context(|| path.display().to_string())?;
+        }
+        let report = RougeReport::new(&scores, Bootstrap { samples: self.samples, seed: self.seed });
+        if self.json {
+            return crate::cli::say(format!("{:#}", report.to_json()));
+        }
+        crate::cli::say(report.table().trim_end())?;
+        crate::cli::note(format!(
+            "{} summaries, in percent; intervals of {} bootstrap samples with seed {}",
+            report.summaries, self.samples, self.seed
+        ));
+        Ok(())
+    }
+}
+
+/// The scores of a row.
+fn row(score: &RougeScore) -> Value {
+    let each = score.named().map(|(name, measure)| (name.to_string(), json!(measure)));
+    Value::Object(each.collect::<Map<_, _>>())
+}

@@ -1,0 +1,165 @@
+//! `asym evaluate summarization`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use asym_models::{BartConfig, BartLanguageModel, ModelClass};
+use asym_tasks::answers;
+use asym_tasks::rouge::{Bootstrap, RougeReport};
+use asym_tasks::summarization::{self, Questions, Summarization, Summarizer};
+use asym_tasks::{AnyTask, Recipe};
+use asym_train::StopSignal;
+use burn::module::Module;
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::cli::{Dtype, SourceArgs, locate, run_beside, trained};
+use crate::device;
+
+/// Options of `asym evaluate summarization`.
+#[derive(Debug, Args)]
+pub struct SummarizationArgs {
+    /// BART checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
+    #[arg(long, required_unless_present = "adapter")]
+    model: Option<String>,
+    /// Adapter in PEFT format: a folder, or a name on the Hub
+    #[arg(long)]
+    adapter: Option<PathBuf>,
+    /// xsum, cnn-dailymail, or summarization for data of your own, with task.text=COLUMN and task.summary=COLUMN
+    /// [default: the task of the run that saved the adapter or the model]
+    #[arg(long)]
+    task: Option<String>,
+    /// The documents and their summaries: a file, a folder, or a name on the Hub
+    #[arg(long)]
+    data: String,
+    /// Set of a folder; of a file, all rows are evaluated
+    #[arg(long, default_value = "validation")]
+    split: String,
+    /// Folder for summaries and scores; an evaluation that was stopped goes on there
+    #[arg(long)]
+    output: PathBuf,
+    /// Documents in a batch
+    #[arg(long, default_value_t = 4)]
+    batch_size: usize,
+    /// Samples of the bootstrap, from which the intervals come
+    #[arg(long, default_value_t = Bootstrap::default().samples)]
+    samples: usize,
+    /// Seed of the bootstrap
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Merge the adapter into the weights first, which speeds up generation
+    #[arg(long, requires = "adapter")]
+    merge: bool,
+    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone
+    #[arg(long, value_enum, default_value_t)]
+    dtype: Dtype,
+    /// Settings of the task, as in a recipe, such as task.num_beams=4 task.eval_examples=500
+    #[arg(value_name = "KEY=VALUE")]
+    changes: Vec<String>,
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+impl SummarizationArgs {
+    /// Summarize the documents, keep the summaries, and print the scores.
+    pub(super) fn run(&self) -> Result<()> {
+        for (option, value) in [("--batch-size", self.batch_size), ("--samples", self.samples)] {
+            if value == 0 {
+                bail!("{option} 0: expected at least 1");
+            }
+        }
+        let adapter = self.source.adapter(self.adapter.as_deref())?;
+        let task = self.task(adapter.as_deref())?;
+        let documents = task.read_set(&self.source.files(Some(&self.data)), &self.split)?;
+        let rows = documents.rows.len();
+        crate::cli::note(format!("{}: {rows} documents", documents.source));
+        documents.describe_empty().iter().for_each(crate::cli::note);
+        let device = device::default_device()?;
+        let location = locate(&self.source, self.model.as_deref(), adapter.as_deref())?;
+        let base = location.base()?;
+        let class = crate::cli::class(&base.checkpoint, adapter.as_deref())?;
+        if class != ModelClass::ConditionalGeneration {
+            bail!("{}: {class:?} summarizes no text; give a BART", location.name());
+        }
+        let config = base.checkpoint.config_of::<BartConfig>()?;
+        let positions = config.max_position_embeddings;
+        let (source_length, target_length) = task.lengths(positions);
+        let (questions, notes) = Questions::read(&task, &documents, &base)?;
+        notes.iter().for_each(crate::cli::note);
+        let generation = task.generation(&base.checkpoint.generation_config()?, target_length)?;
+        let search = generation.resolve(1, Some(positions), config.vocab_size)?;
+        let settings = json!({
+            "benchmark": task_name(&task),
+            "model": location.pinned(),
+            "adapter": adapter.as_deref().map(|adapter| adapter.display().to_string()),
+            "data": self.data,
+            "split": self.split,
+            "dtype": format!("{:?}", self.dtype).to_lowercase(),
+            "max_source_length": source_length,
+            "max_target_length": target_length,
+            "num_beams": search.num_beams,
+        });
+        answers::settle(&self.output, settings.as_object().unwrap_or(&Map::new()))?;
+        let settings = (None, self.dtype.computed(), self.merge);
+        let model: BartLanguageModel =
+            trained(location.name(), &base.checkpoint, adapter.as_deref(), settings, &device)?;
+        let model = model.valid();
+
+        let stop = StopSignal::on_signals();
+        let summarizer = Summarizer::new(&model, base.tokenizer()?, &generation);
+        let file = self.output.join("summaries.jsonl");
+        let what = format!("{} beams", search.num_beams);
+        let mut progress = |progress| {
+            super::show((&what, "documents"), progress, self.batch_size);
+            !stop.requested()
+        };
+        let answers = summarizer.answer(&questions, (Some(&file), self.batch_size), &mut progress)?;
+        let Some(answers) = answers else { bail!("stopped; the same command goes on from here") };
+        let scores = summarization::scores(&answers);
+        let bootstrap = Bootstrap { samples: self.samples, seed: self.seed };
+        let whole = RougeReport::new(&scores.whole, bootstrap);
+        let cut = RougeReport::new(&scores.cut, bootstrap);
+        let results = self.output.join("results.json");
+        let json = json!({ "whole references": whole.to_json(), "cut references": cut.to_json() });
+        asym_core::write_whole(&results, format!("{json:#}\n").as_bytes())
+            .with_context(|| results.display().to_string())?;
+        crate::cli::say(format!("Against whole references:\n\n{}", whole.table()))?;
+        crate::cli::say(format!("Against references cut at {target_length} tokens:\n\n{}", cut.table().trim_end()))?;
+        let empty = answers.iter().filter(|answer| answer.prediction.trim().is_empty()).count();
+        if empty > 0 {
+            crate::cli::note(format!("{empty} of {rows} summaries are empty and score 0"));
+        }
+        crate::cli::note(format!("{}: each summary beside its reference", file.display()));
+        Ok(())
+    }
+
+    /// The task: that of `--task`, or of the run beside the weights, with the changes.
+    fn task(&self, adapter: Option<&Path>) -> Result<Summarization> {
+        let place = adapter.or(self.model.as_deref().map(Path::new));
+        let (name, options) = match (&self.task, place.map(run_beside).transpose()?.flatten()) {
+            (Some(name), _) => (name.clone(), Map::new()),
+            (None, Some(run)) => run.tasks.first().map_or_else(Default::default, |task| {
+                let options = serde_json::to_value(task.options()).unwrap_or_default();
+                (task.name(), options.as_object().cloned().unwrap_or_default())
+            }),
+            (None, None) => ("summarization".to_string(), Map::new()),
+        };
+        let task: toml::Table = serde_json::from_value(Value::Object(options)).unwrap_or_default();
+        let recipe = toml::Table::from_iter([
+            ("tasks".to_string(), toml::Value::from(vec![name.clone()])),
+            ("seeds".to_string(), toml::Value::from(vec![0])),
+            ("tuning".to_string(), toml::Value::from("head")),
+            ("task".to_string(), toml::Value::Table(task)),
+        ]);
+        let recipe = Recipe::parse(Path::new("options"), &recipe.to_string(), &self.changes)?;
+        match recipe.runs().next().map(|run| run.task) {
+            Some(AnyTask::Summarization(task)) => Ok(task),
+            _ => bail!("the task {name} summarizes nothing; give --task xsum, cnn-dailymail or summarization"),
+        }
+    }
+}
+
+fn task_name(task: &Summarization) -> String {
+    use asym_tasks::TaskInfo;
+    task.name()
+}
