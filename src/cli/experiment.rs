@@ -24,8 +24,9 @@ pub struct ExperimentArgs {
     #[arg(long)]
     data: Option<String>,
     /// Rows of the table: full, head, ia3, lora, b-only, b-only-input (A from the layers' inputs), a-only, rslora,
-    /// dora, b-only-dora, adalora or vera; all except the first three accept a rank, as in b-only-r16
-    #[arg(long, value_delimiter = ',', default_value = "full,head,lora-r8,b-only-r8,b-only-r16,a-only-r8,a-only-r16")]
+    /// dora, b-only-dora, adalora or vera; all except the first three accept a rank, as in b-only-r16 [default: the rows of the
+    /// paper's table of the task]
+    #[arg(long, value_delimiter = ',')]
     methods: Vec<String>,
     /// Compare the other rows with this one, seed by seed; prints mean differences with confidence intervals
     #[arg(long, value_name = "METHOD")]
@@ -160,8 +161,10 @@ impl ExperimentArgs {
     }
 
     fn experiment(self, task: &AnyTask, output: &Output) -> Result<Experiment> {
+        let named: Vec<&str> = self.methods.iter().map(String::as_str).collect();
+        let names = if named.is_empty() { task.methods() } else { &named };
         let methods: Vec<Method> =
-            self.methods.iter().map(|name| Method::parse(name, self.rank, task.layers())).collect::<Result<_, _>>()?;
+            names.iter().map(|name| Method::parse(name, self.rank, task.layers())).collect::<Result<_, _>>()?;
         let recipe = self.recipe(task)?;
         let full = task.defaults(recipe.scale(), &Tuning::Full).learning_rate;
         Ok(Experiment {

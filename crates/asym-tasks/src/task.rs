@@ -125,6 +125,11 @@ pub trait TaskInfo {
         LayerNames::BERT
     }
 
+    /// The rows of a table that names none: those of the paper.
+    fn methods(&self) -> &'static [&'static str] {
+        &["full", "head", "lora-r8", "b-only-r8", "b-only-r16", "a-only-r8", "a-only-r16"]
+    }
+
     /// The names of the classes; empty if the task has none.
     fn labels(&self) -> Vec<String> {
         Vec::new()

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use asym_data::Tokenizer;
 use asym_models::{LlamaLanguageModel, ModelClass};
 use asym_tasks::answers::{self, AnswersError};
 use asym_tasks::mmlu::{self, Asked, Protocol, Scores, Split};
@@ -12,21 +11,23 @@ use burn::module::Module;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Dtype, SourceArgs, locate, trained};
+use crate::cli::{Dtype, Location, SourceArgs, locate, trained};
 use crate::device;
+use crate::embedded::LLAMA_MINI;
 
 /// Options of `asym evaluate mmlu`.
 #[derive(Debug, Args)]
 pub struct MmluArgs {
-    /// Llama checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
-    #[arg(long, required_unless_present = "adapter")]
+    /// Llama checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names, or the embedded mini Llama]
+    #[arg(long)]
     model: Option<String>,
     /// Adapter in PEFT format: a folder, or a name on the Hub
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// Folder of the benchmark's files, or a name on the Hub, such as cais/mmlu
+    /// Folder of the benchmark's files, or a name on the Hub, such as cais/mmlu [default: questions about an invented world, which
+    /// the embedded mini Llama has read of]
     #[arg(long)]
-    data: String,
+    data: Option<String>,
     /// Part of the benchmark: test, val or dev
     #[arg(long, default_value = "test")]
     split: String,
@@ -82,19 +83,23 @@ impl MmluArgs {
         let asked = self.asked()?;
         let device = device::default_device()?;
         let adapter = self.source.adapter(self.adapter.as_deref())?;
-        let location = locate(&self.source, self.model.as_deref(), adapter.as_deref())?;
-        let checkpoint = location.checkpoint()?;
-        let class = crate::cli::class(&checkpoint, adapter.as_deref())?;
-        let (ModelClass::CausalLanguageModel, Some(folder)) = (class, location.folder()) else {
-            bail!("{}: {class:?} answers no questions of MMLU; give a Llama", location.name())
+        let location = match (&self.model, &adapter) {
+            (None, None) => Location::Embedded(&LLAMA_MINI),
+            _ => locate(&self.source, self.model.as_deref(), adapter.as_deref())?,
         };
-        let config = crate::cli::adapted_config::<LlamaLanguageModel>(&checkpoint, adapter.as_deref())?;
-        let tokenizer = Tokenizer::for_generation(folder)?.for_rows(config.vocab_size);
+        let base = location.base()?;
+        let checkpoint = &base.checkpoint;
+        let class = crate::cli::class(checkpoint, adapter.as_deref())?;
+        if class != ModelClass::CausalLanguageModel {
+            bail!("{}: {class:?} answers no questions of MMLU; give a Llama", location.name());
+        }
+        let config = crate::cli::adapted_config::<LlamaLanguageModel>(checkpoint, adapter.as_deref())?;
+        let tokenizer = base.language_tokenizer()?.clone().for_rows(config.vocab_size);
         // Every prompt is encoded before the model is loaded.
         let prompts = mmlu::prompts(&asked, &tokenizer, config.max_position_embeddings)?;
         answers::settle(&self.output, &self.settings(location.pinned(), adapter.as_deref()))?;
         let settings = (None, self.dtype.computed(), self.merge);
-        let model: LlamaLanguageModel = trained(location.name(), &checkpoint, adapter.as_deref(), settings, &device)?;
+        let model: LlamaLanguageModel = trained(location.name(), checkpoint, adapter.as_deref(), settings, &device)?;
         let model = model.valid();
 
         let (stop, mut all) = (StopSignal::on_signals(), Vec::new());
@@ -112,7 +117,7 @@ impl MmluArgs {
                 super::show((&what, "questions"), progress, self.batch_size);
                 !stop.requested()
             };
-            let place = (self.output.as_path(), self.batch_size);
+            let place = (Some(self.output.as_path()), self.batch_size);
             match mmlu::ask(&model, &tokenizer, (&asked, prompts), place, &mut progress)? {
                 Some(scores) => all.push(scores),
                 None => bail!("stopped; the same command goes on from here"),
@@ -138,19 +143,18 @@ impl MmluArgs {
             bail!("--shots {most}: the part dev has five examples of each subject");
         }
         let subjects = mmlu::subjects(&self.subjects)?;
+        let protocols = self.protocol.iter().map(|protocol| Protocol::from(*protocol)).collect();
+        let Some(data) = &self.data else {
+            if most > 0 || !self.subjects.is_empty() {
+                bail!("the questions about the invented world have no examples and no choice of subjects; give --data");
+            }
+            return Ok(Asked::invented(protocols));
+        };
         let splits = if most > 0 { vec![split, Split::Dev] } else { vec![split] };
         let wanted = |path: &str| mmlu::wanted(path, &subjects, &splits);
-        let files = self.source.files(Some(&self.data));
+        let files = self.source.files(Some(data));
         let Some(folder) = files.folder(&wanted)? else { unreachable!("data have a name") };
-        let questions = mmlu::read(&folder, split, &subjects)?;
-        let examples =
-            if most > 0 { mmlu::read(&folder, Split::Dev, &subjects)? } else { vec![Vec::new(); subjects.len()] };
-        let each = subjects.into_iter().zip(questions).zip(examples);
-        Ok(Asked {
-            subjects: each.map(|((subject, questions), examples)| (subject, questions, examples)).collect(),
-            protocols: self.protocol.iter().map(|protocol| Protocol::from(*protocol)).collect(),
-            shots: self.shots.clone(),
-        })
+        Ok(Asked::read(&folder, split, subjects, (protocols, self.shots.clone()))?)
     }
 
     /// The settings that all answers of a folder have in common.

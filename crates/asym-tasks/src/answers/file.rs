@@ -27,8 +27,8 @@ pub trait Recorded: Serialize + DeserializeOwned {
 /// The answers of one evaluation, and the file that they are in. While it is open, no other process can open it.
 #[derive(Debug)]
 pub struct AnswerFile<A: Recorded> {
-    path: PathBuf,
-    file: File,
+    /// `None` for answers that are not kept.
+    file: Option<(PathBuf, File)>,
     found: HashMap<A::Key, A>,
 }
 
@@ -60,7 +60,12 @@ impl<A: Recorded> AnswerFile<A> {
             let answer: A = serde_json::from_slice(line).map_err(|error| wrong(error.to_string()))?;
             found.entry(answer.key().map_err(wrong)?).or_insert(answer);
         }
-        Ok(Self { path: path.to_owned(), file, found })
+        Ok(Self { file: Some((path.to_owned(), file)), found })
+    }
+
+    /// Answers that are not kept on file.
+    pub fn in_memory() -> Self {
+        Self { file: None, found: HashMap::new() }
     }
 
     /// The answer to a question.
@@ -68,7 +73,7 @@ impl<A: Recorded> AnswerFile<A> {
         self.found.get(key)
     }
 
-    /// Add answers and write them.
+    /// Add answers, and write them if they are kept on file.
     ///
     /// # Errors
     ///
@@ -78,14 +83,16 @@ impl<A: Recorded> AnswerFile<A> {
     ///
     /// Panics if an answer is no JSON object of a known question.
     pub fn add(&mut self, answers: Vec<A>) -> Result<(), AnswersError> {
-        let mut lines = String::new();
-        for answer in &answers {
-            let line = serde_json::to_string(answer);
-            lines += &line.unwrap_or_else(|error| panic!("an answer of text and finite numbers: {error}"));
-            lines.push('\n');
+        if let Some((path, file)) = &mut self.file {
+            let mut lines = String::new();
+            for answer in &answers {
+                let line = serde_json::to_string(answer);
+                lines += &line.unwrap_or_else(|error| panic!("an answer of text and finite numbers: {error}"));
+                lines.push('\n');
+            }
+            let written = file.write_all(lines.as_bytes()).and_then(|()| file.flush());
+            written.map_err(|source| AnswersError::Io { path: path.clone(), source })?;
         }
-        let written = self.file.write_all(lines.as_bytes()).and_then(|()| self.file.flush());
-        written.map_err(|source| AnswersError::Io { path: self.path.clone(), source })?;
         for answer in answers {
             let key = answer.key().unwrap_or_else(|problem| panic!("an answer to a known question: {problem}"));
             self.found.insert(key, answer);

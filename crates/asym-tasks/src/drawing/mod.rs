@@ -23,7 +23,7 @@ pub use self::style::Style;
 pub const SIDE: usize = 24;
 
 /// Pictures of each class in each environment.
-pub const PICTURES: usize = 160;
+pub const PICTURES: usize = 200;
 
 /// Points along a side of a pixel at which its color is computed.
 const FINE: usize = 3;
@@ -78,14 +78,14 @@ impl Placed {
 fn draw(shape: Shape, style: Style, rng: &mut ChaCha8Rng) -> Picture {
     let side = SIDE as f64;
     let paint = style.paint(rng);
-    let radius = rng.random_range(0.3..0.44) * side;
+    let radius = rng.random_range(0.33..0.46) * side;
     let mut between = |least: f64, most: f64| rng.random_range(least..most);
     let center = (between(radius, side - radius), between(radius, side - radius));
-    let angle = between(-0.4, 0.4);
+    let angle = between(-0.35, 0.35);
     let placed = Placed { shape, center, radius, turn: (angle.cos(), angle.sin()) };
     // Scraps of the shape's colors in the background: discs of a few pixels.
     let scraps: Vec<(f64, f64, f64)> =
-        (0..3).map(|_| (between(0.0, side), between(0.0, side), between(0.6, 1.4))).collect();
+        (0..2).map(|_| (between(0.0, side), between(0.0, side), between(0.6, 1.4))).collect();
 
     let fine = SIDE * FINE;
     let at = |place: usize| (place as f64 + 0.5) / FINE as f64;

@@ -70,7 +70,7 @@ impl Style {
             Self::Outline => ([color(other, 0.03, 0.97); 2], [[0.97; 3]; 2], color(hue, 0.05, 0.15), 0.7, 0.02),
             Self::Shaded => {
                 let background = [color(other, 0.35, 0.65), color(other, 0.3, 0.35)];
-                (background, [color(hue, 0.55, bright), color(hue, 0.6, deep)], [0.0; 3], 0.0, 0.08)
+                (background, [color(hue, 0.55, bright), color(hue, 0.6, deep)], [0.0; 3], 0.0, 0.05)
             }
             Self::Striped => {
                 let background = [color(other, 0.3, 0.9), color(other, 0.45, 0.75)];

@@ -2,6 +2,7 @@
 
 use asym_data::{TableError, TokenizerError};
 
+use crate::mmlu::MmluError;
 use crate::names::hint;
 use crate::sets::SetsError;
 
@@ -9,13 +10,6 @@ use crate::sets::SetsError;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum InstructionError {
-    /// The recipe does not name the data.
-    #[error("the task {task} needs data; name a file or a folder with --data, or with `data` in the recipe")]
-    NoData {
-        /// The task.
-        task: String,
-    },
-
     /// A setting has a value that it cannot have.
     #[error("the setting `{setting}` of the task is {found}: it must be {expected}")]
     Setting {
@@ -47,6 +41,10 @@ pub enum InstructionError {
         /// The values that a template has.
         names: Vec<&'static str>,
     },
+
+    /// The questions of MMLU cannot be read.
+    #[error(transparent)]
+    Mmlu(#[from] MmluError),
 
     /// The columns of a file are of no known layout.
     #[error(

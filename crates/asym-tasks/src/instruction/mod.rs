@@ -17,6 +17,7 @@
 mod encode;
 mod error;
 mod files;
+mod knowledge;
 mod options;
 mod paper;
 mod task;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use self::error::InstructionError;
 pub use self::files::{Content, Layout, Rows, Sample};
+pub use self::knowledge::InstructionEvaluation;
 pub use self::options::{InstructionOptions, LossOn, TooLong, Unlabeled};
 pub use self::paper::{MmluCell, mmlu_cells};
 pub use self::task::{Instruction, InstructionData};

@@ -4,10 +4,11 @@
 //! numbers are facts of "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024). The paper has a row with the model's
 //! name alone and does not say whether that model is tuned: its method is `unnamed`.
 
-use asym_core::{Init, Method};
+use asym_core::Init;
 use asym_train::Tuning;
 use serde::Deserialize;
 
+use crate::paper::PaperMethod;
 use crate::task::PaperScore;
 
 /// The model whose scores the paper reports.
@@ -42,14 +43,13 @@ pub fn mmlu_cells() -> Result<Vec<MmluCell>, csv::Error> {
 impl MmluCell {
     /// Whether the paper's row is that of `tuning`.
     fn is_of(&self, tuning: &Tuning) -> bool {
-        let Tuning::Adapter(config) = tuning else { return false };
-        let Method::Lora(lora) = &config.method else { return false };
-        let plain = !lora.rank_stabilized && lora.rank_pattern.is_empty() && lora.alpha_pattern.is_empty();
-        self.method == "lora"
-            && plain
-            && self.rank == Some(lora.rank)
-            && (self.a_init, self.a_train) == (Some(lora.a.init), Some(lora.a.train))
-            && (self.b_init, self.b_train) == (Some(lora.b.init), Some(lora.b.train))
+        let method = PaperMethod {
+            name: &self.method,
+            rank: self.rank,
+            a: (self.a_init, self.a_train),
+            b: (self.b_init, self.b_train),
+        };
+        method.is(tuning)
     }
 }
 

@@ -10,6 +10,7 @@ use asym_train::{TrainSettings, Tuning};
 use super::encode::{Encoded, Encoder};
 use super::error::InstructionError;
 use super::files::{self, Layout, Rows};
+use super::knowledge::{self, CHOICE, GENERATED, INVENTED, InstructionEvaluation, LETTERS, Quiz};
 use super::options::{InstructionOptions, LossOn, TooLong, Unlabeled};
 use super::paper;
 use super::template::Template;
@@ -17,6 +18,7 @@ use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
 use crate::language::{LOSS, LanguageEvaluation, LanguageExamples, LanguageLoss, PERPLEXITY};
+use crate::mmlu::Asked;
 use crate::methods::LayerNames;
 use crate::sets;
 use crate::split::split;
@@ -54,15 +56,17 @@ pub struct InstructionData {
     pub dev: Rows,
     /// The share and the seed of the split, if the evaluation has no set of its own.
     drawn: Option<(f64, u64)>,
+    /// The setting `mmlu`, and the questions that the trained model is asked.
+    mmlu: Option<(String, Asked)>,
 }
 
 impl Instruction {
-    /// Read the sets at `path`.
+    /// Read the sets at `path`, or those about the invented world without one.
     ///
     /// # Errors
     ///
     /// As [`InstructionError`].
-    fn read_from(&self, path: &Path) -> Result<InstructionData, InstructionError> {
+    fn read_from(&self, path: Option<&Path>) -> Result<InstructionData, InstructionError> {
         let options = &self.options;
         let (share, seed) = (options.dev_share.unwrap_or(DEV_SHARE), options.split_seed.unwrap_or_default());
         if !(share > 0.0 && share < 1.0) {
@@ -71,12 +75,17 @@ impl Instruction {
         }
         // A template is refused before a large file is read.
         options.template.as_deref().map(Template::named).transpose()?;
-        let (layout, train, dev) = files::read(path, options)?;
+        let (layout, train, dev) = match path {
+            Some(path) => files::read(path, options)?,
+            None => files::invented(),
+        };
         if train.samples.len() < 2 && dev.is_none() {
             return Err(InstructionError::TooFewRows { path: train.source, rows: train.samples.len() });
         }
+        let mmlu = options.mmlu.clone().or_else(|| path.is_none().then(|| INVENTED.to_owned()));
+        let mmlu = mmlu.map(|setting| knowledge::asked(&setting).map(|asked| (setting, asked))).transpose()?;
         let data = match dev {
-            Some(dev) => InstructionData { layout, train, dev, drawn: None },
+            Some(dev) => InstructionData { layout, train, dev, drawn: None, mmlu },
             None => {
                 let (train_at, dev_at) = split(&vec![0; train.samples.len()], share, seed);
                 let chosen = |at: Vec<usize>| Rows {
@@ -84,7 +93,7 @@ impl Instruction {
                     samples: at.into_iter().map(|at| train.samples[at].clone()).collect(),
                 };
                 let (train, dev) = (chosen(train_at), chosen(dev_at));
-                InstructionData { layout, train, dev, drawn: Some((share, seed)) }
+                InstructionData { layout, train, dev, drawn: Some((share, seed)), mmlu }
             }
         };
         let template = self.template(&data.layout);
@@ -118,15 +127,21 @@ impl TaskInfo for Instruction {
     }
 
     /// Those of alpaca-lora for adapters and of Stanford for whole models, but for the schedule, which falls linearly.
-    fn defaults(&self, _scale: Scale, tuning: &Tuning) -> TrainSettings {
-        let (batch_size, gradient_accumulation) = if self.alpaca { (8, 16) } else { (8, 1) };
+    fn defaults(&self, scale: Scale, tuning: &Tuning) -> TrainSettings {
+        let (batch_size, gradient_accumulation) = match scale {
+            Scale::Embedded => (32, 1),
+            Scale::Paper if self.alpaca => (8, 16),
+            Scale::Paper => (8, 1),
+        };
         TrainSettings {
             epochs: 3,
             batch_size,
             gradient_accumulation,
-            learning_rate: match tuning {
-                Tuning::Full => 2e-5,
-                Tuning::Head | Tuning::Adapter(_) => 3e-4,
+            learning_rate: match (tuning, scale) {
+                (Tuning::Full, Scale::Paper) => 2e-5,
+                (Tuning::Full, Scale::Embedded) => 5e-4,
+                (Tuning::Head | Tuning::Adapter(_), Scale::Paper) => 3e-4,
+                (Tuning::Head | Tuning::Adapter(_), Scale::Embedded) => 3e-3,
             },
             warmup_ratio: 0.03,
             weight_decay: 0.0,
@@ -135,11 +150,16 @@ impl TaskInfo for Instruction {
     }
 
     fn scores(&self) -> Vec<Score> {
-        [LOSS, PERPLEXITY].map(Score::cost).to_vec()
+        let asked = self.options.mmlu.as_ref().map(|_| [GENERATED, CHOICE, LETTERS].map(Score::share));
+        asked.into_iter().flatten().chain([LOSS, PERPLEXITY].map(Score::cost)).collect()
     }
 
     fn layers(&self) -> LayerNames {
         LayerNames::LLAMA
+    }
+
+    fn methods(&self) -> &'static [&'static str] {
+        &["full", "lora-r32", "b-only-r32", "a-only-r32"]
     }
 
     fn max_length(&self) -> Option<usize> {
@@ -164,7 +184,7 @@ impl Task for Instruction {
     type Data = InstructionData;
     type Source = LanguageExamples;
     type Objective = LanguageLoss;
-    type Evaluation = LanguageEvaluation;
+    type Evaluation = InstructionEvaluation;
 
     fn names() -> Vec<String> {
         [ALPACA, OWN].map(String::from).to_vec()
@@ -192,8 +212,7 @@ impl Task for Instruction {
     }
 
     fn read(&self, files: &Files) -> Result<InstructionData, TaskError> {
-        let path = files.folder(&sets::is_table)?.ok_or_else(|| InstructionError::NoData { task: self.name() })?;
-        Ok(self.read_from(&path)?)
+        Ok(self.read_from(files.folder(&sets::is_table)?.as_deref())?)
     }
 
     fn settled(&self, data: &InstructionData) -> Self {
@@ -201,6 +220,7 @@ impl Task for Instruction {
         let mut options = InstructionOptions {
             eos: self.options.eos.or(Some(template != "chat")),
             template: Some(template),
+            mmlu: data.mmlu.as_ref().map(|(setting, _)| setting.clone()),
             dev_share: data.drawn.map(|(share, _)| share).or(self.options.dev_share),
             split_seed: data.drawn.map(|(_, seed)| seed).or(self.options.split_seed),
             ..self.options.clone()
@@ -290,13 +310,15 @@ impl Task for Instruction {
             Some(end) => format!("each text ends with {end}, unless it is cut"),
             None => "nothing is put behind a text".to_owned(),
         });
+        let quiz = data.mmlu.map(|(_, asked)| Quiz::new(asked, base)).transpose()?;
+        notes.extend(quiz.as_ref().map(Quiz::describe));
         // The model does not see the padding.
         let pad_id = base.checkpoint.config_of::<LlamaConfig>()?.pad_token_id.unwrap_or_default();
         let examples = |set: Encoded| Arc::new(LanguageExamples::new(set.examples, pad_id));
         Ok(Prepared {
             train: examples(train),
             objective: LanguageLoss,
-            evaluation: LanguageEvaluation { dev: examples(dev) },
+            evaluation: InstructionEvaluation::new(LanguageEvaluation { dev: examples(dev) }, quiz),
             notes,
         })
     }

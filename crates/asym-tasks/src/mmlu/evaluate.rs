@@ -1,6 +1,6 @@
 //! Questions, asked of a Llama.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use asym_data::Tokenizer;
@@ -9,16 +9,23 @@ use asym_models::{LlamaLanguageModel, LlamaScorer, PretrainedModel};
 use super::answers::Answer;
 use super::error::MmluError;
 use super::protocol::{Protocol, continuation, largest, letter};
-use super::questions::{LETTERS, Question};
+use super::questions::{self, LETTERS, Question, Split};
 use super::scores::Scores;
 use super::subjects::Subject;
 use crate::answers::{AnswerFile, Progress};
+use crate::trivia;
 
 /// The longest prompt of the protocol `choice`, in tokens: what the benchmark's script gives to a model.
 const LONGEST_CHOICE: usize = 2048;
 
+/// The seed of the questions about the invented world.
+const DATA_SEED: u64 = 0;
+
+/// The number of these questions for each subject.
+const QUESTIONS: usize = 60;
+
 /// The questions of an evaluation, and how to ask them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// The subjects, each with its questions and the examples of its prompts.
     pub subjects: Vec<(Subject, Vec<Question>, Vec<Question>)>,
@@ -29,6 +36,45 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// The questions of `split` in the files in `folder`, of these subjects, with as many examples as the largest of `shots` needs.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](super::read).
+    pub fn read(
+        folder: &Path,
+        split: Split,
+        subjects: Vec<Subject>,
+        (protocols, shots): (Vec<Protocol>, Vec<usize>),
+    ) -> Result<Self, MmluError> {
+        let questions = questions::read(folder, split, &subjects)?;
+        let examples = if shots.iter().any(|shots| *shots > 0) {
+            questions::read(folder, Split::Dev, &subjects)?
+        } else {
+            vec![Vec::new(); subjects.len()]
+        };
+        let each = subjects.into_iter().zip(questions).zip(examples);
+        let subjects = each.map(|((subject, questions), examples)| (subject, questions, examples)).collect();
+        Ok(Self { subjects, protocols, shots })
+    }
+
+    /// Questions about the invented world of [`trivia`], without examples.
+    pub fn invented(protocols: Vec<Protocol>) -> Self {
+        let mut subjects: Vec<(Subject, Vec<Question>, Vec<Question>)> = Vec::new();
+        for asked in trivia::questions(DATA_SEED, QUESTIONS) {
+            // The kinds of the world are of subjects of the benchmark.
+            let Some(subject) = Subject::named(asked.subject()) else { continue };
+            if subjects.last().is_none_or(|(last, ..)| *last != subject) {
+                subjects.push((subject, Vec::new(), Vec::new()));
+            }
+            if let Some((_, questions, _)) = subjects.last_mut() {
+                let number = questions.len();
+                questions.push(Question { subject, number, text: asked.text(), choices: asked.names, right: asked.right });
+            }
+        }
+        Self { subjects, protocols, shots: vec![0] }
+    }
+
     /// The number of questions.
     pub fn questions(&self) -> usize {
         self.subjects.iter().map(|(_, questions, _)| questions.len()).sum()
@@ -134,7 +180,7 @@ fn letters(protocol: Protocol, tokenizer: &Tokenizer, text: &str, ids: &[u32]) -
     Ok(found)
 }
 
-/// Ask `prompts` of `model` and keep the answers in `folder`. Questions that have an answer there are not asked again.
+/// Ask `prompts` of `model` and keep the answers in `folder`, if there is one. Questions that have an answer there are not asked again.
 ///
 /// The tokens that all prompts of a subject begin with pass through the model once. A batch has `batch_size` prompts of similar
 /// length. After each batch its answers are written and `progress` is called; if it returns false, the rest is left and `None` is
@@ -151,11 +197,13 @@ pub fn ask(
     model: &LlamaLanguageModel,
     tokenizer: &Tokenizer,
     (asked, prompts): (&Asked, &Prompts),
-    (folder, batch_size): (&Path, usize),
+    (folder, batch_size): (Option<&Path>, usize),
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<Scores>, MmluError> {
-    let path: PathBuf = folder.join(prompts.file());
-    let mut answers = AnswerFile::<Answer>::open(&path)?;
+    let mut answers = match folder {
+        Some(folder) => AnswerFile::<Answer>::open(&folder.join(prompts.file()))?,
+        None => AnswerFile::in_memory(),
+    };
     let (all, started) = (asked.questions(), Instant::now());
     let is_answered =
         |answers: &AnswerFile<Answer>, question: &Question| answers.get(&(question.subject, question.number)).is_some();

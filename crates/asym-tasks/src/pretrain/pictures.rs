@@ -50,9 +50,9 @@ impl Default for PictureRecipe {
     fn default() -> Self {
         Self {
             seed: 1,
-            steps: 3000,
+            steps: 6000,
             batch_size: 64,
-            learning_rate: 1.5e-3,
+            learning_rate: 2e-3,
             warmup_ratio: 0.05,
             patch_size: 4,
             hidden_size: 128,
