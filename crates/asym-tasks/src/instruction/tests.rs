@@ -15,7 +15,7 @@ use crate::base::Base;
 use crate::files::Files;
 use crate::language::{LanguageExample, LanguageLoss};
 use crate::scratch::{Scratch, shared};
-use crate::task::{Prepared, Scale, Task, TaskInfo};
+use crate::task::{Prepared, Scale, Task};
 use crate::{AnyTask, TaskError};
 
 /// A byte-level BPE of the shape of SmolLM2's, made by `make_chat.py` there.
