@@ -1,4 +1,4 @@
-//! `asym data`: writes the generated counterparts of the GLUE tasks to files, or pictures as a model is shown them.
+//! `asym data`: writes the generated counterparts of the GLUE tasks to files, or examples as a model is shown them.
 
 use std::path::{Path, PathBuf};
 
@@ -18,21 +18,21 @@ pub struct DataArgs {
     /// Output folder, which must not exist yet; each task gets a subfolder in GLUE's layout
     #[arg(long, required_unless_present = "preview", conflicts_with = "preview")]
     output: Option<PathBuf>,
-    /// Seed of the generated data, or of the run whose pictures are shown; the published tables use the default
+    /// Seed of the generated data, or of the run whose examples are shown; the published tables use the default
     #[arg(long, default_value_t = DATA_SEED)]
     seed: u64,
     #[command(flatten)]
-    pictures: PreviewArgs,
+    examples: PreviewArgs,
 }
 
-/// Write the generated data of each task, in the format of GLUE's files, or a contact sheet of pictures.
+/// Write the generated data of each task, in the format of GLUE's files, or training examples of any task.
 ///
 /// # Errors
 ///
-/// Returns an error if a task is unknown, if the output exists, if a picture cannot be read, or if a file cannot be written.
+/// Returns an error if a task is unknown, if the output exists, if an example cannot be read, or if a file cannot be written.
 pub fn data(args: &DataArgs) -> Result<()> {
-    if let Some(path) = &args.pictures.preview {
-        return preview(&args.pictures, args.seed, path);
+    if let Some(path) = &args.examples.preview {
+        return preview(&args.examples, args.seed, path);
     }
     let Some(output) = &args.output else { bail!("give an --output folder, or --preview with a file") };
     let tasks: Vec<Dataset> = args.tasks.iter().map(|name| dataset(name)).collect::<Result<_>>()?;

@@ -138,8 +138,11 @@ impl fmt::Display for Report {
             }
         }
         write!(f, "{table}")?;
+        let is_cost = |row: &Row| row.task.scores().first().is_some_and(|score| score.unit == Unit::Cost);
+        let all_costs = self.rows.iter().all(is_cost);
         if let Some(reference) = &self.reference {
-            write!(f, "\n\nAgainst {reference}, seed by seed, in percent with 95 % confidence intervals:")?;
+            let unit = if all_costs { "less is better," } else { "in percent" };
+            write!(f, "\n\nAgainst {reference}, seed by seed, {unit} with 95 % confidence intervals:")?;
         }
         for (row, score, difference) in self.differences() {
             let digits = score.digits() + 1;
@@ -148,8 +151,8 @@ impl fmt::Display for Report {
                 let (low, high) = (difference.mean - margin, difference.mean + margin);
                 write!(f, " ({low:+.digits$} to {high:+.digits$}, {} seeds)", difference.n)?;
             }
-            if score.unit == Unit::Cost {
-                write!(f, "; not in percent, and less is better")?;
+            if score.unit == Unit::Cost && !all_costs {
+                write!(f, "; as it is, and less is better")?;
             }
         }
         self.failed.iter().try_for_each(|failed| write!(f, "\n- failed: {failed}"))
@@ -326,6 +329,39 @@ mod tests {
         assert!(lines[2].contains("| MRPC") && lines[2].contains("| accuracy") && lines[2].contains("f1 50.0"));
         assert!(lines[3].contains("| STS-B") && lines[3].contains("25.0 |") && lines[3].contains("spearman 50.0"));
         assert_eq!(lines[4], "- failed: STS-B head seed 2: too hot");
+    }
+
+    /// Losses are no percentages, and the paper's scores on MMLU are no scores of training.
+    #[test]
+    fn a_loss_is_printed_as_it_is_and_less_of_it_is_better() {
+        let (lora, head) = (Tuning::Adapter(AdapterConfig::lora(32)), Tuning::Head);
+        let mut report = Report::new(&task("alpaca"), [&lora, &head]);
+        report.reference = Some(head.clone());
+        for (row, losses) in [(0, [1.5, 1.25]), (1, [2.0, 2.25])] {
+            (1..)
+                .zip(losses)
+                .for_each(|(seed, loss)| report.add(row, run(seed, &[("loss", loss), ("perplexity", 9.0)])));
+        }
+        let lines = lines(&report);
+        let cells: Vec<&str> = lines[2].split('|').map(str::trim).collect();
+        assert_eq!(cells[1..5], ["LoRA r=32", "2", "1.3750 ± 0.1768", "9.0000 ± 0.0000"]);
+        assert!(
+            lines[0].contains(" loss | ") && !lines[0].contains("loss %") && !lines[0].contains("paper"),
+            "{}",
+            lines[0]
+        );
+        assert!(
+            lines.iter().any(|line| line.starts_with("Against head only, seed by seed, less is better,")),
+            "{lines:?}"
+        );
+        assert!(lines[lines.len() - 1].starts_with("- Alpaca, LoRA r=32, loss: -0.75000 ("), "{lines:?}");
+        // Beside a task with shares.
+        let mut other = Report::new(&task("mrpc"), [&head]);
+        mrpc([0.8, 0.8, 0.8]).into_iter().for_each(|run| other.add(0, run));
+        report.append(other);
+        let lines: Vec<String> = report.to_string().lines().map(ToString::to_string).collect();
+        assert!(lines[0].contains("| value") || lines[0].contains(" value |"), "{}", lines[0]);
+        assert!(lines.iter().any(|line| line.ends_with("; as it is, and less is better")), "{lines:?}");
     }
 
     /// By seed: +1, +2, +3, a mean of 2 with deviation 1. Student's t of 2 degrees of freedom at 97.5 % is 4.3027, so that the

@@ -94,7 +94,7 @@ pub struct Shown {
 /// A score of the paper, in percent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaperScore {
-    /// The name of the score, which is one of the task's.
+    /// The name of the score: one of the task's, or of an evaluation of its own, such as MMLU.
     pub score: String,
     /// The mean.
     pub mean: f64,

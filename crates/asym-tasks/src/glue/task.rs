@@ -77,7 +77,7 @@ impl TaskInfo for Glue {
     }
 
     fn scores(&self) -> Vec<Score> {
-        self.dataset.scores().iter().map(|score| Score::share(score)).collect()
+        self.dataset.scores().iter().map(Score::share).collect()
     }
 
     fn labels(&self) -> Vec<String> {

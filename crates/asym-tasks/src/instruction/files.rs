@@ -93,7 +93,7 @@ pub struct Rows {
 }
 
 impl Layout {
-    /// The layout that `options` name, and whether they say if there is a column of inputs. `None` if they name no column.
+    /// The layout that `options` name; `None` if they name no column.
     ///
     /// # Errors
     ///

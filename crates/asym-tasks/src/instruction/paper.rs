@@ -1,4 +1,4 @@
-//! The paper's scores on MMLU of a Llama that was tuned on Alpaca.
+//! The paper's scores on MMLU of Llama 2 with 7 billion parameters, tuned on Alpaca.
 //!
 //! `data/paper-mmlu.csv` holds one row per cell of its Table 3, which is its Table 8 again, in percent: accuracy without examples. The
 //! numbers are facts of "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024). The paper has a row with the model's
@@ -10,9 +10,6 @@ use serde::Deserialize;
 
 use crate::paper::PaperMethod;
 use crate::task::PaperScore;
-
-/// The model whose scores the paper reports.
-pub(super) const MODEL: &str = "Llama-2-7B";
 
 const CELLS: &str = include_str!("../../data/paper-mmlu.csv");
 

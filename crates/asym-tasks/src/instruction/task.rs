@@ -166,12 +166,9 @@ impl TaskInfo for Instruction {
         self.options.max_length
     }
 
+    /// Scores on MMLU: the paper has none of training, so that a table of runs shows none.
     fn paper(&self, tuning: &Tuning) -> Vec<PaperScore> {
         if self.alpaca { paper::scores(tuning) } else { Vec::new() }
-    }
-
-    fn paper_model(&self) -> Option<&'static str> {
-        self.alpaca.then_some(paper::MODEL)
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) const NAMES: [&str; 4] = ["stanford", "alpaca-lora", "plain", "chat"]
 #[derive(Clone, Debug)]
 pub(super) enum Template {
     /// A template of the prompt, behind which the answer follows.
-    Prompt(TextTemplate),
+    Prompt(Box<TextTemplate>),
     /// The tokenizer's own, for whole conversations.
     Chat,
 }
@@ -66,7 +66,7 @@ impl Template {
             let message = "it does not name `instruction`, so that all rows have one prompt".to_owned();
             return Err(InstructionError::Template { message, names: VALUES.to_vec() });
         }
-        Ok(Self::Prompt(template))
+        Ok(Self::Prompt(Box::new(template)))
     }
 
     /// The text of a row. `chat` is the tokenizer's template, which [`Template::Chat`] needs. The inner error is that of a row.

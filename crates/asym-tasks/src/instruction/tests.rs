@@ -15,7 +15,7 @@ use crate::base::Base;
 use crate::files::Files;
 use crate::language::{LanguageExample, LanguageLoss};
 use crate::scratch::{Scratch, shared};
-use crate::task::{Prepared, Scale, Task, TaskInfo};
+use crate::task::{Prepared, Scale, Task};
 use crate::{AnyTask, TaskError};
 
 /// A byte-level BPE of the shape of SmolLM2's, made by `make_chat.py` there.
@@ -58,7 +58,7 @@ fn prepared(base: &Base, path: &Path, options: InstructionOptions) -> Result<Pre
 }
 
 fn rows(count: usize) -> Vec<Value> {
-    let input = |at: usize| if at % 3 == 0 { String::new() } else { format!("tiro {at}") };
+    let input = |at: usize| if at.is_multiple_of(3) { String::new() } else { format!("tiro {at}") };
     let row = |at| json!({"instruction": format!("say dor {at}"), "input": input(at), "output": format!("men {at}.")});
     (0..count).map(row).collect()
 }
@@ -415,7 +415,7 @@ fn what_a_recipe_says_is_what_a_run_has() {
     let lora = Tuning::Adapter(asym_core::AdapterConfig::lora(32));
     let scores = task.paper(&lora);
     let all = scores.iter().find(|score| score.score == "mmlu all").unwrap();
-    assert_eq!((all.mean, scores.len(), task.paper_model()), (40.56, 5, Some("Llama-2-7B")));
+    assert_eq!((all.mean, scores.len(), task.paper_model()), (40.56, 5, None));
     assert!(task.paper(&Tuning::Full).is_empty(), "the paper does not say which row that is");
     assert_eq!(mmlu_cells().unwrap().len(), 20);
     // Less is better, and it is no share.
