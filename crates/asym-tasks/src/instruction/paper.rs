@@ -11,6 +11,9 @@ use serde::Deserialize;
 use crate::paper::PaperMethod;
 use crate::task::PaperScore;
 
+/// The model whose scores the paper reports.
+pub(super) const MODEL: &str = "Llama-2-7B";
+
 const CELLS: &str = include_str!("../../data/paper-mmlu.csv");
 
 /// One cell of the paper.
@@ -50,7 +53,7 @@ impl MmluCell {
     }
 }
 
-/// The paper's scores of `tuning`. They are of `asym evaluate mmlu`, and not of training.
+/// The paper's scores of `tuning`.
 pub(super) fn scores(tuning: &Tuning) -> Vec<PaperScore> {
     let cells = mmlu_cells().unwrap_or_default();
     let score = |cell: MmluCell| PaperScore {

@@ -166,9 +166,14 @@ impl TaskInfo for Instruction {
         self.options.max_length
     }
 
-    /// Scores on MMLU: the paper has none of training, so that a table of runs shows none.
+    /// Scores on MMLU, as its answers are generated.
     fn paper(&self, tuning: &Tuning) -> Vec<PaperScore> {
         if self.alpaca { paper::scores(tuning) } else { Vec::new() }
+    }
+
+    /// The paper has no scores of training: a table shows its scores where MMLU is asked.
+    fn paper_model(&self) -> Option<&'static str> {
+        (self.alpaca && self.options.mmlu.is_some()).then_some(paper::MODEL)
     }
 }
 

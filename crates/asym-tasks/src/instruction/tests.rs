@@ -304,7 +304,7 @@ fn the_loss_is_a_mean_over_labeled_tokens_whatever_stands_beside_a_text() {
     let prepared = prepared(&base, &folder.path().join("rows.json"), options).unwrap();
     let device = Device::default();
     let model = base.load::<LlamaLanguageModel>((None, false), asym_train::Dtype::F32, 0, &device).unwrap().model;
-    let dev = &prepared.evaluation.dev;
+    let dev = &prepared.evaluation.language.dev;
     let loss = |indices: &[usize]| {
         let batch = dev.batch(indices, &device);
         let loss: f32 = LanguageLoss.loss(&model, &batch).into_scalar();
