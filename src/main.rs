@@ -35,7 +35,7 @@ enum Command {
     Evaluate(EvaluateArgs),
     /// Write the submission files of a GLUE task
     Submit(SubmitArgs),
-    /// Write the generated counterparts of the GLUE tasks to files
+    /// Write the generated counterparts of the GLUE tasks to files, or show training examples as a model is shown them
     Data(DataArgs),
     /// Run a model, with or without an adapter, on tensors in a safetensors file
     Predict(PredictArgs),
