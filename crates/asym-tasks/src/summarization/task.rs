@@ -296,7 +296,7 @@ impl TaskInfo for Summarization {
 
     fn scores(&self) -> Vec<Score> {
         let names = (0..4).map(whole_score).chain((0..4).map(cut_score));
-        names.map(|name| Score { name }).collect()
+        names.map(Score::share).collect()
     }
 
     fn layers(&self) -> LayerNames {
