@@ -345,6 +345,44 @@ fn prompts_pass_through_the_chat_template() {
     assert!(message.contains("only for tools"), "{message}");
 }
 
+/// Each line is answered behind all turns before it, and the answers are those of `--prompt`.
+#[test]
+fn a_conversation_keeps_its_turns() {
+    let template = "{% for message in messages %}[{{ message['role'] }}] {{ message['content'] }}\n{% endfor %}{% if add_generation_prompt %}[me]{% endif %}";
+    let folder = chat("files-conversation", template);
+    let model = folder.to_str().unwrap();
+    let fixed = ["generate", "--model", model, "--max-new-tokens", "6"];
+    let talk = |lines: &str, more: &[&str]| {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_asym"))
+            .args(fixed)
+            .arg("--chat")
+            .args(more)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned(), err)
+    };
+    let (good, said, err) = talk("hello\n\nworld\n", &[]);
+    assert!(good, "{err}");
+    let once = |prompt: &str| text(&[&fixed[..], &["--prompt", prompt]].concat());
+    let first = once("hello");
+    assert!(said.starts_with(&first), "{said:?} and {first:?}");
+    let second = &said[first.len()..];
+    assert!(!second.is_empty() && second != once("world"), "{said:?}");
+    assert_eq!(talk("hello\nworld\n", &[]).1, said, "empty lines are no turns, and a conversation repeats");
+    assert_ne!(talk("hello\nworld\n", &["--system", "be brief"]).1, said);
+    let (good, _, err) = talk("hello\n", &["--system", &"long ".repeat(2000)]);
+    assert!(!good && err.contains("shorten it"), "{err}");
+    let plain = llama("files-no-chat");
+    let message = refusal(&["generate", "--model", plain.to_str().unwrap(), "--chat"]);
+    assert!(message.contains("no chat template"), "{message}");
+}
+
 #[test]
 fn options_that_imply_sampling_sample() {
     let folder = chat("files-sampling", "{{ messages[0].content }}");

@@ -28,11 +28,18 @@ pub struct GenerateArgs {
     #[arg(long)]
     adapter: Option<PathBuf>,
     /// A prompt, or an input text for BART; can be given several times
-    #[arg(long, required_unless_present = "file")]
+    #[arg(long, required_unless_present_any = ["file", "chat"])]
     prompt: Vec<String>,
     /// File with one prompt per line; `-` reads standard input
     #[arg(long, conflicts_with = "prompt")]
     file: Option<PathBuf>,
+    /// Hold a conversation with a model that has a chat template: a line of standard input is a turn, and the answer is printed as it
+    /// comes
+    #[arg(long, conflicts_with_all = ["prompt", "file", "json", "max_length", "no_chat_template"])]
+    chat: bool,
+    /// The system's turn at the beginning of the conversation
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    system: Option<String>,
     #[command(flatten)]
     settings: SettingsArgs,
     /// Number of prompts in a batch
@@ -133,7 +140,7 @@ pub(super) fn settings(given: &str) -> Result<GenerationConfig> {
 }
 
 /// A model whose inputs are made from prompts.
-trait FromPrompts: GenerativeModel {
+pub(super) trait FromPrompts: GenerativeModel {
     /// Whether padding is on the left. It must be on the right if positions are counted from the start of the row.
     const LEFT: bool;
 
@@ -183,6 +190,17 @@ pub fn generate(args: &GenerateArgs) -> Result<()> {
     let tokenizer = Tokenizer::for_generation(folder)?;
     let is_chat = class == ModelClass::CausalLanguageModel && !args.no_chat_template;
     let chat = if is_chat { ChatTemplate::from_folder(folder)? } else { None };
+    if args.chat {
+        let Some(template) = chat else {
+            bail!("{}: the checkpoint has no chat template; --prompt continues a text", location.name())
+        };
+        let settings = (None, args.dtype.computed(), args.merge);
+        return super::chat::chat(
+            (location.name(), &checkpoint, adapter.as_deref()),
+            (settings, &device),
+            super::chat::Conversation::new(template, tokenizer, config, args.system.as_deref()),
+        );
+    }
     if chat.is_some() {
         super::note("each prompt passes through the checkpoint's chat template; --no-chat-template gives it as it is");
     }
@@ -274,7 +292,7 @@ impl Texts<'_> {
 
 /// Pad the rows to one length, on the side that the model expects. The mask marks the padding, whose ids have no
 /// effect.
-fn batch<M: FromPrompts>(rows: &[Vec<u32>], device: &Device) -> M::Input {
+pub(super) fn batch<M: FromPrompts>(rows: &[Vec<u32>], device: &Device) -> M::Input {
     let length = rows.iter().map(Vec::len).max().unwrap_or(0);
     let padded = |value: fn(u32) -> i64| {
         let row = move |row: &Vec<u32>| {

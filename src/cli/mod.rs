@@ -1,5 +1,6 @@
 //! The command line of `asym` and of the examples: their options, and the calls of the library.
 
+mod chat;
 mod classify;
 mod data;
 mod evaluate;

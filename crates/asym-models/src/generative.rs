@@ -116,7 +116,38 @@ pub fn generate_until<M: GenerativeModel>(
     input: &M::Input,
     config: &GenerationConfig,
     first: u64,
-    (mut progress, ends): (impl FnMut(usize, usize), Option<Ends<'_>>),
+    (progress, ends): (impl FnMut(usize, usize), Option<Ends<'_>>),
+) -> Result<Sequences, GenerationError> {
+    run(model, input, config, first, progress, (None, ends))
+}
+
+/// A look at a sequence that has got its last token.
+pub type Grown<'a> = &'a dyn Fn(&[u32]);
+
+/// Like [`generate_until`], for people who read along: `grown` is shown a sequence, its prompt included, with each new token. Beam
+/// search shows none, since its rows may change.
+///
+/// # Errors
+///
+/// As [`generate_until`].
+pub fn generate_aloud<M: GenerativeModel>(
+    model: &M,
+    input: &M::Input,
+    config: &GenerationConfig,
+    first: u64,
+    (grown, ends): (Grown<'_>, Option<Ends<'_>>),
+) -> Result<Sequences, GenerationError> {
+    run(model, input, config, first, |_, _| (), (Some(grown), ends))
+}
+
+/// Continue a batch, with those who look at it.
+fn run<M: GenerativeModel>(
+    model: &M,
+    input: &M::Input,
+    config: &GenerationConfig,
+    first: u64,
+    mut progress: impl FnMut(usize, usize),
+    (grown, ends): (Option<Grown<'_>>, Option<Ends<'_>>),
 ) -> Result<Sequences, GenerationError> {
     let (prompts, settings) = resolve_batch::<M>(model.config(), input, config)?;
     config.check_stop(ends.is_some())?;
@@ -127,15 +158,16 @@ pub fn generate_until<M: GenerativeModel>(
     }
     let most = settings.max_new_tokens;
     let decoder = model.decoder(input, &prompts, longest + most, settings.use_cache);
-    let mut decoder = Stopping { decoder, ends, strings: settings.stop_strings.clone() };
+    let mut decoder = Stopping { decoder, ends, grown, strings: settings.stop_strings.clone() };
     let rows = generate(&mut decoder, &prompts, &settings, |done| progress(done, most))?;
     Ok(Sequences { rows, begin: model.padded_prompts(input, &prompts), settings })
 }
 
-/// A decoder whose rows also end by their texts.
+/// A decoder whose rows also end by their texts, and that people may watch.
 struct Stopping<'a, D> {
     decoder: D,
     ends: Option<Ends<'a>>,
+    grown: Option<Grown<'a>>,
     strings: Vec<String>,
 }
 
@@ -151,6 +183,11 @@ impl<D: NextToken> NextToken for Stopping<'_, D> {
     }
     fn ends(&self, tokens: &[u32]) -> bool {
         !self.strings.is_empty() && self.ends.is_some_and(|ends| ends(tokens, &self.strings))
+    }
+    fn grown(&self, tokens: &[u32]) {
+        if let Some(grown) = self.grown {
+            grown(tokens);
+        }
     }
 }
 

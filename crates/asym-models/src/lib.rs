@@ -62,7 +62,9 @@ pub use checkpoint::{Checkpoint, Loaded};
 pub use class::{ModelClass, WithModel};
 pub use config::{CommonFields, Config, InFamily, ModelConfig};
 pub use error::ModelError;
-pub use generative::{Ends, GenerativeModel, Sequences, generate_batch, generate_until, resolve_batch};
+pub use generative::{
+    Ends, GenerativeModel, Grown, Sequences, generate_aloud, generate_batch, generate_until, resolve_batch,
+};
 pub use inputs::{InputFile, ModelInput, check_input, check_logits, read_inputs, write_tensor};
 pub use keys::KeyTable;
 pub use llama::{LlamaClassifier, LlamaConfig, LlamaInput, LlamaLanguageModel, LlamaScorer, RopeScaling};

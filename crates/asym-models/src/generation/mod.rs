@@ -88,6 +88,9 @@ pub trait NextToken {
     fn ends(&self, _tokens: &[u32]) -> bool {
         false
     }
+
+    /// `tokens`, a prompt and its continuation, have got their last token. Beam search does not say so, since its rows may change.
+    fn grown(&self, _tokens: &[u32]) {}
 }
 
 /// A prompt and what came of it.

@@ -57,6 +57,7 @@ pub(super) fn search(
                 None => argmax(scores),
             };
             row.tokens.push(token);
+            model.grown(&row.tokens);
             !settings.eos_token_id.contains(&token) && !model.ends(&row.tokens)
         });
         progress(new + 1);

@@ -69,7 +69,13 @@ impl Asked {
             }
             if let Some((_, questions, _)) = subjects.last_mut() {
                 let number = questions.len();
-                questions.push(Question { subject, number, text: asked.text(), choices: asked.names, right: asked.right });
+                questions.push(Question {
+                    subject,
+                    number,
+                    text: asked.text(),
+                    choices: asked.names,
+                    right: asked.right,
+                });
             }
         }
         Self { subjects, protocols, shots: vec![0] }
