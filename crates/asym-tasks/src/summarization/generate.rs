@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::error::SummarizationError;
 use super::pairs::documents;
 use crate::answers::{AnswerFile, AnswersError, Progress, Recorded};
-use crate::rouge::{Rouge, RougeScore};
+use crate::rouge::{Rouge, RougeScore, VARIANTS};
 
 /// Documents that are summarized for an evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +67,16 @@ pub struct SummaryScores {
     pub whole: Vec<RougeScore>,
     /// Against references that are cut to the target length, as the scripts that the paper follows score.
     pub cut: Vec<RougeScore>,
+}
+
+/// The score of a variant of ROUGE against whole references.
+pub(super) fn whole_score(variant: usize) -> String {
+    VARIANTS[variant].to_string()
+}
+
+/// The score of a variant of ROUGE against references that are cut to the target length.
+pub(super) fn cut_score(variant: usize) -> String {
+    format!("{} cut", VARIANTS[variant])
 }
 
 /// The scores of `answers`, in their order.

@@ -12,7 +12,7 @@ use super::benchmark::Benchmark;
 use super::error::SummarizationError;
 use super::evaluate::SummaryEvaluation;
 use super::files::{self, Document, Documents};
-use super::generate::Questions;
+use super::generate::{Questions, cut_score, whole_score};
 use super::objective::SummaryLoss;
 use super::options::SummarizationOptions;
 use super::pairs::{Pair, Pairs};
@@ -21,7 +21,6 @@ use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
 use crate::methods::LayerNames;
-use crate::rouge::VARIANTS;
 use crate::split::{DEV_SHARE, split};
 use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
 use crate::text::{EncodedExample, Lengths, Target, preview, save_tokenizer};
@@ -34,16 +33,6 @@ const SOURCE_LENGTH: usize = 1024;
 
 /// The same for a summary.
 const TARGET_LENGTH: usize = 128;
-
-/// The score of a variant of ROUGE against whole references.
-pub(super) fn whole_score(variant: usize) -> String {
-    VARIANTS[variant].to_string()
-}
-
-/// The score of a variant of ROUGE against references that are cut to the target length.
-pub(super) fn cut_score(variant: usize) -> String {
-    format!("{} cut", VARIANTS[variant])
-}
 
 /// A benchmark, or a user's own documents with summaries, on which a BART is trained.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -450,7 +439,7 @@ impl Documents {
         let first = self.empty.first()?;
         let count = self.empty.len();
         Some(format!(
-            "{}: {count} rows without document or summary are left out, the first in line {first}",
+            "{}: rows that are left out, since document or summary is empty: {count}, the first in line {first}",
             self.source
         ))
     }
