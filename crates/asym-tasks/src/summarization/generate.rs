@@ -118,8 +118,10 @@ impl<'a> Summarizer<'a> {
     ) -> Result<Vec<Written>, SummarizationError> {
         let input = documents(sources, self.model.config().pad_token_id as u32, &self.device);
         let ends = |ids: &[u32], strings: &[String]| self.tokenizer.ends_with_any(ids, strings);
-        let failed =
-            |source: GenerationError| SummarizationError::Generation { what: "a batch of documents".into(), source };
+        let failed = |source: GenerationError| SummarizationError::Generation {
+            what: "a batch of documents".into(),
+            source: Box::new(source),
+        };
         let found = generate_until(self.model, &input, self.config, first, (progress, Some(&ends))).map_err(failed)?;
         let each = found.settings.num_return_sequences;
         let written = found.rows.iter().step_by(each).map(|row| {

@@ -95,7 +95,10 @@ impl Summarization {
         let mut asked = serde_json::Map::from_iter([("max_length".to_string(), length.into())]);
         asked.extend(beams.map(|beams| ("num_beams".to_string(), beams.into())));
         let asked = GenerationConfig::strict(&serde_json::Value::Object(asked).to_string());
-        let failed = |source| SummarizationError::Generation { what: "the settings of the generation".into(), source };
+        let failed = |source| SummarizationError::Generation {
+            what: "the settings of the generation".into(),
+            source: Box::new(source),
+        };
         Ok(own.overlaid_with(&asked.map_err(failed)?))
     }
 
@@ -381,7 +384,10 @@ impl Task for Summarization {
         let lengths = self.lengths(config.max_position_embeddings);
         let encoder = Encoder::new(base, config, lengths)?;
         let generation = self.generation(&base.checkpoint.generation_config()?, lengths.1)?;
-        let failed = |source| SummarizationError::Generation { what: "the settings of the generation".into(), source };
+        let failed = |source| SummarizationError::Generation {
+            what: "the settings of the generation".into(),
+            source: Box::new(source),
+        };
         let search = generation.resolve(1, Some(config.max_position_embeddings), config.vocab_size).map_err(failed)?;
         let (train, dev) = (encoder.encode(&data.train)?, encoder.encode(&data.dev)?);
         let tokenizer = base.tokenizer()?;
