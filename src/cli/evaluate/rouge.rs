@@ -56,7 +56,7 @@ impl RougeArgs {
             let first = empty[..empty.len().min(10)].join(", ");
             let more = if empty.len() > 10 { ", …" } else { "" };
             crate::cli::note(format!(
-                "{}: {} of {} summaries are empty and score 0: line {first}{more}",
+                "{}: empty summaries, which score 0: {} of {}, in line {first}{more}",
                 self.predictions.display(),
                 empty.len(),
                 scores.len()

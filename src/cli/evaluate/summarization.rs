@@ -127,7 +127,7 @@ impl SummarizationArgs {
         crate::cli::say(format!("Against references cut at {target_length} tokens:\n\n{}", cut.table().trim_end()))?;
         let empty = answers.iter().filter(|answer| answer.prediction.trim().is_empty()).count();
         if empty > 0 {
-            crate::cli::note(format!("{empty} of {rows} summaries are empty and score 0"));
+            crate::cli::note(format!("empty summaries, which score 0: {empty} of {rows}"));
         }
         crate::cli::note(format!("{}: each summary beside its reference", file.display()));
         Ok(())

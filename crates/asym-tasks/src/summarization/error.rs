@@ -74,7 +74,7 @@ pub enum SummarizationError {
         /// The subject: the settings, or the rows of a batch.
         what: String,
         /// The error.
-        source: GenerationError,
+        source: Box<GenerationError>,
     },
 
     /// The tokens of a summary cannot be decoded.

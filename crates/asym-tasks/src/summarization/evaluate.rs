@@ -10,10 +10,9 @@ use asym_models::generation::GenerationConfig;
 use asym_train::{Batch, EvalRoom, Evaluation, Objective, Scores, TrainError};
 use burn::module::Module;
 
-use super::generate::{Questions, Summarizer, scores};
+use super::generate::{Questions, Summarizer, cut_score, scores, whole_score};
 use super::objective::SummaryLoss;
 use super::pairs::Pairs;
-use super::task::{cut_score, whole_score};
 use crate::rouge::{Bootstrap, RougeReport};
 
 /// The loss after each epoch, and ROUGE after the last one: a search takes as long as an epoch or longer.

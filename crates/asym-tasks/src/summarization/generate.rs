@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::error::SummarizationError;
 use super::pairs::documents;
 use crate::answers::{AnswerFile, AnswersError, Progress, Recorded};
-use crate::rouge::{Rouge, RougeScore};
+use crate::rouge::{Rouge, RougeScore, VARIANTS};
 
 /// Documents that are summarized for an evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +69,16 @@ pub struct SummaryScores {
     pub cut: Vec<RougeScore>,
 }
 
+/// The score of a variant of ROUGE against whole references.
+pub(super) fn whole_score(variant: usize) -> String {
+    VARIANTS[variant].to_string()
+}
+
+/// The score of a variant of ROUGE against references that are cut to the target length.
+pub(super) fn cut_score(variant: usize) -> String {
+    format!("{} cut", VARIANTS[variant])
+}
+
 /// The scores of `answers`, in their order.
 pub fn scores(answers: &[SummaryAnswer]) -> SummaryScores {
     let rouge = Rouge::default();
@@ -108,8 +118,10 @@ impl<'a> Summarizer<'a> {
     ) -> Result<Vec<Written>, SummarizationError> {
         let input = documents(sources, self.model.config().pad_token_id as u32, &self.device);
         let ends = |ids: &[u32], strings: &[String]| self.tokenizer.ends_with_any(ids, strings);
-        let failed =
-            |source: GenerationError| SummarizationError::Generation { what: "a batch of documents".into(), source };
+        let failed = |source: GenerationError| SummarizationError::Generation {
+            what: "a batch of documents".into(),
+            source: Box::new(source),
+        };
         let found = generate_until(self.model, &input, self.config, first, (progress, Some(&ends))).map_err(failed)?;
         let each = found.settings.num_return_sequences;
         let written = found.rows.iter().step_by(each).map(|row| {

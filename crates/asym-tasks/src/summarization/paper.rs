@@ -11,7 +11,7 @@ use asym_train::Tuning;
 use serde::Deserialize;
 
 use super::benchmark::Benchmark;
-use super::task::cut_score;
+use super::generate::cut_score;
 use crate::paper::PaperMethod;
 use crate::task::PaperScore;
 

@@ -12,7 +12,7 @@ use super::benchmark::Benchmark;
 use super::error::SummarizationError;
 use super::evaluate::SummaryEvaluation;
 use super::files::{self, Document, Documents};
-use super::generate::Questions;
+use super::generate::{Questions, cut_score, whole_score};
 use super::objective::SummaryLoss;
 use super::options::SummarizationOptions;
 use super::pairs::{Pair, Pairs};
@@ -21,7 +21,6 @@ use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
 use crate::methods::LayerNames;
-use crate::rouge::VARIANTS;
 use crate::split::{DEV_SHARE, split};
 use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
 use crate::text::{EncodedExample, Lengths, Target, preview, save_tokenizer};
@@ -34,16 +33,6 @@ const SOURCE_LENGTH: usize = 1024;
 
 /// The same for a summary.
 const TARGET_LENGTH: usize = 128;
-
-/// The score of a variant of ROUGE against whole references.
-pub(super) fn whole_score(variant: usize) -> String {
-    VARIANTS[variant].to_string()
-}
-
-/// The score of a variant of ROUGE against references that are cut to the target length.
-pub(super) fn cut_score(variant: usize) -> String {
-    format!("{} cut", VARIANTS[variant])
-}
 
 /// A benchmark, or a user's own documents with summaries, on which a BART is trained.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -106,7 +95,10 @@ impl Summarization {
         let mut asked = serde_json::Map::from_iter([("max_length".to_string(), length.into())]);
         asked.extend(beams.map(|beams| ("num_beams".to_string(), beams.into())));
         let asked = GenerationConfig::strict(&serde_json::Value::Object(asked).to_string());
-        let failed = |source| SummarizationError::Generation { what: "the settings of the generation".into(), source };
+        let failed = |source| SummarizationError::Generation {
+            what: "the settings of the generation".into(),
+            source: Box::new(source),
+        };
         Ok(own.overlaid_with(&asked.map_err(failed)?))
     }
 
@@ -397,7 +389,10 @@ impl Task for Summarization {
         let lengths = self.lengths(config.max_position_embeddings);
         let encoder = Encoder::new(base, config, lengths)?;
         let generation = self.generation(&base.checkpoint.generation_config()?, lengths.1)?;
-        let failed = |source| SummarizationError::Generation { what: "the settings of the generation".into(), source };
+        let failed = |source| SummarizationError::Generation {
+            what: "the settings of the generation".into(),
+            source: Box::new(source),
+        };
         let search = generation.resolve(1, Some(config.max_position_embeddings), config.vocab_size).map_err(failed)?;
         let (train, dev) = (encoder.encode(&data.train)?, encoder.encode(&data.dev)?);
         let tokenizer = base.tokenizer()?;
@@ -455,7 +450,7 @@ impl Documents {
         let first = self.empty.first()?;
         let count = self.empty.len();
         Some(format!(
-            "{}: {count} rows without document or summary are left out, the first in line {first}",
+            "{}: rows that are left out, since document or summary is empty: {count}, the first in line {first}",
             self.source
         ))
     }

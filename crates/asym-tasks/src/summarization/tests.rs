@@ -87,7 +87,7 @@ fn every_form_of_a_file_and_of_a_folder() {
     );
     let found = read(&xsum, &folder, "hub").unwrap();
     assert_eq!((found.train.rows.len(), found.dev.rows.len(), found.dev.empty.as_slice()), (10, 11, &[1][..]));
-    assert!(xsum.describe(&found)[1].contains("1 rows without document or summary are left out, the first in line 1"));
+    assert!(xsum.describe(&found)[1].contains("since document or summary is empty: 1, the first in line 1"));
     let few = SummarizationOptions { eval_examples: Some(3), ..xsum.options.clone() };
     let few = Summarization { options: few, ..xsum.clone() };
     assert_eq!(read(&few, &folder, "hub").unwrap().dev.rows.len(), 3);
