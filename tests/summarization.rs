@@ -134,8 +134,8 @@ fn summaries_are_those_of_transformers() {
 #[test]
 fn a_model_of_barts_shape_on_xsum() {
     let Some(case) = Case::base_shaped() else { return };
+    // Its summaries are not compared: beams of a random model of this size have scores that are equal in f32.
     losses(&case);
-    summaries(&case, &case.folder.join("base"));
 }
 
 const WORDS: [&str; 20] = [
