@@ -154,10 +154,10 @@ fn a_table_of_drawn_pictures_needs_no_file() {
     let own = ["table", "--task", "domainbed", "--methods", "head,b-only-r4", "--seeds", "1", "--epochs", "1"];
     let (out, err) = run(&folder, &own);
     for part in [
-        "5600 drawn pictures",
-        "of 7 classes: flat 1400, outline 1400, shaded 1400, striped 1400",
+        "8400 drawn pictures",
+        "of 7 classes: flat 2100, outline 2100, shaded 2100, striped 2100",
         "trained on flat, tested on outline, shaded, striped",
-        "id 280, train 1120, outline 1120, shaded 1120, striped 1120",
+        "id 420, train 1680, outline 1680, shaded 1680, striped 1680",
         "model: vit-mini (embedded)",
     ] {
         assert!(err.contains(part), "`{part}` in: {err}");

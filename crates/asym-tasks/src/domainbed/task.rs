@@ -193,22 +193,21 @@ impl TaskInfo for DomainBed {
     fn defaults(&self, scale: Scale, tuning: &Tuning) -> TrainSettings {
         let learning_rate = match (tuning, scale) {
             (Tuning::Full, Scale::Paper) => 5e-5,
-            (Tuning::Full, Scale::Embedded) => 5e-4,
+            (Tuning::Full, Scale::Embedded) => 1e-3,
             (Tuning::Head | Tuning::Adapter(_), Scale::Paper) => 1e-3,
             (Tuning::Head | Tuning::Adapter(_), Scale::Embedded) => 3e-3,
         };
-        TrainSettings {
-            epochs: match scale {
-                Scale::Paper => self.benchmark.map_or(10, |benchmark| benchmark.row().epochs),
-                Scale::Embedded => 10,
+        let settings = TrainSettings { batch_size: 32, learning_rate, weight_decay: 0.0, ..TrainSettings::default() };
+        match scale {
+            Scale::Paper => TrainSettings {
+                epochs: self.benchmark.map_or(10, |benchmark| benchmark.row().epochs),
+                // DomainBed has Adam with one rate and without decay for pictures.
+                lr_scheduler_type: LrSchedulerType::ConstantWithWarmup,
+                warmup_ratio: 0.0,
+                ..settings
             },
-            batch_size: 32,
-            learning_rate,
-            // DomainBed has Adam with one rate and without decay for pictures.
-            lr_scheduler_type: LrSchedulerType::ConstantWithWarmup,
-            warmup_ratio: 0.0,
-            weight_decay: 0.0,
-            ..TrainSettings::default()
+            // With few steps, a rate that falls serves full fine-tuning better.
+            Scale::Embedded => TrainSettings { epochs: 10, ..settings },
         }
     }
 

@@ -23,7 +23,7 @@ pub use self::style::Style;
 pub const SIDE: usize = 24;
 
 /// Pictures of each class in each environment.
-pub const PICTURES: usize = 200;
+pub const PICTURES: usize = 300;
 
 /// Points along a side of a pixel at which its color is computed.
 const FINE: usize = 3;

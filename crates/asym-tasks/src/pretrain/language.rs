@@ -58,11 +58,11 @@ impl Default for LanguageRecipe {
     fn default() -> Self {
         Self {
             seed: 1,
-            steps: 4000,
+            steps: 3000,
             batch_size: 64,
             learning_rate: 2e-3,
             warmup_ratio: 0.05,
-            vocab_size: 1600,
+            vocab_size: 3000,
             hidden_size: 128,
             intermediate_size: 344,
             layers: 4,

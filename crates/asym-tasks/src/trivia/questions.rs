@@ -6,6 +6,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::world::{KINDS, OF_A_SUBJECT, World};
 
+/// The letters of the answers.
+pub(super) const LETTERS: [char; 4] = ['A', 'B', 'C', 'D'];
+
 /// A question: which of four names, one of each kind of a subject, is of a kind?
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -98,15 +101,12 @@ fn row(world: &World, rng: &mut ChaCha8Rng) -> Row {
         }
         _ => {
             let asked = Asked::draw(world, kind, false, rng);
-            let lines: Vec<String> = ["A", "B", "C", "D"]
-                .iter()
-                .zip(&asked.names)
-                .map(|(letter, name)| format!("{letter}. {name}"))
-                .collect();
+            let lines: Vec<String> =
+                LETTERS.iter().zip(&asked.names).map(|(letter, name)| format!("{letter}. {name}")).collect();
             Row {
                 instruction: asked.text(),
                 input: lines.join("\n"),
-                output: ["A", "B", "C", "D"][asked.right].to_owned(),
+                output: LETTERS[asked.right].to_string(),
             }
         }
     }
