@@ -2,7 +2,7 @@
 //!
 //! The `README.md` of each folder in `models/` describes its files and the command that made them.
 
-use asym_models::{EncoderConfig, LlamaConfig, ModelConfig, VitConfig};
+use asym_models::{EncoderConfig, ModelConfig, VitConfig};
 use asym_tasks::{Base, TaskError};
 
 /// A checkpoint that is compiled into the program.
@@ -50,17 +50,8 @@ pub static VIT_MINI: Embedded = Embedded {
     inputs: Inputs::ImageProcessor(include_str!(path!("vit-mini", "preprocessor_config.json"))),
 };
 
-/// The mini Llama, pre-trained on lines about an invented world.
-pub static LLAMA_MINI: Embedded = Embedded {
-    name: "llama-mini (embedded)",
-    family: LlamaConfig::FAMILY,
-    config: include_str!(path!("llama-mini", "config.json")),
-    weights: include_bytes!(path!("llama-mini", "model.safetensors")),
-    inputs: Inputs::Tokenizer(include_bytes!(path!("llama-mini", "tokenizer.json"))),
-};
-
 /// All of them.
-pub static ALL: [&Embedded; 3] = [&ROBERTA_MINI, &VIT_MINI, &LLAMA_MINI];
+pub static ALL: [&Embedded; 2] = [&ROBERTA_MINI, &VIT_MINI];
 
 impl Embedded {
     /// The checkpoint with this name.

@@ -203,3 +203,41 @@ fn models_and_tokenizers_that_cannot_answer_are_refused() {
     let error = case.refusal(&["--subjects", "anatomy"]);
     assert!(error.contains("answers no questions of MMLU; give a Llama"), "{error}");
 }
+
+/// `task.mmlu` of a run asks the questions that the command asks of the adapter that the run leaves.
+#[test]
+fn a_run_asks_what_the_command_asks() {
+    let case = Case::new("mmlu-in-a-run");
+    let anatomy = std::fs::read(case.data.join("val/anatomy_val.csv")).unwrap();
+    for subject in asym::tasks::mmlu::Subject::all() {
+        std::fs::write(case.data.join(format!("val/{}_val.csv", subject.name())), &anatomy).unwrap();
+    }
+    let row = |at: usize| json!({"instruction": "What is bone", "output": if at % 2 == 0 { "A" } else { "one two" }});
+    let rows = case.model.join("rows.json");
+    std::fs::write(&rows, Value::from((0..40).map(row).collect::<Vec<_>>()).to_string()).unwrap();
+    let runs = case.model.join("runs");
+    let [model, data, rows, output] = [&case.model, &case.data, &rows, &runs].map(|path| path.to_str().unwrap());
+    let mmlu = format!("task.mmlu={data}");
+    let fixed = ["table", "--task", "instruction", "--model", model, "--data", rows, "--output", output, &mmlu];
+    let own = ["--methods", "b-only-r4", "--seeds", "1", "--epochs", "2", "--learning-rate", "1e-2"];
+    let run = asym([&fixed[..], &own[..]].concat());
+    let (table, said) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{said}");
+    assert!(said.contains("MMLU: 399 questions of 57 subjects"), "{said}");
+    assert!(
+        table.contains("mmlu all %") && table.contains("mmlu choice %") && table.contains("mmlu letters %"),
+        "{table}"
+    );
+    let run = runs.join("b-only-r4-seed1");
+    let json = |path: &Path| serde_json::from_str::<Value>(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let results = json(&run.join("results.json"));
+    assert!(run.join("evaluation-2/generated-0.jsonl").is_file(), "the answers are on file");
+    // Not before the last epoch.
+    assert!(results["epochs"][0]["dev"].get("mmlu all").is_none(), "{results}");
+    case.table(&["--adapter", run.join("adapter").to_str().unwrap(), "--protocol", "generated,choice"]);
+    let answers = json(&case.output.join("results.json"));
+    for (at, score) in ["mmlu all", "mmlu choice"].into_iter().enumerate() {
+        assert_eq!(results["scores"][score], answers[at]["micro"]["accuracy"], "{score}");
+    }
+    assert_eq!(results["scores"]["mmlu letters"], answers[0]["letters"]);
+}

@@ -156,36 +156,7 @@ fn an_example_is_shown_before_a_run_is_paid_for() {
         ["data", "--task", "alpaca", "--model", bert.to_str().unwrap(), "--data", "rows.json", "--preview", "-"];
     let (good, _, said) = run(&folder, &other);
     assert!(!good && said.contains("alpaca trains Llama"), "{said}");
-}
-
-/// Without a model and data, the embedded Llama is trained on rows about an invented world and asked about it.
-#[test]
-fn a_table_about_the_invented_world_needs_no_file() {
-    let folder = scratch("instruction-invented");
-    let table = ["table", "--task", "alpaca", "--methods", "b-only-r4", "--seeds", "1", "--epochs", "1"];
-    let (good, out, said) = run(&folder, &table);
-    assert!(good, "{said}");
-    for part in ["3000 rows", "model: llama-mini (embedded)", "MMLU: 300 questions of 5 subjects"] {
-        assert!(said.contains(part), "`{part}` in: {said}");
-    }
-    for column in ["mmlu all %", "mmlu choice %", "mmlu letters %", "loss", "perplexity"] {
-        assert!(out.contains(column), "{out}");
-    }
-    let runs = folder.join("runs/alpaca-1/b-only-r4-seed1");
-    let results: Value = serde_json::from_str(&std::fs::read_to_string(runs.join("results.json")).unwrap()).unwrap();
-    // The command asks the same questions of the adapter that the run left.
-    let adapter = runs.join("adapter");
-    let again = ["evaluate", "mmlu", "--adapter", adapter.to_str().unwrap(), "--output", "answers"];
-    let (good, _, said) = run(&folder, &again);
-    assert!(good, "{said}");
-    let again = std::fs::read_to_string(folder.join("answers/results.json")).unwrap();
-    let again: Value = serde_json::from_str(&again).unwrap();
-    let accuracy = |protocol: &str| {
-        let found = again.as_array().unwrap().iter().find(|scores| scores["protocol"] == protocol).unwrap();
-        found["micro"]["accuracy"].as_f64().unwrap()
-    };
-    for (score, protocol) in [("mmlu all", "generated"), ("mmlu choice", "choice")] {
-        let trained = results["scores"][score].as_f64().unwrap();
-        assert!((trained - accuracy(protocol)).abs() < 1e-12, "{score}: {trained} and {}", accuracy(protocol));
-    }
+    // No data.
+    let (good, _, said) = run(&folder, &["table", "--task", "alpaca", "--methods", "lora"]);
+    assert!(!good && said.contains("the task alpaca needs data"), "{said}");
 }

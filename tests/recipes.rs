@@ -114,14 +114,8 @@ fn every_row_of_the_domainbed_tables_has_a_recipe_at_both_scales() {
 
 /// Tables 3 and 8, which are the same. The paper does not say whether its row of the model alone is tuned.
 #[test]
-fn every_row_of_the_tables_of_mmlu_has_a_recipe_at_both_scales() {
-    let (found, mini) = (recipes("recipes/instruction"), recipes("recipes/mini/instruction"));
-    for ((name, recipe), (mini_name, mini)) in found.iter().zip(&mini) {
-        assert_eq!((name, &recipe.tuning), (mini_name, &mini.tuning));
-        assert_eq!((mini.model.as_deref(), mini.data.as_deref(), &mini.tasks), (None, None, &recipe.tasks));
-        mini.runs().for_each(|run| run.validate().unwrap());
-    }
-    assert_eq!(found.len(), mini.len());
+fn every_row_of_the_tables_of_mmlu_has_a_recipe() {
+    let found = recipes("recipes/instruction");
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["a-only-orthonormal-r32", "b-only-orthonormal-r32", "full", "lora-r32"]);
     let mut cells = 0;

@@ -4,11 +4,9 @@
 //! |---|---|
 //! | [`TextRecipe`]: `roberta-mini` | masked words of generated English ([`crate::grammar`]) |
 //! | [`PictureRecipe`]: `vit-mini` | the shapes of drawn pictures ([`crate::drawing`]) |
-//! | [`LanguageRecipe`]: `llama-mini` | lines about an invented world ([`crate::trivia`]) |
 //!
 //! To add one, write a file with its [`Pretraining`] and its line in `checkpoints!`.
 
-mod language;
 mod masking;
 mod pictures;
 mod recipe;
@@ -25,7 +23,6 @@ use burn::tensor::Device;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::language::LanguageRecipe;
 pub use self::pictures::PictureRecipe;
 pub use self::recipe::{Parts, Pretraining};
 pub use self::text::TextRecipe;
@@ -73,7 +70,7 @@ macro_rules! checkpoints {
     };
 }
 
-checkpoints! { TextRecipe, PictureRecipe, LanguageRecipe }
+checkpoints! { TextRecipe, PictureRecipe }
 
 /// Train, and write `config.json`, `model.safetensors` (f16) and the tokenizer or the image processor into `folder`.
 ///
