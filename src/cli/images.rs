@@ -25,7 +25,8 @@ pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&st
     }
     let device = device::default_device()?;
     let location = locate(source, model, adapter)?;
-    let mut checkpoint = location.checkpoint()?;
+    let base = location.base()?;
+    let mut checkpoint = base.checkpoint.clone();
     // A run may have trained on pictures of another size than its base's. Its adapter or model has its own image processor.
     let own = adapter.filter(|folder| folder.join("preprocessor_config.json").is_file());
     let run = adapter.or(model.map(Path::new)).map(run_beside).transpose()?.flatten();
@@ -33,8 +34,8 @@ pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&st
         checkpoint = checkpoint.with_interpolated_positions();
     }
     let config: &VitConfig = checkpoint.config_of()?;
-    let Some(folder) = location.folder() else { bail!("{}: classifies texts, not images", location.name()) };
-    let processor = ImageProcessor::from_folder(own.unwrap_or(folder))?.for_channels(config.num_channels);
+    let processor = own.map_or_else(|| base.image_processor(), |folder| Ok(ImageProcessor::from_folder(folder)?))?;
+    let processor = processor.for_channels(config.num_channels);
     let names = run.and_then(|run| Some(run.tasks.first()?.labels())).unwrap_or_default();
     // All images are read before the model is loaded, so that an invalid file is reported at once. They are not kept in
     // memory: there can be many, and reading an image takes much less time than classifying it.

@@ -165,8 +165,12 @@ fn data_that_cannot_be_compared_are_refused() {
     ] {
         assert!(message.contains(part), "`{part}` in: {message}");
     }
-    let message = own(Some("a")).read(&Files::new(None, HubOptions::default())).unwrap_err().to_string();
-    assert!(message.contains("--data PACS"), "{message}");
+    let none = || Files::new(None, HubOptions::default());
+    let pacs = DomainBed { benchmark: Some(Benchmark::Pacs), ..own(None) };
+    let message = pacs.read(&none()).unwrap_err().to_string();
+    assert!(message.contains("--data PACS") && message.contains("domainbed draws pictures"), "{message}");
+    let message = own(Some("a")).read(&none()).unwrap_err().to_string();
+    assert!(message.contains("no environment `a`; the data have flat, outline, shaded, striped"), "{message}");
 }
 
 /// The parts of a run are disjoint and of the right environments, and only its own seed moves the split.

@@ -91,7 +91,8 @@ impl Shape {
         }
     }
 
-    /// Whether the point (x, y) lies in the shape, which fits into the unit circle around (0, 0). The y axis points up.
+    /// Whether the point (x, y) lies in the shape, which fits into a circle of radius 1.12 around (0, 0). The y axis points
+    /// up.
     pub(super) fn contains(self, x: f64, y: f64) -> bool {
         let radius = x.hypot(y);
         let within =
