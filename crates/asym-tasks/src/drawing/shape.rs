@@ -91,7 +91,7 @@ impl Shape {
         }
     }
 
-    /// Whether the point (x, y) lies in the shape, which fits into a circle of radius 1.12 around (0, 0). The y axis points
+    /// Whether the point (x, y) lies in the shape, which fits into a circle of radius 1.2 around (0, 0). The y axis points
     /// up.
     pub(super) fn contains(self, x: f64, y: f64) -> bool {
         let radius = x.hypot(y);
