@@ -212,7 +212,7 @@ fn a_run_asks_what_the_command_asks() {
     for subject in asym::tasks::mmlu::Subject::all() {
         std::fs::write(case.data.join(format!("val/{}_val.csv", subject.name())), &anatomy).unwrap();
     }
-    let row = |at: usize| json!({"instruction": "What is bone", "output": if at % 2 == 0 { "A" } else { "one two" }});
+    let row = |at: usize| json!({"instruction": "What is bone", "output": if at.is_multiple_of(2) { "A" } else { "one two" }});
     let rows = case.model.join("rows.json");
     std::fs::write(&rows, Value::from((0..40).map(row).collect::<Vec<_>>()).to_string()).unwrap();
     let runs = case.model.join("runs");
