@@ -16,7 +16,7 @@ pub struct PretrainArgs {
     /// The checkpoint
     #[arg(value_parser = PossibleValuesParser::new(NAMES))]
     checkpoint: String,
-    /// Output folder; existing files are replaced [default: models/<CHECKPOINT>]
+    /// Output folder; existing files are replaced [default: the folder of that name in models]
     #[arg(long)]
     output: Option<PathBuf>,
     /// Seed of the data, the weights and the order of examples
