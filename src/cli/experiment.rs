@@ -13,7 +13,7 @@ use super::run::{RunsArgs, execute};
 
 /// Compare fine-tuning methods in a table: one row per method, with mean and standard deviation over seeds.
 ///
-/// Without arguments it trains an embedded mini model on generated data, in five to eight minutes on two cores. With --model
+/// Without arguments it trains an embedded mini model on generated data, in some minutes on two cores. With --model
 /// and --data it trains a real checkpoint on the real task, by default with the settings that the paper follows.
 #[derive(Debug, Parser)]
 pub struct ExperimentArgs {

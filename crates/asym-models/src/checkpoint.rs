@@ -40,8 +40,6 @@ pub struct Checkpoint {
     /// The first class in `architectures`.
     architecture: Option<String>,
     pub(crate) tensors: BTreeMap<String, Stored>,
-    /// Whether the files are a part of the program, so that there is no folder.
-    pub(crate) compiled_in: bool,
 }
 
 impl Checkpoint {
@@ -57,13 +55,7 @@ impl Checkpoint {
         let text = config::read_text(&path)?;
         let architecture = purpose::architecture(&text, &path)?;
         let config = Config::parse(&text, &path)?;
-        Ok(Self {
-            path: folder.into(),
-            config,
-            architecture,
-            tensors: weights::open_folder(folder)?,
-            compiled_in: false,
-        })
+        Ok(Self { path: folder.into(), config, architecture, tensors: weights::open_folder(folder)? })
     }
 
     /// Open a checkpoint that is compiled into the program: the text of `config.json` and the bytes of
@@ -77,7 +69,7 @@ impl Checkpoint {
         let architecture = purpose::architecture(config, &path.join("config.json"))?;
         let config = Config::parse(config, &path.join("config.json"))?;
         let tensors = weights::open_bytes(weights.into(), path.join("model.safetensors"))?;
-        Ok(Self { path, config, architecture, tensors, compiled_in: true })
+        Ok(Self { path, config, architecture, tensors })
     }
 
     /// The same checkpoint, whose model accepts images of another size than the configured one, with interpolated positions:

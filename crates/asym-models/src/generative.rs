@@ -121,11 +121,11 @@ pub fn generate_until<M: GenerativeModel>(
     run(model, input, config, first, progress, (None, ends))
 }
 
-/// A look at a sequence that has got its last token.
+/// A function that is called with a sequence whenever it has got a new token.
 pub type Grown<'a> = &'a dyn Fn(&[u32]);
 
-/// Like [`generate_until`], for people who read along: `grown` is shown a sequence, its prompt included, with each new token. Beam
-/// search shows none, since its rows may change.
+/// Like [`generate_until`], for output that is shown while it is generated: `grown` is called with a sequence, its prompt included, after
+/// each new token. Beam search does not call it, since its rows may change.
 ///
 /// # Errors
 ///
@@ -140,7 +140,7 @@ pub fn generate_aloud<M: GenerativeModel>(
     run(model, input, config, first, |_, _| (), (Some(grown), ends))
 }
 
-/// Continue a batch, with those who look at it.
+/// Continue a batch: the common part of [`generate_until`] and [`generate_aloud`].
 fn run<M: GenerativeModel>(
     model: &M,
     input: &M::Input,
@@ -163,7 +163,7 @@ fn run<M: GenerativeModel>(
     Ok(Sequences { rows, begin: model.padded_prompts(input, &prompts), settings })
 }
 
-/// A decoder whose rows also end by their texts, and that people may watch.
+/// A decoder whose rows also end by their texts, and that reports each new token.
 struct Stopping<'a, D> {
     decoder: D,
     ends: Option<Ends<'a>>,
@@ -261,11 +261,7 @@ impl Checkpoint {
         };
         let is_own = own.is_file();
         let path = if is_own { own } else { self.path().join("config.json") };
-        let text = if self.compiled_in {
-            serde_json::Value::Object(self.config().other().clone()).to_string()
-        } else {
-            std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?
-        };
+        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
         let config = GenerationConfig::parse(family, &path).and_then(|config| config.reading(&text));
         let mut config = config.map_err(ModelError::Generation)?;
         // The old name of `forced_bos_token_id`, which stands beside the model's own keys.

@@ -6,7 +6,7 @@
 The package carries the tables of NLTK's data package punkt_tab without a change, under the Apache License 2.0. Jan Strunk and Tibor
 Kiss trained them on the Wall Street Journal.
 
-Of a word's orthographic contexts, Punkt asks four things: whether it was seen in lower case, in upper case within a sentence, in
+Punkt asks four things of the contexts in which a word was seen: whether it was seen in lower case, in upper case within a sentence, in
 upper case at all, and in lower case at the beginning of a sentence. A word that was never seen in lower case decides as an unknown
 one does, so that only the others are written, by what they decide.
 """

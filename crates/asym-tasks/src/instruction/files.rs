@@ -47,7 +47,7 @@ pub struct Sample {
     pub line: usize,
 }
 
-/// What an example says.
+/// The content of an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// One instruction or prompt, and its answer.

@@ -126,7 +126,7 @@ fn every_form_of_a_file_gives_the_same_rows() {
     assert_eq!((turns.len(), turns[1].role.as_str()), (2, "assistant"));
     let settled = Instruction::default().settled(&data);
     assert_eq!((settled.options.template.as_deref(), settled.options.eos), (Some("chat"), Some(false)));
-    // What is settled reads the same again.
+    // Settled options read the same again.
     assert_eq!(read(&folder.path().join("chat.jsonl"), settled.options.clone()).unwrap(), data);
 
     // The Hub's Parquet: a table of texts, and lists of structs.

@@ -116,7 +116,8 @@ fn realigned(text: &[char], slices: &[(usize, usize)]) -> Vec<(usize, usize)> {
     found
 }
 
-/// Of a sentence that begins with closing quotes or brackets: their number, and that with the space behind them.
+/// The number of closing quotes and brackets at the beginning of a sentence, and the same with the space behind them; `None` if there
+/// are none.
 fn closing(sentence: &[char]) -> Option<(usize, usize)> {
     let count = sentence.iter().take_while(|c| matches!(c, '"' | '\'' | ')' | ']' | '}')).count();
     (1..=count).find_map(|kept| {

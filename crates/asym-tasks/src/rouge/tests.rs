@@ -18,7 +18,7 @@ struct Fixture {
     scores: Vec<(usize, usize, Expected)>,
 }
 
-/// Of `tests/fixtures/make_rouge.py`.
+/// The expected values that `tests/fixtures/make_rouge.py` writes.
 fn fixture<T: for<'de> Deserialize<'de>>(name: &str) -> T {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/rouge").join(name);
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
