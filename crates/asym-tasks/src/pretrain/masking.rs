@@ -74,7 +74,7 @@ impl Lines {
         };
         Ok(Self {
             lines: text.iter().map(line).collect::<Result<_, _>>()?,
-            seed: recipe.seed,
+            seed: recipe.budget.seed,
             pair_masking: recipe.pair_masking,
             masking: recipe.masking,
         })

@@ -17,14 +17,14 @@ mod vocabulary;
 use std::path::Path;
 
 use asym_models::{Checkpoint, FileDtype, PretrainedModel};
-use asym_train::{Loader, Run, State, StopSignal, Tuning, fit};
+use asym_train::{Loader, Run, Source, State, StopSignal, Tuning, fit};
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::Serialize;
 use serde_json::Value;
 
 pub use self::pictures::PictureRecipe;
-pub use self::recipe::{Parts, Pretraining};
+pub use self::recipe::{Budget, Parts, Pretraining};
 pub use self::text::TextRecipe;
 use crate::error::TaskError;
 
@@ -63,7 +63,12 @@ macro_rules! checkpoints {
             stop: &StopSignal,
         ) -> Option<Result<PretrainResult, TaskError>> {
             match name {
-                $($recipe::NAME => Some(pretrain(&$recipe::default().with(seed, steps), folder, device, stop)),)+
+                $($recipe::NAME => {
+                    let mut recipe = $recipe::default();
+                    let budget = recipe.budget();
+                    (budget.seed, budget.steps) = (seed, steps.unwrap_or(budget.steps));
+                    Some(pretrain(&recipe, folder, device, stop))
+                })+
                 _ => None,
             }
         }
@@ -88,7 +93,8 @@ pub fn pretrain<P: Pretraining>(
     let training = device.clone().autodiff();
     let Parts { model, train, objective, evaluation } = recipe.prepare(folder, &training)?;
     let (parameters, naming, settings) = (model.num_params(), model.naming(), recipe.settings());
-    let mut state = State::new(model, Tuning::Full, &naming, &settings, recipe.steps())?;
+    let steps = settings.steps(train.len());
+    let mut state = State::new(model, Tuning::Full, &naming, &settings, steps)?;
     let train = Loader::new(train, settings.batch_size, settings.order(), &training)?;
     let run = Run { stop: stop.clone(), ..Run::new("pre-training") };
     let outcome = fit(&mut state, &objective, &train, &evaluation, run)?;

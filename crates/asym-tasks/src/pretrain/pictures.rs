@@ -14,7 +14,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::Serialize;
 
-use super::recipe::{Parts, Pretraining};
+use super::recipe::{Budget, Parts, Pretraining};
 use super::tally::Tally;
 use crate::drawing::{self, SIDE, Shape, Style};
 use crate::error::TaskError;
@@ -26,16 +26,9 @@ const EVALUATED: usize = 9600;
 /// The settings of the pre-training of `vit-mini`.
 #[derive(Clone, Debug, Serialize)]
 pub struct PictureRecipe {
-    /// Seed of the pictures and the weights.
-    pub seed: u64,
-    /// Optimizer steps.
-    pub steps: usize,
-    /// Pictures a step.
-    pub batch_size: usize,
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// Share of the steps over which the learning rate rises.
-    pub warmup_ratio: f64,
+    /// The settings of the loop.
+    #[serde(flatten)]
+    pub budget: Budget,
     /// Rows and columns of a patch, in pixels.
     pub patch_size: usize,
     /// Width of a hidden state.
@@ -49,11 +42,7 @@ pub struct PictureRecipe {
 impl Default for PictureRecipe {
     fn default() -> Self {
         Self {
-            seed: 1,
-            steps: 6000,
-            batch_size: 64,
-            learning_rate: 2e-3,
-            warmup_ratio: 0.05,
+            budget: Budget { seed: 1, steps: 6000, batch_size: 64, learning_rate: 2e-3, warmup_ratio: 0.05 },
             patch_size: 4,
             hidden_size: 128,
             layers: 4,
@@ -72,25 +61,12 @@ impl Pretraining for PictureRecipe {
     type Objective = ImageLoss;
     type Evaluation = Evaluate;
 
-    fn with(self, seed: u64, steps: Option<usize>) -> Self {
-        Self { seed, steps: steps.unwrap_or(self.steps), ..self }
-    }
-
-    fn steps(&self) -> usize {
-        self.steps
+    fn budget(&mut self) -> &mut Budget {
+        &mut self.budget
     }
 
     fn settings(&self) -> TrainSettings {
-        TrainSettings {
-            epochs: 1,
-            batch_size: self.batch_size,
-            learning_rate: self.learning_rate,
-            warmup_ratio: self.warmup_ratio,
-            weight_decay: 0.05,
-            max_grad_norm: Some(1.0),
-            seed: self.seed,
-            ..TrainSettings::default()
-        }
+        TrainSettings { weight_decay: 0.05, ..self.budget.settings() }
     }
 
     fn prepare(&self, folder: &Path, device: &Device) -> Result<Parts<Self>, TaskError> {
@@ -108,9 +84,10 @@ impl Pretraining for PictureRecipe {
             labels: Shape::PRETRAINING.iter().map(|shape| shape.name().to_string()).collect(),
             ..VitConfig::default()
         };
-        let model = VitClassifier::init(&config, self.seed, device)?;
-        let trained = self.steps * self.batch_size;
-        let drawn = |start, count| Arc::new(Drawn { seed: self.seed, start, count, processor: processor.clone() });
+        let model = VitClassifier::init(&config, self.budget.seed, device)?;
+        let trained = self.budget.examples();
+        let drawn =
+            |start, count| Arc::new(Drawn { seed: self.budget.seed, start, count, processor: processor.clone() });
         Ok(Parts {
             model,
             train: drawn(0, trained),

@@ -10,6 +10,41 @@ use serde::Serialize;
 
 use crate::error::TaskError;
 
+/// The settings of the loop that every pre-training has.
+#[derive(Clone, Debug, Serialize)]
+pub struct Budget {
+    /// Seed of everything: data, weights and order.
+    pub seed: u64,
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Examples in a step.
+    pub batch_size: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Share of the steps over which the learning rate rises.
+    pub warmup_ratio: f64,
+}
+
+impl Budget {
+    /// The number of training examples, of which each is seen once.
+    pub fn examples(&self) -> usize {
+        self.steps * self.batch_size
+    }
+
+    /// The settings of the loop.
+    pub fn settings(&self) -> TrainSettings {
+        TrainSettings {
+            epochs: 1,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            warmup_ratio: self.warmup_ratio,
+            max_grad_norm: Some(1.0),
+            seed: self.seed,
+            ..TrainSettings::default()
+        }
+    }
+}
+
 /// An embedded checkpoint, by its settings.
 pub trait Pretraining: Default + Serialize {
     /// The name of the checkpoint, which is that of its folder.
@@ -27,11 +62,8 @@ pub trait Pretraining: Default + Serialize {
     /// `loss` and `accuracy` on examples that are not trained on.
     type Evaluation: Evaluation<Self::Model>;
 
-    /// Set the seed and, if it is given, the number of optimizer steps.
-    fn with(self, seed: u64, steps: Option<usize>) -> Self;
-
-    /// The number of optimizer steps.
-    fn steps(&self) -> usize;
+    /// The seed and the number of steps, which a command may change.
+    fn budget(&mut self) -> &mut Budget;
 
     /// The settings of the loop.
     fn settings(&self) -> TrainSettings;

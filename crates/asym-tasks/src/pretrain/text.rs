@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokenizers::processors::roberta::RobertaProcessing;
 
 use super::masking::{Evaluate, Lines, MaskedLoss};
-use super::recipe::{Parts, Pretraining};
+use super::recipe::{Budget, Parts, Pretraining};
 use super::vocabulary::{SAMPLE, Vocabulary};
 use crate::error::TaskError;
 use crate::grammar;
@@ -32,16 +32,9 @@ const EVALUATED: usize = 100;
 /// The settings of the pre-training of `roberta-mini`.
 #[derive(Clone, Debug, Serialize)]
 pub struct TextRecipe {
-    /// Seed of the text, the weights, the order and the masks.
-    pub seed: u64,
-    /// Optimizer steps.
-    pub steps: usize,
-    /// Lines a step.
-    pub batch_size: usize,
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// Share of the steps over which the learning rate rises.
-    pub warmup_ratio: f64,
+    /// The settings of the loop.
+    #[serde(flatten)]
+    pub budget: Budget,
     /// Share of a sentence that is masked if the other sentence of its line says the same.
     pub pair_masking: f64,
     /// Share of the tokens that is masked elsewhere.
@@ -59,11 +52,7 @@ pub struct TextRecipe {
 impl Default for TextRecipe {
     fn default() -> Self {
         Self {
-            seed: 1,
-            steps: 4500,
-            batch_size: 64,
-            learning_rate: 1.5e-3,
-            warmup_ratio: 0.045,
+            budget: Budget { seed: 1, steps: 4500, batch_size: 64, learning_rate: 1.5e-3, warmup_ratio: 0.045 },
             pair_masking: 0.7,
             masking: 0.15,
             vocab_size: 1000,
@@ -83,32 +72,18 @@ impl Pretraining for TextRecipe {
     type Objective = MaskedLoss;
     type Evaluation = Evaluate;
 
-    fn with(self, seed: u64, steps: Option<usize>) -> Self {
-        Self { seed, steps: steps.unwrap_or(self.steps), ..self }
-    }
-
-    fn steps(&self) -> usize {
-        self.steps
+    fn budget(&mut self) -> &mut Budget {
+        &mut self.budget
     }
 
     fn settings(&self) -> TrainSettings {
-        TrainSettings {
-            epochs: 1,
-            batch_size: self.batch_size,
-            learning_rate: self.learning_rate,
-            warmup_ratio: self.warmup_ratio,
-            adam_beta2: 0.98,
-            adam_epsilon: 1e-6,
-            max_grad_norm: Some(1.0),
-            seed: self.seed,
-            ..TrainSettings::default()
-        }
+        TrainSettings { adam_beta2: 0.98, adam_epsilon: 1e-6, ..self.budget.settings() }
     }
 
     fn prepare(&self, folder: &Path, device: &Device) -> Result<Parts<Self>, TaskError> {
-        let trained = self.steps * self.batch_size;
-        let lines = trained + EVALUATED * self.batch_size;
-        let text: Vec<String> = grammar::pretraining_corpus(self.seed, lines).collect();
+        let trained = self.budget.examples();
+        let lines = trained + EVALUATED * self.budget.batch_size;
+        let text: Vec<String> = grammar::pretraining_corpus(self.budget.seed, lines).collect();
         // With a blank before the first word, a word has one token wherever it stands.
         let vocabulary = Vocabulary { size: self.vocab_size, special: &SPECIAL, blank: true };
         // Every word of the grammar is in the first few thousand lines.
@@ -125,7 +100,7 @@ impl Pretraining for TextRecipe {
             attention_probs_dropout_prob: 0.0,
             ..EncoderConfig::new(Family::Roberta, tokenizer.vocab_size(), self.hidden_size, self.layers)
         };
-        let model = MaskedLanguageModel::init(&config, self.seed, device)?;
+        let model = MaskedLanguageModel::init(&config, self.budget.seed, device)?;
         Ok(Parts { model, train, objective: MaskedLoss, evaluation })
     }
 }
