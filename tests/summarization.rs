@@ -9,7 +9,7 @@ use asym::models::{
     BartConfig, BartInput, BartLanguageModel, Checkpoint, FileDtype, PretrainedModel, generate_batch, load_adapter,
     save,
 };
-use asym::tasks::summarization::{Pair, Pairs, SummaryLoss};
+use asym::tasks::sequences::{Pair, PairLoss, Pairs};
 use asym::train::{Loader, Order, Run, State, TrainSettings, Tuning, fit};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -79,7 +79,7 @@ fn losses(Case { folder, base, learning_rate, .. }: &Case) {
         let train = Arc::new(Pairs::new(pairs, base.config_of::<BartConfig>().unwrap()));
         let train = Loader::new(train, 4, Order::Sequential, &device).unwrap();
         let mut state = State::new(model, Tuning::Adapter(config), &naming, &settings, 30).unwrap();
-        let outcome = fit(&mut state, &SummaryLoss { smoothing }, &train, &(), Run::new("summarization")).unwrap();
+        let outcome = fit(&mut state, &PairLoss { smoothing }, &train, &(), Run::new("summarization")).unwrap();
         let found: Vec<f32> = outcome.losses.iter().map(|loss| *loss as f32).collect();
         let largest = difference(&found, &expected[key].f32());
         println!("{}: {key} differ by {largest:.1e}", folder.display());

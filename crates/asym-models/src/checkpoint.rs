@@ -37,6 +37,8 @@ pub struct Loaded<M> {
 pub struct Checkpoint {
     path: PathBuf,
     config: Config,
+    /// The text of `config.json`, which may hold settings of the generation too.
+    pub(crate) config_text: String,
     /// The first class in `architectures`.
     architecture: Option<String>,
     pub(crate) tensors: BTreeMap<String, Stored>,
@@ -55,7 +57,8 @@ impl Checkpoint {
         let text = config::read_text(&path)?;
         let architecture = purpose::architecture(&text, &path)?;
         let config = Config::parse(&text, &path)?;
-        Ok(Self { path: folder.into(), config, architecture, tensors: weights::open_folder(folder)? })
+        let tensors = weights::open_folder(folder)?;
+        Ok(Self { path: folder.into(), config, config_text: text, architecture, tensors })
     }
 
     /// Open a checkpoint that is compiled into the program: the text of `config.json` and the bytes of
@@ -65,11 +68,11 @@ impl Checkpoint {
     ///
     /// As [`open`](Self::open).
     pub fn from_bytes(name: &str, config: &str, weights: impl Into<Cow<'static, [u8]>>) -> Result<Self, ModelError> {
-        let path = PathBuf::from(name);
+        let (path, config_text) = (PathBuf::from(name), config.to_owned());
         let architecture = purpose::architecture(config, &path.join("config.json"))?;
         let config = Config::parse(config, &path.join("config.json"))?;
         let tensors = weights::open_bytes(weights.into(), path.join("model.safetensors"))?;
-        Ok(Self { path, config, architecture, tensors })
+        Ok(Self { path, config, config_text, architecture, tensors })
     }
 
     /// The same checkpoint, whose model accepts images of another size than the configured one, with interpolated positions:

@@ -1,5 +1,7 @@
 //! Models that text is generated with: a batch in, sequences of tokens out.
 
+use std::borrow::Cow;
+
 use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::bart::{BartConfig, BartDecoder, BartInput, BartLanguageModel};
@@ -250,18 +252,21 @@ impl Checkpoint {
     /// [`ModelError::Io`]; [`ModelError::Generation`] for a file that is not what it should be.
     pub fn generation_config(&self) -> Result<GenerationConfig, ModelError> {
         let own = self.path().join("generation_config.json");
-        let family = match self.config() {
-            _ if own.is_file() => "{}",
-            Config::Bart(_) => {
-                r#"{"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2,
-                    "forced_eos_token_id": 2}"#
-            }
-            Config::Llama(_) => r#"{"bos_token_id": 1, "eos_token_id": 2}"#,
-            _ => "{}",
-        };
         let is_own = own.is_file();
-        let path = if is_own { own } else { self.path().join("config.json") };
-        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+        let (path, text, family) = if is_own {
+            let text = std::fs::read_to_string(&own).map_err(|source| ModelError::Io { path: own.clone(), source })?;
+            (own, Cow::Owned(text), "{}")
+        } else {
+            let family = match self.config() {
+                Config::Bart(_) => {
+                    r#"{"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2,
+                        "forced_eos_token_id": 2}"#
+                }
+                Config::Llama(_) => r#"{"bos_token_id": 1, "eos_token_id": 2}"#,
+                _ => "{}",
+            };
+            (self.path().join("config.json"), Cow::Borrowed(self.config_text.as_str()), family)
+        };
         let config = GenerationConfig::parse(family, &path).and_then(|config| config.reading(&text));
         let mut config = config.map_err(ModelError::Generation)?;
         // The old name of `forced_bos_token_id`, which stands beside the model's own keys.

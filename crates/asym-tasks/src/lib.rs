@@ -20,6 +20,7 @@
 //! | [`answers`] | answers of an evaluation on file |
 //! | [`sets`] | the sets of a user's own tables |
 //! | [`text`] | texts with labels, for all tasks on them: batches, loss, scores, answers |
+//! | [`sequences`] | texts that are written from other texts: batches, loss |
 //! | [`language`] | texts with labeled tokens, for all tasks on them: batches, loss, scores |
 //! | [`images`] | pictures with classes, for all tasks on them: batches, loss, scores |
 //! | [`metrics`] | scores on the host |
@@ -51,6 +52,7 @@ pub mod recipe;
 pub mod registry;
 pub mod report;
 pub mod rouge;
+pub mod sequences;
 pub mod sets;
 mod split;
 pub mod summarization;

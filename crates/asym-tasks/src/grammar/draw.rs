@@ -13,6 +13,12 @@ pub(crate) struct Stream(pub(crate) u64);
 impl Stream {
     /// The pre-training corpus.
     pub(crate) const CORPUS: Self = Self(1);
+    /// The reports of the pre-training.
+    pub(crate) const REPORTS: Self = Self(19);
+    /// The reports to train on.
+    pub(crate) const REPORTS_TRAIN: Self = Self(20);
+    /// The reports to evaluate on.
+    pub(crate) const REPORTS_DEV: Self = Self(21);
 }
 
 /// A source of draws whose every step is specified here and in ChaCha8, so that no release of `rand` can change the

@@ -1,7 +1,8 @@
 //! A small generated English, for a model that must be trained within minutes and without a download.
 //!
 //! A grammar of about four hundred word types makes scenes, the sentences and questions of a scene, and sentences that
-//! are acceptable or not. [`pretraining_corpus`] gives lines of these sentences to pre-train on. Sentences are lower
+//! are acceptable or not. [`pretraining_corpus`] gives lines of these sentences to pre-train on, and [`reports`] several
+//! scenes with a summary. Sentences are lower
 //! case, words and punctuation are separated by one blank, and each sentence ends in " ." or " ?".
 //!
 //! # Determinism
@@ -22,8 +23,10 @@ pub(crate) mod key;
 pub(crate) mod lexicon;
 mod question;
 pub(crate) mod render;
+mod report;
 pub(crate) mod scene;
 #[cfg(test)]
 mod tests;
 
 pub use self::corpus::{ANSWERS, pretraining_corpus};
+pub use self::report::{Report, ReportSet, reports};

@@ -43,6 +43,11 @@ impl<T> Sense<T> {
     fn name(&self) -> &'static T {
         &self.synonyms[0]
     }
+
+    /// The same meaning in its first synonym.
+    fn plain(self) -> Self {
+        Self { spoken: 0, ..self }
+    }
 }
 
 /// A definite noun phrase.
@@ -208,7 +213,7 @@ impl Scene {
     }
 
     /// The people and things in the scene, in a fixed order of roles.
-    fn participants(&self) -> Vec<&'static str> {
+    pub(super) fn participants(&self) -> Vec<&'static str> {
         match self.event {
             Event::Act { agent, patient, .. } => vec![agent.noun.one, patient.noun.one],
             Event::Transfer { agent, thing, recipient, .. } => vec![agent.noun.one, thing.noun.one, recipient.noun.one],
@@ -312,6 +317,24 @@ impl Scene {
             }
         }
         self
+    }
+
+    /// The scene in few and common words, as a sentence in the plain word order: without adjectives, place and time, with the first
+    /// synonym of its verb.
+    pub(super) fn gist(mut self) -> String {
+        let phrases = match &mut self.event {
+            Event::Act { verb, agent, patient } => {
+                *verb = verb.plain();
+                vec![agent, patient]
+            }
+            Event::Transfer { thing, .. } => vec![thing],
+        };
+        for phrase in phrases {
+            phrase.adjective = None;
+        }
+        self.adjunct = None;
+        // The first clause is the plain one.
+        self.sentences().swap_remove(0)
     }
 
     /// Another scene of this kind, drawn by `scene`. It has the `shared` parts of this scene, and no other person,

@@ -80,3 +80,46 @@ fn lines_are_short_and_of_few_words() {
     assert!((250..=450).contains(&words.len()), "{}", words.len());
     assert!(words.iter().all(|word| word.bytes().all(|b| b.is_ascii_lowercase()) || [",", ".", "?"].contains(word)));
 }
+
+#[test]
+fn a_report_tells_the_event_of_its_summary_twice_and_never_first() {
+    let words = |text: &str| text.split(' ').map(ToString::to_string).collect::<HashSet<String>>();
+    let nouns: HashSet<String> = lexicon::PEOPLE
+        .iter()
+        .chain(lexicon::THINGS)
+        .flat_map(|noun| [noun.one, noun.many])
+        .map(ToString::to_string)
+        .collect();
+    let named = |text: &str| words(text).intersection(&nouns).cloned().collect::<BTreeSet<String>>();
+    for set in [ReportSet::Pretraining, ReportSet::Train, ReportSet::Dev] {
+        let all: Vec<Report> = reports(3, set, 500).collect();
+        assert_eq!(all, reports(3, set, 500).collect::<Vec<_>>());
+        for Report { sentences, summary } in &all {
+            let subject = named(summary);
+            assert!(subject.len() >= 2, "{summary}");
+            let telling: Vec<usize> = (0..5).filter(|at| named(&sentences[*at]) == subject).collect();
+            assert!(sentences.len() == 5 && telling.len() == 2 && telling[0] > 0, "{sentences:?}");
+            // In other words: without the number of the witness, the two differ.
+            assert_ne!(sentences[telling[0]].split_once(": "), sentences[telling[1]].split_once(": "));
+            let others = (0..5).filter(|at| !telling.contains(at)).map(|at| named(&sentences[at]));
+            assert!(others.into_iter().all(|other| other.is_disjoint(&subject)), "{sentences:?}");
+        }
+    }
+}
+
+/// A summary of the development set tells an event of people and things that no report of another set summarizes.
+#[test]
+fn the_summaries_of_the_development_set_are_held_out() {
+    let cast = |report: &Report| {
+        let nouns = lexicon::PEOPLE.iter().chain(lexicon::THINGS);
+        let words: HashSet<&str> = report.summary.split(' ').collect();
+        let held = |noun: &&lexicon::Noun| words.contains(noun.one) || words.contains(noun.many);
+        nouns.filter(held).map(|noun| noun.one).collect::<BTreeSet<&str>>()
+    };
+    let casts = |set| reports(0, set, 3000).map(|report| cast(&report)).collect::<HashSet<_>>();
+    let dev = casts(ReportSet::Dev);
+    assert!(dev.len() > 50, "{}", dev.len());
+    for set in [ReportSet::Pretraining, ReportSet::Train] {
+        assert!(casts(set).is_disjoint(&dev));
+    }
+}

@@ -12,12 +12,12 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::RngExt;
 
 use super::tally::Tally;
-use super::text::{SPECIAL, TextRecipe};
+use super::text::TextRecipe;
+use super::vocabulary::{MASK, SPECIAL};
 use crate::error::TaskError;
 use crate::grammar;
 
 const PADDING: Padding = Padding { pad_id: 1, token_types: false };
-const MASK: u32 = 4;
 const MAX_LENGTH: usize = 64;
 
 /// A line as the model reads it, and where its second sentence begins.

@@ -4,12 +4,15 @@
 //! |---|---|
 //! | [`TextRecipe`]: `roberta-mini` | masked words of generated English ([`crate::grammar`]) |
 //! | [`PictureRecipe`]: `vit-mini` | the shapes of drawn pictures ([`crate::drawing`]) |
+//! | [`ReportRecipe`]: `bart-mini` | reports whose sentences are shuffled and in part masked ([`crate::grammar::reports`]) |
 //!
 //! To add one, write a file with its [`Pretraining`] and its line in `checkpoints!`.
 
+mod infilling;
 mod masking;
 mod pictures;
 mod recipe;
+mod reports;
 mod tally;
 mod text;
 mod vocabulary;
@@ -25,6 +28,7 @@ use serde_json::Value;
 
 pub use self::pictures::PictureRecipe;
 pub use self::recipe::{Budget, Parts, Pretraining};
+pub use self::reports::ReportRecipe;
 pub use self::text::TextRecipe;
 use crate::error::TaskError;
 
@@ -75,7 +79,7 @@ macro_rules! checkpoints {
     };
 }
 
-checkpoints! { TextRecipe, PictureRecipe }
+checkpoints! { TextRecipe, PictureRecipe, ReportRecipe }
 
 /// Train, and write `config.json`, `model.safetensors` (f16) and the tokenizer or the image processor into `folder`.
 ///

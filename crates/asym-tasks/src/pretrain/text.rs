@@ -10,21 +10,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use asym_data::Tokenizer;
 use asym_models::{EncoderConfig, Family, MaskedLanguageModel, PretrainedModel};
 use asym_train::TrainSettings;
 use burn::tensor::Device;
 use serde::Serialize;
-use tokenizers::processors::roberta::RobertaProcessing;
 
 use super::masking::{Evaluate, Lines, MaskedLoss};
 use super::recipe::{Budget, Parts, Pretraining};
-use super::vocabulary::{SAMPLE, Vocabulary};
+use super::vocabulary::{SAMPLE, vocabulary};
 use crate::error::TaskError;
 use crate::grammar;
-
-/// The special tokens, in the order of their ids.
-pub(super) const SPECIAL: [&str; 5] = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"];
 
 /// Batches of held-out lines on which the model is evaluated.
 const EVALUATED: usize = 100;
@@ -84,13 +79,8 @@ impl Pretraining for TextRecipe {
         let trained = self.budget.examples();
         let lines = trained + EVALUATED * self.budget.batch_size;
         let text: Vec<String> = grammar::pretraining_corpus(self.budget.seed, lines).collect();
-        // With a blank before the first word, a word has one token wherever it stands.
-        let vocabulary = Vocabulary { size: self.vocab_size, special: &SPECIAL, blank: true };
-        // Every word of the grammar is in the first few thousand lines.
         let sample = text[..trained].iter().take(SAMPLE).flat_map(|line| line.split('\t')).map(ToString::to_string);
-        let marks = RobertaProcessing::new(("</s>".into(), 2), ("<s>".into(), 0)).trim_offsets(true);
-        vocabulary.train(sample, marks, folder)?;
-        let tokenizer = Tokenizer::from_folder(folder)?;
+        let tokenizer = vocabulary(self.vocab_size, sample, folder)?;
         let evaluation = Evaluate(Arc::new(Lines::encode(&tokenizer, &text[trained..], self)?));
         let train = Arc::new(Lines::encode(&tokenizer, &text[..trained], self)?);
         let config = EncoderConfig {

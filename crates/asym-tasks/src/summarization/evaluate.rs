@@ -11,9 +11,9 @@ use asym_train::{Batch, EvalRoom, Evaluation, Objective, Scores, TrainError};
 use burn::module::Module;
 
 use super::generate::{Questions, Summarizer, cut_score, scores, whole_score};
-use super::objective::SummaryLoss;
-use super::pairs::Pairs;
 use crate::rouge::{Bootstrap, RougeReport};
+use crate::sequences::PairLoss;
+use crate::sequences::Pairs;
 
 /// The loss after each epoch, and ROUGE after the last one: a search takes as long as an epoch or longer.
 ///
@@ -25,7 +25,7 @@ pub struct SummaryEvaluation {
     /// The same as questions.
     pub questions: Arc<Questions>,
     /// The loss.
-    pub loss: SummaryLoss,
+    pub loss: PairLoss,
     /// The tokenizer, which decodes summaries.
     pub tokenizer: Arc<Tokenizer>,
     /// The settings of the search.

@@ -11,9 +11,9 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::error::SummarizationError;
-use super::pairs::documents;
 use crate::answers::{AnswerFile, AnswersError, Progress, Recorded};
 use crate::rouge::{Rouge, RougeScore, VARIANTS};
+use crate::sequences::sources_of;
 
 /// Documents that are summarized for an evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl<'a> Summarizer<'a> {
         first: u64,
         progress: impl FnMut(usize, usize),
     ) -> Result<Vec<Written>, SummarizationError> {
-        let input = documents(sources, self.model.config().pad_token_id as u32, &self.device);
+        let input = sources_of(sources, self.model.config().pad_token_id as u32, &self.device);
         let ends = |ids: &[u32], strings: &[String]| self.tokenizer.ends_with_any(ids, strings);
         let failed = |source: GenerationError| SummarizationError::Generation {
             what: "a batch of documents".into(),

@@ -14,8 +14,7 @@
 //! | `benchmark.rs` | the two benchmarks: columns, lengths, beams, settings of training |
 //! | `options.rs` | the settings of the task |
 //! | `files.rs` | documents and summaries from files |
-//! | `pairs.rs` | encoded pairs and their batches |
-//! | `objective.rs` | the loss, with label smoothing |
+//! | `generated.rs` | reports with summaries for a task without files |
 //! | `generate.rs` | summaries by beam search, with answers on file |
 //! | `evaluate.rs` | the scores within a run |
 //! | `paper.rs` | the paper's scores |
@@ -26,9 +25,8 @@ mod error;
 mod evaluate;
 mod files;
 mod generate;
-mod objective;
+mod generated;
 mod options;
-mod pairs;
 mod paper;
 mod task;
 #[cfg(test)]
@@ -39,8 +37,6 @@ pub use error::SummarizationError;
 pub use evaluate::SummaryEvaluation;
 pub use files::{Document, Documents};
 pub use generate::{Questions, Summarizer, SummaryAnswer, SummaryScores, Written, scores};
-pub use objective::{SummaryLoss, smoothed};
 pub use options::SummarizationOptions;
-pub use pairs::{Pair, Pairs, SummaryBatch};
 pub use paper::{SummarizationCell, summarization_cells};
 pub use task::{Summarization, SummarizationData};

@@ -13,14 +13,17 @@ use super::error::SummarizationError;
 use super::evaluate::SummaryEvaluation;
 use super::files::{self, Document, Documents};
 use super::generate::{Questions, cut_score, whole_score};
-use super::objective::SummaryLoss;
+use super::generated::generated;
 use super::options::SummarizationOptions;
-use super::pairs::{Pair, Pairs};
 use super::paper;
 use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
 use crate::methods::LayerNames;
+use crate::rouge::{Bootstrap, Rouge, RougeReport, VARIANTS, sentences};
+use crate::sequences::PairLoss;
+use crate::sequences::{Pair, Pairs};
+use crate::sets;
 use crate::split::{DEV_SHARE, split};
 use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
 use crate::text::{EncodedExample, Lengths, Target, preview, save_tokenizer};
@@ -108,8 +111,17 @@ impl Summarization {
     ///
     /// As [`Task::read`].
     pub fn read_set(&self, files: &Files, name: &str) -> Result<Documents, TaskError> {
-        let (path, header) = (self.path(files)?, self.options.header.unwrap_or(true));
-        let mut found = files::read_set(&path, name, self.columns()?, header)?;
+        let mut found = match self.path(files)? {
+            Some(path) => files::read_set(&path, name, self.columns()?, self.options.header.unwrap_or(true))?,
+            None => {
+                let (train, dev) = generated();
+                match name {
+                    "train" => train,
+                    name if sets::DEV.contains(&name) => dev,
+                    name => return Err(Self::setting_error("split", name, "train or validation").into()),
+                }
+            }
+        };
         found.rows.truncate(self.options.eval_examples.unwrap_or(usize::MAX));
         if found.rows.is_empty() {
             let (path, needed) = (found.source, "at least one is needed");
@@ -118,16 +130,19 @@ impl Summarization {
         Ok(found)
     }
 
-    fn path(&self, files: &Files) -> Result<PathBuf, TaskError> {
-        let missing = || SummarizationError::Missing {
-            task: self.name(),
-            setting: "data",
-            how: "name a file or a folder with --data, or with `data` in the recipe",
-        };
-        Ok(files.folder(&files::is_wanted)?.ok_or_else(missing)?)
+    /// Where the data lie; `None` if they are generated, as they are for a task that names neither a benchmark nor a column.
+    fn path(&self, files: &Files) -> Result<Option<PathBuf>, TaskError> {
+        let path = files.folder(&files::is_wanted)?;
+        let SummarizationOptions { text, summary, dev, .. } = &self.options;
+        let own = self.benchmark.is_some() || [text, summary, dev].into_iter().any(Option::is_some);
+        if path.is_none() && own {
+            let how = "name a file or a folder with --data, or with `data` in the recipe";
+            return Err(SummarizationError::Missing { task: self.name(), setting: "data", how }.into());
+        }
+        Ok(path)
     }
 
-    fn read_from(&self, path: &Path) -> Result<SummarizationData, SummarizationError> {
+    fn read_from(&self, path: Option<&Path>) -> Result<SummarizationData, SummarizationError> {
         let options = &self.options;
         let share = options.dev_share.unwrap_or(DEV_SHARE);
         if !(share > 0.0 && share < 1.0) {
@@ -142,7 +157,13 @@ impl Summarization {
                 return Err(Self::setting_error(setting, 0, "at least 1"));
             }
         }
-        let (train, dev) = files::read(path, self.columns()?, options)?;
+        let (train, dev) = match path {
+            Some(path) => files::read(path, self.columns()?, options)?,
+            None => {
+                let (train, dev) = generated();
+                (train, Some(dev))
+            }
+        };
         let seed = options.split_seed.unwrap_or_default();
         let needed = if dev.is_some() { 1 } else { 2 };
         if train.rows.len() < needed {
@@ -267,18 +288,24 @@ impl TaskInfo for Summarization {
     }
 
     fn defaults(&self, scale: Scale, tuning: &Tuning) -> TrainSettings {
-        let learning_rate = match tuning {
+        let learning_rate = match (tuning, scale) {
             // BART's own rate for summarization.
-            Tuning::Full => 3e-5,
-            Tuning::Head | Tuning::Adapter(_) => 5e-4,
+            (Tuning::Full, Scale::Paper) => 3e-5,
+            (Tuning::Full, Scale::Embedded) => 1e-3,
+            (Tuning::Head | Tuning::Adapter(_), Scale::Paper) => 5e-4,
+            (Tuning::Head | Tuning::Adapter(_), Scale::Embedded) => 5e-3,
         };
         let row = self.benchmark.map(Benchmark::row);
         let defaults = TrainSettings::default();
+        // 48 examples make a step of the paper.
+        let (batch_size, gradient_accumulation, epochs) = match scale {
+            Scale::Paper => (8, 6, row.map_or(3, |row| row.epochs)),
+            Scale::Embedded => (16, 1, 4),
+        };
         TrainSettings {
-            epochs: row.filter(|_| scale == Scale::Paper).map_or(3, |row| row.epochs),
-            // 48 examples make a step: the paper's batch.
-            batch_size: 8,
-            gradient_accumulation: if scale == Scale::Paper { 6 } else { 1 },
+            epochs,
+            batch_size,
+            gradient_accumulation,
             learning_rate,
             warmup_ratio: row.map_or(defaults.warmup_ratio, |row| row.warmup),
             weight_decay: 0.0,
@@ -321,7 +348,7 @@ impl Task for Summarization {
     type Model = BartLanguageModel;
     type Data = SummarizationData;
     type Source = Pairs;
-    type Objective = SummaryLoss;
+    type Objective = PairLoss;
     type Evaluation = SummaryEvaluation;
 
     fn names() -> Vec<String> {
@@ -352,7 +379,7 @@ impl Task for Summarization {
     }
 
     fn read(&self, files: &Files) -> Result<SummarizationData, TaskError> {
-        Ok(self.read_from(&self.path(files)?)?)
+        Ok(self.read_from(self.path(files)?.as_deref())?)
     }
 
     fn settled(&self, data: &SummarizationData) -> Self {
@@ -412,10 +439,11 @@ impl Task for Summarization {
             search.max_new_tokens + 1,
             generation.path.display()
         ));
+        notes.push(data.dev.describe_first());
         if train.pairs.is_empty() || dev.pairs.is_empty() {
             return Err(TrainError::NoExamples.into());
         }
-        let loss = SummaryLoss { smoothing: self.options.label_smoothing.unwrap_or(0.0) };
+        let loss = PairLoss { smoothing: self.options.label_smoothing.unwrap_or(0.0) };
         let questions = Questions::of(&data.dev, &dev.pairs, tokenizer)?;
         Ok(Prepared {
             train: Arc::new(Pairs::new(train.pairs, config)),
@@ -453,6 +481,24 @@ impl Documents {
             "{}: rows that are left out, since document or summary is empty: {count}, the first in line {first}",
             self.source
         ))
+    }
+}
+
+/// The characters of a document in which its first sentence is looked for.
+const FIRST: usize = 4000;
+
+impl Documents {
+    /// A line on the scores of the first sentence of each document as its summary, with which those of a model are compared.
+    fn describe_first(&self) -> String {
+        let rouge = Rouge::default();
+        let score = |row: &Document| {
+            let text = row.text.char_indices().nth(FIRST).map_or(row.text.as_str(), |(end, _)| &row.text[..end]);
+            rouge.score(sentences(text).first().map_or("", |first| first), &row.summary)
+        };
+        let report =
+            RougeReport::new(&self.rows.iter().map(score).collect::<Vec<_>>(), Bootstrap { samples: 0, seed: 0 });
+        let means = (0..3).map(|variant| format!("{} {:.1} %", VARIANTS[variant], 100.0 * report.f1(variant).mean));
+        format!("the first sentence of a document as its summary: {}", means.collect::<Vec<_>>().join(", "))
     }
 }
 

@@ -1,10 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use asym_data::HubOptions;
-use asym_models::BartConfig;
 use asym_models::generation::GenerationConfig;
-use asym_train::{Batch, Source, Tuning};
-use burn::tensor::{Device, Int, Tensor};
+use asym_train::Tuning;
 
 use super::*;
 use crate::files::Files;
@@ -24,26 +22,6 @@ fn own() -> Summarization {
 fn read(task: &Summarization, folder: &Scratch, name: &str) -> Result<SummarizationData, TaskError> {
     let path = folder.path().join(name).display().to_string();
     task.read(&Files::new(Some(&path), HubOptions::default()))
-}
-
-fn host<const D: usize>(tensor: Tensor<D, Int>) -> (Vec<usize>, Vec<i64>) {
-    let data = tensor.into_data();
-    (data.shape().to_vec(), data.iter::<i64>().collect())
-}
-
-#[test]
-fn labels_are_moved_right_and_padding_has_none() {
-    let pair = |source: &[u32], target: &[u32]| Pair { source: source.to_vec(), target: target.to_vec() };
-    let config = BartConfig { pad_token_id: 1, decoder_start_token_id: 2, ..BartConfig::new(60, 8, 1) };
-    let pairs = Pairs::new(vec![pair(&[0, 7, 8, 2], &[0, 5, 2]), pair(&[0, 9, 2], &[0, 4, 6, 3, 2])], &config);
-    assert_eq!((pairs.len(), pairs.length(0), pairs.length(1)), (2, 7, 8));
-    let batch = pairs.batch(&[1, 0], &Device::default());
-    assert_eq!((batch.examples(), batch.weight()), (2, 8.0));
-    assert_eq!(host(batch.input.input_ids), (vec![2, 4], vec![0, 9, 2, 1, 0, 7, 8, 2]));
-    assert_eq!(host(batch.input.attention_mask.unwrap()).1, [1, 1, 1, 0, 1, 1, 1, 1]);
-    assert_eq!(host(batch.input.decoder_input_ids.unwrap()), (vec![2, 5], vec![2, 0, 4, 6, 3, 2, 0, 5, 1, 1]));
-    assert_eq!(host(batch.positions).1, [0, 1, 2, 3, 4, 5, 6, 7]);
-    assert_eq!(host(batch.labels).1, [0, 4, 6, 3, 2, 0, 5, 2]);
 }
 
 #[test]
@@ -138,6 +116,29 @@ fn the_search_is_the_checkpoints() {
     let search = xsum.generation(&own_settings, 64).unwrap().resolve(1, Some(1024), 100).unwrap();
     assert_eq!((search.num_beams, search.max_new_tokens, search.no_repeat_ngram_size), (8, 63, 3));
     assert_eq!(own().generation(&own_settings, 10).unwrap().resolve(1, None, 100).unwrap().num_beams, 4);
+}
+
+/// Without files and without columns, reports are generated; a benchmark and a user's columns need files.
+#[test]
+fn without_files_reports_are_generated() {
+    let none = || Files::new(None, HubOptions::default());
+    let task = Summarization::default().resolved(Scale::Embedded);
+    let data = task.read(&none()).unwrap();
+    assert_eq!((data.train.rows.len(), data.dev.rows.len()), (2000, 200));
+    assert_eq!(
+        task.describe(&data)[0],
+        "generated train, seed 0: 2000 documents to train on; generated dev, seed 0: 200 to evaluate on"
+    );
+    assert_eq!(task.read_set(&none(), "validation").unwrap().rows, data.dev.rows);
+    assert_eq!(task.read_set(&none(), "train").unwrap().rows, data.train.rows);
+    let error = task.read_set(&none(), "test").unwrap_err().to_string();
+    assert!(error.contains("split") && error.contains("train or validation"), "{error}");
+    let few = Summarization { options: SummarizationOptions { eval_examples: Some(3), ..Default::default() }, ..task };
+    assert_eq!(few.read(&none()).unwrap().dev.rows, data.dev.rows[..3]);
+    for task in [own(), Summarization { benchmark: Some(Benchmark::Xsum), ..Summarization::default() }] {
+        let error = task.read(&none()).unwrap_err().to_string();
+        assert!(error.contains("--data"), "{error}");
+    }
 }
 
 /// The real files, where they are.

@@ -1,6 +1,7 @@
 //! The streams of the sets: each part of each set reads its own.
 //!
-//! The numbers are part of the data's definition: never renumber them. 1 is the pre-training corpus.
+//! The numbers are part of the data's definition: never renumber them. 1 is the pre-training corpus, and 19
+//! to 21 are the reports.
 
 use crate::grammar::draw::Stream;
 

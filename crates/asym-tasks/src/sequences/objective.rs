@@ -1,24 +1,24 @@
-//! The loss of a summary: cross-entropy of its tokens, with label smoothing.
+//! The loss of a text that is written: cross-entropy of its tokens, with label smoothing.
 
 use asym_models::BartLanguageModel;
 use asym_train::Objective;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
-use super::pairs::SummaryBatch;
+use super::pairs::PairBatch;
 
-/// The loss, a mean over the tokens of the batch's summaries.
+/// The loss, a mean over the tokens of the batch's targets.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SummaryLoss {
+pub struct PairLoss {
     /// The share of a label's probability that is spread over all tokens, in [0, 1).
     pub smoothing: f64,
 }
 
-impl Objective for SummaryLoss {
+impl Objective for PairLoss {
     type Model = BartLanguageModel;
-    type Batch = SummaryBatch;
+    type Batch = PairBatch;
 
-    fn loss(&self, model: &BartLanguageModel, batch: &SummaryBatch) -> Tensor<1> {
+    fn loss(&self, model: &BartLanguageModel, batch: &PairBatch) -> Tensor<1> {
         let logits = model.forward_at(batch.input.clone(), batch.positions.clone()); // [count, vocab_size]
         smoothed(logits, batch.labels.clone(), self.smoothing)
     }
