@@ -2,7 +2,7 @@
 //!
 //! The `README.md` of each folder in `models/` describes its files and the command that made them.
 
-use asym_models::{EncoderConfig, ModelConfig, VitConfig};
+use asym_models::{BartConfig, EncoderConfig, ModelConfig, VitConfig};
 use asym_tasks::{Base, TaskError};
 
 /// A checkpoint that is compiled into the program.
@@ -50,8 +50,17 @@ pub static VIT_MINI: Embedded = Embedded {
     inputs: Inputs::ImageProcessor(include_str!(path!("vit-mini", "preprocessor_config.json"))),
 };
 
+/// The mini BART, pre-trained on generated reports.
+pub static BART_MINI: Embedded = Embedded {
+    name: "bart-mini (embedded)",
+    family: BartConfig::FAMILY,
+    config: include_str!(path!("bart-mini", "config.json")),
+    weights: include_bytes!(path!("bart-mini", "model.safetensors")),
+    inputs: Inputs::Tokenizer(include_bytes!(path!("bart-mini", "tokenizer.json"))),
+};
+
 /// All of them.
-pub static ALL: [&Embedded; 2] = [&ROBERTA_MINI, &VIT_MINI];
+pub static ALL: [&Embedded; 3] = [&ROBERTA_MINI, &VIT_MINI, &BART_MINI];
 
 impl Embedded {
     /// The checkpoint with this name.

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use asym::core::layout;
-use asym::embedded::{ALL, Embedded, ROBERTA_MINI, VIT_MINI};
+use asym::data::HubOptions;
+use asym::embedded::{ALL, BART_MINI, Embedded, ROBERTA_MINI, VIT_MINI};
 use asym::models::{Loaded, SequenceClassifier, VitClassifier};
 use asym::tasks::drawing::{SIDE, Shape, environments};
 use asym::tasks::glue::{DEV_SIZE, Dataset, Glue, GlueOptions, TRAIN_SIZE, generated};
-use asym::tasks::{AnyTask, Task};
+use asym::tasks::summarization::{Document, Summarization};
+use asym::tasks::{AnyTask, Files, Task};
 use asym::train::Dtype;
 use burn::tensor::Device;
 
@@ -33,7 +35,8 @@ fn each_embedded_checkpoint_is_found_by_its_name_and_by_the_tasks_that_train_it(
     }
     assert!(Embedded::named("roberta-large").is_none());
     let of_task = |name: &str| Embedded::of_family(name.parse::<AnyTask>().unwrap().family()).unwrap().name;
-    assert_eq!([of_task("mrpc"), of_task("domainbed")], [ROBERTA_MINI.name, VIT_MINI.name]);
+    let found = [of_task("mrpc"), of_task("domainbed"), of_task("summarization")];
+    assert_eq!(found, [ROBERTA_MINI.name, VIT_MINI.name, BART_MINI.name]);
 }
 
 /// The mini ViT takes the drawn pictures as they are, and was pre-trained on other shapes.
@@ -53,6 +56,26 @@ fn the_mini_vit_and_the_drawn_pictures_fit_together() {
         let picture = processor.open(file.name(), &file.read().unwrap()).unwrap();
         assert_eq!(processor.fit(file.name(), picture.clone()).unwrap(), picture);
     }
+}
+
+/// The mini BART reads whole reports, has a token for each of their words, and searches with the settings of its `config.json`.
+#[test]
+fn the_mini_bart_and_the_generated_reports_fit_together() {
+    let base = BART_MINI.base().unwrap();
+    let task = Summarization::default();
+    let data = task.read(&Files::new(None, HubOptions::default())).unwrap();
+    let words = |rows: &[Document]| rows.iter().map(|row| row.text.split(' ').count()).collect::<Vec<_>>();
+    let expected = [words(&data.train.rows), words(&data.dev.rows)];
+    let prepared = task.prepare(data, &base).unwrap();
+    let found = [prepared.train.all(), prepared.evaluation.dev.all()];
+    for (pairs, expected) in found.into_iter().zip(expected) {
+        // Two marks stand around the words.
+        assert!(pairs.iter().zip(expected).all(|(pair, words)| pair.source.len() == words + 2));
+        let unknown = base.tokenizer().unwrap().token_id("<unk>").unwrap() as u32;
+        assert!(pairs.iter().all(|pair| !pair.source.contains(&unknown) && !pair.target.contains(&unknown)));
+    }
+    let search = base.checkpoint.generation_config().unwrap().resolve(1, Some(128), 1000).unwrap();
+    assert_eq!((search.num_beams, search.no_repeat_ngram_size), (4, 3));
 }
 
 /// The checkpoint is read once. A head that is drawn later is the one that reading the checkpoint again would draw.

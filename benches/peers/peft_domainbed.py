@@ -5,7 +5,7 @@
 
 Settings are those of `asym table --task pacs --model … --data … task.image_size=112`: DomainBed's split of the trial with the
 run's seed, its augmentation, batches of 32, Adam with one rate (1e-3, full fine-tuning 5e-5) and no decay, every picture once
-in an epoch, the checkpoint's mean and deviation. One line of JSON per run, and with --pace one with pictures per second alone.
+in an epoch, the checkpoint's mean and deviation. With --dtype bf16 the products are in bf16 (autocast). One line of JSON per run, and with --pace one with pictures per second alone.
 """
 
 import argparse
@@ -80,12 +80,17 @@ def build(folder, classes, size, method, rank):
     return model, 1e-3
 
 
+def classified(model, pixels, in_bf16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=in_bf16):
+        return model(pixel_values=pixels, interpolate_pos_encoding=True).logits.float()
+
+
 @torch.no_grad()
-def accuracy(model, pictures, batch_size, workers):
+def accuracy(model, pictures, batch_size, workers, in_bf16):
     model.eval()
     hits = 0
     for pixels, labels in DataLoader(pictures, batch_size, num_workers=workers):
-        logits = model(pixel_values=pixels, interpolate_pos_encoding=True).logits
+        logits = classified(model, pixels, in_bf16)
         hits += (logits.argmax(-1) == labels).sum().item()
     return hits / len(pictures)
 
@@ -101,12 +106,13 @@ def main():
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--methods", default="head,lora-r8,b-only-r8,b-only-r16,a-only-r8,a-only-r16")
+    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--pace", type=int, help="time this many steps of each method, and do not evaluate")
     options = parser.parse_args()
 
     processor = AutoImageProcessor.from_pretrained(options.model)
-    size = options.image_size
+    size, in_bf16 = options.image_size, options.dtype == "bf16"
     values = [T.ToTensor(), T.Normalize(processor.image_mean, processor.image_std)]
     plain = T.Compose([T.Resize((size, size)), *values])
     augmented = T.Compose([
@@ -133,7 +139,7 @@ def main():
                 for pixels, labels in DataLoader(
                     pictures, options.batch_size, shuffle=True, num_workers=options.workers, drop_last=bool(options.pace)
                 ):
-                    logits = model(pixel_values=pixels, interpolate_pos_encoding=True).logits
+                    logits = classified(model, pixels, in_bf16)
                     loss = torch.nn.functional.cross_entropy(logits, labels)
                     loss.backward()
                     optimizer.step(), optimizer.zero_grad()
@@ -149,7 +155,8 @@ def main():
             line["pictures_per_second"] = min(steps * options.batch_size, options.epochs * len(pictures)) / seconds
             if not options.pace:
                 score = lambda name, part: accuracy(
-                    model, Subset(environments[name], parts[name][part]), 2 * options.batch_size, options.workers
+                    model, Subset(environments[name], parts[name][part]), 2 * options.batch_size, options.workers,
+                    in_bf16,
                 )
                 others = {name: score(name, 1) for name in names if name != options.train}
                 line["ood"] = sum(others.values()) / len(others)

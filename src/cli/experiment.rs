@@ -5,17 +5,14 @@ use std::path::Path;
 use anyhow::Result;
 use asym_tasks::{AnyTask, Experiment, Method, Recipe};
 use asym_train::Tuning;
-use clap::Parser;
+use clap::{Args, Parser};
 use toml::Value;
 
 use super::output::Output;
 use super::run::{RunsArgs, execute};
 
-/// Compare fine-tuning methods in a table: one row per method, with mean and standard deviation over seeds.
-///
-/// Without arguments it trains an embedded mini model on generated data, in some minutes on two cores. With --model
-/// and --data it trains a real checkpoint on the real task, by default with the settings that the paper follows.
-#[derive(Debug, Parser)]
+/// The options of a table for one task.
+#[derive(Debug, Args)]
 pub struct ExperimentArgs {
     /// Checkpoint: a folder, or a name on the Hub [default: the embedded one for the task]
     #[arg(long)]
@@ -137,14 +134,28 @@ impl TableArgs {
     }
 }
 
-/// Run an example: parse the options, make the table of the task with this name, and print it.
+/// Compare fine-tuning methods in a table: one row per method, with mean and standard deviation over seeds.
+///
+/// Without arguments it trains an embedded mini model on generated data, in some minutes on two cores. With --model
+/// and --data it trains a real checkpoint on the real task, by default with the settings that the paper follows.
+#[derive(Debug, Parser)]
+struct ExampleArgs {
+    /// Another task, as in `asym table` [default: that of the example]
+    #[arg(long)]
+    task: Option<AnyTask>,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+}
+
+/// Run an example: parse the options, make the table of the task with this name or of the one that `--task` names, and print it.
 ///
 /// # Errors
 ///
 /// Returns an error if settings, data or model are invalid, or if a run fails. All checks run before training starts.
 pub fn table_of(name: &str) -> Result<()> {
-    let args = ExperimentArgs::parse();
-    args.run(name.parse()?)
+    let args = ExampleArgs::parse();
+    let task = args.task.map_or_else(|| name.parse(), Ok)?;
+    args.experiment.run(task)
 }
 
 impl ExperimentArgs {

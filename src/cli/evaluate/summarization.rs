@@ -29,9 +29,9 @@ pub struct SummarizationArgs {
     /// [default: the task of the run that saved the adapter or the model]
     #[arg(long)]
     task: Option<String>,
-    /// The documents and their summaries: a file, a folder, or a name on the Hub
+    /// The documents and their summaries: a file, a folder, or a name on the Hub [default: generated reports]
     #[arg(long)]
-    data: String,
+    data: Option<String>,
     /// Set of a folder; of a file, all rows are evaluated
     #[arg(long, default_value = "validation")]
     split: String,
@@ -70,7 +70,7 @@ impl SummarizationArgs {
         }
         let adapter = self.source.adapter(self.adapter.as_deref())?;
         let task = self.task(adapter.as_deref())?;
-        let documents = task.read_set(&self.source.files(Some(&self.data)), &self.split)?;
+        let documents = task.read_set(&self.source.files(self.data.as_deref()), &self.split)?;
         let rows = documents.rows.len();
         crate::cli::note(format!("{}: {rows} documents", documents.source));
         documents.describe_empty().iter().for_each(crate::cli::note);
