@@ -15,7 +15,7 @@ import os
 import time
 
 import torch
-from transformers import AutoTokenizer, BartConfig, BartForConditionalGeneration
+from transformers import AutoTokenizer, BartConfig, BartForConditionalGeneration, RobertaTokenizerFast
 
 
 def main():
@@ -30,10 +30,11 @@ def main():
     parser.add_argument("--rows", type=int, help="the first rows alone")
     parser.add_argument("--answers", help="the folder of asym's answers")
     parser.add_argument("--random-base", action="store_true")
-    parser.add_argument("--tokenizer", help="a folder with the tokenizer of --random-base")
+    parser.add_argument("--tokenizer", help="a folder with vocab.json and merges.txt, for --random-base")
     options = parser.parse_args()
     if options.random_base:
-        tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
+        files = [os.path.join(options.tokenizer, name) for name in ("vocab.json", "merges.txt")]
+        tokenizer = RobertaTokenizerFast(*files)
         torch.manual_seed(0)
         config = BartConfig(
             vocab_size=len(tokenizer), d_model=768, encoder_layers=6, decoder_layers=6, encoder_attention_heads=12,

@@ -27,7 +27,13 @@ pub struct Options {
 }
 
 /// A run of three epochs of 20 steps.
+const LABELS: &str = "--task cola --epochs 3 --batch-size 150 --save-every 1";
+
+/// Its steps.
 const STEPS: usize = 60;
+
+/// A run of 50 steps, after which 200 reports are summarized.
+const SUMMARIES: &str = "--task summarization --epochs 1 --batch-size 40";
 
 /// The longest time to wait for anything.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -84,14 +90,14 @@ impl Trial {
     fn all(mut self, kills: usize) -> Result<()> {
         let started = Instant::now();
         let once = self.folder.join("once");
-        let undisturbed = self.start(&once)?.wait_with_output()?;
-        expect(&undisturbed, true, "")?;
+        expect(&self.start(&once)?.wait_with_output()?, true, "")?;
         let expected = self.ending(&once)?;
         println!("undisturbed: {STEPS} steps in {:.1} s", started.elapsed().as_secs_f64());
         self.killed(kills, &expected)?;
         self.terminated(&expected)?;
         self.twice(&expected)?;
-        self.full(&expected)
+        self.full(&expected)?;
+        self.summarizing()
     }
 
     /// Kill −9 at random moments.
@@ -170,22 +176,41 @@ impl Trial {
         self.compare(&output, expected, "a disk of 2 MB that filled up three times")
     }
 
+    /// Kill −9 while the trained model writes summaries: those on file are kept, and the run ends as the undisturbed one.
+    fn summarizing(&mut self) -> Result<()> {
+        let (once, output) = (self.folder.join("summaries"), self.folder.join("summaries-killed"));
+        expect(&self.continued(SUMMARIES, &once)?.wait_with_output()?, true, "")?;
+        let expected = self.ending(&once)?;
+        let file = self.run(&output).join("evaluation-1/summaries.jsonl");
+        let written = || std::fs::read_to_string(&file).unwrap_or_default();
+        let mut counts = Vec::new();
+        for least in [1, 60, 120] {
+            let (mut child, started) = (self.continued(SUMMARIES, &output)?, Instant::now());
+            while written().lines().count() < least && child.try_wait()?.is_none() {
+                ensure!(started.elapsed() < PATIENCE, "{}: no {least} lines", file.display());
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            child.kill()?;
+            child.wait()?;
+            counts.push(written().lines().count());
+        }
+        let kept = written();
+        let whole = kept.rfind('\n').map_or("", |end| &kept[..=end]);
+        ensure!(!self.run(&output).join("results.json").exists(), "the evaluation ended before it was killed");
+        expect(&self.continued(SUMMARIES, &output)?.wait_with_output()?, true, "")?;
+        ensure!(written().starts_with(whole), "{}: summaries were written again", file.display());
+        self.compare(&output, &expected, &format!("kill -9 in the evaluation, after {counts:?} summaries"))
+    }
+
     /// Start or continue the run in `output`.
     fn start(&self, output: &Path) -> Result<Child> {
+        self.continued(LABELS, output)
+    }
+
+    /// Start or continue the run with these options in `output`.
+    fn continued(&self, options: &str, output: &Path) -> Result<Child> {
         let mut command = Command::new(&self.asym);
-        command.args([
-            "table",
-            "--task",
-            "cola",
-            "--seeds",
-            "1",
-            "--epochs",
-            "3",
-            "--batch-size",
-            "150",
-            "--save-every",
-            "1",
-        ]);
+        command.arg("table").args(options.split(' ')).args(["--seeds", "1"]);
         command.args(["--methods", &self.method, "--resume", "--output"]).arg(output);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().with_context(|| self.asym.display().to_string())

@@ -152,29 +152,25 @@ impl<'a> Summarizer<'a> {
     ) -> Result<Option<Vec<SummaryAnswer>>, SummarizationError> {
         let Questions { sources, references, cut } = questions;
         let all = sources.len();
-        let mut answers = file.map(AnswerFile::<SummaryAnswer>::open).transpose()?;
-        let mut found: Vec<Option<SummaryAnswer>> = vec![None; all];
-        if let (Some(answers), Some(path)) = (&answers, file) {
-            for (row, found) in found.iter_mut().enumerate() {
-                *found = answers.get(&row).cloned();
-                if let Some(other) = found.as_ref().filter(|answer| answer.reference != references[row]) {
-                    return Err(AnswersError::OtherEvaluation {
-                        path: path.to_owned(),
-                        key: format!("the reference of row {row}"),
-                        found: other.reference.clone(),
-                        expected: references[row].clone(),
-                    }
-                    .into());
-                }
+        let mut answers = match file {
+            Some(path) => AnswerFile::open(path)?,
+            None => AnswerFile::in_memory(),
+        };
+        for (row, expected) in references.iter().enumerate() {
+            let other = answers.get(&row).map(|answer: &SummaryAnswer| &answer.reference);
+            if let (Some(path), Some(found)) = (file, other.filter(|found| *found != expected)) {
+                let (path, key) = (path.to_owned(), format!("the reference of row {row}"));
+                let (found, expected) = (found.clone(), expected.clone());
+                return Err(AnswersError::OtherEvaluation { path, key, found, expected }.into());
             }
         }
-        let mut open: Vec<usize> = (0..all).filter(|row| found[*row].is_none()).collect();
+        let mut open: Vec<usize> = (0..all).filter(|row| answers.get(row).is_none()).collect();
         open.sort_by_key(|row| std::cmp::Reverse(sources[*row].len()));
         let (mut done, mut own, started) = (all - open.len(), 0, Instant::now());
         for batch in open.chunks(batch_size) {
             let rows: Vec<&[u32]> = batch.iter().map(|row| sources[*row].as_slice()).collect();
             let written = self.write(&rows, batch[0] as u64, |_, _| {})?;
-            let of_batch: Vec<SummaryAnswer> = batch
+            let of_batch = batch
                 .iter()
                 .zip(written)
                 .map(|(row, written)| SummaryAnswer {
@@ -185,19 +181,13 @@ impl<'a> Summarizer<'a> {
                     tokens: written.tokens.len(),
                 })
                 .collect();
-            if let Some(answers) = &mut answers {
-                answers.add(of_batch.clone())?;
-            }
-            for answer in of_batch {
-                let row = answer.row;
-                found[row] = Some(answer);
-            }
+            answers.add(of_batch)?;
             (done, own) = (done + batch.len(), own + batch.len());
             let seconds = started.elapsed().as_secs_f64();
             if !progress(Progress { done, all, own, seconds }) && done < all {
                 return Ok(None);
             }
         }
-        Ok(Some(found.into_iter().flatten().collect()))
+        Ok(Some((0..all).filter_map(|row| answers.get(&row).cloned()).collect()))
     }
 }

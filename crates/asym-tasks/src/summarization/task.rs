@@ -324,7 +324,7 @@ impl TaskInfo for Summarization {
 
     // The model's own head is trained with a whole model alone.
     fn methods(&self) -> &'static [&'static str] {
-        &["full", "lora-r8", "b-only-r8", "b-only-r16", "a-only-r8", "a-only-r16"]
+        &["full", "lora-r8", "lora-r16", "b-only-r8", "b-only-r16", "a-only-r8", "a-only-r16"]
     }
 
     fn max_length(&self) -> Option<usize> {
