@@ -112,6 +112,24 @@ fn every_row_of_the_domainbed_tables_has_a_recipe_at_both_scales() {
     assert_eq!((found.len(), count), (7, domainbed_cells().unwrap().len()));
 }
 
+/// Tables 2, 6 and 9: both benchmarks have the same rows, which the embedded scale has once.
+#[test]
+fn every_row_of_the_tables_of_summarization_has_a_recipe_at_the_embedded_scale() {
+    let mini = recipes("recipes/mini/summarization");
+    for benchmark in ["xsum", "cnn-dailymail"] {
+        let found = recipes(&format!("recipes/summarization/{benchmark}"));
+        assert_eq!(found.len(), mini.len());
+        for ((name, recipe), (mini_name, mini)) in found.iter().zip(&mini) {
+            // The schedule of AdaLoRA follows the length of the training.
+            let is_same = name.starts_with("adalora") || recipe.tuning == mini.tuning;
+            assert!(name == mini_name && is_same, "{name}: {} and {}", recipe.tuning, mini.tuning);
+            let (task, data) = (mini.tasks[0].name(), (mini.model.as_deref(), mini.data.as_deref()));
+            assert_eq!((task.as_str(), data), ("summarization", (None, None)));
+            mini.runs().for_each(|run| run.validate().unwrap());
+        }
+    }
+}
+
 /// Tables 3 and 8, which are the same. The paper does not say whether its row of the model alone is tuned.
 #[test]
 fn every_row_of_the_tables_of_mmlu_has_a_recipe() {

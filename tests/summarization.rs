@@ -75,7 +75,7 @@ fn losses(Case { folder, base, learning_rate, .. }: &Case) {
             ..TrainSettings::default()
         };
         let pairs = rows(&data, "source").into_iter().zip(rows(&data, "target"));
-        let pairs: Vec<Pair> = pairs.map(|(source, target)| Pair { source, target }).collect();
+        let pairs: Vec<Pair> = pairs.map(|(source, target)| Pair { source, target, line: 1 }).collect();
         let train = Arc::new(Pairs::new(pairs, base.config_of::<BartConfig>().unwrap()));
         let train = Loader::new(train, 4, Order::Sequential, &device).unwrap();
         let mut state = State::new(model, Tuning::Adapter(config), &naming, &settings, 30).unwrap();
@@ -409,4 +409,26 @@ fn bad_input_is_refused() {
     );
     assert!(err.contains("a.txt: empty summaries, which score 0: 1 of 3, in line 2"), "{err}");
     assert!(out.contains("| rouge1 | 33.33 |"), "{out}");
+}
+
+/// Without a model and data, the embedded BART is shown the generated reports, and its summaries are evaluated.
+#[test]
+fn the_embedded_world_needs_no_file() {
+    let folder = scratch("summarization-embedded");
+    let (out, err) = run(&folder, &["data", "--task", "summarization", "--preview", "-", "--examples", "1"]);
+    assert!(err.contains("the first sentence of a document as its summary: rouge1 "), "{err}");
+    let labeled: Vec<&str> = out.lines().filter_map(|line| line.strip_prefix("> ")).collect();
+    assert!(labeled.len() == 1 && labeled[0].starts_with("<s> Ġ") && labeled[0].ends_with("Ġ. </s>"), "{out}");
+    assert!(out.contains("\n  <s> Ġfirst Ġ: Ġ"), "{out}");
+
+    let table = ["table", "--task", "summarization", "--methods", "b-only-r8", "--seeds", "1", "--epochs", "1"];
+    run(&folder, &[&table[..], &["--output", "runs", "task.eval_examples=8"]].concat());
+    let scores = results(&folder.join("runs/b-only-r8-seed1/results.json"))["scores"].clone();
+    // The adapter names its base model, and the task beside it needs no data.
+    let adapter = ["evaluate", "summarization", "--adapter", "runs/b-only-r8-seed1/adapter", "--output", "answers"];
+    run(&folder, &adapter);
+    let again = results(&folder.join("answers/results.json"));
+    let mean = again["whole references"]["scores"]["rouge2"]["f1"]["mean"].as_f64().unwrap();
+    assert!((mean - scores["rouge2"].as_f64().unwrap()).abs() < 1e-9, "{again} {scores}");
+    assert_eq!(lines(&folder.join("answers/summaries.jsonl")).len(), 8);
 }

@@ -15,7 +15,7 @@ import os
 import time
 
 import torch
-from transformers import AutoTokenizer, BartConfig, BartForConditionalGeneration, RobertaTokenizerFast
+from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTokenizerFast, RobertaTokenizerFast
 
 
 def main():
@@ -44,8 +44,9 @@ def main():
         BartForConditionalGeneration(config).save_pretrained(options.model)
         tokenizer.save_pretrained(options.model)
         return
-    tokenizer = AutoTokenizer.from_pretrained(options.model)
-    model = BartForConditionalGeneration.from_pretrained(options.model, attn_implementation="sdpa").eval()
+    # tokenizer.json as it is: a class would set the blank before the first word by its own default.
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=os.path.join(options.model, "tokenizer.json"), pad_token="<pad>")
+    model = BartForConditionalGeneration.from_pretrained(options.model, attn_implementation="sdpa", dtype=torch.float32).eval()
     with open(options.data, encoding="utf-8") as file:
         texts = [json.loads(line)[options.text] for line in file][: options.rows]
     sources = [tokenizer(text, truncation=True, max_length=options.source_length).input_ids for text in texts]
@@ -55,6 +56,7 @@ def main():
     for first in range(0, len(order), options.batch_size):
         rows = order[first : first + options.batch_size]
         batch = tokenizer.pad({"input_ids": [sources[row] for row in rows]}, return_tensors="pt")
+        batch = {name: batch[name] for name in ("input_ids", "attention_mask")}
         with torch.no_grad():
             ids = model.generate(**batch, num_beams=options.beams, max_length=options.target_length)
         for row, summary in zip(rows, ids.tolist()):

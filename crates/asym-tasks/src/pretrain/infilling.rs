@@ -44,7 +44,7 @@ impl Documents {
         let target = marked(sentences.iter().copied().flatten().copied().collect());
         sentences.shuffle(&mut rng);
         let shuffled: Vec<u32> = sentences.into_iter().flatten().copied().collect();
-        Pair { source: marked(infilled(&shuffled, self.noise, &mut rng)), target }
+        Pair { source: marked(infilled(&shuffled, self.noise, &mut rng)), target, line: index + 1 }
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
         };
         let orders: std::collections::HashSet<Vec<u32>> = (0..40)
             .map(|epoch| {
-                let Pair { source, target } = documents.pair(0, epoch);
+                let Pair { source, target, .. } = documents.pair(0, epoch);
                 assert_eq!(target, [START, 10, 11, 20, 30, 31, 32, END]);
                 assert_eq!((source.len(), source[0], source[7]), (8, START, END));
                 source

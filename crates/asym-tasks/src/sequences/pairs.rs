@@ -13,6 +13,8 @@ pub struct Pair {
     pub source: Vec<u32>,
     /// The text that the decoder is to write, such as a summary: the labels.
     pub target: Vec<u32>,
+    /// The line in the file, counted from 1.
+    pub line: usize,
 }
 
 /// The tokens that batches for a BART are made with.
@@ -172,7 +174,7 @@ mod tests {
 
     #[test]
     fn labels_are_moved_right_and_padding_has_none() {
-        let pair = |source: &[u32], target: &[u32]| Pair { source: source.to_vec(), target: target.to_vec() };
+        let pair = |source: &[u32], target: &[u32]| Pair { source: source.to_vec(), target: target.to_vec(), line: 1 };
         let config = BartConfig { pad_token_id: 1, decoder_start_token_id: 2, ..BartConfig::new(60, 8, 1) };
         let pairs = Pairs::new(vec![pair(&[0, 7, 8, 2], &[0, 5, 2]), pair(&[0, 9, 2], &[0, 4, 6, 3, 2])], &config);
         assert_eq!((pairs.len(), pairs.length(0), pairs.length(1)), (2, 7, 8));

@@ -25,7 +25,7 @@ use crate::sequences::PairLoss;
 use crate::sequences::{Pair, Pairs};
 use crate::sets;
 use crate::split::{DEV_SHARE, split};
-use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
+use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Shown, Task, TaskInfo};
 use crate::text::{EncodedExample, Lengths, Target, preview, save_tokenizer};
 
 /// The name of the task on a user's own data.
@@ -240,7 +240,7 @@ impl<'a> Encoder<'a> {
                 (side(text, self.lengths.0)?, side(summary, self.lengths.1)?);
             found.sources = found.sources.and(of_source);
             found.targets = found.targets.and(of_target);
-            found.pairs.push(Pair { source, target });
+            found.pairs.push(Pair { source, target, line: *line });
         }
         Ok(found)
     }
@@ -457,6 +457,14 @@ impl Task for Summarization {
             },
             notes,
         })
+    }
+
+    fn shown(&self, prepared: &Prepared<Self>, base: &Base, index: usize) -> Result<Option<Shown>, TaskError> {
+        let Pair { source, target, line } = &prepared.train.all()[index];
+        let labeled = source.iter().map(|_| false).chain(target.iter().map(|_| true)).collect();
+        let input_ids = [source.as_slice(), target.as_slice()].concat();
+        let tokens = base.tokenizer()?.tokens(&input_ids);
+        Ok(Some(Shown { line: *line, input_ids, labeled, tokens }))
     }
 
     fn save_inputs(&self, base: &Base, kept: Kept, folder: &Path) -> Result<(), TaskError> {
