@@ -1,4 +1,4 @@
-//! What each method keeps for backward, and the peak of a step, on a stack of RoBERTa-base's shape with random weights.
+//! The bytes that each method keeps for backward, and the peak of a step, on a stack of RoBERTa-base's shape with random weights.
 //!
 //! ```text
 //! cargo bench --bench memory                       # RoBERTa-base's 12 blocks; --layers 2 for a quick look

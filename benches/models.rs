@@ -34,7 +34,7 @@ static ALLOCATOR: memory::Counting = memory::Counting;
 /// One model's steps.
 #[derive(Debug, Parser)]
 struct Options {
-    /// What is trained or generated with
+    /// The method of the training or of the generation
     #[arg(long, value_enum, default_value_t = Model::VitBase)]
     model: Model,
     /// With rank 8 on queries and values
@@ -87,7 +87,7 @@ enum Method {
     Lora,
 }
 
-/// What obeys.
+/// The contestant.
 trait Work {
     fn step(&mut self) -> Value;
     fn memory(&mut self) -> Value;

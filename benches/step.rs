@@ -25,7 +25,7 @@ static ALLOCATOR: memory::Counting = memory::Counting;
 /// One setting's training steps.
 #[derive(Debug, Parser)]
 struct Options {
-    /// What is trained, with rank 8 on query and value
+    /// The trained parameters, with rank 8 on query and value
     #[arg(long, value_enum, default_value_t = Method::BOnly)]
     method: Method,
     /// Blocks of the encoder

@@ -160,7 +160,7 @@ fn embeddings_and_convolutions_adapt_as_in_peft() {
                 assert!(difference(output, before) > 0.05, "{name}: the adapter must have an effect");
             }
         }
-        // What is written is the file that was read.
+        // The written file equals the one that was read.
         let again = scratch("adapters-conv");
         save_adapter(&model, &config, &again, &SaveOptions::default()).unwrap();
         let tensors = |folder: &std::path::Path| read(&folder.join("adapter_model.safetensors"));

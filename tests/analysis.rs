@@ -1,4 +1,4 @@
-//! What the analyses say through the command: `asym similarity`, `asym inspect` with bounds, `asym parameters`, and what they
+//! The results of the analyses through the command: `asym similarity`, `asym inspect` with bounds, `asym parameters`, and what they
 //! refuse.
 #![allow(clippy::unwrap_used, missing_docs)]
 

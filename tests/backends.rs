@@ -1,4 +1,4 @@
-//! What must be the same on every backend: run on the one that was compiled in, against values from the CPU in f32.
+//! Results that must be the same on every backend: run on the one that was compiled in, against values from the CPU in f32.
 //!
 //! ```text
 //! cargo test --no-default-features --features wgpu --test backends
@@ -158,7 +158,7 @@ fn files_are_the_same_and_load() {
         for (key, stored) in read(&reference) {
             agree(&format!("{name}, {key}"), &read(&ours)[&key].f32(), &stored.f32(), 1e-6);
         }
-        // What the CPU wrote, on the device.
+        // The CPU's values, on the device.
         let (loaded, _) = load_adapter(Layer::new(&device()), &reference, &Naming::BURN).unwrap();
         let output = floats(loaded.layer.forward(tensor(SHAPE, 0.5, &device())));
         let expected = floats(Layer::adapted(&method, &cpu()).layer.forward(tensor(SHAPE, 0.5, &cpu())));
@@ -325,7 +325,7 @@ impl Family for VitClassifier {
         }
     }
     fn batch(device: &Device) -> VitInput {
-        // Of another size: positions are interpolated.
+        // An image of another size: positions are interpolated.
         VitInput { pixel_values: tensor([2, 3, 20, 12], 0.4, device) }
     }
     fn rows(&self, input: VitInput) -> Tensor<2> {

@@ -155,7 +155,7 @@ fn only_b_and_the_head_are_trained() {
     trains::<BartClassifier>();
 }
 
-/// What is written is what PEFT would have written: `tests/python/check_peft.py` loads the folders that `ASYM_EXPORT` names.
+/// The files are those that PEFT would have written: `tests/python/check_peft.py` loads the folders that `ASYM_EXPORT` names.
 fn round_trip<M: Family>(task_type: &str) {
     let export = std::env::var_os("ASYM_EXPORT").map_or_else(|| scratch("families-export"), PathBuf::from);
     let device = Device::default();

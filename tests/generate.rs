@@ -9,7 +9,7 @@ use burn::tensor::Device;
 mod common;
 use common::{asym, copy, difference, edit_json, fixture, llama, predict, read, scratch};
 
-/// What went wrong, in one line.
+/// The error, in one line.
 fn refusal<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
     let run = asym(args);
     let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
@@ -44,7 +44,7 @@ fn prompts_are_continued_whatever_stands_beside_them() {
     let beams = generate(&["--prompt", first, "--num-beams", "3", "--json"]);
     assert!(serde_json::from_str::<serde_json::Value>(&beams).unwrap()["score"].is_f64(), "{beams}");
 
-    // What is drawn depends on the seed and on the prompt's number, not on its batch.
+    // A draw depends on the seed and on the prompt's number, not on its batch.
     let drawn = |more: &[&str]| {
         let options = ["--prompt", first, "--prompt", second, "--do-sample", "--temperature", "1.5", "--seed", "3"];
         generate(&[options.as_slice(), more].concat())
@@ -181,7 +181,7 @@ fn merged(base: &str, adapter: &str) {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let expected = read(&fixture(adapter).join("expected.safetensors"))["merged"].clone();
     let width = *expected.shape.last().unwrap();
-    // Of a decoder alone what stands at padding does not count.
+    // The output of a decoder at padding does not count.
     let counts = |row: usize| base != "llama" || read(&inputs)["attention_mask"].i64()[row] == 1;
     let rows = |values: Vec<f32>| -> Vec<f32> {
         let kept = values.chunks(width).enumerate().filter(|(row, _)| counts(*row));

@@ -1,4 +1,4 @@
-//! What a layer keeps for the backward pass, in bytes that the allocator counted.
+//! The bytes that a layer keeps for the backward pass, as the allocator counts them.
 //!
 //! ```text
 //! cargo test --release --test graph -- --nocapture

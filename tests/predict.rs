@@ -26,7 +26,7 @@ fn check(model: &Path, case: &Path, more: &[&OsStr], key: &str) {
     assert_eq!(written.len(), 1, "{name}");
     assert_eq!(written["logits"].shape, expected.shape, "{name}");
     let width = *expected.shape.last().unwrap();
-    // Of a masked language model only what stands at a token counts: padding attends as it likes.
+    // Only the outputs of a masked language model at tokens count; those at padding are arbitrary.
     let counts = |row: usize| match (expected.shape.len(), inputs.get("attention_mask")) {
         (3, Some(mask)) => mask.i64()[row] == 1,
         _ => true,

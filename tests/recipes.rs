@@ -67,7 +67,7 @@ fn every_row_of_the_papers_tables_has_a_recipe_at_both_scales() {
             run.validate().unwrap();
         }
         for task in &plan.tasks {
-            // What the header says is what the paper's table has for this very tuning.
+            // The header has the numbers of the paper's table for this very tuning.
             let cell = task.paper(&plan.tuning).pop().unwrap_or_else(|| panic!("{name}: {task}"));
             let score = cell.std.map_or(cell.mean.to_string(), |std| format!("{:?} ± {std}", cell.mean));
             assert!(header.contains(&format!("{task} {score}")), "{name}: {task} {score}");
@@ -262,7 +262,7 @@ fn a_recipe_runs_and_what_it_leaves_is_of_use() {
     let other = ["submit", "--task", "mrpc", "--data", &path("tests"), "--adapter", &stsb, "--output", &out];
     assert!(!asym(other).status.success());
 
-    // What full fine-tuning leaves is a checkpoint with tokenizer and labels.
+    // Full fine-tuning leaves a checkpoint with tokenizer and labels.
     let full = ["run", recipe, "tasks=sst2", "seeds=1", "epochs=1", "tuning=full", "--output", &path("full")];
     stdout(&asym(full));
     let model = path("full/sst2/b-only-orthonormal-r8-seed1/model");

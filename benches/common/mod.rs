@@ -1,4 +1,4 @@
-//! What the measuring programs share: the models that they measure, and a step of each.
+//! The shared parts of the measuring programs: the models that they measure, and a step of each.
 #![allow(dead_code, reason = "each bench is a program of its own")]
 
 use asym::core::layout::{self, Kind};
@@ -12,7 +12,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 /// Random tokens need no larger table, and a smaller one leaves memory to what is measured.
 pub const VOCABULARY: usize = 1000;
 
-/// What is trained.
+/// The trained parameters.
 #[allow(clippy::large_enum_variant, reason = "there are few of them")]
 pub enum Trained {
     Full,

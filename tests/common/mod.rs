@@ -1,4 +1,4 @@
-//! What the tests share: fixtures, the shared reference, tensors of files, folders to write to.
+//! Shared parts of the tests: fixtures, the shared reference, tensors of files, folders to write to.
 #![allow(dead_code, reason = "each test file is a program of its own")]
 
 use std::collections::{BTreeMap, HashMap};

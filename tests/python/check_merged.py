@@ -8,7 +8,7 @@
 FOLDER has config.json and model.safetensors; CLASS is a name in transformers, e.g. ViTForImageClassification,
 LlamaForCausalLM, BartForConditionalGeneration, BartForSequenceClassification, BertForSequenceClassification or
 RobertaForSequenceClassification. INPUTS is a safetensors file of the arguments of its `forward`, LOGITS one of asym's
-`logits`. Of a decoder's logits only those where the attention mask is 1 count. Prints the largest difference.
+`logits`. Only those logits of a decoder count where the attention mask is 1. Prints the largest difference.
 """
 
 import argparse

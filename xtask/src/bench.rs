@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use self::contestant::{Contestant, Dtype, build, fastest, keeping_pages, machine, median, range, settings};
 use self::report::Report;
 
-/// What to compare, and how often.
+/// The contestants and the number of rounds.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// A Python with torch, transformers and peft; without it, asym and Burn alone are measured
@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// Encoders
     #[arg(long, value_enum, value_delimiter = ',', default_value = "base,large")]
     models: Vec<Model>,
-    /// What is trained
+    /// The trained parameters
     #[arg(long, value_delimiter = ',', default_value = "b-only,lora,full")]
     methods: Vec<String>,
     /// Dtypes of the frozen weights; full fine-tuning has f32 alone

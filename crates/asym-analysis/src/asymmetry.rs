@@ -1,7 +1,7 @@
 //! Theorem 3.3 by simulation: is it better to freeze a random A than a random B?
 //!
 //! The theorem says so of Q and U uniform on their Stiefel manifolds, with high probability as d/r → ∞, for every Σ and Δ.
-//! That does not hold as stated. Of the noise-free losses, as shares of tr ΔΣΔᵀ, two expectations are exact at every size:
+//! That does not hold as stated. Two expectations of the noise-free losses, as shares of tr ΔΣΔᵀ, are exact at every size:
 //!
 //! - freezing B leaves 1 − r/d_out on average, whatever Σ and Δ, since E\[UUᵀ\] = (r/d_out) I;
 //! - freezing A leaves 1 − r/m on average, whatever Δ, if inputs vary in m ≥ r directions equally (0 if m ≤ r).
@@ -9,7 +9,7 @@
 //! So for Σ = I the wider side is the worse one to freeze, square shapes are a coin's toss, and what carries the theorem is
 //! that inputs vary in fewer directions than there are outputs. With unequal directions it depends on where Δ acts: a Δ that
 //! acts where inputs vary much gains, since Q's features are mostly made of those directions; one that acts where they vary
-//! little loses, at every d/r. What fails in the proof is the inequality of appendix E.3: the product of three positive
+//! little loses, at every d/r. The error in the proof is the inequality of appendix E.3: the product of three positive
 //! semi-definite matrices may have a negative trace ([`key_inequality`]).
 
 mod gap;
@@ -43,7 +43,7 @@ pub struct Draw {
     pub freeze_b: f64,
 }
 
-/// What many draws of one setting gave.
+/// The results of many draws of one setting.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Simulation {
     /// Draws in which freezing A left strictly less than freezing B.
@@ -78,7 +78,7 @@ impl Simulation {
     }
 }
 
-/// What a draw is made of.
+/// The matrices of a draw.
 struct Sample {
     /// Δ in the directions on which it acts, among those in which inputs vary, `[d_out, acting]`.
     change: Mat<f64>,

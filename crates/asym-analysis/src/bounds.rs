@@ -12,7 +12,7 @@
 //! alone has a bound smaller by √2 would not follow. So the bound depends on the adapter through its trained parameters
 //! alone, and rank 2r for B alone has the bound of rank r for both factors where d_in = d_out.
 //!
-//! What is frozen must have been drawn without a look at the training set: an A that was taken from what layers read
+//! The frozen factor must have been drawn without a look at the training set: an A that was taken from what layers read
 //! ([`Init::InputSvd`](asym_core::Init::InputSvd)) tells of it too.
 
 use std::fmt;
@@ -22,7 +22,7 @@ use asym_core::layout::Kind;
 
 use crate::{AnalysisError, markdown};
 
-/// What the bound takes beside the trained parameters.
+/// The inputs of the bound beside the trained parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Learning {
     /// n, the training examples.

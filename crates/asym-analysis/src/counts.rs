@@ -73,7 +73,7 @@ pub struct Row {
     pub printed: String,
 }
 
-/// What a row trains.
+/// The trained parameters of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
     /// Trained parameters of the adapter.
@@ -102,7 +102,7 @@ pub fn rows() -> Result<Vec<Row>, CountError> {
 }
 
 impl Row {
-    /// What the row's method is called, in the paper's notation.
+    /// The name of the row's method, in the paper's notation.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl Row {
         Ok(Some(config.targets(targets)))
     }
 
-    /// What the row trains, for each number of labels that its data sets have; once for a language model.
+    /// The trained parameters of the row, for each number of labels that its data sets have; once for a language model.
     ///
     /// # Errors
     ///
@@ -162,7 +162,7 @@ impl Row {
         labels.iter().map(count).collect()
     }
 
-    /// Of each figure that the paper prints for the row: which readings give its digits, for these counts of it.
+    /// The readings that give the digits of each figure that the paper prints for the row, for these counts of it.
     pub fn explain(&self, counts: &[Count]) -> Vec<(Figure, Vec<Reading>)> {
         let figures = Figure::in_text(&self.printed).into_iter();
         figures.map(|figure| (figure, Reading::of(figure, counts))).collect()

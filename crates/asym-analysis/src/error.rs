@@ -1,4 +1,4 @@
-//! What can be wrong with a question put to the mathematics, and what to do about it.
+//! Errors of the analyses. Each says how to correct it.
 
 use std::borrow::Cow;
 
@@ -89,7 +89,7 @@ pub enum AnalysisError {
     Setting {
         /// The argument or field.
         field: &'static str,
-        /// What was given.
+        /// The value that was given.
         found: f64,
         /// The range that is allowed.
         expected: String,

@@ -40,7 +40,7 @@ pub struct Fit {
     pub b: Mat<f64>,
     /// L(A, B), from the residual: see [`Problem::loss`].
     pub loss: f64,
-    /// What the pair takes off [`Problem::untrained_loss`], by the closed form of its lemma. Never negative.
+    /// The amount by which the pair lowers [`Problem::untrained_loss`], by the closed form of its lemma. It is never negative.
     pub explained: f64,
 }
 
@@ -68,7 +68,7 @@ impl Problem {
         if !total.is_finite() {
             return Err(AnalysisError::Overflow { what: "ΔΣΔᵀ".into() });
         }
-        // Of a Δ that acts on nothing that varies, rounding may leave a trace below zero.
+        // Rounding may leave a trace below zero if Δ acts on nothing that varies.
         Ok(Self { delta, sigma, delta_sigma, noise_variance, total: total.max(0.0), largest })
     }
 

@@ -12,7 +12,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Of these values; not a number where there are none.
+    /// The moments of these values; not a number if there are none.
     pub fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
         let count = values.clone().count();
         let mean = values.clone().sum::<f64>() / count as f64;

@@ -1,4 +1,4 @@
-//! What a module's name says: its layer, its kind, its place among others.
+//! The facts in a module's name: its layer, its kind, its place among others.
 
 /// The first number in a module's name: that of its layer.
 pub(crate) fn layer(module: &str) -> Option<usize> {

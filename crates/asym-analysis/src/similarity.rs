@@ -49,7 +49,7 @@ impl fmt::Display for Side {
 pub struct Basis(Mat<f64>);
 
 impl Basis {
-    /// Of the space that the columns of `matrix` span: its left singular vectors.
+    /// The space that the columns of `matrix` span, by its left singular vectors.
     ///
     /// Columns that depend on others but for rounding add nothing: the basis has as many vectors as the matrix has rank.
     ///
@@ -66,7 +66,7 @@ impl Basis {
         }
     }
 
-    /// Of what a factor of `pair` spans: A's rows, its right singular vectors, or B's columns.
+    /// The space that a factor of `pair` spans: A's rows, its right singular vectors, or B's columns.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Of subspaces of dimensions `r_x` and `r_y` in d dimensions.
+    /// The similarity of subspaces of dimensions `r_x` and `r_y` in d dimensions.
     pub fn of(d: usize, r_x: usize, r_y: usize) -> Self {
         let (n, x, y, smaller) = (d as f64, r_x as f64, r_y as f64, r_x.min(r_y) as f64);
         let variance = 2.0 * x * y * (n - x) * (n - y) / (n * n * (n - 1.0) * (n + 2.0));
@@ -149,7 +149,7 @@ pub struct Adapter {
 pub struct Alike {
     /// One value a pair of adapters: (first, second), (first, third), …, (second, third), ….
     pub pairs: Vec<f64>,
-    /// What a pair of independent subspaces of these dimensions would have, on the average over the pairs.
+    /// The expected similarity of independent subspaces of these dimensions, a mean over the pairs.
     pub independent: f64,
 }
 
@@ -303,7 +303,7 @@ mod tests {
             assert!((std - expected.std).abs() < spread, "{d} {r_x} {r_y}: {std} is not {}", expected.std);
         }
         assert_eq!(Expected::of(1024, 8, 8).mean, 8.0 / 1024.0);
-        // Of the whole space and any part of it, nothing is left to chance.
+        // The similarity of the whole space and any part of it is certain.
         assert_eq!(Expected::of(16, 16, 4), Expected { mean: 1.0, std: 0.0 });
     }
 

@@ -28,7 +28,7 @@ pub struct AdaptedConv2d {
     pub dilation: [usize; 2],
     /// Groups of channels that do not see each other.
     pub groups: usize,
-    /// What stands around the input.
+    /// The padding of the input.
     #[module(skip)]
     pub padding: PaddingConfig2d,
 }
@@ -61,7 +61,7 @@ impl AdaptedConv2d {
     }
 }
 
-/// What stands before and behind the input, along height and width. Burn keeps its own function to itself.
+/// The padding before and behind the input, along height and width. Burn's own function is private.
 fn pairs(padding: &PaddingConfig2d, size: [usize; 2], kernel: [usize; 2], stride: [usize; 2]) -> [(usize, usize); 2] {
     match *padding {
         PaddingConfig2d::Valid => [(0, 0); 2],

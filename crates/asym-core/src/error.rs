@@ -1,4 +1,4 @@
-//! What can go wrong with an adapter, and what to do about it.
+//! Errors of adapters. Each says how to correct it.
 
 use std::path::PathBuf;
 
@@ -39,7 +39,7 @@ pub enum AdapterError {
     Setting {
         /// The field of [`AdapterConfig`](crate::AdapterConfig).
         field: &'static str,
-        /// What was given.
+        /// The value that was given.
         found: f64,
         /// The range that is allowed.
         expected: &'static str,
@@ -59,7 +59,7 @@ pub enum AdapterError {
         module: String,
         /// The method.
         method: &'static str,
-        /// What the module is.
+        /// The kind of the module.
         found: crate::layout::Layer,
     },
     /// A factor on the output of a module whose bias this crate never sees.
@@ -106,7 +106,7 @@ pub enum AdapterError {
     Pattern {
         /// The pattern given.
         pattern: String,
-        /// What is wrong with it.
+        /// The problem.
         source: Box<fancy_regex::Error>,
     },
     /// Dropout on the input of a module whose forward never passes through this crate.
@@ -170,7 +170,7 @@ pub enum AdapterError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// A folder without an adapter in PEFT's format.
@@ -180,7 +180,7 @@ pub enum AdapterError {
         path: PathBuf,
         /// The file that was looked for.
         missing: &'static str,
-        /// What to do, where something can be said.
+        /// Advice, if there is any.
         hint: &'static str,
     },
     /// A base model that an adapter names and that is not here.
@@ -200,7 +200,7 @@ pub enum AdapterError {
     Json {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         source: serde_json::Error,
     },
     /// A safetensors file that cannot be read: truncated, or with a header that lies.
@@ -208,7 +208,7 @@ pub enum AdapterError {
     Safetensors {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         source: safetensors::SafeTensorError,
     },
     /// A safetensors file that has two tensors of one name.
@@ -224,7 +224,7 @@ pub enum AdapterError {
     Refused {
         /// The file.
         path: PathBuf,
-        /// What is wrong with them.
+        /// The problem.
         source: Box<AdapterError>,
     },
     /// A field of `adapter_config.json` that this version does not understand.
@@ -236,7 +236,7 @@ pub enum AdapterError {
         field: String,
         /// Its value, as JSON.
         found: String,
-        /// What would be accepted.
+        /// The values that are accepted.
         supported: String,
     },
     /// Tensors that the model needs and the file lacks.
@@ -246,7 +246,7 @@ pub enum AdapterError {
         path: PathBuf,
         /// The keys looked for.
         keys: Vec<String>,
-        /// What to do, where something can be said.
+        /// Advice, if there is any.
         hint: &'static str,
     },
     /// Tensors of the file for which the model has no place.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 ///
 /// # Errors
 ///
-/// What the system refuses.
+/// The operation that the system refuses.
 pub fn write_whole(path: &Path, data: &[u8]) -> io::Result<()> {
     let mut part = OsString::from(path);
     part.push(".part");
@@ -36,7 +36,7 @@ pub fn fill_whole<E>(
     // Without the wait for the disk, a power cut after the move could leave an empty file under the right name.
     let place = || File::options().write(true).open(part)?.sync_all().and_then(|()| fs::rename(part, path));
     fill(part).and_then(|()| place().map_err(refused)).inspect_err(|_| {
-        // What is left of a file that could not be finished is of no use; that it cannot be removed is no news either.
+        // The rest of a file that could not be finished is useless. An error at its removal would hide the first one.
         let _ = fs::remove_file(part);
     })
 }

@@ -77,18 +77,18 @@ impl Shape {
 pub(crate) enum NoStart {
     /// A decomposition did not converge: the matrix holds values that are not finite.
     Svd,
-    /// What the layer reads was not observed.
+    /// The inputs of the layer were not observed.
     Unobserved,
     /// Fewer rows were read than the rank has directions.
     FewRows { rows: usize, rank: usize },
 }
 
-/// What a factor may depend on beside its shape.
+/// The facts beside its shape on which a factor may depend.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
     /// W0 as Burn stores it, `[d_input, d_output]`, for those who ask.
     pub(crate) weight: &'a dyn Fn() -> Tensor<2>,
-    /// What the layer reads, where that was observed.
+    /// The inputs of the layer, if they were observed.
     pub(crate) inputs: Option<&'a InputMoment>,
 }
 
@@ -157,7 +157,7 @@ impl Init {
                     return Err(NoStart::FewRows { rows: *rows, rank });
                 }
                 let moment = &Mat::from_fn(long, long, |i, j| f64::from(moment[(i, j)]));
-                // Of a symmetric matrix that is nowhere negative, singular vectors are eigenvectors.
+                // The singular vectors of a positive semi-definite matrix are its eigenvectors.
                 shape.store(&apart(|| truncated_svd(moment, rank, rng)).ok_or(NoStart::Svd)?.left)
             }
         })

@@ -28,13 +28,13 @@ pub struct Inspection {
 pub fn inspect<M: Module>(module: &M, naming: &Naming) -> Inspection {
     #[derive(Default)]
     struct Inspector {
-        /// What all layers share counts once.
+        /// Parameters that all layers share count once.
         shared: HashSet<String>,
         rows: Vec<Row>,
     }
     impl EachParam for Inspector {
         fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
-            // What was not made yet stays so: a stand-in of one value takes its settings and is asked in its place.
+            // A parameter that was not made yet stays so: a stand-in of one value takes its settings and is asked in its place.
             let param = match param.is_initialized() {
                 true => param.clone(),
                 false => param.clone().transform_for_load(Tensor::zeros([1; D], &param.lazy_device()), param.id),

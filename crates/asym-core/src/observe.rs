@@ -1,4 +1,4 @@
-//! What layers read: the second moment of their inputs, gathered while batches pass the model.
+//! The second moment of the inputs of layers, gathered while batches pass the model.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,13 +18,13 @@ pub struct InputMoment {
     pub rows: usize,
 }
 
-/// Gather the second moments of what linear layers read, by their names in files, while `batches` passes what it likes
-/// through the model it is given.
+/// Gather the second moments of the inputs of linear layers, by the names of the layers in files, while `batches` passes batches
+/// through the model that it is given.
 ///
-/// Of the layers that `wanted` names, those that are an [`AdaptedLinear`](crate::AdaptedLinear) without an adapter and that
-/// some batch reached. Every row counts, padding included: pass batches that have none. Sums are kept on the model's device
-/// in f32, d_input² values a layer. On an autodiff device Burn's dropout is active and each batch keeps a graph: better before
-/// `train()`.
+/// The result has the layers that `wanted` names, that are an [`AdaptedLinear`](crate::AdaptedLinear) without an adapter, and that
+/// a batch reached. Every row counts, padding included: pass batches without padding. Sums are kept on the model's device
+/// in f32, d_input² values for each layer. On an autodiff device Burn's dropout is active and each batch keeps a graph: call this
+/// before `train()`.
 pub fn observe_inputs<M: Module>(
     model: &M,
     naming: &Naming,

@@ -31,7 +31,7 @@ const CARD: &str = "README.md";
 /// The start of the keys of a model's own modules.
 const PREFIX: &str = "base_model.model.";
 
-/// What is written beside the tensors.
+/// The files beside the tensors.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SaveOptions<'a> {
     /// How the model's parameters are called in files.
@@ -44,7 +44,7 @@ pub struct SaveOptions<'a> {
     pub seed: Option<u64>,
 }
 
-/// What asym knows of an adapter and PEFT does not.
+/// The facts of an adapter for which PEFT's file has no place.
 #[derive(Debug, Serialize, Deserialize)]
 struct Extra {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,7 +244,7 @@ pub fn load_adapter_with<M: Module>(
     Ok((base::without_start(model, &config, naming, &stored.adapted)?, config))
 }
 
-/// Of several ways to name the parameters of `model`, that of the adapter in `folder`: the first that knows most of its
+/// The way to name the parameters of `model` that the adapter in `folder` has: the first of several that knows most of its
 /// tensors. A library that renames its modules leaves folders of both kinds behind.
 ///
 /// # Errors
@@ -264,7 +264,7 @@ pub fn adapter_naming<M: Module>(model: &M, folder: impl AsRef<Path>, ways: &[Na
         };
         file.names().iter().filter(|key| of(key)).count()
     };
-    // Of equals the first: `max_by_key` takes the last.
+    // `max_by_key` takes the last of equals, and the first is wanted.
     Ok(ways.iter().rev().max_by_key(known).copied().unwrap_or_default())
 }
 

@@ -1,4 +1,4 @@
-//! What must hold of every factor pair: start, gradients, freezing, merging.
+//! Properties of every factor pair: start, gradients, freezing, merging.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use asym_core::{

@@ -17,7 +17,7 @@ use common::{Dense, Model, input};
 struct Row {
     name: &'static str,
     config: AdapterConfig,
-    /// What is trained in `query`, as files call it, and `output`'s is called the same.
+    /// The trained parameters of `query`, as files call them. Those of `output` have the same names.
     trained: &'static [&'static str],
     /// Trained values, the head's 17·3 + 3 not counted: query is 13 → 29, output 29 → 17.
     count: usize,

@@ -1,4 +1,4 @@
-//! What layers read, and the factors that start from it.
+//! The inputs of layers, and the factors that start from them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::cell::Cell;
@@ -81,7 +81,7 @@ fn the_moment_is_that_of_all_rows_of_all_batches() {
     }
 }
 
-/// Whoever has an adapter keeps it while the others are watched: Burn puts it back in the place that an observer took.
+/// A layer with an adapter keeps it while the others are observed: Burn puts it back in the place that an observer took.
 #[test]
 fn an_adapted_layer_is_not_observed_and_stays_adapted() {
     let device = Device::default();
@@ -166,7 +166,7 @@ fn a_layer_that_nobody_saw_is_refused() {
     assert!(matches!(error.unwrap_err(), AdapterError::NoSvd { module } if module == "first"));
 }
 
-/// What a file brings needs no input: an adapter whose A came from one loads onto Burn's own layer too.
+/// An adapter in a file needs no inputs: one whose A came from them loads onto Burn's own layer too.
 #[test]
 fn a_saved_one_loads_where_inputs_cannot_be_seen() {
     #[derive(Module, Debug)]

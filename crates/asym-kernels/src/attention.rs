@@ -284,7 +284,7 @@ impl Attention {
             if !tracked[0] && !tracked[1] {
                 return;
             }
-            // Of the scores: p ∘ (g − Σ p∘g), with g that of the probabilities, which dropout scales as it scaled them.
+            // The gradient of the scores is p ∘ (g − Σ p∘g), with g that of the probabilities, which dropout scales as it scaled them.
             let mut of_scores = vec![0.0f32; scores.len()];
             let value = self.shared_head(inputs.value, block).transposed();
             product(MatrixMut::of(&mut of_scores, keys), Output::Overwrite, 1.0, gradient, value);

@@ -52,7 +52,7 @@ pub fn attention(
     };
     let dtype = scores.dtype();
     let probabilities = match dtype {
-        // Of many small numbers, whose sum half precision does not hold.
+        // The sum of many small numbers, which half precision does not hold.
         DType::F16 | DType::BF16 => softmax(scores.cast(DType::F32), 3).cast(dtype),
         _ => softmax(scores, 3),
     };
@@ -131,7 +131,7 @@ pub fn rotary(input: Tensor<3>, heads: usize, rotation: &Rotation) -> Tensor<3> 
     let [_, _, half] = rotation.cos.dims();
     let rows = input.cast(full(dtype)).reshape([batch, length, heads, 2 * half]);
     let (first, second) = (rows.clone().narrow(3, 0, half), rows.narrow(3, half, half));
-    // Of every head: [batch or 1, length, 1, width / 2].
+    // The same for every head: [batch or 1, length, 1, width / 2].
     let [cos, sin] =
         [&rotation.cos, &rotation.sin].map(|angles| angles.clone().cast(full(dtype)).unsqueeze_dim::<4>(2));
     let turned = [

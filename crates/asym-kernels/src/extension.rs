@@ -33,7 +33,7 @@ const MOST: usize = 4;
 pub(crate) fn run<const D: usize>(operation: impl HostOperation, inputs: Vec<DispatchTensor>) -> Tensor<D> {
     let count = inputs.len();
     assert!((1..=MOST).contains(&count), "an operation of {count} inputs");
-    // What routes the call takes tensors one by one: the rest are filled up with the first, and not looked at.
+    // The function that routes the call takes four tensors. Missing ones are filled up with the first, and ignored.
     let filler = inputs[0].clone();
     let mut inputs = inputs.into_iter();
     let [first, second, third, fourth] = std::array::from_fn(|_| inputs.next().unwrap_or_else(|| filler.clone()));

@@ -1,4 +1,4 @@
-//! What is inside SwiGLU: silu(gate) · up, with silu(x) = x·σ(x).
+//! The product inside SwiGLU: silu(gate) · up, with silu(x) = x·σ(x).
 //!
 //! Source: Shazeer, 2020 (arXiv:2002.05202). Backward computes σ again from the gate.
 

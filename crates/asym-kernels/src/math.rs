@@ -124,7 +124,7 @@ impl<'a> Shared<'a> {
     }
 }
 
-/// What a product does with the values that its output holds.
+/// The treatment of the values that the output of a product holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
     Overwrite,

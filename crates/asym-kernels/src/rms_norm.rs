@@ -48,7 +48,7 @@ struct RmsNorm {
     width: usize,
     /// Added to the mean of the squares.
     epsilon: f32,
-    /// Of the rows.
+    /// The gradient of the rows.
     dtype: DType,
     kept: Kept,
 }

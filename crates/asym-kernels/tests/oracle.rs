@@ -328,7 +328,7 @@ fn residual_norm_is_its_composed_form() {
 #[test]
 fn rms_norm_is_its_composed_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
-    // Of one feature alone the gradient is 0 but for ε, and has no relative error in half precision.
+    // The gradient of a single feature is 0 but for ε, and has no relative error in half precision.
     for shape in [[2, 7, 15], [1, 1, 1], [3, 33, 32], [2, 20, 130]] {
         let (rows, gamma) = ([random(shape, &mut rng)], [random([1, shape[2]], &mut rng)]);
         type Form = fn(Tensor<1>, f64, Tensor<3>) -> Tensor<3>;
@@ -395,7 +395,7 @@ fn rotary_is_its_composed_form() {
         let name = format!("{batch}, {length}, {heads}, {half}, {sequences}");
         both(&name, &rows, &[], &ours, &oracle, true);
 
-        // What is turned is not changed where someone else still reads it; nor do values depend on the graph.
+        // A tensor that is turned does not change for its other readers; nor do values depend on the graph.
         let [x] = rows;
         let before = values(x.clone());
         let plain = Rotation { cos: rotation.cos.clone().inner(), sin: rotation.sin.clone().inner() };

@@ -39,7 +39,7 @@ impl Activation {
         })
     }
 
-    /// What transformers calls it.
+    /// Its name in transformers.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Gelu => "gelu",

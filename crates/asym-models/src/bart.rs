@@ -21,7 +21,7 @@ mod packed;
 pub use config::{BartConfig, HuggingFaceConfig, Stack};
 pub use decode::BartDecoder;
 
-/// What is true of every BART checkpoint.
+/// The facts of every BART checkpoint.
 const KEYS: KeyTable = KeyTable {
     base: ("model", &["shared", "encoder", "decoder"]),
     // The Hub's files have one tensor under up to four names.

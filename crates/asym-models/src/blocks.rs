@@ -1,4 +1,4 @@
-//! What the blocks of several models are made of.
+//! The parts of the blocks of several models.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig, Adapter, BaseLinear};
 use asym_kernels::{Heads, Kept, Sequences, attention, packed_attention};
@@ -54,7 +54,7 @@ pub(crate) fn attention_bias(mask: Tensor<2, Int>, hidden: &Tensor<3>) -> Tensor
     masked.reshape([batch, 1, 1, length])
 }
 
-/// Attention among the tokens of one sequence, as BERT, RoBERTa and ViT name its parts. What follows it is the block's.
+/// Attention among the tokens of one sequence, as BERT, RoBERTa and ViT name its parts. The block has the layers behind it.
 #[derive(Module, Debug)]
 pub(crate) struct SelfAttention {
     pub(crate) query: AdaptedLinear,

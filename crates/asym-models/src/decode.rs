@@ -1,4 +1,4 @@
-//! What decoders of several models share.
+//! Shared parts of the decoders of several models.
 
 use burn::tensor::{Int, Tensor};
 
@@ -37,7 +37,7 @@ impl Prompts {
         self.rows.iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// What each row lacks to the longest.
+    /// The number of tokens that each row lacks to the longest.
     pub(crate) fn padding(&self) -> Vec<usize> {
         self.rows.iter().map(|row| self.longest() - row.len()).collect()
     }
@@ -63,12 +63,12 @@ impl Passing {
         Self { rows, cached }
     }
 
-    /// What passes first, row by row, and how many tokens of each row.
+    /// The tokens of the first pass, row by row, and their number in each row.
     pub(crate) fn begin(&self) -> (Vec<u32>, usize) {
         (self.rows.concat(), self.rows.first().map_or(0, Vec::len))
     }
 
-    /// What passes next, where row i goes on from row `rows[i]` with `tokens[i]`.
+    /// The tokens of the next pass, where row i continues row `rows[i]` with `tokens[i]`.
     pub(crate) fn next(&mut self, rows: &[usize], tokens: &[u32]) -> (Vec<u32>, usize) {
         if self.cached {
             return (tokens.to_vec(), 1);

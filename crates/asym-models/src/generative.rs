@@ -35,12 +35,12 @@ pub trait GenerativeModel: PretrainedModel {
     fn padded_prompts(&self, input: &Self::Input, prompts: &[Vec<u32>]) -> Vec<Vec<u32>>;
 }
 
-/// What was generated for a batch.
+/// The texts that were generated for a batch.
 #[derive(Debug, Clone)]
 pub struct Sequences {
     /// The rows, `num_return_sequences` for each of the batch.
     pub rows: Vec<Generated>,
-    /// What each row begins with, padding included.
+    /// The beginning of each row, padding included.
     begin: Vec<Vec<u32>>,
     /// The settings that were used.
     pub settings: Generation,

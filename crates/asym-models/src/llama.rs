@@ -110,7 +110,7 @@ struct Mlp {
     activation: Activation,
 }
 
-/// What every block is told of the tokens that pass.
+/// The facts of the tokens of a batch that every block needs.
 struct Places {
     rotation: Rotation,
     seen: Seen,

@@ -70,7 +70,7 @@ fn write<M: PretrainedModel>(
         tensors.push((entry.name, Written { shape: entry.shape, data: Data::floats(values, dtype) }));
     }
 
-    // What transformers misses where it is not there, though it computes nothing with it.
+    // transformers reports these as missing, though it computes nothing with them.
     for (parameter, key) in table.instead {
         let written = |name: &str| tensors.iter().position(|(other, _): &(String, Written)| other == name);
         if let (Some(at), None) = (written(parameter), written(key)) {

@@ -19,7 +19,7 @@ mod positions;
 
 pub use config::{HuggingFaceConfig, Sides, VitConfig};
 
-/// What is true of every ViT checkpoint.
+/// The facts of every ViT checkpoint.
 const KEYS: KeyTable = KeyTable {
     in_memory: Some(Naming(&[
         ("encoder.layer", "layers"),
@@ -341,7 +341,7 @@ impl VitModel {
         self.vit.forward(input)
     }
 
-    /// What the pooler makes of the first token.
+    /// The pooler's output for the first token.
     ///
     /// # Shapes
     ///

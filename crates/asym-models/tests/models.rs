@@ -343,7 +343,7 @@ fn what_a_model_cannot_be_made_of_or_take_is_refused() {
     assert!(matches!(&error, ModelError::TooLarge { key, .. } if key.contains("fc1.bias")), "{error}");
 }
 
-/// What files of other times and tasks have: the same tensor under several names, or under the name of a copy alone.
+/// Files of other versions and tasks have the same tensor under several names, or under the name of a copy alone.
 #[test]
 fn a_tied_embedding_may_stand_under_any_of_its_names() {
     let device = Device::default();

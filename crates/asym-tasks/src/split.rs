@@ -6,8 +6,8 @@ use asym_train::Order;
 /// The share of the examples that is set aside for the evaluation, where there is no set of its own for it.
 pub(crate) const DEV_SHARE: f64 = 0.2;
 
-/// Divide `groups.len()` examples into those to train on and those to evaluate on, each list in its own order. Of each group, such
-/// as the examples of one label, `share` is set aside, at least one example in all, and one at least stays to train on.
+/// Divide `groups.len()` examples into those to train on and those to evaluate on, each list in its own order. A share of each
+/// group, such as the examples of one label, is set aside: at least one example in all. At least one stays to train on.
 ///
 /// The result is a function of the groups, the share and the seed.
 pub(crate) fn split(groups: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::contestant::{Contestant, Dtype, build, keeping_pages, machine, median, range};
 use super::report::Report;
 
-/// What to compare, and how often.
+/// The contestants and the number of rounds.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// A Python with torch, transformers and peft; without it, asym alone is measured
@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// Folder of MRPC's files
     #[arg(long)]
     data: PathBuf,
-    /// What is trained
+    /// The trained parameters
     #[arg(long, value_enum, value_delimiter = ',', default_value = "b-only")]
     methods: Vec<Method>,
     /// Dtypes of the frozen weights; full fine-tuning has f32 alone
@@ -58,7 +58,7 @@ impl Method {
     }
 }
 
-/// What one contestant measured, a value per round.
+/// The measurements of one contestant, a value per round.
 #[derive(Default)]
 struct Measured {
     load: Vec<f64>,

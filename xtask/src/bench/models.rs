@@ -9,7 +9,7 @@ use clap::Args;
 use super::contestant::{Contestant, Dtype, build, fastest, machine, median, range, settings};
 use super::report::Report;
 
-/// What to compare, and how often.
+/// The contestants and the number of rounds.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// A Python with torch, transformers and peft; without it, asym alone is measured
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// Models: vit-base, bart-base, llama-block
     #[arg(long, value_delimiter = ',', default_value = "vit-base,bart-base,llama-block")]
     models: Vec<String>,
-    /// What is trained
+    /// The trained parameters
     #[arg(long, value_delimiter = ',', default_value = "b-only,lora")]
     methods: Vec<String>,
     /// Dtypes of the frozen weights
@@ -105,7 +105,7 @@ fn ours(contestants: &[(Dtype, Contestant)]) -> [f64; 2] {
 
 fn turns(options: &Options, contestants: &mut [(Dtype, Contestant)], order: &str, what: &str) -> Result<()> {
     let rounds = if options.smoke { 2 } else { options.rounds };
-    // What is ordered first fills caches.
+    // The first contestant fills caches.
     for (_, contestant) in contestants.iter_mut() {
         contestant.seconds(order)?;
     }

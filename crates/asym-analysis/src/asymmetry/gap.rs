@@ -64,7 +64,7 @@ pub fn key_inequality(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequa
 
 /// The inequality's sides over `draws` of a Q `[rank, d_in]`, uniform on its Stiefel manifold.
 ///
-/// Of the paper's last line "= … → (1 − r/d) tr\[U_X U_XᵀΔᵀΔ\] as d becomes large" the limit is not one: where Σ has rank r
+/// The limit in the paper's last line, "= … → (1 − r/d) tr\[U_X U_XᵀΔᵀΔ\] as d becomes large", is not one: where Σ has rank r
 /// or less, the gap's expectation is [`Gap::limit`] exactly, at every d, since then M = Σ for almost every Q and
 /// E\[I − QᵀQ\] = (1 − r/d) I. The right side alone has expectation (r/d) tr ΔΣΔᵀ exactly, for every Σ. Where Σ has a
 /// larger rank the left side depends on Q: with m equal variances the gap's expectation is (r/m − r/d) tr ΔΣΔᵀ, and with
@@ -84,7 +84,7 @@ pub fn gap(problem: &Problem, rank: usize, draws: usize, seed: u64) -> Result<Ga
         let q = orthonormal(d_in, rank, &mut stream(seed, &format!("asymmetry.gap.{index}")));
         key_inequality(problem, q.transpose())
     })?;
-    // Of sides that are equal, rounding would make violations.
+    // Rounding would make violations of sides that are equal.
     let rounding = 1e-12 * problem.total();
     Ok(Gap {
         left: Moments::of(all.iter().map(|sides| sides.left)),

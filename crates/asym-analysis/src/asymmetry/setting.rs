@@ -1,4 +1,4 @@
-//! What is simulated.
+//! The settings of the simulation.
 
 use crate::AnalysisError;
 
@@ -145,7 +145,7 @@ impl Setting {
         self.spectrum().into_iter().map(f64::sqrt).collect()
     }
 
-    /// What the losses are on average, where that is known in closed form.
+    /// The expected losses, where they are known in closed form.
     ///
     /// Freezing B explains tr\[UᵀΔΣΔᵀU\], and E\[UUᵀ\] = (r/d_out) I. Freezing A explains ‖ΔΣ^½P‖² with P the projection on
     /// the span of Σ^½Qᵀ; if inputs vary equally in m directions, that is a uniform subspace of theirs, of dimension r, and

@@ -1,4 +1,4 @@
-//! What a printed size may have counted.
+//! The readings of a printed size.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ enum Unit {
 }
 
 impl Figure {
-    /// The figures in a text such as `0.16M-0.2M (0.18-0.29%)`. What is left unfinished, as in `0.29-0.%`, is passed over.
+    /// The figures in a text such as `0.16M-0.2M (0.18-0.29%)`. An unfinished one, as in `0.29-0.%`, is passed over.
     pub fn in_text(text: &str) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         let mut waiting = 0;
@@ -75,7 +75,7 @@ enum Rounding {
     Cut,
 }
 
-/// What is counted.
+/// The counted parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counted {
     All,

@@ -340,7 +340,7 @@ impl AdaLoraPair {
         self.a.shape()[1]
     }
 
-    /// What the adapter adds to the layer's output.
+    /// The adapter's part of the layer's output.
     ///
     /// # Shapes
     ///

@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 
 use crate::BaseLinear;
 
-/// What the parameters of one weight can do.
+/// The operations of the parameters that adapt one weight.
 trait Weight {
     /// The output of the adapted linear layer, from the layer under it.
     fn linear<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D>;
@@ -207,7 +207,7 @@ impl Method {
 }
 
 impl fmt::Display for Method {
-    /// What a table's row is called.
+    /// The name of the row in a table.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.settings().label())
     }

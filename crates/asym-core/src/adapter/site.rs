@@ -1,4 +1,4 @@
-//! What a method is told of the layer it adapts, and what it has to say about itself.
+//! The facts of a layer that a method adapts, and the interface of a method's settings.
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -10,12 +10,12 @@ use crate::init::{Known, NoStart, Shape};
 use crate::layout::{Entry, Kind, Layer};
 use crate::random::stream;
 
-/// What a method's settings can do. One implementation a method, in the method's file.
+/// The operations of a method's settings. Each method implements it in its own file.
 pub(crate) trait Settings {
     /// The method's name, for people.
     fn name(&self) -> &'static str;
 
-    /// What a table's row is called: the method and what distinguishes its variants.
+    /// The name of the row in a table: the method and the difference between its variants.
     fn label(&self) -> String;
 
     /// Refuse settings that no model could make good.
@@ -64,7 +64,7 @@ pub(crate) trait Settings {
 pub(crate) struct Site {
     /// Its name in files.
     pub(crate) module: String,
-    /// What it is.
+    /// Its kind.
     pub(crate) layer: Layer,
     /// Whether its forward passes through this crate.
     pub(crate) factored: bool,
@@ -134,11 +134,11 @@ pub(crate) struct Draw<'a> {
     pub(crate) device: Device,
     /// W0, which is made when somebody asks for it, and what the layer reads.
     pub(crate) known: Known<'a>,
-    /// What the adapters of all layers share.
+    /// The parameters that the adapters of all layers share.
     pub(crate) shared: &'a mut Shared,
 }
 
-/// What the adapters of all layers share: drawn once, and one piece of memory.
+/// The parameters that the adapters of all layers share. They are drawn once and have one piece of memory.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     /// The largest d_input among the adapted layers.
@@ -193,7 +193,7 @@ impl Draw<'_> {
 /// The layer that carries an adapter, as its tensors in files have to know it.
 #[derive(Debug, Clone)]
 pub(crate) struct Owner {
-    /// What it is.
+    /// Its kind.
     pub(crate) layer: Layer,
     /// The shape of its weight in files.
     pub(crate) shape: Vec<usize>,

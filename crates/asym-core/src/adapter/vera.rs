@@ -168,7 +168,7 @@ impl VeraScales {
         (self.a.val().narrow(0, 0, self.d_input), self.b.val().narrow(1, 0, d_output))
     }
 
-    /// What the adapter adds to the layer's output.
+    /// The adapter's part of the layer's output.
     ///
     /// # Shapes
     ///

@@ -13,7 +13,7 @@ use crate::{AdapterError, Method};
 pub struct FactorPair {
     /// The adapted module's name.
     pub module: String,
-    /// A, `[rank, d_input]`. Of a convolution, d_input is channels in × kernel height × kernel width.
+    /// A, `[rank, d_input]`. The d_input of a convolution is channels in × kernel height × kernel width.
     pub a: Mat<f64>,
     /// B, `[d_output, rank]`.
     pub b: Mat<f64>,

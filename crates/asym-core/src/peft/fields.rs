@@ -1,4 +1,4 @@
-//! `adapter_config.json`: what is common to all methods. What is a method's own is in the method's file.
+//! `adapter_config.json`: the fields of all methods. The fields of one method are in that method's file.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -324,7 +324,7 @@ fn is_off(value: &Value) -> bool {
     }
 }
 
-/// What a field whose name is known would have to be, where its value is not supported.
+/// The value that a known field must have, if only one is supported.
 fn common_objection(field: &str, value: &Value) -> Option<&'static str> {
     let (supported, expected) = match field {
         "bias" => (

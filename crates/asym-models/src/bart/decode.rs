@@ -13,9 +13,9 @@ use crate::generation::NextToken;
 #[derive(Debug)]
 pub struct BartDecoder<'a> {
     model: &'a BartLanguageModel,
-    /// Of each text.
+    /// The encoder's states of each text.
     encoded: Memory,
-    /// Of each row: that of its text.
+    /// The encoder's states of each row: those of its text.
     memory: Memory,
     /// The text that each row answers.
     texts: Vec<usize>,

@@ -7,7 +7,7 @@ use super::scores::{Best, Ranked, log_softmax};
 use super::search::uniform;
 use super::{EarlyStopping, Generated, Generation, GenerationError, NextToken, checked};
 
-/// What transformers gives to beams that are not there, and adds to those that must not be taken.
+/// The score that transformers gives to missing beams, and adds to those that must not be taken.
 const NEVER: f32 = -1e9;
 
 /// A row that goes on.

@@ -1,4 +1,4 @@
-//! What of settings is refused: values out of range, and what contradicts each other.
+//! Settings that are refused: values out of range, and values that contradict each other.
 
 use super::read::{Strings, TokenIds};
 use super::settings::DEFAULT_TOP_K;

@@ -20,7 +20,7 @@ macro_rules! keys {
             $($(#[$doc])* pub $key: Option<$kind>,)+
             /// The keys that a user gave, those given as null among them; the others are a file's.
             ///
-            /// What a file has without effect is ignored, what a user gives without effect is refused.
+            /// A key without effect is ignored in a file, and refused if a user gives it.
             pub given: BTreeSet<&'static str>,
             /// Keys of transformers that asym does not have, with values that would change the text:
             /// [`resolve`](Self::resolve) refuses them, unless the user gives them as null.
@@ -33,7 +33,7 @@ macro_rules! keys {
             /// The keys that asym has.
             pub const KEYS: &'static [&'static str] = &[$(stringify!($key)),+];
 
-            /// Take the value of a key, where it is one that asym has. What was expected else.
+            /// Take the value of a key that asym has. Returns the expected form of another value.
             fn set(&mut self, key: &str, value: &Value) -> Result<(), &'static str> {
                 match key {
                     $(stringify!($key) => {
@@ -84,9 +84,9 @@ keys! {
     no_repeat_ngram_size: usize,
     /// The length of the runs of tokens that must not occur if the text that is answered, or the prompt, has them; 0 for none.
     encoder_no_repeat_ngram_size: usize,
-    /// What the scores of tokens that a row has already are divided by.
+    /// The divisor of the scores of tokens that a row has already.
     repetition_penalty: f64,
-    /// What logits are divided by before a token is drawn.
+    /// The divisor of logits before a token is drawn.
     temperature: f64,
     /// How many of the most likely tokens are drawn from; 0 for all.
     top_k: usize,
@@ -141,7 +141,7 @@ const fn of_sampling(key: &'static str, neutral: Option<f64>) -> Missing {
     Missing { key, neutral, sampling: true }
 }
 
-/// What would change the text.
+/// Keys that would change the text.
 const MISSING: &[Missing] = &[
     missing("constraints", None),
     missing("diversity_penalty", Some(0.0)),
@@ -163,7 +163,7 @@ const MISSING: &[Missing] = &[
     of_sampling("typical_p", Some(1.0)),
 ];
 
-/// What transformers knows besides: it changes what is returned, or how fast, but not the text.
+/// Further keys of transformers. They change the form of the result or the speed, but not the text.
 const HARMLESS: &[&str] = &[
     "_commit_hash",
     "_from_model_config",
@@ -202,13 +202,13 @@ impl Missing {
         }
     }
 
-    /// What changes nothing, in words.
+    /// The values that change nothing, in words.
     fn neutral(&self) -> String {
         self.neutral.map_or_else(|| "null".into(), |neutral| format!("{neutral} or null"))
     }
 }
 
-/// What messages call settings that a user gave.
+/// The name in messages of settings that a user gave.
 pub(super) const USER: &str = "generation settings";
 
 impl GenerationConfig {
@@ -285,7 +285,7 @@ impl GenerationConfig {
         both
     }
 
-    /// What a decoder starts with: `decoder_start_token_id`, else `bos_token_id`.
+    /// The token that a decoder starts with: `decoder_start_token_id`, else `bos_token_id`.
     pub fn decoder_start(&self) -> Option<u32> {
         self.decoder_start_token_id.or(self.bos_token_id)
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with settings, said with key, expected, found and what to do.
+//! Errors of settings, with the key, the expected and the found value, and how to correct them.
 
 /// Why text cannot be generated as it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -9,13 +9,13 @@ pub enum GenerationError {
     Json {
         /// The file, or "generation settings" for what a user gave.
         origin: String,
-        /// What is wrong, and where.
+        /// The problem and its place.
         source: serde_json::Error,
     },
     /// A user gave a setting that neither asym nor transformers knows.
     #[error("generation settings: there is no `{found}`{}; write one of {}", near(*.nearest), known.join(", "))]
     UnknownKey {
-        /// What stands there.
+        /// The value that was found.
         found: String,
         /// The key that it comes nearest to.
         nearest: Option<&'static str>,
@@ -33,7 +33,7 @@ pub enum GenerationError {
         key: &'static str,
         /// The values that change nothing.
         neutral: String,
-        /// What is there.
+        /// The value that was found.
         found: String,
     },
     /// A value is of another type than its key's, or out of its range.
@@ -43,9 +43,9 @@ pub enum GenerationError {
         origin: String,
         /// The key.
         key: &'static str,
-        /// What would be accepted.
+        /// The values that are accepted.
         expected: String,
-        /// What is there.
+        /// The value that was found.
         found: String,
     },
     /// Two settings contradict each other, or one has no effect beside the other.
@@ -57,9 +57,9 @@ pub enum GenerationError {
         key: &'static str,
         /// Its value.
         found: String,
-        /// What it contradicts.
+        /// The setting that it contradicts.
         conflict: String,
-        /// What to do.
+        /// How to correct it.
         help: String,
     },
     /// The model computes no numbers, from which a token could be chosen.
@@ -76,16 +76,16 @@ pub enum GenerationError {
     /// A prompt has no token, or leaves no room for one.
     #[error("the longest prompt: expected {expected}, found {found}; {help}")]
     Prompt {
-        /// What would be accepted.
+        /// The values that are accepted.
         expected: String,
         /// Its tokens.
         found: usize,
-        /// What to do.
+        /// How to correct it.
         help: &'static str,
     },
 }
 
-/// What is appended to an unknown key.
+/// The text behind an unknown key.
 fn near(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
 }

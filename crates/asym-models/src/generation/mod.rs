@@ -70,7 +70,7 @@ pub use read::EarlyStopping;
 pub use read::{Strings, TokenIds};
 pub use settings::{Generation, Sampling};
 
-/// What generation asks of a model: logits of the next token, row by row.
+/// The interface of a model to the generation: logits of the next token, row by row.
 pub trait NextToken {
     /// Number of tokens.
     fn vocab_size(&self) -> usize;
@@ -100,7 +100,7 @@ pub struct Generated {
     pub tokens: Vec<u32>,
     /// How many of the tokens are the prompt's.
     pub prompt_length: usize,
-    /// Of beam search: the sum of the log-probabilities, divided by the number of new tokens to the power of
+    /// The score of a beam: the sum of the log-probabilities, divided by the number of new tokens to the power of
     /// `length_penalty`. It is `sequences_scores` of transformers.
     pub score: Option<f32>,
 }

@@ -1,4 +1,4 @@
-//! What changes the scores of the next token, in the order of transformers' `_get_logits_processor`.
+//! Changes of the scores of the next token, in the order of transformers' `_get_logits_processor`.
 
 use std::cmp::Ordering;
 
@@ -55,7 +55,7 @@ pub(super) fn ban_source_ngrams(settings: &Generation, prompt: usize, tokens: &[
     ban_ngrams(source, &tokens[start..], scores);
 }
 
-/// What narrows the choice where a token is drawn.
+/// The settings that narrow the choice of a token that is drawn.
 fn warp(settings: &Generation, scores: &mut [f32]) {
     let Some(sampling) = &settings.sampling else {
         return;

@@ -36,7 +36,7 @@ pub struct Strings(pub Vec<String>);
 
 /// A value of a key.
 pub(super) trait Read: Sized {
-    /// What would be accepted.
+    /// The values that are accepted.
     const EXPECTED: &'static str;
 
     fn read(value: &Value) -> Option<Self>;

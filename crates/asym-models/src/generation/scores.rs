@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 /// Scores that are looked at together: the best of them is found without a branch for each.
 const BLOCK: usize = 64;
 
-/// A score and where it stands. Of equal scores the first is the better one; NaN is the worst.
+/// A score and its place. The first of equal scores is the better one; NaN is the worst.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ranked {
     pub(super) score: f32,
@@ -63,7 +63,7 @@ impl Best {
     /// Show `scores + base`; the first stands at `index`, which is behind all that were shown before.
     pub(super) fn extend(&mut self, scores: &[f32], base: f32, index: usize) {
         for (block, scores) in scores.chunks(BLOCK).enumerate() {
-            // What is no better than the worst of those kept stands behind it.
+            // A score that is no better than the worst of those kept stands behind it.
             let worst = match self.heap.peek() {
                 Some(worst) if self.heap.len() == self.count => worst.0.score,
                 _ => f32::NAN,

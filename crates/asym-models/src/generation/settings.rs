@@ -6,7 +6,7 @@ use super::{EarlyStopping, GenerationConfig, GenerationError};
 /// How tokens are drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
-    /// What logits are divided by.
+    /// The divisor of logits.
     pub temperature: f64,
     /// How many of the most likely tokens are drawn from; 0 for all.
     pub top_k: usize,
@@ -50,7 +50,7 @@ pub struct Generation {
     /// The text that each prompt's rows answer, for `encoder_no_repeat_ngram_size`. The rows of a prompt without one may have any
     /// run.
     pub sources: Vec<Vec<u32>>,
-    /// What the scores of tokens that a row has already are divided by.
+    /// The divisor of the scores of tokens that a row has already.
     pub repetition_penalty: f64,
     /// The first new token, after a prompt of one.
     pub forced_bos_token_id: Option<u32>,
@@ -83,7 +83,7 @@ impl GenerationConfig {
     /// The settings for prompts, the longest of `prompt_length` tokens, for a model of `vocab_size` tokens that sees at
     /// most `context` of them.
     ///
-    /// What is absent is as in transformers: greedy, up to 20 new tokens. `max_length` and `min_length` count the tokens
+    /// Absent settings have the defaults of transformers: greedy, up to 20 new tokens. `max_length` and `min_length` count the tokens
     /// of the longest prompt in the batch, since transformers counts padding. A maximum beyond the context is shortened
     /// to it, unless a user asked for it.
     ///

@@ -16,7 +16,7 @@ use super::*;
 #[derive(Debug, Clone)]
 struct TableModel {
     tables: [Vec<Vec<f32>>; 3],
-    /// What is added to the logits of a token, at a length or at all.
+    /// The number that is added to the logits of a token, at one length or at all.
     bias: Vec<(usize, Option<usize>, f32)>,
     rows: Vec<Vec<u32>>,
     /// The number of rows in each call.

@@ -140,7 +140,7 @@ impl VitConfig {
         self.grid_of(self.image_size)
     }
 
-    /// Patches of an image of another size. What is left at the edges is not looked at.
+    /// Patches of an image of another size. The rest at the edges is ignored.
     pub const fn grid_of(&self, [height, width]: [usize; 2]) -> [usize; 2] {
         [height / self.patch_size[0], width / self.patch_size[1]]
     }

@@ -1,4 +1,4 @@
-//! What the tests share: fixtures, golden tensors, folders to write to.
+//! Shared parts of the tests: fixtures, golden tensors, folders to write to.
 #![allow(dead_code, reason = "each test file is a program of its own")]
 
 use std::collections::BTreeMap;

@@ -33,8 +33,8 @@ pub struct AnswerFile<A: Recorded> {
 }
 
 impl<A: Recorded> AnswerFile<A> {
-    /// Open the file at `path`, which need not exist. A last line that was not written to its end is removed. Of several answers
-    /// to one question, the first counts.
+    /// Open the file at `path`, which need not exist. A last line that was not written to its end is removed. If a question
+    /// has several answers, the first counts.
     ///
     /// # Errors
     ///

@@ -55,7 +55,7 @@ struct Candidate {
     next: Option<usize>,
 }
 
-/// The candidates. Of several at one word, such as three exclamation marks, the last counts.
+/// The candidates. If one word has several, such as three exclamation marks, the last counts.
 fn candidates(text: &[char]) -> Vec<Candidate> {
     let mut found = Vec::new();
     let mut previous: Option<Candidate> = None;

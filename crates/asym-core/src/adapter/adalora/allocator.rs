@@ -45,7 +45,7 @@ pub struct RankAllocator {
     rank_pattern: IndexMap<String, Vec<bool>>,
 }
 
-/// What is known of the triplets of one module.
+/// The importance of the triplets of one module.
 #[derive(Debug, Default)]
 struct Triplets {
     a: Importance<2>,

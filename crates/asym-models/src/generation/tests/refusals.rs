@@ -27,7 +27,7 @@ fn what_a_file_has_without_effect_is_ignored() {
     assert_eq!((&settings.eos_token_id[..], settings.pad_token_id), (&[2, 3][..], Some(1)));
     assert!(settings.use_cache);
     // It has its effect where the user asks for the rest.
-    // What changes nothing is no contradiction.
+    // A value that changes nothing is no contradiction.
     resolve(&json!({"temperature": 1.0, "top_k": 50, "top_p": 1})).unwrap();
     let settings = resolve(&json!({"do_sample": true, "typical_p": null, "top_k": null})).unwrap();
     let sampling = settings.sampling.unwrap();

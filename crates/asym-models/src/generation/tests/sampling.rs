@@ -131,7 +131,7 @@ fn what_is_drawn_depends_on_the_prompts_number_alone() {
 
 #[test]
 fn beams_are_drawn_without_replacement() {
-    // Of the first step: two of the four tokens, the first by its probability, the second by that of what is left.
+    // The first step has two of the four tokens, the first by its probability, the second by that of what is left.
     const DRAWS: usize = 8000;
     let fixture = fixture();
     let case = case(serde_json::json!({
