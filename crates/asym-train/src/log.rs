@@ -43,6 +43,39 @@ struct StepLoss {
     loss: Option<f64>,
 }
 
+/// The number of the last step in the log at `path`; 0 if there is none.
+pub(crate) fn last_step(path: &Path) -> usize {
+    // A line is much shorter.
+    const TAIL: u64 = 1 << 14;
+    let tail = || {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(bytes)
+    };
+    let tail = tail().unwrap_or_default();
+    let step = |line: &[u8]| serde_json::from_slice::<StepLoss>(line).ok()?.step;
+    tail.split(|byte| *byte == b'\n').rev().find_map(step).unwrap_or_default()
+}
+
+/// The steps in the log at `path`, with their losses. A line that is not whole, as the last one of a killed run, is left out.
+pub(crate) fn losses(path: &Path) -> Result<Vec<(usize, f64)>, TrainError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(TrainError::io(path)(error)),
+    };
+    let mut found = Vec::new();
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line.map_err(TrainError::io(path))?;
+        let step = serde_json::from_slice::<StepLoss>(&line).ok().and_then(|line| line.step.zip(line.loss));
+        found.extend(step);
+    }
+    Ok(found)
+}
+
 /// Writes `metrics.jsonl`, and keeps the means of the current epoch.
 pub(crate) struct MetricsLog {
     file: Option<(PathBuf, File)>,

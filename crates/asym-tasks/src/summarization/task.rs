@@ -21,7 +21,7 @@ use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
 use crate::methods::LayerNames;
-use crate::split::{DEV_SHARE, split};
+use crate::split::{DEV_SHARE, held_out, split};
 use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
 use crate::text::{EncodedExample, Lengths, Target, preview, save_tokenizer};
 
@@ -363,6 +363,13 @@ impl Task for Summarization {
             ..options
         };
         Self { options, ..self.clone() }
+    }
+
+    fn hold_out(&self, data: SummarizationData, share: f64) -> Option<SummarizationData> {
+        let (train, mut held) = held_out(&data.train.rows, |_| 0, share);
+        held.truncate(self.options.eval_examples.unwrap_or(usize::MAX));
+        let dev = Documents { source: data.train.source.clone(), rows: held, empty: Vec::new() };
+        Some(SummarizationData { train: Documents { rows: train, ..data.train }, dev, ..data })
     }
 
     fn describe(&self, data: &SummarizationData) -> Vec<String> {
