@@ -102,7 +102,10 @@ impl Claim {
 
     /// Tell other processes how far the work is: a number of steps, and that of all. They read it a little later.
     pub(crate) fn tell(&self, step: usize, steps: usize) {
-        self.shared.tell(step, steps);
+        let is_first = self.shared.tell(step, steps);
+        if is_first && let Err(error) = self.shared.write(&self.file) {
+            log::warn!("the claim of a run cannot be renewed: {error}");
+        }
     }
 
     /// Whether another process may have taken the folder: [`check`](Self::check) says more. This costs nothing.

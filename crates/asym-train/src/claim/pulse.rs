@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -32,20 +32,22 @@ pub(super) struct Shared {
     step: AtomicUsize,
     steps: AtomicUsize,
     lost: AtomicBool,
+    writing: Mutex<()>,
 }
 
 impl Shared {
     pub(super) fn new(worker: Worker) -> Self {
-        Self { worker, step: 0.into(), steps: 0.into(), lost: false.into() }
+        Self { worker, step: 0.into(), steps: 0.into(), lost: false.into(), writing: Mutex::new(()) }
     }
 
     pub(super) fn worker(&self) -> Worker {
         Worker { step: self.step.load(Relaxed), steps: self.steps.load(Relaxed), ..self.worker.clone() }
     }
 
-    pub(super) fn tell(&self, step: usize, steps: usize) {
+    /// Returns whether nothing was told before.
+    pub(super) fn tell(&self, step: usize, steps: usize) -> bool {
         self.step.store(step, Relaxed);
-        self.steps.store(steps, Relaxed);
+        self.steps.swap(steps, Relaxed) == 0
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -55,6 +57,8 @@ impl Shared {
     /// Write the worker into its claim. The file system sets the file's time, by the clock of the server that has the files.
     pub(super) fn write(&self, mut file: &File) -> std::io::Result<()> {
         let text = serde_json::to_string(&self.worker())?;
+        // Both threads of a claim write.
+        let _alone = self.writing.lock();
         file.rewind()?;
         file.write_all(text.as_bytes())?;
         file.set_len(text.len() as u64)
