@@ -6,7 +6,7 @@ use asym_train::{Epoch, Outcome, Pace, RunResult, Scores, Tuning};
 use super::*;
 use crate::registry::AnyTask;
 
-fn report<'a>(task: &AnyTask, methods: impl IntoIterator<Item = &'a Tuning>) -> Report {
+fn table<'a>(task: &AnyTask, methods: impl IntoIterator<Item = &'a Tuning>) -> Report {
     let row = |tuning: &Tuning| Row::new(task, &tuning.to_string(), tuning);
     Report { rows: methods.into_iter().map(row).collect(), ..Report::default() }
 }
@@ -44,7 +44,7 @@ fn lines(report: &Report) -> Vec<String> {
 #[test]
 fn a_row_has_means_deviations_and_the_papers_score() {
     let (lora, head) = (Tuning::Adapter(AdapterConfig::lora(8)), Tuning::Head);
-    let mut report = report(&task("mrpc"), [&lora, &head]);
+    let mut report = table(&task("mrpc"), [&lora, &head]);
     mrpc([0.8, 0.9, 1.0]).into_iter().for_each(|run| report.rows[0].runs.push(run));
     let lines = lines(&report);
     let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_string()).collect::<Vec<_>>();
@@ -74,7 +74,7 @@ fn a_row_has_means_deviations_and_the_papers_score() {
 /// Tables 7, 11 and 13 of the paper, PACS, linear probing.
 #[test]
 fn a_paper_with_several_scores_has_rows_of_its_own() {
-    let mut report = report(&task("pacs"), [&Tuning::Head, &Tuning::Adapter(AdapterConfig::lora(3))]);
+    let mut report = table(&task("pacs"), [&Tuning::Head, &Tuning::Adapter(AdapterConfig::lora(3))]);
     report.rows[0].runs.push(run(1, &[("ood", 0.5), ("id", 0.75), ("photo", 0.25)]));
     let lines = lines(&report);
     let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_string()).collect::<Vec<_>>();
@@ -95,9 +95,9 @@ fn a_paper_with_several_scores_has_rows_of_its_own() {
 
 #[test]
 fn several_tasks_have_a_column_for_their_score() {
-    let mut report = report(&task("mrpc"), [&Tuning::Head]);
+    let mut report = table(&task("mrpc"), [&Tuning::Head]);
     mrpc([0.8, 0.8, 0.8]).into_iter().for_each(|run| report.rows[0].runs.push(run));
-    let mut other = report(&task("stsb"), [&Tuning::Head]);
+    let mut other = table(&task("stsb"), [&Tuning::Head]);
     other.rows[0].runs.push(run(1, &[("pearson", 0.25), ("spearman", 0.5)]));
     other.failed.push("STS-B head seed 2: too hot".to_string());
     append(&mut report, other);
@@ -111,7 +111,7 @@ fn several_tasks_have_a_column_for_their_score() {
 #[test]
 fn a_loss_is_printed_as_it_is_and_less_of_it_is_better() {
     let (lora, head) = (Tuning::Adapter(AdapterConfig::lora(32)), Tuning::Head);
-    let mut report = report(&task("alpaca"), [&lora, &head]);
+    let mut report = table(&task("alpaca"), [&lora, &head]);
     report.reference = Some(head.to_string());
     for (row, losses) in [(0, [1.5, 1.25]), (1, [2.0, 2.25])] {
         (1..)
@@ -132,7 +132,7 @@ fn a_loss_is_printed_as_it_is_and_less_of_it_is_better() {
     );
     assert!(lines[lines.len() - 1].starts_with("- Alpaca, LoRA r=32, loss: -0.75000 ("), "{lines:?}");
     // Beside a task with shares.
-    let mut other = report(&task("mrpc"), [&head]);
+    let mut other = table(&task("mrpc"), [&head]);
     mrpc([0.8, 0.8, 0.8]).into_iter().for_each(|run| other.rows[0].runs.push(run));
     append(&mut report, other);
     let lines: Vec<String> = report.to_string().lines().map(ToString::to_string).collect();
@@ -145,7 +145,7 @@ fn a_loss_is_printed_as_it_is_and_less_of_it_is_better() {
 #[test]
 fn rows_are_compared_seed_by_seed() {
     let (lora, head, full) = (Tuning::Adapter(AdapterConfig::lora(8)), Tuning::Head, Tuning::Full);
-    let mut report = report(&task("mrpc"), [&lora, &head, &full]);
+    let mut report = table(&task("mrpc"), [&lora, &head, &full]);
     report.reference = Some(head.to_string());
     mrpc([0.51, 0.72, 0.93]).into_iter().for_each(|run| report.rows[0].runs.push(run));
     mrpc([0.50, 0.70, 0.90]).into_iter().for_each(|run| report.rows[1].runs.push(run));
