@@ -8,7 +8,6 @@
 #HQ --name sweep
 #HQ --cpus 4
 #HQ --crash-limit 20
-#HQ --max-fails 1000
 # A GPU for each run, where the workers have some:
 ##HQ --resource gpus/nvidia=1
 set -u
