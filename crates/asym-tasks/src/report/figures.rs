@@ -93,7 +93,7 @@ fn against(
     }
     (!panel.series.is_empty()).then(|| Drawn {
         name: format!("{name}{end}"),
-        caption: format!("{} against {label}: means, with one standard deviation over the seeds.", headline.heading()),
+        caption: format!("The score, {}, against {label}: means, with one standard deviation over the seeds.", headline.heading()),
         figure: Figure::new("").with(panel),
     })
 }
@@ -114,7 +114,7 @@ fn epochs(rows: &[(String, usize, &Row)], headline: &Score, end: &str) -> Option
     }
     (!panel.series.is_empty()).then(|| Drawn {
         name: format!("epochs{end}"),
-        caption: format!("{} after each epoch: means, with bands of one standard deviation over the seeds.", headline.heading()),
+        caption: format!("The score, {}, after each epoch: means, with bands of one standard deviation over the seeds.", headline.heading()),
         figure: Figure::new("").with(panel),
     })
 }
