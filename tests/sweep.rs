@@ -79,7 +79,9 @@ fn three_processes_make_each_run_once_and_each_seed_chooses_its_rate() {
         let ended = worker.wait_with_output().unwrap();
         let err = String::from_utf8(ended.stderr).unwrap();
         assert!(ended.status.success(), "{err}");
-        made.extend(err.lines().filter(|line| line.contains("samples/s in training,")).map(str::to_string).collect::<Vec<_>>());
+        made.extend(
+            err.lines().filter(|line| line.contains("samples/s in training,")).map(str::to_string).collect::<Vec<_>>(),
+        );
     }
     // Each run was trained by one of them, and all are those of one process.
     assert_eq!(made.len(), RUNS.len(), "{made:#?}");
@@ -144,7 +146,11 @@ fn a_list_has_a_command_for_each_run_and_a_status_says_what_is_open() {
     let (out, _) = run(&folder, &hot);
     assert!(out.contains("learning rate 1e-3 (seed 1)"), "{out}");
     let (status, _) = run(&folder, &["sweep", "--status", "--output", "hot"]);
-    assert!(status.contains("2 done, 0 running, 1 failed") && status.contains("failed     classification/listed-lr1e30-seed1"), "{status}");
+    assert!(
+        status.contains("2 done, 0 running, 1 failed")
+            && status.contains("failed     classification/listed-lr1e30-seed1"),
+        "{status}"
+    );
     let err = refused(&folder, &["sweep", "given.toml", "learning_rate=1e30", "--output", "hotter"]);
     assert!(err.contains("2 of the runs failed"), "{err}");
 }
@@ -182,7 +188,16 @@ fn what_cannot_be_swept_is_refused_before_anything_is_made() {
     let (status, _) = run(&folder, &["sweep", "--status", "--output", "runs"]);
     assert!(status.starts_with("runs: 2 runs: 2 done"), "{status}");
     // A task that cannot hold examples out.
-    let err = refused(&folder, &["run", concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/mini/domainbed/lora-r8.toml"), "learning_rate=[1e-3, 1e-2]", "--output", "pictures"]);
+    let err = refused(
+        &folder,
+        &[
+            "run",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/mini/domainbed/lora-r8.toml"),
+            "learning_rate=[1e-3, 1e-2]",
+            "--output",
+            "pictures",
+        ],
+    );
     assert!(err.contains("cannot set a part of its training examples aside"), "{err}");
 }
 
@@ -204,11 +219,18 @@ fn a_read_only_folder_can_be_reported_on() {
     // The finished runs are printed, since nothing is to be made.
     let (table, _) = run(&folder, &["sweep", "given.toml", "epochs=1", "--seeds", "1", "--output", "runs"]);
     let is_root = std::fs::write(folder.join("runs/probe"), "").is_ok();
-    let more = (!is_root).then(|| refused(&folder, &["sweep", "given.toml", "epochs=1", "--seeds", "2", "--output", "runs"]));
+    let more =
+        (!is_root).then(|| refused(&folder, &["sweep", "given.toml", "epochs=1", "--seeds", "2", "--output", "runs"]));
     allow(0o755);
-    assert!(status.contains("1 done") && report.contains("1 done") && table.contains("accuracy"), "{status}{report}{table}");
+    assert!(
+        status.contains("1 done") && report.contains("1 done") && table.contains("accuracy"),
+        "{status}{report}{table}"
+    );
     match more {
-        Some(err) => assert!(err.contains("runs") && err.contains("check that the path exists and may be read or written"), "{err}"),
+        Some(err) => assert!(
+            err.contains("runs") && err.contains("check that the path exists and may be read or written"),
+            "{err}"
+        ),
         None => eprintln!("SKIPPED: this user may write to every folder"),
     }
 }

@@ -45,10 +45,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let recipe = Recipe::read(&args.recipe, &args.changes)?;
     let name = recipe_name(&args.recipe);
     let output = args.runs.output.open(&name)?;
-    let experiment = |task: &AnyTask| Experiment {
-        settings: SETTINGS.into(),
-        ..Experiment::of_recipe(&name, &recipe, task)
-    };
+    let experiment =
+        |task: &AnyTask| Experiment { settings: SETTINGS.into(), ..Experiment::of_recipe(&name, &recipe, task) };
     let experiments = recipe.tasks.iter().map(experiment).collect();
     execute(&args.runs.source, &Sweep { experiments, ..output.sweep() })
 }

@@ -144,7 +144,10 @@ fn number(sweep: &Sweep, named: &str) -> Result<usize> {
     };
     place.with_context(|| {
         let last = cells.last().map(|cell| sweep.name(cell)).unwrap_or_default();
-        format!("there is no run `{named}`: give a number from 1 to {}, or a name such as {last}; --list has all", cells.len())
+        format!(
+            "there is no run `{named}`: give a number from 1 to {}, or a name such as {last}; --list has all",
+            cells.len()
+        )
     })
 }
 
@@ -164,7 +167,11 @@ fn status(args: &SweepArgs) -> Result<()> {
 /// A word as a shell reads it.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) { word.to_string() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

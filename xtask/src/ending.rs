@@ -35,7 +35,11 @@ impl Ending {
     /// The difference from the run that nothing disturbed, in words.
     pub(crate) fn difference(&self, expected: &Self) -> Option<String> {
         let differs = || -> Vec<&String> {
-            self.files.iter().filter(|(file, bytes)| expected.files.get(*file) != Some(bytes)).map(|(file, _)| file).collect()
+            self.files
+                .iter()
+                .filter(|(file, bytes)| expected.files.get(*file) != Some(bytes))
+                .map(|(file, _)| file)
+                .collect()
         };
         (self != expected).then(|| {
             format!(

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::ending::Ending;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use crate::ending::Ending;
 
 /// Options of `cargo xtask kill`.
 #[derive(Debug, Args)]

@@ -89,7 +89,8 @@ fn write(path: &Path, experiment: &Experiment, seed: u64, rate: Option<f64>, num
     let names = (run.task.name(), run.tuning.to_string(), seed);
     let trainable = 1000 + 17 * method.name.len();
     folder.finish(RunResult::new(names, &outcome, (trainable, 963_074))).unwrap();
-    let log: String = (1..=60).map(|step| format!("{{\"step\":{step},\"epoch\":1,\"loss\":{}}}\n", numbers.next())).collect();
+    let log: String =
+        (1..=60).map(|step| format!("{{\"step\":{step},\"epoch\":1,\"loss\":{}}}\n", numbers.next())).collect();
     // A killed process may have left half a line.
     std::fs::write(path.join("metrics.jsonl"), log + "{\"step\":61,\"lo").unwrap();
     // The program counts memory, and a test does not.
@@ -242,7 +243,13 @@ fn expected(runs: &Path, task: &str, row: &str, key: &str) -> (String, String) {
         }
         let margin = student(values.len()) * deviation(&values) / (values.len() as f64).sqrt();
         let (low, high) = (average - margin, average + margin);
-        let word = if low > 0.0 { "better" } else if high < 0.0 { "worse" } else { "not clear" };
+        let word = if low > 0.0 {
+            "better"
+        } else if high < 0.0 {
+            "worse"
+        } else {
+            "not clear"
+        };
         return (format!("{} ({} to {})", signed(average), signed(low), signed(high)), word.into());
     }
     let text = match key {
@@ -295,7 +302,8 @@ fn check(page: &str, runs: &Path) -> usize {
     let tables = page.split("<tbody>").skip(1).map(|rest| rest.split("</tbody>").next().unwrap());
     for cell in tables.flat_map(|table| table.split("<td").skip(1)) {
         let (tag, inner) = cell.split_once('>').unwrap();
-        let is_named = ["data-key", "data-label=\"state\"", "data-label=\"recipe\""].iter().any(|name| tag.contains(name));
+        let is_named =
+            ["data-key", "data-label=\"state\"", "data-label=\"recipe\""].iter().any(|name| tag.contains(name));
         let inner = plain(inner.split("</td>").next().unwrap());
         let is_first = tag.is_empty();
         assert!(is_named || is_first || inner == "–", "a number without a name: {cell}");
@@ -333,7 +341,8 @@ fn each_number_is_that_of_the_folders() {
     assert!(links.len() > 60 && links.iter().all(|link| unique.contains(link)), "{links:?}");
     // The recipe of each row stands on the page.
     for (method, text) in [("b-only-r8", "init = \"orthonormal\""), ("probe", "tuning = \"head\"")] {
-        let detail = page.split(&format!("<h3 id=\"rte-{method}\"")).nth(1).unwrap().split("</section>").next().unwrap();
+        let detail =
+            page.split(&format!("<h3 id=\"rte-{method}\"")).nth(1).unwrap().split("</section>").next().unwrap();
         assert!(detail.contains("<pre>") && plain(detail).replace("&#34;", "\"").contains(text), "{detail}");
     }
     // The figures have the numbers of the tables: the differences, and the parameters.
@@ -366,6 +375,48 @@ fn each_number_is_that_of_the_folders() {
         }
     }
     assert!(lines > 40, "{lines}");
+    let mut runs = csv::Reader::from_path(output.join("runs.csv")).unwrap();
+    let mut lines = 0;
+    for record in runs.records() {
+        let record = record.unwrap();
+        let found: f64 = record[8].parse().unwrap();
+        assert_eq!(found, number(&read(&folder.0.join(&record[5])), &record[7]), "{record:?}");
+        lines += 1;
+    }
+    assert_eq!(lines, 9 * 6 + 9 * 7);
+}
+
+/// A figure has eight looks. The names of equal methods tell their rows apart.
+#[test]
+fn more_rows_than_looks_make_more_figures() {
+    let folder = Folder::new("many");
+    let mut numbers = Numbers(3);
+    let task: AnyTask = "rte".parse().unwrap();
+    for row in 1..=10 {
+        let recipe = Recipe::new(None, None, task.clone(), vec![1], Tuning::Head);
+        // The name of the settings' file of a recipe called `recipe` must not make its folder the folder of a run.
+        let name = if row == 1 { "recipe".to_string() } else { format!("row{row}") };
+        let experiment = Experiment::of_recipe(&name, &recipe, &task);
+        std::fs::create_dir_all(folder.0.join("rte")).unwrap();
+        std::fs::write(folder.0.join("rte").join(&experiment.settings), "").unwrap();
+        for seed in [1, 2] {
+            write(&folder.0.join(format!("rte/{name}-seed{seed}")), &experiment, seed, None, &mut numbers);
+        }
+    }
+    let output = folder.0.with_extension("report");
+    let gathered = Gathered::read(&folder.0, None).unwrap();
+    gathered.write(&output, "", Some("recipe")).unwrap();
+    let _output = Folder(output.clone());
+    let series = |name: &str| {
+        let mut table = csv::Reader::from_path(output.join("figures").join(name)).unwrap();
+        table.records().map(|record| record.unwrap()[1].to_string()).collect::<BTreeSet<_>>()
+    };
+    let (first, second) = (series("rte-parameters-1.csv"), series("rte-parameters-2.csv"));
+    assert_eq!((first.len(), second.len()), (8, 2));
+    assert!(second.contains("head only (row9)"), "{second:?}");
+    // The forest has them all: 9 differences.
+    let forest = std::fs::read_to_string(output.join("figures/rte-differences.csv")).unwrap();
+    assert_eq!(forest.lines().filter(|line| line.contains("interval")).count(), 9);
 }
 
 #[test]
@@ -384,13 +435,21 @@ fn what_is_missing_or_damaged_is_named_and_the_rest_is_right() {
     std::fs::write(&other, r#"{"format": 1, "scores": {}}"#).unwrap();
     let running = folder.0.join("mrpc/probe-seed3");
     std::fs::remove_file(running.join("results.json")).unwrap();
-    let claim = r#"{"host":"elsewhere","boot":"another","pid":7,"since":"2001-01-01 00:00:00 UTC","step":59,"steps":90}"#;
+    let claim =
+        r#"{"host":"elsewhere","boot":"another","pid":7,"since":"2001-01-01 00:00:00 UTC","step":59,"steps":90}"#;
     std::fs::write(running.join("claim-1"), claim).unwrap();
 
     let gathered = Gathered::read(&folder.0, None).unwrap();
     let status = gathered.status();
-    assert!(status.starts_with(&format!("{}: 18 runs: 12 done, 1 running, 0 failed, 3 open, 2 unreadable", folder.0.display())), "{status}");
-    for part in ["open       rte/lora-r8-seed2", "running    mrpc/probe-seed3  process 7 on elsewhere", "step 60 of 90"] {
+    assert!(
+        status.starts_with(&format!(
+            "{}: 18 runs: 12 done, 1 running, 0 failed, 3 open, 2 unreadable",
+            folder.0.display()
+        )),
+        "{status}"
+    );
+    for part in ["open       rte/lora-r8-seed2", "running    mrpc/probe-seed3  process 7 on elsewhere", "step 60 of 90"]
+    {
         assert!(status.contains(part), "`{part}` in: {status}");
     }
     let (page, output) = report(&folder.0);

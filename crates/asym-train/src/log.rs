@@ -92,20 +92,30 @@ pub(crate) struct MetricsLog {
 impl MetricsLog {
     /// Into the file at `path`, or nowhere. It is cut back to its length in `past`, since lines after a checkpoint are made again.
     ///
+    /// The file is a new one, with the lines of the old one. A worker that was taken for dead, and is not, still has the old one
+    /// open: what it writes is in no folder.
+    ///
     /// Returns the losses of the lines that stay, too.
     pub(crate) fn open(path: Option<&Path>, past: &Past) -> Result<(Self, Vec<f64>), TrainError> {
         let (mut file, mut losses) = (None, Vec::new());
         if let Some(path) = path {
             let failed = || TrainError::io(path);
-            let mut options = OpenOptions::new();
-            let mut out = options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed())?;
-            out.set_len(past.log_bytes).map_err(failed())?;
-            for line in BufReader::new((&out).take(past.log_bytes)).lines() {
-                let line = line.map_err(failed())?;
-                let line: StepLoss = serde_json::from_str(&line)
+            let kept = match File::open(path) {
+                Ok(old) => {
+                    let mut kept = Vec::new();
+                    old.take(past.log_bytes).read_to_end(&mut kept).map_err(failed())?;
+                    kept
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+                Err(error) => return Err(failed()(error)),
+            };
+            for line in kept.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                let line: StepLoss = serde_json::from_slice(line)
                     .map_err(|source| TrainError::Format { path: path.to_path_buf(), source: Box::new(source) })?;
                 losses.extend(line.loss.filter(|_| line.step.is_some()));
             }
+            asym_core::write_whole(path, &kept).map_err(failed())?;
+            let mut out = OpenOptions::new().write(true).open(path).map_err(failed())?;
             out.seek(SeekFrom::End(0)).map_err(failed())?;
             file = Some((path.to_path_buf(), out));
         }

@@ -167,7 +167,17 @@ impl Recipe {
 
     /// A recipe of one task that leaves everything else to it.
     pub fn new(model: Option<String>, data: Option<String>, task: AnyTask, seeds: Vec<u64>, tuning: Tuning) -> Self {
-        Self { model, data, tasks: vec![task], seeds, training: Table::new(), tuning, new_head: false, learning_rates: Vec::new(), hold_out: None }
+        Self {
+            model,
+            data,
+            tasks: vec![task],
+            seeds,
+            training: Table::new(),
+            tuning,
+            new_head: false,
+            learning_rates: Vec::new(),
+            hold_out: None,
+        }
     }
 
     /// The recipe of one run, with nothing left out.

@@ -26,15 +26,20 @@ pub(super) fn figures(root: &Path, group: &Group, report: &Report) -> Result<Vec
     let Some(headline) = group.task.scores().into_iter().next() else { return Ok(Vec::new()) };
     let mut drawn = Vec::new();
     drawn.extend(forest(report, &headline));
-    let rows: Vec<(&Row, &Gather)> = report.rows.iter().zip(&group.rows).filter(|(row, _)| !row.runs.is_empty()).collect();
+    let rows: Vec<(&Row, &Gather)> =
+        report.rows.iter().zip(&group.rows).filter(|(row, _)| !row.runs.is_empty()).collect();
     let parts: Vec<&[(&Row, &Gather)]> = rows.chunks(STYLES).collect();
     let of_part = |number: usize| if parts.len() > 1 { format!("-{}", number + 1) } else { String::new() };
     for (number, part) in parts.iter().enumerate() {
         let (end, pair) = (of_part(number), |at: usize, row: &Row| (report.method(row), at));
-        let named: Vec<(String, usize, &Row)> = part.iter().enumerate().map(|(at, (row, _))| {
-            let (name, style) = pair(at, row);
-            (name, style, *row)
-        }).collect();
+        let named: Vec<(String, usize, &Row)> = part
+            .iter()
+            .enumerate()
+            .map(|(at, (row, _))| {
+                let (name, style) = pair(at, row);
+                (name, style, *row)
+            })
+            .collect();
         drawn.extend(against(&named, &headline, ("parameters", "trained parameters", true), &end, |row| {
             row.runs.first().map(|run| run.trainable as f64).filter(|count| *count > 0.0)
         }));
@@ -71,7 +76,10 @@ fn forest(report: &Report, headline: &Score) -> Option<Drawn> {
         .with(Series::across("mean, 95 % interval", 0, points.collect()));
     Some(Drawn {
         name: "differences".into(),
-        caption: format!("Differences in {} to {reference}, seed by seed, with 95 % confidence intervals.", headline.heading()),
+        caption: format!(
+            "Differences in {} to {reference}, seed by seed, with 95 % confidence intervals.",
+            headline.heading()
+        ),
         figure: Figure::new("").tall(12.0 + 9.0 * found.len() as f64).with(panel),
     })
 }
@@ -93,7 +101,10 @@ fn against(
     }
     (!panel.series.is_empty()).then(|| Drawn {
         name: format!("{name}{end}"),
-        caption: format!("The score, {}, against {label}: means, with one standard deviation over the seeds.", headline.heading()),
+        caption: format!(
+            "The score, {}, against {label}: means, with one standard deviation over the seeds.",
+            headline.heading()
+        ),
         figure: Figure::new("").with(panel),
     })
 }
@@ -114,7 +125,10 @@ fn epochs(rows: &[(String, usize, &Row)], headline: &Score, end: &str) -> Option
     }
     (!panel.series.is_empty()).then(|| Drawn {
         name: format!("epochs{end}"),
-        caption: format!("The score, {}, after each epoch: means, with bands of one standard deviation over the seeds.", headline.heading()),
+        caption: format!(
+            "The score, {}, after each epoch: means, with bands of one standard deviation over the seeds.",
+            headline.heading()
+        ),
         figure: Figure::new("").with(panel),
     })
 }

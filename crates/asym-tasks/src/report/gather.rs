@@ -371,9 +371,8 @@ fn grouped(rows: Vec<Gather>, problems: &mut Vec<String>) -> Vec<Group> {
         let Some(task) = recipe.tasks.first().cloned() else { continue };
         let (model, data) = (recipe.model.clone(), recipe.data.clone());
         row.task = task.name();
-        let same = |group: &&mut Group| {
-            group.task.name() == task.name() && (&group.model, &group.data) == (&model, &data)
-        };
+        let same =
+            |group: &&mut Group| group.task.name() == task.name() && (&group.model, &group.data) == (&model, &data);
         match groups.iter_mut().find(same) {
             Some(group) => group.rows.push(row),
             None => groups.push(Group { task, model, data, rows: vec![row] }),

@@ -5,7 +5,7 @@ use askama::Template;
 use super::figures::Drawn;
 use super::gather::{Counts, Found, Gather, Gathered, Group};
 use super::rows::Report;
-use super::sheet::{Quantity, Sheet, of_run};
+use super::sheet::{Number, Quantity, Sheet, of_run};
 use super::write::{learning_rate, notes, origin, seeds};
 use crate::error::TaskError;
 
@@ -165,7 +165,7 @@ fn cell((quantity, entry): (&Quantity, &Option<super::sheet::Entry>)) -> Cell {
 /// The heads of the table of a row's runs.
 fn of_heads(row: &Gather, scores: &[crate::task::Score]) -> Vec<String> {
     let first = row.runs.iter().filter_map(Found::result).next();
-    first.map(|result| of_run(result, scores).into_iter().map(|(_, label, _)| label).collect()).unwrap_or_default()
+    first.map(|result| of_run(result, scores).into_iter().map(|number| number.label).collect()).unwrap_or_default()
 }
 
 fn run(row: &str, found: &Found, scores: &[crate::task::Score], recipe: Option<String>) -> Run {
@@ -189,7 +189,7 @@ fn run(row: &str, found: &Found, scores: &[crate::task::Score], recipe: Option<S
         folder: found.folder.clone(),
         cells: cells
             .into_iter()
-            .map(|(key, label, text)| Cell { key, label, is_there: text != "–", text, word: "" })
+            .map(|Number { key, label, text, value }| Cell { key, label, text, word: "", is_there: value.is_some() })
             .collect(),
         recipe,
         made,

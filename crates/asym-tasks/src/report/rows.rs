@@ -59,13 +59,7 @@ pub struct Difference<'a> {
 impl Row {
     /// A row without runs.
     pub fn new(task: &AnyTask, name: &str, tuning: &Tuning) -> Self {
-        Self {
-            task: task.clone(),
-            name: name.to_string(),
-            tuning: tuning.clone(),
-            runs: Vec::new(),
-            choosing: None,
-        }
+        Self { task: task.clone(), name: name.to_string(), tuning: tuning.clone(), runs: Vec::new(), choosing: None }
     }
 
     /// Whether it is the row called `name` of `task`.

@@ -53,12 +53,26 @@ impl Entry {
         let interval = summary.margin().map(|margin| (summary.mean - margin, summary.mean + margin));
         let mean = summary.mean;
         let text = match interval {
-            Some((low, high)) => format!("{} ({} to {})", signed(mean, digits), signed(low, digits), signed(high, digits)),
+            Some((low, high)) => {
+                format!("{} ({} to {})", signed(mean, digits), signed(low, digits), signed(high, digits))
+            }
             None => signed(mean, digits),
         };
         let word = match interval {
-            Some((low, _)) if low > 0.0 => if is_cost { "worse" } else { "better" },
-            Some((_, high)) if high < 0.0 => if is_cost { "better" } else { "worse" },
+            Some((low, _)) if low > 0.0 => {
+                if is_cost {
+                    "worse"
+                } else {
+                    "better"
+                }
+            }
+            Some((_, high)) if high < 0.0 => {
+                if is_cost {
+                    "better"
+                } else {
+                    "worse"
+                }
+            }
             Some(_) => "not clear",
             None => "one seed",
         };
@@ -146,17 +160,29 @@ impl Sheet {
     }
 }
 
-/// The numbers of one run, each with its key, its head and its text.
-pub(super) fn of_run(run: &RunResult, scores: &[Score]) -> Vec<(String, String, String)> {
-    let score = |score: &Score| {
-        let digits = score.digits() + 1;
-        let text = run.scores.get(&score.name).map(|found| format!("{:.digits$}", score.factor() * found));
-        (score.name.clone(), score.heading(), text.unwrap_or_else(|| "–".into()))
+/// A number of one run.
+pub(super) struct Number {
+    pub key: String,
+    pub label: String,
+    /// As people read it.
+    pub text: String,
+    pub value: Option<f64>,
+}
+
+/// The numbers of one run.
+pub(super) fn of_run(run: &RunResult, scores: &[Score]) -> Vec<Number> {
+    let number = |key: &str, label: String, digits: usize, value: Option<f64>| Number {
+        key: key.to_string(),
+        label,
+        text: value.map_or_else(|| "–".into(), |value| format!("{value:.digits$}")),
+        value,
     };
-    let steps = ("steps".to_string(), "steps".to_string(), run.steps.to_string());
-    let measured = MEASURED.iter().map(|(key, label, digits, value)| {
-        let text = value(run).map_or_else(|| "–".into(), |value| format!("{value:.digits$}"));
-        (key.to_string(), label.to_string(), text)
-    });
+    let score = |score: &Score| {
+        let value = run.scores.get(&score.name).map(|found| score.factor() * found);
+        number(&score.name, score.heading(), score.digits() + 1, value)
+    };
+    let steps = number("steps", "steps".into(), 0, Some(run.steps as f64));
+    let measured =
+        MEASURED.iter().map(|(key, label, digits, value)| number(key, label.to_string(), *digits, value(run)));
     scores.iter().map(score).chain([steps]).chain(measured).collect()
 }

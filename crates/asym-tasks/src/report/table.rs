@@ -154,4 +154,3 @@ fn paper_cell(scores: &[PaperScore], column: &Score) -> String {
         None => "-".to_string(),
     }
 }
-

@@ -126,10 +126,7 @@ fn a_loss_is_printed_as_it_is_and_less_of_it_is_better() {
         "{}",
         lines[0]
     );
-    assert!(
-        lines.iter().any(|line| line.starts_with("Against head only, seed by seed, less is better,")),
-        "{lines:?}"
-    );
+    assert!(lines.iter().any(|line| line.starts_with("Against head only, seed by seed, less is better,")), "{lines:?}");
     assert!(lines[lines.len() - 1].starts_with("- Alpaca, LoRA r=32, loss: -0.75000 ("), "{lines:?}");
     // Beside a task with shares.
     let mut other = table(&task("mrpc"), [&head]);

@@ -162,14 +162,25 @@ fn runs(parts: &[Part<'_>]) -> Result<String, TaskError> {
                     let rate = learning_rate(run).map_or_else(String::new, |rate| rate.to_string());
                     let decides = run.learning_rate.is_some().to_string();
                     let (state, folder) = (run.describe().0.to_string(), run.folder.clone());
-                    [group.task.name(), row.name.clone(), run.seed.to_string(), rate, decides, folder, state, quantity, value]
+                    [
+                        group.task.name(),
+                        row.name.clone(),
+                        run.seed.to_string(),
+                        rate,
+                        decides,
+                        folder,
+                        state,
+                        quantity,
+                        value,
+                    ]
                 };
                 let Some(result) = run.result() else {
                     table.write_record(own(String::new(), String::new())).map_err(TaskError::task)?;
                     continue;
                 };
-                for (key, _, value) in of_run(result, &scores) {
-                    table.write_record(own(key, value)).map_err(TaskError::task)?;
+                for number in of_run(result, &scores) {
+                    let value = number.value.map_or_else(String::new, |value| value.to_string());
+                    table.write_record(own(number.key, value)).map_err(TaskError::task)?;
                 }
             }
         }

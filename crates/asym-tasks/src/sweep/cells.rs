@@ -112,10 +112,7 @@ mod tests {
 
     fn done(name: &str, score: f64) -> RunState {
         let dev = Scores::from([(name.to_string(), score)]);
-        let outcome = Outcome {
-            epochs: vec![Epoch { epoch: 1, train: Scores::new(), dev }],
-            ..Outcome::default()
-        };
+        let outcome = Outcome { epochs: vec![Epoch { epoch: 1, train: Scores::new(), dev }], ..Outcome::default() };
         RunState::Done(Box::new(RunResult::new(("t".into(), "m".into(), 1), &outcome, (1, 2))))
     }
 

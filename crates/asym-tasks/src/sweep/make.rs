@@ -168,7 +168,8 @@ impl Making<'_> {
         if let Choice::Made(rate) = self.sweep.choice(cell)? {
             return Ok(Some(rate));
         }
-        let is_needed = |other: &Cell| other.learning_rate.is_some() && Cell { learning_rate: None, ..other.clone() } == *cell;
+        let is_needed =
+            |other: &Cell| other.learning_rate.is_some() && Cell { learning_rate: None, ..other.clone() } == *cell;
         let needed: Vec<usize> = (0..self.cells.len()).filter(|at| is_needed(&self.cells[*at])).collect();
         for number in needed {
             if self.stop.requested() || !self.visit(number)? {

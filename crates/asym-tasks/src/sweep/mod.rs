@@ -79,7 +79,7 @@ impl Experiment {
             methods: vec![Method { name: name.to_string(), tuning: recipe.tuning.clone() }],
             full_learning_rate: None,
             folder: task.name(),
-            settings: format!("{name}.toml"),
+            settings: format!("{name}.{SETTINGS}"),
         }
     }
 

@@ -121,7 +121,9 @@ fn runs_come_seed_by_seed_and_those_that_choose_come_before_the_one_that_counts(
     sweep.experiments[0].recipe.learning_rates = vec![1e-4, 1e-3];
     let names: Vec<String> = sweep.cells().iter().map(|cell| sweep.name(cell)).collect();
     let seed = |seed: u64| {
-        let of = |name: &str| [format!("{name}-lr1e-4-seed{seed}"), format!("{name}-lr1e-3-seed{seed}"), format!("{name}-seed{seed}")];
+        let of = |name: &str| {
+            [format!("{name}-lr1e-4-seed{seed}"), format!("{name}-lr1e-3-seed{seed}"), format!("{name}-seed{seed}")]
+        };
         // Full fine-tuning has a learning rate of its own.
         [vec![format!("full-seed{seed}")], of("head").to_vec(), of("lora-r8").to_vec()].concat()
     };
