@@ -164,3 +164,41 @@ impl MetricsLog {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn line(step: usize) -> StepLine {
+        StepLine { step, epoch: 1, seconds: 0.0, grad_norm: 1.0, learning_rate: 0.1, loss: Some(step as f64) }
+    }
+
+    #[test]
+    fn a_worker_that_was_taken_for_dead_writes_to_no_log_of_another() {
+        let path = std::env::temp_dir().join(format!("asym-train-log-{}.jsonl", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let (mut stale, _) = MetricsLog::open(Some(&path), &Past::default()).unwrap();
+        (1..=3).for_each(|step| stale.step(line(step)).unwrap());
+        assert_eq!(last_step(&path), 3);
+        // The other one continues after step 2.
+        let text = std::fs::read_to_string(&path).unwrap();
+        let kept = text.lines().take(2).map(|line| line.len() as u64 + 1).sum();
+        let (mut log, before) = MetricsLog::open(Some(&path), &Past { log_bytes: kept, ..Past::default() }).unwrap();
+        assert_eq!(before, [1.0, 2.0]);
+        stale.step(line(4)).unwrap();
+        log.step(line(3)).unwrap();
+        stale.step(line(5)).unwrap();
+        assert_eq!(losses(&path).unwrap(), [(1, 1.0), (2, 2.0), (3, 3.0)]);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn half_a_line_is_no_step() {
+        let path = std::env::temp_dir().join(format!("asym-train-half-{}.jsonl", std::process::id()));
+        std::fs::write(&path, "{\"step\":1,\"loss\":2.5}\n{\"epoch\":1,\"dev\":{}}\n{\"step\":2,\"lo").unwrap();
+        assert_eq!((last_step(&path), losses(&path).unwrap()), (1, vec![(1, 2.5)]));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((last_step(&path), losses(&path).unwrap()), (0, vec![]));
+    }
+}
