@@ -44,7 +44,7 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
         /// The process.
-        worker: Worker,
+        worker: Box<Worker>,
     },
 
     /// Another process took the folder while the run went on, because this one had not shown for minutes that it lives.
@@ -57,7 +57,7 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
         /// The process that works there now.
-        worker: Worker,
+        worker: Box<Worker>,
     },
 
     /// The folder was moved or removed while the run went on.

@@ -182,7 +182,7 @@ impl RunFolder {
             return Err(TrainError::OutputExists { path: path.to_path_buf() });
         }
         if let Some(worker) = Self::worker(path) {
-            return Err(TrainError::Claimed { path: path.to_path_buf(), worker });
+            return Err(TrainError::Claimed { path: path.to_path_buf(), worker: Box::new(worker) });
         }
         let changes = compare(path, recipe)?.changes;
         refuse(path, &changes, existing)

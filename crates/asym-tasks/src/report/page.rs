@@ -19,6 +19,9 @@ pub(super) struct Part<'a> {
     pub figures: Vec<Drawn>,
 }
 
+/// The most numbers of a row that fit beside each other in the usual size.
+const DENSE: usize = 12;
+
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {

@@ -57,7 +57,7 @@ impl Claim {
             if number > 0
                 && let Some(worker) = standing(folder, &before, lease, true).map_err(TrainError::io(&before))?
             {
-                return Err(TrainError::Claimed { path: folder.to_path_buf(), worker });
+                return Err(TrainError::Claimed { path: folder.to_path_buf(), worker: Box::new(worker) });
             }
             let judged = identity(&before);
             let own = path(folder, number + 1);
@@ -124,7 +124,7 @@ impl Claim {
         }
         let path = self.folder.clone();
         match Self::worker(&self.folder).filter(|worker| *worker != self.shared.worker()) {
-            Some(worker) => Err(TrainError::Overtaken { path, worker }),
+            Some(worker) => Err(TrainError::Overtaken { path, worker: Box::new(worker) }),
             None => Err(TrainError::FolderGone { path }),
         }
     }

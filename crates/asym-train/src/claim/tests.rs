@@ -32,7 +32,7 @@ fn the_second_worker_is_told_who_the_first_is() {
     let error = Claim::take(&folder).unwrap_err();
     let TrainError::Claimed { worker, .. } = &error else { panic!("{error}") };
     assert_eq!(worker.pid, std::process::id());
-    assert_eq!(Claim::worker(&folder).as_ref(), Some(worker));
+    assert_eq!(Claim::worker(&folder).as_ref(), Some(&**worker));
     for part in [worker.host.as_str(), worker.since.as_str(), folder.to_str().unwrap()] {
         assert!(!part.is_empty() && error.to_string().contains(part), "{part} in: {error}");
     }
