@@ -29,7 +29,10 @@ impl Drop for Folder {
     }
 }
 
-const ROWS: [(&str, fn() -> Tuning); 3] = [
+/// The name of a row, and its method.
+type Named = (&'static str, fn() -> Tuning);
+
+const ROWS: [Named; 3] = [
     ("lora-r8", || Tuning::Adapter(AdapterConfig::lora(8))),
     ("b-only-r8", || Tuning::Adapter(AdapterConfig::b_only(8))),
     ("probe", || Tuning::Head),
@@ -37,7 +40,7 @@ const ROWS: [(&str, fn() -> Tuning); 3] = [
 
 fn sweep(output: &Path, rates: &[f64]) -> Sweep {
     let tasks: Vec<AnyTask> = ["rte", "mrpc"].map(|name| name.parse().unwrap()).to_vec();
-    let experiment = |task: &AnyTask, (name, tuning): &(&str, fn() -> Tuning)| {
+    let experiment = |task: &AnyTask, (name, tuning): &Named| {
         let mut recipe = Recipe::new(None, None, task.clone(), vec![1, 2, 3], tuning());
         recipe.learning_rates = if *name == "probe" { rates.to_vec() } else { Vec::new() };
         Experiment::of_recipe(name, &recipe, task)

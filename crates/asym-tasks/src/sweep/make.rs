@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// The state of a cell after a visit.
 enum Made {
     /// It has a result.
-    Done(RunResult),
+    Done(Box<RunResult>),
     /// It failed for good.
     Failed(String),
     /// Its training was stopped, or another process works on it.
@@ -148,7 +148,7 @@ impl Making<'_> {
                     if let (Some(choosing), Some(rate)) = (&mut row.choosing, rate) {
                         choosing.chosen.push((cell.seed, rate));
                     }
-                    row.runs.push(result);
+                    row.runs.push(*result);
                 }
                 Ok(true)
             }
@@ -189,7 +189,7 @@ impl Making<'_> {
         // Another look at a finished run need not claim its folder.
         if sweep.existing == Existing::Resume {
             match RunFolder::state(&path)? {
-                RunState::Done(result) => return Ok(Made::Done(*result)),
+                RunState::Done(result) => return Ok(Made::Done(result)),
                 RunState::Running { .. } if is_shared => return Ok(Made::Open),
                 _ => {}
             }
@@ -203,7 +203,7 @@ impl Making<'_> {
             Ok(result) => {
                 self.worked = true;
                 (self.seen)(&sweep.experiments[cell.experiment].task, &result);
-                Ok(if result.interrupted { Made::Open } else { Made::Done(result) })
+                Ok(if result.interrupted { Made::Open } else { Made::Done(Box::new(result)) })
             }
             Err(TaskError::Train(TrainError::Claimed { .. } | TrainError::Overtaken { .. })) if is_shared => {
                 Ok(Made::Open)
