@@ -476,6 +476,26 @@ fn what_is_missing_or_damaged_is_named_and_the_rest_is_right() {
     assert!(shown(&page, "data-row").iter().any(|cell| cell.text == "2 of 3" && cell.key == "seeds"));
 }
 
+/// A sweep that has just been planned.
+#[test]
+fn a_grid_without_runs_has_all_its_rows() {
+    let folder = Folder::new("planned");
+    let sweep = sweep(&folder.0, &[]);
+    Grid::of(&sweep).add_to(&folder.0).unwrap();
+    let (page, output) = report(&folder.0);
+    let _output = Folder(output.clone());
+    check(&page, &folder.0);
+    let text = plain(&page);
+    assert!(
+        text.contains("18 runs") && text.contains("18 open") && text.contains("missing: rte/probe-seed3: open"),
+        "{text}"
+    );
+    for method in ["LoRA r=8", "B̂_0 A_rand r=8", "head only"] {
+        assert_eq!(page.matches(&format!(">{method}</a>")).count(), 2, "{method}");
+    }
+    assert!(!output.join("figures").exists());
+}
+
 #[test]
 fn a_chosen_learning_rate_is_said() {
     let folder = Folder::new("chosen");

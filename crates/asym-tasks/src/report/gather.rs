@@ -46,6 +46,8 @@ pub(super) struct Gather {
     pub name: String,
     task: String,
     listed: Vec<f64>,
+    /// The method by the grid.
+    tuning: Option<Tuning>,
     pub runs: Vec<Found>,
 }
 
@@ -254,7 +256,8 @@ impl Group {
     /// The results of the group as a table, in which rows are compared with the one called `reference`.
     pub fn report(&self, reference: Option<&str>) -> Report {
         let row = |gather: &Gather| {
-            let tuning = gather.recipe().map_or(Tuning::Head, |recipe| recipe.tuning.clone());
+            let tuning = gather.recipe().map(|recipe| recipe.tuning.clone()).or(gather.tuning.clone());
+            let tuning = tuning.unwrap_or(Tuning::Head);
             let mut row = Row::new(&self.task, &gather.name, &tuning);
             row.runs = gather.counting().filter_map(|run| run.result().cloned()).collect();
             row.choosing = gather.choosing();
@@ -315,7 +318,7 @@ fn row_at<'a>(rows: &'a mut Vec<Gather>, place: &str, name: &str, task: &str) ->
     let known = rows.iter().position(|row| row.place == place && row.name == name);
     let at = known.unwrap_or_else(|| {
         let (place, name, task) = (place.to_string(), name.to_string(), task.to_string());
-        rows.push(Gather { at: rows.len(), place, name, task, listed: Vec::new(), runs: Vec::new() });
+        rows.push(Gather { at: rows.len(), place, name, task, listed: Vec::new(), tuning: None, runs: Vec::new() });
         rows.len() - 1
     });
     &mut rows[at]
@@ -325,6 +328,7 @@ fn row_at<'a>(rows: &'a mut Vec<Gather>, place: &str, name: &str, task: &str) ->
 fn expect(rows: &mut Vec<Gather>, root: &Path, place: &str, expected: &GridRow) {
     let row = row_at(rows, &joined(place, &expected.folder), &expected.name, &expected.task);
     row.listed = expected.learning_rates.clone();
+    row.tuning = Some(expected.tuning.clone());
     for (seed, learning_rate, folder) in expected.runs() {
         let folder = joined(place, &folder);
         if !row.runs.iter().any(|run| run.folder == folder) {

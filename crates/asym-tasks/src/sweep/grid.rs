@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use asym_train::TrainError;
+use asym_train::{TrainError, Tuning};
 use serde::{Deserialize, Serialize};
 
 use super::Sweep;
@@ -44,6 +44,8 @@ pub struct GridRow {
     /// The learning rates of which each seed chooses one, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learning_rates: Vec<f64>,
+    /// The part of the model that is trained. Last, since an adapter is a table, which TOML wants behind values.
+    pub tuning: Tuning,
 }
 
 impl GridRow {
@@ -72,6 +74,7 @@ impl Grid {
                 name: method.name.clone(),
                 seeds: own.recipe.seeds.clone(),
                 learning_rates: own.learning_rates(method).to_vec(),
+                tuning: method.tuning.clone(),
             })
         });
         Self { format: FORMAT, reference: sweep.reference.clone(), rows: rows.collect() }
@@ -146,7 +149,14 @@ mod tests {
 
     fn row(name: &str, seeds: &[u64]) -> GridRow {
         let (task, folder) = ("rte".to_string(), "rte".to_string());
-        GridRow { task, folder, name: name.to_string(), seeds: seeds.to_vec(), learning_rates: Vec::new() }
+        GridRow {
+            task,
+            folder,
+            name: name.to_string(),
+            seeds: seeds.to_vec(),
+            learning_rates: Vec::new(),
+            tuning: Tuning::Head,
+        }
     }
 
     fn grid(rows: Vec<GridRow>) -> Grid {
