@@ -62,7 +62,7 @@ fn compared(options: &Options, root: &Path, folder: &Path) -> Result<()> {
     ensure!(start(root, &once, false)?.wait()?.success(), "the undisturbed sweep failed");
     println!("undisturbed: one process, {:.1} s", started.elapsed().as_secs_f64());
     let mut workers = (0..options.workers).map(|_| start(root, &together, true)).collect::<Result<Vec<Child>>>()?;
-    let (mut moments, started) = (Moments(options.seed.max(1)), Instant::now());
+    let (mut moments, started) = (Moments(options.seed.max(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)), Instant::now());
     for _ in 0..options.kills {
         std::thread::sleep(Duration::from_millis(2000 + moments.below(3000)));
         let at = moments.below(workers.len() as u64) as usize;
