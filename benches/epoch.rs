@@ -63,6 +63,7 @@ impl Options {
         RunConfig {
             task: task().into(),
             new_head: false,
+            hold_out: None,
             training: TrainSettings {
                 seed: 1,
                 epochs: 1,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use asym::cli::{
     self, ClassifyArgs, DataArgs, EvaluateArgs, GenerateArgs, InspectArgs, MergeArgs, PredictArgs, PretrainArgs,
-    RunArgs, SimilarityArgs, SubmitArgs, SummarizeArgs, TableArgs,
+    ReportArgs, RunArgs, SimilarityArgs, SubmitArgs, SummarizeArgs, SweepArgs, TableArgs,
 };
 use clap::{Parser, Subcommand};
 
@@ -25,6 +25,10 @@ enum Command {
     Run(RunArgs),
     /// Compare methods on one task over several seeds, as the examples do
     Table(Box<TableArgs>),
+    /// Make the runs of many recipes, beside other processes on the same folder
+    Sweep(SweepArgs),
+    /// Write a page, tables and figures on all runs in a folder
+    Report(ReportArgs),
     /// Predict the label of a text, a pair of texts, or an image
     Classify(ClassifyArgs),
     /// Generate text from prompts with a Llama or a BART
@@ -56,6 +60,8 @@ fn main() -> ExitCode {
     cli::exit(match Args::parse().command {
         Command::Run(args) => cli::run(&args),
         Command::Table(args) => args.run(),
+        Command::Sweep(args) => cli::sweep(&args),
+        Command::Report(args) => cli::report(&args),
         Command::Classify(args) => cli::classify(&args),
         Command::Generate(args) => cli::generate(&args),
         Command::Summarize(args) => cli::summarize(&args),

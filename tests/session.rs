@@ -91,7 +91,7 @@ fn settings() -> TrainSettings {
 
 fn tuned(tuning: Tuning) -> RunConfig {
     let task = Glue { dataset: Dataset::Mrpc, options: asym::tasks::glue::GlueOptions { max_length: Some(11) } };
-    RunConfig { task: task.into(), training: settings(), tuning, new_head: false }
+    RunConfig { task: task.into(), training: settings(), tuning, new_head: false, hold_out: None }
 }
 
 fn adapted(config: AdapterConfig) -> RunConfig {

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use asym_tasks::{AnyTask, Experiment, Method, Recipe};
+use asym_tasks::sweep::SETTINGS;
+use asym_tasks::{AnyTask, Experiment, Method, Recipe, Sweep};
 use asym_train::Tuning;
 use clap::{Args, Parser};
 use toml::Value;
 
-use super::output::Output;
 use super::run::{RunsArgs, execute};
 
 /// The options of a table for one task.
@@ -165,13 +165,13 @@ impl ExperimentArgs {
     ///
     /// Returns an error if settings, data or model are invalid, or if a run fails.
     pub fn run(self, task: AnyTask) -> Result<()> {
-        let (source, model, data) = (self.runs.source.clone(), self.model.clone(), self.data.clone());
         let output = self.runs.output.open(&task.name())?;
-        let experiment = self.experiment(&task, &output)?;
-        execute(&source, model.as_deref(), data.as_deref(), vec![experiment], &output)
+        let (source, reference) = (self.runs.source.clone(), self.compare.clone());
+        let experiments = vec![self.experiment(&task)?];
+        execute(&source, &Sweep { experiments, reference, ..output.sweep() })
     }
 
-    fn experiment(self, task: &AnyTask, output: &Output) -> Result<Experiment> {
+    fn experiment(self, task: &AnyTask) -> Result<Experiment> {
         let named: Vec<&str> = self.methods.iter().map(String::as_str).collect();
         let names = if named.is_empty() { task.methods() } else { &named };
         let methods: Vec<Method> =
@@ -184,9 +184,8 @@ impl ExperimentArgs {
             methods,
             // Full fine-tuning does not use --learning-rate, which is for adapters.
             full_learning_rate: self.full_learning_rate.or(Some(full)),
-            reference: self.compare,
-            output: output.path.clone(),
-            existing: output.existing,
+            folder: String::new(),
+            settings: SETTINGS.into(),
         })
     }
 

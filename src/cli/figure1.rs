@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use asym_analysis::similarity::{Alike, Side, Similarity, compare, panel};
 use asym_figure::Figure;
-use asym_tasks::{AnyTask, Experiment, Method, Recipe};
+use asym_tasks::sweep::SETTINGS;
+use asym_tasks::{AnyTask, Experiment, Method, Recipe, Sweep};
 use asym_train::Tuning;
 use clap::Parser;
 
-use super::output::Output;
 use super::run::{RunsArgs, execute};
 use super::similarity;
 
@@ -70,9 +70,8 @@ impl Figure1Args {
             bail!("{} is listed twice: the scenarios need different tasks", task.1.name());
         }
         let output = self.runs.output.open("figure1")?;
-        let experiments: Vec<Experiment> =
-            self.tasks.iter().map(|task| self.experiment(task, &method, &output)).collect();
-        execute(&self.runs.source, self.model.as_deref(), self.data.as_deref(), experiments, &output)?;
+        let experiments = self.tasks.iter().map(|task| self.experiment(task, &method)).collect();
+        execute(&self.runs.source, &Sweep { experiments, ..output.sweep() })?;
 
         let folder = |task: &AnyTask, seed: u64| {
             output.path.join(task.name()).join(format!("{}-seed{seed}", method.name)).join("adapter")
@@ -109,7 +108,7 @@ impl Figure1Args {
     }
 
     /// The runs on one task. The first task uses all seeds, and the others use the common seed and their own.
-    fn experiment(&self, task: &AnyTask, method: &Method, output: &Output) -> Experiment {
+    fn experiment(&self, task: &AnyTask, method: &Method) -> Experiment {
         let at = self.tasks.iter().position(|other| other == task).unwrap_or_default();
         let seeds = match at {
             0 => self.seeds.clone(),
@@ -123,9 +122,8 @@ impl Figure1Args {
             recipe,
             methods: vec![method.clone()],
             full_learning_rate: None,
-            reference: None,
-            output: output.path.join(task.name()),
-            existing: output.existing,
+            folder: task.name(),
+            settings: SETTINGS.into(),
         }
     }
 }

@@ -63,7 +63,7 @@ impl LayersArgs {
         let mut recipe = Recipe::new(model, data, self.task.clone(), vec![self.seed], Tuning::Full);
         recipe.set_epochs(self.epochs);
         let run = recipe.run(&self.task, &Tuning::Full, self.seed);
-        let task = cell::read(&run.task, &self.runs.source.files(self.data.as_deref()))
+        let task = cell::read(&run.task, &self.runs.source.files(self.data.as_deref()), None)
             .with_context(|| format!("data of task {}", self.task.name()))?;
         let location = self.runs.source.model_for(self.model.as_deref(), &self.task)?;
         let base = location.base()?;

@@ -17,11 +17,13 @@ mod parameters;
 mod predict;
 mod pretrain;
 mod preview;
+mod report;
 mod run;
 mod similarity;
 mod source;
 mod submit;
 mod summarize;
+mod sweep;
 mod trained;
 
 pub use classify::{ClassifyArgs, classify};
@@ -37,12 +39,14 @@ pub use merge::{MergeArgs, merge};
 pub use parameters::parameters;
 pub use predict::{PredictArgs, predict};
 pub use pretrain::{PretrainArgs, pretrain};
+pub use report::{ReportArgs, report};
 pub use run::{RunArgs, RunsArgs, run};
 pub use similarity::{SimilarityArgs, similarity};
 use source::Location;
 pub use source::SourceArgs;
 pub use submit::{SubmitArgs, submit};
 pub use summarize::{SummarizeArgs, summarize};
+pub use sweep::{SweepArgs, sweep};
 use trained::Trained;
 
 use std::path::Path;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use asym_tasks::{Others, Sweep};
 use asym_train::{Existing, TrainError, new_folder};
 use clap::Args;
 
@@ -55,6 +56,12 @@ impl OutputArgs {
 }
 
 impl Output {
+    /// A sweep into this folder, which belongs to this process, without experiments.
+    pub fn sweep(&self) -> Sweep {
+        let output = self.path.clone();
+        Sweep { experiments: Vec::new(), reference: None, output, existing: self.existing, others: Others::Refuse }
+    }
+
     /// Make the folder `path`, or the next free `runs/NAME-NUMBER`. A folder that is still empty at the end is removed.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ pub(super) fn preview(args: &PreviewArgs, seed: u64, output: &Path) -> Result<()
     let recipe = Recipe::parse(Path::new("options"), &text, &args.changes)?;
     let recipe = Recipe { model: args.model.clone(), ..recipe };
     let run = recipe.run(&recipe.tasks[0], &Tuning::Head, seed);
-    let read = cell::read(&run.task, &args.source.files(args.data.as_deref()))?;
+    let read = cell::read(&run.task, &args.source.files(args.data.as_deref()), None)?;
     read.describe().iter().for_each(super::note);
     let location = args.source.model_for(args.model.as_deref(), &run.task)?;
     let (base, device) = (location.base()?, device::default_device()?);

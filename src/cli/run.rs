@@ -1,15 +1,18 @@
 //! `asym run`: trains the runs of a recipe file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use asym_tasks::{AnyTask, Experiment, Method, Recipe, Report, Unit, cell};
+use asym_tasks::sweep::SETTINGS;
+use asym_tasks::sweep::grid::Grid;
+use asym_tasks::{AnyTask, Base, Experiment, ReadTask, Ready, Recipe, Report, Sweep, Unit, cell};
 use asym_train::memory::HugePages;
 use asym_train::{Dtype, RunResult, StopSignal, memory};
 use clap::Args;
 
 use super::SourceArgs;
-use super::output::{Output, OutputArgs};
+use super::output::OutputArgs;
+use super::source::Location;
 use crate::device;
 
 /// Options of `asym run`.
@@ -40,88 +43,155 @@ pub struct RunsArgs {
 /// Returns an error if settings, data or model are invalid, or if a run fails. All checks run before training starts.
 pub fn run(args: &RunArgs) -> Result<()> {
     let recipe = Recipe::read(&args.recipe, &args.changes)?;
-    let name = args.recipe.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy());
+    let name = recipe_name(&args.recipe);
     let output = args.runs.output.open(&name)?;
-    let experiment = |task: &AnyTask| Experiment {
-        task: task.clone(),
-        recipe: recipe.clone(),
-        methods: vec![Method { name: name.to_string(), tuning: recipe.tuning.clone() }],
-        full_learning_rate: None,
-        reference: None,
-        output: output.path.join(task.name()),
-        existing: output.existing,
-    };
-    let experiments: Vec<Experiment> = recipe.tasks.iter().map(experiment).collect();
-    execute(&args.runs.source, recipe.model.as_deref(), recipe.data.as_deref(), experiments, &output)
+    let experiment =
+        |task: &AnyTask| Experiment { settings: SETTINGS.into(), ..Experiment::of_recipe(&name, &recipe, task) };
+    let experiments = recipe.tasks.iter().map(experiment).collect();
+    execute(&args.runs.source, &Sweep { experiments, ..output.sweep() })
 }
 
-/// Run experiments with one model and one task each, and print their tables as one.
+/// The name of a recipe's row: that of its file.
+pub(super) fn recipe_name(recipe: &Path) -> String {
+    recipe.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// Make all runs of a sweep that belongs to this process, and print their table.
+pub(super) fn execute(source: &SourceArgs, sweep: &Sweep) -> Result<()> {
+    let all: Vec<usize> = (0..sweep.cells().len()).collect();
+    let stop = StopSignal::on_signals();
+    let report = make(source, sweep, &all, &stop)?;
+    super::say(&report)?;
+    // These are errors, so that a script does not mistake an incomplete table for a complete one.
+    if stop.requested() {
+        bail!("stopped early; --resume --output {} continues", sweep.output.display());
+    }
+    failed(&report)
+}
+
+/// An error if runs of a table failed.
+pub(super) fn failed(report: &Report) -> Result<()> {
+    if !report.failed.is_empty() {
+        bail!("{} of the runs failed: see below the table", report.failed.len());
+    }
+    Ok(())
+}
+
+/// The name of a checkpoint as it was asked for, and the family of models if it was not.
+type ModelKey = (Option<String>, Option<&'static str>);
+
+/// The data of a task, as they are read: all runs that have the same read them once.
+#[derive(Clone, PartialEq)]
+struct SessionKey {
+    model: ModelKey,
+    data: Option<String>,
+    task: AnyTask,
+    dtype: Dtype,
+    hold_out: Option<f64>,
+}
+
+impl SessionKey {
+    /// What the runs of an experiment read: those that the table shows, and those that choose a learning rate.
+    fn of(experiment: &Experiment) -> [Self; 2] {
+        let (task, recipe) = (experiment.run_task(), &experiment.recipe);
+        let family = recipe.model.is_none().then(|| task.family());
+        experiment.hold_outs().map(|hold_out| Self {
+            model: (recipe.model.clone(), family),
+            data: recipe.data.clone(),
+            task: task.clone(),
+            dtype: experiment.dtype(),
+            hold_out,
+        })
+    }
+}
+
+/// Make the runs with these numbers, which are places in the cells of the sweep. Returns their table.
 ///
-/// The settings are checked first, then the data, then the model. All checks run before training starts, so that
-/// invalid files of the last task are not found after hours of training.
-pub(super) fn execute(
-    source: &SourceArgs,
-    model: Option<&str>,
-    data: Option<&str>,
-    mut experiments: Vec<Experiment>,
-    output: &Output,
-) -> Result<()> {
+/// The settings are checked first, then the data, then the models. All checks run before training starts, so that invalid files of
+/// the last task are not found after hours of training.
+pub(super) fn make(source: &SourceArgs, sweep: &Sweep, numbers: &[usize], stop: &StopSignal) -> Result<Report> {
     memory::keep_pages();
-    experiments.iter().try_for_each(Experiment::validate)?;
+    sweep.validate()?;
+    let cells = sweep.cells();
+    let mut wanted: Vec<usize> = numbers.iter().map(|number| cells[*number].experiment).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
     let device = device::default_device()?;
     if asym_kernels::is_host(&device) {
-        if experiments.iter().any(|experiment| experiment.dtype() == Dtype::Bf16) {
+        if wanted.iter().any(|at| sweep.experiments[*at].dtype() == Dtype::Bf16) {
             super::note(format!("bf16: products with frozen weights by {}", asym_kernels::Bf16Kernel::get()));
         }
         if HugePages::get() == HugePages::Never {
             super::note("memory: this system has turned huge pages off, which makes large products slower");
         }
     }
-    let mut tasks = Vec::new();
-    for experiment in &mut experiments {
-        let task = experiment.run_task();
-        let read = cell::read(&task, &source.files(data)).with_context(|| format!("data of task {}", task.name()))?;
-        read.describe().iter().for_each(super::note);
-        // The data decide what a recipe may leave open, such as the labels.
-        experiment.task = read.task();
-        tasks.push(read);
+    let mut sweep = sweep.clone();
+    let mut sessions: Vec<(SessionKey, Option<Box<dyn ReadTask>>)> = Vec::new();
+    let mut places = vec![None; sweep.experiments.len()];
+    for at in &wanted {
+        let experiment = &mut sweep.experiments[*at];
+        let mut place = [0; 2];
+        for (place, key) in place.iter_mut().zip(SessionKey::of(experiment)) {
+            let known = sessions.iter().position(|(known, _)| *known == key);
+            *place = match known {
+                Some(known) => known,
+                None => {
+                    let read = cell::read(&key.task, &source.files(key.data.as_deref()), key.hold_out)
+                        .with_context(|| format!("data of task {}", key.task.name()))?;
+                    let chooses = key.hold_out.map_or("", |_| " (to choose by)");
+                    read.describe().iter().for_each(|line| super::note(format!("{line}{chooses}")));
+                    sessions.push((key, Some(read)));
+                    sessions.len() - 1
+                }
+            };
+        }
+        places[*at] = Some(place);
     }
-    // All tasks of a recipe have one model, which is checked against each of them.
-    let Some(first) = experiments.first() else { bail!("there is no task") };
-    let location = source.model_for(model, &first.task)?;
-    let base = location.base()?;
-    tasks.iter().try_for_each(|task| task.check_base(&base))?;
-    super::note(format!("model: {}; runs: {}", base.name(), output.path.display()));
+    for at in &wanted {
+        // The data decide what a recipe may leave open, such as the labels.
+        let read = places[*at].and_then(|[whole, _]| sessions[whole].1.as_ref());
+        sweep.experiments[*at].task = read.map_or_else(|| sweep.experiments[*at].task.clone(), |read| read.task());
+    }
 
-    let stop = StopSignal::on_signals();
+    // A checkpoint is read once for all tasks that train it.
+    let mut models: Vec<(ModelKey, Location, Base)> = Vec::new();
+    for (key, read) in &sessions {
+        if !models.iter().any(|(known, ..)| *known == key.model) {
+            let location = source.model_for(key.model.0.as_deref(), &key.task)?;
+            let base = location.base()?;
+            super::note(format!("model: {}; runs: {}", base.name(), sweep.output.display()));
+            models.push((key.model.clone(), location, base));
+        }
+        let base = models.iter().find(|(known, ..)| *known == key.model).map(|(_, _, base)| base);
+        base.zip(read.as_ref()).map(|(base, read)| read.check_base(base)).transpose()?;
+    }
     let mut prepared = Vec::new();
-    for (experiment, task) in experiments.iter().zip(tasks) {
-        let task = task.prepare(&base, location.pinned(), Some(experiment.dtype()), &device)?;
+    for (key, read) in &mut sessions {
+        let model = models.iter().find(|(known, ..)| *known == key.model);
+        let (Some((_, location, base)), Some(read)) = (model, read.take()) else { bail!("{} was not read", key.task) };
+        let task = read.prepare(base, location.pinned(), Some(key.dtype), &device)?;
         if let Some(time) = task.read_in() {
             super::note(format!("model: read in {:.1} s, once for all runs", time.as_secs_f64()));
         }
         task.notes().iter().for_each(super::note);
         prepared.push(task);
     }
-    for (experiment, prepared) in experiments.iter().zip(&prepared) {
-        experiment.check(prepared.as_ref())?.iter().for_each(super::note);
+    let ready: Vec<Option<Ready<'_>>> = places
+        .iter()
+        .map(|place| {
+            let [whole, choosing] = (*place)?.map(|place| prepared[place].as_ref());
+            Some(Ready { whole, choosing })
+        })
+        .collect();
+    let each = || wanted.iter().filter_map(|at| Some((*at, ready[*at]?)));
+    for (at, ready) in each() {
+        sweep.check(at, ready)?.iter().for_each(super::note);
     }
-    for (experiment, prepared) in experiments.iter().zip(&prepared) {
-        experiment.settle(prepared.as_ref())?;
+    for (at, ready) in each() {
+        sweep.settle(at, ready)?;
     }
-    let mut report = Report::default();
-    for (experiment, prepared) in experiments.iter().zip(&prepared) {
-        report.append(experiment.run(prepared.as_ref(), &stop, |task, run| super::note(line(task, run)))?);
-    }
-    super::say(&report)?;
-    // These are errors, so that a script does not mistake an incomplete table for a complete one.
-    if stop.requested() {
-        bail!("stopped early; --resume --output {} continues", output.path.display());
-    }
-    if !report.failed.is_empty() {
-        bail!("{} of the runs failed: see below the table", report.failed.len());
-    }
-    Ok(())
+    Grid::of(&sweep).add_to(&sweep.output)?;
+    Ok(sweep.run(numbers, &ready, stop, |task, run| super::note(line(task, run)))?)
 }
 
 /// A line that summarizes a finished run.

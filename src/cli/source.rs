@@ -94,6 +94,11 @@ fn nowhere(name: &str) -> String {
 }
 
 impl SourceArgs {
+    /// The words of a command line that say the same.
+    pub fn words(&self) -> Option<String> {
+        self.offline.then(|| "--offline".to_string())
+    }
+
     fn options(&self) -> HubOptions {
         let mut options = HubOptions::from_env();
         options.offline |= self.offline;

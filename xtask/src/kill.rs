@@ -1,13 +1,12 @@
 //! Runs that are killed, stopped, started twice and out of space, and still end as the run that nothing disturbed.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::ending::Ending;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use serde_json::Value;
 
 /// Options of `cargo xtask kill`.
 #[derive(Debug, Args)]
@@ -63,15 +62,15 @@ pub fn kill(options: &Options, root: &Path) -> Result<()> {
     done
 }
 
-fn target(root: &Path) -> PathBuf {
+pub(crate) fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// A small generator (xorshift), so that the moments are those of the seed.
-struct Moments(u64);
+pub(crate) struct Moments(pub(crate) u64);
 
 impl Moments {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -91,7 +90,7 @@ impl Trial {
         let started = Instant::now();
         let once = self.folder.join("once");
         expect(&self.start(&once)?.wait_with_output()?, true, "")?;
-        let expected = self.ending(&once)?;
+        let expected = Ending::read(&self.run(&once))?;
         println!("undisturbed: {STEPS} steps in {:.1} s", started.elapsed().as_secs_f64());
         self.killed(kills, &expected)?;
         self.terminated(&expected)?;
@@ -180,7 +179,7 @@ impl Trial {
     fn summarizing(&mut self) -> Result<()> {
         let (once, output) = (self.folder.join("summaries"), self.folder.join("summaries-killed"));
         expect(&self.continued(SUMMARIES, &once)?.wait_with_output()?, true, "")?;
-        let expected = self.ending(&once)?;
+        let expected = Ending::read(&self.run(&once))?;
         let file = self.run(&output).join("evaluation-1/summaries.jsonl");
         let written = || std::fs::read_to_string(&file).unwrap_or_default();
         let mut counts = Vec::new();
@@ -235,55 +234,11 @@ impl Trial {
     }
 
     fn compare(&self, output: &Path, expected: &Ending, name: &str) -> Result<()> {
-        let found = self.ending(output)?;
-        if found != *expected {
-            let differs = |left: &BTreeMap<String, Vec<u8>>, right: &BTreeMap<String, Vec<u8>>| -> Vec<String> {
-                left.iter()
-                    .filter(|(file, bytes)| right.get(*file) != Some(bytes))
-                    .map(|(file, _)| file.clone())
-                    .collect()
-            };
-            let (lines, others) = (found.log.len(), expected.log.len());
-            bail!(
-                "{name}: differs from the undisturbed run; {lines} lines of the log instead of {others}, results equal: {}, files \
-                that differ: {:?}",
-                found.results == expected.results,
-                differs(&found.files, &expected.files)
-            );
+        if let Some(difference) = Ending::read(&self.run(output))?.difference(expected) {
+            bail!("{name}: {difference}");
         }
         println!("{name}: log, results and adapter equal the undisturbed run's");
         Ok(())
-    }
-
-    fn ending(&self, output: &Path) -> Result<Ending> {
-        let run = self.run(output);
-        let read =
-            |name: &str| std::fs::read_to_string(run.join(name)).with_context(|| run.join(name).display().to_string());
-        let mut log: Vec<Value> = read("metrics.jsonl")?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-        log.iter_mut().for_each(|line| remove(line, &["seconds"]));
-        let mut results: Value = serde_json::from_str(&read("results.json")?)?;
-        remove(&mut results, &["seconds", "peak_bytes"]);
-        for pace in ["training", "evaluation"] {
-            remove(&mut results[pace], &["seconds", "input_seconds"]);
-        }
-        let adapter = |name: &str| Ok((name.to_string(), std::fs::read(run.join("adapter").join(name))?));
-        let files =
-            ["adapter_model.safetensors", "adapter_config.json"].into_iter().map(adapter).collect::<Result<_>>()?;
-        Ok(Ending { log, results, files })
-    }
-}
-
-/// All that must be equal: not the times, and not the memory.
-#[derive(PartialEq)]
-struct Ending {
-    log: Vec<Value>,
-    results: Value,
-    files: BTreeMap<String, Vec<u8>>,
-}
-
-fn remove(value: &mut Value, keys: &[&str]) {
-    if let Some(object) = value.as_object_mut() {
-        object.retain(|key, _| !keys.contains(&key.as_str()));
     }
 }
 

@@ -3,7 +3,9 @@
 //! It depends on no crate of the workspace, so that it builds in seconds; it runs cargo and the project's own binaries.
 
 mod bench;
+mod ending;
 mod kill;
+mod sweep;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,6 +38,10 @@ enum Chore {
     BenchModels(bench::models::Options),
     /// Kill a run at random moments, stop it, start it twice and fill its disk; it must end as the undisturbed run does
     Kill(kill::Options),
+    /// Kill the processes of a sweep at random moments; its runs must be those of one process that nothing disturbed
+    Sweep(sweep::Options),
+    /// Compare the runs in a folder with those in another, but for their times
+    Same(sweep::SameOptions),
     /// Make tests/fixtures anew; needs Python with what the script's header names
     Fixtures,
 }
@@ -53,6 +59,8 @@ fn main() -> Result<()> {
         Chore::BenchEpoch(options) => bench::epoch::bench(&options, &root),
         Chore::BenchModels(options) => bench::models::bench(&options, &root),
         Chore::Kill(options) => kill::kill(&options, &root),
+        Chore::Sweep(options) => sweep::sweep(&options, &root),
+        Chore::Same(options) => sweep::same(&options),
         Chore::Fixtures => {
             let scripts = [
                 "make",

@@ -1,6 +1,6 @@
 //! An axis: its range, its ticks and the places of its values.
 
-use crate::{Axis, Panel, Scale};
+use crate::{Axis, Kind, Panel, Scale};
 
 /// Share of the plot's side that stays free at each end of an axis, so that no marker lies on the frame.
 const MARGIN: f64 = 0.035;
@@ -81,11 +81,17 @@ impl Map {
 
 /// Ranges of the panel's axes. A range that was not given holds the data, their spreads and the ticks.
 pub(crate) fn ranges(panel: &Panel) -> [(f64, f64); 2] {
-    let points = || panel.series.iter().flat_map(|series| &series.points);
-    let x = points().map(|point| point.x);
-    let y = points()
-        .flat_map(|point| [point.y, point.spread.map_or(point.y, |s| s.0), point.spread.map_or(point.y, |s| s.1)]);
-    [range(&panel.x, x), range(&panel.y, y)]
+    let values = |is_x: bool| {
+        panel.series.iter().flat_map(move |series| {
+            let of_spread = (series.kind == Kind::Across) == is_x;
+            series.points.iter().flat_map(move |point| {
+                let value = if is_x { point.x } else { point.y };
+                let (low, high) = point.spread.filter(|_| of_spread).unwrap_or((value, value));
+                [value, low, high]
+            })
+        })
+    };
+    [range(&panel.x, values(true)), range(&panel.y, values(false))]
 }
 
 fn range(axis: &Axis, values: impl Iterator<Item = f64>) -> (f64, f64) {

@@ -45,9 +45,9 @@ fn check_panel(panel: &Panel) -> Result<(), FigureError> {
         let mut before = None;
         for (index, point) in series.points.iter().enumerate() {
             let spot = || Spot { panel: panel.title.clone(), series: series.name.clone(), index };
-            check_point(panel, point, spot)?;
+            check_point(panel, series.kind, point, spot)?;
             match before {
-                Some(before) if series.kind != Kind::Points && point.x < before => {
+                Some(before) if !matches!(series.kind, Kind::Points | Kind::Across) && point.x < before => {
                     return Err(FigureError::Unsorted { spot: spot(), value: point.x, before });
                 }
                 _ => before = Some(point.x),
@@ -87,11 +87,11 @@ fn check_axis(panel: &Panel, name: &'static str, axis: &Axis) -> Result<(), Figu
     Ok(())
 }
 
-fn check_point(panel: &Panel, point: &Point, spot: impl Fn() -> Spot) -> Result<(), FigureError> {
+fn check_point(panel: &Panel, kind: Kind, point: &Point, spot: impl Fn() -> Spot) -> Result<(), FigureError> {
     let ends = point.spread.map_or([None; 2], |(low, high)| [Some(("low", low)), Some(("high", high))]);
-    let on_y = [Some(("y", point.y)), ends[0], ends[1]];
-    let values = [(&panel.x, Some(("x", point.x)))].into_iter().chain(on_y.map(|value| (&panel.y, value)));
-    for (axis, named) in values {
+    let (around, axis) = if kind == Kind::Across { (point.x, &panel.x) } else { (point.y, &panel.y) };
+    let values = [(&panel.x, Some(("x", point.x))), (&panel.y, Some(("y", point.y)))];
+    for (axis, named) in values.into_iter().chain(ends.map(|end| (axis, end))) {
         let Some((what, value)) = named else { continue };
         if !value.is_finite() {
             return Err(FigureError::NotFinite { spot: spot(), what, value });
@@ -108,8 +108,8 @@ fn check_point(panel: &Panel, point: &Point, spot: impl Fn() -> Spot) -> Result<
         }
     }
     match point.spread {
-        Some((low, high)) if !(low <= point.y && point.y <= high) => {
-            Err(FigureError::Spread { spot: spot(), low, high, y: point.y })
+        Some((low, high)) if !(low <= around && around <= high) => {
+            Err(FigureError::Spread { spot: spot(), low, high, y: around })
         }
         _ => Ok(()),
     }
@@ -155,6 +155,7 @@ fn look(series: &Series) -> String {
         Kind::Line => "a line",
         Kind::Bars => "a line with bars",
         Kind::Points => "points",
+        Kind::Across => "points with bars across",
         Kind::Dashed => "a dashed line",
     };
     format!("{kind} of style {}", series.style)

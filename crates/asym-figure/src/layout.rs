@@ -117,7 +117,7 @@ struct Side {
 /// Lays out a figure that has been checked.
 pub(crate) fn layout(figure: &Figure) -> Result<Page<'_>, FigureError> {
     let columns = figure.columns.min(figure.panels.len());
-    let tall = if columns < 3 { 4500.0 } else { 3800.0 };
+    let tall = figure.tall.map_or(if columns < 3 { 4500.0 } else { 3800.0 }, |millimeters| 100.0 * millimeters);
     let sides = figure.panels.iter().map(|panel| side(panel, tall)).collect::<Result<Vec<_>, _>>()?;
     let widest = |column: usize| sides.iter().skip(column).step_by(columns).fold(0.0, |most: f64, s| most.max(s.width));
     let gutters: Vec<f64> = (0..columns).map(widest).collect();

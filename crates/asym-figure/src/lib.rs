@@ -48,6 +48,8 @@ pub struct Figure {
     pub panels: Vec<Panel>,
     /// Number of panels in a row, at least 1. A number above that of the panels is lowered to it.
     pub columns: usize,
+    /// Height of each plot in millimeters. Without it, a plot is 38 or 45 millimeters high.
+    pub tall: Option<f64>,
 }
 
 /// One chart of a figure.
@@ -101,6 +103,8 @@ pub enum Kind {
     Bars,
     /// Markers stand alone, and spreads are error bars.
     Points,
+    /// Markers stand alone, and spreads are error bars from left to right, as in a forest plot.
+    Across,
     /// A thin dashed line has no markers. Use it for a reference such as chance.
     Dashed,
 }
@@ -129,7 +133,8 @@ pub struct Point {
     pub x: f64,
     /// Place on the vertical axis, in its unit.
     pub y: f64,
-    /// Lower and upper end of the spread around `y`, as values on the vertical axis (not as distances).
+    /// Lower and upper end of the spread around `y`, as values on the vertical axis (not as distances). In a series of
+    /// [`Kind::Across`] it is the spread around `x`, as values on the horizontal axis.
     pub spread: Option<(f64, f64)>,
 }
 
@@ -147,7 +152,7 @@ pub struct Saved {
 impl Figure {
     /// A figure without panels, in one column.
     pub fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), note: None, panels: Vec::new(), columns: 1 }
+        Self { title: title.into(), note: None, panels: Vec::new(), columns: 1, tall: None }
     }
 
     /// Adds a panel.
@@ -162,10 +167,26 @@ impl Figure {
         self
     }
 
+    /// Sets the height of each plot, in millimeters.
+    pub fn tall(mut self, millimeters: f64) -> Self {
+        self.tall = Some(millimeters);
+        self
+    }
+
     /// Sets the note, for example `bands: one standard deviation over 10 pairs`.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
+    }
+
+    /// The drawing, to stand within a page.
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save), but for the files.
+    pub fn svg(&self) -> Result<String, FigureError> {
+        check::check(self)?;
+        Ok(draw::draw(self)?.svg)
     }
 
     /// Writes the figure to `stem.svg`, `stem.png` and `stem.csv`, and returns their paths. It makes missing folders.
@@ -250,6 +271,11 @@ impl Series {
     /// A series of [`Kind::Points`]: markers alone, spreads as error bars.
     pub fn points(name: impl Into<String>, style: usize, points: Vec<Point>) -> Self {
         Self { kind: Kind::Points, ..Self::line(name, style, points) }
+    }
+
+    /// A series of [`Kind::Across`]: markers alone, spreads as error bars from left to right.
+    pub fn across(name: impl Into<String>, style: usize, points: Vec<Point>) -> Self {
+        Self { kind: Kind::Across, ..Self::line(name, style, points) }
     }
 
     /// A series of [`Kind::Dashed`]: a thin dashed line without markers, for a reference.

@@ -37,6 +37,16 @@ pub(crate) fn draw(canvas: &Canvas<'_>, chart: &Chart<'_>) -> Result<(), FigureE
         let first = (stride * (one.style % 4) / 4).min(places.len() - 1);
         places.iter().skip(first).step_by(stride).try_for_each(|&place| canvas.marker(place, &look))?;
     }
+    for one in series.iter().filter(|one| one.kind == Kind::Across) {
+        let look = look(one.style);
+        for point in &one.points {
+            let place = chart.at(point);
+            if let Some(spread) = point.spread {
+                bar_across(canvas, chart, place.1, spread, &look)?;
+            }
+            canvas.marker(place, &look)?;
+        }
+    }
     let beside: Vec<&Series> = beside(chart.panel).collect();
     let middle = beside.len().saturating_sub(1) as f64 / 2.0;
     let shifted = |number: usize| (number as f64 - middle) * chart.beside;
@@ -129,6 +139,23 @@ fn bar(canvas: &Canvas<'_>, chart: &Chart<'_>, x: f64, spread: (f64, f64), look:
     Ok(())
 }
 
+/// Draws an error bar from left to right, as [`bar`] does from above to below.
+fn bar_across(
+    canvas: &Canvas<'_>,
+    chart: &Chart<'_>,
+    y: f64,
+    spread: (f64, f64),
+    look: &Look,
+) -> Result<(), FigureError> {
+    let ends = [spread.0, spread.1].map(|end| chart.x.at(end));
+    let clipped = ends.map(|end| end.clamp(chart.x.first(), chart.x.last()));
+    canvas.line(&clipped.map(|end| (end, y)), look.color, OUTLINE)?;
+    for (end, _) in clipped.iter().zip(ends).filter(|(clipped, end)| (*clipped - end).abs() < 0.5) {
+        canvas.line(&[(*end, y - CAP), (*end, y + CAP)], look.color, OUTLINE)?;
+    }
+    Ok(())
+}
+
 /// Draws the look of a series on a line from `from` to `to`, for the legend.
 pub(crate) fn sample(
     canvas: &Canvas<'_>,
@@ -147,13 +174,16 @@ pub(crate) fn sample(
         Kind::Bars | Kind::Points if spread => {
             canvas.line(&[(middle.0, middle.1 - bar), (middle.0, middle.1 + bar)], look.color, OUTLINE)?;
         }
+        Kind::Across if spread => {
+            canvas.line(&[(middle.0 - bar, middle.1), (middle.0 + bar, middle.1)], look.color, OUTLINE)?;
+        }
         _ => {}
     }
     match series.kind {
         Kind::Line => canvas.dashed(&[from, to], look.dash, look.color, LINE)?,
         Kind::Bars => canvas.dashed(&[from, to], look.dash, look.color, THIN)?,
         Kind::Dashed => canvas.dashed(&[from, to], REFERENCE_DASH, look.color, LINE * 3 / 4)?,
-        Kind::Points => {}
+        Kind::Points | Kind::Across => {}
     }
     if series.kind == Kind::Dashed { Ok(()) } else { canvas.marker(middle, &look) }
 }

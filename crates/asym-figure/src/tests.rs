@@ -253,3 +253,16 @@ fn hard_figures_are_drawn() {
         assert_eq!(picture.width(), 86 * 12);
     }
 }
+
+#[test]
+fn a_spread_across_belongs_to_the_horizontal_axis() {
+    let across = |low: f64, high: f64| {
+        let panel = Panel::new("p", Axis::linear("difference"), Axis::linear("").ticked([(1.0, "one"), (2.0, "two")]));
+        let points = vec![Point::new(3.0, 2.0).between(low, high), Point::new(-1.0, 1.0)];
+        Figure::new("").tall(30.0).with(panel.with(Series::across("s", 0, points)))
+    };
+    let svg = across(-40.0, 5.0).svg().unwrap();
+    // The axis holds the whole bar.
+    assert!(svg.starts_with("<svg") && svg.contains("−40"), "{svg}");
+    assert!(matches!(refusal(&across(4.0, 5.0)).0, FigureError::Spread { y, .. } if y == 3.0));
+}

@@ -135,24 +135,28 @@ pub struct RunFacts {
     pub steps: usize,
 }
 
-/// Read the data of `task`.
+/// Read the data of `task`. With `hold_out`, this share of the training examples takes the place of those to evaluate on.
 ///
 /// # Errors
 ///
-/// As [`Task::read`].
-pub fn read(task: &AnyTask, files: &Files) -> Result<Box<dyn ReadTask>, TaskError> {
-    struct Read<'a>(&'a Files);
+/// As [`Task::read`], and [`TaskError::NoHoldOut`].
+pub fn read(task: &AnyTask, files: &Files, hold_out: Option<f64>) -> Result<Box<dyn ReadTask>, TaskError> {
+    struct Read<'a>(&'a Files, Option<f64>);
     impl WithTask for Read<'_> {
         type Output = Result<Box<dyn ReadTask>, TaskError>;
         fn with<T: Task>(self, task: &T) -> Self::Output {
-            let data = task.read(self.0)?;
+            let mut data = task.read(self.0)?;
             let task = task.settled(&data);
+            if let Some(share) = self.1 {
+                let refused = || TaskError::NoHoldOut { task: task.name() };
+                data = task.hold_out(data, share).ok_or_else(refused)?;
+            }
             let options = toml::Table::try_from(task.options()).unwrap_or_default();
             let settled = AnyTask::named(&task.name(), &options).map_err(TaskError::task)?;
             Ok(Box::new(WithData { task, settled, data, name: self.0.pinned() }))
         }
     }
-    task.visit(Read(files))
+    task.visit(Read(files, hold_out))
 }
 
 struct WithData<T: Task> {

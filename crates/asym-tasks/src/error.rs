@@ -57,6 +57,30 @@ pub enum TaskError {
         listed: Vec<String>,
     },
 
+    /// A folder has no run.
+    #[error("{}: there is no run in this folder, nor in the folders within it; name the --output of a table or a sweep", path.display())]
+    NoRuns {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// A task cannot set training examples aside.
+    #[error(
+        "the task {task} cannot set a part of its training examples aside, by which a learning rate would be chosen; give one \
+        learning rate"
+    )]
+    NoHoldOut {
+        /// The task.
+        task: String,
+    },
+
+    /// No learning rate of a list can be chosen.
+    #[error("no learning rate of {listed:?} can be chosen: every run that would decide failed")]
+    NoLearningRate {
+        /// The learning rates.
+        listed: Vec<f64>,
+    },
+
     /// A text cannot be encoded.
     #[error("text {number}: {source}")]
     Text {

@@ -15,8 +15,8 @@
 //! | [`methods`] | methods as a command line names them |
 //! | [`base`] | a checkpoint, read once for all runs |
 //! | [`cell`] | one run: the only place that joins tasks and the loop of `asym-train` |
-//! | [`sweep`] | a table of runs: methods × seeds |
-//! | [`report`] | the table, and differences by seed |
+//! | [`sweep`] | tables of runs: methods × learning rates × seeds, made by any number of processes |
+//! | [`report`] | the table, differences by seed, and the page |
 //! | [`answers`] | answers of an evaluation on file |
 //! | [`sets`] | the sets of a user's own tables |
 //! | [`text`] | texts with labels, for all tasks on them: batches, loss, scores, answers |
@@ -74,7 +74,7 @@ pub use metrics::{Metric, Summary};
 pub use names::Names;
 pub use recipe::{Recipe, RecipeError, RunConfig};
 pub use registry::{AnyTask, RegistryError, WithTask};
-pub use report::{Report, Row};
-pub use sweep::Experiment;
+pub use report::{Choosing, Difference, Report, Row};
+pub use sweep::{Cell, Experiment, Others, Ready, Sweep};
 pub use task::{Kept, PaperScore, Prepared, Scale, Score, Shown, Task, TaskInfo, Unit};
 pub use text::{Answer, LoadClassifier, Predictor, Problem, Target, Text, TextClassifier};

@@ -32,6 +32,18 @@ pub(crate) fn split(groups: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec
     (0..count).partition(|at| !dev[*at])
 }
 
+/// The seed of the split of a training set whose settings are chosen: it is the same for all runs of a task, as their data are.
+const CHOICE_SEED: u64 = 0;
+
+/// Divide the training examples `items` into those that runs with each setting are trained on, and those by which the best setting
+/// is chosen: `share` of each group.
+pub(crate) fn held_out<T: Clone>(items: &[T], group: impl Fn(&T) -> usize, share: f64) -> (Vec<T>, Vec<T>) {
+    let groups: Vec<usize> = items.iter().map(group).collect();
+    let (train, held) = split(&groups, share, CHOICE_SEED);
+    let chosen = |at: Vec<usize>| at.into_iter().map(|at| items[at].clone()).collect();
+    (chosen(train), chosen(held))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -220,6 +220,12 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
         self.clone()
     }
 
+    /// The same data, with `share` of the training examples in the place of those to evaluate on. The test never sees runs on them:
+    /// they serve to choose settings. `None` if the task cannot set examples aside.
+    fn hold_out(&self, _data: Self::Data, _share: f64) -> Option<Self::Data> {
+        None
+    }
+
     /// Lines on the data, for people: rows, sets, labels.
     fn describe(&self, data: &Self::Data) -> Vec<String>;
 

@@ -44,7 +44,20 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
         /// The process.
-        worker: Worker,
+        worker: Box<Worker>,
+    },
+
+    /// Another process took the folder while the run went on, because this one had not shown for minutes that it lives.
+    #[error(
+        "{}: {worker} took over this run, since the worker here had written nothing to the folder for minutes; this one stops, \
+        and the other goes on",
+        path.display()
+    )]
+    Overtaken {
+        /// The folder.
+        path: PathBuf,
+        /// The process that works there now.
+        worker: Box<Worker>,
     },
 
     /// The folder was moved or removed while the run went on.
@@ -73,6 +86,18 @@ pub enum TrainError {
         /// The file.
         path: PathBuf,
         /// The reason why this version cannot read it.
+        reason: String,
+    },
+
+    /// A file ends in the middle, or is no JSON.
+    #[error(
+        "{}: this file is half-written or damaged ({reason}); remove it and continue the run with --resume, or copy it anew",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The error of the format, with the line and the column.
         reason: String,
     },
 

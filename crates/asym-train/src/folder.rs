@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
 use crate::checkpoint::{self, Checkpoint};
-use crate::claim::{CLAIM, Claim};
+use crate::claim::{Claim, is_claim};
 use crate::error::Change;
 use crate::parameters::hex;
 use crate::progress::say;
@@ -19,6 +19,7 @@ use crate::{TrainError, Worker};
 
 const RECIPE: &str = "recipe.toml";
 const ENVIRONMENT: &str = "environment.json";
+const METRICS: &str = "metrics.jsonl";
 const RESULTS: &str = "results.json";
 const FAILURE: &str = "failure.json";
 
@@ -46,16 +47,47 @@ pub enum Opened {
     Finished(RunResult),
 }
 
-/// Where a run was started.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Environment {
-    asym: String,
-    base: String,
-    device: String,
-    os: String,
-    architecture: String,
-    threads: usize,
-    command: Vec<String>,
+/// The state of a run, seen from outside.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunState {
+    /// The run is finished.
+    Done(Box<RunResult>),
+    /// A process works on it now.
+    Running {
+        /// The process.
+        worker: Worker,
+        /// The steps in the log.
+        step: usize,
+    },
+    /// It failed for good.
+    Failed {
+        /// The reason.
+        message: String,
+    },
+    /// It is to be made, or continued.
+    Open {
+        /// The steps in the log of a run that was interrupted.
+        step: usize,
+    },
+}
+
+/// Where a run was started: `environment.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// The version of asym.
+    pub asym: String,
+    /// The base model.
+    pub base: String,
+    /// The device, as Burn names it.
+    pub device: String,
+    /// The operating system.
+    pub os: String,
+    /// The processor's architecture.
+    pub architecture: String,
+    /// The threads that the system offers.
+    pub threads: usize,
+    /// The command, word by word.
+    pub command: Vec<String>,
 }
 
 /// The message of a run that failed for good.
@@ -108,11 +140,11 @@ impl RunFolder {
             // The results of the shorter run, whose last checkpoint stays.
             std::fs::remove_file(path.join(RESULTS)).map_err(TrainError::io(&path.join(RESULTS)))?;
         }
-        let folder = Self { path: path.to_path_buf(), claim, recipe: hex(Sha256::new().chain_update(&text)), new };
+        let folder = Self { path: path.to_path_buf(), claim, recipe: digest(&text), new };
         if let Some(result) = results(path, &folder.recipe)? {
             return Ok(Opened::Finished(result));
         }
-        if let Some(failure) = folder.failure() {
+        if let Some(failure) = failure(path, &folder.recipe) {
             return Err(TrainError::FailedBefore { path: path.to_path_buf(), message: failure.message });
         }
         folder.write(RECIPE, text.as_bytes())?;
@@ -150,7 +182,7 @@ impl RunFolder {
             return Err(TrainError::OutputExists { path: path.to_path_buf() });
         }
         if let Some(worker) = Self::worker(path) {
-            return Err(TrainError::Claimed { path: path.to_path_buf(), worker });
+            return Err(TrainError::Claimed { path: path.to_path_buf(), worker: Box::new(worker) });
         }
         let changes = compare(path, recipe)?.changes;
         refuse(path, &changes, existing)
@@ -165,10 +197,65 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// [`TrainError::OtherVersion`] for a file that this version cannot read, and [`TrainError::Io`].
+    /// [`TrainError::OtherVersion`] for a file that this version cannot read, [`TrainError::Damaged`] for one that is not whole, and
+    /// [`TrainError::Io`].
     pub fn finished(path: &Path) -> Result<Option<RunResult>, TrainError> {
         let Some(recipe) = Self::recipe_in(path)? else { return Ok(None) };
-        results(path, &hex(Sha256::new().chain_update(recipe)))
+        results(path, &digest(&recipe))
+    }
+
+    /// The state of the run in the folder at `path`, of which nothing is changed. A folder that does not exist has an open run.
+    ///
+    /// # Errors
+    ///
+    /// As [`finished`](Self::finished), and [`TrainError::NotARun`].
+    pub fn state(path: &Path) -> Result<RunState, TrainError> {
+        if !path.exists() {
+            return Ok(RunState::Open { step: 0 });
+        }
+        let recipe = Self::recipe_in(path)?;
+        if let Some(recipe) = recipe.as_ref().map(|recipe| digest(recipe)) {
+            if let Some(result) = results(path, &recipe)? {
+                return Ok(RunState::Done(Box::new(result)));
+            }
+            if let Some(failure) = failure(path, &recipe) {
+                return Ok(RunState::Failed { message: failure.message });
+            }
+        }
+        let step = crate::log::last_step(&path.join(METRICS));
+        Ok(match Self::worker(path) {
+            Some(worker) => RunState::Running { worker, step },
+            None => RunState::Open { step },
+        })
+    }
+
+    /// The recipe in the folder at `path`, as TOML; none in a folder without a run.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::NotARun`] for a folder with other files, and [`TrainError::Io`].
+    pub fn recipe(path: &Path) -> Result<Option<String>, TrainError> {
+        Self::recipe_in(path)
+    }
+
+    /// Where the run in the folder at `path` was started; `None` if the folder does not say so.
+    pub fn environment(path: &Path) -> Option<Environment> {
+        let text = std::fs::read_to_string(path.join(ENVIRONMENT)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// The steps in the log of the run in the folder at `path`, with their losses. A line that is not whole is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`].
+    pub fn losses(path: &Path) -> Result<Vec<(usize, f64)>, TrainError> {
+        crate::log::losses(&path.join(METRICS))
+    }
+
+    /// Tell other processes how far the run is.
+    pub(crate) fn tell(&self, step: usize, steps: usize) {
+        self.claim.tell(step, steps);
     }
 
     /// The last checkpoint that can be read. Says on standard error which later ones cannot.
@@ -189,7 +276,7 @@ impl RunFolder {
 
     /// The log: a line of JSON per step and per epoch.
     pub fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
+        self.path.join(METRICS)
     }
 
     /// The adapter in PEFT's format.
@@ -228,9 +315,14 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// [`TrainError::FolderGone`].
+    /// [`TrainError::FolderGone`], or [`TrainError::Overtaken`] if another process claimed it since.
     pub(crate) fn verify(&self) -> Result<(), TrainError> {
         self.claim.check()
+    }
+
+    /// The same after a step, where it must cost nothing: only if the claim's own thread found something.
+    pub(crate) fn verify_soon(&self) -> Result<(), TrainError> {
+        if self.claim.is_doubtful() { self.claim.check() } else { Ok(()) }
     }
 
     /// Remove the folder of a new run that is refused before its first step. The folder of a run that was to be continued stays as
@@ -281,7 +373,7 @@ impl RunFolder {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 // A process that was killed before it wrote the recipe leaves nothing else.
-                let known = |name: &str| name == CLAIM || name.ends_with(".part");
+                let known = |name: &str| is_claim(name) || name.ends_with(".part");
                 let entries = std::fs::read_dir(path).map_err(TrainError::io(path))?;
                 let mut names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
                 match names.find(|name| !known(name)) {
@@ -291,11 +383,6 @@ impl RunFolder {
             }
             Err(source) => Err(TrainError::Io { path: file, source }),
         }
-    }
-
-    fn failure(&self) -> Option<Failure> {
-        let text = std::fs::read_to_string(self.path.join(FAILURE)).ok()?;
-        serde_json::from_str(&text).ok().filter(|failure: &Failure| failure.recipe == self.recipe)
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), TrainError> {
@@ -336,44 +423,74 @@ pub fn new_folder(path: &Path) -> Result<(), TrainError> {
     }
 }
 
-/// Agree with other processes on `settings` for the runs in `folder`: the first process writes them to the file `name`, and those of
-/// each later one must be the same.
+/// Change the file `name` in `folder`, alone among the processes that do: `change` gets what is there, and returns what is to be
+/// there, or nothing if that is right. It may be called twice.
 ///
 /// # Errors
 ///
-/// [`TrainError::Changed`] with the list of the settings that differ; [`TrainError::Claimed`] if another process keeps the folder
-/// for itself; [`TrainError::OtherVersion`] for a damaged file; or [`TrainError::Io`].
-pub fn agree(folder: &Path, name: &str, settings: &Table, existing: Existing) -> Result<(), TrainError> {
+/// Those of `change`; [`TrainError::Claimed`] if another process keeps the folder for itself; or [`TrainError::Io`].
+pub fn amend(
+    folder: &Path,
+    name: &str,
+    change: impl Fn(Option<&str>) -> Result<Option<String>, TrainError>,
+) -> Result<(), TrainError> {
+    let file = folder.join(name);
+    let before = || match std::fs::read_to_string(&file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(TrainError::Io { path: file.clone(), source }),
+    };
+    // Of many processes, all but the first find what they want, and need not wait for each other.
+    if change(before()?.as_deref())?.is_none() {
+        return Ok(());
+    }
     std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
     let mut attempts = 0;
     let _claim = loop {
         match Claim::take(folder) {
-            // Another process agrees at this moment.
-            Err(TrainError::Claimed { .. }) if attempts < 100 => {
+            // Another process does it at this moment, or died when it did, which is known after two minutes.
+            Err(TrainError::Claimed { .. }) if attempts < 3000 => {
                 attempts += 1;
                 std::thread::sleep(Duration::from_millis(50));
             }
             claim => break claim?,
         }
     };
-    let (file, now) = (folder.join(name), settings.to_string());
-    let changes = match std::fs::read_to_string(&file) {
-        Ok(before) => {
-            let other = |error: toml::de::Error| TrainError::OtherVersion {
-                path: file.clone(),
-                reason: error.message().to_string(),
-            };
-            let changes = differences(&before.parse::<Table>().map_err(other)?, settings);
-            refuse(folder, &changes, existing)?;
-            Some(changes)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(source) => return Err(TrainError::Io { path: file, source }),
-    };
-    if changes.is_none_or(|changes| !changes.is_empty()) {
-        asym_core::write_whole(&file, now.as_bytes()).map_err(TrainError::io(&file))?;
+    match change(before()?.as_deref())? {
+        Some(now) => asym_core::write_whole(&file, now.as_bytes()).map_err(TrainError::io(&file)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Agree with other processes on `settings` for the runs in `folder`: the first process writes them to the file `name`, and those of
+/// each later one must be the same.
+///
+/// # Errors
+///
+/// [`TrainError::Changed`] with the list of the settings that differ; [`TrainError::OtherVersion`] for a damaged file; and as
+/// [`amend`].
+pub fn agree(folder: &Path, name: &str, settings: &Table, existing: Existing) -> Result<(), TrainError> {
+    amend(folder, name, |before| {
+        let Some(before) = before else { return Ok(Some(settings.to_string())) };
+        let other = |error: toml::de::Error| TrainError::OtherVersion {
+            path: folder.join(name),
+            reason: error.message().to_string(),
+        };
+        let changes = differences(&before.parse::<Table>().map_err(other)?, settings);
+        refuse(folder, &changes, existing)?;
+        Ok((!changes.is_empty()).then(|| settings.to_string()))
+    })
+}
+
+/// The digest of a recipe.
+fn digest(recipe: &str) -> String {
+    hex(Sha256::new().chain_update(recipe))
+}
+
+/// The failure in `path`, if it belongs to the recipe with this digest.
+fn failure(path: &Path, recipe: &str) -> Option<Failure> {
+    let text = std::fs::read_to_string(path.join(FAILURE)).ok()?;
+    serde_json::from_str(&text).ok().filter(|failure: &Failure| failure.recipe == recipe)
 }
 
 /// The results in `path`, if they are complete and belong to the recipe with this digest.
@@ -385,7 +502,8 @@ fn results(path: &Path, recipe: &str) -> Result<Option<RunResult>, TrainError> {
         Err(source) => return Err(TrainError::Io { path: file, source }),
     };
     let other = |reason: String| TrainError::OtherVersion { path: file.clone(), reason };
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| other(error.to_string()))?;
+    let damaged = |error: serde_json::Error| TrainError::Damaged { path: file.clone(), reason: error.to_string() };
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
     let format = value.get("format").and_then(serde_json::Value::as_u64);
     if format != Some(u64::from(FORMAT)) {
         let found = format.map_or("none".to_string(), |format| format.to_string());

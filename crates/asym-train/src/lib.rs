@@ -48,7 +48,7 @@ pub use clip::clip_by_global_norm;
 pub use error::{Change, TrainError};
 pub use evaluation::{EvalRoom, Evaluation, Scores};
 pub use fit::fit;
-pub use folder::{Existing, Opened, RunFolder, agree, new_folder};
+pub use folder::{Environment, Existing, Opened, RunFolder, RunState, agree, amend, new_folder};
 pub use loader::{Batches, Loader};
 pub use log::Epoch;
 pub use objective::Objective;

@@ -43,6 +43,39 @@ struct StepLoss {
     loss: Option<f64>,
 }
 
+/// The number of the last step in the log at `path`; 0 if there is none.
+pub(crate) fn last_step(path: &Path) -> usize {
+    // A line is much shorter.
+    const TAIL: u64 = 1 << 14;
+    let tail = || {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(bytes)
+    };
+    let tail = tail().unwrap_or_default();
+    let step = |line: &[u8]| serde_json::from_slice::<StepLoss>(line).ok()?.step;
+    tail.split(|byte| *byte == b'\n').rev().find_map(step).unwrap_or_default()
+}
+
+/// The steps in the log at `path`, with their losses. A line that is not whole, as the last one of a killed run, is left out.
+pub(crate) fn losses(path: &Path) -> Result<Vec<(usize, f64)>, TrainError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(TrainError::io(path)(error)),
+    };
+    let mut found = Vec::new();
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line.map_err(TrainError::io(path))?;
+        let step = serde_json::from_slice::<StepLoss>(&line).ok().and_then(|line| line.step.zip(line.loss));
+        found.extend(step);
+    }
+    Ok(found)
+}
+
 /// Writes `metrics.jsonl`, and keeps the means of the current epoch.
 pub(crate) struct MetricsLog {
     file: Option<(PathBuf, File)>,
@@ -59,20 +92,30 @@ pub(crate) struct MetricsLog {
 impl MetricsLog {
     /// Into the file at `path`, or nowhere. It is cut back to its length in `past`, since lines after a checkpoint are made again.
     ///
+    /// The file is a new one, with the lines of the old one. A worker that was taken for dead, and is not, still has the old one
+    /// open: what it writes is in no folder.
+    ///
     /// Returns the losses of the lines that stay, too.
     pub(crate) fn open(path: Option<&Path>, past: &Past) -> Result<(Self, Vec<f64>), TrainError> {
         let (mut file, mut losses) = (None, Vec::new());
         if let Some(path) = path {
             let failed = || TrainError::io(path);
-            let mut options = OpenOptions::new();
-            let mut out = options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed())?;
-            out.set_len(past.log_bytes).map_err(failed())?;
-            for line in BufReader::new((&out).take(past.log_bytes)).lines() {
-                let line = line.map_err(failed())?;
-                let line: StepLoss = serde_json::from_str(&line)
+            let kept = match File::open(path) {
+                Ok(old) => {
+                    let mut kept = Vec::new();
+                    old.take(past.log_bytes).read_to_end(&mut kept).map_err(failed())?;
+                    kept
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+                Err(error) => return Err(failed()(error)),
+            };
+            for line in kept.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                let line: StepLoss = serde_json::from_slice(line)
                     .map_err(|source| TrainError::Format { path: path.to_path_buf(), source: Box::new(source) })?;
                 losses.extend(line.loss.filter(|_| line.step.is_some()));
             }
+            asym_core::write_whole(path, &kept).map_err(failed())?;
+            let mut out = OpenOptions::new().write(true).open(path).map_err(failed())?;
             out.seek(SeekFrom::End(0)).map_err(failed())?;
             file = Some((path.to_path_buf(), out));
         }
@@ -119,5 +162,43 @@ impl MetricsLog {
         let written = text.and_then(|text| out.write_all(text.as_bytes()).map(|()| text.len() as u64));
         self.bytes += written.map_err(TrainError::io(path))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn line(step: usize) -> StepLine {
+        StepLine { step, epoch: 1, seconds: 0.0, grad_norm: 1.0, learning_rate: 0.1, loss: Some(step as f64) }
+    }
+
+    #[test]
+    fn a_worker_that_was_taken_for_dead_writes_to_no_log_of_another() {
+        let path = std::env::temp_dir().join(format!("asym-train-log-{}.jsonl", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let (mut stale, _) = MetricsLog::open(Some(&path), &Past::default()).unwrap();
+        (1..=3).for_each(|step| stale.step(line(step)).unwrap());
+        assert_eq!(last_step(&path), 3);
+        // The other one continues after step 2.
+        let text = std::fs::read_to_string(&path).unwrap();
+        let kept = text.lines().take(2).map(|line| line.len() as u64 + 1).sum();
+        let (mut log, before) = MetricsLog::open(Some(&path), &Past { log_bytes: kept, ..Past::default() }).unwrap();
+        assert_eq!(before, [1.0, 2.0]);
+        stale.step(line(4)).unwrap();
+        log.step(line(3)).unwrap();
+        stale.step(line(5)).unwrap();
+        assert_eq!(losses(&path).unwrap(), [(1, 1.0), (2, 2.0), (3, 3.0)]);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn half_a_line_is_no_step() {
+        let path = std::env::temp_dir().join(format!("asym-train-half-{}.jsonl", std::process::id()));
+        std::fs::write(&path, "{\"step\":1,\"loss\":2.5}\n{\"epoch\":1,\"dev\":{}}\n{\"step\":2,\"lo").unwrap();
+        assert_eq!((last_step(&path), losses(&path).unwrap()), (1, vec![(1, 2.5)]));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((last_step(&path), losses(&path).unwrap()), (0, vec![]));
     }
 }

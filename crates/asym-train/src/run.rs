@@ -170,6 +170,10 @@ impl<M: Module, E: Evaluation<M>> Surroundings<Optimized<M>, Tensor<1>> for Runn
         self.outcome.losses.extend(loss);
         self.outcome.steps = number;
         self.progress.step(examples, loss, learning_rate);
+        if let Some(folder) = self.run.folder {
+            folder.verify_soon()?;
+            folder.tell(number, state.total_steps);
+        }
         self.log.step(StepLine { step: number, epoch: epoch + 1, seconds: 0.0, grad_norm, learning_rate, loss })?;
         if self.checkpoints.is_none() || !self.due.now(number) {
             return Ok(());

@@ -16,7 +16,7 @@ use crate::error::TaskError;
 use crate::files::Files;
 use crate::metrics::Metric;
 use crate::sets;
-use crate::split::{DEV_SHARE, split};
+use crate::split::{DEV_SHARE, held_out, split};
 use crate::task::{Kept, Prepared, Scale, Score, Task, TaskInfo};
 use crate::text::{
     Example, Examples, Problem, Target, TextEvaluation, TextLoss, TextScore, encode, preview, save_tokenizer,
@@ -99,22 +99,13 @@ impl Classification {
         let (drawn, sets, sources) = match &dev {
             Some(dev) => (None, (all, examples(dev)?), [train.source, dev.source.clone()]),
             None => {
-                let groups: Vec<usize> = all.iter().map(|example| group(&example.target)).collect();
+                let groups: Vec<usize> = all.iter().map(|example| example.target.group()).collect();
                 let (train_at, dev_at) = split(&groups, share, seed);
                 let chosen = |at: Vec<usize>| at.into_iter().map(|at| all[at].clone()).collect::<Vec<_>>();
                 (Some((share, seed)), (chosen(train_at), chosen(dev_at)), [train.source.clone(), train.source])
             }
         };
         Ok(ClassificationData { labels, train: sets.0, dev: sets.1, sources, drawn })
-    }
-}
-
-/// The group of an example in a split: its class, or the first of its labels.
-fn group(target: &Target) -> usize {
-    match target {
-        Target::Class(class) => *class,
-        Target::Labels(labels) => labels.first().map_or(0, |label| label + 1),
-        Target::Score(_) | Target::Unknown => 0,
     }
 }
 
@@ -299,6 +290,12 @@ impl Task for Classification {
                 ..self.options.clone()
             },
         }
+    }
+
+    fn hold_out(&self, data: ClassificationData, share: f64) -> Option<ClassificationData> {
+        let (train, dev) = held_out(&data.train, |example| example.target.group(), share);
+        let sources = [data.sources[0].clone(), data.sources[0].clone()];
+        Some(ClassificationData { train, dev, sources, ..data })
     }
 
     fn describe(&self, data: &ClassificationData) -> Vec<String> {

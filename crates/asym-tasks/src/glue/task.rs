@@ -13,6 +13,7 @@ use super::{generated, paper, read};
 use crate::base::Base;
 use crate::error::TaskError;
 use crate::files::Files;
+use crate::split::held_out;
 use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
 use crate::text::{Encoded, Examples, Lengths, Problem, TextEvaluation, TextLoss, encode, preview, save_tokenizer};
 
@@ -142,6 +143,14 @@ impl Task for Glue {
             Some(folder) => Ok(read(self.dataset, &folder)?),
             None => Ok(generated(self.dataset, DATA_SEED)),
         }
+    }
+
+    fn hold_out(&self, Split { train, dev }: Split, share: f64) -> Option<Split> {
+        let (rest, held) = held_out(&train.examples, |example| example.target.group(), share);
+        // Each of MNLI's development sets has scores of its own.
+        let part = |part: Part| Part { source: train.source.clone(), examples: held.clone(), ..part };
+        let dev = dev.into_iter().map(part).collect();
+        Some(Split { dev, train: Part { examples: rest, ..train } })
     }
 
     fn describe(&self, Split { train, dev }: &Split) -> Vec<String> {

@@ -220,3 +220,26 @@ fn the_real_files() {
         assert_eq!(sizes, tests, "{dataset}");
     }
 }
+
+/// The examples by which settings are chosen are training examples, no run that decides is trained on them, and the development
+/// sets are left out.
+#[test]
+fn examples_that_decide_come_from_the_training_set() {
+    use crate::task::Task;
+    for dataset in [Dataset::Mnli, Dataset::Rte, Dataset::Stsb] {
+        let whole = generated(dataset, task::DATA_SEED);
+        let found = Glue::from(dataset).hold_out(whole.clone(), 0.2).unwrap();
+        let count = whole.train.examples.len();
+        assert_eq!(found.dev.len(), whole.dev.len());
+        for (held, dev) in found.dev.iter().zip(&whole.dev) {
+            assert_eq!((held.examples.len(), held.name), (count / 5, dev.name));
+            let mut all = [found.train.examples.clone(), held.examples.clone()].concat();
+            all.sort_by_key(|example| example.line);
+            let mut train = whole.train.examples.clone();
+            train.sort_by_key(|example| example.line);
+            assert_eq!(all, train);
+        }
+        let again = Glue::from(dataset).hold_out(whole, 0.2).unwrap();
+        assert_eq!(again, found);
+    }
+}

@@ -21,7 +21,7 @@ use crate::language::{LOSS, LanguageEvaluation, LanguageExamples, LanguageLoss, 
 use crate::methods::LayerNames;
 use crate::mmlu::Asked;
 use crate::sets;
-use crate::split::split;
+use crate::split::{held_out, split};
 use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Shown, Task, TaskInfo};
 use crate::text::save_tokenizer;
 
@@ -233,6 +233,13 @@ impl Task for Instruction {
             Layout::Messages { messages } => options.messages = Some(messages),
         }
         Self { options, ..self.clone() }
+    }
+
+    fn hold_out(&self, data: InstructionData, share: f64) -> Option<InstructionData> {
+        let (train, held) = held_out(&data.train.samples, |_| 0, share);
+        let dev = Rows { source: data.train.source.clone(), samples: held };
+        // Settings are not chosen by the questions of a benchmark.
+        Some(InstructionData { train: Rows { samples: train, ..data.train }, dev, mmlu: None, ..data })
     }
 
     fn describe(&self, data: &InstructionData) -> Vec<String> {

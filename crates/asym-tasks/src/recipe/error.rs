@@ -59,10 +59,17 @@ pub enum RecipeError {
     },
 
     /// A list is empty.
-    #[error("`{field}` is empty: it must list at least one")]
+    #[error("`{field}` is empty, or no list of numbers: it must list at least one")]
     Empty {
         /// The list.
         field: &'static str,
+    },
+
+    /// The share of the training examples that is set aside is none.
+    #[error("`hold_out` is {found}: it must be above 0 and below 1")]
+    HoldOut {
+        /// The value that was given.
+        found: f64,
     },
 
     /// An item is listed twice: its second run would find the folder of the first.

@@ -23,6 +23,10 @@
 //! For a single task, `task = { classification = { text = "review", label = "stars" } }` stands for both `tasks` and `[task]`. With
 //! `new_head = true` the head is drawn from the seed, although the checkpoint has one.
 //!
+//! `learning_rate = [1e-4, 3e-4, 1e-3]` makes a run for each rate, on 80 % of the training examples, and chooses the rate that is
+//! best on the rest. The run that counts has this rate, all training examples, and the task's own set to evaluate on. `hold_out` is
+//! another share than 0.2.
+//!
 //! A setting that is left out is the task's own default. [`Recipe::runs`] fills it in, so that a [`RunConfig`] says everything.
 //! A run's folder keeps a recipe of that one run, with nothing left out, which runs again.
 
@@ -40,7 +44,11 @@ use toml::{Table, Value};
 pub use self::error::RecipeError;
 use crate::names::{fields, nearest, unknown};
 use crate::registry::AnyTask;
+use crate::split::DEV_SHARE;
 use crate::task::Scale;
+
+/// The setting that may be a list.
+const LEARNING_RATE: &str = "learning_rate";
 
 /// A recipe file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,12 +68,20 @@ pub struct Recipe {
     pub tuning: Tuning,
     /// Whether the head is drawn anew, although the checkpoint has one.
     pub new_head: bool,
+    /// The learning rates of which each seed chooses the best, if the recipe lists several.
+    pub learning_rates: Vec<f64>,
+    /// The share of the training examples that takes the place of those to evaluate on; with several learning rates, in the runs that
+    /// choose one.
+    pub hold_out: Option<f64>,
 }
 
 /// Two recipes are equal if they make the same runs, whether a default is written out or not.
 impl PartialEq for Recipe {
     fn eq(&self, other: &Self) -> bool {
-        (&self.model, &self.data) == (&other.model, &other.data) && self.runs().eq(other.runs())
+        (&self.model, &self.data) == (&other.model, &other.data)
+            && self.learning_rates == other.learning_rates
+            && self.share() == other.share()
+            && self.runs().eq(other.runs())
     }
 }
 
@@ -80,6 +96,8 @@ pub struct RunConfig {
     pub tuning: Tuning,
     /// Whether the head is drawn anew, although the checkpoint has one.
     pub new_head: bool,
+    /// The share of the training examples that takes the place of those to evaluate on.
+    pub hold_out: Option<f64>,
 }
 
 impl RunConfig {
@@ -105,6 +123,8 @@ struct File {
     seeds: Vec<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     new_head: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold_out: Option<f64>,
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     task: Table,
     #[serde(default, skip_serializing_if = "Table::is_empty")]
@@ -147,7 +167,17 @@ impl Recipe {
 
     /// A recipe of one task that leaves everything else to it.
     pub fn new(model: Option<String>, data: Option<String>, task: AnyTask, seeds: Vec<u64>, tuning: Tuning) -> Self {
-        Self { model, data, tasks: vec![task], seeds, training: Table::new(), tuning, new_head: false }
+        Self {
+            model,
+            data,
+            tasks: vec![task],
+            seeds,
+            training: Table::new(),
+            tuning,
+            new_head: false,
+            learning_rates: Vec::new(),
+            hold_out: None,
+        }
     }
 
     /// The recipe of one run, with nothing left out.
@@ -155,6 +185,7 @@ impl Recipe {
         Self {
             training: table_of(&run.training),
             new_head: run.new_head,
+            hold_out: run.hold_out,
             ..Self::new(model, data, run.task.clone(), vec![run.training.seed], run.tuning.clone())
         }
     }
@@ -182,7 +213,13 @@ impl Recipe {
             training: TrainSettings { seed, ..training },
             tuning: tuning.clone(),
             new_head: self.new_head,
+            hold_out: self.hold_out.filter(|_| self.learning_rates.is_empty()),
         }
+    }
+
+    /// The share of the training examples by which a learning rate is chosen, or which runs of one learning rate are evaluated on.
+    pub fn share(&self) -> Option<f64> {
+        self.hold_out.or_else(|| (!self.learning_rates.is_empty()).then_some(DEV_SHARE))
     }
 
     /// Each run, task by task.
@@ -194,13 +231,33 @@ impl Recipe {
 
 impl File {
     fn recipe(self, path: &Path) -> Result<Recipe, RecipeError> {
-        let Self { model, data, tasks, seeds, new_head, task, training, tuning } = self;
+        let Self { model, data, tasks, seeds, new_head, hold_out, task, mut training, tuning } = self;
         for (field, empty) in [("tasks", tasks.is_empty()), ("seeds", seeds.is_empty())] {
             if empty {
                 return Err(RecipeError::Empty { field });
             }
         }
+        let learning_rates = match training.get(LEARNING_RATE) {
+            Some(Value::Array(listed)) => {
+                let rates = listed.clone().into_iter().map(f64_of).collect::<Option<Vec<f64>>>();
+                training.remove(LEARNING_RATE);
+                rates.filter(|rates| !rates.is_empty()).ok_or(RecipeError::Empty { field: LEARNING_RATE })?
+            }
+            _ => Vec::new(),
+        };
+        once(LEARNING_RATE, &learning_rates)?;
+        if let Some(found) = hold_out.filter(|share| !(*share > 0.0 && *share < 1.0)) {
+            return Err(RecipeError::HoldOut { found });
+        }
         merged(&TrainSettings::default(), &training).map_err(|error| refused(path, &error))?;
+        // A list of one is that one.
+        let learning_rates = match learning_rates.as_slice() {
+            [one] => {
+                training.insert(LEARNING_RATE.to_string(), Value::Float(*one));
+                Vec::new()
+            }
+            _ => learning_rates,
+        };
         let named = |name: &String| {
             AnyTask::named(name, &task)
                 .map_err(|source| RecipeError::Task { path: path.to_path_buf(), source: Box::new(source) })
@@ -208,7 +265,7 @@ impl File {
         let tasks: Vec<AnyTask> = tasks.iter().map(named).collect::<Result<_, _>>()?;
         once("tasks", tasks.iter().map(|task| task.name()))?;
         once("seeds", &seeds)?;
-        Ok(Recipe { model, data, tasks, seeds, training, tuning, new_head })
+        Ok(Recipe { model, data, tasks, seeds, training, tuning, new_head, learning_rates, hold_out })
     }
 }
 
@@ -222,10 +279,13 @@ impl TryFrom<File> for Recipe {
 
 impl From<Recipe> for File {
     fn from(recipe: Recipe) -> Self {
-        let Recipe { model, data, tasks, seeds, training, tuning, new_head } = recipe;
+        let Recipe { model, data, tasks, seeds, mut training, tuning, new_head, learning_rates, hold_out } = recipe;
+        if !learning_rates.is_empty() {
+            training.insert(LEARNING_RATE.to_string(), Value::from(learning_rates));
+        }
         let task = tasks.first().map(AnyTask::options).unwrap_or_default();
         let tasks = tasks.iter().map(|task| task.name()).collect();
-        Self { model, data, tasks, seeds, new_head, task, training, tuning }
+        Self { model, data, tasks, seeds, new_head, hold_out, task, training, tuning }
     }
 }
 
@@ -234,6 +294,11 @@ fn merged(settings: &TrainSettings, changes: &Table) -> Result<TrainSettings, to
     let mut table = table_of(settings);
     table.extend(changes.clone());
     table.try_into()
+}
+
+/// A number of TOML, written with a point or without.
+fn f64_of(value: Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
 }
 
 fn table_of(settings: &TrainSettings) -> Table {

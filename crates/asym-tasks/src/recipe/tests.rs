@@ -174,3 +174,32 @@ fn the_settings_of_training_are_known() {
     }
     assert!(!known.iter().any(|known| known == "seed"), "seeds stand beside the settings");
 }
+
+#[test]
+fn a_list_of_learning_rates_is_chosen_from() {
+    let listed = parse(TEXT, &["learning_rate=[1e-4, 1]"]).unwrap();
+    assert_eq!((listed.learning_rates.as_slice(), listed.share()), ([1e-4, 1.0].as_slice(), Some(0.2)));
+    // The runs that count hold nothing out, whatever the share is.
+    let share = parse(TEXT, &["learning_rate=[1e-4, 1]", "hold_out=0.5"]).unwrap();
+    assert_eq!((share.share(), run_of(&share).hold_out), (Some(0.5), None));
+    assert_ne!(listed, share);
+    for recipe in [&listed, &share] {
+        let again: Recipe = toml::from_str(&toml::to_string(recipe).unwrap()).unwrap();
+        assert_eq!(again, *recipe);
+    }
+    // A list of one is that one, and a recipe of one rate may hold out, as the runs that decide do.
+    assert_eq!(parse(TEXT, &["learning_rate=[1e-4]"]).unwrap(), parse(TEXT, &["learning_rate=1e-4"]).unwrap());
+    let deciding = parse(TEXT, &["learning_rate=1e-4", "hold_out=0.2"]).unwrap();
+    assert_eq!(run_of(&deciding).hold_out, Some(0.2));
+    assert_eq!(Recipe::of(&run_of(&deciding), None, None).hold_out, Some(0.2));
+    for (changes, part) in [
+        (["learning_rate=[]", "epochs=1"], "`learning_rate` is empty"),
+        (["learning_rate=[\"a\", 1e-3]", "epochs=1"], "no list of numbers"),
+        (["learning_rate=[1e-3, 0.001]", "epochs=1"], "stands twice in learning_rate"),
+        (["learning_rate=[1e-3, 1e-2]", "hold_out=0"], "`hold_out` is 0"),
+        (["learning_rate=[1e-3, 1e-2]", "hold_out=1.0"], "`hold_out` is 1"),
+    ] {
+        let error = parse(TEXT, &changes).unwrap_err().to_string();
+        assert!(error.contains(part), "`{part}` in: {error}");
+    }
+}

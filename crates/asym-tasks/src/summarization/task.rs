@@ -21,10 +21,9 @@ use crate::error::TaskError;
 use crate::files::Files;
 use crate::methods::LayerNames;
 use crate::rouge::{Bootstrap, Rouge, RougeReport, VARIANTS, sentences};
-use crate::sequences::PairLoss;
-use crate::sequences::{Pair, Pairs};
+use crate::sequences::{Pair, PairLoss, Pairs};
 use crate::sets;
-use crate::split::{DEV_SHARE, split};
+use crate::split::{DEV_SHARE, held_out, split};
 use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Shown, Task, TaskInfo};
 use crate::text::{EncodedExample, Lengths, Target, preview, save_tokenizer};
 
@@ -390,6 +389,13 @@ impl Task for Summarization {
             ..options
         };
         Self { options, ..self.clone() }
+    }
+
+    fn hold_out(&self, data: SummarizationData, share: f64) -> Option<SummarizationData> {
+        let (train, mut held) = held_out(&data.train.rows, |_| 0, share);
+        held.truncate(self.options.eval_examples.unwrap_or(usize::MAX));
+        let dev = Documents { source: data.train.source.clone(), rows: held, empty: Vec::new() };
+        Some(SummarizationData { train: Documents { rows: train, ..data.train }, dev, ..data })
     }
 
     fn describe(&self, data: &SummarizationData) -> Vec<String> {

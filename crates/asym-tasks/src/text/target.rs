@@ -53,6 +53,17 @@ pub enum Target {
     Unknown,
 }
 
+impl Target {
+    /// The group of an example in a split: its class, or the first of its labels.
+    pub(crate) fn group(&self) -> usize {
+        match self {
+            Self::Class(class) => *class,
+            Self::Labels(labels) => labels.first().map_or(0, |label| label + 1),
+            Self::Score(_) | Self::Unknown => 0,
+        }
+    }
+}
+
 /// A text or a pair of texts, with its right answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {

@@ -1,0 +1,15 @@
+//! The results of runs: a table for a terminal, and a report for people, made of the folders of runs.
+
+mod figures;
+mod gather;
+mod page;
+mod rows;
+mod sheet;
+mod table;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::gather::Gathered;
+pub use self::rows::{Choosing, Difference, Report, Row};

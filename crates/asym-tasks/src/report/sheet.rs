@@ -1,0 +1,188 @@
+//! The numbers of a report: one list of quantities, which the page, the Markdown and the CSV all print.
+
+use asym_train::RunResult;
+
+use super::rows::{Report, Row, peak_mib};
+use crate::metrics::Summary;
+use crate::task::{PaperScore, Score};
+
+/// The summaries of some rows of one task.
+#[derive(Clone, Debug)]
+pub(super) struct Sheet {
+    pub quantities: Vec<Quantity>,
+    /// For each row, a place for each quantity.
+    pub lines: Vec<Vec<Option<Entry>>>,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Quantity {
+    /// Its name in the CSV.
+    pub key: String,
+    /// The head of the column.
+    pub label: String,
+}
+
+/// A number of a row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Entry {
+    /// As people read it.
+    pub text: String,
+    /// A word on a difference: better, worse, or not clear.
+    pub word: &'static str,
+    pub mean: f64,
+    pub deviation: Option<f64>,
+    /// A confidence interval.
+    pub interval: Option<(f64, f64)>,
+    /// The number of runs.
+    pub runs: Option<usize>,
+}
+
+impl Entry {
+    fn of(summary: Summary, digits: usize) -> Self {
+        let Summary { mean, std, n } = summary;
+        Self { text: format!("{summary:.digits$}"), mean, deviation: std, runs: Some(n), ..Self::default() }
+    }
+
+    /// Without the deviation in the text, for what is the same in all runs but for the machine.
+    fn mean(summary: Summary, digits: usize) -> Self {
+        Self { text: format!("{:.digits$}", summary.mean), ..Self::of(summary, digits) }
+    }
+
+    fn difference(summary: Summary, digits: usize, is_cost: bool) -> Self {
+        let interval = summary.margin().map(|margin| (summary.mean - margin, summary.mean + margin));
+        let mean = summary.mean;
+        let text = match interval {
+            Some((low, high)) => {
+                format!("{} ({} to {})", signed(mean, digits), signed(low, digits), signed(high, digits))
+            }
+            None => signed(mean, digits),
+        };
+        let word = match interval {
+            Some((low, _)) if low > 0.0 => {
+                if is_cost {
+                    "worse"
+                } else {
+                    "better"
+                }
+            }
+            Some((_, high)) if high < 0.0 => {
+                if is_cost {
+                    "better"
+                } else {
+                    "worse"
+                }
+            }
+            Some(_) => "not clear",
+            None => "one seed",
+        };
+        Self { text, word, interval, ..Self::of(summary, digits) }
+    }
+
+    fn paper(score: &PaperScore) -> Self {
+        let text = match score.std {
+            Some(std) => format!("{} ± {std}", score.mean),
+            None => score.mean.to_string(),
+        };
+        Self { text, mean: score.mean, deviation: score.std, ..Self::default() }
+    }
+}
+
+/// A number with its sign, and with the sign that print has for minus.
+pub(super) fn signed(number: f64, digits: usize) -> String {
+    let text = format!("{number:+.digits$}");
+    text.replace('-', "−")
+}
+
+/// Quantities of a run beside its scores: the key, the head of the column, and the digits behind the point.
+type Measured = (&'static str, &'static str, usize, fn(&RunResult) -> Option<f64>);
+
+/// What every run measures.
+const MEASURED: [Measured; 4] = [
+    ("seconds", "s / run", 1, |run| Some(run.seconds)),
+    ("training_samples_per_second", "train/s", 0, |run| Some(run.training.samples_per_second())),
+    ("evaluation_samples_per_second", "eval/s", 0, |run| Some(run.evaluation.samples_per_second())),
+    ("peak_mib", "peak MiB", 0, peak_mib),
+];
+
+impl Sheet {
+    /// The summaries of the rows of a report, which are of one task.
+    pub fn of(report: &Report) -> Self {
+        let Some(task) = report.rows.first().map(|row| &row.task) else {
+            return Self { quantities: Vec::new(), lines: Vec::new() };
+        };
+        let (scores, reference) = (task.scores(), report.reference_of(task));
+        let mut sheet = Self { quantities: Vec::new(), lines: vec![Vec::new(); report.rows.len()] };
+        for (number, score) in scores.iter().enumerate() {
+            let entry = |row: &Row| row.score(score).map(|summary| Entry::of(summary, score.digits()));
+            sheet.add(score.name.clone(), score.heading(), report, entry);
+            if let Some(reference) = reference.filter(|_| number == 0) {
+                let label = format!("{} against {}", score.heading(), report.method(reference));
+                sheet.add(format!("{} difference", score.name), label, report, |row| {
+                    let other = Some(row).filter(|row| row.name != reference.name)?;
+                    let summary = other.difference(reference)?;
+                    Some(Entry::difference(summary, score.digits() + 1, row.is_cost()))
+                });
+            }
+            let paper = |row: &Row| row.task.paper(&row.tuning).into_iter().find(|paper| paper.score == score.name);
+            if report.rows.iter().any(|row| paper(row).is_some()) {
+                let model = task.paper_model().unwrap_or("its model");
+                let label = format!("paper: {} ({model})", score.heading());
+                sheet.add(format!("paper {}", score.name), label, report, |row| paper(row).as_ref().map(Entry::paper));
+            }
+        }
+        let first = |row: &Row, value: fn(&RunResult) -> f64| row.runs.first().map(value);
+        sheet.add("trained", "trained", report, |row| {
+            let mean = first(row, |run| run.trainable as f64)?;
+            Some(Entry { text: format!("{mean}"), mean, ..Entry::default() })
+        });
+        sheet.add("trained_percent", "trained %", report, |row| {
+            let mean = row.share()?;
+            Some(Entry { text: format!("{mean:.3}"), mean, ..Entry::default() })
+        });
+        for (key, label, digits, value) in MEASURED {
+            sheet.add(key, label, report, |row| row.summary(value).map(|summary| Entry::mean(summary, digits)));
+        }
+        sheet
+    }
+
+    fn add(
+        &mut self,
+        key: impl Into<String>,
+        label: impl Into<String>,
+        report: &Report,
+        entry: impl Fn(&Row) -> Option<Entry>,
+    ) {
+        self.quantities.push(Quantity { key: key.into(), label: label.into() });
+        for (line, row) in self.lines.iter_mut().zip(&report.rows) {
+            line.push(entry(row));
+        }
+    }
+}
+
+/// A number of one run.
+pub(super) struct Number {
+    pub key: String,
+    pub label: String,
+    /// As people read it.
+    pub text: String,
+    pub value: Option<f64>,
+}
+
+/// The numbers of one run.
+pub(super) fn of_run(run: &RunResult, scores: &[Score]) -> Vec<Number> {
+    let number = |key: &str, label: String, digits: usize, value: Option<f64>| Number {
+        key: key.to_string(),
+        label,
+        text: value.map_or_else(|| "–".into(), |value| format!("{value:.digits$}")),
+        value,
+    };
+    let score = |score: &Score| {
+        let value = run.scores.get(&score.name).map(|found| score.factor() * found);
+        number(&score.name, score.heading(), score.digits() + 1, value)
+    };
+    let steps = number("steps", "steps".into(), 0, Some(run.steps as f64));
+    let measured =
+        MEASURED.iter().map(|(key, label, digits, value)| number(key, label.to_string(), *digits, value(run)));
+    scores.iter().map(score).chain([steps]).chain(measured).collect()
+}

@@ -1,0 +1,156 @@
+//! The report as a table for a terminal.
+
+use std::fmt;
+
+use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+
+use super::rows::{Difference, Report, Row, peak_mib};
+use crate::metrics::Summary;
+use crate::task::{PaperScore, Score, Unit};
+
+impl Report {
+    /// The scores that have their own columns, if all rows belong to one task.
+    fn columns(&self) -> Option<Vec<Score>> {
+        let task = &self.rows.first()?.task;
+        self.rows.iter().all(|row| row.task == *task).then(|| task.scores())
+    }
+}
+
+/// Markdown.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.columns();
+        // A column has room for the headline; a paper that gives more scores has rows of its own.
+        let paper_rows = columns.as_deref().is_some_and(|columns| {
+            self.rows.iter().any(|row| row.task.paper(&row.tuning).len() > 1 && has_any(row, columns))
+        });
+        let mut header: Vec<String> = Vec::new();
+        match &columns {
+            Some(scores) => {
+                header.extend(["method".into(), "seeds".into()]);
+                header.extend(scores.iter().map(Score::heading));
+            }
+            None => {
+                let scores = self.rows.iter().flat_map(|row| row.task.scores());
+                // Costs stand beside shares as they are.
+                let units = if scores.into_iter().any(|score| score.unit == Unit::Cost) {
+                    ["value", "further"]
+                } else {
+                    ["%", "further %"]
+                };
+                header.extend(["task", "method", "seeds", "score"].into_iter().chain(units).map(Into::into));
+            }
+        }
+        header.extend(["trained", "share %", "s / run", "train/s", "eval/s", "input %", "peak MiB"].map(Into::into));
+        let paper = self.rows.iter().find_map(|row| row.task.paper_model()).filter(|_| !paper_rows);
+        header.extend(paper.map(|model| paper_header(model, columns.as_deref())));
+
+        let mut table = Table::new();
+        table.load_preset(ASCII_MARKDOWN).set_header(header);
+        let words = if columns.is_some() { 1 } else { 2 };
+        for column in table.column_iter_mut().skip(words) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        for row in &self.rows {
+            table.add_row(cells(row, self.method(row), columns.as_deref(), paper.is_some()));
+            let scores = row.task.paper(&row.tuning);
+            if let Some(columns) = columns.as_deref().filter(|_| paper_rows && !scores.is_empty()) {
+                table.add_row(paper_cells(row, &scores, columns));
+            }
+        }
+        write!(f, "{table}")?;
+        let all_costs = self.rows.iter().all(Row::is_cost);
+        let reference = self.rows.iter().find(|row| Some(&row.name) == self.reference.as_ref());
+        if let Some(reference) = reference {
+            let reference = self.method(reference);
+            let unit = if all_costs { "less is better," } else { "in percent" };
+            write!(f, "\n\nAgainst {reference}, seed by seed, {unit} with 95 % confidence intervals:")?;
+        }
+        for Difference { row, summary: difference, .. } in self.differences() {
+            let Some(score) = row.task.scores().into_iter().next() else { continue };
+            let (digits, method) = (score.digits() + 1, self.method(row));
+            write!(f, "\n- {}, {method}, {}: {:+.digits$}", row.task, score.name, difference.mean)?;
+            if let Some(margin) = difference.margin() {
+                let (low, high) = (difference.mean - margin, difference.mean + margin);
+                write!(f, " ({low:+.digits$} to {high:+.digits$}, {} seeds)", difference.n)?;
+            }
+            if score.unit == Unit::Cost && !all_costs {
+                write!(f, "; as it is, and less is better")?;
+            }
+        }
+        self.choices().iter().try_for_each(|choice| write!(f, "\n- {choice}"))?;
+        self.failed.iter().try_for_each(|failed| write!(f, "\n- failed: {failed}"))?;
+        self.missing.iter().try_for_each(|missing| write!(f, "\n- missing: {missing}"))
+    }
+}
+
+/// Whether the paper has one of the `columns` for a row.
+fn has_any(row: &Row, columns: &[Score]) -> bool {
+    let scores = row.task.paper(&row.tuning);
+    scores.iter().any(|score| columns.iter().any(|column| column.name == score.score))
+}
+
+/// The header of the paper's column: its score, if all rows have the same, and its model.
+fn paper_header(model: &str, columns: Option<&[Score]>) -> String {
+    let headline = columns.and_then(|scores| scores.first());
+    let headline = headline.map_or_else(String::new, |score| format!("{} ", score.name));
+    format!("paper: {headline}% ({model})")
+}
+
+fn cells(row: &Row, method: String, columns: Option<&[Score]>, paper: bool) -> Vec<String> {
+    let missing = || "-".to_string();
+    let number = |summary: Option<Summary>, digits: usize| {
+        summary.map_or_else(missing, |summary| format!("{:.digits$}", summary.mean))
+    };
+    let score = |score: &Score| {
+        let digits = score.digits();
+        row.score(score).map_or_else(missing, |summary| format!("{summary:.digits$}"))
+    };
+    let seeds = row.runs.len().to_string();
+    let mut cells = match columns {
+        Some(scores) => [method, seeds].into_iter().chain(scores.iter().map(score)).collect::<Vec<_>>(),
+        None => {
+            let scores = row.task.scores();
+            let further = |further: &Score| format!("{} {}", further.name, score(further));
+            let further: Vec<String> = scores.iter().skip(1).map(further).collect();
+            let headline = scores.first();
+            vec![
+                row.task.to_string(),
+                method,
+                seeds,
+                headline.map_or_else(missing, |headline| headline.name.clone()),
+                headline.map_or_else(missing, score),
+                further.join(", "),
+            ]
+        }
+    };
+    let first = row.runs.first();
+    cells.push(first.map_or_else(missing, |run| run.trainable.to_string()));
+    cells.push(row.share().map_or_else(missing, |share| format!("{share:.3}")));
+    cells.push(number(row.summary(|run| Some(run.seconds)), 1));
+    cells.push(number(row.summary(|run| Some(run.training.samples_per_second())), 0));
+    cells.push(number(row.summary(|run| Some(run.evaluation.samples_per_second())), 0));
+    cells.push(number(row.summary(|run| Some(100.0 * run.training.input_share())), 2));
+    cells.push(number(row.summary(peak_mib), 0));
+    if paper {
+        let headline = row.task.scores().into_iter().next();
+        cells.push(headline.map_or_else(missing, |headline| paper_cell(&row.task.paper(&row.tuning), &headline)));
+    }
+    cells
+}
+
+/// The paper's scores of the same method, in the columns of ours.
+fn paper_cells(row: &Row, scores: &[PaperScore], columns: &[Score]) -> Vec<String> {
+    let model = row.task.paper_model().unwrap_or_default();
+    let cells = columns.iter().map(|column| paper_cell(scores, column));
+    [format!("  paper ({model})"), String::new()].into_iter().chain(cells).collect()
+}
+
+/// One of the paper's scores.
+fn paper_cell(scores: &[PaperScore], column: &Score) -> String {
+    match scores.iter().find(|score| score.score == column.name) {
+        Some(PaperScore { mean, std: Some(std), .. }) => format!("{mean} ± {std}"),
+        Some(PaperScore { mean, .. }) => mean.to_string(),
+        None => "-".to_string(),
+    }
+}

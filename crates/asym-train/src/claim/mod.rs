@@ -1,0 +1,234 @@
+//! One worker at a time in the folder of a run.
+
+mod pulse;
+mod worker;
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::pulse::{Age, Lease, Pulse, Shared};
+pub use self::worker::Worker;
+use crate::TrainError;
+
+/// The beginning of the names of the files that workers claim a folder with.
+const CLAIM: &str = "claim-";
+
+/// Whether a file of this name belongs to the claims of a folder, and not to its run.
+pub(crate) fn is_claim(name: &str) -> bool {
+    name.starts_with(CLAIM)
+}
+
+/// Attempts to get a lock, 10 ms apart, while other processes only ask who works here.
+const PROBED: usize = 50;
+
+/// The right to work in a folder: the file `claim-N` with the highest N, which names the worker.
+///
+/// A file of a new number can be made by one process only, on every file system, so that of several that would work here one does.
+/// The worker is gone as soon as its lock on the file is free, if both processes run on one system. Locks may not reach from one
+/// machine to another. Between machines, the worker counts as gone when it has not written to its file for the time of a
+/// [`Lease`], by the times that the file system gives to files: no machine's own clock counts.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    file: Arc<File>,
+    path: PathBuf,
+    folder: PathBuf,
+    number: u64,
+    shared: Arc<Shared>,
+    pulse: Pulse,
+}
+
+impl Claim {
+    /// Claim `folder`, which exists.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Claimed`] if another process works there, or [`TrainError::Io`].
+    pub(crate) fn take(folder: &Path) -> Result<Self, TrainError> {
+        Self::take_for(folder, Lease::default())
+    }
+
+    fn take_for(folder: &Path, lease: Lease) -> Result<Self, TrainError> {
+        loop {
+            let number = highest(folder).map_err(TrainError::io(folder))?;
+            let before = path(folder, number);
+            if number > 0
+                && let Some(worker) = standing(folder, &before, lease, true).map_err(TrainError::io(&before))?
+            {
+                return Err(TrainError::Claimed { path: folder.to_path_buf(), worker: Box::new(worker) });
+            }
+            let judged = identity(&before);
+            let own = path(folder, number + 1);
+            let made = OpenOptions::new().read(true).write(true).create_new(true).open(&own);
+            let file = match made {
+                Ok(file) => file,
+                // Another process was faster.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(TrainError::io(&own)(error)),
+            };
+            lock(&file, &own)?;
+            let shared = Arc::new(Shared::new(Worker::this()));
+            shared.write(&file).map_err(TrainError::io(&own))?;
+            // Between the look at the folder and the new file, another process may have worked here from beginning to end, and a
+            // third one may have begun.
+            let latest = highest(folder).map_err(TrainError::io(folder))?;
+            if latest != number + 1 || identity(&before) != judged {
+                let _ = std::fs::remove_file(&own);
+                continue;
+            }
+            for gone in claims(folder).map_err(TrainError::io(folder))? {
+                if gone <= number {
+                    let _ = std::fs::remove_file(path(folder, gone));
+                }
+            }
+            let file = Arc::new(file);
+            let (folder, number) = (folder.to_path_buf(), number + 1);
+            let still = {
+                let (file, folder, own) = (Arc::clone(&file), folder.clone(), own.clone());
+                move || is_ours(&file, &own, &folder, number)
+            };
+            let pulse = Pulse::start(Arc::clone(&file), Arc::clone(&shared), lease, still);
+            return Ok(Self { file, path: own, folder, number, shared, pulse });
+        }
+    }
+
+    /// The worker in `folder`, if there is one now.
+    pub(crate) fn worker(folder: &Path) -> Option<Worker> {
+        let number = highest(folder).ok().filter(|number| *number > 0)?;
+        standing(folder, &path(folder, number), Lease::default(), false).ok().flatten()
+    }
+
+    /// Tell other processes how far the work is: a number of steps, and that of all. They read it a little later.
+    pub(crate) fn tell(&self, step: usize, steps: usize) {
+        let is_first = self.shared.tell(step, steps);
+        if is_first && let Err(error) = self.shared.write(&self.file) {
+            log::warn!("the claim of a run cannot be renewed: {error}");
+        }
+    }
+
+    /// Whether another process may have taken the folder: [`check`](Self::check) says more. This costs nothing.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.shared.is_lost()
+    }
+
+    /// Check that the folder is where it was when it was claimed, and that no other process has claimed it since.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::FolderGone`], or [`TrainError::Overtaken`].
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        if is_ours(&self.file, &self.path, &self.folder, self.number) {
+            return Ok(());
+        }
+        let path = self.folder.clone();
+        match Self::worker(&self.folder).filter(|worker| *worker != self.shared.worker()) {
+            Some(worker) => Err(TrainError::Overtaken { path, worker: Box::new(worker) }),
+            None => Err(TrainError::FolderGone { path }),
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.pulse.end();
+        if is_in_place(&self.file, &self.path) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Lock a file that this process has just made.
+fn lock(file: &File, path: &Path) -> Result<(), TrainError> {
+    for _ in 0..PROBED {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            // A process that only asks who works here holds the lock for a moment.
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            // Some network file systems have no locks. The file's age has to do.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(TrainError::io(path)(error)),
+        }
+    }
+    Err(TrainError::io(path)(ErrorKind::WouldBlock.into()))
+}
+
+/// The worker behind the claim at `path`, if it still works. With `patient`, a claim from the future is watched for some seconds.
+fn standing(folder: &Path, path: &Path, lease: Lease, patient: bool) -> std::io::Result<Option<Worker>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let lock = file.try_lock_shared();
+    let worker = worker::read(&mut file);
+    match lock {
+        Err(TryLockError::WouldBlock) => return Ok(Some(worker)),
+        // The system that runs this process keeps the locks of its own processes: a free one has no worker.
+        Ok(()) if worker.is_of_this_system() => return Ok(None),
+        _ => {}
+    }
+    let works = match pulse::age(folder, &file)? {
+        Age::Since(age) => age < lease.silent,
+        // Nobody wrote in the future: a clock was set. A worker writes again soon, whatever time its file gets.
+        Age::Future => !patient || pulse::beats(&file, lease)?,
+    };
+    Ok(works.then_some(worker))
+}
+
+fn path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{CLAIM}{number}"))
+}
+
+/// The numbers of the claims in `folder`.
+fn claims(folder: &Path) -> std::io::Result<Vec<u64>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        found.extend(name.to_str().and_then(|name| name.strip_prefix(CLAIM)?.parse::<u64>().ok()));
+    }
+    Ok(found)
+}
+
+/// The highest number of a claim in `folder`; 0 if there is none.
+fn highest(folder: &Path) -> std::io::Result<u64> {
+    Ok(claims(folder)?.into_iter().max().unwrap_or_default())
+}
+
+/// Whether the claim `number`, whose file is open as `file`, is in place and the last one.
+fn is_ours(file: &File, path: &Path, folder: &Path, number: u64) -> bool {
+    let holds = || is_in_place(file, path) && highest(folder).is_ok_and(|highest| highest == number);
+    // A process that came too late takes its file away at once.
+    holds() || {
+        std::thread::sleep(Duration::from_millis(100));
+        holds()
+    }
+}
+
+/// A number that the file at `path` keeps, and that no other file has at the same time; none if there is no file.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok()
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    path.exists().then_some((0, 0))
+}
+
+#[cfg(unix)]
+fn is_in_place(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let own = file.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    own.is_some() && own == identity(path)
+}
+
+#[cfg(not(unix))]
+fn is_in_place(_file: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, SystemTime};
+
+use super::*;
+
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("asym-train-claim-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// Short times, so that a test need not wait.
+const BRIEF: Lease = Lease { beat: Duration::from_millis(100), silent: Duration::from_millis(1500) };
+
+/// A claim that a process of another machine left `age` seconds ago, or will leave if `age` is below 0.
+fn foreign(folder: &Path, number: u64, age: i64) -> PathBuf {
+    let path = path(folder, number);
+    let text = r#"{"host":"elsewhere","boot":"another","pid":7,"since":"2001-01-01 00:00:00 UTC","step":3,"steps":9}"#;
+    std::fs::write(&path, text).unwrap();
+    let by = Duration::from_secs(age.unsigned_abs());
+    let time = if age < 0 { SystemTime::now() + by } else { SystemTime::now() - by };
+    File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    path
+}
+
+#[test]
+fn the_second_worker_is_told_who_the_first_is() {
+    let folder = folder("second");
+    let claim = Claim::take(&folder).unwrap();
+    let error = Claim::take(&folder).unwrap_err();
+    let TrainError::Claimed { worker, .. } = &error else { panic!("{error}") };
+    assert_eq!(worker.pid, std::process::id());
+    assert_eq!(Claim::worker(&folder).as_ref(), Some(&**worker));
+    for part in [worker.host.as_str(), worker.since.as_str(), folder.to_str().unwrap()] {
+        assert!(!part.is_empty() && error.to_string().contains(part), "{part} in: {error}");
+    }
+    drop(claim);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    assert!(Claim::worker(&folder).is_none());
+    Claim::take(&folder).unwrap();
+}
+
+/// A killed process leaves its file, but no lock.
+#[test]
+fn the_claim_of_a_dead_worker_of_this_system_is_free_at_once() {
+    let folder = folder("dead");
+    let dead = Worker { pid: 7, ..Worker::this() };
+    std::fs::write(path(&folder, 4), serde_json::to_string(&dead).unwrap()).unwrap();
+    assert_eq!(Claim::worker(&folder), None);
+    let claim = Claim::take(&folder).unwrap();
+    claim.check().unwrap();
+    assert_eq!(claims(&folder).unwrap(), [5]);
+}
+
+#[test]
+fn a_worker_of_another_machine_works_as_long_as_it_writes() {
+    let folder = folder("elsewhere");
+    foreign(&folder, 1, 20);
+    let error = Claim::take(&folder).unwrap_err();
+    assert!(error.to_string().contains("process 7 on elsewhere"), "{error}");
+    assert_eq!(Claim::worker(&folder).unwrap().step, 3);
+    foreign(&folder, 1, 121);
+    assert_eq!(Claim::worker(&folder), None);
+    Claim::take(&folder).unwrap().check().unwrap();
+}
+
+/// The clock of a worker says nothing: neither the time in its claim, which is of 2001 above, nor a time of its file that is in
+/// the future.
+#[test]
+fn a_claim_from_the_future_is_free_if_nobody_writes_to_it() {
+    let folder = folder("future");
+    let path = foreign(&folder, 1, -86_400);
+    assert!(Claim::worker(&folder).is_some());
+    let writes = std::thread::spawn(move || {
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(20));
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+        }
+    });
+    assert!(matches!(Claim::take_for(&folder, BRIEF), Err(TrainError::Claimed { .. })));
+    writes.join().unwrap();
+    Claim::take_for(&folder, BRIEF).unwrap();
+}
+
+#[test]
+fn a_worker_writes_to_its_claim_and_says_how_far_it_is() {
+    let folder = folder("pulse");
+    let claim = Claim::take_for(&folder, BRIEF).unwrap();
+    let written = || claim.file.metadata().unwrap().modified().unwrap();
+    let before = written();
+    claim.tell(30, 60);
+    for _ in 0..100 {
+        if Claim::worker(&folder).unwrap().step == 30 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let worker = Claim::worker(&folder).unwrap();
+    assert_eq!((worker.step, worker.steps), (30, 60));
+    assert!(written() > before && !claim.is_doubtful());
+}
+
+#[test]
+fn a_worker_that_was_taken_for_dead_is_told_who_works_now() {
+    let folder = folder("overtaken");
+    let claim = Claim::take_for(&folder, BRIEF).unwrap();
+    let number = claim.number;
+    foreign(&folder, number + 1, 0);
+    let error = claim.check().unwrap_err();
+    assert!(matches!(error, TrainError::Overtaken { .. }) && error.to_string().contains("elsewhere"), "{error}");
+    for _ in 0..100 {
+        if claim.is_doubtful() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(claim.is_doubtful());
+    drop(claim);
+    assert_eq!(claims(&folder).unwrap(), [number + 1]);
+}
+
+/// Many processes would be as many threads here: a file of one number can be made once.
+#[test]
+fn of_many_that_come_at_once_one_works() {
+    let folder = folder("many");
+    foreign(&folder, 1, 500);
+    let taken: Vec<_> = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..16).map(|_| scope.spawn(|| Claim::take(&folder))).collect();
+        tries.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(taken.iter().filter(|claim| claim.is_ok()).count(), 1);
+    for claim in &taken {
+        match claim {
+            Ok(claim) => claim.check().unwrap(),
+            Err(error) => assert!(matches!(error, TrainError::Claimed { .. }), "{error}"),
+        }
+    }
+    drop(taken);
+    assert_eq!(claims(&folder).unwrap(), [0u64; 0]);
+}
+
+#[test]
+fn a_folder_that_is_moved_is_missed() {
+    let folder = folder("moved");
+    let claim = Claim::take(&folder).unwrap();
+    let aside = folder.with_extension("aside");
+    let _ = std::fs::remove_dir_all(&aside);
+    std::fs::rename(&folder, &aside).unwrap();
+    assert!(matches!(claim.check(), Err(TrainError::FolderGone { .. })));
+    // Another run in its place is not this one.
+    std::fs::create_dir_all(&folder).unwrap();
+    let other = Claim::take(&folder).unwrap();
+    assert!(claim.check().is_err() && other.check().is_ok());
+    drop(claim);
+    other.check().unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_folder_that_cannot_be_written_to_is_an_error() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder("read-only");
+    let allow = |mode| std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o555);
+    let taken = Claim::take(&folder);
+    let is_root = std::fs::write(folder.join("probe"), "").is_ok();
+    allow(0o755);
+    match taken {
+        Err(error) => assert!(matches!(error, TrainError::Io { .. }), "{error}"),
+        Ok(_) => assert!(is_root, "a claim in a folder that nobody can write to"),
+    }
+}
