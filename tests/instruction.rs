@@ -159,4 +159,7 @@ fn an_example_is_shown_before_a_run_is_paid_for() {
     // No data.
     let (good, _, said) = run(&folder, &["table", "--task", "alpaca", "--methods", "lora"]);
     assert!(!good && said.contains("the task alpaca needs data"), "{said}");
+    // No model: no Llama is embedded.
+    let (good, _, said) = run(&folder, &["table", "--task", "alpaca", "--methods", "lora", "--data", "rows.json"]);
+    assert!(!good && said.contains("alpaca needs a --model: no Llama is compiled into the program"), "{said}");
 }
