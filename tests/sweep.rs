@@ -51,7 +51,7 @@ fn results(run: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(run.join("results.json")).unwrap()).unwrap()
 }
 
-/// What is the same whenever a run is made.
+/// The part of a result that is the same whenever a run is made.
 fn ending(run: &Path) -> (Value, Value, Vec<u8>) {
     let results = results(run);
     let adapter = std::fs::read(run.join("adapter/adapter_model.safetensors")).unwrap();

@@ -91,7 +91,7 @@ struct SessionKey {
 }
 
 impl SessionKey {
-    /// What the runs of an experiment read: those that the table shows, and those that choose a learning rate.
+    /// The keys of the runs of an experiment: of those that the table shows, and of those that choose a learning rate.
     fn of(experiment: &Experiment) -> [Self; 2] {
         let (task, recipe) = (experiment.run_task(), &experiment.recipe);
         let family = recipe.model.is_none().then(|| task.family());

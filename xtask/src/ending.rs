@@ -1,4 +1,4 @@
-//! What a run leaves, but for its times and its memory.
+//! The files that a run leaves, without its times and its memory.
 
 use std::collections::BTreeMap;
 use std::path::Path;

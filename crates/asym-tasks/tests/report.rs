@@ -117,7 +117,7 @@ fn read(run: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(run.join("results.json")).unwrap()).unwrap()
 }
 
-/// What a table cell says: a word beside the number is apart.
+/// The text of a table cell. A word beside the number is kept apart.
 #[derive(Debug, Clone)]
 struct Shown {
     task: String,

@@ -440,7 +440,7 @@ pub fn amend(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(TrainError::Io { path: file.clone(), source }),
     };
-    // Of many processes, all but the first find what they want, and need not wait for each other.
+    // All processes but the first find the file complete, and need not wait for each other.
     if change(before()?.as_deref())?.is_none() {
         return Ok(());
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use asym_core::random::{derive_seed, stream};
 use asym_models::BartLanguageModel;
 use asym_train::{EvalRoom, Evaluation, Scores, Source, TrainError};
-use burn::module::Module;
 use burn::tensor::Device;
 use rand::RngExt;
 use rand::seq::{SliceRandom, index};
@@ -114,13 +113,7 @@ pub struct Evaluate(pub(super) Arc<Documents>);
 
 impl Evaluation<BartLanguageModel> for Evaluate {
     fn run(&self, model: &BartLanguageModel, room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError> {
-        let device = model.devices().into_iter().next().unwrap_or_default();
-        let mut tally = Tally::default();
-        let complete = room.pass(&self.0, &device, |batch| {
-            tally.add(model.forward_at(batch.input, batch.positions), batch.labels);
-            Ok(())
-        })?;
-        Ok(complete.then(|| tally.scores()))
+        Tally::over(&self.0, model, room, |batch| (model.forward_at(batch.input, batch.positions), batch.labels))
     }
 }
 

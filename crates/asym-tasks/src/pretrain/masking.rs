@@ -6,7 +6,6 @@ use asym_core::random::{derive_seed, stream};
 use asym_data::{Encoding, Tokenizer};
 use asym_models::{EncoderInput, MaskedLanguageModel, Padding};
 use asym_train::{Batch, EvalRoom, Evaluation, Objective, Scores, Source, TrainError};
-use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::RngExt;
@@ -159,12 +158,6 @@ pub struct Evaluate(pub(super) Arc<Lines>);
 
 impl Evaluation<MaskedLanguageModel> for Evaluate {
     fn run(&self, model: &MaskedLanguageModel, room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError> {
-        let device = model.devices().into_iter().next().unwrap_or_default();
-        let mut tally = Tally::default();
-        let complete = room.pass(&self.0, &device, |batch| {
-            tally.add(model.forward_at(batch.input, batch.positions), batch.labels);
-            Ok(())
-        })?;
-        Ok(complete.then(|| tally.scores()))
+        Tally::over(&self.0, model, room, |batch| (model.forward_at(batch.input, batch.positions), batch.labels))
     }
 }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use asym_data::ImageProcessor;
 use asym_models::{PretrainedModel, VitClassifier, VitConfig};
 use asym_train::{EvalRoom, Evaluation, Scores, Source, TrainError, TrainSettings};
-use burn::module::Module;
 use burn::tensor::Device;
 use serde::Serialize;
 
@@ -136,12 +135,6 @@ pub struct Evaluate(Arc<Drawn>);
 
 impl Evaluation<VitClassifier> for Evaluate {
     fn run(&self, model: &VitClassifier, room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError> {
-        let device = model.devices().into_iter().next().unwrap_or_default();
-        let mut tally = Tally::default();
-        let complete = room.pass(&self.0, &device, |batch| {
-            tally.add(model.forward(batch.input), batch.classes);
-            Ok(())
-        })?;
-        Ok(complete.then(|| tally.scores()))
+        Tally::over(&self.0, model, room, |batch| (model.forward(batch.input), batch.classes))
     }
 }

@@ -1,6 +1,9 @@
 //! Loss and accuracy of predicted classes.
 
-use asym_train::Scores;
+use std::sync::Arc;
+
+use asym_train::{EvalRoom, Scores, Source, TrainError};
+use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Int, Tensor};
 
@@ -13,6 +16,28 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// The scores of `model` on all examples of `source`; `None` if the evaluation was stopped. `predict` gives the logits and the
+    /// right classes of a batch, as [`add`](Self::add) takes them.
+    ///
+    /// # Errors
+    ///
+    /// A batch that cannot be made.
+    pub(super) fn over<S: Source>(
+        source: &Arc<S>,
+        model: &impl Module,
+        room: &mut EvalRoom<'_>,
+        predict: impl Fn(S::Batch) -> (Tensor<2>, Tensor<1, Int>),
+    ) -> Result<Option<Scores>, TrainError> {
+        let device = model.devices().into_iter().next().unwrap_or_default();
+        let mut tally = Self::default();
+        let complete = room.pass(source, &device, |batch| {
+            let (logits, labels) = predict(batch);
+            tally.add(logits, labels);
+            Ok(())
+        })?;
+        Ok(complete.then(|| tally.scores()))
+    }
+
     /// Add the predictions of a batch: `logits` `[count, classes]`, of which `labels` `[count]` are the right classes.
     pub(super) fn add(&mut self, logits: Tensor<2>, labels: Tensor<1, Int>) {
         let count = labels.dims()[0];

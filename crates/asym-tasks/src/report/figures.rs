@@ -31,15 +31,9 @@ pub(super) fn figures(root: &Path, group: &Group, report: &Report) -> Result<Vec
     let parts: Vec<&[(&Row, &Gather)]> = rows.chunks(STYLES).collect();
     let of_part = |number: usize| if parts.len() > 1 { format!("-{}", number + 1) } else { String::new() };
     for (number, part) in parts.iter().enumerate() {
-        let (end, pair) = (of_part(number), |at: usize, row: &Row| (report.method(row), at));
-        let named: Vec<(String, usize, &Row)> = part
-            .iter()
-            .enumerate()
-            .map(|(at, (row, _))| {
-                let (name, style) = pair(at, row);
-                (name, style, *row)
-            })
-            .collect();
+        let end = of_part(number);
+        let named: Vec<(String, usize, &Row)> =
+            part.iter().enumerate().map(|(style, (row, _))| (report.method(row), style, *row)).collect();
         drawn.extend(against(&named, &headline, ("parameters", "trained parameters", true), &end, |row| {
             row.runs.first().map(|run| run.trainable as f64).filter(|count| *count > 0.0)
         }));

@@ -11,7 +11,7 @@ use crate::recipe::RunConfig;
 use crate::registry::AnyTask;
 use crate::report::{Choosing, Report, Row};
 
-/// What is done about runs that other processes are working on.
+/// The treatment of runs that other processes are working on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Others {
     /// They are an error: the sweep belongs to one process.
@@ -163,7 +163,7 @@ impl Making<'_> {
         }
     }
 
-    /// The learning rate of a run that has the best of others. What is open of these is made here first.
+    /// The learning rate of a run that has the best of others. Those that are open are made here first.
     fn chosen(&mut self, cell: &Cell) -> Result<Option<f64>, TaskError> {
         if let Choice::Made(rate) = self.sweep.choice(cell)? {
             return Ok(Some(rate));

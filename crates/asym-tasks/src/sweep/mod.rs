@@ -56,7 +56,7 @@ pub struct Sweep {
     pub output: PathBuf,
     /// Whether what exists in `output` is continued: finished runs are taken as they are, and the others are continued or made.
     pub existing: Existing,
-    /// What is done about runs that other processes are working on.
+    /// The treatment of runs that other processes are working on.
     pub others: Others,
 }
 
