@@ -1,4 +1,5 @@
-"""The peer of `asym evaluate mmlu`: the same questions, asked with PyTorch and transformers, one prompt at a time.
+"""The peer of `asym evaluate mmlu`: the same questions, asked with PyTorch and transformers, one prompt at a time. The tokens that a
+prompt shares with the one before stay in the cache.
 
     pip install torch==2.15.0 transformers==5.24.0
     asym evaluate mmlu --model MODEL --data MMLU --split val --protocol choice,loglikelihood,generated --shots 0,5 --output FOLDER
@@ -14,7 +15,7 @@ import json
 import os
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 LETTERS = "ABCD"
 
@@ -46,6 +47,24 @@ def prompt(protocol, subject, examples, row):
     return header + "".join(f"{asked(protocol, example)} {example[5]}\n\n" for example in examples) + asked(protocol, row)
 
 
+class Cached:
+    """A model that keeps the keys and values of the prompt before."""
+
+    def __init__(self, model):
+        self.model, self.ids, self.cache = model, [], DynamicCache(config=model.config)
+
+    def logits(self, ids):
+        """The logits behind the last token."""
+        shared = 0
+        while shared < min(len(ids) - 1, len(self.ids)) and ids[shared] == self.ids[shared]:
+            shared += 1
+        self.cache.crop(shared)
+        with torch.no_grad():
+            found = self.model(torch.tensor([ids[shared:]]), past_key_values=self.cache, logits_to_keep=1)
+        self.ids = ids
+        return found.logits[0, -1]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
@@ -58,7 +77,7 @@ def main():
     options = parser.parse_args()
     tokenizer = AutoTokenizer.from_pretrained(options.model)
     model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32).eval()
-    context = model.config.max_position_embeddings
+    context, cached = model.config.max_position_embeddings, Cached(model)
     names = sorted(name[: -len("_dev.csv")] for name in os.listdir(os.path.join(options.data, "dev")))
     subjects = options.subjects.split(",") if options.subjects else names
     for protocol in options.protocol.split(","):
@@ -80,8 +99,7 @@ def main():
                         tokenizer(prompt(protocol, subject, examples[:count], row) + f" {letter}")["input_ids"][-1]
                         for letter in LETTERS
                     ]
-                    with torch.no_grad():
-                        logits = model(torch.tensor([ids]), logits_to_keep=1).logits[0, -1]
+                    logits = cached.logits(ids)
                     scores = logits.log_softmax(-1) if protocol == "loglikelihood" else logits
                     scores = [scores[letter].item() for letter in letters]
                     if protocol == "generated":

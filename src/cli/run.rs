@@ -196,7 +196,7 @@ pub(super) fn make(source: &SourceArgs, sweep: &Sweep, numbers: &[usize], stop: 
 
 /// A line that summarizes a finished run.
 pub(super) fn line(task: &AnyTask, run: &RunResult) -> String {
-    let headline = task.scores().into_iter().next().map_or_else(String::new, |headline| {
+    let headline = task.headline(&run.scores).map_or_else(String::new, |headline| {
         let (digits, percent) = (headline.digits(), if headline.unit == Unit::Share { " %" } else { "" });
         let score = run.scores.get(&headline.name).map(|score| headline.factor() * score);
         let score = score.map_or("-".to_string(), |score| format!("{score:.digits$}{percent}"));

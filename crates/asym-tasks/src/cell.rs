@@ -139,7 +139,7 @@ pub struct RunFacts {
 ///
 /// # Errors
 ///
-/// As [`Task::read`], and [`TaskError::NoHoldOut`].
+/// As [`Task::read`].
 pub fn read(task: &AnyTask, files: &Files, hold_out: Option<f64>) -> Result<Box<dyn ReadTask>, TaskError> {
     struct Read<'a>(&'a Files, Option<f64>);
     impl WithTask for Read<'_> {
@@ -148,8 +148,7 @@ pub fn read(task: &AnyTask, files: &Files, hold_out: Option<f64>) -> Result<Box<
             let mut data = task.read(self.0)?;
             let task = task.settled(&data);
             if let Some(share) = self.1 {
-                let refused = || TaskError::NoHoldOut { task: task.name() };
-                data = task.hold_out(data, share).ok_or_else(refused)?;
+                data = task.hold_out(data, share);
             }
             let options = toml::Table::try_from(task.options()).unwrap_or_default();
             let settled = AnyTask::named(&task.name(), &options).map_err(TaskError::task)?;

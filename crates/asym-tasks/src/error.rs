@@ -64,16 +64,6 @@ pub enum TaskError {
         path: PathBuf,
     },
 
-    /// A task cannot set training examples aside.
-    #[error(
-        "the task {task} cannot set a part of its training examples aside, by which a learning rate would be chosen; give one \
-        learning rate"
-    )]
-    NoHoldOut {
-        /// The task.
-        task: String,
-    },
-
     /// No learning rate of a list can be chosen.
     #[error("no learning rate of {listed:?} can be chosen: every run that would decide failed")]
     NoLearningRate {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use asym_models::PretrainedModel;
-use asym_train::{Evaluation, Objective, Source, TrainSettings, Tuning};
+use asym_train::{Evaluation, Objective, Scores, Source, TrainSettings, Tuning};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -120,6 +120,11 @@ pub trait TaskInfo {
     /// The scores, the headline first.
     fn scores(&self) -> Vec<Score>;
 
+    /// The first of its scores that is in `found`: a run on held-out examples may lack those of a further test.
+    fn headline(&self, found: &Scores) -> Option<Score> {
+        self.scores().into_iter().find(|score| found.contains_key(&score.name))
+    }
+
     /// The names of the layers of the model, which methods on a command line adapt. Recipes name their layers.
     fn layers(&self) -> LayerNames {
         LayerNames::BERT
@@ -220,11 +225,9 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
         self.clone()
     }
 
-    /// The same data, with `share` of the training examples in the place of those to evaluate on. The test never sees runs on them:
-    /// they serve to choose settings. `None` if the task cannot set examples aside.
-    fn hold_out(&self, _data: Self::Data, _share: f64) -> Option<Self::Data> {
-        None
-    }
+    /// The same data, with `share` of the training examples in the place of all those to evaluate on. Runs on them serve to choose
+    /// settings, so that no example of a test may be among them.
+    fn hold_out(&self, data: Self::Data, share: f64) -> Self::Data;
 
     /// Lines on the data, for people: rows, sets, labels.
     fn describe(&self, data: &Self::Data) -> Vec<String>;

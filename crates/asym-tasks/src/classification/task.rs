@@ -292,10 +292,10 @@ impl Task for Classification {
         }
     }
 
-    fn hold_out(&self, data: ClassificationData, share: f64) -> Option<ClassificationData> {
+    fn hold_out(&self, data: ClassificationData, share: f64) -> ClassificationData {
         let (train, dev) = held_out(&data.train, |example| example.target.group(), share);
         let sources = [data.sources[0].clone(), data.sources[0].clone()];
-        Some(ClassificationData { train, dev, sources, ..data })
+        ClassificationData { train, dev, sources, ..data }
     }
 
     fn describe(&self, data: &ClassificationData) -> Vec<String> {

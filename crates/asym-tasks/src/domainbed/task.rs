@@ -24,6 +24,7 @@ use crate::images::{
 use crate::methods::LayerNames;
 use crate::metrics::Metric;
 use crate::names::{Names, nearest};
+use crate::split::held_out;
 use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
 
 /// The mean accuracy over the environments that were not trained on.
@@ -70,6 +71,8 @@ pub struct DomainBedData {
     pub by_path: bool,
     /// Whether the pictures are drawn.
     pub drawn: bool,
+    /// The share of a run's training pictures that it is evaluated on in the place of the other sets.
+    pub held_out: Option<f64>,
 }
 
 impl DomainBed {
@@ -138,10 +141,11 @@ impl DomainBed {
                 expected: "environments that are not trained on".into(),
             });
         }
-        Ok(DomainBedData { benchmark, environments, classes, train, test, by_path, drawn })
+        Ok(DomainBedData { benchmark, environments, classes, train, test, by_path, drawn, held_out: None })
     }
 
-    /// The sources of the run with `seed`.
+    /// The sources of the run with `seed`. If a share of the training pictures is held out, they have the place of the fifth that is
+    /// set aside, and no picture of a test is seen.
     pub(super) fn trial(&self, pictures: &Arc<Pictures>, seed: u64) -> (Arc<ImageSource>, ImageEvaluation) {
         let augment = self.options.augment.unwrap_or(true);
         let changed = |augmented| if augment { augmented } else { Augment::Never };
@@ -151,8 +155,11 @@ impl DomainBed {
         for (number, (name, range)) in pictures.sets().iter().enumerate() {
             let parts = split(range.len(), self.options.split_seed.unwrap_or(seed), number);
             let place = |places: Vec<usize>| places.into_iter().map(|place| range.start + place).collect::<Vec<_>>();
-            let (held_out, rest) = (place(parts.held_out), place(parts.rest));
+            let (mut aside, mut rest) = (place(parts.held_out), place(parts.rest));
             if Some(name.as_str()) == self.train() {
+                if let Some(share) = pictures.held_out() {
+                    (rest, aside) = held_out(&rest, |place| pictures.members()[*place].class, share);
+                }
                 // As in DomainBed, where the augmentation belongs to the environment.
                 let once = changed(Augment::Once(seed));
                 let set = |score: &str, members: &[usize], last| ImageSet {
@@ -161,9 +168,9 @@ impl DomainBed {
                     last,
                     metrics: accuracy(score),
                 };
-                evaluated.splice(0..0, [set(IN_DOMAIN, &held_out, false), set(TRAIN, &rest, true)]);
+                evaluated.splice(0..0, [set(IN_DOMAIN, &aside, false), set(TRAIN, &rest, true)]);
                 train = rest;
-            } else if self.test().contains(name) {
+            } else if pictures.held_out().is_none() && self.test().contains(name) {
                 let (source, metrics) = (source(&rest, Augment::Never), accuracy(name));
                 evaluated.push(ImageSet { name: name.clone(), source, last: true, metrics });
                 tested.push(name.clone());
@@ -171,8 +178,11 @@ impl DomainBed {
         }
         let difference =
             |score: String, minus: &str| Derived::Difference { score, from: TRAIN.to_owned(), minus: minus.to_owned() };
-        let mut derived = vec![Derived::Mean { score: OUT_OF_DOMAIN.to_owned(), of: tested.clone() }];
-        derived.push(difference(GAP.to_owned(), OUT_OF_DOMAIN));
+        let mut derived = Vec::new();
+        if !tested.is_empty() {
+            derived.push(Derived::Mean { score: OUT_OF_DOMAIN.to_owned(), of: tested.clone() });
+            derived.push(difference(GAP.to_owned(), OUT_OF_DOMAIN));
+        }
         derived.extend(
             tested.iter().map(String::as_str).chain([IN_DOMAIN]).map(|name| difference(format!("{GAP} {name}"), name)),
         );
@@ -292,8 +302,12 @@ impl Task for DomainBed {
         Self { options, benchmark: data.benchmark }
     }
 
+    fn hold_out(&self, data: DomainBedData, share: f64) -> DomainBedData {
+        DomainBedData { held_out: Some(share), ..data }
+    }
+
     fn describe(&self, data: &DomainBedData) -> Vec<String> {
-        let DomainBedData { environments, classes, train, test, by_path, drawn, .. } = data;
+        let DomainBedData { environments, classes, train, test, by_path, drawn, held_out, .. } = data;
         let total: usize = environments.iter().map(Collection::len).sum();
         let each: Vec<String> =
             environments.iter().map(|environment| format!("{} {}", environment.name, environment.len())).collect();
@@ -307,6 +321,12 @@ impl Task for DomainBed {
             ),
             format!("trained on {train}, tested on {}; each picture is decoded once before that", test.join(", ")),
         ];
+        lines.extend(held_out.map(|share| {
+            format!(
+                "{:.0} % of each class of a run's training pictures held out; no test picture is seen",
+                100.0 * share
+            )
+        }));
         if !by_path {
             lines.push("the table has no paths of its pictures: the split is by rows, and not DomainBed's".to_string());
         }
@@ -315,14 +335,14 @@ impl Task for DomainBed {
 
     fn prepare(&self, data: DomainBedData, base: &Base) -> Result<Prepared<Self>, TaskError> {
         let (processor, mut notes) = processor_of(base, self.settings())?;
-        let mut environments = data.environments;
+        let DomainBedData { mut environments, held_out, .. } = data;
         notes.extend(decode_all(&mut environments, &processor, self.options.broken.unwrap_or_default())?);
         let classes = same_classes(&mut environments)?;
         if classes != data.classes {
             return Err(ImagesError::OtherClasses { expected: data.classes, found: classes }.into());
         }
-        let pictures = Arc::new(Pictures::new(&environments, processor, Augmentation::DOMAINBED));
-        let (train, evaluation) = self.trial(&pictures, 0);
+        let pictures = Pictures::new(&environments, processor, Augmentation::DOMAINBED);
+        let (train, evaluation) = self.trial(&Arc::new(pictures.holding_out(held_out)), 0);
         let sizes = evaluation.sets.iter().map(|set| format!("{} {}", set.name, set.source.members().len()));
         notes.push(format!("pictures of a run: {}", sizes.collect::<Vec<_>>().join(", ")));
         Ok(Prepared { train, objective: ImageLoss, evaluation, notes })

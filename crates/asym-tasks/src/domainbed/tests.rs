@@ -207,6 +207,19 @@ fn a_run_has_the_parts_of_its_seed() {
     assert_eq!(task.trial(&pictures, 1).0.members(), train.members());
     let fixed = DomainBed { options: DomainBedOptions { split_seed: Some(1), ..task.options.clone() }, ..task };
     assert_eq!(fixed.trial(&pictures, 2).0.members(), train.members());
+    // A learning rate is chosen on a part of the run's own training pictures.
+    let share = fixed.hold_out(data, 0.25).held_out;
+    let choosing = std::sync::Arc::new((*pictures).clone().holding_out(share));
+    let (less, choice) = fixed.trial(&choosing, 1);
+    assert_eq!(choice.sets.iter().map(|set| set.name.as_str()).collect::<Vec<_>>(), ["id", "train"]);
+    let (held, less) = (places(choice.sets[0].source.members()), places(less.members()));
+    assert_eq!((held.len(), less.len()), (8, 24));
+    assert!(held.is_disjoint(&less) && held.union(&less).copied().eq(rest.iter().copied()));
+    // Its result has no score out of domain, so that the one in domain decides.
+    let scores = asym_train::Scores::from(
+        [("gap id", 0.1), ("id", 0.7), ("train", 0.8)].map(|(name, score)| (name.to_string(), score)),
+    );
+    assert_eq!(fixed.headline(&scores).map(|score| score.name), Some("id".to_string()));
 }
 
 /// Tables 7, 11 and 13: PACS, B only r = 8. The means of Table 7 are those of Table 11's environments, to within the rounding of

@@ -145,12 +145,12 @@ impl Task for Glue {
         }
     }
 
-    fn hold_out(&self, Split { train, dev }: Split, share: f64) -> Option<Split> {
+    fn hold_out(&self, Split { train, dev }: Split, share: f64) -> Split {
         let (rest, held) = held_out(&train.examples, |example| example.target.group(), share);
         // Each of MNLI's development sets has scores of its own.
         let part = |part: Part| Part { source: train.source.clone(), examples: held.clone(), ..part };
         let dev = dev.into_iter().map(part).collect();
-        Some(Split { dev, train: Part { examples: rest, ..train } })
+        Split { dev, train: Part { examples: rest, ..train } }
     }
 
     fn describe(&self, Split { train, dev }: &Split) -> Vec<String> {

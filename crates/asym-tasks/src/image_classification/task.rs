@@ -19,7 +19,7 @@ use crate::images::{
 };
 use crate::methods::LayerNames;
 use crate::metrics::Metric;
-use crate::split::{DEV_SHARE, split};
+use crate::split::{DEV_SHARE, held_out, split};
 use crate::task::{Kept, Prepared, Scale, Score, Task, TaskInfo};
 
 /// The accuracy of the most frequent class of the training set, as a score beside those of the model.
@@ -47,6 +47,8 @@ pub struct ImageData {
     pub dev: Option<Collection>,
     /// A further set, which is evaluated at the end.
     pub test: Option<Collection>,
+    /// The share of the training pictures that runs are evaluated on in the place of the other sets.
+    pub held_out: Option<f64>,
 }
 
 impl ImageData {
@@ -82,26 +84,26 @@ impl ImageClassification {
             let set = format!("{}/{}", train.name, class.name);
             return Err(ImagesError::TooFew { set, pictures: class.pictures.len(), least: 2 });
         }
-        Ok(ImageData { train, dev, test })
+        Ok(ImageData { train, dev, test, held_out: None })
     }
 
     /// The training set and the evaluation of the run with `seed`.
-    pub(super) fn sources(
-        &self,
-        pictures: &Arc<Pictures>,
-        has_dev: bool,
-        seed: u64,
-    ) -> (Arc<ImageSource>, ImageEvaluation) {
+    pub(super) fn sources(&self, pictures: &Arc<Pictures>, seed: u64) -> (Arc<ImageSource>, ImageEvaluation) {
         let source = |members: Vec<usize>, augment| Arc::new(ImageSource::new(Arc::clone(pictures), members, augment));
         let class = |place: &usize| pictures.members()[*place].class;
         let mut sets = pictures.sets().iter().map(|(_, range)| range.clone().collect::<Vec<usize>>());
         let whole = sets.next().unwrap_or_default();
-        let (train, dev) = if has_dev {
-            (whole, sets.next().unwrap_or_default())
-        } else {
-            let (share, split_seed) = self.share();
-            split(&whole.iter().map(class).collect::<Vec<_>>(), share, split_seed)
+        let (mut train, mut dev) = match sets.next() {
+            Some(dev) => (whole, dev),
+            None => {
+                let (share, split_seed) = self.share();
+                split(&whole.iter().map(class).collect::<Vec<_>>(), share, split_seed)
+            }
         };
+        let mut test = sets.next();
+        if let Some(share) = pictures.held_out() {
+            ((train, dev), test) = (held_out(&train, class, share), None);
+        }
         let set = |name: &str, members: Vec<usize>, last, scores: [(Metric, &str); 2]| ImageSet {
             name: name.to_owned(),
             source: source(members, Augment::Never),
@@ -116,7 +118,7 @@ impl ImageClassification {
         let constant = Scores::from([(MAJORITY.to_owned(), hits as f64 / dev.len().max(1) as f64)]);
         let scores = [Metric::Accuracy, Metric::MacroF1].map(|metric| (metric, metric.name()));
         let mut evaluated = vec![set("dev", dev, false, scores)];
-        evaluated.extend(sets.next().map(|test| set("test", test, true, TEST_SCORES)));
+        evaluated.extend(test.map(|test| set("test", test, true, TEST_SCORES)));
         let augment = if self.options.augment.unwrap_or(true) { Augment::EachEpoch(seed) } else { Augment::Never };
         (source(train, augment), ImageEvaluation { sets: evaluated, derived: Vec::new(), constant })
     }
@@ -202,15 +204,22 @@ impl Task for ImageClassification {
         Self { options: ImageClassificationOptions { labels: Some(data.classes()), ..self.options.clone() } }
     }
 
+    fn hold_out(&self, data: ImageData, share: f64) -> ImageData {
+        ImageData { held_out: Some(share), ..data }
+    }
+
     fn describe(&self, data: &ImageData) -> Vec<String> {
-        let ImageData { train, dev, test } = data;
+        let ImageData { train, dev, test, held_out } = data;
         let (share, seed) = self.share();
         let evaluated = match dev {
             Some(dev) => format!("{} pictures of {} to evaluate on", dev.len(), dev.name),
             None => format!("{:.0} % of each class, drawn with seed {seed}, set aside to evaluate on", 100.0 * share),
         };
-        let test =
+        let mut test =
             test.as_ref().map_or_else(String::new, |test| format!("; {} of {} at the end", test.len(), test.name));
+        if let Some(share) = held_out {
+            test.push_str(&format!("; {:.0} % of the rest of each class held out", 100.0 * share));
+        }
         let counts = || train.classes.iter().map(|class| class.pictures.len());
         let of = |(class, count): (&String, usize)| format!("{class} {count}");
         let classes = data.classes();
@@ -230,7 +239,7 @@ impl Task for ImageClassification {
 
     fn prepare(&self, data: ImageData, base: &Base) -> Result<Prepared<Self>, TaskError> {
         let (processor, mut notes) = processor_of(base, self.settings())?;
-        let (classes, has_dev) = (data.classes(), data.dev.is_some());
+        let (classes, held_out) = (data.classes(), data.held_out);
         let mut sets: Vec<Collection> = [Some(data.train), data.dev, data.test].into_iter().flatten().collect();
         notes.extend(decode_all(&mut sets, &processor, self.options.broken.unwrap_or_default())?);
         // Pictures that are left out may have been all of a class.
@@ -238,16 +247,13 @@ impl Task for ImageClassification {
         if found != classes {
             return Err(ImagesError::OtherClasses { expected: classes, found }.into());
         }
-        let pictures = Arc::new(Pictures::new(&sets, processor, Augmentation::DOMAINBED));
-        let (train, evaluation) = self.sources(&pictures, has_dev, 0);
+        let pictures = Pictures::new(&sets, processor, Augmentation::DOMAINBED);
+        let (train, evaluation) = self.sources(&Arc::new(pictures.holding_out(held_out)), 0);
         Ok(Prepared { train, objective: ImageLoss, evaluation, notes })
     }
 
     fn of_run(&self, prepared: &Prepared<Self>, seed: u64) -> (Arc<ImageSource>, ImageEvaluation) {
-        let pictures = prepared.train.pictures();
-        // A set that was set aside is a part of the training set's pictures.
-        let has_dev = prepared.train.members().len() == pictures.sets().first().map_or(0, |(_, range)| range.len());
-        self.sources(pictures, has_dev, seed)
+        self.sources(prepared.train.pictures(), seed)
     }
 
     fn sheet(&self, prepared: &Prepared<Self>, seed: u64, columns: usize) -> Result<Option<Sheet>, TaskError> {

@@ -65,14 +65,37 @@ fn a_share_of_each_class_is_set_aside() {
     let augmentation = asym_data::Augmentation::DOMAINBED;
     let pictures = crate::images::Pictures::new(std::slice::from_ref(&data.train), processor, augmentation);
     let pictures = std::sync::Arc::new(pictures);
-    let (train, evaluation) = task.sources(&pictures, false, 1);
+    let (train, evaluation) = task.sources(&pictures, 1);
     let dev = &evaluation.sets[0].source;
     assert_eq!((train.len(), dev.len()), (80, 20));
     assert_eq!((0..20).filter(|at| dev.class(*at) == 0).count(), 4);
     assert_eq!(evaluation.constant["majority"], 0.8);
     assert!(train.members().iter().all(|place| !dev.members().contains(place)));
     // All runs of a table have the same split.
-    assert_eq!(task.sources(&pictures, false, 2).0.members(), train.members());
+    assert_eq!(task.sources(&pictures, 2).0.members(), train.members());
+    // A learning rate is chosen on pictures that are in neither set.
+    let share = task.hold_out(data, 0.25).held_out;
+    let choosing = std::sync::Arc::new((*pictures).clone().holding_out(share));
+    let (rest, choice) = task.sources(&choosing, 1);
+    let held = &choice.sets[0].source;
+    assert_eq!((rest.len(), held.len(), choice.sets.len()), (60, 20, 1));
+    assert_eq!((0..20).filter(|at| held.class(*at) == 0).count(), 4);
+    assert!(held.members().iter().all(|place| train.members().contains(place) && !rest.members().contains(place)));
+}
+
+#[test]
+fn no_picture_of_a_test_chooses_a_learning_rate() {
+    let folder = tree("ic-choice", &[("train/cat", 10), ("train/dog", 10), ("dev/cat", 3), ("test/dog", 4)]);
+    let task = ImageClassification::default();
+    let data = task.hold_out(read(&folder, &task).unwrap(), 0.2);
+    assert!(task.describe(&data)[0].ends_with("; 20 % of the rest of each class held out"));
+    let sets = [data.train, data.dev.unwrap(), data.test.unwrap()];
+    let processor = asym_data::ImageProcessor::new(8, 8).unwrap();
+    let pictures = crate::images::Pictures::new(&sets, processor, asym_data::Augmentation::DOMAINBED);
+    let pictures = std::sync::Arc::new(pictures.holding_out(data.held_out));
+    let (train, evaluation) = task.sources(&pictures, 1);
+    assert_eq!((train.len(), evaluation.sets.len(), evaluation.sets[0].source.len()), (16, 1, 4));
+    assert!(evaluation.sets[0].source.members().iter().all(|place| *place < 20));
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub struct Pictures {
     sets: Vec<(String, Range<usize>)>,
     /// The names of the classes, in the order of the model's outputs.
     pub classes: Arc<[String]>,
+    held_out: Option<f64>,
     processor: ImageProcessor,
     augmentation: Augmentation,
 }
@@ -50,7 +51,19 @@ impl Pictures {
             sets.push((collection.name.clone(), start..members.len()));
         }
         let classes = collections.first().into_iter().flat_map(|collection| &collection.classes);
-        Self { members, sets, classes: classes.map(|class| class.name.clone()).collect(), processor, augmentation }
+        let classes = classes.map(|class| class.name.clone()).collect();
+        Self { members, sets, classes, held_out: None, processor, augmentation }
+    }
+
+    /// The same pictures, of which a run is evaluated on this share of its training pictures in the place of all other sets; `None`
+    /// for those sets.
+    pub fn holding_out(self, share: Option<f64>) -> Self {
+        Self { held_out: share, ..self }
+    }
+
+    /// The share of the training pictures that a run is evaluated on in the place of all other sets; `None` for those sets.
+    pub fn held_out(&self) -> Option<f64> {
+        self.held_out
     }
 
     /// The names and places of the sets.

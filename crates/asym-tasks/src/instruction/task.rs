@@ -235,11 +235,11 @@ impl Task for Instruction {
         Self { options, ..self.clone() }
     }
 
-    fn hold_out(&self, data: InstructionData, share: f64) -> Option<InstructionData> {
+    fn hold_out(&self, data: InstructionData, share: f64) -> InstructionData {
         let (train, held) = held_out(&data.train.samples, |_| 0, share);
         let dev = Rows { source: data.train.source.clone(), samples: held };
         // Settings are not chosen by the questions of a benchmark.
-        Some(InstructionData { train: Rows { samples: train, ..data.train }, dev, mmlu: None, ..data })
+        InstructionData { train: Rows { samples: train, ..data.train }, dev, mmlu: None, ..data }
     }
 
     fn describe(&self, data: &InstructionData) -> Vec<String> {

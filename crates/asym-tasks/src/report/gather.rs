@@ -235,10 +235,10 @@ impl Gathered {
         let counts = self.counts();
         let mut lines = vec![format!("{}: {} runs: {counts}", self.root.display(), counts.all())];
         for group in &self.groups {
-            let headline = group.task.scores().into_iter().next();
             for run in group.rows.iter().flat_map(|row| &row.runs) {
                 let (state, mut why) = run.describe();
-                if let (Some(result), Some(headline)) = (run.result(), &headline) {
+                let shown = run.result().and_then(|result| Some((result, group.task.headline(&result.scores)?)));
+                if let Some((result, headline)) = shown {
                     let unit = if headline.unit == Unit::Share { " %" } else { "" };
                     let score = result.scores.get(&headline.name).map(|score| headline.factor() * score);
                     let digits = headline.digits();

@@ -391,11 +391,11 @@ impl Task for Summarization {
         Self { options, ..self.clone() }
     }
 
-    fn hold_out(&self, data: SummarizationData, share: f64) -> Option<SummarizationData> {
+    fn hold_out(&self, data: SummarizationData, share: f64) -> SummarizationData {
         let (train, mut held) = held_out(&data.train.rows, |_| 0, share);
         held.truncate(self.options.eval_examples.unwrap_or(usize::MAX));
         let dev = Documents { source: data.train.source.clone(), rows: held, empty: Vec::new() };
-        Some(SummarizationData { train: Documents { rows: train, ..data.train }, dev, ..data })
+        SummarizationData { train: Documents { rows: train, ..data.train }, dev, ..data }
     }
 
     fn describe(&self, data: &SummarizationData) -> Vec<String> {

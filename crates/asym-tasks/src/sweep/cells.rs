@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use asym_train::{RunFolder, RunState};
+use asym_train::{RunFolder, RunState, Scores};
 
 use super::{Experiment, Sweep};
 use crate::error::TaskError;
@@ -78,12 +78,11 @@ impl Sweep {
 fn choose(own: &Experiment, method: &str, rates: &[f64], seed: u64, folder: &Path) -> Result<Choice, TaskError> {
     let state = |rate: &f64| Ok(RunFolder::state(&folder.join(folder_name(method, Some(*rate), seed)))?);
     let states = rates.iter().map(state).collect::<Result<Vec<RunState>, TaskError>>()?;
-    let headline = own.task.scores().into_iter().next();
-    best(rates, &states, headline.as_ref())
+    best(rates, &states, &|found| own.task.headline(found))
 }
 
 /// The rate of the best run; the first of several that are equally good.
-fn best(rates: &[f64], states: &[RunState], headline: Option<&Score>) -> Result<Choice, TaskError> {
+fn best(rates: &[f64], states: &[RunState], headline: &dyn Fn(&Scores) -> Option<Score>) -> Result<Choice, TaskError> {
     let mut best: Option<(f64, f64)> = None;
     for (rate, state) in rates.iter().zip(states) {
         let result = match state {
@@ -92,7 +91,7 @@ fn best(rates: &[f64], states: &[RunState], headline: Option<&Score>) -> Result<
             RunState::Failed { .. } => continue,
             RunState::Open { .. } | RunState::Running { .. } => return Ok(Choice::Waits),
         };
-        let Some(headline) = headline else { continue };
+        let Some(headline) = headline(&result.scores) else { continue };
         let Some(score) = result.scores.get(&headline.name) else { continue };
         let worth = if headline.unit == Unit::Cost { -score } else { *score };
         if best.is_none_or(|(_, most)| worth > most) {
@@ -106,7 +105,7 @@ fn best(rates: &[f64], states: &[RunState], headline: Option<&Score>) -> Result<
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use asym_train::{Epoch, Outcome, RunResult, Scores};
+    use asym_train::{Epoch, Outcome, RunResult};
 
     use super::*;
 
@@ -124,7 +123,7 @@ mod tests {
     fn the_best_rate_is_chosen_when_all_runs_are_there() {
         let rates = [1e-4, 3e-4, 1e-3];
         let accuracy = Score::share("accuracy");
-        let of = |states: &[RunState], score: &Score| best(&rates, states, Some(score));
+        let of = |states: &[RunState], score: &Score| best(&rates, states, &|_| Some(score.clone()));
         let states = [done("accuracy", 0.7), done("accuracy", 0.9), failed()];
         assert_eq!(of(&states, &accuracy).unwrap(), Choice::Made(3e-4));
         let equal = [done("accuracy", 0.9), done("accuracy", 0.9), failed()];
