@@ -1,5 +1,5 @@
 """Writes the recipes of the paper's tables: glue/*.toml for RoBERTa-large, domainbed/*.toml for ViT-B/16, instruction/*.toml for
-Llama 2, summarization/*/*.toml for BART-large, and the rows of all but Llama 2's in mini/ for the embedded checkpoints.
+Llama 2, summarization/*/*.toml for BART-large, and all their rows in mini/ for the embedded checkpoints.
 
     python3 recipes/make.py
 
@@ -164,6 +164,18 @@ def instruction():
             "# defaults of the task, which docs/instruction.md lists.",
             'model = "meta-llama/Llama-2-7b-hf"',
             'data = "tatsu-lab/alpaca"',
+            'tasks = ["alpaca"]',
+            "seeds = [1, 2, 3]",
+            *tuning,
+        ])
+        write(ROOT / "recipes/mini/instruction" / f"{stem}.toml", [
+            f"# {what}.",
+            "# Tables 3 and 8 of the paper, at the embedded scale.",
+            "#",
+            f"#     asym run recipes/mini/instruction/{stem}.toml",
+            "#",
+            "# The embedded mini Llama is trained on rows about an invented world and asked about it, without a download.",
+            "# docs/results.md has scores.",
             'tasks = ["alpaca"]',
             "seeds = [1, 2, 3]",
             *tuning,

@@ -2,7 +2,7 @@
 //!
 //! The `README.md` of each folder in `models/` describes its files and the command that made them.
 
-use asym_models::{BartConfig, EncoderConfig, ModelConfig, VitConfig};
+use asym_models::{BartConfig, EncoderConfig, LlamaConfig, ModelConfig, VitConfig};
 use asym_tasks::{Base, TaskError};
 
 /// A checkpoint that is compiled into the program.
@@ -59,8 +59,17 @@ pub static BART_MINI: Embedded = Embedded {
     inputs: Inputs::Tokenizer(include_bytes!(path!("bart-mini", "tokenizer.json"))),
 };
 
+/// The mini Llama, pre-trained on lines about an invented world.
+pub static LLAMA_MINI: Embedded = Embedded {
+    name: "llama-mini (embedded)",
+    family: LlamaConfig::FAMILY,
+    config: include_str!(path!("llama-mini", "config.json")),
+    weights: include_bytes!(path!("llama-mini", "model.safetensors")),
+    inputs: Inputs::Tokenizer(include_bytes!(path!("llama-mini", "tokenizer.json"))),
+};
+
 /// All of them.
-pub static ALL: [&Embedded; 3] = [&ROBERTA_MINI, &VIT_MINI, &BART_MINI];
+pub static ALL: [&Embedded; 4] = [&ROBERTA_MINI, &VIT_MINI, &BART_MINI, &LLAMA_MINI];
 
 impl Embedded {
     /// The checkpoint with this name.

@@ -28,3 +28,8 @@ pub use asym_train as train;
 pub mod cli;
 pub mod device;
 pub mod embedded;
+
+/// The example of the first page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,6 +2,7 @@
 
 mod chat;
 mod classify;
+mod command;
 mod data;
 mod evaluate;
 mod experiment;
@@ -27,6 +28,7 @@ mod sweep;
 mod trained;
 
 pub use classify::{ClassifyArgs, classify};
+pub use command::{Args, Command};
 pub use data::{DataArgs, data};
 pub use evaluate::{EvaluateArgs, evaluate};
 pub use experiment::{ExperimentArgs, TableArgs, table_of};

@@ -11,5 +11,5 @@ use crate::device;
 ///
 /// Returns an error if there is no device.
 pub fn parameters() -> Result<()> {
-    super::say(asym_analysis::counts::table(&device::default_device()?)?)
+    super::say(asym_analysis::counts::report(&device::default_device()?)?)
 }

@@ -1,8 +1,8 @@
 """Checks that transformers loads a checkpoint that asym wrote, and computes from it what asym does.
 
     pip install torch==2.11.0 transformers==5.23.0 safetensors
-    ASYM_EXPORT=/tmp/export cargo test --release --test generate
-    ASYM_MERGED=/tmp/merged cargo test --release --test variants     # tied models, each with inputs and logits beside it
+    ASYM_EXPORT=/tmp/export cargo test --release --test suite generate
+    ASYM_MERGED=/tmp/merged cargo test --release --test suite variants     # tied models, each with inputs and logits beside it
     python tests/python/check_merged.py FOLDER CLASS INPUTS LOGITS [--tolerance 1e-4]
 
 FOLDER has config.json and model.safetensors; CLASS is a name in transformers, e.g. ViTForImageClassification,

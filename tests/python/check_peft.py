@@ -2,7 +2,7 @@
 tensors are what the model holds, and the logits are those of `asym predict`.
 
     pip install torch==2.11.0 transformers==5.23.0 peft==0.21.2 safetensors
-    ASYM_EXPORT=/tmp/export cargo test --release --test peft_export --test families --test variants
+    ASYM_EXPORT=/tmp/export cargo test --release --test suite -- peft_export families variants
     cargo build --release
     python tests/python/check_peft.py target/release/asym /tmp/export/*
 

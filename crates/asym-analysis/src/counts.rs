@@ -14,7 +14,8 @@ use asym_core::layout::{Entry, Kind};
 use asym_core::{AdaLora, AdapterConfig, AdapterError, Factor, Ia3, Init, Lora, Targets};
 use asym_models::{Config, InFamily, ModelError, PretrainedModel, WithModel};
 use burn::tensor::Device;
-use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
 use serde::Deserialize;
 
 use crate::markdown;
@@ -216,45 +217,62 @@ impl WithModel for Counting<'_> {
     }
 }
 
-/// Every row, what it trains, what the paper prints, and what that counts: a table in Markdown.
+/// The columns of a terminal that the report fits.
+const WIDTH: u16 = 120;
+
+/// Every row, what it trains, and what the paper prints: a table in Markdown for each model. Numbered notes say what the paper's figures
+/// count.
 ///
 /// # Errors
 ///
 /// As [`Row::counts`].
-pub fn table(device: &Device) -> Result<Table, CountError> {
-    let header =
-        ["tables", "model", "method", "adapter", "head", "model without head", "adapter %", "paper", "which is"];
-    let mut table = markdown::table(header, 3..7);
+pub fn report(device: &Device) -> Result<String, CountError> {
+    let header = ["tables", "method", "adapter", "% of model", "head", "paper", "note"];
     let range = |values: Vec<usize>| match values.as_slice() {
         [first, .., last] if first != last => format!("{first} to {last}"),
         [first, ..] => first.to_string(),
         [] => String::new(),
     };
+    let (mut tables, mut notes) = (Vec::<(String, Table)>::new(), Vec::<String>::new());
     for row in rows()? {
         let counts = row.counts(device)?;
         let Some(first) = counts.first() else { continue };
-        let figures = row.explain(&counts);
-        let explained: Vec<String> = figures
-            .iter()
-            .map(|(figure, readings)| match readings.as_slice() {
-                [] => format!("{figure}: no count"),
-                readings => {
-                    let readings: Vec<String> = readings.iter().map(ToString::to_string).collect();
-                    format!("{figure}: {}", readings.join(" or "))
-                }
-            })
-            .collect();
-        table.add_row([
+        let title = format!("{}, {} parameters without the head:", row.model, first.body);
+        let place = tables.iter().position(|(known, _)| *known == title).unwrap_or_else(|| {
+            tables.push((title, markdown::table(header, 2..5)));
+            tables.len() - 1
+        });
+        let explained = explanation(&row.explain(&counts));
+        let note = notes.iter().position(|known| *known == explained).unwrap_or_else(|| {
+            notes.push(explained);
+            notes.len() - 1
+        });
+        tables[place].1.add_row([
             row.tables.clone(),
-            row.model.clone(),
             row.method()?,
             first.adapter.to_string(),
-            range(counts.iter().map(|count| count.head).collect()),
-            first.body.to_string(),
             format!("{:.4}", 100.0 * first.adapter as f64 / first.body as f64),
+            range(counts.iter().map(|count| count.head).collect()),
             row.printed.clone(),
-            explained.join("; "),
+            (note + 1).to_string(),
         ]);
     }
-    Ok(table)
+    let mut legend = Table::new();
+    legend.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    for (at, note) in notes.iter().enumerate() {
+        legend.add_row([(at + 1).to_string(), note.clone()]);
+    }
+    let tables = tables.iter().map(|(title, table)| format!("{title}\n\n{table}\n"));
+    Ok(format!("{}\nThe figures of the paper count:\n\n{}", tables.collect::<Vec<_>>().join("\n"), legend.trim_fmt()))
+}
+
+/// A line on each figure that the paper prints for a row.
+fn explanation(figures: &[(Figure, Vec<Reading>)]) -> String {
+    let lines = figures.iter().map(|(figure, readings)| {
+        let readings: Vec<String> = readings.iter().map(ToString::to_string).collect();
+        let readings = if readings.is_empty() { "no count".to_owned() } else { readings.join(" or ") };
+        format!("{figure}: {readings}")
+    });
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() { "no figure".to_owned() } else { lines.join("; ") }
 }

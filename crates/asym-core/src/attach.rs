@@ -35,6 +35,20 @@ impl Values {
     }
 }
 
+/// A module that takes an adapter: `model.adapt(&config, seed)`.
+pub trait Adapt: Module {
+    /// The same as [`AdapterConfig::attach`], for a chain of calls.
+    ///
+    /// # Errors
+    ///
+    /// As [`AdapterConfig::attach_named`].
+    fn adapt(self, config: &AdapterConfig, seed: u64) -> Result<Self, AdapterError> {
+        config.attach(self, seed)
+    }
+}
+
+impl<M: Module> Adapt for M {}
+
 impl AdapterConfig {
     /// Attach this adapter to `model`, with names that are the paths in Burn.
     ///

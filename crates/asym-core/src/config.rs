@@ -22,9 +22,28 @@ impl Targets {
     pub const ALL_LINEAR: &'static str = "all-linear";
 }
 
+impl<S: Into<String>> FromIterator<S> for Targets {
+    fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
+        Self::Names(names.into_iter().map(Into::into).collect())
+    }
+}
+
+// Not for any type of names, so that the type of an empty array is known.
 impl<const N: usize> From<[&str; N]> for Targets {
     fn from(names: [&str; N]) -> Self {
-        Self::Names(names.iter().map(ToString::to_string).collect())
+        names.into_iter().collect()
+    }
+}
+
+impl<S: Into<String>> From<Vec<S>> for Targets {
+    fn from(names: Vec<S>) -> Self {
+        names.into_iter().collect()
+    }
+}
+
+impl<S: Clone + Into<String>> From<&[S]> for Targets {
+    fn from(names: &[S]) -> Self {
+        names.iter().cloned().collect()
     }
 }
 
@@ -141,7 +160,8 @@ impl AdapterConfig {
         Self::new(Lora::a_only(rank))
     }
 
-    /// Set the layers that get an adapter.
+    /// Set the layers that get an adapter: names in an array, a vector or a slice, or a regular expression. Any iterator of names
+    /// becomes [`Targets`] by `collect`.
     pub fn targets(mut self, targets: impl Into<Targets>) -> Self {
         self.targets = targets.into();
         self
@@ -154,8 +174,8 @@ impl AdapterConfig {
     }
 
     /// Restrict the targets to the layers with these numbers.
-    pub fn layers<const N: usize>(mut self, indices: [usize; N]) -> Self {
-        self.layers = Some(Layers { indices: indices.to_vec(), lists: Vec::new() });
+    pub fn layers(mut self, indices: impl IntoIterator<Item = usize>) -> Self {
+        self.layers = Some(Layers { indices: indices.into_iter().collect(), lists: Vec::new() });
         self
     }
 
@@ -166,8 +186,8 @@ impl AdapterConfig {
     }
 
     /// Set the modules that are fully trained and saved.
-    pub fn modules_to_save<const N: usize>(mut self, modules: [&str; N]) -> Self {
-        self.modules_to_save = modules.iter().map(ToString::to_string).collect();
+    pub fn modules_to_save(mut self, modules: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.modules_to_save = modules.into_iter().map(Into::into).collect();
         self
     }
 

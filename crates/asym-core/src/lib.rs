@@ -56,7 +56,7 @@
 //! | choose a method: LoRA and its variants, DoRA, AdaLoRA, VeRA, (IA)³ | [`Method`] |
 //! | adapt embeddings and convolutions | [`AdaptedEmbedding`], [`AdaptedConv2d`] |
 //! | train B with a higher learning rate than A, or with a projected gradient | [`optim`] |
-//! | adapt a model whose layers are Burn's own | [`AdapterConfig::attach`] |
+//! | adapt a model, also one whose layers are Burn's own | [`AdapterConfig::attach`], [`Adapt`] |
 //! | initialize A from the inputs of a layer | [`AdapterConfig::attach_observed`] |
 //! | save for and load from Python's PEFT | [`save_adapter`], [`load_adapter`] |
 //! | study learned factors without their model | [`read_factors`] |
@@ -83,7 +83,7 @@ mod peft;
 pub mod random;
 
 pub use adapter::{AdaLora, Adapter, Dora, Factor, Ia3, Lora, Method, RankAllocator, Vera, orthogonality};
-pub use attach::{merge, train_only};
+pub use attach::{Adapt, merge, train_only};
 pub use base::BaseLinear;
 pub use config::{AdapterConfig, Bias, Layers, TakenOut, Targets};
 pub use conv::AdaptedConv2d;

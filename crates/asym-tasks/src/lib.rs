@@ -25,7 +25,7 @@
 //! | [`images`] | pictures with classes, for all tasks on them: batches, loss, scores |
 //! | [`metrics`] | scores on the host |
 //! | [`rouge`] | ROUGE of summaries, and sentences |
-//! | [`grammar`], [`drawing`] | generated English and drawn pictures |
+//! | [`grammar`], [`drawing`], [`trivia`] | generated English, drawn pictures, and an invented world |
 //! | [`pretrain`] | the embedded checkpoints, which are trained on these |
 
 pub mod answers;
@@ -59,6 +59,7 @@ pub mod summarization;
 pub mod sweep;
 pub mod task;
 pub mod text;
+pub mod trivia;
 
 // One file for the tests of both crates.
 #[cfg(test)]

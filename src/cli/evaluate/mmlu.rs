@@ -11,21 +11,23 @@ use burn::module::Module;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Dtype, SourceArgs, locate, trained};
+use crate::cli::{Dtype, Location, SourceArgs, locate, trained};
 use crate::device;
+use crate::embedded::LLAMA_MINI;
 
 /// Options of `asym evaluate mmlu`.
 #[derive(Debug, Args)]
 pub struct MmluArgs {
-    /// Llama checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names]
-    #[arg(long, required_unless_present = "adapter")]
+    /// Llama checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names, or the embedded mini Llama]
+    #[arg(long)]
     model: Option<String>,
     /// Adapter in PEFT format: a folder, or a name on the Hub
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// Folder of the benchmark's files, or a name on the Hub, such as cais/mmlu
+    /// Folder of the benchmark's files, or a name on the Hub, such as cais/mmlu [default: questions about an invented world, which
+    /// the embedded mini Llama has read of]
     #[arg(long)]
-    data: String,
+    data: Option<String>,
     /// Part of the benchmark: test, val or dev
     #[arg(long, default_value = "test")]
     split: String,
@@ -81,7 +83,10 @@ impl MmluArgs {
         let asked = self.asked()?;
         let device = device::default_device()?;
         let adapter = self.source.adapter(self.adapter.as_deref())?;
-        let location = locate(&self.source, self.model.as_deref(), adapter.as_deref())?;
+        let location = match (&self.model, &adapter) {
+            (None, None) => Location::Embedded(&LLAMA_MINI),
+            _ => locate(&self.source, self.model.as_deref(), adapter.as_deref())?,
+        };
         let base = location.base()?;
         let checkpoint = &base.checkpoint;
         let class = crate::cli::class(checkpoint, adapter.as_deref())?;
@@ -139,9 +144,15 @@ impl MmluArgs {
         }
         let subjects = mmlu::subjects(&self.subjects)?;
         let protocols = self.protocol.iter().map(|protocol| Protocol::from(*protocol)).collect();
+        let Some(data) = &self.data else {
+            if most > 0 || !self.subjects.is_empty() {
+                bail!("the questions about the invented world have no examples and no choice of subjects; give --data");
+            }
+            return Ok(Asked::invented(protocols));
+        };
         let splits = if most > 0 { vec![split, Split::Dev] } else { vec![split] };
         let wanted = |path: &str| mmlu::wanted(path, &subjects, &splits);
-        let files = self.source.files(Some(&self.data));
+        let files = self.source.files(Some(data));
         let Some(folder) = files.folder(&wanted)? else { unreachable!("data have a name") };
         Ok(Asked::read(&folder, split, subjects, (protocols, self.shots.clone()))?)
     }

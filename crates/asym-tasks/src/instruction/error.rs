@@ -10,13 +10,6 @@ use crate::sets::SetsError;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum InstructionError {
-    /// The recipe does not name the data.
-    #[error("the task {task} needs data; name a file or a folder with --data, or with `data` in the recipe")]
-    NoData {
-        /// The task.
-        task: String,
-    },
-
     /// A setting has a value that it cannot have.
     #[error("the setting `{setting}` of the task is {found}: it must be {expected}")]
     Setting {

@@ -8,9 +8,16 @@ use asym_data::table::{self, Cell, Columns, Files, Reading, TableError};
 use super::error::InstructionError;
 use super::options::InstructionOptions;
 use crate::sets;
+use crate::trivia;
 
 /// The column of the text that belongs to an instruction, if there is one.
 const INPUT: &str = "input";
+
+/// The seed of the rows about the invented world.
+const DATA_SEED: u64 = 0;
+
+/// The number of these rows.
+const INVENTED_ROWS: usize = 3000;
 
 /// The columns of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,6 +176,21 @@ pub(super) fn read(
     let (layout, train) = with_layout(&train, named)?;
     let dev = dev.map(|dev| rows(&dev, &layout)).transpose()?;
     Ok((layout, train, dev))
+}
+
+/// Rows about the invented world, of which a part is set aside for the evaluation.
+pub(super) fn invented() -> (Layout, Rows, Option<Rows>) {
+    let row = |(row, line): (trivia::Row, usize)| {
+        let trivia::Row { instruction, input, output } = row;
+        Sample { content: Content::Pair { instruction, input, output }, line }
+    };
+    let samples = trivia::instructions(DATA_SEED, INVENTED_ROWS).into_iter().zip(1..).map(row).collect();
+    let layout = Layout::Instruction {
+        instruction: "instruction".to_owned(),
+        input: Some(INPUT.to_owned()),
+        output: "output".to_owned(),
+    };
+    (layout, Rows { source: "rows about an invented world".to_owned(), samples }, None)
 }
 
 /// The rows of a set, in the layout that its settings name or its columns have.

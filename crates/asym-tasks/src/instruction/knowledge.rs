@@ -14,6 +14,9 @@ use crate::error::TaskError;
 use crate::language::LanguageEvaluation;
 use crate::mmlu::{self, Asked, Group, Grouping, MmluError, Prompts, Protocol, Split};
 
+/// The setting that asks about the invented world.
+pub(super) const INVENTED: &str = "invented";
+
 /// The paper's score: the share of questions whose answer is the right letter, as it is generated.
 pub(super) const GENERATED: &str = "mmlu all";
 /// The share of questions of whose four letters the right one is the most likely.
@@ -21,14 +24,17 @@ pub(super) const CHOICE: &str = "mmlu choice";
 /// The share of generated answers that are a letter.
 pub(super) const LETTERS: &str = "mmlu letters";
 
-/// The validation questions of the files in `folder`, for the setting `mmlu`.
+/// The questions of the setting `mmlu`: those about the invented world, or the validation questions of the files in a folder.
 ///
 /// # Errors
 ///
 /// As [`Asked::read`].
-pub(super) fn asked(folder: &str) -> Result<Asked, MmluError> {
+pub(super) fn asked(setting: &str) -> Result<Asked, MmluError> {
     let protocols = vec![Protocol::Generated, Protocol::Choice];
-    Asked::read(Path::new(folder), Split::Validation, mmlu::subjects(&[])?, (protocols, vec![0]))
+    if setting == INVENTED {
+        return Ok(Asked::invented(protocols));
+    }
+    Asked::read(Path::new(setting), Split::Validation, mmlu::subjects(&[])?, (protocols, vec![0]))
 }
 
 /// Questions as prompts.

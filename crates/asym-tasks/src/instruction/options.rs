@@ -44,7 +44,8 @@ pub struct InstructionOptions {
     /// How to treat rows without a token that counts in the loss, such as those whose answer was cut off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unlabeled: Option<Unlabeled>,
-    /// MMLU after the last epoch: a folder with the benchmark's files, whose validation questions are asked.
+    /// MMLU after the last epoch: a folder with the benchmark's files, whose validation questions are asked, or `invented` for questions
+    /// about the invented world. The default is `invented` without data, else no question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mmlu: Option<String>,
     /// A file of its own for the evaluation.

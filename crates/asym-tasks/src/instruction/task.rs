@@ -10,7 +10,7 @@ use asym_train::{TrainSettings, Tuning};
 use super::encode::{Encoded, Encoder};
 use super::error::InstructionError;
 use super::files::{self, Layout, Rows};
-use super::knowledge::{self, CHOICE, GENERATED, InstructionEvaluation, LETTERS, Quiz};
+use super::knowledge::{self, CHOICE, GENERATED, INVENTED, InstructionEvaluation, LETTERS, Quiz};
 use super::options::{InstructionOptions, LossOn, TooLong, Unlabeled};
 use super::paper;
 use super::template::Template;
@@ -56,17 +56,17 @@ pub struct InstructionData {
     pub dev: Rows,
     /// The share and the seed of the split, if the evaluation has no set of its own.
     drawn: Option<(f64, u64)>,
-    /// The questions that the trained model is asked.
-    mmlu: Option<Asked>,
+    /// The setting `mmlu`, and the questions that the trained model is asked.
+    mmlu: Option<(String, Asked)>,
 }
 
 impl Instruction {
-    /// Read the sets at `path`.
+    /// Read the sets at `path`, or those about the invented world without one.
     ///
     /// # Errors
     ///
     /// As [`InstructionError`].
-    fn read_from(&self, path: &Path) -> Result<InstructionData, InstructionError> {
+    fn read_from(&self, path: Option<&Path>) -> Result<InstructionData, InstructionError> {
         let options = &self.options;
         let (share, seed) = (options.dev_share.unwrap_or(DEV_SHARE), options.split_seed.unwrap_or_default());
         if !(share > 0.0 && share < 1.0) {
@@ -75,11 +75,15 @@ impl Instruction {
         }
         // A template is refused before a large file is read.
         options.template.as_deref().map(Template::named).transpose()?;
-        let (layout, train, dev) = files::read(path, options)?;
+        let (layout, train, dev) = match path {
+            Some(path) => files::read(path, options)?,
+            None => files::invented(),
+        };
         if train.samples.len() < 2 && dev.is_none() {
             return Err(InstructionError::TooFewRows { path: train.source, rows: train.samples.len() });
         }
-        let mmlu = options.mmlu.as_deref().map(knowledge::asked).transpose()?;
+        let mmlu = options.mmlu.clone().or_else(|| path.is_none().then(|| INVENTED.to_owned()));
+        let mmlu = mmlu.map(|setting| knowledge::asked(&setting).map(|asked| (setting, asked))).transpose()?;
         let data = match dev {
             Some(dev) => InstructionData { layout, train, dev, drawn: None, mmlu },
             None => {
@@ -210,8 +214,7 @@ impl Task for Instruction {
     }
 
     fn read(&self, files: &Files) -> Result<InstructionData, TaskError> {
-        let path = files.folder(&sets::is_table)?.ok_or_else(|| InstructionError::NoData { task: self.name() })?;
-        Ok(self.read_from(&path)?)
+        Ok(self.read_from(files.folder(&sets::is_table)?.as_deref())?)
     }
 
     fn settled(&self, data: &InstructionData) -> Self {
@@ -219,6 +222,7 @@ impl Task for Instruction {
         let mut options = InstructionOptions {
             eos: self.options.eos.or(Some(template != "chat")),
             template: Some(template),
+            mmlu: data.mmlu.as_ref().map(|(setting, _)| setting.clone()),
             dev_share: data.drawn.map(|(share, _)| share).or(self.options.dev_share),
             split_seed: data.drawn.map(|(_, seed)| seed).or(self.options.split_seed),
             ..self.options.clone()
@@ -315,7 +319,7 @@ impl Task for Instruction {
             Some(end) => format!("each text ends with {end}, unless it is cut"),
             None => "nothing is put behind a text".to_owned(),
         });
-        let quiz = data.mmlu.map(|asked| Quiz::new(asked, base)).transpose()?;
+        let quiz = data.mmlu.map(|(_, asked)| Quiz::new(asked, base)).transpose()?;
         notes.extend(quiz.as_ref().map(Quiz::describe));
         // The model does not see the padding.
         let pad_id = base.checkpoint.config_of::<LlamaConfig>()?.pad_token_id.unwrap_or_default();

@@ -13,9 +13,16 @@ use super::questions::{self, LETTERS, Question, Split};
 use super::scores::Scores;
 use super::subjects::Subject;
 use crate::answers::{AnswerFile, Progress};
+use crate::trivia;
 
 /// The longest prompt of the protocol `choice`, in tokens: what the benchmark's script gives to a model.
 const LONGEST_CHOICE: usize = 2048;
+
+/// The seed of the questions about the invented world.
+const DATA_SEED: u64 = 0;
+
+/// The number of these questions for each subject.
+const QUESTIONS: usize = 60;
 
 /// The questions of an evaluation, and how to ask them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +56,29 @@ impl Asked {
         let each = subjects.into_iter().zip(questions).zip(examples);
         let subjects = each.map(|((subject, questions), examples)| (subject, questions, examples)).collect();
         Ok(Self { subjects, protocols, shots })
+    }
+
+    /// Questions about the invented world of [`trivia`], without examples.
+    pub fn invented(protocols: Vec<Protocol>) -> Self {
+        let mut subjects: Vec<(Subject, Vec<Question>, Vec<Question>)> = Vec::new();
+        for asked in trivia::questions(DATA_SEED, QUESTIONS) {
+            // The kinds of the world are of subjects of the benchmark.
+            let Some(subject) = Subject::named(asked.subject()) else { continue };
+            if subjects.last().is_none_or(|(last, ..)| *last != subject) {
+                subjects.push((subject, Vec::new(), Vec::new()));
+            }
+            if let Some((_, questions, _)) = subjects.last_mut() {
+                let number = questions.len();
+                questions.push(Question {
+                    subject,
+                    number,
+                    text: asked.text(),
+                    choices: asked.answers().map(String::from),
+                    right: asked.right,
+                });
+            }
+        }
+        Self { subjects, protocols, shots: vec![0] }
     }
 
     /// The number of questions.

@@ -5,10 +5,12 @@
 //! | [`TextRecipe`]: `roberta-mini` | masked words of generated English ([`crate::grammar`]) |
 //! | [`PictureRecipe`]: `vit-mini` | the shapes of drawn pictures ([`crate::drawing`]) |
 //! | [`ReportRecipe`]: `bart-mini` | reports whose sentences are shuffled and in part masked ([`crate::grammar::reports`]) |
+//! | [`LanguageRecipe`]: `llama-mini` | lines about an invented world ([`crate::trivia`]) |
 //!
 //! To add one, write a file with its [`Pretraining`] and its line in `checkpoints!`.
 
 mod infilling;
+mod language;
 mod masking;
 mod pictures;
 mod recipe;
@@ -26,6 +28,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::language::LanguageRecipe;
 pub use self::pictures::PictureRecipe;
 pub use self::recipe::{Budget, Parts, Pretraining};
 pub use self::reports::ReportRecipe;
@@ -79,7 +82,7 @@ macro_rules! checkpoints {
     };
 }
 
-checkpoints! { TextRecipe, PictureRecipe, ReportRecipe }
+checkpoints! { TextRecipe, PictureRecipe, ReportRecipe, LanguageRecipe }
 
 /// Train, and write `config.json`, `model.safetensors` (f16) and the tokenizer or the image processor into `folder`.
 ///

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::infilling::{Documents, Evaluate, Noise};
 use super::recipe::{Budget, Parts, Pretraining};
-use super::vocabulary::{END, SAMPLE, START, vocabulary};
+use super::vocabulary::{END, SAMPLE, START, Vocabulary, roberta_marks};
 use crate::error::TaskError;
 use crate::grammar::{Report, ReportSet, reports};
 use crate::sequences::{Marks, PairLoss};
@@ -80,7 +80,7 @@ impl Pretraining for ReportRecipe {
         let count = trained + EVALUATED * self.budget.batch_size;
         let all: Vec<Report> = reports(self.budget.seed, ReportSet::Pretraining, count).collect();
         let sample = all.iter().take(SAMPLE / 5).map(Report::text);
-        let tokenizer = vocabulary(self.vocab_size, sample, folder)?;
+        let tokenizer = Vocabulary::roberta(self.vocab_size).train(sample, roberta_marks(), folder)?;
         let mut config = BartConfig::new(tokenizer.vocab_size(), self.hidden_size, self.layers[0]);
         for (stack, layers) in [(&mut config.encoder, self.layers[0]), (&mut config.decoder, self.layers[1])] {
             (stack.layers, stack.heads) = (layers, self.heads);

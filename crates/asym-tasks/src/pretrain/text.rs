@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::masking::{Evaluate, Lines, MaskedLoss};
 use super::recipe::{Budget, Parts, Pretraining};
-use super::vocabulary::{SAMPLE, vocabulary};
+use super::vocabulary::{SAMPLE, Vocabulary, roberta_marks};
 use crate::error::TaskError;
 use crate::grammar;
 
@@ -80,7 +80,7 @@ impl Pretraining for TextRecipe {
         let lines = trained + EVALUATED * self.budget.batch_size;
         let text: Vec<String> = grammar::pretraining_corpus(self.budget.seed, lines).collect();
         let sample = text[..trained].iter().take(SAMPLE).flat_map(|line| line.split('\t')).map(ToString::to_string);
-        let tokenizer = vocabulary(self.vocab_size, sample, folder)?;
+        let tokenizer = Vocabulary::roberta(self.vocab_size).train(sample, roberta_marks(), folder)?;
         let evaluation = Evaluate(Arc::new(Lines::encode(&tokenizer, &text[trained..], self)?));
         let train = Arc::new(Lines::encode(&tokenizer, &text[..trained], self)?);
         let config = EncoderConfig {

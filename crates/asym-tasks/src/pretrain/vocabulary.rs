@@ -22,33 +22,55 @@ pub(super) const MASK: u32 = 4;
 /// The lines from which a tokenizer learns. Every word of the grammar is in the first few thousand.
 pub(super) const SAMPLE: usize = 20_000;
 
-/// Learn `size` byte-level tokens from `sample`, and write `tokenizer.json` into `folder`. As RoBERTa's and BART's, it puts `<s>` before a text and
-/// `</s>` behind it. It puts a blank before the first word, so that a word has one token wherever it stands.
-///
-/// # Errors
-///
-/// [`TokenizerError::UnreadableTokenizer`], if the tokenizers crate fails.
-pub(super) fn vocabulary(
-    size: usize,
-    sample: impl Iterator<Item = String> + Send,
-    folder: &Path,
-) -> Result<Tokenizer, TaskError> {
-    let path = folder.join("tokenizer.json");
-    let unreadable = |source| TokenizerError::UnreadableTokenizer { path: path.display().to_string(), source };
-    let bytes = ByteLevel::new(true, true, true);
-    let mut inner: TokenizerImpl<BPE, NormalizerWrapper, ByteLevel, PostProcessorWrapper, DecoderWrapper> =
-        TokenizerImpl::new(BPE::default());
-    inner.with_pre_tokenizer(Some(bytes));
-    inner.with_decoder(Some(DecoderWrapper::ByteLevel(bytes)));
-    let mut trainer = BpeTrainer::builder()
-        .vocab_size(size)
-        .show_progress(false)
-        .special_tokens(SPECIAL.iter().map(|token| AddedToken::from(*token, true)).collect())
-        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-        .build();
-    inner.train(&mut trainer, sample).map_err(unreadable)?;
-    let marks = RobertaProcessing::new(("</s>".into(), END), ("<s>".into(), START)).trim_offsets(true);
-    inner.with_post_processor(Some(PostProcessorWrapper::from(marks)));
-    inner.save(&path, true).map_err(unreadable)?;
-    Ok(Tokenizer::from_folder(folder)?)
+/// A byte-level BPE tokenizer that is to be learned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vocabulary {
+    /// The number of tokens.
+    pub(super) size: usize,
+    /// The special tokens, in the order of their ids.
+    pub(super) special: &'static [&'static str],
+    /// Whether a blank is put before the first word of a text, so that a word has one token wherever it stands.
+    pub(super) blank: bool,
+}
+
+impl Vocabulary {
+    /// As RoBERTa's and BART's, but for the blank before the first word.
+    pub(super) fn roberta(size: usize) -> Self {
+        Self { size, special: &SPECIAL, blank: true }
+    }
+
+    /// Learn the tokens of `sample`, and write `tokenizer.json` into `folder`, which adds special tokens by `marks`.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::UnreadableTokenizer`], if the tokenizers crate fails.
+    pub(super) fn train(
+        &self,
+        sample: impl Iterator<Item = String> + Send,
+        marks: impl Into<PostProcessorWrapper>,
+        folder: &Path,
+    ) -> Result<Tokenizer, TaskError> {
+        let path = folder.join("tokenizer.json");
+        let unreadable = |source| TokenizerError::UnreadableTokenizer { path: path.display().to_string(), source };
+        let bytes = ByteLevel::new(self.blank, true, true);
+        let mut inner: TokenizerImpl<BPE, NormalizerWrapper, ByteLevel, PostProcessorWrapper, DecoderWrapper> =
+            TokenizerImpl::new(BPE::default());
+        inner.with_pre_tokenizer(Some(bytes));
+        inner.with_decoder(Some(DecoderWrapper::ByteLevel(bytes)));
+        let mut trainer = BpeTrainer::builder()
+            .vocab_size(self.size)
+            .show_progress(false)
+            .special_tokens(self.special.iter().map(|token| AddedToken::from(*token, true)).collect())
+            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+            .build();
+        inner.train(&mut trainer, sample).map_err(unreadable)?;
+        inner.with_post_processor(Some(marks.into()));
+        inner.save(&path, true).map_err(unreadable)?;
+        Ok(Tokenizer::for_generation(folder)?)
+    }
+}
+
+/// The marks of RoBERTa and BART: `<s>` before a text, `</s>` behind it.
+pub(super) fn roberta_marks() -> RobertaProcessing {
+    RobertaProcessing::new(("</s>".into(), END), ("<s>".into(), START)).trim_offsets(true)
 }

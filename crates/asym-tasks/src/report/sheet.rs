@@ -95,10 +95,10 @@ pub(super) fn signed(number: f64, digits: usize) -> String {
 }
 
 /// Quantities of a run beside its scores: the key, the head of the column, and the digits behind the point.
-type Measured = (&'static str, &'static str, usize, fn(&RunResult) -> Option<f64>);
+pub(super) type Measured = (&'static str, &'static str, usize, fn(&RunResult) -> Option<f64>);
 
 /// The measurements of every run.
-const MEASURED: [Measured; 4] = [
+pub(super) const MEASURED: [Measured; 4] = [
     ("seconds", "s / run", 1, |run| Some(run.seconds)),
     ("training_samples_per_second", "train/s", 0, |run| Some(run.training.samples_per_second())),
     ("evaluation_samples_per_second", "eval/s", 0, |run| Some(run.evaluation.samples_per_second())),

@@ -4,7 +4,8 @@ use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
-use super::rows::{Difference, Report, Row, peak_mib};
+use super::rows::{Difference, Report, Row};
+use super::sheet::MEASURED;
 use crate::metrics::Summary;
 use crate::task::{PaperScore, Score, Unit};
 
@@ -14,6 +15,16 @@ impl Report {
         let task = &self.rows.first()?.task;
         self.rows.iter().all(|row| row.task == *task).then(|| task.scores())
     }
+}
+
+/// A table without rows, whose first `words` columns are words, and the others numbers.
+fn blank(header: impl IntoIterator<Item = String>, words: usize) -> Table {
+    let mut table = Table::new();
+    table.load_preset(ASCII_MARKDOWN).set_header(header);
+    for column in table.column_iter_mut().skip(words) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
 }
 
 /// Markdown.
@@ -41,24 +52,25 @@ impl fmt::Display for Report {
                 header.extend(["task", "method", "seeds", "score"].into_iter().chain(units).map(Into::into));
             }
         }
-        header.extend(["trained", "share %", "s / run", "train/s", "eval/s", "input %", "peak MiB"].map(Into::into));
         let paper = self.rows.iter().find_map(|row| row.task.paper_model()).filter(|_| !paper_rows);
         header.extend(paper.map(|model| paper_header(model, columns.as_deref())));
 
-        let mut table = Table::new();
-        table.load_preset(ASCII_MARKDOWN).set_header(header);
+        // Two tables, so that neither is wider than a terminal.
+        let named = |method: String, row: &Row| {
+            if columns.is_some() { vec![method] } else { vec![row.task.to_string(), method] }
+        };
         let words = if columns.is_some() { 1 } else { 2 };
-        for column in table.column_iter_mut().skip(words) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+        let mut costs = blank(header[..words].iter().cloned().chain(cost_heads().map(Into::into)), words);
+        let mut table = blank(header, words);
         for row in &self.rows {
-            table.add_row(cells(row, self.method(row), columns.as_deref(), paper.is_some()));
+            costs.add_row(named(self.method(row), row).into_iter().chain(row_costs(row)));
+            table.add_row(cells(row, named(self.method(row), row), columns.as_deref(), paper.is_some()));
             let scores = row.task.paper(&row.tuning);
             if let Some(columns) = columns.as_deref().filter(|_| paper_rows && !scores.is_empty()) {
                 table.add_row(paper_cells(row, &scores, columns));
             }
         }
-        write!(f, "{table}")?;
+        write!(f, "{table}\n\n{costs}")?;
         let all_costs = self.rows.iter().all(Row::is_cost);
         let reference = self.rows.iter().find(|row| Some(&row.name) == self.reference.as_ref());
         if let Some(reference) = reference {
@@ -97,41 +109,48 @@ fn paper_header(model: &str, columns: Option<&[Score]>) -> String {
     format!("paper: {headline}% ({model})")
 }
 
-fn cells(row: &Row, method: String, columns: Option<&[Score]>, paper: bool) -> Vec<String> {
-    let missing = || "-".to_string();
+fn missing() -> String {
+    "-".to_string()
+}
+
+/// The heads of the columns on what a run takes. The last is the share of the time for which training waits for its input.
+fn cost_heads() -> impl Iterator<Item = &'static str> {
+    ["trained", "share %"].into_iter().chain(MEASURED.map(|(_, head, ..)| head)).chain(["input %"])
+}
+
+/// The cells of these columns.
+fn row_costs(row: &Row) -> impl Iterator<Item = String> {
     let number = |summary: Option<Summary>, digits: usize| {
         summary.map_or_else(missing, |summary| format!("{:.digits$}", summary.mean))
     };
+    let measured = MEASURED.map(|(_, _, digits, value)| number(row.summary(value), digits));
+    let input = number(row.summary(|run| Some(100.0 * run.training.input_share())), 2);
+    let trained = row.runs.first().map_or_else(missing, |run| run.trainable.to_string());
+    let share = row.share().map_or_else(missing, |share| format!("{share:.3}"));
+    [trained, share].into_iter().chain(measured).chain([input])
+}
+
+/// The cells of the scores behind those of the names.
+fn cells(row: &Row, mut cells: Vec<String>, columns: Option<&[Score]>, paper: bool) -> Vec<String> {
     let score = |score: &Score| {
         let digits = score.digits();
         row.score(score).map_or_else(missing, |summary| format!("{summary:.digits$}"))
     };
-    let seeds = row.runs.len().to_string();
-    let mut cells = match columns {
-        Some(scores) => [method, seeds].into_iter().chain(scores.iter().map(score)).collect::<Vec<_>>(),
+    cells.push(row.runs.len().to_string());
+    match columns {
+        Some(scores) => cells.extend(scores.iter().map(score)),
         None => {
             let scores = row.task.scores();
             let further = |further: &Score| format!("{} {}", further.name, score(further));
             let further: Vec<String> = scores.iter().skip(1).map(further).collect();
             let headline = scores.first();
-            vec![
-                row.task.to_string(),
-                method,
-                seeds,
+            cells.extend([
                 headline.map_or_else(missing, |headline| headline.name.clone()),
                 headline.map_or_else(missing, score),
                 further.join(", "),
-            ]
+            ]);
         }
-    };
-    let first = row.runs.first();
-    cells.push(first.map_or_else(missing, |run| run.trainable.to_string()));
-    cells.push(row.share().map_or_else(missing, |share| format!("{share:.3}")));
-    cells.push(number(row.summary(|run| Some(run.seconds)), 1));
-    cells.push(number(row.summary(|run| Some(run.training.samples_per_second())), 0));
-    cells.push(number(row.summary(|run| Some(run.evaluation.samples_per_second())), 0));
-    cells.push(number(row.summary(|run| Some(100.0 * run.training.input_share())), 2));
-    cells.push(number(row.summary(peak_mib), 0));
+    }
     if paper {
         let headline = row.task.scores().into_iter().next();
         cells.push(headline.map_or_else(missing, |headline| paper_cell(&row.task.paper(&row.tuning), &headline)));

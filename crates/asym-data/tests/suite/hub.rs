@@ -1,0 +1,594 @@
+//! Downloads from a Hub on this machine, with the faults that a connection or a server can have.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::{Duration, Instant};
+
+use crate::hub_server::*;
+use asym_data::hub::{Hub, HubError, HubOptions};
+
+#[test]
+fn a_model_is_downloaded_once() {
+    let (server, cache) = (model_server(), empty("once"));
+    let folder = hub(&server, &cache).model(MODEL).unwrap();
+    assert_eq!(folder, cache.join("models--owner--model/snapshots").join(COMMIT));
+    // Only what a model needs: no README, no other weights, and of two forms of the tokenizer one.
+    assert_eq!(files_below(&folder), ["config.json", WEIGHTS, "tokenizer.json"].map(String::from).into());
+    assert_eq!(content(&folder), weights());
+    // As huggingface_hub lays it out: a branch that names the commit, and blobs under their etags.
+    let repo = cache.join("models--owner--model");
+    assert_eq!(std::fs::read_to_string(repo.join("refs/main")).unwrap(), COMMIT);
+    assert!(repo.join("blobs").join(File::large("", weights()).etag()).is_file());
+    assert_clean(&cache);
+    assert!(!server.requests().is_empty());
+
+    // The second time one question is asked: which commit it is.
+    assert_eq!(hub(&server, &cache).model(MODEL).unwrap(), folder);
+    let paths: Vec<String> = server.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["/api/models/owner/model/revision/main"]);
+
+    // In offline mode no question is asked, and the cache may have been moved.
+    assert_eq!(offline(&server, &cache).model(MODEL).unwrap(), folder);
+    let moved = empty("moved");
+    std::fs::rename(&cache, &moved).unwrap();
+    assert_eq!(content(&offline(&server, &moved).model(MODEL).unwrap()), weights());
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn shards_and_the_older_tokenizer() {
+    let (server, cache) = (Server::start(), empty("shards"));
+    let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    let index = format!(r#"{{"weight_map": {{"a": "{}", "b": "{}", "c": "{0}"}}}}"#, shards[0], shards[1]);
+    let mut model = vec![
+        File::plain("config.json", "{}"),
+        File::plain("vocab.json", "{}"),
+        File::plain("merges.txt", "a b"),
+        File::plain("tokenizer_config.json", "{ }"),
+        File::plain("special_tokens_map.json", "{  }"),
+        File::plain("model.safetensors.index.json", index),
+        File::large(shards[0], "first"),
+    ];
+    // The index names what is not there: known before a shard is on its way.
+    server.add(MODEL, "main", COMMIT, model.clone());
+    let error = hub(&server, &cache).model(MODEL).unwrap_err();
+    assert!(matches!(&error, HubError::FileNotFound { file, .. } if file == shards[1]), "{error}");
+    assert!(ranges(&server.requests()).is_empty());
+
+    model.push(File::large(shards[1], "second"));
+    server.add(MODEL, "main", COMMIT, model.clone());
+    let folder = hub(&server, &cache).model(MODEL).unwrap();
+    assert_eq!(files_below(&folder), model.iter().map(|file| file.name.clone()).collect());
+    assert_eq!(std::fs::read(folder.join(shards[1])).unwrap(), b"second");
+
+    // Offline, a shard whose content is gone is named.
+    std::fs::remove_file(std::fs::canonicalize(folder.join(shards[1])).unwrap()).unwrap();
+    let error = offline(&server, &cache).model(MODEL).unwrap_err();
+    assert!(matches!(&error, HubError::NotCached { missing, .. } if missing == shards[1]), "{error}");
+    // Online it comes back, in the place of a pointer that leads nowhere.
+    #[cfg(unix)]
+    {
+        std::fs::remove_file(folder.join(shards[1])).unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.join(shards[1])).unwrap();
+    }
+    hub(&server, &cache).model(MODEL).unwrap();
+    assert_eq!(std::fs::read(folder.join(shards[1])).unwrap(), b"second");
+}
+
+#[test]
+fn an_index_that_is_none() {
+    let (server, cache) = (Server::start(), empty("index"));
+    for index in ["[", "{}", r#"{"weight_map": {"a": 1}}"#] {
+        let files = [("config.json", "{}"), ("model.safetensors.index.json", index)];
+        server.add(MODEL, "main", COMMIT, files.map(|(name, content)| File::plain(name, content)).into());
+        let _ = std::fs::remove_dir_all(&cache);
+        assert!(matches!(hub(&server, &cache).model(MODEL), Err(HubError::Index { .. })), "{index}");
+    }
+}
+
+#[test]
+fn a_cut_connection_is_resumed_within_the_call() {
+    // Without a length the end of the connection looks like that of the file.
+    for (name, first) in [("cut", Fault::Cut(1000)), ("cut-without-length", Fault::CutWithoutLength(1000))] {
+        let (server, cache) = (model_server(), empty(name));
+        server.plan("/large/", For::Downloads, 1, first);
+        server.plan("/large/", For::Downloads, 1, Fault::Cut(500));
+        let folder = hub(&server, &cache).model(MODEL).unwrap();
+        let requests = server.requests();
+        assert_eq!(ranges(&requests), ["whole", "bytes=1000-", "bytes=1500-"], "{name}");
+        assert_eq!(content(&folder), weights());
+        assert_clean(&cache);
+        // This server, like the Hub's network, sends no ranges to a client that accepts compressed answers.
+        for request in requests.iter().filter(|request| !request.path.starts_with("/api/")) {
+            assert_eq!(request.accept_encoding.as_deref(), Some("identity"), "{request:?}");
+        }
+    }
+}
+
+#[test]
+fn a_download_that_was_given_up_goes_on_in_the_next_call() {
+    let (server, cache) = (model_server(), empty("next-call"));
+    server.plan("/large/", For::Downloads, 4, Fault::Cut(1000));
+    let error = hub(&server, &cache).model(MODEL).unwrap_err();
+    // Four attempts: the first, and as many again as the options say.
+    assert!(matches!(&error, HubError::Interrupted { file, attempts: 4, .. } if file == WEIGHTS), "{error}");
+    assert_eq!(part(&cache).metadata().unwrap().len(), 4000);
+    assert!(!cache.join("models--owner--model/refs/main").exists());
+    server.requests();
+
+    let folder = hub(&server, &cache).model(MODEL).unwrap();
+    assert_eq!(ranges(&server.requests()), ["bytes=4000-"]);
+    assert_eq!(content(&folder), weights());
+    assert!(!part(&cache).exists());
+}
+
+#[test]
+fn attempts_that_bring_much_are_not_counted() {
+    let (server, cache) = (Server::start(), empty("much"));
+    let large: Vec<u8> = weights().repeat(20);
+    let files = vec![File::plain("config.json", "{}"), File::large(WEIGHTS, large.clone())];
+    server.add(MODEL, "main", COMMIT, files);
+    server.plan("/large/", For::Downloads, 6, Fault::Cut((1 << 20) + 1));
+    let folder = hub(&server, &cache).model(MODEL).unwrap();
+    assert_eq!(ranges(&server.requests()).len(), 7);
+    assert!(content(&folder) == large);
+}
+
+#[test]
+fn a_server_that_stumbles_is_asked_again() {
+    let (server, cache) = (model_server(), empty("stumbles"));
+    // hf-hub's own retries would begin at zero after the 500 and append to the part.
+    leave_part(&cache, &weights()[..1000]);
+    server.plan("/api/", For::All, 2, Fault::Status(500));
+    server.plan("/plain", For::Probes, 2, Fault::Status(503));
+    server.plan("/large/", For::Downloads, 2, Fault::Status(500));
+    let folder = hub(&server, &cache).model(MODEL).unwrap();
+    assert_eq!(ranges(&server.requests()), ["bytes=1000-"; 3]);
+    assert_eq!(content(&folder), weights());
+
+    let other = empty("stumbles-for-ever");
+    server.plan("/api/", For::All, 100, Fault::Status(502));
+    let error = hub(&server, &other).model(MODEL).unwrap_err();
+    assert!(matches!(error, HubError::Server { status: 502, .. }), "{error}");
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[test]
+fn a_wrong_part_costs_one_more_download() {
+    let right = weights();
+    let mut wrong = right.clone();
+    wrong[10] ^= 1;
+    let longer = [right.as_slice(), b"more"].concat();
+    let cases: [(&str, &[u8], &[&str]); 5] = [
+        ("wrong", &wrong[..1000], &["bytes=1000-", "whole"]),
+        // As long as the file, or longer: there is no rest to ask for.
+        ("wrong-whole", &wrong, &["whole"]),
+        ("longer", &longer, &["whole"]),
+        // A process that ended between the last byte and the renaming leaves a whole part.
+        ("whole", &right, &[]),
+        ("empty", &[], &["whole"]),
+    ];
+    for (name, left, expected) in cases {
+        let (server, cache) = (model_server(), empty(&format!("part-{name}")));
+        leave_part(&cache, left);
+        let folder = hub(&server, &cache).model(MODEL).unwrap();
+        assert_eq!(ranges(&server.requests()), expected, "{name}");
+        assert_eq!(content(&folder), right, "{name}");
+        assert_clean(&cache);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_give_the_range() {
+    let cases: [(&str, Fault, &[&str]); 2] =
+        [("ignores", Fault::IgnoreRange, &["bytes=1000-"]), ("another", Fault::WrongRange, &["bytes=1000-", "whole"])];
+    for (name, fault, expected) in cases {
+        let (server, cache) = (model_server(), empty(&format!("range-{name}")));
+        leave_part(&cache, &weights()[..1000]);
+        server.plan("/large/", For::Downloads, 1, fault);
+        let folder = hub(&server, &cache).model(MODEL).unwrap();
+        assert_eq!(ranges(&server.requests()), expected, "{name}");
+        assert_eq!(content(&folder), weights(), "{name}");
+        assert_clean(&cache);
+    }
+}
+
+#[test]
+fn a_server_that_tells_no_length() {
+    let (server, cache) = (model_server(), empty("no-length"));
+    server.plan("/plain", For::All, 4, Fault::Bare);
+    let folder = hub(&server, &cache).model(MODEL).unwrap();
+    assert_eq!(std::fs::read(folder.join("config.json")).unwrap(), model_files()[1].content);
+    // Only the checksum can show whether the file is whole.
+    let (server, cache) = (model_server(), empty("no-length-cut"));
+    server.plan("/plain", For::Probes, 1, Fault::Bare);
+    server.plan("/plain", For::Downloads, 1, Fault::CutWithoutLength(5));
+    let error = hub(&server, &cache).model(MODEL).unwrap_err();
+    assert!(matches!(error, HubError::Checksum { .. }), "{error}");
+    assert_clean(&cache);
+}
+
+#[test]
+fn a_mirror_that_tells_less() {
+    for with_etag in [true, false] {
+        let (server, cache) = (model_server(), empty(&format!("mirror-{with_etag}")));
+        // The redirect does not tell all, so that the other host is asked; which ignores the range of one byte.
+        server.plan(WEIGHTS, For::Probes, 2, Fault::Unlinked(with_etag));
+        server.plan("/large/", For::Probes, 2, Fault::IgnoreRange);
+        server.plan("/large/", For::Downloads, 1, Fault::Cut(1000));
+        assert_eq!(content(&hub(&server, &cache).model(MODEL).unwrap()), weights());
+        let ranges = server.requests().into_iter().filter(|request| request.path.starts_with("/large/"));
+        let ranges: Vec<String> = ranges.map(|request| request.range.unwrap_or("whole".into())).collect();
+        assert_eq!(ranges, ["bytes=0-0", "whole", "bytes=0-0", "bytes=1000-"]);
+    }
+}
+
+#[test]
+fn lies_about_the_length() {
+    let etag = File::large(WEIGHTS, weights()).etag();
+    let faults = [
+        ("total-more", WEIGHTS, For::All, Fault::Total(1000)),
+        ("total-less", WEIGHTS, For::All, Fault::Total(-1000)),
+        ("total-much-less", WEIGHTS, For::All, Fault::Total(-399_999)),
+        ("range-more", etag.as_str(), For::All, Fault::Total(1000)),
+        ("range-less", etag.as_str(), For::All, Fault::Total(-1000)),
+        ("length-more", "/large/", For::Downloads, Fault::Length(1000)),
+        ("length-less", "/large/", For::Downloads, Fault::Length(-1000)),
+    ];
+    for (name, path, which, fault) in faults {
+        for times in [2, 1000] {
+            for resumed in [0, 1000] {
+                let (server, cache) = (model_server(), empty(&format!("{name}-{times}-{resumed}")));
+                leave_part(&cache, &weights()[..resumed]);
+                server.plan(path, which, times, fault);
+                let result = hub(&server, &cache).model(MODEL);
+                assert_clean(&cache);
+                // A body that is longer than announced is not read to its end.
+                let more = matches!(&result, Err(HubError::Checksum { found, .. }) if found == "more");
+                assert_eq!(more, name.starts_with("total") && name.ends_with("less"), "{name}: {result:?}");
+                if let Ok(folder) = result {
+                    assert_eq!(content(&folder), weights());
+                }
+                // The download succeeds when the server gives the true length again.
+                server.truth();
+                let folder = hub(&server, &cache).model(MODEL).unwrap();
+                assert_eq!(content(&folder), weights(), "{name} {times} {resumed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flipped_byte_is_found() {
+    let (server, cache) = (model_server(), empty("flipped"));
+    let right = File::large(WEIGHTS, weights()).etag();
+    server.plan("/large/", For::Downloads, 1, Fault::Flip(12_345));
+    let error = hub(&server, &cache).model(MODEL).unwrap_err();
+    let HubError::Checksum { file, expected, found, .. } = &error else { panic!("{error}") };
+    assert_eq!((file.as_str(), expected), (WEIGHTS, &format!("SHA-256 {right}")));
+    assert!(found != expected && found.starts_with("SHA-256 "), "{found}");
+    // Neither blob nor pointer nor part: the next run begins anew.
+    let repo = cache.join("models--owner--model");
+    assert!(!repo.join("blobs").join(&right).exists() && !part(&cache).exists());
+    assert!(!repo.join("snapshots").join(COMMIT).join(WEIGHTS).exists());
+    assert!(matches!(offline(&server, &cache).model(MODEL), Err(HubError::NotCached { .. })));
+    server.requests();
+
+    let folder = hub(&server, &cache).model(MODEL).unwrap();
+    assert_eq!(ranges(&server.requests()), ["whole"]);
+    assert_eq!(content(&folder), weights());
+}
+
+#[test]
+fn a_flipped_byte_of_a_plain_file_is_found() {
+    let (server, cache) = (model_server(), empty("flipped-plain"));
+    server.plan("/plain/owner/model/resolve", For::Downloads, 1, Fault::Flip(3));
+    let error = hub(&server, &cache).model(MODEL).unwrap_err();
+    let expected = format!("git blob {}", model_files()[1].etag());
+    assert!(matches!(&error, HubError::Checksum { file, expected: e, .. } if file == "config.json" && *e == expected));
+    hub(&server, &cache).model(MODEL).unwrap();
+    assert_clean(&cache);
+}
+
+#[test]
+fn etags_that_are_no_checksums() {
+    let server = Server::start();
+    let files = vec![File::plain("config.json", "{}"), File::plain(WEIGHTS, weights())];
+    server.add(MODEL, "main", COMMIT, files.clone());
+    // A weak one, of a proxy that compresses, is known without its mark.
+    let weak: &'static str = format!("W/\"{}\"", files[1].etag()).leak();
+    for (name, etag, blob) in [("weak", weak, files[1].etag()), ("other", "\"0x8DB-5.gz\"", "0x8DB-5.gz".to_string())] {
+        let cache = empty(&format!("etag-{name}"));
+        server.plan(WEIGHTS, For::All, 4, Fault::Etag(etag));
+        let folder = hub(&server, &cache).model(MODEL).unwrap();
+        let target = std::fs::canonicalize(folder.join(WEIGHTS)).unwrap();
+        assert_eq!(target.file_name().unwrap().to_str().unwrap(), blob);
+        assert_eq!(std::fs::read(target).unwrap(), weights());
+        server.truth();
+    }
+    // Without a checksum the length still counts. Nothing is resumed, because the part may belong to another file.
+    let short = empty("etag-short");
+    server.requests();
+    server.plan("/plain", For::Probes, 4, Fault::Etag("\"other\""));
+    server.plan("/plain/owner/model/resolve", For::Downloads, 2, Fault::CutWithoutLength(1000));
+    let folder = hub(&server, &short).model(MODEL).unwrap();
+    assert_eq!(content(&folder), weights());
+    let downloads: Vec<_> =
+        server.requests().into_iter().filter(|r| r.is_download() && r.path.ends_with(WEIGHTS)).collect();
+    assert!(downloads.len() == 2 && downloads.iter().all(|request| request.range.is_none()), "{downloads:?}");
+    server.truth();
+    // One that would leave the folder of blobs is refused before hf-hub sees it.
+    for etag in ["../../escape", "/escape", "a/b", ""] {
+        let cache = empty("etag-outside");
+        server.plan(WEIGHTS, For::All, 2, Fault::Etag(etag));
+        let error = hub(&server, &cache).model(MODEL).unwrap_err();
+        assert!(matches!(&error, HubError::Answer { .. }), "{error}");
+        server.truth();
+        assert!(!files_below(&cache).iter().any(|file| file.contains("escape")));
+    }
+}
+
+#[test]
+fn the_token_goes_to_the_endpoint_alone() {
+    // If the redirect of a large file has no length, its target is asked for the length first.
+    for (name, unlinked) in [("told", 0), ("asked", 1)] {
+        let (server, cache) = (model_server(), empty(&format!("token-{name}")));
+        server.plan(WEIGHTS, For::Probes, unlinked, Fault::Unlinked(true));
+        let options = HubOptions { token: Some("secret".into()), ..options(&server, &cache) };
+        Hub::new(options).unwrap().model(MODEL).unwrap();
+        let (large, own): (Vec<_>, Vec<_>) =
+            server.requests().into_iter().partition(|request| request.host.starts_with("localhost"));
+        assert!(own.len() > 3 && own.iter().all(|request| request.authorization.as_deref() == Some("Bearer secret")));
+        assert_eq!(large.len(), 1 + unlinked);
+        assert!(large.iter().all(|request| request.authorization.is_none()), "{large:?}");
+    }
+}
+
+#[test]
+fn what_is_private_or_gated() {
+    let server = model_server();
+    let with = |token: Option<&str>, name: &str| {
+        let options = options(&server, &empty(name));
+        Hub::new(HubOptions { token: token.map(String::from), ..options }).unwrap().model(MODEL)
+    };
+    server.close("secret", true);
+    let error = with(None, "private").unwrap_err();
+    assert!(matches!(error, HubError::NotFound { status: 401, token: false, .. }), "{error}");
+    for word in ["private", "HF_TOKEN", "none is set", "./name", MODEL, &server.endpoint()] {
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    let error = with(Some("wrong"), "private").unwrap_err();
+    assert!(matches!(error, HubError::NotFound { token: true, .. }), "{error}");
+    let folder = with(Some("secret"), "private").unwrap();
+    assert_eq!(content(&folder), weights());
+
+    // A gated repository shows its list to everybody.
+    server.close("secret", false);
+    let error = with(None, "gated").unwrap_err();
+    assert!(matches!(&error, HubError::Refused { status: 401, file, .. } if file == "config.json"), "{error}");
+    let error = with(Some("wrong"), "gated").unwrap_err();
+    assert!(matches!(error, HubError::Refused { .. }), "{error}");
+    with(Some("secret"), "gated").unwrap();
+}
+
+#[test]
+fn what_is_not_there() {
+    let (server, cache) = (Server::start(), empty("not-there"));
+    let hub = hub(&server, &cache);
+    let error = hub.model("owner/nothing").unwrap_err();
+    // The Hub's answer to what does not exist.
+    assert!(matches!(error, HubError::NotFound { status: 401, kind: "model", .. }), "{error}");
+    let error = hub.dataset("owner/nothing", &|_| true).unwrap_err();
+    assert!(matches!(error, HubError::NotFound { kind: "dataset", .. }), "{error}");
+    for wrong in ["", "a/b/c", "./model", "owner/..", "owner/model@"] {
+        assert!(matches!(hub.model(wrong), Err(HubError::Name { .. })), "{wrong}");
+    }
+
+    server.add(MODEL, "main", COMMIT, vec![File::large(WEIGHTS, weights())]);
+    let error = hub.model(MODEL).unwrap_err();
+    assert!(matches!(&error, HubError::FileNotFound { file, .. } if file == "config.json"), "{error}");
+    let files = ["config.json", "pytorch_model.bin", "tf_model.h5"].map(|name| File::plain(name, "{}"));
+    server.add(MODEL, "main", COMMIT, files.into());
+    let error = hub.model(MODEL).unwrap_err();
+    assert!(
+        matches!(&error, HubError::NoSafetensors { found, .. } if found == &["pytorch_model.bin", "tf_model.h5"]),
+        "{error}"
+    );
+    // Nothing was downloaded to know that.
+    assert!(server.requests().iter().all(|request| request.path.starts_with("/api/")));
+
+    // Listed, and yet not there; the small files come first.
+    server.add(MODEL, "main", COMMIT, model_files());
+    server.plan("tokenizer.json", For::All, 1, Fault::Status(404));
+    let error = hub.model(MODEL).unwrap_err();
+    assert!(matches!(&error, HubError::FileNotFound { file, .. } if file == "tokenizer.json"), "{error}");
+    assert!(ranges(&server.requests()).is_empty());
+}
+
+#[test]
+fn offline_with_nothing() {
+    let (server, cache) = (model_server(), empty("offline"));
+    let error = offline(&server, &cache).model(MODEL).unwrap_err();
+    assert!(matches!(&error, HubError::NotCached { cache: c, repo, .. } if *c == cache && repo == MODEL), "{error}");
+    for word in [MODEL, "offline mode is on", "--offline", cache.to_str().unwrap()] {
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    assert!(matches!(offline(&server, &cache).dataset("a/b", &|_| true), Err(HubError::NotCached { .. })));
+    assert!(server.requests().is_empty());
+
+    // A file that is gone is named.
+    let folder = hub(&server, &cache).model(MODEL).unwrap();
+    for file in [WEIGHTS, "config.json"] {
+        std::fs::remove_file(folder.join(file)).unwrap();
+        let error = offline(&server, &cache).model(MODEL).unwrap_err();
+        assert!(matches!(&error, HubError::NotCached { missing, .. } if missing.contains(file)), "{error}");
+    }
+}
+
+#[test]
+fn a_cache_of_huggingface_hub_is_used() {
+    // Files in the place of links, as on a system without them.
+    let (server, cache) = (model_server(), empty("foreign"));
+    let repo = cache.join("models--owner--model");
+    let folder = repo.join("snapshots").join(COMMIT);
+    for file in ["config.json", "tokenizer.json", WEIGHTS] {
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(file), file).unwrap();
+    }
+    std::fs::create_dir_all(repo.join("refs/pr")).unwrap();
+    std::fs::write(repo.join("refs/main"), COMMIT).unwrap();
+    std::fs::write(repo.join("refs/pr/1"), format!("{COMMIT}\n")).unwrap();
+    for revision in ["", "@main", "@pr/1", &format!("@{COMMIT}")] {
+        assert_eq!(offline(&server, &cache).model(&format!("{MODEL}{revision}")).unwrap(), folder, "{revision}");
+    }
+    for revision in ["@v2", &format!("@{NEXT}")] {
+        let error = offline(&server, &cache).model(&format!("{MODEL}{revision}")).unwrap_err();
+        assert!(matches!(error, HubError::NotCached { .. }), "{error}");
+    }
+    // Online they are not fetched again.
+    assert_eq!(hub(&server, &cache).model(MODEL).unwrap(), folder);
+    assert_eq!(server.requests().len(), 1);
+    // A branch that names what lies elsewhere is not followed.
+    std::fs::rename(&folder, repo.join("elsewhere")).unwrap();
+    std::fs::write(repo.join("refs/main"), "../elsewhere").unwrap();
+    assert!(matches!(offline(&server, &cache).model(MODEL), Err(HubError::NotCached { .. })));
+}
+
+#[test]
+fn nobody_listens() {
+    // A port that was free a moment ago.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let options = HubOptions {
+        cache: Some(empty("nobody")),
+        endpoint: Some(format!("http://{address}")),
+        ..HubOptions::default()
+    };
+    let started = Instant::now();
+    let error = Hub::new(options).unwrap().model(MODEL).unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(matches!(&error, HubError::NoConnection { .. }), "{error}");
+    for word in [&format!("http://{address}"), "--offline", "HF_ENDPOINT"] {
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_falls_silent_is_not_waited_for() {
+    let server = model_server();
+    let silence = Fault::Silence(Duration::from_secs(4));
+    for (name, path, which) in
+        [("list", "/api/", For::All), ("probe", WEIGHTS, For::Probes), ("file", "/large/", For::Downloads)]
+    {
+        let options = HubOptions { stall: Duration::from_millis(200), retries: 0, ..options(&server, &empty(name)) };
+        server.plan(path, which, 1, silence);
+        let started = Instant::now();
+        let error = Hub::new(options).unwrap().model(MODEL).unwrap_err();
+        assert!(started.elapsed() < Duration::from_secs(3), "{name}: {:?}", started.elapsed());
+        assert!(matches!(&error, HubError::Interrupted { .. }), "{name}: {error}");
+    }
+}
+
+#[test]
+fn answers_that_make_no_sense() {
+    let (server, cache) = (model_server(), empty("nonsense"));
+    for fault in [Fault::Nowhere, Fault::Commit(NEXT)] {
+        server.plan(WEIGHTS, For::Probes, 1, fault);
+        let error = hub(&server, &cache).model(MODEL).unwrap_err();
+        assert!(matches!(&error, HubError::Answer { file, .. } if file == WEIGHTS), "{error}");
+    }
+    for (revision, commit) in [("up", "../../up"), ("none", ""), ("deep", "a/b")] {
+        server.add(MODEL, revision, commit, model_files());
+        let error = hub(&server, &cache).model(&format!("{MODEL}@{revision}")).unwrap_err();
+        assert!(matches!(&error, HubError::Answer { .. }), "{error}");
+    }
+}
+
+#[test]
+fn the_files_of_a_dataset_that_are_wanted() {
+    let (server, cache) = (Server::start(), empty("dataset"));
+    server.add("datasets/owner/set", "main", COMMIT, set_files());
+    let (folder, names) = hub(&server, &cache).dataset("owner/set", &|name| name.starts_with("mrpc/")).unwrap();
+    assert_eq!(names, ["mrpc/test-0.parquet", "mrpc/train-0.parquet"]);
+    assert_eq!(folder, cache.join("datasets--owner--set/snapshots").join(COMMIT));
+    assert_eq!(files_below(&folder), names.iter().cloned().collect());
+    assert_eq!(std::fs::read_to_string(folder.join(&names[1])).unwrap(), names[1].repeat(100));
+
+    let error = hub(&server, &cache).dataset("owner/set", &|name| name.starts_with("sst2/")).unwrap_err();
+    assert!(matches!(&error, HubError::NoneWanted { examples, .. } if examples.len() == 5), "{error}");
+    assert!(error.to_string().contains("mrpc/train-0.parquet"), "{error}");
+
+    // Names that addresses spell otherwise.
+    let (folder, names) = hub(&server, &cache).dataset("owner/set", &|name| name.contains('#')).unwrap();
+    assert_eq!(std::fs::read_to_string(folder.join(&names[0])).unwrap(), "cola/a #1.txt".repeat(100));
+
+    server.requests();
+    let offline = offline(&server, &cache);
+    let (again, names) = offline.dataset("owner/set", &|name| name.ends_with(".parquet")).unwrap();
+    assert_eq!((again, names.len()), (folder, 2));
+    let error = offline.dataset("owner/set", &|name| name.starts_with("sst2/")).unwrap_err();
+    assert!(matches!(&error, HubError::NotCached { missing, .. } if missing.contains("mrpc/")), "{error}");
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn a_file_that_would_leave_the_cache() {
+    let (server, cache) = (Server::start(), empty("outside"));
+    for name in ["../../../../outside", "/outside", "a/../../outside"] {
+        server.add("datasets/owner/set", "main", COMMIT, vec![File::plain(name, "x")]);
+        let error = hub(&server, &cache).dataset("owner/set", &|_| true).unwrap_err();
+        assert!(matches!(&error, HubError::UnsafePath { file, .. } if file == name), "{error}");
+    }
+    assert!(!cache.exists());
+}
+
+#[test]
+fn revisions_share_what_they_have_in_common() {
+    let (server, cache) = (model_server(), empty("revisions"));
+    let first = hub(&server, &cache).model(MODEL).unwrap();
+    server.requests();
+    let mut files = model_files();
+    files[1] = File::plain("config.json", "{\"other\": 1}");
+    server.add(MODEL, "v2/beta", NEXT, files.clone());
+    let second = hub(&server, &cache).model("owner/model@v2/beta").unwrap();
+    assert_ne!(first, second);
+    assert_eq!(std::fs::read_to_string(second.join("config.json")).unwrap(), "{\"other\": 1}");
+    assert_eq!(std::fs::read(second.join(WEIGHTS)).unwrap(), weights());
+    let requests = server.requests();
+    assert!(requests.iter().any(|request| request.path.contains("/revision/v2%2Fbeta")));
+    // The weights are the same blob.
+    assert!(ranges(&requests).is_empty());
+    // Each revision has its own way offline, as has a commit.
+    assert_eq!(offline(&server, &cache).model("owner/model@v2/beta").unwrap(), second);
+    assert_eq!(offline(&server, &cache).model(MODEL).unwrap(), first);
+    assert_eq!(hub(&server, &cache).model(&format!("{MODEL}@{NEXT}")).unwrap(), second);
+    let refs = cache.join("models--owner--model/refs");
+    assert_eq!(files_below(&refs), ["main", "v2/beta"].map(String::from).into());
+
+    // A branch that moves on.
+    server.add(MODEL, "main", NEXT, files);
+    assert_eq!(hub(&server, &cache).model(MODEL).unwrap(), second);
+    let error = hub(&server, &cache).model("owner/model@v3").unwrap_err();
+    assert!(matches!(&error, HubError::NotFound { status: 404, revision, .. } if revision == "v3"), "{error}");
+}
+
+#[test]
+fn two_at_once_download_once() {
+    let (server, cache) = (model_server(), empty("two"));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| hub(&server, &cache).model(MODEL).unwrap());
+        }
+    });
+    assert_eq!(ranges(&server.requests()), ["whole"]);
+    assert_clean(&cache);
+}
+
+#[test]
+fn a_cache_that_cannot_be_written() {
+    let (server, cache) = (model_server(), empty("unwritable"));
+    // A file where the folder should be.
+    std::fs::create_dir_all(cache.parent().unwrap()).unwrap();
+    std::fs::write(&cache, "").unwrap();
+    let error = hub(&server, &cache).model(MODEL).unwrap_err();
+    assert!(matches!(&error, HubError::Io { .. }), "{error}");
+    std::fs::remove_file(&cache).unwrap();
+}

@@ -1,0 +1,111 @@
+//! Damaged checkpoints, inputs and adapters: an error that names the file, and never a panic. `ASYM_FUZZ_CASES=100000` tries
+//! as many of each.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../../../../tests/common/damage.rs"]
+mod damage;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use asym_models::{Checkpoint, EncoderInput, SequenceClassifier, check_input, load_adapter, read_inputs};
+use burn::tensor::Device;
+use damage::{config, damage, damaged};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::common::fixture;
+
+/// A copy of a fixture. It is made once a test, since only one file of it changes.
+fn copy(name: &str, test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("damaged-{test}-{name}"));
+    fs::create_dir_all(&folder).unwrap();
+    for entry in fs::read_dir(fixture(name)).unwrap() {
+        let entry = entry.unwrap();
+        let to = folder.join(entry.file_name());
+        if !to.exists() {
+            fs::write(to, fs::read(entry.path()).unwrap()).unwrap();
+        }
+    }
+    folder
+}
+
+/// An error names the folder, is one line, and is no longer than a page.
+fn check<T>(folder: &Path, result: Result<T, impl std::fmt::Display>) {
+    if let Err(error) = result {
+        let text = error.to_string();
+        assert!(text.contains(folder.to_str().unwrap()) || text.contains("rank"), "{text}");
+        assert!(text.len() < 20_000, "{} bytes", text.len());
+    }
+}
+
+/// The length of a safetensors file's header, where most of its faults are.
+fn header(bytes: &[u8]) -> usize {
+    8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
+}
+
+proptest! {
+    #![proptest_config(config(100))]
+
+    #[test]
+    fn safetensors(changes in damage()) {
+        let folder = copy("roberta-classifier", "weights");
+        let whole = fs::read(fixture("roberta-classifier").join("model.safetensors")).unwrap();
+        fs::write(folder.join("model.safetensors"), damaged(&whole, &changes, header(&whole))).unwrap();
+        let device = Device::default();
+        let loaded = Checkpoint::open(&folder).and_then(|checkpoint| checkpoint.sequence_classifier(None, 0, &device));
+        check(&folder, loaded);
+    }
+
+    #[test]
+    fn inputs(changes in damage()) {
+        let folder = copy("roberta-classifier", "inputs");
+        let whole = fs::read(fixture("roberta-classifier").join("inputs.safetensors")).unwrap();
+        let path = folder.join("inputs.safetensors");
+        fs::write(&path, damaged(&whole, &changes, whole.len())).unwrap();
+        let config = Checkpoint::open(&folder).unwrap().encoder().unwrap().clone();
+        if let Ok(input) = read_inputs::<EncoderInput>(&path, &Device::default()) {
+            let _ = check_input(&input, &config);
+        }
+    }
+
+    #[test]
+    fn adapters(
+        name in select(vec!["peft-lora", "peft-dora", "peft-adalora", "peft-vera", "peft-ia3", "peft-patterns"]),
+        tensors in any::<bool>(),
+        changes in damage(),
+    ) {
+        let folder = copy(name, "adapter");
+        let [weights, settings] = ["adapter_model.safetensors", "adapter_config.json"];
+        let whole = [weights, settings].map(|file| fs::read(fixture(name).join(file)).unwrap());
+        for ((file, whole), is_damaged) in [weights, settings].iter().zip(&whole).zip([tensors, !tensors]) {
+            let early = if tensors { header(whole) } else { whole.len() };
+            let bytes = if is_damaged { damaged(whole, &changes, early) } else { whole.clone() };
+            fs::write(folder.join(file), bytes).unwrap();
+        }
+        let base = Checkpoint::open(fixture("roberta-classifier")).unwrap();
+        let model: SequenceClassifier = base.load(None, 0, &Device::default()).unwrap().model;
+        let _ = load_adapter(model, &folder).map(|_| ()).map_err(|error| {
+            assert!(error.to_string().len() < 20_000, "{error}");
+        });
+    }
+}
+
+/// A rank of which no memory could hold the factors, before their shapes are compared.
+#[test]
+fn an_adapter_of_any_rank_is_refused() {
+    let base = Checkpoint::open(fixture("roberta-classifier")).unwrap();
+    let model: SequenceClassifier = base.load(None, 0, &Device::default()).unwrap().model;
+    for (name, key) in [("peft-lora", "r"), ("peft-dora", "r"), ("peft-adalora", "init_r"), ("peft-vera", "r")] {
+        for rank in [1_u64 << 26, 1 << 40, 1 << 62] {
+            let folder = copy(name, "rank");
+            let path = folder.join("adapter_config.json");
+            let mut settings: serde_json::Value =
+                serde_json::from_slice(&fs::read(fixture(name).join("adapter_config.json")).unwrap()).unwrap();
+            settings[key] = rank.into();
+            fs::write(&path, settings.to_string()).unwrap();
+            let error = load_adapter(model.clone(), &folder).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(&rank.to_string()) || error.contains("rank"), "{name}: {error}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The tests of the crate: one program, so that Burn is linked once.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+mod damaged;
+mod models;
+mod packing;
+mod parity;
