@@ -18,12 +18,6 @@ use crate::trivia;
 /// The longest prompt of the protocol `choice`, in tokens: what the benchmark's script gives to a model.
 const LONGEST_CHOICE: usize = 2048;
 
-/// The seed of the questions about the invented world.
-const DATA_SEED: u64 = 0;
-
-/// The number of these questions for each subject.
-const QUESTIONS: usize = 60;
-
 /// The questions of an evaluation, and how to ask them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
@@ -61,7 +55,7 @@ impl Asked {
     /// Questions about the invented world of [`trivia`], without examples.
     pub fn invented(protocols: Vec<Protocol>) -> Self {
         let mut subjects: Vec<(Subject, Vec<Question>, Vec<Question>)> = Vec::new();
-        for asked in trivia::questions(DATA_SEED, QUESTIONS) {
+        for asked in trivia::questions() {
             // The kinds of the world are of subjects of the benchmark.
             let Some(subject) = Subject::named(asked.subject()) else { continue };
             if subjects.last().is_none_or(|(last, ..)| *last != subject) {
@@ -74,7 +68,7 @@ impl Asked {
                     number,
                     text: asked.text(),
                     choices: asked.answers().map(String::from),
-                    right: asked.right,
+                    right: asked.right(),
                 });
             }
         }

@@ -49,7 +49,7 @@ pub struct LanguageRecipe {
 impl Default for LanguageRecipe {
     fn default() -> Self {
         Self {
-            budget: Budget { seed: 1, steps: 4000, batch_size: 32, learning_rate: 2e-3, warmup_ratio: 0.05 },
+            budget: Budget { seed: 1, steps: 2500, batch_size: 64, learning_rate: 2e-3, warmup_ratio: 0.05 },
             vocab_size: 3000,
             hidden_size: 128,
             intermediate_size: 344,

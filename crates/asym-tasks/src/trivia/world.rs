@@ -58,7 +58,7 @@ pub const KINDS: [Kind; 20] = [
 pub(super) const OF_A_SUBJECT: usize = 4;
 
 /// Names of each kind.
-const NAMES: usize = 24;
+const NAMES: usize = 36;
 
 /// The world: names of each kind.
 #[derive(Clone, Debug)]
