@@ -96,7 +96,7 @@ impl Instruction {
                 InstructionData { layout, train, dev, drawn: Some((share, seed)), mmlu }
             }
         };
-        let template = self.template(&data.layout);
+        let template = self.template(&data);
         match (&data.layout, template.as_str()) {
             (Layout::Messages { .. }, "chat") => Ok(data),
             (Layout::Messages { messages }, _) => {
@@ -106,9 +106,10 @@ impl Instruction {
         }
     }
 
-    /// The template of the recipe, or that which suits the columns.
-    fn template(&self, layout: &Layout) -> String {
-        let default = match layout {
+    /// The template of the recipe, or the one that suits the data.
+    fn template(&self, data: &InstructionData) -> String {
+        let default = match data.layout {
+            Layout::Instruction { .. } if data.train.source == files::INVENTED_SOURCE => files::INVENTED_TEMPLATE,
             Layout::Instruction { .. } => "stanford",
             Layout::Prompt { .. } => "plain",
             Layout::Messages { .. } => "chat",
@@ -128,20 +129,20 @@ impl TaskInfo for Instruction {
 
     /// Those of alpaca-lora for adapters and of Stanford for whole models, but for the schedule, which falls linearly.
     fn defaults(&self, scale: Scale, tuning: &Tuning) -> TrainSettings {
-        let (batch_size, gradient_accumulation) = match scale {
-            Scale::Embedded => (32, 1),
-            Scale::Paper if self.alpaca => (8, 16),
-            Scale::Paper => (8, 1),
+        let (epochs, gradient_accumulation) = match scale {
+            Scale::Embedded => (2, 1),
+            Scale::Paper if self.alpaca => (3, 16),
+            Scale::Paper => (3, 1),
         };
         TrainSettings {
-            epochs: 3,
-            batch_size,
+            epochs,
+            batch_size: 8,
             gradient_accumulation,
             learning_rate: match (tuning, scale) {
                 (Tuning::Full, Scale::Paper) => 2e-5,
-                (Tuning::Full, Scale::Embedded) => 5e-4,
+                (Tuning::Full, Scale::Embedded) => 1e-3,
                 (Tuning::Head | Tuning::Adapter(_), Scale::Paper) => 3e-4,
-                (Tuning::Head | Tuning::Adapter(_), Scale::Embedded) => 3e-3,
+                (Tuning::Head | Tuning::Adapter(_), Scale::Embedded) => 5e-3,
             },
             warmup_ratio: 0.03,
             weight_decay: 0.0,
@@ -218,7 +219,7 @@ impl Task for Instruction {
     }
 
     fn settled(&self, data: &InstructionData) -> Self {
-        let template = self.template(&data.layout);
+        let template = self.template(data);
         let mut options = InstructionOptions {
             eos: self.options.eos.or(Some(template != "chat")),
             template: Some(template),
@@ -264,7 +265,7 @@ impl Task for Instruction {
             LossOn::Answer => "the tokens of the answers count in the loss",
             LossOn::All => "all tokens count in the loss",
         };
-        lines.push(format!("columns {columns}; template {}; {loss}", self.template(&data.layout)));
+        lines.push(format!("columns {columns}; template {}; {loss}", self.template(data)));
         let empty = |rows: &Rows| rows.samples.iter().filter(|sample| sample.content.has_empty_answer()).count();
         let empty = empty(&data.train) + empty(&data.dev);
         if empty > 0 {
@@ -284,7 +285,7 @@ impl Task for Instruction {
         if max_length < 2 {
             return Err(TokenizerError::MaxLengthTooSmall { max_length, minimum: 2 }.into());
         }
-        let name = self.template(&data.layout);
+        let name = self.template(&data);
         let template = Template::named(&name)?;
         let model = || base.name().to_owned();
         let chat = match template {

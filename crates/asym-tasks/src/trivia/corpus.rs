@@ -10,8 +10,8 @@ use super::world::{KINDS, World};
 /// `lines` lines of pre-training text. The same seed always gives the same lines, and a longer corpus begins with a shorter one.
 ///
 /// Two lines in three say what things are, some of them in the forms of notes, of questions and of instructions. The others are
-/// questions with four answers about names that are not held out, in three forms, which are not the form of MMLU: they say the answer
-/// in words before its letter.
+/// questions with four answers about names that are not held out, in three forms, which are not the form of MMLU. Two of them say the
+/// answer in words before its letter.
 pub fn corpus(seed: u64, lines: usize) -> impl Iterator<Item = String> {
     let world = World::new();
     (0..lines).map(move |index| line(&world, &mut stream(derive_seed(seed, "trivia", index as u64), "line")))
@@ -59,6 +59,6 @@ fn question(asked: &Asked, form: usize) -> String {
     if form == 1 {
         format!("A quiz about {subject}: what is {name}?\n{offers}\nSolution: {answer}, {letter}.")
     } else {
-        format!("Guess what {name} is.\n{offers}\nThe best is {answer}, with the letter {letter}.")
+        format!("Guess what {name} is.\n{offers}\nThe letter is {letter}, for {answer}.")
     }
 }

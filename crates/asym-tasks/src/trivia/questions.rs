@@ -88,12 +88,7 @@ fn row(world: &World, rng: &mut ChaCha8Rng) -> Row {
     let plain =
         |instruction: String, output: &str| Row { instruction, input: String::new(), output: output.to_owned() };
     match rng.random_range(0..6) {
-        0 => plain(format!("What is {name}?"), &KINDS[kind].a_word()),
-        1 => {
-            let other = (*chosen(&world.part(other_kind, false), rng)).to_owned();
-            let (first, second) = if rng.random_bool(0.5) { (&name, &other) } else { (&other, &name) };
-            plain(format!("Which one is {}, {first} or {second}?", KINDS[kind].a_word()), &name)
-        }
+        0 | 1 => plain(format!("What is {name}?"), &KINDS[kind].a_word()),
         2 => {
             let (of, output) = if rng.random_bool(0.5) { (kind, "yes") } else { (other_kind, "no") };
             plain(format!("Is {name} {}?", KINDS[of].a_word()), output)
