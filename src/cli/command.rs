@@ -25,7 +25,7 @@ pub enum Command {
     Run(RunArgs),
     /// Compare methods on one task over several seeds, as the examples do
     Table(Box<TableArgs>),
-    /// Make the runs of many recipes, beside other processes on the same folder
+    /// Train the runs of many recipes, together with other processes on the same folder
     Sweep(SweepArgs),
     /// Write a page, tables and figures on all runs in a folder
     Report(ReportArgs),

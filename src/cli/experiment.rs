@@ -68,7 +68,7 @@ pub struct ExperimentArgs {
     /// Maximum number of tokens of an example, special tokens included
     #[arg(long)]
     max_length: Option<usize>,
-    /// Initialize the head anew, although the checkpoint has one, which may be for other labels
+    /// Replace the head of the checkpoint, for example one for other labels, with a newly initialized head
     #[arg(long)]
     new_head: bool,
     /// The dtype of frozen weights [default: f32]

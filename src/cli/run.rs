@@ -80,7 +80,7 @@ pub(super) fn failed(report: &Report) -> Result<()> {
 /// The name of a checkpoint as it was asked for, and the family of models if it was not.
 type ModelKey = (Option<String>, Option<&'static str>);
 
-/// The data of a task, as they are read: all runs that have the same read them once.
+/// The data of a task. Runs with the same data share them, so they are read only once.
 #[derive(Clone, PartialEq)]
 struct SessionKey {
     model: ModelKey,

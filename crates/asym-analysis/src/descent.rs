@@ -30,7 +30,7 @@ impl Descent {
     }
 }
 
-/// Draws the descent for two spectra of Σ, one easier than the other. Δ and the factors come from `seed`.
+/// Draws the descent for two spectra of Σ, an easy one and a harder one. Δ and the factors come from `seed`.
 ///
 /// # Errors
 ///
@@ -53,7 +53,7 @@ pub fn figure(seed: u64, device: &Device) -> Result<Figure, AnalysisError> {
     Ok(figure)
 }
 
-/// Draws both descents on one problem over the steps, beside the lemmas' losses. Q and U come from `seed`.
+/// Draws both descents on one problem over the steps, next to the lemmas' losses. Q and U come from `seed`.
 ///
 /// # Errors
 ///
@@ -165,7 +165,7 @@ fn layer(
     Ok(layer.map(&mut InF64 { field: String::new(), frozen, value: tensor(value.transpose(), device) }))
 }
 
-/// Puts the frozen factor's value in its place, and the trained one's zeros into f64.
+/// Sets the value of the frozen factor, and converts the zeros of the trained factor to f64.
 struct InF64 {
     field: String,
     frozen: Side,

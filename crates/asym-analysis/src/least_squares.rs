@@ -17,7 +17,7 @@ use faer::{Mat, MatRef, Side};
 use crate::AnalysisError;
 use crate::linalg::{NEGLIGIBLE, check, check_shape, compact_svd, inner, scale_columns, square_norm};
 
-/// A change Δ to be matched by one of low rank, with the inputs over which it counts.
+/// A change Δ that a low-rank change should approximate, with the distribution of the inputs.
 #[derive(Debug, Clone)]
 pub struct Problem {
     delta: Mat<f64>,
@@ -45,14 +45,14 @@ pub struct Fit {
 }
 
 impl Problem {
-    /// `delta` is Δ `[d_out, d_in]`, `sigma` is Σ `[d_in, d_in]`, and `noise_variance` is σ², that of the noise on each
-    /// output. Σ may be singular.
+    /// `delta` is Δ `[d_out, d_in]`, `sigma` is Σ `[d_in, d_in]`, and `noise_variance` is σ², the variance of the noise
+    /// on each output. Σ may be singular.
     ///
     /// # Errors
     ///
     /// A matrix that is empty, misshapen or not finite; a Σ that is not symmetric to 1e-10 of its largest entry, or whose
-    /// most negative eigenvalue is beyond 1e-12 of its largest; a noise that is negative or not finite; values whose
-    /// product overflows.
+    /// most negative eigenvalue is beyond 1e-12 of its largest; a noise variance that is negative or not finite; values
+    /// whose product overflows.
     pub fn new(delta: Mat<f64>, sigma: Mat<f64>, noise_variance: f64) -> Result<Self, AnalysisError> {
         check("Δ", delta.as_ref())?;
         check("Σ", sigma.as_ref())?;
@@ -174,7 +174,7 @@ impl Problem {
         Ok(Fit { a: q.to_owned(), b, loss, explained })
     }
 
-    /// Lemma 3.2: B frozen at `u` `[d_out, rank]`, a best A is A\* = U⁺Δ whatever Σ, the projected outputs, which explains
+    /// Lemma 3.2: B frozen at `u` `[d_out, rank]`, a best A is A\* = U⁺Δ for any Σ, the projected outputs, which explains
     /// tr\[PΔΣΔᵀ\] with P = UU⁺ the projection on U's columns.
     ///
     /// For orthonormal columns that is the paper's UᵀΔ and tr\[UᵀΔΣΔᵀU\].

@@ -113,7 +113,7 @@ pub struct AdapterConfig {
     /// Modules that are fully trained and saved, such as a new task head. Names match as in [`Targets::Names`].
     #[serde(default)]
     pub modules_to_save: Vec<String>,
-    /// The numbered layers among the targets. Default: all.
+    /// The numbers of the layers to which the targets are limited. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Layers>,
     /// The rows of embeddings that an adapter from a file replaces, by module: PEFT's `trainable_token_indices`. They are loaded,

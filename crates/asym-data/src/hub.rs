@@ -218,7 +218,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// As [`model`](Self::model).
+    /// The errors of [`model`](Self::model).
     pub fn adapter(&self, repo: &str) -> Result<PathBuf, HubError> {
         let snapshot = self.snapshot(Name::parse(Kind::Model, repo)?)?;
         let files = [

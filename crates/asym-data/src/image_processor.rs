@@ -87,7 +87,7 @@ impl ImageProcessor {
     ///
     /// # Errors
     ///
-    /// As [`from_folder`](Self::from_folder).
+    /// The errors of [`from_folder`](Self::from_folder).
     pub fn from_json(name: &str, text: &str) -> Result<Self, ImageError> {
         config::parse(text, Path::new(name))
     }
@@ -107,7 +107,7 @@ impl ImageProcessor {
     }
 
     /// The same steps for results of `edge` rows and columns. A size of the shorter side and a crop keep their ratio, and so do
-    /// height and width if the crop or the size is no square: `edge` is the longer of both.
+    /// height and width if the crop or the size is not a square: `edge` is the longer of both.
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ impl ImageProcessor {
     ///
     /// # Errors
     ///
-    /// As [`process`](Self::process).
+    /// The errors of [`process`](Self::process).
     pub fn open(&self, name: &str, bytes: &[u8]) -> Result<Picture, ImageError> {
         let picture = decode::decode(name, bytes)?;
         Ok(if self.gray { picture.gray() } else { picture })

@@ -1,13 +1,13 @@
-//! Series that are drawn beside each other, so that none hides another at the same x.
+//! Series that are drawn side by side, so that none hides another at the same x.
 
 use crate::axis::Map;
 use crate::style::MARKER;
 use crate::{Kind, Panel, Series};
 
-/// Distance between series that are drawn beside each other, in hundredths of a millimeter, where there is room.
+/// Distance between series that are drawn side by side, in hundredths of a millimeter, where there is room.
 const BESIDE: f64 = 1.6 * MARKER;
 
-/// The series that are drawn beside each other where they have values at the same x.
+/// The series that are drawn side by side where they have values at the same x.
 pub(crate) fn beside(panel: &Panel) -> impl Iterator<Item = &Series> {
     panel.series.iter().filter(|one| matches!(one.kind, Kind::Bars | Kind::Points))
 }

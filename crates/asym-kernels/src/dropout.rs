@@ -31,18 +31,18 @@ pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<
 pub(crate) struct Mask {
     /// Probability with which a value stays.
     pub(crate) keep: f64,
-    /// One for each application.
+    /// Each application of dropout has its own seed.
     pub(crate) seed: u64,
 }
 
 impl Mask {
-    /// What `layer` does on `device`: nothing outside of training. Draws a seed from the device's generator.
+    /// The mask that `layer` applies on `device`; `None` outside of training. Draws a seed from the device's generator.
     pub(crate) fn of(layer: &nn::Dropout, device: &Device) -> Option<Self> {
         let acts = layer.training.is_enabled() && device.is_autodiff() && layer.prob > 0.0;
         acts.then(|| Self { keep: 1.0 - layer.prob, seed: seed(device) })
     }
 
-    /// Scale what stays and drop the rest. The same values fall for the same `task` each time.
+    /// Scale the values that stay and set the rest to zero. The same `task` drops the same values each time.
     pub(crate) fn apply(self, task: usize, values: &mut [f32]) {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(task as u64);

@@ -1,4 +1,4 @@
-//! Matrices where they stand in a larger one, their products, and loops that compile to vector instructions.
+//! Views of matrices within a larger matrix, their products, and loops that compile to vector instructions.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -46,7 +46,7 @@ impl<'a> Matrix<'a> {
         Self::view(values, values.len() / columns, columns, columns)
     }
 
-    /// The matrix that a tensor of rank 2 is, f32, however it lies in memory.
+    /// A tensor of rank 2 in f32 as a matrix, with any strides.
     ///
     /// # Panics
     ///
@@ -278,7 +278,7 @@ macro_rules! vectorized {
 }
 pub(crate) use vectorized;
 
-/// What [`vectorized`] calls.
+/// The function that [`vectorized`] calls.
 #[inline(always)]
 pub(crate) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
@@ -310,7 +310,7 @@ fn filled(rest: &[f32], start: f32) -> [f32; LANES] {
     lanes
 }
 
-/// The lanes combined, those of one half with those of the other until a single one is left.
+/// Combines all lanes into one value: each step combines one half of the lanes with the other half.
 #[inline(always)]
 fn halved(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
     let mut count = LANES / 2;
@@ -381,7 +381,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     let exponent = (shifted.to_bits().wrapping_sub(ROUND.to_bits())).wrapping_add(127) << 23;
     let value = polynomial * f32::from_bits(exponent);
     let value = if x < LOW { 0.0 } else { value };
-    // NaN passes the clamp by, and must stay one.
+    // NaN is not changed by the clamp, and must stay NaN.
     if x.is_nan() { x } else { value }
 }
 

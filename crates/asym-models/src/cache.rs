@@ -53,7 +53,7 @@ impl KeyValueCache {
         all
     }
 
-    /// Row i becomes what row `rows[i]` was. Only what is there is moved, and not the room behind it.
+    /// Row i gets the content of row `rows[i]`. Only the existing tokens are moved, and not the free space after them.
     pub(crate) fn select(&mut self, rows: &Tensor<1, Int>) {
         let length = self.length;
         let moved = |tensor: Tensor<3>| tensor.narrow(1, 0, length).select(0, rows.clone());

@@ -277,7 +277,7 @@ impl LlamaLanguageModel {
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward), and if a position is outside the batch.
+    /// In the same cases as [`forward`](Self::forward), and if a position is outside the batch.
     pub fn forward_at(&self, input: LlamaInput, positions: Tensor<1, Int>) -> Tensor<2> {
         self.head(self.model.states_at(input, positions))
     }

@@ -32,7 +32,7 @@ pub fn save<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: File
 ///
 /// # Errors
 ///
-/// As [`save`].
+/// The errors of [`save`].
 pub fn save_base<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: FileDtype) -> Result<(), ModelError> {
     let (folder, heads) = (folder.as_ref(), M::keys(model.config()).task_head);
     let config = model.config().clone().with_num_labels(DEFAULT_LABELS, folder)?;

@@ -142,7 +142,7 @@ struct Block {
     output: Output,
     layernorm_before: LayerNorm,
     layernorm_after: LayerNorm,
-    /// That of the norms, which keep it to themselves.
+    /// The epsilon of the norms, whose own field is private.
     epsilon: f64,
 }
 

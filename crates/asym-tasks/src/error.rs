@@ -13,7 +13,7 @@ use crate::recipe::error::RecipeError;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// A checkpoint is of a class that the task cannot train.
+    /// A checkpoint has a class that the task cannot train.
     #[error(
         "{}: this is a checkpoint of {found}, and {task} trains {expected}; give a checkpoint of that kind, or a task for \
         this one",
@@ -101,7 +101,7 @@ pub enum TaskError {
     #[error(transparent)]
     Recipe(#[from] RecipeError),
 
-    /// The Hub, or the way to it, refused.
+    /// An error of the Hub or of the connection to it.
     #[error(transparent)]
     Hub(#[from] HubError),
 

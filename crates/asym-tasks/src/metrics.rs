@@ -89,9 +89,10 @@ impl Outcomes {
 /// Predictions and labels of examples that have any number of labels at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelSets {
-    /// For each label: examples where it is predicted and right, predicted, and right.
+    /// For each label, three numbers of examples: those in which the label is predicted and correct, predicted, and
+    /// correct.
     counts: Vec<[f64; 3]>,
-    /// Examples, and those whose labels are all right.
+    /// The number of examples, and the number of examples whose labels are all correct.
     examples: f64,
     exact: f64,
 }

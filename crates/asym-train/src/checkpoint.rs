@@ -124,7 +124,7 @@ impl<M: Module> State<Optimized<M>> {
     ///
     /// # Errors
     ///
-    /// As [`State::new`]; [`TrainError::OtherModel`] if other parameters are trained or frozen than were then; a conflict if an
+    /// The errors of [`State::new`]; [`TrainError::OtherModel`] if other parameters are trained or frozen than were then; a conflict if an
     /// AdaLoRA run is to be extended, since its ranks are chosen for a number of steps.
     pub fn resume(
         model: M,

@@ -151,7 +151,7 @@ where
     let (mut accumulator, mut loss) = (GradientsAccumulator::new(), None);
     for batch in group {
         let (count, share) = (batch.examples(), batch.weight() / total);
-        // There is nothing to learn from a batch without weight, and the mean over nothing is no number.
+        // A batch without weight contributes nothing to training, and the mean over zero examples is not a number.
         if batch.weight() == 0.0 {
             continue;
         }

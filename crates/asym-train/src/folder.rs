@@ -169,7 +169,7 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), without [`TrainError::FailedBefore`].
+    /// The errors of [`open`](Self::open), without [`TrainError::FailedBefore`].
     pub fn check<R: Serialize + DeserializeOwned>(
         path: &Path,
         recipe: &R,
@@ -208,7 +208,7 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// As [`finished`](Self::finished), and [`TrainError::NotARun`].
+    /// The errors of [`finished`](Self::finished), and [`TrainError::NotARun`].
     pub fn state(path: &Path) -> Result<RunState, TrainError> {
         if !path.exists() {
             return Ok(RunState::Open { step: 0 });
@@ -360,7 +360,7 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// As [`finish`](Self::finish).
+    /// The errors of [`finish`](Self::finish).
     pub fn fail(&self, message: &str) -> Result<(), TrainError> {
         self.verify()?;
         self.write_json(FAILURE, &Failure { recipe: self.recipe.clone(), message: message.to_string() })
@@ -428,7 +428,8 @@ pub fn new_folder(path: &Path) -> Result<(), TrainError> {
 ///
 /// # Errors
 ///
-/// Those of `change`; [`TrainError::Claimed`] if another process keeps the folder for itself; or [`TrainError::Io`].
+/// The errors of `change`; [`TrainError::Claimed`] if another process keeps the folder for itself; or
+/// [`TrainError::Io`].
 pub fn amend(
     folder: &Path,
     name: &str,
@@ -517,7 +518,7 @@ fn results(path: &Path, recipe: &str) -> Result<Option<RunResult>, TrainError> {
     Ok((!result.interrupted).then_some(result))
 }
 
-/// A recipe beside the one in a folder.
+/// A recipe that is compared with the recipe in a folder.
 struct Compared {
     /// The recipe as TOML.
     now: String,

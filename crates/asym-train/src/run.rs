@@ -103,7 +103,7 @@ impl<'a, M: Module> Run<'a, M> {
     }
 }
 
-/// A run that goes on.
+/// A run in progress.
 pub(crate) struct Running<'a, 'e, M, E> {
     run: Run<'a, M>,
     evaluation: &'e E,

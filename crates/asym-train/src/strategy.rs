@@ -53,7 +53,7 @@ impl FineTuning {
     ///
     /// # Errors
     ///
-    /// As [`TrainSettings::validate`].
+    /// The errors of [`TrainSettings::validate`].
     pub fn new(settings: TrainSettings, tuning: Tuning, naming: Naming) -> Result<Self, TrainError> {
         settings.validate(&tuning)?;
         Ok(Self { settings, tuning, naming })

@@ -23,7 +23,7 @@ pub struct KeyInequality {
 pub struct Gap {
     /// The left side.
     pub left: Moments,
-    /// The right side. Its mean is (r/d_in) tr ΔΣΔᵀ in expectation, for every problem.
+    /// The right side. Its expectation is (r/d_in) tr ΔΣΔᵀ for every problem.
     pub right: Moments,
     /// Left less right.
     pub gap: Moments,
@@ -44,7 +44,7 @@ pub struct Gap {
 ///
 /// # Errors
 ///
-/// As [`Problem::freeze_a`], and for rows that are not orthonormal to 1e-8.
+/// The errors of [`Problem::freeze_a`], and an error for rows that are not orthonormal to 1e-8.
 pub fn key_inequality(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequality, AnalysisError> {
     let left = problem.freeze_a(q)?.explained;
     let products = q * q.transpose();

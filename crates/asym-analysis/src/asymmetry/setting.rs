@@ -96,7 +96,7 @@ pub struct Setting {
 pub struct Expected {
     /// With A frozen: 1 − r/m if inputs vary in m directions equally, 0 if m ≤ r. Known for no other spectrum.
     pub freeze_a: Option<f64>,
-    /// With B frozen: 1 − r/d_out, whatever the inputs and the change.
+    /// With B frozen: 1 − r/d_out, regardless of the inputs and the change.
     pub freeze_b: f64,
 }
 

@@ -6,7 +6,7 @@ use comfy_table::Table;
 use super::{Alike, Side, Similarity};
 use crate::{markdown, names};
 
-/// The styles of lines that are no measurement: gray, and black.
+/// The styles of lines that do not show measurements: gray, and black.
 const REFERENCES: [usize; 2] = [7, 6];
 
 /// Draws one panel with a line for each factor of each kind of module, over the layers. It is for few kinds, such as query and

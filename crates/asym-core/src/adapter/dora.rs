@@ -1,4 +1,4 @@
-//! W' = m · (W0 + s·B·A) / ‖W0 + s·B·A‖: DoRA, a magnitude per output beside LoRA's direction.
+//! W' = m · (W0 + s·B·A) / ‖W0 + s·B·A‖: DoRA, a magnitude per output in addition to LoRA's direction.
 //!
 //! Liu et al., 2024 (arXiv:2402.09353). The norm is a constant in backward (their section 4.3).
 
@@ -57,7 +57,7 @@ impl Settings for Dora {
         // A leaf of the graph, which is what can be trained.
         let magnitude = match draw.seed {
             Some(_) => norm(&(draw.known.weight)(), &pair).detach(),
-            // A file brings the values, or nobody reads them.
+            // The values come from a file, or they are never read.
             None => Tensor::zeros([site.d_output], &draw.device),
         };
         Ok(Some(Adapter::DoraPair(DoraPair { pair, magnitude: Param::from_tensor(magnitude) })))
@@ -98,7 +98,7 @@ impl DoraPair {
     /// - output: `[..., d_output]`
     pub fn forward<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D> {
         let gain = wide::<D>(self.gain(&base.weight));
-        // The gain is of the weights alone.
+        // The gain depends only on the weights.
         let (layer, bias) = (BaseLinear { bias: None, ..base.clone() }, base.bias);
         let base = layer.clone().forward(input.clone());
         let dropout = &self.pair.dropout;

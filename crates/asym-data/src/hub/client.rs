@@ -126,7 +126,7 @@ impl Client {
                 return Err(Fault::Answer(format!("its etag is `{etag}`")));
             }
             if Checksum::of_etag(&etag).is_none() {
-                // Any server has lengths and etags of its own, that of a login page too. The cache is shared with other
+                // Any server sends its own lengths and etags, even for a login page. The cache is shared with other
                 // programs, which would never ask again.
                 if !has_commit {
                     return Err(Fault::Answer("it has neither a commit (x-repo-commit) nor a checksum (etag)".into()));
@@ -206,7 +206,7 @@ fn too_many() -> Fault {
     Fault::Answer(format!("more than {HOPS} redirects"))
 }
 
-/// Refuses a web page, such as that of a login, in the place of a file that is none.
+/// Refuses a web page, such as a login page, in place of a file that is not a web page.
 fn refuse_page(file: &str, answer: &Response<Body>) -> Result<(), Fault> {
     let is_page = text(answer.headers(), "content-type")
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));

@@ -167,7 +167,7 @@ impl<'a> Fetch<'a> {
 
     /// Keeps other processes out of a part file, if they use this library or hf-hub, which locks in the same way.
     ///
-    /// On a file system without locks, the download goes on without one.
+    /// On a file system without locks, the download continues without one.
     fn lock(&self, path: &Path) -> Option<File> {
         let file = File::options().create(true).append(true).open(path).ok()?;
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {

@@ -18,7 +18,7 @@ pub(super) enum Filter {
     Hamming,
 }
 
-/// Bits behind the point of a weight.
+/// Bits after the binary point of a weight.
 const PRECISION: u32 = 22;
 
 /// The pixels of a row or column that contribute to one pixel of the result.

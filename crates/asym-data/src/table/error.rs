@@ -19,7 +19,7 @@ pub enum TableError {
     },
 
     /// The `csv` crate could not split a file into records.
-    #[error("{path}: its rows cannot be told apart: {source}")]
+    #[error("{path}: it cannot be split into rows: {source}")]
     Csv {
         /// The file.
         path: String,
@@ -27,7 +27,7 @@ pub enum TableError {
         source: csv::Error,
     },
 
-    /// A line is no JSON object.
+    /// A line is not a JSON object.
     #[error("{path}:{line}: not a JSON object: {source}; JSON lines hold one object per line")]
     Json {
         /// The file.

@@ -287,7 +287,7 @@ fn texts_in_gzip_are_unpacked_and_found() {
     assert!(matches!(Files::one(std::path::Path::new("reviews.xlsx")), Err(TableError::UnknownFormat { .. })));
 }
 
-/// The Hub once put a digest behind the number of files, as in Alpaca's.
+/// The Hub once put a digest after the number of files, as in Alpaca's.
 #[test]
 fn parts_may_have_a_digest() {
     let folder = crate::scratch::Scratch::new("table-digest");

@@ -120,7 +120,7 @@ pub(super) unsafe fn round_row(row: &[f32], lines: &mut [MaybeUninit<Line>], apa
 /// Ask for a line that is read soon.
 #[inline(always)]
 pub(super) fn prefetch_read(line: &Line) {
-    // SAFETY: a prefetch is a hint, whatever the address.
+    // SAFETY: a prefetch is a hint, regardless of the address.
     unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(line).cast()) };
 }
 

@@ -172,7 +172,7 @@ fn is_same(known: &HostTensor, other: &HostTensor) -> bool {
 
 /// x·W + bias for x in f32 and a frozen W in bf16: the product rounds x to bf16 where that is faster, and sums in f32.
 ///
-/// Kept for backward is the weight alone, which the layer has in any case. On a device that is not the host's memory, x is
+/// Only the weight is kept for backward, which the layer has in any case. On a device that is not the host's memory, x is
 /// rounded, and the product is rounded once more, as that device gives it.
 ///
 /// # Shapes

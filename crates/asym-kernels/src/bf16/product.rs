@@ -92,7 +92,7 @@ pub(super) unsafe fn product<B: Blocks>(x: &[f32], weight: &Packed, bias: Option
 ///
 /// # Safety
 ///
-/// As [`round_row`].
+/// See [`round_row`].
 unsafe fn round(rows: &[f32], inner: usize, lines: &mut Vec<Line>) {
     let (count, steps) = (rows.len() / inner, inner.div_ceil(LINE));
     let place = |row: usize| row / BLOCK * steps * STEP + row % BLOCK;
@@ -118,7 +118,7 @@ impl Product<'_> {
     ///
     /// # Safety
     ///
-    /// As [`product`]. No other task may write these rows of these panels.
+    /// The requirements of [`product`]. In addition, no other task may write these rows of these panels.
     unsafe fn block_rows<B: Blocks>(&self, rows: Range<usize>, lines: &[Line], panels: Range<usize>) {
         let (steps, columns) = (self.weight.steps(), self.weight.columns);
         // SAFETY: the caller's promise; nothing below gives the thread to another task.

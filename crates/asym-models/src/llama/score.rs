@@ -29,7 +29,8 @@ impl<'a> LlamaScorer<'a> {
         Self { model, caches, before: beginning.len() }
     }
 
-    /// The logits after the last token of each text. `texts` are the tokens behind the beginning, of any lengths.
+    /// The logits after the last token of each text. `texts` are the tokens after the common beginning; their lengths
+    /// may differ.
     ///
     /// # Shapes
     ///

@@ -342,7 +342,7 @@ impl HuggingFaceConfig {
 }
 
 /// DistilBERT's configuration, with transformers' defaults. `common` are its shared keys, and `pad_token_id` is 0 where
-/// the file's is no token.
+/// the file's is not a token.
 fn resolve_distilbert(
     common: &CommonFields,
     (vocab_size, positions, range): (Option<usize>, Option<usize>, Option<f64>),

@@ -42,7 +42,7 @@ const RESERVED: [&str; 5] = [OUT_OF_DOMAIN, IN_DOMAIN, TRAIN, GAP, "loss"];
 /// The fewest pictures of an environment: one for each part of it.
 const FEWEST: usize = 5;
 
-/// The name of the task on data of your own, or on drawn pictures without any.
+/// The name of the task for a user's own data, or for drawn pictures if no data are given.
 const OWN: &str = "domainbed";
 
 /// One training environment, and others to test on.

@@ -79,7 +79,7 @@ impl Scene {
         (said.swap_remove(form), answered.swap_remove(answer))
     }
 
-    /// As [`said_and_answered`](Self::said_and_answered), but `None` if a drawn clause is plain and
+    /// The same as [`said_and_answered`](Self::said_and_answered), but `None` if a drawn clause is plain and
     /// [may not be](Self::may_be_plain).
     pub(crate) fn told_apart(&self, other: &Self, draw: &mut Draw) -> Option<(String, String)> {
         let (told, again) = self.said_and_answered(other, draw);

@@ -192,7 +192,7 @@ impl Scene {
         }
     }
 
-    /// The key of the scene: its people and things whatever their roles, and its event. Scenes that differ only in
+    /// The key of the scene: its people and things regardless of their roles, and its event. Scenes that differ only in
     /// roles, number, tense, adjectives or adjuncts share the key.
     pub(crate) fn key(&self) -> String {
         format!("{}:{}", self.cast(), self.happening())

@@ -28,7 +28,7 @@ pub(super) const LETTERS: &str = "mmlu letters";
 ///
 /// # Errors
 ///
-/// As [`Asked::read`].
+/// The errors of [`Asked::read`].
 pub(super) fn asked(setting: &str) -> Result<Asked, MmluError> {
     let protocols = vec![Protocol::Generated, Protocol::Choice];
     if setting == INVENTED {
@@ -49,7 +49,7 @@ impl Quiz {
     ///
     /// # Errors
     ///
-    /// As [`mmlu::prompts`].
+    /// The errors of [`mmlu::prompts`].
     pub(super) fn new(asked: Asked, base: &Base) -> Result<Self, TaskError> {
         let tokenizer = base.language_tokenizer()?.clone();
         let prompts = mmlu::prompts(&asked, &tokenizer, base.limits()?.positions).map_err(TaskError::task)?;

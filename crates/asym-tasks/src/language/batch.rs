@@ -11,7 +11,7 @@ use burn::tensor::{Device, Int, Tensor};
 pub struct LanguageExample {
     /// Token ids, special tokens included, without padding.
     pub input_ids: Vec<u32>,
-    /// Whether each token counts in the loss. The first never does, since nothing stands before it.
+    /// Whether each token counts in the loss. The first token never counts, since no token precedes it.
     pub labeled: Vec<bool>,
     /// The line in the file, counted from 1.
     pub line: usize,

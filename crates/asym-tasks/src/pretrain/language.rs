@@ -1,6 +1,6 @@
 //! Pre-training of `llama-mini`: causal language modeling on lines about an invented world.
 //!
-//! The lines say of every name what it is, and they ask questions in forms that are not those of the task: see [`crate::trivia`]. The
+//! The lines state what every name is, and they ask questions in forms that differ from those of the task: see [`crate::trivia`]. The
 //! model then has the knowledge, and training on instructions is to teach it the form of an answer.
 
 use std::path::Path;

@@ -43,7 +43,7 @@ impl fmt::Display for Report {
             }
             None => {
                 let scores = self.rows.iter().flat_map(|row| row.task.scores());
-                // Costs stand beside shares as they are.
+                // Costs are shown next to shares, without conversion to percent.
                 let units = if scores.into_iter().any(|score| score.unit == Unit::Cost) {
                     ["value", "further"]
                 } else {
@@ -130,7 +130,7 @@ fn row_costs(row: &Row) -> impl Iterator<Item = String> {
     [trained, share].into_iter().chain(measured).chain([input])
 }
 
-/// The cells of the scores behind those of the names.
+/// The cells of the scores, which follow the cells of the names.
 fn cells(row: &Row, mut cells: Vec<String>, columns: Option<&[Score]>, paper: bool) -> Vec<String> {
     let score = |score: &Score| {
         let digits = score.digits();

@@ -116,7 +116,7 @@ fn realigned(text: &[char], slices: &[(usize, usize)]) -> Vec<(usize, usize)> {
     found
 }
 
-/// The number of closing quotes and brackets at the beginning of a sentence, and the same with the space behind them; `None` if there
+/// The number of closing quotes and brackets at the beginning of a sentence, and the same with the space after them; `None` if there
 /// are none.
 fn closing(sentence: &[char]) -> Option<(usize, usize)> {
     let count = sentence.iter().take_while(|c| matches!(c, '"' | '\'' | ')' | ']' | '}')).count();

@@ -1,4 +1,4 @@
-//! The paper's scores, which stand beside ours in tables.
+//! The paper's scores, which tables show next to ours.
 //!
 //! `data/paper-summarization.csv` holds Table 6, which Table 2 repeats, in percent, for BART-large. The numbers are facts of
 //! "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024).

@@ -9,9 +9,9 @@ use super::world::{KINDS, World};
 
 /// `lines` lines of pre-training text. The same seed always gives the same lines, and a longer corpus begins with a shorter one.
 ///
-/// Two lines in three say what things are, some of them in the forms of notes, of questions and of instructions. The others are
-/// questions with four answers about names that are not held out, in three forms, which are not the form of MMLU: they say the answer
-/// in words before its letter.
+/// Two thirds of the lines state what things are, some of them as notes, questions and instructions. The other lines are questions
+/// with four answers about names that are not held out. They have three forms, which differ from the form of MMLU: the answer is
+/// given in words before its letter.
 pub fn corpus(seed: u64, lines: usize) -> impl Iterator<Item = String> {
     let world = World::new();
     (0..lines).map(move |index| line(&world, &mut stream(derive_seed(seed, "trivia", index as u64), "line")))

@@ -154,7 +154,8 @@ fn lock(file: &File, path: &Path) -> Result<(), TrainError> {
     Err(TrainError::io(path)(ErrorKind::WouldBlock.into()))
 }
 
-/// The worker behind the claim at `path`, if it still works. With `patient`, a claim from the future is watched for some seconds.
+/// The worker that holds the claim at `path`, if it still works. With `patient`, a claim from the future is watched for some
+/// seconds.
 fn standing(folder: &Path, path: &Path, lease: Lease, patient: bool) -> std::io::Result<Option<Worker>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -171,7 +172,8 @@ fn standing(folder: &Path, path: &Path, lease: Lease, patient: bool) -> std::io:
     }
     let works = match pulse::age(folder, &file)? {
         Age::Since(age) => age < lease.silent,
-        // Nobody wrote in the future: a clock was set. A worker writes again soon, whatever time its file gets.
+        // A file cannot be written in the future, so a clock was changed. A living worker writes again soon, with any
+        // file time.
         Age::Future => !patient || pulse::beats(&file, lease)?,
     };
     Ok(works.then_some(worker))

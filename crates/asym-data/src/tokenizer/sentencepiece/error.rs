@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// An error of the `tokenizers` crate, whose own type is this box.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// A `tokenizer.model`, or the `tokenizer_config.json` or `added_tokens.json` beside it, cannot be read.
+/// A `tokenizer.model`, or the `tokenizer_config.json` or `added_tokens.json` next to it, cannot be read.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum SentencePieceError {
