@@ -66,7 +66,7 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// Those of the command.
+    /// The arguments of the command.
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Run(args) => super::run(&args),

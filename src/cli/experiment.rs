@@ -126,7 +126,7 @@ impl TableArgs {
                 columns.push(format!("task.label={}", Value::Array(several)));
             }
         }
-        // Further settings come last, so that they can change these.
+        // Further settings come last, so they can change these.
         self.experiment.changes.splice(0..0, columns);
         let own = if self.text.is_some() { "classification" } else { "image-classification" };
         let task = self.task.map_or_else(|| own.parse(), Ok)?;

@@ -62,7 +62,7 @@ pub(super) fn execute(source: &SourceArgs, sweep: &Sweep) -> Result<()> {
     let stop = StopSignal::on_signals();
     let report = make(source, sweep, &all, &stop)?;
     super::say(&report)?;
-    // These are errors, so that a script does not mistake an incomplete table for a complete one.
+    // These are errors, so a script does not mistake an incomplete table for a complete one.
     if stop.requested() {
         bail!("stopped early; --resume --output {} continues", sweep.output.display());
     }
@@ -107,7 +107,7 @@ impl SessionKey {
 
 /// Make the runs with these numbers, which are places in the cells of the sweep. Returns their table.
 ///
-/// The settings are checked first, then the data, then the models. All checks run before training starts, so that invalid files of
+/// The settings are checked first, then the data, then the models. All checks run before training starts, so invalid files of
 /// the last task are not found after hours of training.
 pub(super) fn make(source: &SourceArgs, sweep: &Sweep, numbers: &[usize], stop: &StopSignal) -> Result<Report> {
     memory::keep_pages();

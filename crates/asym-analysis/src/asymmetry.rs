@@ -1,7 +1,8 @@
 //! Theorem 3.3 by simulation: is it better to freeze a random A than a random B?
 //!
-//! The theorem says so of Q and U uniform on their Stiefel manifolds, with high probability as d/r → ∞, for every Σ and Δ.
-//! That does not hold as stated. Two expectations of the noise-free losses, as shares of tr ΔΣΔᵀ, are exact at every size:
+//! The theorem says that it is better to freeze A, for Q and U uniform on their Stiefel manifolds, with high probability
+//! as d/r → ∞, for every Σ and Δ. This does not hold as stated. Two expectations of the noise-free losses, as shares of tr
+//! ΔΣΔᵀ, are exact at every size:
 //!
 //! - freezing B leaves 1 − r/d_out on average, for any Σ and Δ, since E\[UUᵀ\] = (r/d_out) I;
 //! - freezing A leaves 1 − r/m on average, for any Δ, if inputs vary in m ≥ r directions equally (0 if m ≤ r).

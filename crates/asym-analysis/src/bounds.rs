@@ -30,7 +30,7 @@ pub struct Learning {
     pub examples: usize,
     /// q, the bits of each trained parameter.
     pub bits: u32,
-    /// σ: the loss is σ-sub-Gaussian. A loss between 0 and c is (c/2)-sub-Gaussian (Hoeffding), so that σ = 1/2 bounds an
+    /// σ: the loss is σ-sub-Gaussian. A loss between 0 and c is (c/2)-sub-Gaussian (Hoeffding), so σ = 1/2 bounds an
     /// error rate.
     pub sigma: f64,
 }

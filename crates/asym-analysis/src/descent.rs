@@ -94,7 +94,7 @@ fn panel(
 /// Freezes one factor at `value`, starts the other at zero, and trains it by plain gradient descent in f64 on the expected
 /// loss.
 ///
-/// The layer's W0 is zero, and its target is Δ. The inputs are d_in rows whose second moment is Σ exactly, so that their
+/// The layer's W0 is zero, and its target is Δ. The inputs are d_in rows whose second moment is Σ exactly, so their
 /// squared error is the expected loss without the noise. The size of a step is the inverse of the loss's largest curvature,
 /// and descent converges with it. It ends after `steps`, or when a step gains less than 1e-13 of the loss before training.
 ///

@@ -159,7 +159,7 @@ impl Problem {
         let eigen = gram
             .self_adjoint_eigen(Side::Lower)
             .map_err(|_| AnalysisError::NoConvergence { what: "QΣQᵀ".into() })?;
-        // Ascending, so that what varies is at the end.
+        // Ascending, so what varies is at the end.
         let variances: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
         let flat = variances.iter().filter(|variance| **variance <= NEGLIGIBLE * self.largest).count();
         let varying = eigen.U().subcols(flat, variances.len() - flat);
@@ -168,7 +168,7 @@ impl Problem {
             (flat..variances.len()).map(|j| square_norm(cross.as_ref().subcols(j - flat, 1)) / variances[j]);
         let explained = explained.sum();
         let on_v = scale_columns(cross.as_ref(), |j| 1.0 / variances[flat + j]) * varying.transpose();
-        // Q = W S Vᵀ, so that B Q = B_V Vᵀ for B = B_V S⁻¹ Wᵀ.
+        // Q = W S Vᵀ, so B Q = B_V Vᵀ for B = B_V S⁻¹ Wᵀ.
         let b = scale_columns(on_v.as_ref(), |j| 1.0 / rows.values[j]) * rows.left.transpose();
         let loss = self.residual_loss(q, b.as_ref());
         Ok(Fit { a: q.to_owned(), b, loss, explained })
@@ -199,7 +199,7 @@ impl Problem {
 
     /// The best pair of a rank: B = U_r and A = U_rᵀΔ, with U_r the top r eigenvectors of ΔΣΔᵀ as columns.
     ///
-    /// The loss is ‖(Δ − BA)Σ^½‖² over the noise, so that BAΣ^½ is to be the best approximation of ΔΣ^½ of rank r: by
+    /// The loss is ‖(Δ − BA)Σ^½‖² over the noise, so BAΣ^½ is to be the best approximation of ΔΣ^½ of rank r: by
     /// Eckart and Young its projection on its top left singular vectors, which are the eigenvectors of
     /// (ΔΣ^½)(ΔΣ^½)ᵀ = ΔΣΔᵀ. BA = U_r U_rᵀΔ attains it, without a root or an inverse of Σ. Since U_rᵀΔΣ^½ = S_r V_rᵀ, the
     /// rows of A span what those of V_rᵀΣ^-½ do wherever Σ is regular.
@@ -215,7 +215,7 @@ impl Problem {
         let b = if d_out <= d_in {
             top::eigenvectors(self.delta_sigma.as_ref(), self.delta.as_ref(), rank)?
         } else {
-            // Δ = HR with orthonormal H, so that ΔΣΔᵀ = H(RΣRᵀ)Hᵀ, whose core is no larger than Σ.
+            // Δ = HR with orthonormal H, so ΔΣΔᵀ = H(RΣRᵀ)Hᵀ, whose core is no larger than Σ.
             let qr = self.delta.qr();
             let basis = qr.compute_thin_Q();
             let core = basis.transpose() * &self.delta_sigma;

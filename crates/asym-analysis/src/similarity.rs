@@ -1,6 +1,6 @@
 //! How alike learned factors are: the paper's Figure 1 and appendix D.
 //!
-//! An update B·A is the same update as (B·C)(C⁻¹·A) for any invertible C, so that what a factor has learned is the subspace it
+//! An update B·A is the same update as (B·C)(C⁻¹·A) for any invertible C, so what a factor has learned is the subspace it
 //! spans: A's rows, B's columns. Two of them are compared by the canonical correlations' goodness of fit
 //! ‖U_Yᵀ·U_X‖²_F / min(r_X, r_Y) of orthonormal bases U: 1 where one subspace holds the other, 0 where they are at right
 //! angles, and [`Expected`] where they are independent.

@@ -75,7 +75,7 @@ pub fn repeated_key(file: &[u8]) -> Option<String> {
     serde_json::from_slice(header).ok().and_then(|Keys(repeated)| repeated)
 }
 
-/// A safetensors file whose metadata are in alphabetical order. The crate writes them in the order of a hash map, so that the same
+/// A safetensors file whose metadata are in alphabetical order. The crate writes them in the order of a hash map, so the same
 /// tensors would make another file each time. Bytes that are not a safetensors file are returned unchanged.
 pub(crate) fn ordered(bytes: Vec<u8>) -> Vec<u8> {
     let reordered = || -> Option<Vec<u8>> {

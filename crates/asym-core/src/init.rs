@@ -145,7 +145,7 @@ impl Init {
                 let weight = Mat::from_fn(rows, columns, |i, j| f64::from(values[i * columns + j]));
                 let TruncatedSvd { left, right, .. } =
                     apart(|| truncated_svd(&weight, rank, rng)).ok_or(NoStart::Svd)?;
-                // Burn stores W0ᵀ, so that its left singular vectors are W0's right ones.
+                // Burn stores W0ᵀ, so its left singular vectors are W0's right ones.
                 shape.store(match shape {
                     Shape::A { .. } => &left,
                     Shape::B { .. } => &right,

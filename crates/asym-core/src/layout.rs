@@ -81,7 +81,7 @@ pub enum Kind {
     Weight {
         /// The kind of layer.
         layer: Layer,
-        /// Whether the layer belongs to this crate, so that its forward pass is factored. Other layers compose the
+        /// Whether the layer belongs to this crate, so its forward pass is factored. Other layers compose the
         /// dense weight.
         factored: bool,
     },
@@ -221,7 +221,7 @@ pub fn replace<M: Module, E>(
     replace_with(module, naming, |_| NewDtype::Default, value)
 }
 
-/// Like [`replace`], with tensors of the dtype that `dtype` gives for each. Each is converted by itself, so that the model is
+/// Like [`replace`], with tensors of the dtype that `dtype` gives for each. Each is converted by itself, so the model is
 /// never in memory twice.
 ///
 /// # Errors

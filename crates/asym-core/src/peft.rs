@@ -36,7 +36,7 @@ const PREFIX: &str = "base_model.model.";
 pub struct SaveOptions<'a> {
     /// How the model's parameters are called in files.
     pub naming: Naming,
-    /// The base model's folder or its name on the Hub, so that the adapter can be used without naming it again.
+    /// The base model's folder or its name on the Hub, so the adapter can be used without naming it again.
     pub base_model: Option<&'a str>,
     /// PEFT's task type, such as `SEQ_CLS`: which class PEFT's `AutoPeftModel` builds.
     pub task_type: Option<&'a str>,
@@ -197,7 +197,7 @@ pub fn load_adapter_with<M: Module>(
         }
     }
 
-    // PEFT lists every name a head could have, `classifier` and `score`, whichever the model has.
+    // PEFT lists every name that a head could have, `classifier` and `score`, regardless of the model's own name.
     let before = layout::entries(&model, naming);
     // And it takes a module whose name only ends like one of them, as DistilBERT's `pre_classifier`.
     for entry in &before {
@@ -209,7 +209,7 @@ pub fn load_adapter_with<M: Module>(
         }
     }
     config.modules_to_save.retain(|name| before.iter().any(|entry| layout::within(&entry.name, name)));
-    // And it is content where one name of a list is found.
+    // PEFT also accepts a list if only one of its names is found.
     if let Targets::Names(names) = &mut config.targets
         && names.iter().any(|name| before.iter().any(|entry| layout::names(entry.module(), name)))
     {

@@ -1,6 +1,6 @@
 //! Randomness that depends on nothing but a seed and a name.
 //!
-//! Parameters are drawn on the host, each from a stream of its own, so that the same recipe gives the same factors on
+//! Parameters are drawn on the host, each from a stream of its own, so the same recipe gives the same factors on
 //! every backend, in any order of creation, and after every refactoring that keeps their names.
 
 use rand::SeedableRng;

@@ -3,7 +3,7 @@
 //! A picture is opened as `transformers.image_utils.load_image` opens it: it is turned by its EXIF orientation and
 //! converted to RGB as Pillow's `convert("RGB")` does. Then follow the steps that the checkpoint's configuration asks
 //! for: resize, center crop, rescale and normalize. Decoding and resizing follow Pillow 13's arithmetic to the last
-//! bit, so that a checkpoint gives the same answers as in Python.
+//! bit, so a checkpoint gives the same answers as in Python.
 
 mod augment;
 mod config;

@@ -283,7 +283,7 @@ impl Tokenizer {
     /// A longer text loses its last tokens. In a pair, the longer text loses tokens first, as with `truncation=True` in
     /// transformers.
     ///
-    /// A text of more than 16 KiB is encoded as far as `max_length` tokens need, so that time and memory depend on
+    /// A text of more than 16 KiB is encoded as far as `max_length` tokens need, so time and memory depend on
     /// `max_length` and not on the text. At most 256 bytes for each token are read, and at least 128 KiB: the rest is cut
     /// off, also if the text has fewer tokens than `max_length` up to there.
     ///
@@ -335,7 +335,7 @@ impl Tokenizer {
     }
 
     /// Encodes each text, then cuts them together to `length` tokens, special tokens not included. The tokenizer's own
-    /// truncation is not used: tokenizers 0.23.2 cuts each text of a pair to `length` before it compares them, so that
+    /// truncation is not used: tokenizers 0.23.2 cuts each text of a pair to `length` before it compares them, so
     /// an odd token goes to the wrong text.
     fn encode_cut(&self, first: &str, second: Option<&str>, length: usize) -> Result<Encoding, Source> {
         let (first, mut tokens) = self.encode_enough(first, length)?;

@@ -1,4 +1,4 @@
-//! Series that are drawn side by side, so that none hides another at the same x.
+//! Series that are drawn side by side, so none hides another at the same x.
 
 use crate::axis::Map;
 use crate::style::MARKER;
@@ -23,7 +23,7 @@ pub(crate) fn offsets(panel: &Panel, x: &Map) -> (f64, f64) {
     if series < 2 || places.len() == all {
         return (0.0, 0.0);
     }
-    // Half the way to the next x stays free, so that a reader sees to which x a point belongs.
+    // Half the way to the next x stays free, so a reader sees to which x a point belongs.
     let room = places.windows(2).map(|pair| pair[1] - pair[0]).fold(x.last() - x.first(), f64::min);
     let step = BESIDE.min(0.5 * room / (series - 1) as f64);
     (step, step * (series - 1) as f64 / 2.0)

@@ -82,7 +82,7 @@ impl<'a> Canvas<'a> {
                 if !look.hollow {
                     self.area(&outline, look.color.to_rgba())?;
                 }
-                // The line continues past the first corner, so that the last one is joined like the others.
+                // The line continues past the first corner, so the last one is joined like the others.
                 outline.extend_from_within(..2);
                 self.line(&outline, look.color, OUTLINE)
             }

@@ -112,7 +112,7 @@ pub enum Kind {
 /// The points of one name in one panel.
 ///
 /// Series of [`Kind::Bars`] and [`Kind::Points`] that have values at the same x are drawn side by side with a
-/// small distance, so that no bar hides another. The CSV has the x that was given.
+/// small distance, so no bar hides another. The CSV has the x that was given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// Name in the legend. The legend lists a name once, even if several panels have it.
@@ -190,7 +190,7 @@ impl Figure {
     }
 
     /// Writes the figure to `stem.svg`, `stem.png` and `stem.csv`, and returns their paths. It makes missing folders.
-    /// Each file is written under another name and then moved into place, so that no reader finds half a file.
+    /// Each file is written under another name and then moved into place, so no reader finds half a file.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Attention on the host: softmax(scale · Q·Kᵀ + bias)·V for each head, forward and backward.
 //!
 //! Scores live for some rows of one head at a time. Backward computes them again from Q and K, and draws the dropout mask
-//! again from its seed, so that nothing of size length² is kept. Heads are read and written in place, in `[batch, length,
+//! again from its seed, so nothing of size length² is kept. Heads are read and written in place, in `[batch, length,
 //! heads · width]`: nothing is transposed.
 
 use std::ops::Range;

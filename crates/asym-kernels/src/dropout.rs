@@ -1,4 +1,4 @@
-//! Dropout whose mask is a function of a seed, so that it is drawn again for backward and not kept.
+//! Dropout whose mask is a function of a seed, so it is drawn again for backward and not kept.
 
 use burn::nn;
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -54,7 +54,7 @@ impl Mask {
     }
 
     fn apply_all(self, values: &mut [f32]) {
-        // A stream for each chunk: whichever thread takes it, it draws the same.
+        // Each chunk has its own random stream, so the result does not depend on the thread that takes it.
         values.par_chunks_mut(CHUNK).enumerate().for_each(|(task, chunk)| self.apply(task, chunk));
     }
 }

@@ -171,7 +171,7 @@ pub(crate) fn product(output: MatrixMut<'_>, then: Output, scale: f32, left: Mat
 
 /// The same on all threads, where there is enough to do.
 ///
-/// Each task computes some columns, so that it lays out only its own part of `right`: between 2 and 15 % faster here than
+/// Each task computes some columns, so it lays out only its own part of `right`: between 2 and 15 % faster here than
 /// gemm's own division, most where `right` is transposed.
 pub(crate) fn parallel_product(output: MatrixMut<'_>, then: Output, scale: f32, left: Matrix<'_>, right: Matrix<'_>) {
     let (rows, columns) = (left.rows, right.columns);
@@ -364,7 +364,7 @@ pub(crate) fn softmax_row(row: &mut [f32], bias: Option<&[f32]>) {
 /// eˣ for x ≤ 0, within 2 units in the last place; 0 where it would be subnormal.
 ///
 /// 2ⁿ·eʳ with |r| ≤ ln 2 / 2 (Cody and Waite's reduction), and Taylor's polynomial of degree 7, whose rest is below 1e-8.
-/// Without a branch or a call, so that a loop over it compiles to vector instructions.
+/// Without a branch or a call, so a loop over it compiles to vector instructions.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const LOW: f32 = -87.0;

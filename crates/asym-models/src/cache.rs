@@ -29,7 +29,7 @@ impl KeyValueCache {
         let (start, end) = (self.length, self.length + tokens);
         let mut tensors = self.tensors.take();
         if tensors.as_ref().is_none_or(|[keys, _]| keys.dims()[1] < end) {
-            // Twice as much each time, so that what is copied stays in proportion; the most may be far beyond the end.
+            // Twice as much each time, so what is copied stays in proportion; the most may be far beyond the end.
             let room = self.capacity.min(2 * end.max(ROOM)).max(end);
             let options = (&key.device(), key.dtype());
             let grown = |old: Option<Tensor<3>>| {
@@ -44,7 +44,7 @@ impl KeyValueCache {
         }
         let Some([keys, values]) = tensors else { unreachable!("made above") };
         let place = [0..rows, start..end, 0..features];
-        // Nothing else holds these tensors, so that a backend may write where they are.
+        // Nothing else holds these tensors, so a backend may write where they are.
         let keys = keys.slice_assign(place.clone(), key);
         let values = values.slice_assign(place, value);
         let seen = [0..rows, 0..end, 0..features];

@@ -132,7 +132,7 @@ impl Checkpoint {
             let of = self.tensors.values().filter(|tensor| tensor.file_dtype() == Some(dtype));
             of.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
         };
-        // If counts are equal, the last one is chosen. Only dtypes with tensors count, so that a checkpoint in
+        // If counts are equal, the last one is chosen. Only dtypes with tensors count, so a checkpoint in
         // F64 has the default.
         let there = [FileDtype::BF16, FileDtype::F16, FileDtype::F32].into_iter().filter(|dtype| count(*dtype) > 0);
         there.max_by_key(|dtype| count(*dtype)).unwrap_or_default()

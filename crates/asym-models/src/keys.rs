@@ -64,7 +64,7 @@ impl KeyTable {
         name
     }
 
-    /// Whether the key `name` is a buffer or a copy of a parameter, so that it says nothing new. The parameters of the model are
+    /// Whether the key `name` is a buffer or a copy of a parameter, so it says nothing new. The parameters of the model are
     /// those for which `wanted` is true.
     pub(crate) fn is_known(&self, name: &str, wanted: impl Fn(&str) -> bool) -> bool {
         self.buffers.iter().any(|buffer| name.strip_suffix(buffer).is_some_and(|module| module.ends_with('.')))

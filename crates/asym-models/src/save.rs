@@ -27,7 +27,7 @@ pub fn save<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: File
     write(model, model.config(), folder.as_ref(), dtype, |_| true)
 }
 
-/// Save `model` as [`save`] does, but without the head that is trained for a task, so that each task draws its own. The labels have
+/// Save `model` as [`save`] does, but without the head that is trained for a task, so each task draws its own. The labels have
 /// the default names of transformers.
 ///
 /// # Errors

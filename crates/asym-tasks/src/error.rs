@@ -9,7 +9,7 @@ use crate::recipe::error::RecipeError;
 
 /// Why a task cannot be run.
 ///
-/// A task's own errors come as [`TaskError::Task`], so that a new task needs no variant here.
+/// A task's own errors come as [`TaskError::Task`], so a new task needs no variant here.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
@@ -30,7 +30,7 @@ pub enum TaskError {
         found: &'static str,
     },
 
-    /// A name is neither a folder nor of the form that names on the Hub have.
+    /// A name is neither a folder nor a valid name on the Hub.
     #[error("{name}: no such folder, and no name on the Hub, which has the form owner/name or name")]
     NoSuchPlace {
         /// The name that was given.

@@ -1,6 +1,6 @@
 //! Metrics of predictions and labels, computed on the host.
 //!
-//! Every metric follows the definition of scikit-learn or SciPy. An undefined metric is 0 instead of NaN, so that a
+//! Every metric follows the definition of scikit-learn or SciPy. An undefined metric is 0 instead of NaN, so a
 //! model that always predicts the same class still has a row in the table.
 
 mod summary;
@@ -20,7 +20,7 @@ pub enum Metric {
     F1,
     /// F1 over all decisions on all labels together. For one class per example, this is the accuracy.
     MicroF1,
-    /// The mean of the F1 of each class or label. Classes that are neither predicted nor right have no part in it.
+    /// The mean of the F1 of each class or label. Classes that are neither predicted nor correct are not included.
     MacroF1,
     /// Matthews' correlation coefficient, generalized to any number of classes.
     Matthews,

@@ -20,14 +20,14 @@ pub(crate) fn split(groups: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec
     let mut carried = 0.0;
     for group in 0..largest {
         let members: Vec<usize> = order.iter().copied().filter(|at| groups[*at] == group).collect();
-        // The remainder of rounding is carried to the next group, so that many small groups have their share together.
+        // The remainder of rounding is carried to the next group, so many small groups have their share together.
         let wanted = share * members.len() as f64 + carried;
         let taken = (wanted.round().max(0.0) as usize).min(members.len().saturating_sub(1));
         carried = wanted - taken as f64;
         members[..taken].iter().for_each(|at| dev[*at] = true);
     }
     if !dev.contains(&true) && count > 1 {
-        // Each group has a single example. One of these examples is held out, so that there is an evaluation.
+        // Each group has a single example. One of these examples is held out, so there is an evaluation.
         dev[order[0]] = true;
     }
     (0..count).partition(|at| !dev[*at])

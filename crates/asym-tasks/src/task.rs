@@ -104,7 +104,8 @@ pub struct PaperScore {
     pub table: String,
 }
 
-/// The facts of a task that need neither a model nor data. Tables, recipes and commands know no more of it.
+/// The information about a task that needs neither a model nor data. Tables, recipes and commands use only this
+/// information.
 pub trait TaskInfo {
     /// The name in recipes and on the command line: `mrpc`.
     fn name(&self) -> String;
@@ -226,7 +227,7 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     }
 
     /// The same data, with `share` of the training examples in the place of all those to evaluate on. Runs on them serve to choose
-    /// settings, so that no example of a test may be among them.
+    /// settings, so no example of a test may be among them.
     fn hold_out(&self, data: Self::Data, share: f64) -> Self::Data;
 
     /// Lines on the data, for people: rows, sets, labels.

@@ -72,7 +72,7 @@ impl<'a> EvalRoom<'a> {
         self.batch_size
     }
 
-    /// Whether a stop was requested. A score over a part of the set would pass for one over the whole, so that an evaluation
+    /// Whether a stop was requested. A score over a part of the set would pass for one over the whole, so an evaluation
     /// that stops returns none.
     pub fn should_stop(&self) -> bool {
         self.stop.requested()

@@ -143,7 +143,7 @@ where
 {
     let State { settings, trainee, method, position, .. } = state;
     let model = trainee.model();
-    // A function of (seed, step), so that a run repeats bit for bit.
+    // A function of (seed, step), so a run repeats bit for bit.
     device_of(&model).seed(derive_seed(settings.seed, "step", position.step as u64));
     let rate = trainee.next_rate();
     let (batches, examples) = (group.len(), group.iter().map(Batch::examples).sum());

@@ -134,7 +134,7 @@ impl RunFolder {
         let Compared { now, before, changes } = compare(path, recipe)?;
         refuse(path, &changes, existing)?;
         let new = before.is_none();
-        // A setting that may differ stays as it was, so that the recipe's digest does.
+        // A setting that may differ keeps its old value, so the recipe's digest does not change.
         let text = before.filter(|_| changes.is_empty()).unwrap_or(now);
         if !changes.is_empty() && path.join(RESULTS).exists() {
             // The results of the shorter run, whose last checkpoint stays.
@@ -356,7 +356,8 @@ impl RunFolder {
         Ok(result)
     }
 
-    /// Keep the message of a run that failed for good, so that it is not made again: see [`TrainError::is_divergence`].
+    /// Save the message of a run that failed permanently, so the run is not repeated: see
+    /// [`TrainError::is_divergence`].
     ///
     /// # Errors
     ///

@@ -15,8 +15,8 @@
 //! On the CPU, tensors take no other memory. The memory of a GPU is not counted.
 //!
 //! With the feature `huge-pages`, on Linux, the allocator is jemalloc. It asks for huge pages, which systems often give on request
-//! only, and keeps freed pages, so that a step of training does not have them cleared again. A product of matrices touches a new page
-//! for each row of a transposed operand, and a page of 4 KiB can cost a look-up that one of 2 MiB saves. `docs/benchmarks.md` says
+//! only, and keeps freed pages, so they are not cleared again in each training step. A product of matrices touches a new page for
+//! each row of a transposed operand, and a page of 4 KiB can cost a look-up that one of 2 MiB saves. `docs/benchmarks.md` says
 //! what it gains. The line above is all that a program of your own needs.
 
 use std::alloc::{GlobalAlloc, Layout};

@@ -1,4 +1,4 @@
-//! The order of the examples: a function of (seed, epoch) alone, so that a repeated or resumed run sees the same batches.
+//! The order of the examples: a function of (seed, epoch) alone, so a repeated or resumed run sees the same batches.
 
 use rand_chacha::rand_core::Rng;
 
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(Order::ByLength.batches(&lengths, 16, 0), Order::ByLength.batches(&lengths, 16, 1));
     }
 
-    /// Pins the order, so that a new version of a dependency cannot change what a seed means. Printed by this test.
+    /// Pins the order, so a new version of a dependency cannot change what a seed means. Printed by this test.
     #[test]
     fn the_order_of_a_seed_is_pinned() {
         let batches = Order::Shuffled { seed: 42 }.batches(&[1; 8], 8, 0);

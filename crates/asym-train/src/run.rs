@@ -114,7 +114,7 @@ pub(crate) struct Running<'a, 'e, M, E> {
     /// The outcome so far. Its seconds are those before `started`.
     outcome: Outcome,
     data: String,
-    /// Whether the folder holds the run as it is: when it continues, until its first step.
+    /// Whether the folder still contains the unchanged run. When a run continues, this is true until its first step.
     kept: bool,
     /// Examples that are evaluated at once.
     batch_size: usize,

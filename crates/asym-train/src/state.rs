@@ -76,7 +76,7 @@ impl<M: Module> State<Optimized<M>> {
         &self.settings
     }
 
-    /// The model as it is now.
+    /// The current model.
     pub fn model(&self) -> &M {
         &self.trainee.model
     }

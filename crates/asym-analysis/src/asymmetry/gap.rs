@@ -37,7 +37,7 @@ pub struct Gap {
 /// Both sides of the inequality for a Q `[rank, d_in]` with orthonormal rows.
 ///
 /// The right side is computed as tr\[QΣΔᵀΔQᵀ\], as the proof does in appendix E.3: (QΣQᵀ)(QΣQᵀ)⁺ is the projection on
-/// what QΣ^½ spans, and leaves QΣ as it is, so that Qᵀ(QΣQᵀ)(QΣQᵀ)⁺QΣ is QᵀQΣ for a singular Σ too.
+/// what QΣ^½ spans, and leaves QΣ as it is, so Qᵀ(QΣQᵀ)(QΣQᵀ)⁺QΣ is QᵀQΣ for a singular Σ too.
 ///
 /// The inequality need not hold: left less right is tr\[(I − QᵀQ) M ΔᵀΔ\] with M = ΣQᵀ(QΣQᵀ)⁻¹QΣ, the trace of a
 /// product of three positive semi-definite matrices, which may be negative. The paper's argument holds for two.

@@ -21,7 +21,7 @@ pub enum Inputs {
 }
 
 impl Inputs {
-    /// Of `d_in` directions, the number in which inputs vary.
+    /// The number of directions in which inputs vary, out of `d_in`.
     pub fn varying(self, d_in: usize) -> usize {
         match self {
             Self::LowRank { rank } => rank,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Count;
 
-/// A size as it is printed: its digits and its unit.
+/// A size as printed in the paper: its digits and its unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
     value: f64,

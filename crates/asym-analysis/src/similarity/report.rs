@@ -68,7 +68,7 @@ fn ends(series: &[Series]) -> (Option<f64>, Option<f64>) {
 }
 
 fn framed(title: &str, series: Vec<Series>) -> Panel {
-    // Layers have whole numbers, so that ticks lie at layers only.
+    // Layers have whole numbers, so ticks lie at layers only.
     let mut layers: Vec<f64> = series.iter().flat_map(|series| &series.points).map(|point| point.x).collect();
     layers.sort_by(f64::total_cmp);
     layers.dedup();

@@ -149,7 +149,8 @@ impl Weight for DoraPair {
 
 /// ‖W0 + s·B·A‖ of each output, outside of the graph.
 ///
-/// From ‖W0‖², ⟨W0, s·B·A⟩ and ‖s·B·A‖² through matrices that are r high: of W0's size, only its square is made, and let go at once.
+/// Computed from ‖W0‖², ⟨W0, s·B·A⟩ and ‖s·B·A‖² through matrices of height r. The only temporary of W0's size is its square, which
+/// is freed immediately.
 fn norm(weight: &Tensor<2>, pair: &LowRank) -> Tensor<1> {
     let weight = weight.clone().detach().cast(pair.a.val().dtype());
     let a = pair.a.val().detach().mul_scalar(pair.scale); // [d_input, r]

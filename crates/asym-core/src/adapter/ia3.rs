@@ -31,7 +31,7 @@ impl Ia3 {
 
     pub(crate) fn scales_input(&self, module: &str) -> bool {
         match &self.feedforward {
-            // PEFT compares ends here and not whole segments, so that `dense` finds `predense` too.
+            // PEFT compares ends here and not whole segments, so `dense` finds `predense` too.
             Targets::Names(wanted) => wanted.iter().any(|name| module.ends_with(name.as_str())),
             Targets::Pattern(pattern) => Pattern::whole(pattern).is_ok_and(|pattern| pattern.is_match(module)),
         }

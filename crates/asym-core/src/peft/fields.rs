@@ -240,7 +240,7 @@ fn open(folder: &Path) -> Result<Map<String, Value>, AdapterError> {
 
 /// The folder of the base model that an adapter folder names, if it names one.
 ///
-/// A relative path is looked for from where the program runs, as PEFT does, and then from the adapter's folder, so that the
+/// A relative path is looked for from where the program runs, as PEFT does, and then from the adapter's folder, so the
 /// two can be moved together.
 ///
 /// # Errors
@@ -313,7 +313,7 @@ fn taken_out(start: &Value) -> TakenOut {
     }
 }
 
-/// Whether a field is switched off. One that is not known is accepted in this case only, so that a new feature of PEFT is
+/// Whether a field is switched off. One that is not known is accepted in this case only, so a new feature of PEFT is
 /// refused by name and never ignored.
 fn is_off(value: &Value) -> bool {
     match value {

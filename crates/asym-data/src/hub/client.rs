@@ -76,7 +76,7 @@ impl Client {
     /// A repository's commit and list of files.
     pub fn info(&self, repo: Repo) -> Result<RepoInfo, Fault> {
         let url = format!("{}/api/{}", self.base, repo.api_url());
-        // A list that comes byte by byte never stalls, so that the whole answer has the time limit too.
+        // A list that comes byte by byte never stalls, so the whole answer has the time limit too.
         let mut answer = self.follow(url, None, Some(self.stall))?;
         let text = answer.body_mut().with_config().limit(LONGEST_LIST).read_to_vec()?;
         let info: RepoInfo = serde_json::from_slice(&text).map_err(|error| Fault::Answer(error.to_string()))?;

@@ -204,7 +204,7 @@ fn link(blob: &Path, pointer: &Path, depth: usize) -> std::io::Result<()> {
     let _ = fs::remove_file(pointer);
     #[cfg(unix)]
     {
-        // The target is relative, so that the cache can be moved.
+        // The target is relative, so the cache can be moved.
         let mut target: PathBuf = std::iter::repeat_n("..", depth + 1).collect();
         target.push("blobs");
         target.extend(blob.file_name());

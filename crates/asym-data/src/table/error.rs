@@ -108,7 +108,7 @@ pub enum TableError {
         column: String,
     },
 
-    /// A quote is opened and never closed, so that the rest of the file would be one cell.
+    /// A quote is opened and never closed, so the rest of the file would be one cell.
     #[error(
         "{path}:{line}: a cell begins with a quote that is never closed; write each \" of a text twice, or save the \
         file as TSV without quoting"

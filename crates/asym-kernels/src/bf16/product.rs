@@ -8,7 +8,7 @@ use super::avx512::{prefetch_read, prefetch_write, round_row};
 use super::packed::{BLOCK, LINE, Line, Packed, STEP, TILE};
 use crate::math::written;
 
-/// Bytes of rounded rows that a task works on at most, so that they stay in the second cache of its core.
+/// Bytes of rounded rows that a task works on at most, so they stay in the second cache of its core.
 const ROWS: usize = 1 << 20;
 
 /// Instructions that compute a block of sums.

@@ -128,7 +128,7 @@ keys! {
 /// A key of transformers that asym does not have.
 struct Missing {
     key: &'static str,
-    /// The number that changes nothing; null does not either, nor does false.
+    /// The number that changes nothing. null and false change nothing either.
     neutral: Option<f64>,
     /// Whether it acts where tokens are drawn, and not else.
     sampling: bool,

@@ -125,7 +125,8 @@ pub(super) fn softmax(scores: &[f32]) -> Vec<f32> {
     probabilities
 }
 
-/// The sum of what `of` makes of each value: in f32 within a block, in f64 beyond, so that a large vocabulary adds up.
+/// The sum of `of` over all values: in f32 within a block and in f64 between blocks, so a large vocabulary is summed
+/// accurately.
 pub(super) fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
     const LANES: usize = 16;
     let block = |block: &[f32]| {

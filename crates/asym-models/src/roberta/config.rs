@@ -266,7 +266,7 @@ impl ModelConfig for EncoderConfig {
 }
 
 impl HuggingFaceConfig {
-    /// The padding token. BERT masks it and never looks at its id, so that one outside of the vocabulary, such as -1, does no
+    /// The padding token. BERT masks it and never looks at its id, so one outside of the vocabulary, such as -1, does no
     /// harm. RoBERTa counts positions from it.
     fn pad(&self, defaults: &EncoderConfig, path: &Path) -> Result<usize, ModelError> {
         let Some(found) = self.pad_token_id else { return Ok(defaults.pad_token_id) };

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 /// PyTorch's `interpolate` without `align_corners` and without antialiasing. The position of the first token
 /// does not change.
 ///
-/// Interpolation along an axis is a matrix product with few numbers in each row, so that this runs, and is
+/// Interpolation along an axis is a matrix product with few numbers in each row, so this runs, and is
 /// differentiated, wherever products are.
 ///
 /// # Shapes

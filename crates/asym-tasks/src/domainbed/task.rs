@@ -67,7 +67,7 @@ pub struct DomainBedData {
     pub train: String,
     /// The environments that are tested out of domain.
     pub test: Vec<String>,
-    /// Whether the pictures are in the order of their paths, so that the split is DomainBed's.
+    /// Whether the pictures are in the order of their paths, so the split is DomainBed's.
     pub by_path: bool,
     /// Whether the pictures are drawn.
     pub drawn: bool,
@@ -85,7 +85,7 @@ impl DomainBed {
         self.options.train.as_deref().or(self.benchmark.map(|benchmark| benchmark.row().train))
     }
 
-    /// The names of the environments that are tested out of domain, as far as they are known before the data are.
+    /// The names of the environments that are tested out of domain, if they are known before the data are read.
     fn test(&self) -> Vec<String> {
         let known = self.benchmark.map_or(&[][..], |benchmark| &benchmark.row().environments);
         let others = known.iter().filter(|name| Some(**name) != self.train()).map(ToString::to_string);

@@ -1,6 +1,6 @@
 //! Sentences that are acceptable or not.
 //!
-//! Each construction crosses two choices, so that no word is more frequent in either class. It draws its words first
+//! Each construction crosses two choices, so no word is more frequent in either class. It draws its words first
 //! and only then determines whether the sentence must be acceptable. The class always depends on how two words go
 //! together, and never on the words alone.
 
@@ -153,7 +153,7 @@ fn object(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let adjective = draw.pick(TRAITS)[0];
     let (plural, other) = (draw.chance(30), draw.chance(30));
     let place = draw.pick(PLACES);
-    // A sentence without its patient says where, so that such sentences do not run out of keys.
+    // A sentence without its patient says where, so such sentences do not run out of keys.
     let (object, second) = if transitive == acceptable {
         (format!(" the {}", in_number(patient, other)), patient.one)
     } else {

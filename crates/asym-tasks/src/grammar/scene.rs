@@ -198,7 +198,7 @@ impl Scene {
         format!("{}:{}", self.cast(), self.happening())
     }
 
-    /// The people and things in the scene. The parts of a set are divided by it, so that a scene stays in its part if
+    /// The people and things in the scene. The parts of a set are divided by it, so a scene stays in its part if
     /// its verb is exchanged.
     pub(crate) fn cast(&self) -> String {
         scene_key("scene", self.participants())

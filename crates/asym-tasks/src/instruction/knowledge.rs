@@ -17,7 +17,7 @@ use crate::mmlu::{self, Asked, Group, Grouping, MmluError, Prompts, Protocol, Sp
 /// The setting that asks about the invented world.
 pub(super) const INVENTED: &str = "invented";
 
-/// The paper's score: the share of questions whose answer is the right letter, as it is generated.
+/// The paper's score: the share of questions whose generated answer is the correct letter.
 pub(super) const GENERATED: &str = "mmlu all";
 /// The share of questions of whose four letters the right one is the most likely.
 pub(super) const CHOICE: &str = "mmlu choice";

@@ -164,7 +164,8 @@ fn the_prompt_and_the_answer_are_torchtunes_text() {
     }
 }
 
-/// The tokenizers whose masks are checked: byte-level BPE and SentencePiece, here and as they are in the world.
+/// The tokenizers whose masks are checked: byte-level BPE and SentencePiece, from this repository and from real
+/// checkpoints.
 fn tokenizers() -> Vec<(String, Tokenizer)> {
     let folder = Scratch::new("instruction-tokenizer");
     folder.write("tokenizer.json", BYTES.as_bytes());

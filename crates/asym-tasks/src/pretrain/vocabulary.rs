@@ -29,7 +29,7 @@ pub(super) struct Vocabulary {
     pub(super) size: usize,
     /// The special tokens, in the order of their ids.
     pub(super) special: &'static [&'static str],
-    /// Whether a space is put before the first word of a text, so that a word has the same token in every position.
+    /// Whether a space is put before the first word of a text, so a word has the same token in every position.
     pub(super) blank: bool,
 }
 

@@ -27,7 +27,7 @@
 //! best on the rest. The final run has this rate, all training examples, and the task's own evaluation set. `hold_out` sets a share
 //! other than 0.2.
 //!
-//! A setting that is left out is the task's own default. [`Recipe::runs`] fills it in, so that a [`RunConfig`] says everything.
+//! A setting that is left out is the task's own default. [`Recipe::runs`] fills it in, so a [`RunConfig`] says everything.
 //! A run's folder contains a recipe of this single run, with nothing left out. This recipe repeats the run.
 
 mod change;

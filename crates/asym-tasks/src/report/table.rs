@@ -55,7 +55,7 @@ impl fmt::Display for Report {
         let paper = self.rows.iter().find_map(|row| row.task.paper_model()).filter(|_| !paper_rows);
         header.extend(paper.map(|model| paper_header(model, columns.as_deref())));
 
-        // Two tables, so that neither is wider than a terminal.
+        // Two tables, so neither is wider than a terminal.
         let named = |method: String, row: &Row| {
             if columns.is_some() { vec![method] } else { vec![row.task.to_string(), method] }
         };

@@ -143,7 +143,7 @@ fn a_loss_is_printed_as_it_is_and_less_of_it_is_better() {
     assert!(lines.iter().any(|line| line.ends_with("; as it is, and less is better")), "{lines:?}");
 }
 
-/// By seed: +1, +2, +3, a mean of 2 with deviation 1. Student's t of 2 degrees of freedom at 97.5 % is 4.3027, so that the
+/// By seed: +1, +2, +3, a mean of 2 with deviation 1. Student's t of 2 degrees of freedom at 97.5 % is 4.3027, so the
 /// margin is 4.3027 / √3 = 2.48.
 #[test]
 fn rows_are_compared_seed_by_seed() {

@@ -72,7 +72,7 @@ fn candidates(text: &[char]) -> Vec<Candidate> {
         };
         let (start, stop) = previous.map_or((0, 0), |previous| (previous.word, previous.at));
         let last_space = text[stop..at].iter().rposition(|c| matches!(c, ' ' | '\t'..='\r'));
-        // NLTK takes a space at the very beginning for none.
+        // NLTK ignores a space at the very beginning.
         let word = last_space.filter(|place| *place > 0).map_or(start, |place| stop + place + 1);
         found.extend(previous.filter(|previous| previous.at <= word));
         previous = Some(Candidate { word, at, after, next });

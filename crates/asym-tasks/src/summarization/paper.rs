@@ -4,7 +4,7 @@
 //! "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024).
 //!
 //! The scripts that the paper follows score against references that are cut to the target length. Its ROUGE-L of CNN/DailyMail is
-//! ROUGE-Lsum: plain ROUGE-L is about ten points lower there. XSum's summaries have one sentence, so that the two agree.
+//! ROUGE-Lsum: plain ROUGE-L is about ten points lower there. XSum's summaries have one sentence, so the two agree.
 
 use asym_core::Init;
 use asym_train::Tuning;

@@ -60,8 +60,8 @@ pub struct Sweep {
     pub others: Others,
 }
 
-/// The tasks of an experiment with their data and their model: with the data as they are and, if learning rates are chosen, with a
-/// part of the training examples held out.
+/// The tasks of an experiment with their data and their model: with all data and, if learning rates are chosen, with a part of the
+/// training examples held out.
 #[derive(Clone, Copy)]
 pub struct Ready<'a> {
     /// For the runs that the table shows.

@@ -26,7 +26,7 @@ const PROBED: usize = 50;
 
 /// The right to work in a folder: the file `claim-N` with the highest N, which names the worker.
 ///
-/// A file of a new number can be made by one process only, on every file system, so that of several that would work here one does.
+/// A file of a new number can be made by one process only, on every file system, so of several that would work here one does.
 /// The worker is gone as soon as its lock on the file is free, if both processes run on one system. Locks may not reach from one
 /// machine to another. Between machines, the worker counts as gone when it has not written to its file for the time of a
 /// [`Lease`], by the times that the file system gives to files: no machine's own clock counts.

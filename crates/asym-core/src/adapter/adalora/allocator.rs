@@ -153,7 +153,7 @@ impl RankAllocator {
     }
 
     /// Which triplets of each module stay: empty before the first decision. For
-    /// [`AdaLora::rank_pattern`](super::AdaLora::rank_pattern), so that what is dropped is not saved.
+    /// [`AdaLora::rank_pattern`](super::AdaLora::rank_pattern), so what is dropped is not saved.
     pub fn rank_pattern(&self) -> &IndexMap<String, Vec<bool>> {
         &self.rank_pattern
     }

@@ -304,7 +304,7 @@ fn extra_tokens() {
     ] {
         assert_eq!(extra(config.clone()).keys().copied().max(), Some(2), "{config}");
     }
-    // A text is special and left as it is, an object says so itself.
+    // A text is special and is not normalized. An object has its own fields for this.
     let kinds =
         extra(json!({"extra_special_tokens": ["<new>", {"content": "<b>"}, {"content": "<c>", "normalized": false}]}));
     assert_eq!(

@@ -116,7 +116,7 @@ fn features(sample: &Sample) -> Vec<String> {
 }
 
 /// How much the words tell of the target: the best accuracy, or the correlation of the largest size, over all
-/// development sets and a few penalties: the floor holds whichever a reader would choose.
+/// development sets and a few penalties: the bound holds for each of these choices.
 fn best(dataset: Dataset, set: &Samples) -> f64 {
     let train = Table::new(&set.train, None);
     let dev: Vec<Table> = development_sets(&set.dev).map(|part| Table::new(part, Some(&train.columns))).collect();
