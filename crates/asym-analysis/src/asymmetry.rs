@@ -92,10 +92,10 @@ struct Sample {
 
 impl Setting {
     /// Draw number `index` of the run `seed`: Δ, and Q and U uniform on their Stiefel manifolds. It depends on nothing else,
-    /// and settings that differ in the inputs or the change alone see the same Q and U.
+    /// and settings that differ only in the inputs or the change use the same Q and U.
     ///
     /// Σ is diagonal, without loss of generality: with Σ = HΛHᵀ the losses depend on Q through QH and on Δ through ΔH, QH
-    /// is as uniform as Q, and every [`Change`] is defined by Σ's eigenvectors or does not know directions at all.
+    /// is as uniform as Q, and every [`Change`] is defined by Σ's eigenvectors or does not depend on directions at all.
     ///
     /// # Errors
     ///

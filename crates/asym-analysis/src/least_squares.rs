@@ -31,7 +31,7 @@ pub struct Problem {
     largest: f64,
 }
 
-/// A pair of factors and what it leaves.
+/// A pair of factors and the loss that remains.
 #[derive(Debug, Clone)]
 pub struct Fit {
     /// A, `[rank, d_in]`.
@@ -126,7 +126,7 @@ impl Problem {
         if loss.is_finite() { Ok(loss) } else { Err(AnalysisError::Overflow { what: "the loss".into() }) }
     }
 
-    /// The trace of the residual's own square. The lemmas' form, total less explained, would lose a loss near zero to
+    /// The trace of the residual's own square. The lemmas' form, total minus explained, would lose a loss near zero to
     /// cancellation. RΣ is ΔΣ − B(AΣ), which spares the product of full size; it is as exact as that product, as either is
     /// off by the rounding of numbers as large as ΔΣ.
     fn residual_loss(&self, a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> f64 {

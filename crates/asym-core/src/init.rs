@@ -86,7 +86,7 @@ pub(crate) enum NoStart {
 /// The information on which a factor may depend, in addition to its shape.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
-    /// W0 as Burn stores it, `[d_input, d_output]`, for those who ask.
+    /// W0 as Burn stores it, `[d_input, d_output]`, computed on request.
     pub(crate) weight: &'a dyn Fn() -> Tensor<2>,
     /// The inputs of the layer, if they were observed.
     pub(crate) inputs: Option<&'a InputMoment>,

@@ -81,8 +81,8 @@ pub enum Kind {
     Weight {
         /// The kind of layer.
         layer: Layer,
-        /// Whether the layer belongs to this crate, so its forward pass is factored. Other layers compose the
-        /// dense weight.
+        /// Whether the layer belongs to this crate, which means that its forward pass is factored. Other
+        /// layers compose the dense weight.
         factored: bool,
     },
     /// A parameter of an adapter.

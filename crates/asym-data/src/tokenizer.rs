@@ -368,7 +368,7 @@ impl Tokenizer {
     }
 
     /// Encodes as much of a text as its first or last `length` tokens need, without special tokens. Gives the number of
-    /// tokens of the whole text too, which is an estimate if a part was enough.
+    /// tokens of the whole text too. This number is an estimate if only a part was encoded.
     fn encode_enough(&self, text: &str, length: usize) -> Result<(tokenizers::Encoding, usize), Source> {
         let mut pieces = Pieces::new(text, length, self.direction);
         loop {

@@ -277,7 +277,8 @@ impl Attention {
                 self.drop(block, kept.to_mut());
             }
             if tracked[2] {
-                // SAFETY: blocks that share a head of keys and values are one task's, one after another.
+                // SAFETY: blocks that share a head of keys and values belong to one task, which processes them one
+                // after another.
                 let of_value = unsafe { self.shared_head_mut(of_value, block) };
                 product(of_value, Output::Add, 1.0, Matrix::of(&kept, keys).transposed(), gradient);
             }

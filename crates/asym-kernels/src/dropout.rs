@@ -13,7 +13,7 @@ use crate::host::{HostTensor, owned, takes, tensor};
 /// Values that one task works on: enough to be worth a task, few enough to stay in the first cache levels.
 const CHUNK: usize = 4096;
 
-/// Dropout with `layer`'s probability, where it acts: in training, on a device with autodiff.
+/// Dropout with `layer`'s probability. It is active only in training, on a device with autodiff.
 ///
 /// Reproducible from `Device::seed`, as Burn's own, but with other numbers. On the host nothing is kept for backward.
 pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<D> {

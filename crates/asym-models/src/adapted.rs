@@ -177,7 +177,7 @@ pub fn merge<M: PretrainedModel>(model: M) -> M {
         return asym_core::merge(model);
     }
     let untied = config.clone().untied();
-    // The embedding below the adapter is the head.
+    // The head uses the embedding under the adapter.
     let weights = |entry: &layout::Entry| matches!(entry.kind, Kind::Weight { layer: Layer::Embedding, .. });
     let bases: BTreeMap<String, Vec<f32>> = layout::collect(&model, &naming, |entry| weights(entry))
         .into_iter()

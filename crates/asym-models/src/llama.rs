@@ -110,7 +110,7 @@ struct Mlp {
     activation: Activation,
 }
 
-/// The facts of the tokens of a batch that every block needs.
+/// The information about the tokens of a batch that every block needs.
 struct Places {
     rotation: Rotation,
     seen: Seen,

@@ -67,7 +67,8 @@ pub const VIT_MODEL: KeyTable = KeyTable {
 /// A batch of images.
 #[derive(Debug, Clone)]
 pub struct VitInput {
-    /// Pixels, normalized as the checkpoint's `preprocessor_config.json` says, `[batch, channels, height, width]`.
+    /// Pixels, normalized as specified in the checkpoint's `preprocessor_config.json`, `[batch, channels, height,
+    /// width]`.
     pub pixel_values: Tensor<4>,
 }
 

@@ -219,7 +219,8 @@ pub struct Session<'a, T: Task> {
     pub read: Option<Duration>,
 }
 
-/// Training examples from which factors that start from a layer's input are made: some thousand tokens, many times a rank.
+/// The number of training examples for factors that are initialized from a layer's inputs: a few thousand tokens, many
+/// times the rank.
 const OBSERVED: usize = 128;
 
 /// Examples that pass at once.

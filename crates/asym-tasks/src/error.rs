@@ -48,7 +48,7 @@ pub enum TaskError {
         expected: &'static str,
     },
 
-    /// The row to compare with is none of the table's.
+    /// The table has no row with the name to compare with.
     #[error("the table has no row `{found}` to compare with; its rows are {}", listed.join(", "))]
     UnknownReference {
         /// The name that was given.
@@ -80,7 +80,7 @@ pub enum TaskError {
         source: TokenizerError,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read or written", path.display())]
     Io {
         /// The file or folder.

@@ -47,7 +47,7 @@ pub enum TrainError {
         worker: Box<Worker>,
     },
 
-    /// Another process took the folder while the run went on, because this one had not shown for minutes that it lives.
+    /// Another process took over the folder during the run, because this process had not updated its claim for minutes.
     #[error(
         "{}: {worker} took over this run, since the worker here had written nothing to the folder for minutes; this one stops, \
         and the other goes on",
@@ -158,7 +158,7 @@ pub enum TrainError {
         expected: usize,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read or written", path.display())]
     Io {
         /// The file or folder.

@@ -407,7 +407,7 @@ fn make(path: &Path, existing: Existing) -> Result<(), TrainError> {
     new_folder(path)
 }
 
-/// Make the folder at `path`, which must be new, and those above it. Of several processes that do, one succeeds.
+/// Make the folder at `path`, which must be new, and those above it. If several processes do this, only one succeeds.
 ///
 /// # Errors
 ///

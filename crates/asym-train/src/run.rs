@@ -35,7 +35,7 @@ impl<M> Run<'_, M> {
     }
 }
 
-/// The outcome of a run, and of its parts before it was continued.
+/// The outcome of a run, including the parts before it was continued.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// The epochs that ended; their evaluation too.
@@ -126,7 +126,7 @@ pub(crate) struct Running<'a, 'e, M, E> {
 }
 
 impl<M: Module, E> Running<'_, '_, M, E> {
-    /// The outcome of the run, which is complete unless somebody stopped it.
+    /// The outcome of the run, which is complete unless the run was stopped.
     pub(crate) fn end(mut self, complete: bool) -> Outcome {
         self.outcome.seconds += self.started.elapsed().as_secs_f64();
         self.outcome.interrupted = !complete;

@@ -64,11 +64,11 @@ pub fn key_inequality(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequa
 
 /// The inequality's sides over `draws` of a Q `[rank, d_in]`, uniform on its Stiefel manifold.
 ///
-/// The limit in the paper's last line, "= … → (1 − r/d) tr\[U_X U_XᵀΔᵀΔ\] as d becomes large", is not one: where Σ has rank r
-/// or less, the gap's expectation is [`Gap::limit`] exactly, at every d, since then M = Σ for almost every Q and
-/// E\[I − QᵀQ\] = (1 − r/d) I. The right side alone has expectation (r/d) tr ΔΣΔᵀ exactly, for every Σ. Where Σ has a
-/// larger rank the left side depends on Q: with m equal variances the gap's expectation is (r/m − r/d) tr ΔΣΔᵀ, and with
-/// unequal ones it has no such form and may be negative.
+/// The limit in the paper's last line, "= … → (1 − r/d) tr\[U_X U_XᵀΔᵀΔ\] as d becomes large", is not a limit: if Σ has rank
+/// r or less, the gap's expectation is [`Gap::limit`] exactly, at every d, since then M = Σ for almost every Q and E\[I −
+/// QᵀQ\] = (1 − r/d) I. The right side alone has expectation (r/d) tr ΔΣΔᵀ exactly, for every Σ. Where Σ has a larger rank
+/// the left side depends on Q: with m equal variances the gap's expectation is (r/m − r/d) tr ΔΣΔᵀ, and with unequal ones it
+/// has no such form and may be negative.
 ///
 /// # Errors
 ///

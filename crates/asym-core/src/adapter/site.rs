@@ -191,7 +191,7 @@ impl Draw<'_> {
     }
 }
 
-/// The layer that carries an adapter, as its tensors in files have to know it.
+/// The information about the adapted layer that the adapter's tensors in files need.
 #[derive(Debug, Clone)]
 pub(crate) struct Owner {
     /// Its kind.

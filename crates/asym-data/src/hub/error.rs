@@ -234,7 +234,7 @@ pub enum HubError {
         problem: String,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the folder may be written to and the disk has room", path.display())]
     Io {
         /// The file or folder.

@@ -20,7 +20,7 @@ pub enum ImageError {
         folder: PathBuf,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read", path.display())]
     Io {
         /// The file.

@@ -16,7 +16,7 @@ pub enum Layout {
     Classes,
     /// `set/class/picture` or `environment/class/picture`.
     Collections,
-    /// No picture in folders of folders.
+    /// The folders contain folders, but no pictures.
     Other,
 }
 

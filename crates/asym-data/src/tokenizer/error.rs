@@ -24,7 +24,7 @@ pub enum TokenizerError {
         looked_for: Vec<&'static str>,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read", path.display())]
     Io {
         /// The file.

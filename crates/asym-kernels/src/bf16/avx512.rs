@@ -1,4 +1,5 @@
-//! Blocks of sums with AVX512-BF16, and what every kernel of bf16 does with vectors of 512 bits: rounding and prefetching.
+//! Blocks of sums with AVX512-BF16, and the operations on vectors of 512 bits that every bf16 kernel uses: rounding and
+//! prefetching.
 //!
 //! Its dot product adds two products of bf16 to each of 16 sums. AMD's Zen 4 multiplies twice as fast with it as in f32. Intel's
 //! processors multiply half as fast, so they use AMX or f32.

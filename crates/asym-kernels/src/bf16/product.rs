@@ -55,7 +55,7 @@ unsafe impl Sync for Product<'_> {}
 ///
 /// # Panics
 ///
-/// Panics if `x` is not whole rows, or if the bias has another length than a row of the output.
+/// Panics if `x` does not consist of whole rows, or if the length of the bias differs from that of an output row.
 pub(super) unsafe fn product<B: Blocks>(x: &[f32], weight: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
     let (inner, columns, panels) = (weight.inner, weight.columns, weight.panels());
     let count = x.len() / inner;

@@ -265,7 +265,7 @@ impl GenerationConfig {
         config.refuse_unsupported(true).map_or(Ok(config), Err)
     }
 
-    /// These settings, overridden by the settings that `user` gives. A setting that is given as null counts as not set.
+    /// These settings, overridden by the settings in `user`. A setting that is given as null counts as not set.
     ///
     /// A maximum or minimum replaces the corresponding setting of the other kind: a user's `max_length` replaces
     /// `max_new_tokens` of a file, which transformers would prefer.

@@ -77,7 +77,7 @@ impl Best {
         }
     }
 
-    /// The kept ones, best first; NaN is minus infinity among them.
+    /// The kept scores, best first; NaN is returned as minus infinity.
     pub(super) fn into_sorted(self) -> Vec<Ranked> {
         let number = |score: f32| if score.is_nan() { f32::NEG_INFINITY } else { score };
         let ranked = |Reverse(ranked): Reverse<Ranked>| Ranked { score: number(ranked.score), ..ranked };

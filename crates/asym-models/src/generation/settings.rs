@@ -42,7 +42,7 @@ pub struct Generation {
     pub num_return_sequences: usize,
     /// When beam search stops.
     pub early_stopping: EarlyStopping,
-    /// The power of the length that the score of a beam is divided by.
+    /// The exponent p in the divisor lengthᵖ of a beam's score.
     pub length_penalty: f64,
     /// The length of the n-grams that must not occur twice; 0 for none.
     pub no_repeat_ngram_size: usize,

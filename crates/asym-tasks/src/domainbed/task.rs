@@ -67,7 +67,7 @@ pub struct DomainBedData {
     pub train: String,
     /// The environments that are tested out of domain.
     pub test: Vec<String>,
-    /// Whether the pictures are in the order of their paths, so the split is DomainBed's.
+    /// Whether the pictures are in the order of their paths. Only then is the split the same as DomainBed's.
     pub by_path: bool,
     /// Whether the pictures are drawn.
     pub drawn: bool,

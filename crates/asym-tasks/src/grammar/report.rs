@@ -9,7 +9,7 @@ use super::draw::{Draw, Stream};
 use super::key::held_out;
 use super::scene::Scene;
 
-/// Events that one witness alone tells.
+/// Events that only one witness describes.
 const OTHERS: usize = 3;
 
 /// The words by which the witnesses are numbered.

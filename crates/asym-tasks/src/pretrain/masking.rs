@@ -57,7 +57,7 @@ impl Batch for MaskedBatch {
 }
 
 impl Lines {
-    /// Encode `text`; a tab parts two sentences.
+    /// Encode `text`; a tab separates two sentences.
     pub(super) fn encode(tokenizer: &Tokenizer, text: &[String], recipe: &TextRecipe) -> Result<Self, TaskError> {
         let line = |line: &String| -> Result<Line, TaskError> {
             let (first, second) = match line.split_once('\t') {

@@ -70,8 +70,7 @@ pub struct Recipe {
     pub new_head: bool,
     /// The learning rates of which each seed chooses the best, if the recipe lists several.
     pub learning_rates: Vec<f64>,
-    /// The share of the training examples that takes the place of those to evaluate on; with several learning rates, in the runs that
-    /// choose one.
+    /// The share of the training examples that replaces the evaluation set; with several learning rates, in the runs that choose one.
     pub hold_out: Option<f64>,
 }
 

@@ -9,7 +9,7 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum SentencePieceError {
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read", path.display())]
     Io {
         /// The file.
@@ -51,7 +51,7 @@ pub enum SentencePieceError {
         id: usize,
         /// The piece.
         found: String,
-        /// The rule that it breaks.
+        /// The rule that the value violates.
         expected: &'static str,
     },
 
