@@ -1,4 +1,4 @@
-//! ViT-B/16, BART-base and a block of Llama 2 7B: training steps and generated tokens, beside their peers.
+//! ViT-B/16, BART-base and a block of Llama 2 7B: training steps and generated tokens, compared with other libraries.
 //!
 //! ```text
 //! cargo xtask bench-models --python python3                       # in turns with benches/peers/models.py

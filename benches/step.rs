@@ -1,11 +1,13 @@
-//! Training steps of one setting, beside its peers: `cargo xtask bench` runs this and `benches/peers/step.py` in turns.
+//! Training steps of one setting, for the comparison with other libraries: `cargo xtask bench` alternates this program
+//! and `benches/peers/step.py`.
 //!
 //! ```text
 //! cargo bench --bench step -- --method b-only --rounds 5    # by itself
 //! ```
 //!
-//! With `--serve` it obeys lines on standard input, as the peer does: `step` takes one training step, `memory` measures one,
-//! `products` runs the matrix products of a step and nothing else. Each is answered by a line of JSON.
+//! With `--serve`, it reads commands from standard input, one per line, like the Python script. `step` takes one training
+//! step, `memory` measures the memory of a step, and `products` runs only the matrix products of a step. The answer to each
+//! command is a line of JSON.
 
 use std::io::BufRead;
 use std::time::Instant;
@@ -52,7 +54,7 @@ struct Options {
     /// Steps to time
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Obey standard input
+    /// Read commands from standard input
     #[arg(long)]
     serve: bool,
     /// Given by cargo

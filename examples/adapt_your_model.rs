@@ -59,7 +59,7 @@ fn main() -> Result<(), asym::core::AdapterError> {
     let (_, before) = train(pretrained.clone(), 4.0, 1, &device);
     println!("on the new task: loss {before:.1e}");
 
-    // A is random, orthonormal and frozen. B starts at zero, so that the adapter has no effect at first. α is 2r.
+    // A is random, orthonormal and frozen. B starts at zero, so the adapter has no effect at first. α is 2r.
     let lora = Lora::new(8).a(Factor::frozen(Init::Orthonormal)).b(Factor::trained(Init::Zero));
     let adapter = AdapterConfig::new(lora).targets(["second"]).modules_to_save(["output"]);
     let adapted = adapter.attach(pretrained, 42)?;

@@ -85,7 +85,7 @@ const VULKAN: &str = "the GPU's Vulkan driver, or Mesa's for the CPU (Debian: me
 
 /// The device that the variable `BURN_DEVICE` selects, or Burn's default device if the variable is not set.
 ///
-/// The device is printed to standard error, so that every result comes with the device that computed it.
+/// The device is printed to standard error, so every result comes with the device that computed it.
 ///
 /// # Errors
 ///

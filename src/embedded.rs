@@ -1,4 +1,4 @@
-//! The checkpoints that are compiled into the program, so that a first table needs no download.
+//! The checkpoints that are compiled into the program, so a first table needs no download.
 //!
 //! The `README.md` of each folder in `models/` describes its files and the command that made them.
 

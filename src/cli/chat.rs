@@ -14,7 +14,7 @@ use burn::tensor::{Device, FloatDType};
 use super::generate::batch;
 use super::trained;
 
-/// The turns so far, and all that makes the next one.
+/// The turns so far, and everything that is needed to generate the next turn.
 pub(super) struct Conversation {
     template: ChatTemplate,
     tokenizer: Tokenizer,
@@ -23,7 +23,7 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// A conversation that begins with the turn of the system, if there is one.
+    /// A conversation that begins with the system turn, if there is one.
     pub(super) fn new(
         template: ChatTemplate,
         tokenizer: Tokenizer,
@@ -84,7 +84,8 @@ impl Conversation {
     }
 }
 
-/// Print what `text` has behind that which was `printed`. A character whose last bytes are still to come is a replacement sign.
+/// Print the part of `text` that follows the `printed` part. A character whose last bytes are still missing is a replacement
+/// character.
 fn print_on(printed: &mut String, text: String) -> Result<()> {
     let whole = text.trim_end_matches(char::REPLACEMENT_CHARACTER).to_owned();
     print_rest(printed, &whole)
@@ -99,7 +100,7 @@ fn print_rest(printed: &mut String, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Hold a conversation until the input ends. A turn that cannot be answered is forgotten, and the conversation goes on.
+/// Hold a conversation until the input ends. A turn that cannot be answered is forgotten, and the conversation continues.
 pub(super) fn chat(
     (name, checkpoint, adapter): (&str, &Checkpoint, Option<&Path>),
     (settings, device): ((Option<usize>, FloatDType, bool), &Device),

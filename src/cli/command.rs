@@ -25,7 +25,7 @@ pub enum Command {
     Run(RunArgs),
     /// Compare methods on one task over several seeds, as the examples do
     Table(Box<TableArgs>),
-    /// Make the runs of many recipes, beside other processes on the same folder
+    /// Train the runs of many recipes, together with other processes on the same folder
     Sweep(SweepArgs),
     /// Write a page, tables and figures on all runs in a folder
     Report(ReportArgs),
@@ -66,7 +66,7 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// Those of the command.
+    /// The arguments of the command.
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Run(args) => super::run(&args),

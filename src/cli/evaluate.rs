@@ -41,7 +41,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
     }
 }
 
-/// Print the progress of `what` in `questions`: on a terminal on one line, elsewhere a line each tenth.
+/// Print the progress of `what` in `questions`: on a terminal in a single line, elsewhere a line for each tenth.
 fn show((what, questions): (&str, &str), Progress { done, all, own, seconds }: Progress, batch: usize) {
     let mut err = std::io::stderr();
     let speed = own as f64 / seconds.max(1e-9);

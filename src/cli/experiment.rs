@@ -68,7 +68,7 @@ pub struct ExperimentArgs {
     /// Maximum number of tokens of an example, special tokens included
     #[arg(long)]
     max_length: Option<usize>,
-    /// Initialize the head anew, although the checkpoint has one, which may be for other labels
+    /// Replace the head of the checkpoint, for example one for other labels, with a newly initialized head
     #[arg(long)]
     new_head: bool,
     /// The dtype of frozen weights [default: f32]
@@ -126,7 +126,7 @@ impl TableArgs {
                 columns.push(format!("task.label={}", Value::Array(several)));
             }
         }
-        // Further settings come last, so that they can change these.
+        // Further settings come last, so they can change these.
         self.experiment.changes.splice(0..0, columns);
         let own = if self.text.is_some() { "classification" } else { "image-classification" };
         let task = self.task.map_or_else(|| own.parse(), Ok)?;

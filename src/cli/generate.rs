@@ -48,7 +48,7 @@ pub struct GenerateArgs {
     /// Truncate prompts to this number of tokens [default: a prompt that is too long for the model is an error]
     #[arg(long)]
     max_length: Option<usize>,
-    /// Give each prompt to the model as it is, without the checkpoint's chat template
+    /// Give each prompt to the model unchanged, without the checkpoint's chat template
     #[arg(long)]
     no_chat_template: bool,
     /// Print one JSON object per text, with its token ids
@@ -323,7 +323,7 @@ fn progress((first, prompts): (usize, usize), (tokens, most): (usize, usize), st
     );
 }
 
-/// End the line of the progress, so that the texts start on a new line.
+/// End the line of the progress, so the texts start on a new line.
 fn end_of_progress() {
     let mut err = std::io::stderr();
     if err.is_terminal() {

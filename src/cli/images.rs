@@ -37,7 +37,7 @@ pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&st
     let processor = own.map_or_else(|| base.image_processor(), |folder| Ok(ImageProcessor::from_folder(folder)?))?;
     let processor = processor.for_channels(config.num_channels);
     let names = run.and_then(|run| Some(run.tasks.first()?.labels())).unwrap_or_default();
-    // All images are read before the model is loaded, so that an invalid file is reported at once. They are not kept in
+    // All images are read before the model is loaded, so an invalid file is reported at once. They are not kept in
     // memory: there can be many, and reading an image takes much less time than classifying it.
     for path in images {
         let pixels = processor.read(path)?;

@@ -46,7 +46,7 @@ pub fn least_squares() -> Result<()> {
 
 impl LeastSquaresArgs {
     fn run(self) -> Result<()> {
-        // The folder is created first, so that a failure is reported before the simulation.
+        // The folder is created first, so a failure is reported before the simulation.
         let output = Output::open(self.output, "least-squares", Existing::Refuse)?;
         let survey = Survey { rank: self.rank, ratios: self.ratios, draws: self.draws, seed: self.seed };
         survey.validate()?;

@@ -64,7 +64,7 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
     let location = locate(&args.source, args.model.as_deref(), Some(adapter))?;
     let checkpoint = location.checkpoint()?;
     let class = super::class(&checkpoint, Some(adapter))?;
-    // The files are written under another name first, so that a folder with the final name is complete.
+    // The files are written under another name first, so a folder with the final name is complete.
     let mut part = args.output.clone().into_os_string();
     part.push(".part");
     let part = PathBuf::from(part);

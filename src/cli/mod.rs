@@ -97,7 +97,8 @@ fn run_beside(folder: &Path) -> Result<Option<Recipe>> {
     Ok(Some(Recipe::read(&path, &[])?))
 }
 
-/// `labels`, where those of one name have their number behind it, so that none is lost in an object.
+/// `labels`, in which labels of the same name get their number appended. Otherwise one would overwrite the other in a
+/// JSON object.
 fn distinct(labels: &[String]) -> Vec<String> {
     let repeated = |label: &String| labels.iter().filter(|other| *other == label).count() > 1;
     let name = |(id, label): (usize, &String)| if repeated(label) { format!("{label} ({id})") } else { label.clone() };
@@ -218,8 +219,8 @@ impl Dtype {
     }
 }
 
-/// Print a line. A reader that closes the pipe, as `head` does, is no error. A file gets every character, and a terminal those
-/// that it cannot take for commands.
+/// Print a line. It is not an error if the reader closes the pipe, as `head` does. A file gets all characters. For a terminal,
+/// characters that it could interpret as commands are replaced.
 fn say(line: impl std::fmt::Display) -> Result<()> {
     use std::io::{ErrorKind, IsTerminal, Write};
     let mut out = std::io::stdout();
@@ -231,7 +232,7 @@ fn say(line: impl std::fmt::Display) -> Result<()> {
     }
 }
 
-/// Print a line for people to standard error. The terminal may be gone, and a run must be saved all the same.
+/// Print a message to standard error. Errors are ignored: the terminal may be gone, and a run must still be saved.
 fn note(line: impl std::fmt::Display) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{}", printable(&line.to_string()));

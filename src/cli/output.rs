@@ -18,8 +18,8 @@ pub struct OutputArgs {
     /// ones; the settings must be the same
     #[arg(long, requires = "output")]
     resume: bool,
-    /// As --resume, and train runs for more epochs than they were started with; from there on, the learning rate is
-    /// that of a run of the new length
+    /// Like --resume, and train runs for more epochs than they were started with; from there on, the learning rate
+    /// is that of a run of the new length
     #[arg(long, requires = "output")]
     extend: bool,
 }
@@ -49,7 +49,7 @@ impl OutputArgs {
     ///
     /// # Errors
     ///
-    /// As [`Output::open`].
+    /// The errors of [`Output::open`].
     pub fn open(&self, name: &str) -> Result<Output> {
         Output::open(self.output.clone(), name, self.existing())
     }

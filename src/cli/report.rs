@@ -27,7 +27,7 @@ pub struct ReportArgs {
 /// # Errors
 ///
 /// Returns an error if there is no run, if the row to compare with is unknown, or if a file cannot be written. Runs that cannot be
-/// read are named in the report, and are no error.
+/// read are named in the report, and do not cause an error.
 pub fn report(args: &ReportArgs) -> Result<()> {
     let gathered = Gathered::read(&args.runs, None)?;
     let written = gathered.write(&args.output, &args.title, args.compare.as_deref())?;

@@ -62,7 +62,7 @@ pub(super) fn execute(source: &SourceArgs, sweep: &Sweep) -> Result<()> {
     let stop = StopSignal::on_signals();
     let report = make(source, sweep, &all, &stop)?;
     super::say(&report)?;
-    // These are errors, so that a script does not mistake an incomplete table for a complete one.
+    // These are errors, so a script does not mistake an incomplete table for a complete one.
     if stop.requested() {
         bail!("stopped early; --resume --output {} continues", sweep.output.display());
     }
@@ -80,7 +80,7 @@ pub(super) fn failed(report: &Report) -> Result<()> {
 /// The name of a checkpoint as it was asked for, and the family of models if it was not.
 type ModelKey = (Option<String>, Option<&'static str>);
 
-/// The data of a task, as they are read: all runs that have the same read them once.
+/// The data of a task. Runs with the same data share them, so they are read only once.
 #[derive(Clone, PartialEq)]
 struct SessionKey {
     model: ModelKey,
@@ -107,7 +107,7 @@ impl SessionKey {
 
 /// Make the runs with these numbers, which are places in the cells of the sweep. Returns their table.
 ///
-/// The settings are checked first, then the data, then the models. All checks run before training starts, so that invalid files of
+/// The settings are checked first, then the data, then the models. All checks run before training starts, so invalid files of
 /// the last task are not found after hours of training.
 pub(super) fn make(source: &SourceArgs, sweep: &Sweep, numbers: &[usize], stop: &StopSignal) -> Result<Report> {
     memory::keep_pages();

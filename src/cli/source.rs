@@ -66,7 +66,7 @@ impl Location {
     ///
     /// # Errors
     ///
-    /// As [`checkpoint`](Self::checkpoint).
+    /// The errors of [`checkpoint`](Self::checkpoint).
     pub fn base(&self) -> Result<Base> {
         match self {
             Self::Embedded(embedded) => Ok(embedded.base()?),
@@ -88,13 +88,13 @@ impl Location {
     }
 }
 
-/// The beginning of an error of the Hub.
+/// The beginning of an error message about the Hub.
 fn nowhere(name: &str) -> String {
     format!("{name} is no folder here, and was looked for on the Hub")
 }
 
 impl SourceArgs {
-    /// The words of a command line that say the same.
+    /// The command-line arguments that give the same options.
     pub fn words(&self) -> Option<String> {
         self.offline.then(|| "--offline".to_string())
     }
@@ -126,7 +126,7 @@ impl SourceArgs {
     ///
     /// # Errors
     ///
-    /// As [`model`](Self::model), and a task without embedded checkpoint.
+    /// The errors of [`model`](Self::model), and an error for a task without an embedded checkpoint.
     pub fn model_for(&self, name: Option<&str>, task: &AnyTask) -> Result<Location> {
         match (name, Embedded::of_family(task.family())) {
             (Some(name), _) => self.model(name),

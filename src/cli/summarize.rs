@@ -61,7 +61,7 @@ struct Document {
 ///
 /// # Errors
 ///
-/// Returns an error if a file is missing, empty or damaged, if settings contradict each other, or if the model is no BART.
+/// Returns an error if a file is missing, empty or damaged, if settings contradict each other, or if the model is not a BART.
 pub fn summarize(args: &SummarizeArgs) -> Result<()> {
     let asked = args.settings.config()?;
     if args.batch_size == 0 {

@@ -43,7 +43,7 @@ pub struct SweepArgs {
     source: SourceArgs,
 }
 
-/// Make the runs of some recipes that have no result yet, beside other processes that do the same, and print the table.
+/// Train the runs of some recipes that have no result yet, together with other processes, and print the table.
 ///
 /// # Errors
 ///

@@ -1,16 +1,18 @@
 //! Theorem 3.3 by simulation: is it better to freeze a random A than a random B?
 //!
-//! The theorem says so of Q and U uniform on their Stiefel manifolds, with high probability as d/r → ∞, for every Σ and Δ.
-//! That does not hold as stated. Two expectations of the noise-free losses, as shares of tr ΔΣΔᵀ, are exact at every size:
+//! The theorem says that it is better to freeze A, for Q and U uniform on their Stiefel manifolds, with high probability
+//! as d/r → ∞, for every Σ and Δ. This does not hold as stated. Two expectations of the noise-free losses, as shares of tr
+//! ΔΣΔᵀ, are exact at every size:
 //!
-//! - freezing B leaves 1 − r/d_out on average, whatever Σ and Δ, since E\[UUᵀ\] = (r/d_out) I;
-//! - freezing A leaves 1 − r/m on average, whatever Δ, if inputs vary in m ≥ r directions equally (0 if m ≤ r).
+//! - freezing B leaves 1 − r/d_out on average, for any Σ and Δ, since E\[UUᵀ\] = (r/d_out) I;
+//! - freezing A leaves 1 − r/m on average, for any Δ, if inputs vary in m ≥ r directions equally (0 if m ≤ r).
 //!
-//! So for Σ = I the wider side is the worse one to freeze, square shapes are a coin's toss, and what carries the theorem is
-//! that inputs vary in fewer directions than there are outputs. With unequal directions it depends on where Δ acts: a Δ that
-//! acts where inputs vary much gains, since Q's features are mostly made of those directions; one that acts where they vary
-//! little loses, at every d/r. The error in the proof is the inequality of appendix E.3: the product of three positive
-//! semi-definite matrices may have a negative trace ([`key_inequality`]).
+//! For Σ = I, it is therefore worse to freeze the factor of the wider side, and for square shapes it is a coin toss. The
+//! theorem's conclusion holds if inputs vary in fewer directions than there are outputs. If inputs vary unequally, the
+//! result depends on Δ: freezing A is better if Δ acts on directions with much variance, since Q's features consist mostly
+//! of those directions, and worse at every d/r if Δ acts on directions with little variance. The error in the proof is the
+//! inequality of appendix E.3: the product of three positive semi-definite matrices may have a negative trace
+//! ([`key_inequality`]).
 
 mod gap;
 mod report;
@@ -66,7 +68,7 @@ impl Simulation {
         self.wins as f64 / self.draws as f64
     }
 
-    /// Wilson's 95 % interval of the probability. Unlike the normal one it says something at 0 and at 1.
+    /// Wilson's 95 % interval of the probability. Unlike the normal interval, it does not collapse at 0 and 1.
     pub fn interval(&self) -> (f64, f64) {
         const Z: f64 = 1.959_963_984_540_054;
         let (n, p) = (self.draws as f64, self.probability());
@@ -90,10 +92,10 @@ struct Sample {
 
 impl Setting {
     /// Draw number `index` of the run `seed`: Δ, and Q and U uniform on their Stiefel manifolds. It depends on nothing else,
-    /// and settings that differ in the inputs or the change alone see the same Q and U.
+    /// and settings that differ only in the inputs or the change use the same Q and U.
     ///
     /// Σ is diagonal, without loss of generality: with Σ = HΛHᵀ the losses depend on Q through QH and on Δ through ΔH, QH
-    /// is as uniform as Q, and every [`Change`] is defined by Σ's eigenvectors or does not know directions at all.
+    /// is as uniform as Q, and every [`Change`] is defined by Σ's eigenvectors or does not depend on directions at all.
     ///
     /// # Errors
     ///
@@ -117,13 +119,13 @@ impl Setting {
         let span = compact_svd("Σ^½Qᵀ", features.as_ref(), NEGLIGIBLE)?.left;
         let by_a = square_norm((&change * span.subrows(first, acting)).as_ref());
         let by_b = square_norm((u.transpose() * &change).as_ref());
-        // As shares, these are off by 1e-16 or so whatever cancels; below TIE nobody looks.
+        // As shares, these have errors of about 1e-16, even after cancellation. Differences below TIE count as ties.
         let left = |explained: f64| (1.0 - explained / total).clamp(0.0, 1.0);
         Ok(Draw { freeze_a: left(by_a), freeze_b: left(by_b) })
     }
 
     fn sample(&self, seed: u64, index: u64) -> Sample {
-        // One stream for each, so that they stay the same when another's size changes.
+        // Each has its own random stream, so it does not change when the size of another one changes.
         let rng = |name: &str| stream(seed, &format!("asymmetry.{name}.{index}"));
         let (_, acting) = self.change.directions(self.varying());
         let change = match self.change {
@@ -146,7 +148,7 @@ impl Setting {
     ///
     /// # Errors
     ///
-    /// As [`Setting::draw`], and for fewer than two draws, which have no spread.
+    /// The errors of [`Setting::draw`], and an error for fewer than two draws, which have no spread.
     pub fn simulate(&self, draws: usize, seed: u64) -> Result<Simulation, AnalysisError> {
         self.validate()?;
         at_least_two(draws)?;

@@ -8,12 +8,13 @@
 //! |gen| ≤ √( 2σ²·q·ln 2·p / n )        p = r·Σ(d_in + d_out) for BA, r·Σd_out for B alone, r·Σd_in for A alone
 //! ```
 //!
-//! The paper prints the sum over layers behind the root; it belongs within: p stands inside, and else its own remark that B
-//! alone has a bound smaller by √2 would not follow. So the bound depends on the adapter through its trained parameters
-//! alone, and rank 2r for B alone has the bound of rank r for both factors where d_in = d_out.
+//! The paper prints the sum over layers after the root, but it belongs inside the root, like p. Otherwise the paper's
+//! remark that the bound of B alone is smaller by √2 would not follow. The bound therefore depends on the adapter only
+//! through the number of its trained parameters. If d_in = d_out, the bound of B alone at rank 2r equals the bound of both
+//! factors at rank r.
 //!
-//! The frozen factor must have been drawn without a look at the training set: an A that was taken from what layers read
-//! ([`Init::InputSvd`](asym_core::Init::InputSvd)) tells of it too.
+//! The frozen factor must be independent of the training set. An A that was computed from the inputs of layers
+//! ([`Init::InputSvd`](asym_core::Init::InputSvd)) contains information about the training set.
 
 use std::fmt;
 
@@ -22,14 +23,14 @@ use asym_core::layout::Kind;
 
 use crate::{AnalysisError, markdown};
 
-/// The inputs of the bound beside the trained parameters.
+/// The inputs of the bound, except for the trained parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Learning {
     /// n, the training examples.
     pub examples: usize,
     /// q, the bits of each trained parameter.
     pub bits: u32,
-    /// σ: the loss is σ-sub-Gaussian. A loss between 0 and c is (c/2)-sub-Gaussian (Hoeffding), so that σ = 1/2 bounds an
+    /// σ: the loss is σ-sub-Gaussian. A loss between 0 and c is (c/2)-sub-Gaussian (Hoeffding), so σ = 1/2 bounds an
     /// error rate.
     pub sigma: f64,
 }
@@ -39,7 +40,7 @@ impl Learning {
     ///
     /// # Errors
     ///
-    /// [`AnalysisError::Setting`] for no examples, no bits, or a σ that is no positive number.
+    /// [`AnalysisError::Setting`] for no examples, no bits, or a σ that is not a positive number.
     pub fn new(examples: usize, bits: u32, sigma: f64) -> Result<Self, AnalysisError> {
         let setting = |field, found: f64, good, expected| match good {
             true => Ok(()),
@@ -58,7 +59,7 @@ impl Learning {
     }
 }
 
-/// One adapted weight: what its factors' sizes are.
+/// One adapted weight, with the sizes of its factors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdaptedWeight {
     /// Features in.
@@ -83,7 +84,7 @@ impl AdaptedWeight {
             .filter(|entry| is(entry.field(), "A"))
             .filter_map(|a| {
                 let b = pair(a.module(), "B")?;
-                // A is r × d_in, where a convolution's kernel stands apart; B is d_out × r.
+                // A is r × d_in, without the size of a convolution's kernel; B is d_out × r.
                 let (rank, d_input) = (*a.shape.first()?, a.shape.iter().skip(1).product());
                 Some(Self { d_input, d_output: *b.first()?, rank })
             })
@@ -129,14 +130,14 @@ impl fmt::Display for Trained {
 pub struct Bounds<'a> {
     /// The adapted weights.
     pub weights: &'a [AdaptedWeight],
-    /// The adapter's trained parameters as they are, with what its method has beside A and B.
+    /// The number of trained parameters of the adapter, including parameters other than A and B.
     pub trained: usize,
     /// Examples, bits and σ.
     pub learning: Learning,
 }
 
 impl Bounds<'_> {
-    /// The rows: what is trained, with the rank times what.
+    /// The rows: the trained factors, and the number by which the rank is multiplied.
     pub const ROWS: [(Trained, usize); 4] = [(Trained::B, 1), (Trained::A, 1), (Trained::BA, 1), (Trained::B, 2)];
 }
 

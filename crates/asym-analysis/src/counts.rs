@@ -1,10 +1,11 @@
-//! The trained parameters of every row in the paper's tables, counted from the models' configurations, beside what it prints.
+//! The trained parameters of every row in the paper's tables, counted from the models' configurations, next to the printed
+//! figures.
 //!
 //! `data/paper-parameters.csv` has the rows and the sizes as the paper prints them, `data/configs` the four models as Hugging
 //! Face's `config.json` describes them. No weight is read or made: a model here is its shapes.
 //!
-//! The paper does not say what its sizes count, and no one way of counting gives them all. [`Row::explain`] therefore says of
-//! each printed figure which [`Reading`] gives its digits, if any does.
+//! The paper does not say which parameters its sizes count, and no single way of counting gives all of them. [`Row::explain`]
+//! therefore says of each printed figure which [`Reading`] gives its digits, if any does.
 
 mod readings;
 
@@ -31,7 +32,8 @@ const CONFIGS: [(&str, &str); 4] = [
     ("vit-base-patch16-224", include_str!("../data/configs/vit-base-patch16-224.json")),
 ];
 
-/// What AdaLoRA's rows prune to: PEFT's default, since the paper gives none. It does not change what is counted.
+/// The rank to which AdaLoRA's rows are pruned: PEFT's default, since the paper gives none. It does not change the
+/// count.
 const ADALORA_TARGET: usize = 8;
 
 /// BART's bias of zeros over the vocabulary, which transformers keeps as a buffer and does not count.
@@ -85,7 +87,7 @@ pub struct Count {
     pub body: usize,
     /// The adapter's parameters that stay as they were drawn.
     pub frozen_factors: usize,
-    /// The pooler of the bare model, which is no part of the classifier; 0 where there is none.
+    /// The parameters of the bare model's pooler, which is not part of the classifier; 0 if there is no pooler.
     pub pooler: usize,
     /// Whether the body is trained too.
     pub full: bool,
@@ -225,7 +227,7 @@ const WIDTH: u16 = 120;
 ///
 /// # Errors
 ///
-/// As [`Row::counts`].
+/// The errors of [`Row::counts`].
 pub fn report(device: &Device) -> Result<String, CountError> {
     let header = ["tables", "method", "adapter", "% of model", "head", "paper", "note"];
     let range = |values: Vec<usize>| match values.as_slice() {

@@ -30,7 +30,7 @@ impl Descent {
     }
 }
 
-/// Draws the descent for two spectra of Σ, one easier than the other. Δ and the factors come from `seed`.
+/// Draws the descent for two spectra of Σ, an easy one and a harder one. Δ and the factors come from `seed`.
 ///
 /// # Errors
 ///
@@ -53,7 +53,7 @@ pub fn figure(seed: u64, device: &Device) -> Result<Figure, AnalysisError> {
     Ok(figure)
 }
 
-/// Draws both descents on one problem over the steps, beside the lemmas' losses. Q and U come from `seed`.
+/// Draws both descents on one problem over the steps, next to the lemmas' losses. Q and U come from `seed`.
 ///
 /// # Errors
 ///
@@ -94,7 +94,7 @@ fn panel(
 /// Freezes one factor at `value`, starts the other at zero, and trains it by plain gradient descent in f64 on the expected
 /// loss.
 ///
-/// The layer's W0 is zero, and its target is Δ. The inputs are d_in rows whose second moment is Σ exactly, so that their
+/// The layer's W0 is zero, and its target is Δ. The inputs are d_in rows whose second moment is Σ exactly, so their
 /// squared error is the expected loss without the noise. The size of a step is the inverse of the loss's largest curvature,
 /// and descent converges with it. It ends after `steps`, or when a step gains less than 1e-13 of the loss before training.
 ///
@@ -165,7 +165,7 @@ fn layer(
     Ok(layer.map(&mut InF64 { field: String::new(), frozen, value: tensor(value.transpose(), device) }))
 }
 
-/// Puts the frozen factor's value in its place, and the trained one's zeros into f64.
+/// Sets the value of the frozen factor, and converts the zeros of the trained factor to f64.
 struct InF64 {
     field: String,
     frozen: Side,

@@ -16,7 +16,7 @@ pub enum AnalysisError {
         /// Its columns.
         columns: usize,
     },
-    /// A matrix whose shape does not go with the others'.
+    /// A matrix whose shape does not fit the other matrices.
     #[error(
         "{what} must be {expected}, found {rows} × {columns}: check its orientation, B is d_out × r and A r × d_in"
     )]

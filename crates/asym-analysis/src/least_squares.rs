@@ -17,7 +17,7 @@ use faer::{Mat, MatRef, Side};
 use crate::AnalysisError;
 use crate::linalg::{NEGLIGIBLE, check, check_shape, compact_svd, inner, scale_columns, square_norm};
 
-/// A change Δ to be matched by one of low rank, with the inputs over which it counts.
+/// A change Δ that a low-rank change should approximate, with the distribution of the inputs.
 #[derive(Debug, Clone)]
 pub struct Problem {
     delta: Mat<f64>,
@@ -31,7 +31,7 @@ pub struct Problem {
     largest: f64,
 }
 
-/// A pair of factors and what it leaves.
+/// A pair of factors and the loss that remains.
 #[derive(Debug, Clone)]
 pub struct Fit {
     /// A, `[rank, d_in]`.
@@ -45,14 +45,14 @@ pub struct Fit {
 }
 
 impl Problem {
-    /// `delta` is Δ `[d_out, d_in]`, `sigma` is Σ `[d_in, d_in]`, and `noise_variance` is σ², that of the noise on each
-    /// output. Σ may be singular.
+    /// `delta` is Δ `[d_out, d_in]`, `sigma` is Σ `[d_in, d_in]`, and `noise_variance` is σ², the variance of the noise
+    /// on each output. Σ may be singular.
     ///
     /// # Errors
     ///
     /// A matrix that is empty, misshapen or not finite; a Σ that is not symmetric to 1e-10 of its largest entry, or whose
-    /// most negative eigenvalue is beyond 1e-12 of its largest; a noise that is negative or not finite; values whose
-    /// product overflows.
+    /// most negative eigenvalue is beyond 1e-12 of its largest; a noise variance that is negative or not finite; values
+    /// whose product overflows.
     pub fn new(delta: Mat<f64>, sigma: Mat<f64>, noise_variance: f64) -> Result<Self, AnalysisError> {
         check("Δ", delta.as_ref())?;
         check("Σ", sigma.as_ref())?;
@@ -126,7 +126,7 @@ impl Problem {
         if loss.is_finite() { Ok(loss) } else { Err(AnalysisError::Overflow { what: "the loss".into() }) }
     }
 
-    /// The trace of the residual's own square. The lemmas' form, total less explained, would lose a loss near zero to
+    /// The trace of the residual's own square. The lemmas' form, total minus explained, would lose a loss near zero to
     /// cancellation. RΣ is ΔΣ − B(AΣ), which spares the product of full size; it is as exact as that product, as either is
     /// off by the rounding of numbers as large as ΔΣ.
     fn residual_loss(&self, a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> f64 {
@@ -159,7 +159,7 @@ impl Problem {
         let eigen = gram
             .self_adjoint_eigen(Side::Lower)
             .map_err(|_| AnalysisError::NoConvergence { what: "QΣQᵀ".into() })?;
-        // Ascending, so that what varies is at the end.
+        // Ascending, so what varies is at the end.
         let variances: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
         let flat = variances.iter().filter(|variance| **variance <= NEGLIGIBLE * self.largest).count();
         let varying = eigen.U().subcols(flat, variances.len() - flat);
@@ -168,13 +168,13 @@ impl Problem {
             (flat..variances.len()).map(|j| square_norm(cross.as_ref().subcols(j - flat, 1)) / variances[j]);
         let explained = explained.sum();
         let on_v = scale_columns(cross.as_ref(), |j| 1.0 / variances[flat + j]) * varying.transpose();
-        // Q = W S Vᵀ, so that B Q = B_V Vᵀ for B = B_V S⁻¹ Wᵀ.
+        // Q = W S Vᵀ, so B Q = B_V Vᵀ for B = B_V S⁻¹ Wᵀ.
         let b = scale_columns(on_v.as_ref(), |j| 1.0 / rows.values[j]) * rows.left.transpose();
         let loss = self.residual_loss(q, b.as_ref());
         Ok(Fit { a: q.to_owned(), b, loss, explained })
     }
 
-    /// Lemma 3.2: B frozen at `u` `[d_out, rank]`, a best A is A\* = U⁺Δ whatever Σ, the projected outputs, which explains
+    /// Lemma 3.2: B frozen at `u` `[d_out, rank]`, a best A is A\* = U⁺Δ for any Σ, the projected outputs, which explains
     /// tr\[PΔΣΔᵀ\] with P = UU⁺ the projection on U's columns.
     ///
     /// For orthonormal columns that is the paper's UᵀΔ and tr\[UᵀΔΣΔᵀU\].
@@ -199,7 +199,7 @@ impl Problem {
 
     /// The best pair of a rank: B = U_r and A = U_rᵀΔ, with U_r the top r eigenvectors of ΔΣΔᵀ as columns.
     ///
-    /// The loss is ‖(Δ − BA)Σ^½‖² over the noise, so that BAΣ^½ is to be the best approximation of ΔΣ^½ of rank r: by
+    /// The loss is ‖(Δ − BA)Σ^½‖² over the noise, so BAΣ^½ is to be the best approximation of ΔΣ^½ of rank r: by
     /// Eckart and Young its projection on its top left singular vectors, which are the eigenvectors of
     /// (ΔΣ^½)(ΔΣ^½)ᵀ = ΔΣΔᵀ. BA = U_r U_rᵀΔ attains it, without a root or an inverse of Σ. Since U_rᵀΔΣ^½ = S_r V_rᵀ, the
     /// rows of A span what those of V_rᵀΣ^-½ do wherever Σ is regular.
@@ -215,7 +215,7 @@ impl Problem {
         let b = if d_out <= d_in {
             top::eigenvectors(self.delta_sigma.as_ref(), self.delta.as_ref(), rank)?
         } else {
-            // Δ = HR with orthonormal H, so that ΔΣΔᵀ = H(RΣRᵀ)Hᵀ, whose core is no larger than Σ.
+            // Δ = HR with orthonormal H, so ΔΣΔᵀ = H(RΣRᵀ)Hᵀ, whose core is no larger than Σ.
             let qr = self.delta.qr();
             let basis = qr.compute_thin_Q();
             let core = basis.transpose() * &self.delta_sigma;

@@ -8,7 +8,7 @@
 //! - ∇_B = Σ_i J_fᵀ(Wx_i) \[∇h(f(Wx_i)) − y_i\] (Qx_i)ᵀ where A = Q is frozen: features are projected, outputs are not,
 //! - ∇_A = Uᵀ Σ_i J_fᵀ(Wx_i) \[∇h(f(Wx_i)) − y_i\] x_iᵀ where B = U is frozen: outputs are projected.
 //!
-//! For logistic regression ∇h is the softmax p, so that the bracket is p − y. The paper prints y − p there, the gradient's
+//! For logistic regression ∇h is the softmax p, so the bracket is p − y. The paper prints y − p there, the gradient's
 //! negative, against its own (6); and its (7), Σ y ln p, is the log-likelihood: the loss is minus that. Here signs are
 //! those of a loss that is to fall.
 
@@ -36,7 +36,7 @@ impl LogPartition {
         match self {
             Self::LeastSquares => 0.5 * z.iter().map(|z| z * z).sum::<f64>(),
             Self::Logistic => {
-                // Shifted by the largest, so that e^z does not overflow.
+                // Shifted by the largest, so e^z does not overflow.
                 let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 largest + z.iter().map(|z| (z - largest).exp()).sum::<f64>().ln()
             }

@@ -1,6 +1,6 @@
 //! How alike learned factors are: the paper's Figure 1 and appendix D.
 //!
-//! An update B·A is the same update as (B·C)(C⁻¹·A) for any invertible C, so that what a factor has learned is the subspace it
+//! An update B·A is the same update as (B·C)(C⁻¹·A) for any invertible C, so what a factor has learned is the subspace it
 //! spans: A's rows, B's columns. Two of them are compared by the canonical correlations' goodness of fit
 //! ‖U_Yᵀ·U_X‖²_F / min(r_X, r_Y) of orthonormal bases U: 1 where one subspace holds the other, 0 where they are at right
 //! angles, and [`Expected`] where they are independent.
@@ -51,7 +51,7 @@ pub struct Basis(Mat<f64>);
 impl Basis {
     /// The space that the columns of `matrix` span, by its left singular vectors.
     ///
-    /// Columns that depend on others but for rounding add nothing: the basis has as many vectors as the matrix has rank.
+    /// Columns that depend on others except for rounding add nothing: the basis has as many vectors as the matrix has rank.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl Basis {
     ///
     /// # Errors
     ///
-    /// As [`of_columns`](Self::of_columns); `whose` names the adapter in the message.
+    /// The errors of [`of_columns`](Self::of_columns); `whose` names the adapter in the message.
     pub fn of_factor(pair: &FactorPair, side: Side, whose: &str) -> Result<Self, AnalysisError> {
         let what = format!("{side} of `{}` in {whose}", pair.module);
         match side {
@@ -89,7 +89,7 @@ impl Basis {
         self.0.nrows()
     }
 
-    /// ‖U_Yᵀ·U_X‖²_F / min(r_X, r_Y), from 0 to 1 but for rounding. Symmetric.
+    /// ‖U_Yᵀ·U_X‖²_F / min(r_X, r_Y), from 0 to 1 except for rounding. Symmetric.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Basis {
         Ok(overlap / self.dim().min(other.dim()) as f64)
     }
 
-    /// What [`similarity`](Self::similarity) is of two independent subspaces of these dimensions.
+    /// The expected [`similarity`](Self::similarity) of two independent subspaces of these dimensions.
     pub fn expected(&self, other: &Self) -> Expected {
         Expected::of(self.ambient(), self.dim(), other.dim())
     }
@@ -144,30 +144,31 @@ pub struct Adapter {
     pub pairs: Vec<FactorPair>,
 }
 
-/// How alike several adapters are in one factor of one module.
+/// The similarity of several adapters in one factor of one module.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alike {
-    /// One value a pair of adapters: (first, second), (first, third), …, (second, third), ….
+    /// One value per pair of adapters: (first, second), (first, third), …, (second, third), ….
     pub pairs: Vec<f64>,
     /// The expected similarity of independent subspaces of these dimensions, a mean over the pairs.
     pub independent: f64,
 }
 
 impl Alike {
-    /// Mean and spread over the pairs. Pairs share adapters: the spread over their root is no standard error.
+    /// Mean and spread over the pairs. Pairs share adapters, so the spread divided by the square root of their number
+    /// is not a standard error.
     pub fn moments(&self) -> Moments {
         Moments::of(self.pairs.iter().copied())
     }
 }
 
-/// How alike several adapters are in one module.
+/// The similarity of several adapters in one module.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Similarity {
     /// The module's name.
     pub module: String,
-    /// What A's rows span.
+    /// The subspace that A's rows span.
     pub a: Alike,
-    /// What B's columns span.
+    /// The subspace that B's columns span.
     pub b: Alike,
 }
 
@@ -182,7 +183,7 @@ impl Similarity {
 }
 
 /// Compare adapters of one model pair by pair, module by module, in the order in which layers are counted. A module to which
-/// AdaLoRA left no rank in one of them is passed over.
+/// AdaLoRA left no rank in one of them is skipped.
 ///
 /// # Errors
 ///
@@ -285,8 +286,8 @@ mod tests {
         close(part(2, 4).similarity(&part(0, 4)).unwrap(), 0.5);
     }
 
-    /// Mean and spread over draws against the exact expressions: within three standard errors, whose own error for the
-    /// variance is that of a normal sample.
+    /// Mean and spread over draws against the exact expressions: within three standard errors. The error of the
+    /// variance is computed as for a normal sample.
     #[test]
     fn independent_subspaces_are_as_alike_as_expected() {
         for (d, r_x, r_y) in [(64, 8, 8), (48, 4, 12), (20, 1, 1), (32, 30, 5)] {

@@ -41,7 +41,7 @@ pub trait Adapt: Module {
     ///
     /// # Errors
     ///
-    /// As [`AdapterConfig::attach_named`].
+    /// The errors of [`AdapterConfig::attach_named`].
     fn adapt(self, config: &AdapterConfig, seed: u64) -> Result<Self, AdapterError> {
         config.attach(self, seed)
     }
@@ -56,7 +56,7 @@ impl AdapterConfig {
     ///
     /// # Errors
     ///
-    /// As [`attach_named`](Self::attach_named).
+    /// The errors of [`attach_named`](Self::attach_named).
     pub fn attach<M: Module>(&self, model: M, seed: u64) -> Result<M, AdapterError> {
         self.attach_named(model, seed, &Naming::BURN)
     }
@@ -97,7 +97,7 @@ impl AdapterConfig {
     ///
     /// # Errors
     ///
-    /// As [`attach_named`](Self::attach_named). Also returns [`AdapterError::Unobserved`] if no batch reached a layer
+    /// The errors of [`attach_named`](Self::attach_named). Also returns [`AdapterError::Unobserved`] if no batch reached a layer
     /// or if its input cannot be observed, and [`AdapterError::FewRows`] if a layer received fewer rows than the rank.
     pub fn attach_observed<M: Module>(
         &self,
@@ -114,7 +114,7 @@ impl AdapterConfig {
     ///
     /// # Errors
     ///
-    /// As [`attach_named`](Self::attach_named).
+    /// The errors of [`attach_named`](Self::attach_named).
     pub fn attach_blank<M: Module>(&self, model: M, naming: &Naming) -> Result<M, AdapterError> {
         self.attach_drawn(model, Values::Blank, naming, |_| ())
     }
@@ -337,8 +337,8 @@ pub fn train_only<M: Module>(model: M, naming: &Naming, names: &[String]) -> Res
 /// The merged weights stay frozen, like the weights before. The outputs of a layer with a factored forward pass change
 /// only by rounding. If (IA)³ scales the output of a layer, its bias is scaled too.
 ///
-/// This function does not know a model that uses one weight in two places, such as an embedding that is also the output layer. It
-/// merges an adapter of the embedding into both. `merge` of `asym-models` unties the two first.
+/// This function does not detect a model that uses one weight in two places, such as an embedding that is also the output layer.
+/// It merges an adapter of the embedding into both places. `merge` of `asym-models` unties the two first.
 pub fn merge<M: Module>(model: M) -> M {
     let mut scales = Scales { path: Vec::new(), found: HashMap::new() };
     model.visit(&mut scales);

@@ -28,7 +28,7 @@ impl<S: Into<String>> FromIterator<S> for Targets {
     }
 }
 
-// Not for any type of names, so that the type of an empty array is known.
+// This is not generic over the type of the names, so the type of an empty array is known.
 impl<const N: usize> From<[&str; N]> for Targets {
     fn from(names: [&str; N]) -> Self {
         names.into_iter().collect()
@@ -97,7 +97,7 @@ pub enum TakenOut {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdapterConfig {
     /// The method and its settings.
-    // This is flattened, so that a recipe reads `method = "lora"`, `rank = 8`. The settings of each method refuse
+    // This is flattened, so a recipe reads `method = "lora"`, `rank = 8`. The settings of each method refuse
     // unknown fields.
     #[serde(flatten)]
     pub method: Method,
@@ -113,11 +113,11 @@ pub struct AdapterConfig {
     /// Modules that are fully trained and saved, such as a new task head. Names match as in [`Targets::Names`].
     #[serde(default)]
     pub modules_to_save: Vec<String>,
-    /// The numbered layers among the targets. Default: all.
+    /// The numbers of the layers to which the targets are limited. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Layers>,
     /// The rows of embeddings that an adapter from a file replaces, by module: PEFT's `trainable_token_indices`. They are loaded,
-    /// merged and saved, and never trained here, so that a recipe cannot ask for them.
+    /// merged and saved, and never trained here, so a recipe cannot ask for them.
     #[serde(skip)]
     pub token_rows: IndexMap<String, Vec<usize>>,
     /// The biases of the factors B of an adapter from a file, by module: PEFT's `lora_bias`. They are added to the biases of the

@@ -61,7 +61,7 @@ impl AdaptedConv2d {
     }
 }
 
-/// The padding before and behind the input, along height and width. Burn's own function is private.
+/// The padding before and after the input, along height and width. Burn's own function is private.
 fn pairs(padding: &PaddingConfig2d, size: [usize; 2], kernel: [usize; 2], stride: [usize; 2]) -> [(usize, usize); 2] {
     match *padding {
         PaddingConfig2d::Valid => [(0, 0); 2],

@@ -82,7 +82,7 @@ pub enum AdapterError {
         expected: usize,
     },
     /// A setting that leaves none of the targets.
-    #[error("{field} {setting} leaves none of the {targets} layers that the targets name")]
+    #[error("{field} {setting} excludes all {targets} layers that the targets name")]
     NothingLeft {
         /// The field of [`AdapterConfig`](crate::AdapterConfig).
         field: &'static str,
@@ -101,8 +101,8 @@ pub enum AdapterError {
         /// The names that would match.
         available: Vec<String>,
     },
-    /// A pattern that is no regular expression, or uses what only Python's have.
-    #[error("`{pattern}` is no regular expression that is supported here: {source}")]
+    /// A pattern that is not a regular expression, or that uses a feature which only Python has.
+    #[error("`{pattern}` is not a supported regular expression: {source}")]
     Pattern {
         /// The pattern given.
         pattern: String,
@@ -129,7 +129,7 @@ pub enum AdapterError {
         /// Name of the module.
         module: String,
     },
-    /// A factor that starts from what a layer reads, where nobody saw it.
+    /// A factor that is initialized from a layer's inputs, although no inputs were observed.
     #[error(
         "`{module}`: its factor A starts from what the layer reads (`input-svd`), and no input was seen: attach with \
          `attach_observed` and let a batch pass; only an `AdaptedLinear` shows its input"
@@ -195,7 +195,7 @@ pub enum AdapterError {
         /// The name or path in it.
         name: String,
     },
-    /// A configuration that is no JSON or lacks a field.
+    /// A configuration that is not JSON or lacks a field.
     #[error("{}: {source}", path.display())]
     Json {
         /// The file.

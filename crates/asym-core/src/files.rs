@@ -1,4 +1,4 @@
-//! Files that are there as a whole or not at all.
+//! Atomic writing of files: a file is written completely or not at all.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -9,24 +9,24 @@ use std::{fmt, fs, io};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Write a file under another name and move it into place, so that a killed program or a power cut leaves the old one or the
-/// new one, and no half of it that would pass for either.
+/// Write a file under another name and move it into place. A killed program or a power cut then leaves either the old file
+/// or the new file, and never a part of one under the final name.
 ///
 /// # Errors
 ///
-/// The operation that the system refuses.
+/// The error of the operation that failed.
 pub fn write_whole(path: &Path, data: &[u8]) -> io::Result<()> {
     let mut part = OsString::from(path);
     part.push(".part");
     fill_whole(path, Path::new(&part), |part| fs::write(part, data), |error| error)
 }
 
-/// Like [`write_whole`], for a file that `fill` writes under the name `part`. `refused` makes an error of what the system
-/// refuses.
+/// Like [`write_whole`], for a file that `fill` writes under the name `part`. `refused` converts an error of the
+/// operating system.
 ///
 /// # Errors
 ///
-/// That of `fill`, or what the system refuses.
+/// The error of `fill`, or the converted error of the operating system.
 pub fn fill_whole<E>(
     path: &Path,
     part: &Path,
@@ -42,7 +42,7 @@ pub fn fill_whole<E>(
 }
 
 /// The first key that the header of a safetensors file has twice, which its format forbids. The crate takes the last of them.
-/// A header that is no JSON object is the crate's to refuse.
+/// A header that is not a JSON object is refused by the crate.
 ///
 /// `file` is the file, or its beginning with the whole header.
 pub fn repeated_key(file: &[u8]) -> Option<String> {
@@ -75,8 +75,8 @@ pub fn repeated_key(file: &[u8]) -> Option<String> {
     serde_json::from_slice(header).ok().and_then(|Keys(repeated)| repeated)
 }
 
-/// A safetensors file whose metadata are in alphabetical order. The crate writes them in the order of a hash map, so that the same
-/// tensors would make another file each time. Bytes that are no safetensors file come back as they are.
+/// A safetensors file whose metadata are in alphabetical order. The crate writes them in the order of a hash map, so the same
+/// tensors would make another file each time. Bytes that are not a safetensors file are returned unchanged.
 pub(crate) fn ordered(bytes: Vec<u8>) -> Vec<u8> {
     let reordered = || -> Option<Vec<u8>> {
         let (length, rest) = bytes.split_first_chunk::<8>()?;

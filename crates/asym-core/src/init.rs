@@ -29,7 +29,7 @@ pub enum Init {
     SvdU,
     /// The top r eigenvectors of E\[xxᵀ\], the second moment of the layer's input, as rows of A: the r features that hold
     /// most of what the layer reads, and the best A for a ΔW of which nothing is known but its size (paper, Lemma 3.1 with
-    /// E\[ΔᵀΔ\] ∝ I). EVA (Paischer et al., 2024) starts LoRA likewise. For A of linear layers alone, and with
+    /// E\[ΔᵀΔ\] ∝ I). EVA (Paischer et al., 2024) initializes LoRA in the same way. For A of linear layers alone, and with
     /// [`attach_observed`](crate::AdapterConfig::attach_observed). Where inputs have fewer than r directions, the rest are
     /// arbitrary.
     InputSvd,
@@ -83,10 +83,10 @@ pub(crate) enum NoStart {
     FewRows { rows: usize, rank: usize },
 }
 
-/// The facts beside its shape on which a factor may depend.
+/// The information on which a factor may depend, in addition to its shape.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
-    /// W0 as Burn stores it, `[d_input, d_output]`, for those who ask.
+    /// W0 as Burn stores it, `[d_input, d_output]`, computed on request.
     pub(crate) weight: &'a dyn Fn() -> Tensor<2>,
     /// The inputs of the layer, if they were observed.
     pub(crate) inputs: Option<&'a InputMoment>,
@@ -145,7 +145,7 @@ impl Init {
                 let weight = Mat::from_fn(rows, columns, |i, j| f64::from(values[i * columns + j]));
                 let TruncatedSvd { left, right, .. } =
                     apart(|| truncated_svd(&weight, rank, rng)).ok_or(NoStart::Svd)?;
-                // Burn stores W0ᵀ, so that its left singular vectors are W0's right ones.
+                // Burn stores W0ᵀ, so its left singular vectors are W0's right ones.
                 shape.store(match shape {
                     Shape::A { .. } => &left,
                     Shape::B { .. } => &right,

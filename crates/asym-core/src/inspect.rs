@@ -20,7 +20,7 @@ pub struct Row {
 /// The parameters of a module and what is trained of them; its `Display` is the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
-    /// One row a parameter, in the order of the module's fields.
+    /// One row per parameter, in the order of the module's fields.
     pub rows: Vec<Row>,
 }
 

@@ -81,8 +81,8 @@ pub enum Kind {
     Weight {
         /// The kind of layer.
         layer: Layer,
-        /// Whether the layer belongs to this crate, so that its forward pass is factored. Other layers compose the
-        /// dense weight.
+        /// Whether the layer belongs to this crate, which means that its forward pass is factored. Other
+        /// layers compose the dense weight.
         factored: bool,
     },
     /// A parameter of an adapter.
@@ -221,12 +221,12 @@ pub fn replace<M: Module, E>(
     replace_with(module, naming, |_| NewDtype::Default, value)
 }
 
-/// Like [`replace`], with tensors of the dtype that `dtype` gives for each. Each is converted by itself, so that the model is
+/// Like [`replace`], with tensors of the dtype that `dtype` gives for each. Each is converted by itself, so the model is
 /// never in memory twice.
 ///
 /// # Errors
 ///
-/// As [`replace`].
+/// The errors of [`replace`].
 ///
 /// # Panics
 ///
@@ -334,7 +334,7 @@ pub fn rounded(entry: &Entry) -> FloatDType {
 
 /// Round the frozen weights of this crate's linear layers and embeddings to bf16. All other parameters keep their dtype.
 ///
-/// The model then computes in f32, but for the products with these weights: see [`BaseLinear`](crate::BaseLinear). Attach an adapter
+/// The model then computes in f32, except for the products with these weights: see [`BaseLinear`](crate::BaseLinear). Attach an adapter
 /// first, or freeze the model. A weight that is trained is not rounded.
 pub fn round<M: Module>(module: M) -> M {
     struct Round<'a>(Place<'a>);
@@ -372,7 +372,7 @@ pub fn cast<M: Module>(module: M, dtype: FloatDType) -> M {
 enum NewDtype {
     /// The default of the device.
     Default,
-    /// That of the tensor that it replaces.
+    /// The dtype of the tensor that it replaces.
     Kept,
     Given(FloatDType),
 }

@@ -60,7 +60,7 @@ pub fn orthonormal(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> 
 /// holds values that are not finite.
 ///
 /// Vectors are as exact as the spectrum decays between the r-th and the (r + 16)-th singular value.
-/// The largest component of each left vector is positive, so that the result does not depend on the start.
+/// The largest component of each left vector is positive, so the result does not depend on the start.
 ///
 /// # Panics
 ///

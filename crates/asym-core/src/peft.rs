@@ -1,8 +1,8 @@
 //! Adapters in PEFT's format, both ways.
 //!
 //! A folder holds `adapter_config.json` and `adapter_model.safetensors`, as `save_pretrained` of Hugging Face's PEFT writes
-//! them, and a model card. What PEFT has no field for, such as which factor is frozen, stands in the safetensors metadata
-//! under `asym`, since older versions of PEFT refuse a configuration with a field they do not know.
+//! them, and a model card. Settings for which PEFT has no field, such as which factor is frozen, are in the safetensors
+//! metadata under `asym`, since older versions of PEFT refuse a configuration with a field they do not know.
 
 mod base;
 mod card;
@@ -31,12 +31,12 @@ const CARD: &str = "README.md";
 /// The start of the keys of a model's own modules.
 const PREFIX: &str = "base_model.model.";
 
-/// The files beside the tensors.
+/// The files next to the tensors.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SaveOptions<'a> {
     /// How the model's parameters are called in files.
     pub naming: Naming,
-    /// The base model's folder or its name on the Hub, so that the adapter can be used without naming it again.
+    /// The base model's folder or its name on the Hub, so the adapter can be used without naming it again.
     pub base_model: Option<&'a str>,
     /// PEFT's task type, such as `SEQ_CLS`: which class PEFT's `AutoPeftModel` builds.
     pub task_type: Option<&'a str>,
@@ -176,7 +176,7 @@ pub fn load_adapter<M: Module>(
 ///
 /// # Errors
 ///
-/// As [`load_adapter`].
+/// The errors of [`load_adapter`].
 pub fn load_adapter_with<M: Module>(
     model: M,
     folder: impl AsRef<Path>,
@@ -197,7 +197,7 @@ pub fn load_adapter_with<M: Module>(
         }
     }
 
-    // PEFT lists every name a head could have, `classifier` and `score`, whichever the model has.
+    // PEFT lists every name that a head could have, `classifier` and `score`, regardless of the model's own name.
     let before = layout::entries(&model, naming);
     // And it takes a module whose name only ends like one of them, as DistilBERT's `pre_classifier`.
     for entry in &before {
@@ -209,7 +209,7 @@ pub fn load_adapter_with<M: Module>(
         }
     }
     config.modules_to_save.retain(|name| before.iter().any(|entry| layout::within(&entry.name, name)));
-    // And it is content where one name of a list is found.
+    // PEFT also accepts a list if only one of its names is found.
     if let Targets::Names(names) = &mut config.targets
         && names.iter().any(|name| before.iter().any(|entry| layout::names(entry.module(), name)))
     {
@@ -345,7 +345,7 @@ fn check_keys(
             },
         });
     }
-    // A layer whose rank was pruned to nothing has tensors without a value.
+    // A layer whose rank was pruned to nothing has empty tensors.
     let empty = |name: &str| file.tensor(name).is_ok_and(|view| view.shape().contains(&0));
     let unexpected: Vec<String> = names
         .iter()

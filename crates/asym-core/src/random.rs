@@ -1,7 +1,7 @@
 //! Randomness that depends on nothing but a seed and a name.
 //!
-//! Parameters are drawn on the host, each from a stream of its own, so that the same recipe gives the same factors on
-//! every backend, in whatever order they are made, and after every refactoring that keeps their names.
+//! Parameters are drawn on the host, each from a stream of its own, so the same recipe gives the same factors on
+//! every backend, in any order of creation, and after every refactoring that keeps their names.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -1,6 +1,6 @@
 //! Checkpoints and data sets from the Hugging Face Hub, or from the cache that other programs share.
 //!
-//! A repository's list of files is read first, so that a missing file is known before a large one is downloaded. A file
+//! A repository's list of files is read first, so a missing file is known before a large one is downloaded. A file
 //! enters the cache after its checksum was verified. The cache has the layout of `huggingface_hub`, and files that are
 //! already there are used. An interrupted download is resumed. In offline mode no request is made.
 
@@ -218,7 +218,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// As [`model`](Self::model).
+    /// The errors of [`model`](Self::model).
     pub fn adapter(&self, repo: &str) -> Result<PathBuf, HubError> {
         let snapshot = self.snapshot(Name::parse(Kind::Model, repo)?)?;
         let files = [

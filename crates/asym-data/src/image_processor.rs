@@ -3,7 +3,7 @@
 //! A picture is opened as `transformers.image_utils.load_image` opens it: it is turned by its EXIF orientation and
 //! converted to RGB as Pillow's `convert("RGB")` does. Then follow the steps that the checkpoint's configuration asks
 //! for: resize, center crop, rescale and normalize. Decoding and resizing follow Pillow 13's arithmetic to the last
-//! bit, so that a checkpoint gives the same answers as in Python.
+//! bit, so a checkpoint gives the same answers as in Python.
 
 mod augment;
 mod config;
@@ -87,7 +87,7 @@ impl ImageProcessor {
     ///
     /// # Errors
     ///
-    /// As [`from_folder`](Self::from_folder).
+    /// The errors of [`from_folder`](Self::from_folder).
     pub fn from_json(name: &str, text: &str) -> Result<Self, ImageError> {
         config::parse(text, Path::new(name))
     }
@@ -107,7 +107,7 @@ impl ImageProcessor {
     }
 
     /// The same steps for results of `edge` rows and columns. A size of the shorter side and a crop keep their ratio, and so do
-    /// height and width if the crop or the size is no square: `edge` is the longer of both.
+    /// height and width if the crop or the size is not a square: `edge` is the longer of both.
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ impl ImageProcessor {
     ///
     /// # Errors
     ///
-    /// As [`process`](Self::process).
+    /// The errors of [`process`](Self::process).
     pub fn open(&self, name: &str, bytes: &[u8]) -> Result<Picture, ImageError> {
         let picture = decode::decode(name, bytes)?;
         Ok(if self.gray { picture.gray() } else { picture })

@@ -34,7 +34,7 @@ const UNPACKED: u64 = 100;
 /// An archive may always become as many bytes.
 const SMALL: u64 = 64 << 20;
 
-/// Reads the file at `path`. A text that is compressed with gzip is unpacked, whatever its name.
+/// Reads the file at `path`. A text that is compressed with gzip is unpacked, regardless of its name.
 ///
 /// # Errors
 ///

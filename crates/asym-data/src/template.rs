@@ -6,7 +6,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, UndefinedBehavior};
 
-/// A template that cannot be read, or that names a value which is not there.
+/// A template that cannot be parsed, or that uses an undefined value.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct TemplateError(Box<minijinja::Error>);
@@ -23,7 +23,7 @@ impl TextTemplate {
     ///
     /// # Errors
     ///
-    /// [`TemplateError`] for a text that is no Jinja.
+    /// [`TemplateError`] for a text that is not Jinja.
     pub fn new(source: &str) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         let failed = |error| TemplateError(Box::new(error));

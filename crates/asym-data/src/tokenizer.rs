@@ -38,7 +38,7 @@ use crate::panics::caught;
 pub struct ModelLimits {
     /// Rows of the word embedding.
     pub vocab_size: usize,
-    /// The largest number of tokens in a sequence. RoBERTa's positions begin behind the padding id, so its number is
+    /// The largest number of tokens in a sequence. RoBERTa's positions begin after the padding id, so its number is
     /// `max_position_embeddings - pad_token_id - 1`.
     pub positions: usize,
     /// Rows of the token type embedding. If there is only one, the model gets no token types.
@@ -65,7 +65,7 @@ pub struct Tokenizer {
     /// Which end of a text is cut. The choice of the file holds, but its length does not.
     direction: TruncationDirection,
     pad_id: Option<u32>,
-    /// The rows of the model's embedding, if they are known. A text with a token behind them is refused.
+    /// The rows of the model's embedding, if they are known. A text with a token beyond them is refused.
     rows: Option<usize>,
 }
 
@@ -89,7 +89,7 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// As [`from_folder`](Self::from_folder), except [`TokenizerError::NoSpecialTokens`].
+    /// The errors of [`from_folder`](Self::from_folder), except [`TokenizerError::NoSpecialTokens`].
     pub fn for_generation(folder: &Path) -> Result<Self, TokenizerError> {
         let config = TokenizerConfig::read(folder)?;
         let mut tokenizer = Self::of_files(folder, &config)?;
@@ -152,7 +152,7 @@ impl Tokenizer {
         };
         let (start, end) = (id("<s>")?, id("</s>")?);
         id("<pad>")?;
-        // Only tokens of the vocabulary are added. Any other would get an id behind the last row of the embedding.
+        // Only tokens of the vocabulary are added. Any other would get an id beyond the last row of the embedding.
         let special: Vec<AddedToken> = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
             .into_iter()
             .filter(|token| inner.token_to_id(token).is_some())
@@ -205,7 +205,8 @@ impl Tokenizer {
         Ok(Self { inner, name, direction, pad_id, rows: None })
     }
 
-    /// The same tokenizer for a model with `rows` rows in its embedding. A token behind them does no harm until a text has it.
+    /// The same tokenizer for a model with `rows` rows in its embedding. A token beyond them is an error only if a text
+    /// contains it.
     pub fn for_rows(self, rows: usize) -> Self {
         Self { rows: Some(rows), ..self }
     }
@@ -282,7 +283,7 @@ impl Tokenizer {
     /// A longer text loses its last tokens. In a pair, the longer text loses tokens first, as with `truncation=True` in
     /// transformers.
     ///
-    /// A text of more than 16 KiB is encoded as far as `max_length` tokens need, so that time and memory depend on
+    /// A text of more than 16 KiB is encoded as far as `max_length` tokens need, so time and memory depend on
     /// `max_length` and not on the text. At most 256 bytes for each token are read, and at least 128 KiB: the rest is cut
     /// off, also if the text has fewer tokens than `max_length` up to there.
     ///
@@ -307,7 +308,7 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// As [`encode`](Self::encode).
+    /// The errors of [`encode`](Self::encode).
     pub fn encode_whole(&self, text: &str, max_length: usize) -> Result<Encoding, TokenizerError> {
         let (encoding, tokens) =
             self.encode_enough(text, max_length).map_err(|source| TokenizerError::Encode { source })?;
@@ -334,7 +335,7 @@ impl Tokenizer {
     }
 
     /// Encodes each text, then cuts them together to `length` tokens, special tokens not included. The tokenizer's own
-    /// truncation is not used: tokenizers 0.23.2 cuts each text of a pair to `length` before it compares them, so that
+    /// truncation is not used: tokenizers 0.23.2 cuts each text of a pair to `length` before it compares them, so
     /// an odd token goes to the wrong text.
     fn encode_cut(&self, first: &str, second: Option<&str>, length: usize) -> Result<Encoding, Source> {
         let (first, mut tokens) = self.encode_enough(first, length)?;
@@ -367,7 +368,7 @@ impl Tokenizer {
     }
 
     /// Encodes as much of a text as its first or last `length` tokens need, without special tokens. Gives the number of
-    /// tokens of the whole text too, which is an estimate if a part was enough.
+    /// tokens of the whole text too. This number is an estimate if only a part was encoded.
     fn encode_enough(&self, text: &str, length: usize) -> Result<(tokenizers::Encoding, usize), Source> {
         let mut pieces = Pieces::new(text, length, self.direction);
         loop {

@@ -2,7 +2,7 @@
 
 use crate::{Axis, Kind, Panel, Scale};
 
-/// Share of the plot's side that stays free at each end of an axis, so that no marker lies on the frame.
+/// Share of the plot's side that stays free at each end of an axis, so no marker lies on the frame.
 const MARGIN: f64 = 0.035;
 /// Largest number of ticks that are chosen for a linear axis.
 const MOST_TICKS: u32 = 7;

@@ -82,7 +82,7 @@ impl<'a> Canvas<'a> {
                 if !look.hollow {
                     self.area(&outline, look.color.to_rgba())?;
                 }
-                // The line goes on past the first corner, so that the last one is joined like the others.
+                // The line continues past the first corner, so the last one is joined like the others.
                 outline.extend_from_within(..2);
                 self.line(&outline, look.color, OUTLINE)
             }
@@ -105,7 +105,8 @@ impl<'a> Canvas<'a> {
         Ok(())
     }
 
-    /// Writes lines of words that are read from below. They stand right of `left`, with their middle at `y`.
+    /// Writes rotated lines of text that are read from bottom to top. They are to the right of `left`, with their
+    /// middle at `y`.
     pub fn words_upwards(&self, block: &Block, left: f64, y: f64) -> Result<(), FigureError> {
         let mut style = block.face.style().pos(Pos::new(HPos::Center, VPos::Top));
         style.font = style.font.transform(FontTransform::Rotate270);

@@ -6,7 +6,7 @@ use crate::style::STYLES;
 use crate::{Axis, Figure, Kind, Panel, Point, Scale, Series};
 
 /// Distance that a value may lie beyond a given range, as a share of the range. A cosine of 1.0000001 is due to
-/// rounding, and is no error.
+/// rounding, and is not an error.
 const ROUNDING: f64 = 1e-3;
 
 /// Refuses a figure that cannot be drawn as it is meant.
@@ -115,7 +115,7 @@ fn check_point(panel: &Panel, kind: Kind, point: &Point, spot: impl Fn() -> Spot
     }
 }
 
-/// Tells whether a value lies in a range, but for rounding.
+/// Tells whether a value lies in a range, except for rounding.
 fn within(scale: Scale, (low, high): (f64, f64), value: f64) -> bool {
     let (low, high, value) = (scale.of(low), scale.of(high), scale.of(value));
     let slack = ROUNDING * (high - low);

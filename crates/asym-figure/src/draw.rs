@@ -29,7 +29,7 @@ pub(crate) struct Drawing {
 pub(crate) fn draw(figure: &Figure) -> Result<Drawing, FigureError> {
     text::register()?;
     let page = layout(figure)?;
-    // The page has whole millimeters, so that its picture has whole pixels.
+    // The page has whole millimeters, so its picture has whole pixels.
     let [width, height] = [page.width, page.height].map(|side| (side / 100.0).ceil() as u32);
     let mut svg = String::new();
     let canvas = Canvas::new(&mut svg, width * 100, height * 100)?;

@@ -15,7 +15,7 @@ const WIDE: f64 = 17000.0;
 const LEAST_PLOT: f64 = 2800.0;
 /// White at the edges of the page.
 const EDGE: f64 = 150.0;
-/// Distance from a plot to the next panel or the edge. Half of the last label may stand there.
+/// Distance from a plot to the next panel or the edge. Half of the last label may extend into it.
 const BESIDE: f64 = 320.0;
 /// Distance between the rows of panels.
 const BETWEEN_ROWS: f64 = 420.0;

@@ -111,8 +111,8 @@ pub enum Kind {
 
 /// The points of one name in one panel.
 ///
-/// Series of [`Kind::Bars`] and [`Kind::Points`] that have values at the same x are drawn a little beside each other,
-/// so that no bar hides another. The CSV has the x that was given.
+/// Series of [`Kind::Bars`] and [`Kind::Points`] that have values at the same x are drawn side by side with a
+/// small distance, so no bar hides another. The CSV has the x that was given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// Name in the legend. The legend lists a name once, even if several panels have it.
@@ -179,18 +179,18 @@ impl Figure {
         self
     }
 
-    /// The drawing, to stand within a page.
+    /// The SVG text, for embedding into a page.
     ///
     /// # Errors
     ///
-    /// As [`save`](Self::save), but for the files.
+    /// The errors of [`save`](Self::save), except for errors of files.
     pub fn svg(&self) -> Result<String, FigureError> {
         check::check(self)?;
         Ok(draw::draw(self)?.svg)
     }
 
     /// Writes the figure to `stem.svg`, `stem.png` and `stem.csv`, and returns their paths. It makes missing folders.
-    /// Each file is written under another name and then moved into place, so that no reader finds half a file.
+    /// Each file is written under another name and then moved into place, so no reader finds half a file.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ const PIXELS: u32 = 12;
 pub(crate) fn png(drawing: &Drawing) -> Result<Vec<u8>, FigureError> {
     let (width, height) = (drawing.width * PIXELS, drawing.height * PIXELS);
     let failed = |reason: String| FigureError::Raster { width, height, reason };
-    // The fonts of the system are left out, so that every machine makes the same picture.
+    // The fonts of the system are left out, so every machine makes the same picture.
     let mut fonts = fontdb::Database::new();
     fonts.load_font_data(dejavu::sans::regular().to_vec());
     fonts.load_font_data(dejavu::sans::bold().to_vec());

@@ -56,7 +56,7 @@ pub(crate) fn draw(canvas: &Canvas<'_>, chart: &Chart<'_>) -> Result<(), FigureE
             let places: Vec<Place> =
                 one.points.iter().map(|point| chart.at(point)).map(|(x, y)| (x + shifted(number), y)).collect();
             if pass {
-                // Markers come last, so that no bar of another series crosses them.
+                // Markers come last, so no bar of another series crosses them.
                 places.iter().try_for_each(|&place| canvas.marker(place, &look))?;
                 continue;
             }

@@ -49,7 +49,7 @@ pub(crate) struct Look {
     pub dash: &'static [f64],
 }
 
-/// Corners in hundredths of the radius. The areas are about equal, so that no series looks heavier than another.
+/// Corners in hundredths of the radius. The areas are about equal, so no series looks heavier than another.
 const SQUARE: Marker = Marker::Polygon(&[(-88, -88), (88, -88), (88, 88), (-88, 88)]);
 const UP: Marker = Marker::Polygon(&[(0, -125), (118, 85), (-118, 85)]);
 const DOWN: Marker = Marker::Polygon(&[(0, 125), (118, -85), (-118, -85)]);

@@ -143,7 +143,7 @@ fn same_figure_gives_same_bytes() {
     for (one, other) in [(&one.svg, &other.svg), (&one.png, &other.png), (&one.csv, &other.csv)] {
         assert_eq!(fs::read(one).unwrap(), fs::read(other).unwrap());
     }
-    // The figure is saved again over itself, and no other file is left beside the three.
+    // The figure is saved again over itself, and no other file is left next to the three.
     let again = first.save(&figure());
     assert_eq!(fs::read(&again.png).unwrap(), fs::read(other.png).unwrap());
     assert_eq!(fs::read_dir(again.png.parent().unwrap()).unwrap().count(), 3);

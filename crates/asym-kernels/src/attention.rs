@@ -1,8 +1,8 @@
 //! Attention on the host: softmax(scale · Q·Kᵀ + bias)·V for each head, forward and backward.
 //!
 //! Scores live for some rows of one head at a time. Backward computes them again from Q and K, and draws the dropout mask
-//! again from its seed, so that nothing of size length² is kept. Heads are read and written where they stand in `[batch,
-//! length, heads · width]`: nothing is transposed.
+//! again from its seed, so nothing of size length² is kept. Heads are read and written in place, in `[batch, length,
+//! heads · width]`: nothing is transposed.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,18 +28,18 @@ pub struct Heads {
     pub query: usize,
     /// Heads of keys and values, each shared by `query / key_value` heads of the queries.
     pub key_value: usize,
-    /// Whether a query sees only the keys up to its own place; the last query stands at the last key.
+    /// Whether a query sees only the keys up to its own position. The last query has the position of the last key.
     pub causal: bool,
 }
 
 impl Heads {
-    /// As many heads of keys and values as of queries; each query sees every key.
+    /// The same number of heads for keys and values as for queries; each query sees every key.
     pub const fn new(heads: usize) -> Self {
         Self { query: heads, key_value: heads, causal: false }
     }
 }
 
-/// Sequences whose tokens stand back to back, without padding between them.
+/// Sequences whose tokens follow each other directly, without padding between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequences(Arc<[Sequence]>);
 
@@ -62,13 +62,14 @@ impl Sequences {
         Self(rows.collect())
     }
 
-    /// As many sequences of one length: `queries` and `keys`.
+    /// `count` sequences of the same length: `queries` and `keys`.
     fn uniform(count: usize, queries: usize, keys: usize) -> Self {
         let rows = |at: usize, length: usize| at * length..(at + 1) * length;
         Self((0..count).map(|at| Sequence { queries: rows(at, queries), keys: rows(at, keys) }).collect())
     }
 
-    /// The same keys, seen by the first token of each sequence alone, whose rows stand back to back.
+    /// The same keys, with only the first token of each sequence as a query. The rows of these tokens follow each other
+    /// directly.
     pub fn first_queries(&self) -> Self {
         let sequence = |(at, sequence): (usize, &Sequence)| Sequence { queries: at..at + 1, ..sequence.clone() };
         Self(self.0.iter().enumerate().map(sequence).collect())
@@ -132,7 +133,7 @@ pub fn attention(
     run(operation, inputs)
 }
 
-/// [`attention`] within each of `sequences`, whose rows stand back to back: no work is done on padding.
+/// [`attention`] within each of `sequences`, whose rows follow each other directly: no work is done on padding.
 ///
 /// # Shapes
 ///
@@ -276,7 +277,8 @@ impl Attention {
                 self.drop(block, kept.to_mut());
             }
             if tracked[2] {
-                // SAFETY: blocks that share a head of keys and values are one task's, one after another.
+                // SAFETY: blocks that share a head of keys and values belong to one task, which processes them one
+                // after another.
                 let of_value = unsafe { self.shared_head_mut(of_value, block) };
                 product(of_value, Output::Add, 1.0, Matrix::of(&kept, keys).transposed(), gradient);
             }

@@ -9,7 +9,7 @@ use burn::tensor::{Bool, DType, Int, Tensor, module};
 
 use crate::{Heads, LowRank, Rotation, Sequences};
 
-/// As [`attention`](crate::attention()).
+/// The same result as [`attention`](crate::attention()).
 pub fn attention(
     query: Tensor<3>,
     key: Tensor<3>,
@@ -63,7 +63,7 @@ pub fn attention(
         .reshape([batch, queries, features]) // [batch, queries, features]
 }
 
-/// As [`packed_attention`](crate::packed_attention()), sequence by sequence.
+/// The same result as [`packed_attention`](crate::packed_attention()), sequence by sequence.
 pub fn packed_attention(
     query: Tensor<3>,
     key: Tensor<3>,
@@ -88,7 +88,7 @@ fn later_keys(queries: usize, keys: usize, like: &Tensor<4>) -> Tensor<4, Bool> 
     place(keys).reshape([1, 1, 1, keys]).greater(of_query)
 }
 
-/// As [`residual_norm`](crate::residual_norm()).
+/// The same result as [`residual_norm`](crate::residual_norm()).
 pub fn residual_norm<const D: usize>(
     norm: &LayerNorm,
     epsilon: f64,
@@ -99,7 +99,7 @@ pub fn residual_norm<const D: usize>(
     layer_norm(norm, epsilon, dropout.forward(input) + residual)
 }
 
-/// As [`layer_norm`](crate::layer_norm()). Burn's own takes its statistics in the dtype of its input.
+/// The same result as [`layer_norm`](crate::layer_norm()). Burn's own takes its statistics in the dtype of its input.
 pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<D>) -> Tensor<D> {
     let dtype = input.dtype();
     if !matches!(dtype, DType::F16 | DType::BF16) {
@@ -116,7 +116,7 @@ pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<
     .cast(dtype)
 }
 
-/// As [`rms_norm`](crate::rms_norm()).
+/// The same result as [`rms_norm`](crate::rms_norm()).
 pub fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Tensor<D>) -> Tensor<D> {
     let dtype = input.dtype();
     // Squares overflow in half precision, and ε vanishes in it.
@@ -125,7 +125,7 @@ pub fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Tensor<D>
     (rows / (mean + epsilon).sqrt()).cast(dtype) * gamma.cast(dtype).unsqueeze()
 }
 
-/// As [`rotary`](crate::rotary()).
+/// The same result as [`rotary`](crate::rotary()).
 pub fn rotary(input: Tensor<3>, heads: usize, rotation: &Rotation) -> Tensor<3> {
     let (dtype, [batch, length, features]) = (input.dtype(), input.dims());
     let [_, _, half] = rotation.cos.dims();
@@ -146,17 +146,17 @@ fn full(dtype: DType) -> DType {
     if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype }
 }
 
-/// As [`dropout`](crate::dropout()), with a mask that is kept.
+/// The same result as [`dropout`](crate::dropout()), with a mask that is kept.
 pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<D> {
     layer.forward(input)
 }
 
-/// As [`linear`](crate::linear()).
+/// The same result as [`linear`](crate::linear()).
 pub fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     module::linear(input, weight, bias)
 }
 
-/// As [`rounded_linear`](crate::rounded_linear()): the product is the backend's own in the dtype of the weight.
+/// The same result as [`rounded_linear`](crate::rounded_linear()): the product is the backend's own in the dtype of the weight.
 pub fn rounded_linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     let dtype = input.dtype();
     let product = module::linear(input.cast(weight.dtype()), weight, None).cast(dtype);
@@ -166,22 +166,22 @@ pub fn rounded_linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias:
     }
 }
 
-/// As [`add_low_rank`](crate::add_low_rank()).
+/// The same result as [`add_low_rank`](crate::add_low_rank()).
 pub fn add_low_rank<const D: usize>(output: Tensor<D>, input: Tensor<D>, update: LowRank) -> Tensor<D> {
     let LowRank { a, b, scale } = update;
     // Scaled while it is r wide.
     output + module::linear(module::linear(input, a, None).mul_scalar(scale), b, None)
 }
 
-/// As [`gated_silu`](crate::gated_silu()).
+/// The same result as [`gated_silu`](crate::gated_silu()).
 pub fn gated_silu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
     activation::silu(gate) * up
 }
 
-/// As [`gelu`](crate::gelu()): the line that touches it, y = x·g − x·(x·φ(x)) with g = Φ(x) + x·φ(x), its derivative, held
-/// constant.
+/// The same result as [`gelu`](crate::gelu()). It is computed as the tangent y = x·g − x·(x·φ(x)), where the derivative
+/// g = Φ(x) + x·φ(x) is held constant.
 ///
-/// The value is x·Φ(x) and the gradient g, both exact, and autodiff keeps g alone: the plain composition
+/// The value x·Φ(x) and the gradient g are both exact, and autodiff keeps only g. The plain composition
 /// x·(1 + erf(x/√2))/2 keeps three tensors of this size. First order only, as all of Burn's autodiff.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if !x.device().is_autodiff() {

@@ -1,4 +1,4 @@
-//! Dropout whose mask is a function of a seed, so that it is drawn again for backward and not kept.
+//! Dropout whose mask is a function of a seed, so it is drawn again for backward and not kept.
 
 use burn::nn;
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -13,7 +13,7 @@ use crate::host::{HostTensor, owned, takes, tensor};
 /// Values that one task works on: enough to be worth a task, few enough to stay in the first cache levels.
 const CHUNK: usize = 4096;
 
-/// Dropout with `layer`'s probability, where it acts: in training, on a device with autodiff.
+/// Dropout with `layer`'s probability. It is active only in training, on a device with autodiff.
 ///
 /// Reproducible from `Device::seed`, as Burn's own, but with other numbers. On the host nothing is kept for backward.
 pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<D> {
@@ -31,18 +31,18 @@ pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<
 pub(crate) struct Mask {
     /// Probability with which a value stays.
     pub(crate) keep: f64,
-    /// One for each application.
+    /// Each application of dropout has its own seed.
     pub(crate) seed: u64,
 }
 
 impl Mask {
-    /// What `layer` does on `device`: nothing outside of training. Draws a seed from the device's generator.
+    /// The mask that `layer` applies on `device`; `None` outside of training. Draws a seed from the device's generator.
     pub(crate) fn of(layer: &nn::Dropout, device: &Device) -> Option<Self> {
         let acts = layer.training.is_enabled() && device.is_autodiff() && layer.prob > 0.0;
         acts.then(|| Self { keep: 1.0 - layer.prob, seed: seed(device) })
     }
 
-    /// Scale what stays and drop the rest. The same values fall for the same `task` each time.
+    /// Scale the values that stay and set the rest to zero. The same `task` drops the same values each time.
     pub(crate) fn apply(self, task: usize, values: &mut [f32]) {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(task as u64);
@@ -54,7 +54,7 @@ impl Mask {
     }
 
     fn apply_all(self, values: &mut [f32]) {
-        // A stream for each chunk: whichever thread takes it, it draws the same.
+        // Each chunk has its own random stream, so the result does not depend on the thread that takes it.
         values.par_chunks_mut(CHUNK).enumerate().for_each(|(task, chunk)| self.apply(task, chunk));
     }
 }

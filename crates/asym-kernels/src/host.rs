@@ -14,8 +14,8 @@ pub(crate) type HostTensor = FloatTensor<Flex>;
 
 /// Whether tensors on `device` lie in the host's memory.
 ///
-/// Burn tells backends apart by cargo features alone, which are the program's and not this crate's, so the name of the
-/// device has to do. A name that is not known costs speed, nothing else.
+/// Burn distinguishes backends only by cargo features, which belong to the program and not to this crate, so the name
+/// of the device has to do. A name that is not known costs speed, nothing else.
 pub fn is_host(device: &Device) -> bool {
     format!("{device:?}").contains("Flex")
 }

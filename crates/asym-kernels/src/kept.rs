@@ -14,10 +14,10 @@ use crate::math::vectorized;
 /// It changes neither outputs nor what operations of other devices keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kept {
-    /// As they are.
+    /// Without rounding.
     #[default]
     Exact,
-    /// Rounded to bf16, in half the memory. Gradients then have errors of the size that bf16 has, 2⁻⁹.
+    /// Rounded to bf16, in half the memory. Gradients then have relative errors of about 2⁻⁹, the precision of bf16.
     Rounded,
 }
 

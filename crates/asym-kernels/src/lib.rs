@@ -1,7 +1,8 @@
 //! Burn operations for the CPU that make few passes over memory and keep little for backward.
 //!
-//! Burn composes attention, layer norm and GELU of element-wise operations. Each is a pass over memory of its own, and under
-//! autodiff most of them keep what they read. Here each is one operation of the graph with a backward pass of its own:
+//! Burn composes attention, layer norm and GELU from element-wise operations. Each of these operations is a separate pass
+//! over memory, and under autodiff most of them keep their input. In this crate, each of the following is a single operation
+//! of the graph with its own backward pass:
 //!
 //! | operation | kept for backward | composed |
 //! |---|---|---|
@@ -19,9 +20,10 @@
 //!
 //! With [`Kept::Rounded`], activations of f32 are kept in bf16, and GELU's derivative in 8 bits.
 //!
-//! They work where tensors lie in the host's memory, which is Burn's flex backend, in f32; all but the products also in half
-//! precision, whose arithmetic is then f32's. Everywhere else each function computes its [`composed`] form, and that form is
-//! the oracle of the tests. All run on rayon's threads, and what they compute does not depend on how many there are.
+//! These operations work on tensors in the host's memory, which means Burn's flex backend, in f32. All of them except the
+//! products also support half precision, with f32 arithmetic. On other backends, each function computes its [`composed`]
+//! form, which is also the oracle of the tests. All operations run on rayon's threads, and their results do not depend on
+//! the number of threads.
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};

@@ -1,4 +1,4 @@
-//! A linear layer as one matrix product, whatever the axes before the last.
+//! A linear layer as one matrix product, for any number of axes before the last.
 
 use std::mem::MaybeUninit;
 
@@ -16,7 +16,8 @@ const ROWS: usize = 64;
 /// x·W + bias.
 ///
 /// Burn's own multiplies sequence by sequence wherever a sequence is a whole number of tiles long, which suits a GPU; on the
-/// host it lays the weight out anew for each of them. Here all rows are one product, which adds to rows that hold the bias.
+/// host it copies the weight into a new layout for each of them. Here all rows are one product, which adds to rows that hold
+/// the bias.
 ///
 /// # Shapes
 ///

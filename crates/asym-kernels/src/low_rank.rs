@@ -1,4 +1,4 @@
-//! y + s·(x·A)·B: what an adapter adds to a layer's output, added where the output stands.
+//! y + s·(x·A)·B: an adapter's update of a layer's output, added in place.
 
 use burn::tensor::{DType, Tensor};
 

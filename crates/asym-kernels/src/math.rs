@@ -1,4 +1,4 @@
-//! Matrices where they stand in a larger one, their products, and loops that compile to vector instructions.
+//! Views of matrices within a larger matrix, their products, and loops that compile to vector instructions.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -46,7 +46,7 @@ impl<'a> Matrix<'a> {
         Self::view(values, values.len() / columns, columns, columns)
     }
 
-    /// The matrix that a tensor of rank 2 is, f32, however it lies in memory.
+    /// A tensor of rank 2 in f32 as a matrix, with any strides.
     ///
     /// # Panics
     ///
@@ -171,7 +171,7 @@ pub(crate) fn product(output: MatrixMut<'_>, then: Output, scale: f32, left: Mat
 
 /// The same on all threads, where there is enough to do.
 ///
-/// Each task computes some columns, so that it lays out only its own part of `right`: between 2 and 15 % faster here than
+/// Each task computes some columns, so it lays out only its own part of `right`: between 2 and 15 % faster here than
 /// gemm's own division, most where `right` is transposed.
 pub(crate) fn parallel_product(output: MatrixMut<'_>, then: Output, scale: f32, left: Matrix<'_>, right: Matrix<'_>) {
     let (rows, columns) = (left.rows, right.columns);
@@ -278,7 +278,7 @@ macro_rules! vectorized {
 }
 pub(crate) use vectorized;
 
-/// What [`vectorized`] calls.
+/// The function that [`vectorized`] calls.
 #[inline(always)]
 pub(crate) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
@@ -310,7 +310,7 @@ fn filled(rest: &[f32], start: f32) -> [f32; LANES] {
     lanes
 }
 
-/// The lanes combined, those of one half with those of the other until a single one is left.
+/// Combines all lanes into one value: each step combines one half of the lanes with the other half.
 #[inline(always)]
 fn halved(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
     let mut count = LANES / 2;
@@ -364,7 +364,7 @@ pub(crate) fn softmax_row(row: &mut [f32], bias: Option<&[f32]>) {
 /// eˣ for x ≤ 0, within 2 units in the last place; 0 where it would be subnormal.
 ///
 /// 2ⁿ·eʳ with |r| ≤ ln 2 / 2 (Cody and Waite's reduction), and Taylor's polynomial of degree 7, whose rest is below 1e-8.
-/// Without a branch or a call, so that a loop over it compiles to vector instructions.
+/// Without a branch or a call, so a loop over it compiles to vector instructions.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const LOW: f32 = -87.0;
@@ -381,7 +381,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     let exponent = (shifted.to_bits().wrapping_sub(ROUND.to_bits())).wrapping_add(127) << 23;
     let value = polynomial * f32::from_bits(exponent);
     let value = if x < LOW { 0.0 } else { value };
-    // NaN passes the clamp by, and must stay one.
+    // NaN is not changed by the clamp, and must stay NaN.
     if x.is_nan() { x } else { value }
 }
 

@@ -1,6 +1,6 @@
 //! LayerNorm, and the end of a sublayer, LayerNorm(dropout(x) + residual): forward and backward in one pass each.
 //!
-//! Kept for backward are the normalized rows and one number a row; the dropout mask is drawn again from its seed.
+//! Kept for backward are the normalized rows and one number per row; the dropout mask is drawn again from its seed.
 
 use burn::nn::{self, LayerNorm};
 use burn::tensor::{DType, Shape, Tensor};
@@ -47,7 +47,7 @@ pub fn residual_norm<const D: usize>(
     run(operation, vec![input, gamma, beta, residual])
 }
 
-/// LayerNorm(x), with statistics in f32 whatever the dtype.
+/// LayerNorm(x), with statistics in f32 regardless of the dtype.
 ///
 /// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalized rows, as `kept` says.
 ///

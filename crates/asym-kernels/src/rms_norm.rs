@@ -19,7 +19,7 @@ use crate::math::{dot, vectorized, written};
 /// Rows that one task works on.
 const ROWS: usize = 16;
 
-/// γ · x / √(mean of x² + ε), with statistics in f32 whatever the dtype.
+/// γ · x / √(mean of x² + ε), with statistics in f32 regardless of the dtype.
 ///
 /// In half precision the normalized rows are rounded before γ multiplies them, as Llama's are in transformers. On the
 /// host, autodiff keeps the input, as `kept` says.

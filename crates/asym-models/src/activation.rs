@@ -51,12 +51,12 @@ impl Activation {
         }
     }
 
-    /// Apply the activation, whatever the shape.
+    /// Apply the activation to a tensor of any shape.
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         self.forward_keeping(x, Kept::Exact)
     }
 
-    /// As [`forward`](Self::forward). On the host, GELU keeps for backward what `kept` says.
+    /// The same result as [`forward`](Self::forward). On the host, `kept` determines what GELU keeps for backward.
     pub fn forward_keeping<const D: usize>(self, x: Tensor<D>, kept: Kept) -> Tensor<D> {
         match self {
             Self::Gelu => gelu(x, kept),
@@ -114,7 +114,7 @@ mod tests {
             let (point, step) = (f64::from(point), 1e-4);
             let slope = (exact(point + step) - exact(point - step)) / (2.0 * step);
             assert!((f64::from(values[i]) - exact(point)).abs() < 1e-6, "{name}({point}) = {}", values[i]);
-            // The tanh approximation's derivative is off by up to 1e-3.
+            // The derivative of the tanh approximation differs by up to 1e-3.
             assert!((f64::from(gradient[i]) - slope).abs() < 1e-6, "{name}'({point}) = {}, {slope}", gradient[i]);
         }
     }

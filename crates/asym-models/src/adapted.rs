@@ -1,8 +1,8 @@
-//! Adapters in PEFT's format on the models of this crate: what they change beside the adapted layers.
+//! Adapters in PEFT's format on the models of this crate: the changes that they make outside the adapted layers.
 //!
-//! PEFT takes a tie apart where an adapter is on one side of it: LoRA on the word embedding leaves the head as it was, and an
-//! embedding that is saved whole is not the head's. Such a model is loaded here with a tensor for each side. Folders of a model
-//! whose vocabulary was resized have the new embeddings.
+//! PEFT unties weights if an adapter changes only one side of the tie: LoRA on the word embedding does not change the head, and
+//! an embedding that is saved in full is not used by the head. Such a model is loaded here with a tensor for each side. Folders
+//! of a model with a resized vocabulary contain the new embeddings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,12 +18,12 @@ use crate::{KeyTable, ModelConfig, ModelError, PretrainedModel};
 const PREFIX: &str = "base_model.model.";
 const WEIGHT: &str = ".weight";
 
-/// The configuration of the model that the adapter in `folder` makes of a model with `config`: without the tie that the adapter
-/// takes apart, and with the vocabulary that it brings.
+/// The configuration of a model with `config` after the adapter in `folder` is applied: untied if the adapter unties the
+/// weights, and with the adapter's vocabulary size.
 ///
 /// # Errors
 ///
-/// A folder without an adapter, or with one that cannot be read.
+/// A folder without an adapter, or with an adapter that cannot be read.
 pub fn adapted_config<M: PretrainedModel>(config: &M::Config, folder: &Path) -> Result<M::Config, ModelError> {
     let tensors = match open_file(&folder.join("adapter_model.safetensors")) {
         Ok(tensors) => tensors,
@@ -43,7 +43,7 @@ pub fn adapted_config<M: PretrainedModel>(config: &M::Config, folder: &Path) -> 
     }
 }
 
-/// Whether an adapter with these tensors is on one side of a tie alone.
+/// Whether an adapter with these tensors changes only one side of a tie.
 fn parts(table: &KeyTable, tensors: &BTreeMap<String, Stored>, saved: &[String]) -> bool {
     let names = || tensors.keys().filter_map(|key| key.strip_prefix(PREFIX));
     table.tied.iter().any(|(parameter, copies)| {
@@ -72,7 +72,7 @@ fn rows(table: &KeyTable, tensors: &BTreeMap<String, Stored>) -> Option<usize> {
 ///
 /// # Errors
 ///
-/// As [`asym_core::load_adapter`].
+/// The errors of [`asym_core::load_adapter`].
 pub fn load_adapter<M: PretrainedModel>(
     model: M,
     folder: impl AsRef<Path>,
@@ -128,8 +128,8 @@ fn check_sides<M: PretrainedModel>(model: &M, folder: &Path, was_tied: bool) -> 
     }
 }
 
-/// `model` with another configuration that keeps its sizes, apart from the rows of the vocabulary: a parameter that was tied has
-/// its own tensor, and new rows are zeros.
+/// `model` with another configuration of the same sizes, except for the rows of the vocabulary. A parameter that is no longer
+/// tied gets its own tensor, and new rows are zeros.
 fn reshaped<M: PretrainedModel>(model: M, config: &M::Config) -> M {
     let old = model.config();
     if (old.is_tied(), old.vocabulary()) == (config.is_tied(), config.vocabulary()) {
@@ -177,7 +177,7 @@ pub fn merge<M: PretrainedModel>(model: M) -> M {
         return asym_core::merge(model);
     }
     let untied = config.clone().untied();
-    // The embedding below the adapter is the head.
+    // The head uses the embedding under the adapter.
     let weights = |entry: &layout::Entry| matches!(entry.kind, Kind::Weight { layer: Layer::Embedding, .. });
     let bases: BTreeMap<String, Vec<f32>> = layout::collect(&model, &naming, |entry| weights(entry))
         .into_iter()

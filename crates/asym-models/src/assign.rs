@@ -48,7 +48,7 @@ impl Checkpoint {
     /// Find the tensor of each parameter.
     ///
     /// `renamed` lists the same parameters with the names that transformers uses in memory, if these differ. `tied` says
-    /// whether the configuration ties parameters, so that one tensor may stand for several of them.
+    /// whether the configuration ties parameters, so one tensor may stand for several of them.
     pub(crate) fn assign(
         &self,
         entries: &[Entry],

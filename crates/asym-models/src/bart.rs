@@ -56,7 +56,7 @@ pub const BART_CLASSIFIER: KeyTable = KeyTable {
     ..KEYS
 };
 
-/// Rows of the position tables that no token stands at.
+/// The number of rows in the position tables that no token uses.
 const POSITION_OFFSET: usize = 2;
 
 /// Added to the variance in LayerNorm: PyTorch's default, which BART has no setting for.
@@ -446,7 +446,7 @@ impl BartLanguageModel {
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward), and if a position is outside the batch.
+    /// In the same cases as [`forward`](Self::forward), and if a position is outside the batch.
     pub fn forward_at(&self, input: BartInput, positions: Tensor<1, Int>) -> Tensor<2> {
         self.head(self.model.states_at(input, positions))
     }

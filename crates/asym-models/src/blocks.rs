@@ -54,7 +54,8 @@ pub(crate) fn attention_bias(mask: Tensor<2, Int>, hidden: &Tensor<3>) -> Tensor
     masked.reshape([batch, 1, 1, length])
 }
 
-/// Attention among the tokens of one sequence, as BERT, RoBERTa and ViT name its parts. The block has the layers behind it.
+/// Attention among the tokens of one sequence, as BERT, RoBERTa and ViT name its parts. The layers after the attention are
+/// in the block.
 #[derive(Module, Debug)]
 pub(crate) struct SelfAttention {
     pub(crate) query: AdaptedLinear,
@@ -65,7 +66,7 @@ pub(crate) struct SelfAttention {
 }
 
 impl SelfAttention {
-    /// The tokens `queries` look at those of `hidden` that `seen` says.
+    /// The tokens `queries` attend to the tokens of `hidden` that `seen` selects.
     pub(crate) fn forward(&self, queries: Tensor<3>, hidden: Tensor<3>, seen: &Seen) -> Tensor<3> {
         let query = self.query.forward(queries);
         let key = self.key.forward(hidden.clone());
@@ -82,7 +83,7 @@ pub(crate) enum Seen {
     All,
     /// The tokens of its row that this bias, as of [`attention_bias`], leaves.
     Bias(Tensor<4>),
-    /// Those of its sequence: the sequences of a batch stand back to back in one row.
+    /// The tokens of its sequence: the sequences of a batch follow each other directly in one row.
     Sequences(Sequences),
 }
 

@@ -101,7 +101,7 @@ impl Bytes {
             Ok(text) => text,
             Err(error) => return Ok(Err(SafeTensorError::InvalidHeader(error))),
         };
-        // The crate checks that the tensors stand one behind the other from the first byte of the data.
+        // The crate checks that the tensors follow each other directly from the first byte of the data.
         let metadata: Metadata = match serde_json::from_str(text) {
             Ok(metadata) => metadata,
             Err(error) => return invalid(error),

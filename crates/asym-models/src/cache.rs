@@ -29,7 +29,7 @@ impl KeyValueCache {
         let (start, end) = (self.length, self.length + tokens);
         let mut tensors = self.tensors.take();
         if tensors.as_ref().is_none_or(|[keys, _]| keys.dims()[1] < end) {
-            // Twice as much each time, so that what is copied stays in proportion; the most may be far beyond the end.
+            // Twice as much each time, so what is copied stays in proportion; the most may be far beyond the end.
             let room = self.capacity.min(2 * end.max(ROOM)).max(end);
             let options = (&key.device(), key.dtype());
             let grown = |old: Option<Tensor<3>>| {
@@ -44,7 +44,7 @@ impl KeyValueCache {
         }
         let Some([keys, values]) = tensors else { unreachable!("made above") };
         let place = [0..rows, start..end, 0..features];
-        // Nothing else holds these tensors, so that a backend may write where they are.
+        // Nothing else holds these tensors, so a backend may write where they are.
         let keys = keys.slice_assign(place.clone(), key);
         let values = values.slice_assign(place, value);
         let seen = [0..rows, 0..end, 0..features];
@@ -53,7 +53,7 @@ impl KeyValueCache {
         all
     }
 
-    /// Row i becomes what row `rows[i]` was. Only what is there is moved, and not the room behind it.
+    /// Row i gets the content of row `rows[i]`. Only the existing tokens are moved, and not the free space after them.
     pub(crate) fn select(&mut self, rows: &Tensor<1, Int>) {
         let length = self.length;
         let moved = |tensor: Tensor<3>| tensor.narrow(1, 0, length).select(0, rows.clone());

@@ -66,7 +66,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn from_bytes(name: &str, config: &str, weights: impl Into<Cow<'static, [u8]>>) -> Result<Self, ModelError> {
         let (path, config_text) = (PathBuf::from(name), config.to_owned());
         let architecture = purpose::architecture(config, &path.join("config.json"))?;
@@ -75,8 +75,8 @@ impl Checkpoint {
         Ok(Self { path, config, config_text, architecture, tensors })
     }
 
-    /// The same checkpoint, whose model accepts images of another size than the configured one, with interpolated positions:
-    /// `interpolate_pos_encoding` of transformers. It changes nothing for other families than ViT.
+    /// The same checkpoint, but its model accepts images of any size and interpolates the positions, as
+    /// `interpolate_pos_encoding` of transformers. This has no effect for families other than ViT.
     pub fn with_interpolated_positions(mut self) -> Self {
         if let Config::Vit(config) = &mut self.config {
             config.interpolate_pos_encoding = true;
@@ -121,7 +121,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// As [`config_of`](Self::config_of).
+    /// The errors of [`config_of`](Self::config_of).
     pub fn encoder(&self) -> Result<&EncoderConfig, ModelError> {
         self.config_of()
     }
@@ -132,8 +132,8 @@ impl Checkpoint {
             let of = self.tensors.values().filter(|tensor| tensor.file_dtype() == Some(dtype));
             of.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
         };
-        // The last of equal counts is chosen. Only dtypes with tensors count, so that a checkpoint in F64 has the
-        // default.
+        // If counts are equal, the last one is chosen. Only dtypes with tensors count, so a checkpoint in
+        // F64 has the default.
         let there = [FileDtype::BF16, FileDtype::F16, FileDtype::F32].into_iter().filter(|dtype| count(*dtype) > 0);
         there.max_by_key(|dtype| count(*dtype)).unwrap_or_default()
     }
@@ -155,7 +155,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
+    /// The errors of [`load`](Self::load).
     pub fn sequence_classifier(
         &self,
         num_labels: Option<usize>,
@@ -172,7 +172,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
+    /// The errors of [`load`](Self::load).
     pub fn masked_language_model(&self, seed: u64, device: &Device) -> Result<Loaded<MaskedLanguageModel>, ModelError> {
         self.load(None, seed, device)
     }
@@ -200,12 +200,12 @@ impl Checkpoint {
     /// Like [`load`](Self::load), in another precision. Each parameter is converted when it is moved to the device.
     ///
     /// With BF16, the weights of linear layers and embeddings are in bf16, and all other parameters and the head are in f32: the model
-    /// computes in f32, but for the products with these weights. An adapter can be attached and trained. With F16, all parameters
+    /// computes in f32, except for the products with these weights. An adapter can be attached and trained. With F16, all parameters
     /// are in f16, for inference.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load). Also returns [`ModelError::NoDtype`] if the device does not support the dtype.
+    /// The errors of [`load`](Self::load). Also returns [`ModelError::NoDtype`] if the device does not support the dtype.
     pub fn load_as<M: PretrainedModel>(
         &self,
         num_labels: Option<usize>,

@@ -159,7 +159,7 @@ macro_rules! families {
             ///
             /// # Errors
             ///
-            /// As [`ModelConfig::parse`]. Also returns an error if `model_type` is not one of
+            /// The errors of [`ModelConfig::parse`]. Also returns an error if `model_type` is not one of
             /// [`MODEL_TYPES`](Self::MODEL_TYPES).
             pub fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
                 #[derive(Deserialize)]

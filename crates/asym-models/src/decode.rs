@@ -49,10 +49,10 @@ impl Prompts {
     }
 }
 
-/// The tokens that pass a decoder: all of them where it has no cache, and computes them anew each time.
+/// The tokens that a decoder processes in a step. Without a cache, it processes all tokens again in each step.
 #[derive(Debug, Clone)]
 pub(crate) struct Passing {
-    /// Those of each row so far; with a cache, what they begin with.
+    /// The tokens of each row so far; with a cache, only their beginning.
     rows: Vec<Vec<u32>>,
     cached: bool,
 }

@@ -46,7 +46,7 @@ pub enum ModelError {
         /// The value found.
         found: String,
     },
-    /// A checkpoint belongs to another family than the model.
+    /// A checkpoint does not belong to the family of the model.
     #[error("{}: `model_type`: expected a checkpoint of {expected}, found one of {found}", path.display())]
     Family {
         /// The file.

@@ -18,20 +18,21 @@ pub trait GenerativeModel: PretrainedModel {
     where
         Self: 'a;
 
-    /// The tokens that each row begins with, without padding: of a decoder alone the prompts, of an encoder-decoder what
-    /// its decoder starts with, where the configuration names no token.
+    /// The first tokens of each row, without padding. For a decoder-only model, these are the prompts. For an
+    /// encoder-decoder, they are the tokens that its decoder starts with, if the configuration names no token.
     fn prompts(config: &Self::Config, input: &Self::Input, start: Option<u32>) -> Vec<Vec<u32>>;
 
-    /// A decoder of `prompts`, which came of `input`, with room for sequences of `capacity` tokens.
+    /// A decoder for `prompts`, which belong to `input`, with room for sequences of `capacity` tokens.
     fn decoder(&self, input: &Self::Input, prompts: &[Vec<u32>], capacity: usize, cached: bool) -> Self::Decoder<'_>;
 
-    /// The most tokens of a sequence, and the number of tokens there are.
+    /// The maximum length of a sequence, and the size of the vocabulary.
     fn limits(config: &Self::Config) -> (usize, usize);
 
-    /// The text that each row answers, without padding: the prompt for a decoder alone, the input for an encoder-decoder.
+    /// The source text of each row, without padding: the prompt for a decoder-only model, the input for an
+    /// encoder-decoder.
     fn sources(input: &Self::Input, prompts: &[Vec<u32>]) -> Vec<Vec<u32>>;
 
-    /// The rows that the sequences of transformers begin with: prompts with their padding, wherever it stands.
+    /// The beginnings of the sequences in transformers: prompts with their padding on either side.
     fn padded_prompts(&self, input: &Self::Input, prompts: &[Vec<u32>]) -> Vec<Vec<u32>>;
 }
 
@@ -47,10 +48,10 @@ pub struct Sequences {
 }
 
 impl Sequences {
-    /// The rows as one tensor, `[rows, length]`, as `sequences` of transformers: as the batch has them, continued, and
-    /// padded on the right.
+    /// The rows as one tensor, `[rows, length]`, like `sequences` of transformers: the rows of the batch with their
+    /// continuations, padded on the right.
     pub fn to_data(&self) -> TensorData {
-        // transformers takes 0 for no padding token where there are beams, and the one that ends a row in its place.
+        // With beams, transformers treats the padding token 0 as missing, and uses the token that ends a row instead.
         let pad = self.settings.pad_token_id.filter(|pad| *pad != 0 || self.settings.num_beams == 1);
         let pad = pad.or(self.settings.eos_token_id.first().copied()).unwrap_or(0);
         let each = self.settings.num_return_sequences;
@@ -66,11 +67,12 @@ impl Sequences {
     }
 }
 
-/// The prompts of a batch, and the settings for them: what [`generate_batch`] refuses is refused here, without a model.
+/// The prompts of a batch, and the settings for them. This function makes the same checks as [`generate_batch`], but
+/// needs no model.
 ///
 /// # Errors
 ///
-/// As [`GenerationConfig::resolve`].
+/// The errors of [`GenerationConfig::resolve`].
 pub fn resolve_batch<M: GenerativeModel>(
     config: &M::Config,
     input: &M::Input,
@@ -79,7 +81,7 @@ pub fn resolve_batch<M: GenerativeModel>(
     let prompts = M::prompts(config, input, asked.decoder_start());
     let (context, vocab_size) = M::limits(config);
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-    // A row of padding alone has nothing to go on from, however long the others are.
+    // A row that consists only of padding cannot be continued, even if other rows are longer.
     let length = if prompts.iter().any(Vec::is_empty) { 0 } else { longest };
     let settings = asked.resolve(length, Some(context), vocab_size)?;
     Ok((prompts, settings))
@@ -87,14 +89,14 @@ pub fn resolve_batch<M: GenerativeModel>(
 
 /// Continue a batch: what `generate` of transformers does.
 ///
-/// `first` is the number of the batch's first row among all that are generated from: what is drawn for a row is then the
-/// same in whatever batch it is. `progress` is told how many new tokens the rows have, of at most how many.
+/// `first` is the number of the batch's first row among all that are generated from: the tokens sampled for a row then
+/// do not depend on its batch. `progress` gets the number of new tokens of the rows and the maximum number.
 ///
 /// The model must be on a device without autodiff: [`Module::valid`](burn::module::Module::valid).
 ///
 /// # Errors
 ///
-/// As [`GenerationConfig::resolve`], before anything is computed. [`GenerationError::NotFinite`].
+/// The errors of [`GenerationConfig::resolve`], before anything is computed. [`GenerationError::NotFinite`].
 pub fn generate_batch<M: GenerativeModel>(
     model: &M,
     input: &M::Input,
@@ -112,7 +114,7 @@ pub type Ends<'a> = &'a dyn Fn(&[u32], &[String]) -> bool;
 ///
 /// # Errors
 ///
-/// As [`generate_batch`]. Also [`GenerationError::Conflict`] for `stop_strings` without `ends`.
+/// The errors of [`generate_batch`]. Also [`GenerationError::Conflict`] for `stop_strings` without `ends`.
 pub fn generate_until<M: GenerativeModel>(
     model: &M,
     input: &M::Input,
@@ -131,7 +133,7 @@ pub type Grown<'a> = &'a dyn Fn(&[u32]);
 ///
 /// # Errors
 ///
-/// As [`generate_until`].
+/// The errors of [`generate_until`].
 pub fn generate_aloud<M: GenerativeModel>(
     model: &M,
     input: &M::Input,
@@ -269,7 +271,7 @@ impl Checkpoint {
         };
         let config = GenerationConfig::parse(family, &path).and_then(|config| config.reading(&text));
         let mut config = config.map_err(ModelError::Generation)?;
-        // The old name of `forced_bos_token_id`, which stands beside the model's own keys.
+        // The old name of `forced_bos_token_id`, which occurs among the model's own keys.
         let old = self.config().other().get("force_bos_token_to_be_generated");
         if !is_own && old == Some(&serde_json::Value::Bool(true)) {
             config.forced_bos_token_id = config.bos_token_id;

@@ -14,7 +14,7 @@ pub(crate) const INPUT_IDS: &str = "input_ids";
 /// The name of the tensor that is 1 for tokens and 0 for padding.
 pub(crate) const ATTENTION_MASK: &str = "attention_mask";
 
-/// Tensors that data sets of transformers have beside the inputs, and that no output depends on.
+/// Tensors that data sets for transformers contain in addition to the inputs, and that do not affect any output.
 const SPARE: [&str; 4] = ["labels", "label", "special_tokens_mask", "length"];
 
 /// The input of a model, which can be read from a safetensors file.
@@ -161,7 +161,7 @@ pub fn check_input<I: ModelInput>(input: &I, config: &I::Config) -> Result<(), M
     input.check(config)
 }
 
-/// Check the logits of a batch, `[batch, ...]`: a number that is not finite is no answer.
+/// Check the logits of a batch, `[batch, ...]`: numbers that are not finite are an error.
 ///
 /// # Errors
 ///

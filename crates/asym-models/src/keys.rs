@@ -64,8 +64,8 @@ impl KeyTable {
         name
     }
 
-    /// Whether the key `name` is a buffer or a copy of a parameter, so that it says nothing new. The parameters of the model are
-    /// those for which `wanted` is true.
+    /// Whether the key `name` is a buffer or a copy of a parameter, which contains no additional information. The
+    /// parameters of the model are those for which `wanted` is true.
     pub(crate) fn is_known(&self, name: &str, wanted: impl Fn(&str) -> bool) -> bool {
         self.buffers.iter().any(|buffer| name.strip_suffix(buffer).is_some_and(|module| module.ends_with('.')))
             || self.tied.iter().any(|(parameter, keys)| wanted(parameter) && keys.contains(&name))

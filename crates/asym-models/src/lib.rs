@@ -26,7 +26,7 @@
 //! [`Checkpoint::load`] makes any of them, and [`generate_batch`] continues what the language models are given.
 //!
 //! A model keeps the names of its checkpoint: `model.naming()` with [`asym_core`] gives
-//! `roberta.encoder.layer.0.attention.self.query.weight`, so that adapters attach and are written as in Python's PEFT.
+//! `roberta.encoder.layer.0.attention.self.query.weight`, so adapters attach and are written as in Python's PEFT.
 
 mod activation;
 mod adapted;

@@ -110,7 +110,7 @@ struct Mlp {
     activation: Activation,
 }
 
-/// The facts of the tokens of a batch that every block needs.
+/// The information about the tokens of a batch that every block needs.
 struct Places {
     rotation: Rotation,
     seen: Seen,
@@ -277,7 +277,7 @@ impl LlamaLanguageModel {
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward), and if a position is outside the batch.
+    /// In the same cases as [`forward`](Self::forward), and if a position is outside the batch.
     pub fn forward_at(&self, input: LlamaInput, positions: Tensor<1, Int>) -> Tensor<2> {
         self.head(self.model.states_at(input, positions))
     }

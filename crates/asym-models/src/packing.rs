@@ -48,7 +48,7 @@ impl Packing {
         self.pick(&values(values_of_batch))
     }
 
-    /// As [`tokens`](Self::tokens), of values in the order of the batch.
+    /// The same as [`tokens`](Self::tokens), for values in the order of the batch.
     pub(crate) fn pick(&self, of_batch: &[i64]) -> Tensor<2, Int> {
         let real: Vec<i64> = self.places.iter().map(|place| of_batch[*place]).collect();
         self.row(real)
@@ -69,7 +69,8 @@ impl Packing {
         &self.sequences
     }
 
-    /// The packed places of tokens that stand at `places` of the batch, `[count]`; `None` if one of them is padding.
+    /// The positions in the packed batch of the tokens at `places` of the padded batch, `[count]`; `None` if one of
+    /// them is padding.
     pub(crate) fn find(&self, places: impl IntoIterator<Item = usize>) -> Option<Tensor<1, Int>> {
         let found = places.into_iter().map(|place| self.places.binary_search(&place).ok().map(|at| at as i64));
         let found = found.collect::<Option<Vec<i64>>>()?;

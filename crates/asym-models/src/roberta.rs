@@ -82,7 +82,7 @@ impl Encoder {
         let embedding = |rows| zero_embedding(rows, hidden, device);
         let layer_norm = || LayerNormConfig::new(hidden).with_epsilon(config.layer_norm_eps).init(device);
         let dropout = || DropoutConfig::new(config.hidden_dropout_prob).init();
-        // DistilBERT has no dropout behind its attention.
+        // DistilBERT has no dropout after its attention.
         let attention_dropout =
             || if config.family == Family::DistilBert { DropoutConfig::new(0.0).init() } else { dropout() };
         let output = |d_input, dropout| Output {
@@ -214,7 +214,7 @@ impl Encoder {
         (hidden, seen)
     }
 
-    /// As [`embed`](Self::embed), of a batch without its padding.
+    /// The same as [`embed`](Self::embed), for a batch without its padding.
     fn embed_packed(&self, packed: &Packed) -> (Tensor<3>, Seen) {
         let Packed { ids, positions, types, packing, .. } = packed;
         let positions = self.embeddings.position_embeddings.forward(positions.clone());
@@ -445,7 +445,7 @@ impl MaskedLanguageModel {
     ///
     /// # Panics
     ///
-    /// As [`SequenceClassifier::forward`].
+    /// In the same cases as [`SequenceClassifier::forward`].
     pub fn forward(&self, input: EncoderInput) -> Tensor<3> {
         let hidden = self.backbone.forward(input);
         self.logits(hidden)
@@ -461,7 +461,7 @@ impl MaskedLanguageModel {
     ///
     /// # Panics
     ///
-    /// As [`SequenceClassifier::forward`]. Also panics if positions are outside the batch.
+    /// In the same cases as [`SequenceClassifier::forward`]. Also panics if positions are outside the batch.
     pub fn forward_at(&self, input: EncoderInput, positions: Tensor<1, Int>) -> Tensor<2> {
         self.logits(self.backbone.states_at(input, positions))
     }

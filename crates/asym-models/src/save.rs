@@ -27,12 +27,12 @@ pub fn save<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: File
     write(model, model.config(), folder.as_ref(), dtype, |_| true)
 }
 
-/// Save `model` as [`save`] does, but without the head that is trained for a task, so that each task draws its own. The labels have
+/// Save `model` as [`save`] does, but without the head that is trained for a task, so each task draws its own. The labels have
 /// the default names of transformers.
 ///
 /// # Errors
 ///
-/// As [`save`].
+/// The errors of [`save`].
 pub fn save_base<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: FileDtype) -> Result<(), ModelError> {
     let (folder, heads) = (folder.as_ref(), M::keys(model.config()).task_head);
     let config = model.config().clone().with_num_labels(DEFAULT_LABELS, folder)?;

@@ -67,7 +67,8 @@ pub const VIT_MODEL: KeyTable = KeyTable {
 /// A batch of images.
 #[derive(Debug, Clone)]
 pub struct VitInput {
-    /// Pixels, normalized as the checkpoint's `preprocessor_config.json` says, `[batch, channels, height, width]`.
+    /// Pixels, normalized as specified in the checkpoint's `preprocessor_config.json`, `[batch, channels, height,
+    /// width]`.
     pub pixel_values: Tensor<4>,
 }
 
@@ -142,7 +143,7 @@ struct Block {
     output: Output,
     layernorm_before: LayerNorm,
     layernorm_after: LayerNorm,
-    /// That of the norms, which keep it to themselves.
+    /// The epsilon of the norms, whose own field is private.
     epsilon: f64,
 }
 

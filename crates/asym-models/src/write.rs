@@ -18,7 +18,7 @@ pub enum FileDtype {
     F32,
     /// 16 bit, IEEE: half the size, for weights that are small numbers.
     F16,
-    /// 16 bit with the range of 32, and three digits.
+    /// 16 bits, with the range of f32 and a precision of about three digits.
     BF16,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn write_safetensors(
     })
 }
 
-/// Let `write` fill a temporary file beside `path`, and move it into place when it is on the disk.
+/// Let `write` fill a temporary file next to `path`, and move it into place when it is on the disk.
 pub(crate) fn write_atomically(
     path: &Path,
     write: impl FnOnce(&Path) -> Result<(), ModelError>,

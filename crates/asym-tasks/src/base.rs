@@ -14,11 +14,11 @@ use burn::tensor::Device;
 
 use crate::error::TaskError;
 
-/// The files beside a tokenizer that a model for texts may have.
+/// The files that a model for texts may have in addition to the tokenizer.
 const LANGUAGE_FILES: [&str; 4] =
     ["tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "generation_config.json"];
 
-/// A checkpoint and the files beside it.
+/// A checkpoint with its tokenizer and other files.
 ///
 /// Its weights are read once for each class of model: see [`load`](Self::load).
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Base {
     /// The weights and their configuration.
     pub checkpoint: Checkpoint,
     tokenizer: OnceLock<Tokenizer>,
-    /// That of a checkpoint without a folder.
+    /// The image processor of a checkpoint without a folder.
     image_processor: Option<ImageProcessor>,
     /// A `Loaded<M>` for each model `M` and each dtype that was asked for.
     models: Mutex<HashMap<(TypeId, Dtype), Box<dyn Any + Send>>>,
@@ -50,7 +50,7 @@ impl Base {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn from_bytes(name: &str, config: &str, weights: &'static [u8]) -> Result<Self, TaskError> {
         Ok(Self::new(name.to_string(), None, Checkpoint::from_bytes(name, config, weights)?))
     }
@@ -122,7 +122,7 @@ impl Base {
     ///
     /// # Errors
     ///
-    /// As [`language_tokenizer`](Self::language_tokenizer), and [`TaskError::Io`].
+    /// The errors of [`language_tokenizer`](Self::language_tokenizer), and [`TaskError::Io`].
     pub fn save_tokenizer(&self, folder: &Path) -> Result<(), TaskError> {
         let path = folder.join("tokenizer.json");
         let json = self.language_tokenizer()?.to_json()?;
@@ -153,8 +153,8 @@ impl Base {
         Ok(self.checkpoint.generation_config()?.eos_token_id.and_then(|ids| ids.0.first().copied()))
     }
 
-    /// Write into `folder` the files beside the tokenizer by which a model continues texts: chat template, special tokens,
-    /// settings of generation. A checkpoint need not have them.
+    /// Write into `folder` the files that text generation needs in addition to the tokenizer: chat template, special
+    /// tokens, settings of generation. A checkpoint need not have them.
     ///
     /// # Errors
     ///
@@ -214,7 +214,7 @@ impl Base {
     ///
     /// # Errors
     ///
-    /// As [`Checkpoint::load`].
+    /// The errors of [`Checkpoint::load`].
     pub fn read<M: PretrainedModel + 'static>(
         &self,
         dtype: Dtype,
@@ -230,7 +230,7 @@ impl Base {
     ///
     /// # Errors
     ///
-    /// As [`Checkpoint::load`].
+    /// The errors of [`Checkpoint::load`].
     pub fn load<M: PretrainedModel + 'static>(
         &self,
         (num_labels, new_head): (Option<usize>, bool),

@@ -51,7 +51,7 @@ pub trait ReadTask {
     ///
     /// # Errors
     ///
-    /// As [`Task::prepare`], and a checkpoint that cannot be read.
+    /// The errors of [`Task::prepare`], and a checkpoint that cannot be read.
     fn prepare<'a>(
         self: Box<Self>,
         base: &'a Base,
@@ -83,7 +83,7 @@ pub trait PreparedTask {
     ///
     /// # Errors
     ///
-    /// As [`Task::sheet`].
+    /// The errors of [`Task::sheet`].
     fn sheet(&self, seed: u64, columns: usize) -> Result<Option<Sheet>, TaskError>;
 
     /// The first `count` training examples of `run`, in the order in which it sees them, as the model reads them: each with the
@@ -91,7 +91,7 @@ pub trait PreparedTask {
     ///
     /// # Errors
     ///
-    /// As [`Task::shown`].
+    /// The errors of [`Task::shown`].
     fn shown(&self, run: &RunConfig, count: usize) -> Result<Option<Vec<(usize, Shown)>>, TaskError>;
 
     /// The second moments of the inputs of the base model's linear layers, by their names in files, on training examples that
@@ -110,7 +110,7 @@ pub trait PreparedTask {
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check) and [`RunFolder::open`], before training starts, and the errors of [`fit`].
+    /// The errors of [`check`](Self::check) and [`RunFolder::open`], before training starts, and the errors of [`fit`].
     fn run(
         &self,
         run: &RunConfig,
@@ -139,7 +139,7 @@ pub struct RunFacts {
 ///
 /// # Errors
 ///
-/// As [`Task::read`].
+/// The errors of [`Task::read`].
 pub fn read(task: &AnyTask, files: &Files, hold_out: Option<f64>) -> Result<Box<dyn ReadTask>, TaskError> {
     struct Read<'a>(&'a Files, Option<f64>);
     impl WithTask for Read<'_> {
@@ -219,7 +219,8 @@ pub struct Session<'a, T: Task> {
     pub read: Option<Duration>,
 }
 
-/// Training examples from which factors that start from a layer's input are made: some thousand tokens, many times a rank.
+/// The number of training examples for factors that are initialized from a layer's inputs: a few thousand tokens, many
+/// times the rank.
 const OBSERVED: usize = 128;
 
 /// Examples that pass at once.
@@ -249,8 +250,8 @@ impl<T: Task> Session<'_, T> {
         Ok((Loaded { model, initialized, left_out }, tuning))
     }
 
-    /// Pass training examples, drawn from `seed`, through `model`. Examples of one length stand together, since padding would
-    /// count as input.
+    /// Pass training examples, drawn from `seed`, through `model`. Examples of the same length form a batch, since padding
+    /// would count as input.
     fn observe(&self, model: &T::Model, seed: u64) -> Result<(), TrainError> {
         let (train, _) = self.task.of_run(&self.data, seed);
         for indices in observed(train.len(), |index| train.length(index), seed) {
@@ -267,7 +268,7 @@ impl<T: Task> Session<'_, T> {
     ) -> Result<(Start<T>, [Vec<String>; 2]), TaskError> {
         run.validate()?;
         let (Loaded { model, initialized, left_out }, tuning) = self.start(run)?;
-        // The memory that an init needs for a moment is no part of training.
+        // The temporary memory of an initialization is not part of training.
         memory::reset_peak();
         let naming = model.naming();
         let (model, steps) = (model.train(), run.training.steps(self.data.train.len()));

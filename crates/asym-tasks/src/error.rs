@@ -9,11 +9,11 @@ use crate::recipe::error::RecipeError;
 
 /// Why a task cannot be run.
 ///
-/// A task's own errors come as [`TaskError::Task`], so that a new task needs no variant here.
+/// A task's own errors come as [`TaskError::Task`], so a new task needs no variant here.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// A checkpoint is of a class that the task cannot train.
+    /// A checkpoint has a class that the task cannot train.
     #[error(
         "{}: this is a checkpoint of {found}, and {task} trains {expected}; give a checkpoint of that kind, or a task for \
         this one",
@@ -30,7 +30,7 @@ pub enum TaskError {
         found: &'static str,
     },
 
-    /// A name is neither a folder nor of the form that names on the Hub have.
+    /// A name is neither a folder nor a valid name on the Hub.
     #[error("{name}: no such folder, and no name on the Hub, which has the form owner/name or name")]
     NoSuchPlace {
         /// The name that was given.
@@ -48,7 +48,7 @@ pub enum TaskError {
         expected: &'static str,
     },
 
-    /// The row to compare with is none of the table's.
+    /// The table has no row with the name to compare with.
     #[error("the table has no row `{found}` to compare with; its rows are {}", listed.join(", "))]
     UnknownReference {
         /// The name that was given.
@@ -80,7 +80,7 @@ pub enum TaskError {
         source: TokenizerError,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read or written", path.display())]
     Io {
         /// The file or folder.
@@ -101,7 +101,7 @@ pub enum TaskError {
     #[error(transparent)]
     Recipe(#[from] RecipeError),
 
-    /// The Hub, or the way to it, refused.
+    /// An error of the Hub or of the connection to it.
     #[error(transparent)]
     Hub(#[from] HubError),
 

@@ -35,7 +35,7 @@ impl Files {
         Ok(Some(folder))
     }
 
-    /// The name of the data in recipes: a name on the Hub with its commit, so that it means these very files.
+    /// The name of the data in recipes. A name on the Hub includes the commit, so it always refers to the same files.
     pub fn pinned(&self) -> Option<String> {
         self.pinned.get().cloned().or_else(|| self.name.clone())
     }
@@ -53,7 +53,7 @@ pub fn is_on_hub(name: &str) -> Result<bool, TaskError> {
     if may_be_repo(name) { Ok(true) } else { Err(TaskError::NoSuchPlace { name: name.to_owned() }) }
 }
 
-/// A name on the Hub with the commit whose folder in the cache is `path`; any other name as it is.
+/// A name on the Hub with the commit whose folder in the cache is `path`; any other name unchanged.
 pub fn pinned(name: &str, path: &Path) -> String {
     let commit = path.file_name().and_then(|commit| commit.to_str()).filter(|_| path != Path::new(name));
     match commit {

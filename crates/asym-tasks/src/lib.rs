@@ -1,4 +1,4 @@
-//! Benchmarks as tasks, recipes, tables, and the metrics and generated data behind them.
+//! Benchmarks as tasks, recipes, tables, and the metrics and generated data that they use.
 //!
 //! | module | holds |
 //! |---|---|
@@ -26,7 +26,7 @@
 //! | [`metrics`] | scores on the host |
 //! | [`rouge`] | ROUGE of summaries, and sentences |
 //! | [`grammar`], [`drawing`], [`trivia`] | generated English, drawn pictures, and an invented world |
-//! | [`pretrain`] | the embedded checkpoints, which are trained on these |
+//! | [`pretrain`] | the pre-training of the embedded checkpoints on generated data |
 
 pub mod answers;
 pub mod base;

@@ -38,7 +38,8 @@ impl LayerNames {
         Self { attention: &["q_proj", "v_proj"], key: "k_proj", value: "v_proj", output: "down_proj" };
     /// ViT's.
     pub const VIT: Self = Self { attention: &["q_proj", "v_proj"], key: "k_proj", value: "v_proj", output: "mlp.fc2" };
-    /// BART's, with the keys, by the number of parameters that the paper gives: of the encoder, the decoder, and between both.
+    /// BART's layers, in the encoder, in the decoder and in cross-attention. The keys are included because of the number of
+    /// parameters that the paper gives.
     pub const BART: Self =
         Self { attention: &["q_proj", "k_proj", "v_proj"], key: "k_proj", value: "v_proj", output: "fc2" };
 }

@@ -1,6 +1,6 @@
 //! Metrics of predictions and labels, computed on the host.
 //!
-//! Every metric follows the definition of scikit-learn or SciPy. An undefined metric is 0 instead of NaN, so that a
+//! Every metric follows the definition of scikit-learn or SciPy. An undefined metric is 0 instead of NaN, so a
 //! model that always predicts the same class still has a row in the table.
 
 mod summary;
@@ -20,7 +20,7 @@ pub enum Metric {
     F1,
     /// F1 over all decisions on all labels together. For one class per example, this is the accuracy.
     MicroF1,
-    /// The mean of the F1 of each class or label. Classes that are neither predicted nor right have no part in it.
+    /// The mean of the F1 of each class or label. Classes that are neither predicted nor correct are not included.
     MacroF1,
     /// Matthews' correlation coefficient, generalized to any number of classes.
     Matthews,
@@ -89,9 +89,10 @@ impl Outcomes {
 /// Predictions and labels of examples that have any number of labels at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelSets {
-    /// For each label: examples where it is predicted and right, predicted, and right.
+    /// For each label, three numbers of examples: those in which the label is predicted and correct, predicted, and
+    /// correct.
     counts: Vec<[f64; 3]>,
-    /// Examples, and those whose labels are all right.
+    /// The number of examples, and the number of examples whose labels are all correct.
     examples: f64,
     exact: f64,
 }

@@ -64,7 +64,7 @@ pub(crate) fn set(path: &Path, folders: &[&str], names: &[&str]) -> Result<Files
 ///
 /// # Errors
 ///
-/// As [`set`].
+/// The errors of [`set`].
 fn find(path: &Path, folders: &[&str], dev: &[&str]) -> Result<(Files, Option<Files>), SetsError> {
     if !path.is_dir() {
         return Ok((Files::one(path)?, None));
@@ -85,11 +85,11 @@ fn find(path: &Path, folders: &[&str], dev: &[&str]) -> Result<(Files, Option<Fi
     }
 }
 
-/// As [`find`], with the usual names of a set for the evaluation, or with the file `dev` as that set.
+/// The same as [`find`], with the usual names of an evaluation set, or with the file `dev` as this set.
 ///
 /// # Errors
 ///
-/// As [`find`] and [`beside`].
+/// The errors of [`find`] and [`beside`].
 pub(crate) fn pair(path: &Path, folders: &[&str], dev: Option<&str>) -> Result<(Files, Option<Files>), SetsError> {
     let (train, found) = find(path, folders, &DEV)?;
     let given = dev.map(|given| beside(path, given)).transpose()?;
@@ -101,7 +101,7 @@ pub(crate) fn is_table(path: &str) -> bool {
     Format::of(Path::new(path)).is_some()
 }
 
-/// The file `given`, which lies beside the data at `path`, or where the command was started.
+/// The file `given`, which lies next to the data at `path`, or where the command was started.
 ///
 /// # Errors
 ///

@@ -1,13 +1,14 @@
-//! A set for the evaluation out of the training set.
+//! Holds out a part of the training set for the evaluation.
 
 use asym_core::random::derive_seed;
 use asym_train::Order;
 
-/// The share of the examples that is set aside for the evaluation, where there is no set of its own for it.
+/// The share of the examples that is held out for the evaluation if there is no separate evaluation set.
 pub(crate) const DEV_SHARE: f64 = 0.2;
 
 /// Divide `groups.len()` examples into those to train on and those to evaluate on, each list in its own order. A share of each
-/// group, such as the examples of one label, is set aside: at least one example in all. At least one stays to train on.
+/// group, such as the examples of one label, is held out. At least one example is held out in total, and at least one remains
+/// for training.
 ///
 /// The result is a function of the groups, the share and the seed.
 pub(crate) fn split(groups: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
@@ -19,24 +20,24 @@ pub(crate) fn split(groups: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec
     let mut carried = 0.0;
     for group in 0..largest {
         let members: Vec<usize> = order.iter().copied().filter(|at| groups[*at] == group).collect();
-        // The remainder of rounding is carried to the next group, so that many small groups have their share together.
+        // The remainder of rounding is carried to the next group, so many small groups have their share together.
         let wanted = share * members.len() as f64 + carried;
         let taken = (wanted.round().max(0.0) as usize).min(members.len().saturating_sub(1));
         carried = wanted - taken as f64;
         members[..taken].iter().for_each(|at| dev[*at] = true);
     }
     if !dev.contains(&true) && count > 1 {
-        // A single example of each group: one of them, so that there is an evaluation.
+        // Each group has a single example. One of these examples is held out, so there is an evaluation.
         dev[order[0]] = true;
     }
     (0..count).partition(|at| !dev[*at])
 }
 
-/// The seed of the split of a training set whose settings are chosen: it is the same for all runs of a task, as their data are.
+/// The seed of the split by which settings are chosen. It is the same for all runs of a task, as their data are the same.
 const CHOICE_SEED: u64 = 0;
 
-/// Divide the training examples `items` into those that runs with each setting are trained on, and those by which the best setting
-/// is chosen: `share` of each group.
+/// Split the training examples `items` into two parts. The runs with each setting are trained on the first part. The best setting
+/// is chosen by the scores on the second part, which contains `share` of each group.
 pub(crate) fn held_out<T: Clone>(items: &[T], group: impl Fn(&T) -> usize, share: f64) -> (Vec<T>, Vec<T>) {
     let groups: Vec<usize> = items.iter().map(group).collect();
     let (train, held) = split(&groups, share, CHOICE_SEED);

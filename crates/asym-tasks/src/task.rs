@@ -38,7 +38,7 @@ pub struct Score {
 pub enum Unit {
     /// A share or a correlation, which people read in percent. More is better.
     Share,
-    /// A number as it is, such as a loss. Less is better.
+    /// A plain number, such as a loss. Lower is better.
     Cost,
 }
 
@@ -48,7 +48,7 @@ impl Score {
         Self { name: name.to_string(), unit: Unit::Share }
     }
 
-    /// A score that people read as it is, and of which less is better.
+    /// A score that is shown unchanged, and for which lower is better.
     pub fn cost(name: impl ToString) -> Self {
         Self { name: name.to_string(), unit: Unit::Cost }
     }
@@ -69,7 +69,7 @@ impl Score {
         }
     }
 
-    /// The digits behind the point that people read.
+    /// The number of digits after the decimal point in tables.
     pub const fn digits(&self) -> usize {
         match self.unit {
             Unit::Share => 1,
@@ -98,13 +98,14 @@ pub struct PaperScore {
     pub score: String,
     /// The mean.
     pub mean: f64,
-    /// The spread that the paper prints beside it.
+    /// The spread that the paper prints next to it.
     pub std: Option<f64>,
     /// The number of the table.
     pub table: String,
 }
 
-/// The facts of a task that need neither a model nor data. Tables, recipes and commands know no more of it.
+/// The information about a task that needs neither a model nor data. Tables, recipes and commands use only this
+/// information.
 pub trait TaskInfo {
     /// The name in recipes and on the command line: `mrpc`.
     fn name(&self) -> String;
@@ -150,7 +151,7 @@ pub trait TaskInfo {
         None
     }
 
-    /// Whether an example is a pair of texts; `None` if it is no text to be classified.
+    /// Whether an example is a pair of texts; `None` if it is not a text to classify.
     fn is_pair(&self) -> Option<bool> {
         None
     }
@@ -181,8 +182,8 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     /// The `task_type` of PEFT's adapter files.
     const PEFT_TASK: Option<&'static str>;
 
-    /// The settings of the task's own, which stand under `[task]` in a recipe. All are optional there. The type must deny unknown
-    /// fields (`#[serde(deny_unknown_fields)]`): serde tells the names of its fields only then.
+    /// The task's own settings, which are under `[task]` in a recipe. All are optional there. The type must deny unknown fields
+    /// (`#[serde(deny_unknown_fields)]`): serde tells the names of its fields only then.
     type Options: Clone + Default + Serialize + DeserializeOwned;
 
     /// The model.
@@ -226,7 +227,7 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     }
 
     /// The same data, with `share` of the training examples in the place of all those to evaluate on. Runs on them serve to choose
-    /// settings, so that no example of a test may be among them.
+    /// settings, so no example of a test may be among them.
     fn hold_out(&self, data: Self::Data, share: f64) -> Self::Data;
 
     /// Lines on the data, for people: rows, sets, labels.
@@ -245,8 +246,8 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
         (Arc::clone(&prepared.train), prepared.evaluation.clone())
     }
 
-    /// Training examples of the run with `seed` as the model is shown them, up to `columns` of each class; `None` if they are no
-    /// pictures.
+    /// Training examples of the run with `seed`, as the model receives them, up to `columns` of each class; `None` if they are
+    /// not pictures.
     ///
     /// # Errors
     ///

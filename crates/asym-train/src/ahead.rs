@@ -13,14 +13,14 @@ type Job<T, R> = (T, Sender<R>);
 ///
 /// The results of one thread and of several are the same, if the work depends on nothing else.
 pub(crate) struct Ahead<T, R> {
-    /// None once the threads are told to end.
+    /// `None` after the threads were told to stop.
     jobs: Option<Sender<Job<T, R>>>,
     threads: Vec<JoinHandle<()>>,
     waiting: VecDeque<Receiver<R>>,
 }
 
 impl<T: Send + 'static, R: Send + 'static> Ahead<T, R> {
-    /// As many threads as `threads` says, and one at least, that do `work`.
+    /// `threads` threads, but at least one, that do `work`.
     pub(crate) fn new(threads: usize, work: impl Fn(T) -> R + Send + Sync + 'static) -> Self {
         let (jobs, queue) = channel::<Job<T, R>>();
         let shared = Arc::new((Mutex::new(queue), work));
@@ -31,7 +31,7 @@ impl<T: Send + 'static, R: Send + 'static> Ahead<T, R> {
                 // The lock is held for taking a job, not for doing it.
                 let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 while let Ok((job, result)) = next() {
-                    // Fails if nobody waits any more.
+                    // This fails if no receiver is left.
                     let _ = result.send(work(job));
                 }
             })

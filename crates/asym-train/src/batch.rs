@@ -14,8 +14,8 @@ pub trait Batch {
     fn examples(&self) -> usize;
 
     /// The number of terms that the batch's mean loss is a mean of: examples for a classifier, labeled tokens for a language
-    /// model. Gradient accumulation weighs each batch by it, so that four batches of two equal one batch of eight. A batch of
-    /// weight 0 is passed over.
+    /// model. Gradient accumulation weighs each batch by it, so four batches of two equal one batch of eight. A batch of
+    /// weight 0 is skipped.
     fn weight(&self) -> f64 {
         self.examples() as f64
     }

@@ -124,7 +124,7 @@ impl<M: Module> State<Optimized<M>> {
     ///
     /// # Errors
     ///
-    /// As [`State::new`]; [`TrainError::OtherModel`] if other parameters are trained or frozen than were then; a conflict if an
+    /// The errors of [`State::new`]; [`TrainError::OtherModel`] if other parameters are trained or frozen than were then; a conflict if an
     /// AdaLoRA run is to be extended, since its ranks are chosen for a number of steps.
     pub fn resume(
         model: M,
@@ -188,7 +188,7 @@ pub(crate) struct Checkpoints {
 impl Checkpoints {
     /// Into `folder`, for a run of `model` that continued at a checkpoint of the step `resumed`, or that is new.
     ///
-    /// Checkpoints after that step could not be read, and unfinished ones never will be: both are removed, so that none of
+    /// Checkpoints after that step could not be read, and unfinished ones never will be: both are removed, so none of
     /// them counts among those that are kept.
     ///
     /// # Errors
@@ -208,7 +208,7 @@ impl Checkpoints {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Checkpoint`]. The checkpoints before stay as they are.
+    /// [`TrainError::Checkpoint`]. Earlier checkpoints are not changed.
     pub(crate) fn save<M: Module>(&mut self, state: &State<Optimized<M>>, past: Past) -> Result<(), TrainError> {
         let step = state.position.step;
         let path = self.folder.join(format!("checkpoint-{step}"));

@@ -47,7 +47,7 @@ pub enum TrainError {
         worker: Box<Worker>,
     },
 
-    /// Another process took the folder while the run went on, because this one had not shown for minutes that it lives.
+    /// Another process took over the folder during the run, because this process had not updated its claim for minutes.
     #[error(
         "{}: {worker} took over this run, since the worker here had written nothing to the folder for minutes; this one stops, \
         and the other goes on",
@@ -63,7 +63,7 @@ pub enum TrainError {
     /// The folder was moved or removed while the run went on.
     #[error(
         "{}: the folder of the run was moved or removed, so that the run cannot be saved; move it back and continue with \
-        --resume, or start anew",
+        --resume, or start a new run",
         path.display()
     )]
     FolderGone {
@@ -80,8 +80,8 @@ pub enum TrainError {
         found: String,
     },
 
-    /// A folder is of another version.
-    #[error("{}: this file is of another version of asym ({reason}); train into another output folder", path.display())]
+    /// A folder was written by another version.
+    #[error("{}: this file was written by another version of asym ({reason}); train into another output folder", path.display())]
     OtherVersion {
         /// The file.
         path: PathBuf,
@@ -89,7 +89,7 @@ pub enum TrainError {
         reason: String,
     },
 
-    /// A file ends in the middle, or is no JSON.
+    /// A file is truncated, or is not JSON.
     #[error(
         "{}: this file is half-written or damaged ({reason}); remove it and continue the run with --resume, or copy it anew",
         path.display()
@@ -110,8 +110,8 @@ pub enum TrainError {
         changes: Vec<Change>,
     },
 
-    /// A checkpoint is of another model.
-    #[error("{}: this checkpoint is of another model: it has {expected}, and the model {found}", path.display())]
+    /// A checkpoint belongs to another model.
+    #[error("{}: this checkpoint belongs to another model: it has {expected}, and the model has {found}", path.display())]
     OtherModel {
         /// The checkpoint.
         path: PathBuf,
@@ -122,7 +122,7 @@ pub enum TrainError {
     },
 
     /// A run would be continued on other examples than it was started with.
-    #[error("the training examples are not those that the run was started with; restore the files, or start anew")]
+    #[error("the training examples differ from those at the start of the run; restore the files, or start a new run")]
     OtherData,
 
     /// A checkpoint cannot be written.
@@ -158,7 +158,7 @@ pub enum TrainError {
         expected: usize,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read or written", path.display())]
     Io {
         /// The file or folder.

@@ -12,8 +12,8 @@ use crate::{Batch, Loader, Order, Pace, Source, StopSignal, TrainError};
 /// Scores by name.
 pub type Scores = BTreeMap<String, f64>;
 
-/// A whole evaluation. Scores such as ROUGE or Matthews' correlation are no means over batches, so that the loop leaves all of
-/// it to the task.
+/// A whole evaluation. Scores such as ROUGE or Matthews' correlation are not means over batches, so the loop leaves all of it
+/// to the task.
 pub trait Evaluation<M> {
     /// The scores of `model`, which is on the plain device with dropout off; `None` if a stop was requested before the end.
     ///
@@ -55,7 +55,7 @@ impl<'a> EvalRoom<'a> {
         Self { folder, ..self }
     }
 
-    /// A folder of this evaluation's own, if the run has one: an evaluation that takes long keeps its answers there and goes on
+    /// A folder of this evaluation's own, if the run has one: an evaluation that takes long keeps its answers there and continues
     /// where it was, after the run was killed and is continued. The model is the same then.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
@@ -72,7 +72,7 @@ impl<'a> EvalRoom<'a> {
         self.batch_size
     }
 
-    /// Whether a stop was requested. A score over a part of the set would pass for one over the whole, so that an evaluation
+    /// Whether a stop was requested. A score over a part of the set would pass for one over the whole, so an evaluation
     /// that stops returns none.
     pub fn should_stop(&self) -> bool {
         self.stop.requested()

@@ -143,7 +143,7 @@ where
 {
     let State { settings, trainee, method, position, .. } = state;
     let model = trainee.model();
-    // A function of (seed, step), so that a run repeats bit for bit.
+    // A function of (seed, step), so a run repeats bit for bit.
     device_of(&model).seed(derive_seed(settings.seed, "step", position.step as u64));
     let rate = trainee.next_rate();
     let (batches, examples) = (group.len(), group.iter().map(Batch::examples).sum());
@@ -151,7 +151,7 @@ where
     let (mut accumulator, mut loss) = (GradientsAccumulator::new(), None);
     for batch in group {
         let (count, share) = (batch.examples(), batch.weight() / total);
-        // There is nothing to learn from a batch without weight, and the mean over nothing is no number.
+        // A batch without weight contributes nothing to training, and the mean over zero examples is not a number.
         if batch.weight() == 0.0 {
             continue;
         }

@@ -134,7 +134,7 @@ impl RunFolder {
         let Compared { now, before, changes } = compare(path, recipe)?;
         refuse(path, &changes, existing)?;
         let new = before.is_none();
-        // A setting that may differ stays as it was, so that the recipe's digest does.
+        // A setting that may differ keeps its old value, so the recipe's digest does not change.
         let text = before.filter(|_| changes.is_empty()).unwrap_or(now);
         if !changes.is_empty() && path.join(RESULTS).exists() {
             // The results of the shorter run, whose last checkpoint stays.
@@ -169,7 +169,7 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), without [`TrainError::FailedBefore`].
+    /// The errors of [`open`](Self::open), without [`TrainError::FailedBefore`].
     pub fn check<R: Serialize + DeserializeOwned>(
         path: &Path,
         recipe: &R,
@@ -208,7 +208,7 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// As [`finished`](Self::finished), and [`TrainError::NotARun`].
+    /// The errors of [`finished`](Self::finished), and [`TrainError::NotARun`].
     pub fn state(path: &Path) -> Result<RunState, TrainError> {
         if !path.exists() {
             return Ok(RunState::Open { step: 0 });
@@ -356,11 +356,12 @@ impl RunFolder {
         Ok(result)
     }
 
-    /// Keep the message of a run that failed for good, so that it is not made again: see [`TrainError::is_divergence`].
+    /// Save the message of a run that failed permanently, so the run is not repeated: see
+    /// [`TrainError::is_divergence`].
     ///
     /// # Errors
     ///
-    /// As [`finish`](Self::finish).
+    /// The errors of [`finish`](Self::finish).
     pub fn fail(&self, message: &str) -> Result<(), TrainError> {
         self.verify()?;
         self.write_json(FAILURE, &Failure { recipe: self.recipe.clone(), message: message.to_string() })
@@ -406,7 +407,7 @@ fn make(path: &Path, existing: Existing) -> Result<(), TrainError> {
     new_folder(path)
 }
 
-/// Make the folder at `path`, which must be new, and those above it. Of several processes that do, one succeeds.
+/// Make the folder at `path`, which must be new, and those above it. If several processes do this, only one succeeds.
 ///
 /// # Errors
 ///
@@ -428,7 +429,8 @@ pub fn new_folder(path: &Path) -> Result<(), TrainError> {
 ///
 /// # Errors
 ///
-/// Those of `change`; [`TrainError::Claimed`] if another process keeps the folder for itself; or [`TrainError::Io`].
+/// The errors of `change`; [`TrainError::Claimed`] if another process keeps the folder for itself; or
+/// [`TrainError::Io`].
 pub fn amend(
     folder: &Path,
     name: &str,
@@ -517,7 +519,7 @@ fn results(path: &Path, recipe: &str) -> Result<Option<RunResult>, TrainError> {
     Ok((!result.interrupted).then_some(result))
 }
 
-/// A recipe beside the one in a folder.
+/// A recipe that is compared with the recipe in a folder.
 struct Compared {
     /// The recipe as TOML.
     now: String,

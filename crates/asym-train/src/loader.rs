@@ -1,4 +1,4 @@
-//! The batches of an epoch, made as they are asked for.
+//! The batches of an epoch, made on request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -90,12 +90,13 @@ pub(crate) struct MetricsLog {
 }
 
 impl MetricsLog {
-    /// Into the file at `path`, or nowhere. It is cut back to its length in `past`, since lines after a checkpoint are made again.
+    /// A log in the file at `path`, or without a file. The file is cut back to its length in `past`, since the lines after a
+    /// checkpoint are written again.
     ///
-    /// The file is a new one, with the lines of the old one. A worker that was taken for dead, and is not, still has the old one
-    /// open: what it writes is in no folder.
+    /// The file is a new one, with the lines of the old one. If another worker was wrongly considered dead, it still has the old
+    /// file open, and its further lines are lost.
     ///
-    /// Returns the losses of the lines that stay, too.
+    /// Also returns the losses of the lines that are kept.
     pub(crate) fn open(path: Option<&Path>, past: &Past) -> Result<(Self, Vec<f64>), TrainError> {
         let (mut file, mut losses) = (None, Vec::new());
         if let Some(path) = path {

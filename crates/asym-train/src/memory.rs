@@ -15,8 +15,8 @@
 //! On the CPU, tensors take no other memory. The memory of a GPU is not counted.
 //!
 //! With the feature `huge-pages`, on Linux, the allocator is jemalloc. It asks for huge pages, which systems often give on request
-//! only, and keeps freed pages, so that a step of training does not have them cleared again. A product of matrices touches a new page
-//! for each row of a transposed operand, and a page of 4 KiB can cost a look-up that one of 2 MiB saves. `docs/benchmarks.md` says
+//! only, and keeps freed pages, so they are not cleared again in each training step. A product of matrices touches a new page for
+//! each row of a transposed operand, and a page of 4 KiB can cost a look-up that one of 2 MiB saves. `docs/benchmarks.md` says
 //! what it gains. The line above is all that a program of your own needs.
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -37,7 +37,7 @@ static CONFIGURATION: &std::ffi::CStr = c"thp:always,dirty_decay_ms:-1,muzzy_dec
 static CURRENT: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// The allocator, counting: jemalloc with the feature `huge-pages` on Linux, otherwise the system's.
+/// An allocator that counts bytes: jemalloc on Linux with the feature `huge-pages`, otherwise the system's allocator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counting;
 
@@ -104,8 +104,8 @@ pub fn reset_peak() {
 
 /// Tell the allocator of glibc to keep the pages that it gets. On other systems, and with the feature `huge-pages`, do nothing.
 ///
-/// Each step of training frees and allocates the same large blocks. By default glibc maps each of them anew, and the kernel
-/// zeroes it. Call this before the first large allocation. The memory of the peak is then held until [`give_back`].
+/// Each step of training frees and allocates the same large blocks. By default, glibc maps each of them again, and the
+/// kernel zeroes it. Call this before the first large allocation. The memory of the peak is then held until [`give_back`].
 pub fn keep_pages() {
     #[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "huge-pages")))]
     {
@@ -119,7 +119,7 @@ pub fn keep_pages() {
     }
 }
 
-/// Give freed pages that the allocator keeps back to the system, where it can be told to.
+/// Return freed pages that the allocator keeps to the system, if the allocator supports this.
 pub fn give_back() {
     #[cfg(all(target_os = "linux", feature = "huge-pages"))]
     // SAFETY: the name ends with a zero byte, and `purge` reads and writes no value. 4096 stands for all arenas.

@@ -1,4 +1,4 @@
-//! Work that some methods do beside the optimizer's step: AdaLoRA's ranks and penalty, LoRA-FA's projection.
+//! Work that some methods do in addition to the optimizer's step: AdaLoRA's ranks and penalty, LoRA-FA's projection.
 
 use std::path::Path;
 
@@ -66,7 +66,7 @@ impl MethodState {
         self.ranks.as_mut().map_or(Ok(()), |ranks| ranks.restore(bytes, path, device))
     }
 
-    /// The gradients of the method's own term of the loss, if it has one. It is no part of the loss that is reported, which
+    /// The gradients of the method's own term of the loss, if it has one. It is not a part of the loss that is reported, which
     /// compares with other methods'.
     pub(crate) fn penalty<M: Module>(&self, model: &M) -> Option<GradientsParams> {
         let penalty = (self.orthogonality > 0.0).then(|| orthogonality(model)).flatten()?;

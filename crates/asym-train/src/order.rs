@@ -1,16 +1,17 @@
-//! The order of the examples: a function of (seed, epoch) alone, so that a repeated or resumed run sees the same batches.
+//! The order of the examples: a function of (seed, epoch) alone, so a repeated or resumed run sees the same batches.
 
 use rand_chacha::rand_core::Rng;
 
-/// Which examples stand together in a batch.
+/// Which examples form a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// A fresh shuffle each epoch. Within each 50 batches, examples of similar length stand together. For training.
+    /// A fresh shuffle each epoch. Within each 50 batches, examples of similar length are in the same batch. For
+    /// training.
     Grouped {
         /// The run's seed.
         seed: u64,
     },
-    /// A fresh shuffle each epoch, whatever the lengths, as PyTorch's `DataLoader(shuffle=True)`.
+    /// A fresh shuffle each epoch, regardless of the lengths, as PyTorch's `DataLoader(shuffle=True)`.
     Shuffled {
         /// The run's seed.
         seed: u64,
@@ -22,8 +23,8 @@ pub enum Order {
     Sequential,
 }
 
-/// Batches whose examples are sorted together by length in [`Order::Grouped`]. Fifty leave little padding and still mix an
-/// epoch well. The length-grouped sampler of transformers uses as many.
+/// Batches whose examples are sorted together by length in [`Order::Grouped`]. With fifty batches, there is little padding
+/// and an epoch is still mixed well. The length-grouped sampler of transformers uses the same number.
 const BATCHES_PER_BUCKET: usize = 50;
 
 impl Order {
@@ -111,7 +112,7 @@ mod tests {
         assert_eq!(Order::ByLength.batches(&lengths, 16, 0), Order::ByLength.batches(&lengths, 16, 1));
     }
 
-    /// Pins the order, so that a new version of a dependency cannot change what a seed means. Printed by this test.
+    /// Pins the order, so a new version of a dependency cannot change what a seed means. Printed by this test.
     #[test]
     fn the_order_of_a_seed_is_pinned() {
         let batches = Order::Shuffled { seed: 42 }.batches(&[1; 8], 8, 0);
@@ -131,7 +132,7 @@ mod tests {
         let tokens: usize = lengths.iter().sum();
         assert!(padded(Order::Grouped { seed: 0 }) * 100 < tokens * 105);
         assert!(padded(Order::Shuffled { seed: 0 }) * 100 > tokens * 150);
-        // Grouped batches are shuffled anew: sorted by length they would come as a curriculum.
+        // Grouped batches are shuffled again. Otherwise they would be sorted by length, like a curriculum.
         let batches = Order::Grouped { seed: 0 }.batches(&lengths, 16, 0);
         let rising = batches.windows(2).filter(|pair| lengths[pair[0][0]] < lengths[pair[1][0]]);
         let rising = rising.count();

@@ -17,7 +17,8 @@ pub(crate) struct Parameters {
     /// The paths of the trained parameters.
     pub(crate) trained: Vec<String>,
     /// The parameters that a checkpoint holds: those that are trained, all that adapters brought along, and the running means of
-    /// batch normalization. Parameters that all layers share are drawn from the seed and not saved: every layer would save them.
+    /// batch normalization. Parameters that all layers share are drawn from the seed and not saved, because every layer would
+    /// save them again.
     pub(crate) saved: Vec<ParamId>,
     /// A digest of the others: their paths, their shapes, and their first values.
     pub(crate) frozen: String,

@@ -15,12 +15,12 @@ const FIRST_TIME: Duration = Duration::from_secs(2);
 /// Shorter runs need no estimate.
 const WORTH_SAYING: Duration = Duration::from_secs(20);
 
-/// Print a line to standard error. The terminal may be gone, and the run must be saved all the same.
+/// Print a line to standard error. Errors are ignored: the terminal may be gone, and the run must still be saved.
 pub(crate) fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Shows how far a run is, how fast it goes, and how long it takes still.
+/// Shows the progress of a run, its speed, and the remaining time.
 pub(crate) struct Progress {
     label: String,
     bar: Option<ProgressBar>,

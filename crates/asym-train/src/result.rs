@@ -37,7 +37,7 @@ pub struct RunResult {
     /// Throughput in evaluation.
     pub evaluation: Pace,
     /// The most bytes on the heap at once, the model included; absent if the program does not count them. In a table, the weights
-    /// that all runs share count beside those of a model that is trained whole.
+    /// that all runs share count in addition to the weights of a fully fine-tuned model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<usize>,
     /// Whether it was stopped before its last epoch ended.

@@ -35,7 +35,7 @@ impl<M> Run<'_, M> {
     }
 }
 
-/// The outcome of a run, and of its parts before it was continued.
+/// The outcome of a run, including the parts before it was continued.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// The epochs that ended; their evaluation too.
@@ -103,7 +103,7 @@ impl<'a, M: Module> Run<'a, M> {
     }
 }
 
-/// A run that goes on.
+/// A run in progress.
 pub(crate) struct Running<'a, 'e, M, E> {
     run: Run<'a, M>,
     evaluation: &'e E,
@@ -114,7 +114,7 @@ pub(crate) struct Running<'a, 'e, M, E> {
     /// The outcome so far. Its seconds are those before `started`.
     outcome: Outcome,
     data: String,
-    /// Whether the folder holds the run as it is: when it continues, until its first step.
+    /// Whether the folder still contains the unchanged run. When a run continues, this is true until its first step.
     kept: bool,
     /// Examples that are evaluated at once.
     batch_size: usize,
@@ -126,7 +126,7 @@ pub(crate) struct Running<'a, 'e, M, E> {
 }
 
 impl<M: Module, E> Running<'_, '_, M, E> {
-    /// The outcome of the run, which is complete unless somebody stopped it.
+    /// The outcome of the run, which is complete unless the run was stopped.
     pub(crate) fn end(mut self, complete: bool) -> Outcome {
         self.outcome.seconds += self.started.elapsed().as_secs_f64();
         self.outcome.interrupted = !complete;

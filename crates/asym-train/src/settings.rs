@@ -50,7 +50,8 @@ pub struct TrainSettings {
     /// and not more often than every five seconds. One is saved after each epoch in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_every: Option<usize>,
-    /// The run's seed: the order of the examples and dropout are drawn from it. Recipes list seeds beside these settings.
+    /// The run's seed: the order of the examples and dropout are drawn from it. Recipes list seeds separately from these
+    /// settings.
     #[serde(skip)]
     pub seed: u64,
 }

@@ -44,12 +44,12 @@ pub struct Optimized<M> {
 }
 
 impl<M: Module> State<Optimized<M>> {
-    /// The start of a run of `steps` steps: AdamW and a linear schedule by `settings` for `model`, to which `tuning` was
-    /// applied and which is on an autodiff device.
+    /// The state at the start of a run of `steps` steps, with AdamW and a linear schedule from `settings`. `tuning` must
+    /// have been applied to `model`, and `model` must be on an autodiff device.
     ///
     /// # Errors
     ///
-    /// As [`TrainSettings::validate`]; [`TrainError::NothingTrained`]; settings that do not fit the method or this number of
+    /// The errors of [`TrainSettings::validate`]; [`TrainError::NothingTrained`]; settings that do not fit the method or this number of
     /// steps.
     pub fn new(
         model: M,
@@ -76,7 +76,7 @@ impl<M: Module> State<Optimized<M>> {
         &self.settings
     }
 
-    /// The model as it is now.
+    /// The current model.
     pub fn model(&self) -> &M {
         &self.trainee.model
     }

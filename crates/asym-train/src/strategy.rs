@@ -40,7 +40,7 @@ use crate::{Batch, TrainError, TrainSettings, Tuning};
 /// given there. `batch_size` of the settings must be that of the training loader, since schedule and ranks depend on the number
 /// of steps. Checkpointers and early stopping work as in Burn's own strategies; a checkpoint does not hold AdaLoRA's ranks.
 ///
-/// An error ends the training as `LearningResult::error`. burn-train has no variant for the errors of a strategy, so that they
+/// An error ends the training as `LearningResult::error`. burn-train has no variant for the errors of a strategy, so they
 /// come as a `DatasetError`, whose source is the [`TrainError`].
 pub struct FineTuning {
     settings: TrainSettings,
@@ -53,7 +53,7 @@ impl FineTuning {
     ///
     /// # Errors
     ///
-    /// As [`TrainSettings::validate`].
+    /// The errors of [`TrainSettings::validate`].
     pub fn new(settings: TrainSettings, tuning: Tuning, naming: Naming) -> Result<Self, TrainError> {
         settings.validate(&tuning)?;
         Ok(Self { settings, tuning, naming })
@@ -73,7 +73,7 @@ where
         valid: ValidLoader<M>,
         starting_epoch: usize,
     ) -> (M, SupervisedTrainingEventProcessor<M>) {
-        // The model's own autodiff device, so that batches have its strategy of gradient checkpointing.
+        // The model's own autodiff device, so batches have its strategy of gradient checkpointing.
         let device = learner.model().devices().into_iter().next().unwrap_or_default().autodiff();
         let plain = device.clone().inner();
         learner.fork(&device);

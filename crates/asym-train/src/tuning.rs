@@ -29,7 +29,7 @@ impl Tuning {
     ///
     /// # Errors
     ///
-    /// As [`AdapterConfig::attach_observed`] and [`train_only`].
+    /// The errors of [`AdapterConfig::attach_observed`] and [`train_only`].
     pub fn apply<M: Module>(
         &self,
         model: M,

@@ -40,7 +40,7 @@ pub struct MmluArgs {
     /// Subjects, with underscores as in the files [default: all]
     #[arg(long, value_delimiter = ',')]
     subjects: Vec<String>,
-    /// Folder for answers and scores; an evaluation that was stopped goes on there
+    /// Folder for answers and scores; an evaluation that was stopped is continued
     #[arg(long)]
     output: PathBuf,
     /// Prompts in a batch
@@ -63,7 +63,7 @@ enum ProtocolName {
     Choice,
     /// The most likely of the four letters, as in lm-evaluation-harness
     Loglikelihood,
-    /// The most likely token of all must be the letter, as in the paper's scripts
+    /// The most likely of all tokens must be the letter, as in the paper's scripts
     Generated,
 }
 

@@ -35,7 +35,7 @@ pub struct SummarizationArgs {
     /// Set of a folder; of a file, all rows are evaluated
     #[arg(long, default_value = "validation")]
     split: String,
-    /// Folder for summaries and scores; an evaluation that was stopped goes on there
+    /// Folder for summaries and scores; an evaluation that was stopped is continued
     #[arg(long)]
     output: PathBuf,
     /// Documents in a batch
@@ -133,7 +133,7 @@ impl SummarizationArgs {
         Ok(())
     }
 
-    /// The task: that of `--task`, or of the run beside the weights, with the changes.
+    /// The task given by `--task`, or else the task of the run that saved the weights, with the changes.
     fn task(&self, adapter: Option<&Path>) -> Result<Summarization> {
         let place = adapter.or(self.model.as_deref().map(Path::new));
         let (name, options) = match (&self.task, place.map(run_beside).transpose()?.flatten()) {

@@ -23,7 +23,7 @@ pub struct KeyInequality {
 pub struct Gap {
     /// The left side.
     pub left: Moments,
-    /// The right side. Its mean is (r/d_in) tr ΔΣΔᵀ in expectation, for every problem.
+    /// The right side. Its expectation is (r/d_in) tr ΔΣΔᵀ for every problem.
     pub right: Moments,
     /// Left less right.
     pub gap: Moments,
@@ -37,14 +37,14 @@ pub struct Gap {
 /// Both sides of the inequality for a Q `[rank, d_in]` with orthonormal rows.
 ///
 /// The right side is computed as tr\[QΣΔᵀΔQᵀ\], as the proof does in appendix E.3: (QΣQᵀ)(QΣQᵀ)⁺ is the projection on
-/// what QΣ^½ spans, and leaves QΣ as it is, so that Qᵀ(QΣQᵀ)(QΣQᵀ)⁺QΣ is QᵀQΣ for a singular Σ too.
+/// what QΣ^½ spans, and leaves QΣ as it is, so Qᵀ(QΣQᵀ)(QΣQᵀ)⁺QΣ is QᵀQΣ for a singular Σ too.
 ///
 /// The inequality need not hold: left less right is tr\[(I − QᵀQ) M ΔᵀΔ\] with M = ΣQᵀ(QΣQᵀ)⁻¹QΣ, the trace of a
 /// product of three positive semi-definite matrices, which may be negative. The paper's argument holds for two.
 ///
 /// # Errors
 ///
-/// As [`Problem::freeze_a`], and for rows that are not orthonormal to 1e-8.
+/// The errors of [`Problem::freeze_a`], and an error for rows that are not orthonormal to 1e-8.
 pub fn key_inequality(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequality, AnalysisError> {
     let left = problem.freeze_a(q)?.explained;
     let products = q * q.transpose();
@@ -64,11 +64,11 @@ pub fn key_inequality(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequa
 
 /// The inequality's sides over `draws` of a Q `[rank, d_in]`, uniform on its Stiefel manifold.
 ///
-/// The limit in the paper's last line, "= … → (1 − r/d) tr\[U_X U_XᵀΔᵀΔ\] as d becomes large", is not one: where Σ has rank r
-/// or less, the gap's expectation is [`Gap::limit`] exactly, at every d, since then M = Σ for almost every Q and
-/// E\[I − QᵀQ\] = (1 − r/d) I. The right side alone has expectation (r/d) tr ΔΣΔᵀ exactly, for every Σ. Where Σ has a
-/// larger rank the left side depends on Q: with m equal variances the gap's expectation is (r/m − r/d) tr ΔΣΔᵀ, and with
-/// unequal ones it has no such form and may be negative.
+/// The limit in the paper's last line, "= … → (1 − r/d) tr\[U_X U_XᵀΔᵀΔ\] as d becomes large", is not a limit: if Σ has rank
+/// r or less, the gap's expectation is [`Gap::limit`] exactly, at every d, since then M = Σ for almost every Q and E\[I −
+/// QᵀQ\] = (1 − r/d) I. The right side alone has expectation (r/d) tr ΔΣΔᵀ exactly, for every Σ. Where Σ has a larger rank
+/// the left side depends on Q: with m equal variances the gap's expectation is (r/m − r/d) tr ΔΣΔᵀ, and with unequal ones it
+/// has no such form and may be negative.
 ///
 /// # Errors
 ///

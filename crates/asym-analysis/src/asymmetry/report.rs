@@ -168,7 +168,7 @@ pub fn probabilities(survey: &[Surveyed]) -> Figure {
     }
 }
 
-/// Draws the losses for square weights, as shares of tr ΔΣΔᵀ, beside the exact expectations.
+/// Draws the losses for square weights, as shares of tr ΔΣΔᵀ, next to the exact expectations.
 pub fn losses(survey: &[Surveyed]) -> Figure {
     let panel = |(scene, Scene { title, .. }): (usize, &Scene)| {
         let of = || survey.iter().filter(|row| (row.scene, row.shape) == (scene, 0));
@@ -214,7 +214,7 @@ const REGIMES: [Regime; 3] = [
     },
 ];
 
-/// Draws the gap of the key inequality beside its limit, in the paper's regime, where Σ has rank r, and outside it.
+/// Draws the gap of the key inequality next to its limit, in the paper's regime, where Σ has rank r, and outside it.
 ///
 /// # Errors
 ///

@@ -21,7 +21,7 @@ pub enum Inputs {
 }
 
 impl Inputs {
-    /// Of `d_in` directions, the number in which inputs vary.
+    /// The number of directions in which inputs vary, out of `d_in`.
     pub fn varying(self, d_in: usize) -> usize {
         match self {
             Self::LowRank { rank } => rank,
@@ -96,7 +96,7 @@ pub struct Setting {
 pub struct Expected {
     /// With A frozen: 1 − r/m if inputs vary in m directions equally, 0 if m ≤ r. Known for no other spectrum.
     pub freeze_a: Option<f64>,
-    /// With B frozen: 1 − r/d_out, whatever the inputs and the change.
+    /// With B frozen: 1 − r/d_out, regardless of the inputs and the change.
     pub freeze_b: f64,
 }
 
@@ -115,7 +115,8 @@ impl Setting {
         match self.inputs {
             Inputs::LowRank { rank } => within("inputs.rank", rank, d_in, "d_in")?,
             Inputs::PowerLaw { exponent } if !(0.0..=10.0).contains(&exponent) => {
-                // Beyond 10 variances leave the range of f64's digits, and inputs the range of interest.
+                // With an exponent above 10, variances exceed the precision of f64, and such inputs are not of
+                // interest.
                 let expected = "from 0 to 10".to_owned();
                 return Err(AnalysisError::Setting { field: "inputs.exponent", found: exponent, expected });
             }
@@ -148,8 +149,8 @@ impl Setting {
     /// The expected losses, where they are known in closed form.
     ///
     /// Freezing B explains tr\[UᵀΔΣΔᵀU\], and E\[UUᵀ\] = (r/d_out) I. Freezing A explains ‖ΔΣ^½P‖² with P the projection on
-    /// the span of Σ^½Qᵀ; if inputs vary equally in m directions, that is a uniform subspace of theirs, of dimension r, and
-    /// E\[P\] = (r/m) I on them.
+    /// the span of Σ^½Qᵀ; if inputs vary equally in m directions, that is a uniformly random subspace of these directions,
+    /// of dimension r, and E\[P\] = (r/m) I on them.
     pub fn expected(&self) -> Expected {
         let share = |directions: usize| 1.0 - self.rank.min(directions) as f64 / directions as f64;
         let flat = match self.inputs {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Count;
 
-/// A size as it is printed: its digits and its unit.
+/// A size as printed in the paper: its digits and its unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
     value: f64,
@@ -19,7 +19,7 @@ enum Unit {
 }
 
 impl Figure {
-    /// The figures in a text such as `0.16M-0.2M (0.18-0.29%)`. An unfinished one, as in `0.29-0.%`, is passed over.
+    /// The figures in a text such as `0.16M-0.2M (0.18-0.29%)`. An unfinished figure, as in `0.29-0.%`, is skipped.
     pub fn in_text(text: &str) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         let mut waiting = 0;
@@ -36,7 +36,7 @@ impl Figure {
                 waiting += 1;
             }
             digits.clear();
-            // The unit comes behind the last of a range.
+            // The unit comes after the last number of a range.
             let unit = match character {
                 'M' => Unit::Millions,
                 '%' => Unit::Percent,

@@ -7,7 +7,8 @@ use crate::linalg::{NEGLIGIBLE, check, check_shape};
 use asym_core::linalg::gaussian;
 use asym_core::random::stream;
 
-/// How far Σ and Σᵀ may be apart, as a share of the largest entry: more than rounding, less than a mistake.
+/// The largest allowed difference between Σ and Σᵀ, as a share of the largest entry. It allows rounding errors and
+/// detects mistakes.
 const ASYMMETRY: f64 = 1e-10;
 
 /// Σ with the rounding of its symmetry evened out, and about its largest eigenvalue. `sigma` is square and finite.

@@ -87,7 +87,7 @@ fn truncated(
         let growth = (2.0 * top / last - 1.0).acosh();
         let degree = (20.0 / growth).clamp(1.0, 24.0) as usize;
         let center = 0.5 * last;
-        // Scaled by its value at `top`, so that nothing overflows: T_k(t) / T_k(t_top) by the recurrence of T.
+        // Scaled by its value at `top`, so nothing overflows: T_k(t) / T_k(t_top) by the recurrence of T.
         let sigma = center / (top - center);
         let mut ratio = sigma;
         let mut before = block;

@@ -6,7 +6,7 @@ use comfy_table::Table;
 use super::{Alike, Side, Similarity};
 use crate::{markdown, names};
 
-/// The styles of lines that are no measurement: gray, and black.
+/// The styles of lines that do not show measurements: gray, and black.
 const REFERENCES: [usize; 2] = [7, 6];
 
 /// Draws one panel with a line for each factor of each kind of module, over the layers. It is for few kinds, such as query and
@@ -68,7 +68,7 @@ fn ends(series: &[Series]) -> (Option<f64>, Option<f64>) {
 }
 
 fn framed(title: &str, series: Vec<Series>) -> Panel {
-    // Layers have whole numbers, so that ticks lie at layers only.
+    // Layers have whole numbers, so ticks lie at layers only.
     let mut layers: Vec<f64> = series.iter().flat_map(|series| &series.points).map(|point| point.x).collect();
     layers.sort_by(f64::total_cmp);
     layers.dedup();

@@ -28,7 +28,7 @@ use crate::{AdapterError, BaseLinear};
 pub struct AdaLora {
     /// r₀, the rank of each layer before the first triplet is dropped.
     pub initial_rank: usize,
-    /// The rank that is left on the average of the layers.
+    /// The average rank of the layers at the end.
     pub target_rank: usize,
     /// α: the update is scaled by α / r₀. Default: 2r₀.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,13 +36,13 @@ pub struct AdaLora {
     /// Probability with which an element of the adapter's input is dropped in training. Default: 0.
     #[serde(default)]
     pub dropout: f64,
-    /// Steps before the first triplet is dropped (t_i).
+    /// The number of steps before the first triplet is dropped (t_i).
     #[serde(default)]
     pub warmup_steps: usize,
-    /// Steps at the end in which the ranks stay (t_f).
+    /// The number of final steps in which the ranks no longer change (t_f).
     #[serde(default)]
     pub final_steps: usize,
-    /// Steps from one decision to the next (Δ_T).
+    /// The number of steps from one decision to the next (Δ_T).
     #[serde(default = "default_interval")]
     pub interval: usize,
     /// β₁, the smoothing of a weight's importance.
@@ -74,7 +74,7 @@ const fn default_orthogonality() -> f64 {
     0.5
 }
 
-/// What PEFT adds to a divisor that is never zero.
+/// The number that PEFT adds to a divisor, so the divisor is never zero.
 const DIVISOR_EPSILON: f64 = 1e-5;
 
 impl AdaLora {

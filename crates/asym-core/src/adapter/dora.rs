@@ -1,4 +1,4 @@
-//! W' = m · (W0 + s·B·A) / ‖W0 + s·B·A‖: DoRA, a magnitude per output beside LoRA's direction.
+//! W' = m · (W0 + s·B·A) / ‖W0 + s·B·A‖: DoRA, a magnitude per output in addition to LoRA's direction.
 //!
 //! Liu et al., 2024 (arXiv:2402.09353). The norm is a constant in backward (their section 4.3).
 
@@ -57,7 +57,7 @@ impl Settings for Dora {
         // A leaf of the graph, which is what can be trained.
         let magnitude = match draw.seed {
             Some(_) => norm(&(draw.known.weight)(), &pair).detach(),
-            // A file brings the values, or nobody reads them.
+            // The values come from a file, or they are never read.
             None => Tensor::zeros([site.d_output], &draw.device),
         };
         Ok(Some(Adapter::DoraPair(DoraPair { pair, magnitude: Param::from_tensor(magnitude) })))
@@ -98,7 +98,7 @@ impl DoraPair {
     /// - output: `[..., d_output]`
     pub fn forward<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D> {
         let gain = wide::<D>(self.gain(&base.weight));
-        // The gain is of the weights alone.
+        // The gain depends only on the weights.
         let (layer, bias) = (BaseLinear { bias: None, ..base.clone() }, base.bias);
         let base = layer.clone().forward(input.clone());
         let dropout = &self.pair.dropout;
@@ -149,7 +149,8 @@ impl Weight for DoraPair {
 
 /// ‖W0 + s·B·A‖ of each output, outside of the graph.
 ///
-/// From ‖W0‖², ⟨W0, s·B·A⟩ and ‖s·B·A‖² through matrices that are r high: of W0's size, only its square is made, and let go at once.
+/// Computed from ‖W0‖², ⟨W0, s·B·A⟩ and ‖s·B·A‖² through matrices of height r. The only temporary of W0's size is its square, which
+/// is freed immediately.
 fn norm(weight: &Tensor<2>, pair: &LowRank) -> Tensor<1> {
     let weight = weight.clone().detach().cast(pair.a.val().dtype());
     let a = pair.a.val().detach().mul_scalar(pair.scale); // [d_input, r]

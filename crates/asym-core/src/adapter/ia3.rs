@@ -31,7 +31,7 @@ impl Ia3 {
 
     pub(crate) fn scales_input(&self, module: &str) -> bool {
         match &self.feedforward {
-            // PEFT compares ends here and not whole segments, so that `dense` finds `predense` too.
+            // PEFT compares ends here and not whole segments, so `dense` finds `predense` too.
             Targets::Names(wanted) => wanted.iter().any(|name| module.ends_with(name.as_str())),
             Targets::Pattern(pattern) => Pattern::whole(pattern).is_ok_and(|pattern| pattern.is_match(module)),
         }
@@ -105,9 +105,9 @@ impl Settings for Ia3 {
 /// The factors of one weight: either those of its inputs or those of its outputs.
 #[derive(Module, Debug)]
 pub struct Ia3Scale {
-    /// One factor an input: `[d_input]`, trained.
+    /// One factor per input: `[d_input]`, trained.
     pub input: Option<Param<Tensor<1>>>,
-    /// One factor an output, its bias included: `[d_output]`, trained.
+    /// One factor per output, its bias included: `[d_output]`, trained.
     pub output: Option<Param<Tensor<1>>>,
 }
 

@@ -54,7 +54,7 @@ pub struct Lora {
     /// it then costs the memory that freezing A saves. The ids that enter an embedding are never dropped.
     #[serde(default)]
     pub dropout: f64,
-    /// Scale by α / √r (rsLoRA; Kalajdzievski, 2023), so that the update does not shrink as the rank grows.
+    /// Scale by α / √r (rsLoRA; Kalajdzievski, 2023), so the update does not shrink as the rank grows.
     #[serde(default)]
     pub rank_stabilized: bool,
     /// The factor A. Default: Kaiming, trained.
@@ -239,7 +239,7 @@ impl Settings for Lora {
     fn scale(&self) -> Option<String> {
         let (alpha, rank) = (self.alpha_or_default(), self.rank);
         let root = if self.rank_stabilized { "√" } else { "" };
-        // No module is called by the empty name, so that no pattern applies.
+        // No module has an empty name, so no pattern applies.
         let scale = self.scale_at("");
         Some(format!("α/{root}r = {alpha}/{root}{rank} = {}", (scale * 1e4).round() / 1e4))
     }
@@ -263,7 +263,7 @@ impl Settings for Lora {
     }
 
     fn check(&self, site: &Site) -> Result<(), AdapterError> {
-        // An embedding has no input that could be dropped, so that dropout means nothing there, as in PEFT.
+        // An embedding has no input that could be dropped, so dropout means nothing there, as in PEFT.
         if site.layer != Layer::Embedding {
             site.check_dropout(self.dropout)?;
         }

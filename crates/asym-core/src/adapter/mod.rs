@@ -33,7 +33,7 @@ trait Weight {
     /// The output of the adapted linear layer, from the layer under it.
     fn linear<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D>;
 
-    /// The adapted weight, in whatever shape the layer keeps it.
+    /// The adapted weight, in the shape in which the layer keeps it.
     fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D>;
 
     /// The rows of the adapted embedding.
@@ -82,7 +82,7 @@ macro_rules! methods {
                 }
             }
 
-            /// The method that PEFT's fields describe; `None` for one that is not here.
+            /// The method that PEFT's fields describe; `None` for a method that is not supported.
             pub(crate) fn read(fields: &Map<String, Value>) -> Option<Result<Self, serde_json::Error>> {
                 $(if $settings::is_described(fields) {
                     return Some($settings::read(Value::Object(fields.clone())).map(Self::$settings));
@@ -218,11 +218,11 @@ fn is_type(fields: &Map<String, Value>, peft_type: &str) -> bool {
     fields.get("peft_type").is_some_and(|found| found == peft_type)
 }
 
-/// `base` plus the update `[d_input, d_output]`, in whatever shape the layer keeps its weight. The sum is rounded to the base's
-/// dtype.
+/// `base` plus the update `[d_input, d_output]`, in the shape in which the layer keeps its weight. The sum is rounded to the
+/// base's dtype.
 fn add<const D: usize>(base: Tensor<D>, delta: Tensor<2>) -> Tensor<D> {
     let delta = match D {
-        // A convolution's kernel has its outputs first.
+        // The first axis of a convolution's kernel is its outputs.
         4 => delta.swap_dims(0, 1),
         _ => delta,
     };

@@ -40,20 +40,21 @@ pub(crate) trait Settings {
         None
     }
 
-    /// Choose the factor pair. Without effect where there is none to choose.
+    /// Choose the factor pair. This has no effect if the method has no pair to choose.
     fn set_factors(&mut self, _a: Factor, _b: Factor) {}
 
-    /// A name or pattern in these settings that matches none of the adapted `modules`, and the field it stands in.
+    /// A name or pattern in these settings that matches none of the adapted `modules`, and its field.
     fn unmatched(&self, _modules: &[&str]) -> Option<(&'static str, String)> {
         None
     }
 
-    /// Modules that these settings adapt with nothing left of them: they have no parameters, and PEFT has their names.
+    /// Modules that these settings adapt although their rank was pruned to nothing. They have no parameters, but PEFT's
+    /// files name them.
     fn emptied(&self) -> Vec<&str> {
         Vec::new()
     }
 
-    /// The part of a tensor that is stored, where some of the rank was dropped: its shape and values in files.
+    /// The part of a tensor that is stored if some of the rank was dropped: its shape and values in files.
     fn prune(&self, _module: &str, _tensor: &str, shape: &[usize], values: Vec<f32>) -> (Vec<usize>, Vec<f32>) {
         (shape.to_vec(), values)
     }
@@ -70,8 +71,8 @@ pub(crate) struct Site {
     pub(crate) factored: bool,
     /// Whether it adds a bias.
     pub(crate) bias: bool,
-    /// The largest size in the file that has the values of its factors, if they come from one. Their rank may then be larger than
-    /// any that can be drawn.
+    /// The largest size in the file with the values of the factors, if the values come from a file. The rank may then be larger
+    /// than any rank that can be initialized.
     pub(crate) loaded: Option<usize>,
     /// Features in; rows of an embedding; input channels times the kernel's size.
     pub(crate) d_input: usize,
@@ -80,7 +81,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// The layer whose weight is `entry`; `None` if it is no weight that can be adapted.
+    /// The layer whose weight is `entry`; `None` if it is not a weight that can be adapted.
     pub(crate) fn new(entry: &Entry, bias: bool, loaded: Option<usize>) -> Option<Self> {
         let Kind::Weight { layer, factored } = entry.kind else { return None };
         let (d_input, d_output) = match (layer, entry.shape.as_slice()) {
@@ -190,7 +191,7 @@ impl Draw<'_> {
     }
 }
 
-/// The layer that carries an adapter, as its tensors in files have to know it.
+/// The information about the adapted layer that the adapter's tensors in files need.
 #[derive(Debug, Clone)]
 pub(crate) struct Owner {
     /// Its kind.
@@ -202,7 +203,7 @@ pub(crate) struct Owner {
 /// How PEFT stores one tensor of an adapter. Burn's matrices are its transposes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PeftTensor {
-    /// Its name, behind the module's.
+    /// Its name, which follows the module's name.
     pub(crate) name: &'static str,
     /// Its shape.
     pub(crate) shape: Vec<usize>,

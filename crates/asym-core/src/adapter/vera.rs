@@ -18,9 +18,9 @@ use crate::{AdapterError, BaseLinear, Init};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vera {
-    /// The rank r of the shared pair: from 1 to 65536, whatever the layers' sizes, since no factor of it is trained.
+    /// The rank r of the shared pair: from 1 to 65536, regardless of the layers' sizes, since no factor of it is trained.
     pub rank: usize,
-    /// What λ_d starts at. Default: 0.1.
+    /// The initial value of λ_d. Default: 0.1.
     #[serde(default = "default_d_initial")]
     pub d_initial: f64,
     /// Probability with which an element of the adapter's input is dropped in training. Default: 0.
@@ -132,8 +132,8 @@ impl Settings for Vera {
 
 /// The vectors of one weight, and the pair that all share.
 ///
-/// The pair is one piece of memory behind every layer of a model, from attaching or loading on; each layer uses the part
-/// that fits it. Moving a model to another device makes a copy for each layer: attach where it is trained.
+/// All layers of a model share the memory of the pair, from attaching or loading on; each layer uses the part that fits
+/// it. Moving a model to another device makes a copy for each layer: attach where it is trained.
 #[derive(Module, Debug)]
 pub struct VeraScales {
     /// Aᵀ: `[max_input, r]`, frozen.

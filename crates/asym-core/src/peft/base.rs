@@ -1,4 +1,4 @@
-//! The changes of the base model that an adapter's folder has: the base weights that PEFT saves beside factors or after the
+//! The changes of the base model that an adapter's folder has: the base weights that PEFT saves in addition to factors or after the
 //! vocabulary was resized, the rows of an embedding that were trained, and the biases of factors.
 
 use std::collections::{HashMap, HashSet};

@@ -8,7 +8,8 @@ use faer::Mat;
 use super::{WEIGHTS, parse, read, read_config, tensor};
 use crate::{AdapterError, Method};
 
-/// The factors of one weight's update: B·A, or, of AdaLoRA, B·(E ⊙ A) without its singular values E.
+/// The factors of one weight's update B·A. For AdaLoRA, the update is B·(E ⊙ A), and the singular values E are not
+/// included.
 #[derive(Debug, Clone)]
 pub struct FactorPair {
     /// The adapted module's name.
@@ -19,15 +20,14 @@ pub struct FactorPair {
     pub b: Mat<f64>,
 }
 
-/// The factor pairs in `folder`, an adapter in PEFT's format by whichever library wrote it, in the order of the modules'
-/// names.
+/// The factor pairs in `folder`, an adapter in PEFT's format written by any library, in the order of the modules' names.
 ///
-/// Of AdaLoRA, the triplets that were not dropped: those whose singular value is not zero.
+/// For AdaLoRA, only the triplets that were not dropped are read. Their singular values are not zero.
 ///
 /// # Errors
 ///
-/// A missing or damaged file; values that are not finite; a factor without its other, or of another rank; a method that
-/// learns no pair of factors for each weight ([`AdapterError::NoFactors`]).
+/// A missing or damaged file; values that are not finite; a factor A without its B (or the reverse), or with another
+/// rank; a method that learns no pair of factors for each weight ([`AdapterError::NoFactors`]).
 pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, AdapterError> {
     let folder = folder.as_ref();
     let config = read_config(folder)?;

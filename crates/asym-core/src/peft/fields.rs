@@ -100,7 +100,7 @@ fn whole_names(entries: &[Entry], adapted: &HashSet<String>) -> Vec<String> {
 ///
 /// # Errors
 ///
-/// A missing file, one that is no JSON, or a field that is neither understood nor at its default.
+/// A missing file, a file that is not JSON, or an unknown field that does not have its default value.
 pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterError> {
     let folder = folder.as_ref();
     let path = folder.join(CONFIG);
@@ -113,7 +113,7 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
         supported: supported.to_string(),
     };
 
-    // The kind first: in an adapter of another kind every other field is beside the point.
+    // The kind is checked first: in an adapter of another kind, the other fields do not matter.
     let Some(kind) = fields.get("peft_type") else {
         return Err(invalid(serde::de::Error::missing_field("peft_type")));
     };
@@ -198,7 +198,7 @@ pub struct AdapterPurpose {
 ///
 /// # Errors
 ///
-/// A missing file, or one that is no JSON.
+/// A missing file, or a file that is not JSON.
 pub fn read_purpose(folder: impl AsRef<Path>) -> Result<AdapterPurpose, AdapterError> {
     let fields = open(folder.as_ref())?;
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(ToString::to_string);
@@ -240,13 +240,13 @@ fn open(folder: &Path) -> Result<Map<String, Value>, AdapterError> {
 
 /// The folder of the base model that an adapter folder names, if it names one.
 ///
-/// A relative path is looked for from where the program runs, as PEFT does, and then from the adapter's folder, so that the
+/// A relative path is looked for from where the program runs, as PEFT does, and then from the adapter's folder, so the
 /// two can be moved together.
 ///
 /// # Errors
 ///
-/// As [`read_config`] for the file itself; [`AdapterError::BaseModel`] where no such folder is here, such as for a name on
-/// the Hub.
+/// The errors of [`read_config`] for the file itself; [`AdapterError::BaseModel`] if there is no such local folder, for example for a
+/// name on the Hub.
 pub fn base_model(folder: impl AsRef<Path>) -> Result<Option<PathBuf>, AdapterError> {
     let folder = folder.as_ref();
     let fields = open(folder)?;
@@ -313,7 +313,7 @@ fn taken_out(start: &Value) -> TakenOut {
     }
 }
 
-/// Whether a field is switched off. One that is not known is accepted in this case only, so that a new feature of PEFT is
+/// Whether a field is switched off. One that is not known is accepted in this case only, so a new feature of PEFT is
 /// refused by name and never ignored.
 fn is_off(value: &Value) -> bool {
     match value {

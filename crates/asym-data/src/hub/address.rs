@@ -14,7 +14,7 @@ pub(super) fn origin(url: &str) -> String {
     format!("{}{port}", host.trim_end_matches(':'))
 }
 
-/// Scheme and host of an address, without a user and what is behind the host: what is behind may be a signature.
+/// Scheme and host of an address, without the user and everything after the host, which may contain a signature.
 pub(super) fn host(url: &str) -> String {
     let url = without_user(url);
     let start = url.find("://").map_or(0, |at| at + 3);

@@ -76,7 +76,7 @@ impl Client {
     /// A repository's commit and list of files.
     pub fn info(&self, repo: Repo) -> Result<RepoInfo, Fault> {
         let url = format!("{}/api/{}", self.base, repo.api_url());
-        // A list that comes byte by byte never stalls, so that the whole answer has the time limit too.
+        // A list that comes byte by byte never stalls, so the whole answer has the time limit too.
         let mut answer = self.follow(url, None, Some(self.stall))?;
         let text = answer.body_mut().with_config().limit(LONGEST_LIST).read_to_vec()?;
         let info: RepoInfo = serde_json::from_slice(&text).map_err(|error| Fault::Answer(error.to_string()))?;
@@ -126,7 +126,7 @@ impl Client {
                 return Err(Fault::Answer(format!("its etag is `{etag}`")));
             }
             if Checksum::of_etag(&etag).is_none() {
-                // Any server has lengths and etags of its own, that of a login page too. The cache is shared with other
+                // Any server sends its own lengths and etags, even for a login page. The cache is shared with other
                 // programs, which would never ask again.
                 if !has_commit {
                     return Err(Fault::Answer("it has neither a commit (x-repo-commit) nor a checksum (etag)".into()));
@@ -206,7 +206,7 @@ fn too_many() -> Fault {
     Fault::Answer(format!("more than {HOPS} redirects"))
 }
 
-/// Refuses a web page, such as that of a login, in the place of a file that is none.
+/// Refuses a web page, such as a login page, in place of a file that is not a web page.
 fn refuse_page(file: &str, answer: &Response<Body>) -> Result<(), Fault> {
     let is_page = text(answer.headers(), "content-type")
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));

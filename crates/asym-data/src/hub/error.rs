@@ -30,7 +30,7 @@ pub enum HubError {
     NoCacheFolder,
 
     /// The endpoint is not an address.
-    #[error("the endpoint `{found}` is no address; HF_ENDPOINT begins with https:// (or http://) and a host's name")]
+    #[error("the endpoint `{found}` is not a valid address; HF_ENDPOINT must begin with https:// (or http://) and a host name")]
     Endpoint {
         /// The given text.
         found: String,
@@ -220,7 +220,7 @@ pub enum HubError {
         source: Source,
     },
 
-    /// An answer is not that of a Hub.
+    /// An answer did not come from a Hub.
     #[error(
         "`{file}` from {endpoint}: the answer is not one of a Hub: {problem}; \
          is HF_ENDPOINT the address of a Hub or its mirror?"
@@ -234,7 +234,7 @@ pub enum HubError {
         problem: String,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the folder may be written to and the disk has room", path.display())]
     Io {
         /// The file or folder.

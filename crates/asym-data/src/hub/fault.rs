@@ -24,7 +24,7 @@ pub(super) enum Fault {
     Slow(Source),
     /// The server refused. It may ask for a wait before the next request.
     Status(u16, Option<Duration>),
-    /// The answer is not one of a Hub.
+    /// The answer did not come from a Hub.
     Answer(String),
     /// The file differs from the announced one. If it was resumed, the part of an earlier attempt may be the reason.
     Damaged { mismatch: Mismatch, resumed: bool },

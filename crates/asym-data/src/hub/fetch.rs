@@ -167,7 +167,7 @@ impl<'a> Fetch<'a> {
 
     /// Keeps other processes out of a part file, if they use this library or hf-hub, which locks in the same way.
     ///
-    /// On a file system without locks, the download goes on without one.
+    /// On a file system without locks, the download continues without one.
     fn lock(&self, path: &Path) -> Option<File> {
         let file = File::options().create(true).append(true).open(path).ok()?;
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
@@ -204,7 +204,7 @@ fn link(blob: &Path, pointer: &Path, depth: usize) -> std::io::Result<()> {
     let _ = fs::remove_file(pointer);
     #[cfg(unix)]
     {
-        // The target is relative, so that the cache can be moved.
+        // The target is relative, so the cache can be moved.
         let mut target: PathBuf = std::iter::repeat_n("..", depth + 1).collect();
         target.push("blobs");
         target.extend(blob.file_name());

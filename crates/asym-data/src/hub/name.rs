@@ -31,7 +31,7 @@ pub(super) struct Name {
 }
 
 impl Name {
-    /// Reads `owner/name` or `name`, each with or without `@revision` behind it.
+    /// Reads `owner/name` or `name`, each with or without `@revision` after it.
     pub fn parse(kind: Kind, text: &str) -> Result<Self, HubError> {
         let wrong = |problem| HubError::Name { found: text.to_string(), problem };
         let (id, revision) = text.split_once('@').unwrap_or((text, "main"));

@@ -13,7 +13,7 @@ use super::{ImageProcessor, Normalize, Target};
 const MAX_EDGE: u64 = 4096;
 
 /// The keys as the file has them. A key that is absent or null has the value of its class. A key that may have several
-/// types stays a JSON value until it is needed, so that an error can name it.
+/// types stays a JSON value until it is needed, so an error can name it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct HuggingFaceConfig {

@@ -20,7 +20,7 @@ pub enum ImageError {
         folder: PathBuf,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read", path.display())]
     Io {
         /// The file.
@@ -50,7 +50,7 @@ pub enum ImageError {
         key: &'static str,
         /// The class.
         found: String,
-        /// The classes that are known, without `ImageProcessor` behind their names.
+        /// The classes that are known, without `ImageProcessor` after their names.
         known: Vec<&'static str>,
     },
 
@@ -102,7 +102,7 @@ pub enum ImageError {
     },
 
     /// A picture has no pixels. A JPEG may leave its height open in the header, which is not read.
-    #[error("{path}: {what} has {width} x {height} pixels; save the picture anew")]
+    #[error("{path}: {what} has {width} x {height} pixels; save the picture again")]
     NoPixels {
         /// The file.
         path: String,
@@ -139,7 +139,7 @@ pub enum ImageError {
     },
 
     /// A picture is cut short or damaged, or its decoder does not support its kind.
-    #[error("{path}: cannot be decoded: {source}; fetch the picture again, or save it anew")]
+    #[error("{path}: cannot be decoded: {source}; fetch the picture again, or save it again")]
     Undecodable {
         /// The file.
         path: String,

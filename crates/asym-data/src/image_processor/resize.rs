@@ -18,7 +18,7 @@ pub(super) enum Filter {
     Hamming,
 }
 
-/// Bits behind the point of a weight.
+/// Bits after the binary point of a weight.
 const PRECISION: u32 = 22;
 
 /// The pixels of a row or column that contribute to one pixel of the result.
@@ -99,7 +99,7 @@ pub(super) fn resize(picture: Picture, height: usize, width: usize, filter: Filt
 }
 
 /// For each of `to` pixels, the weights of the `from` pixels. If the number of pixels decreases, the filter becomes
-/// wider in the same ratio, so that every pixel counts (antialiasing).
+/// wider in the same ratio, so every pixel counts (antialiasing).
 fn taps(from: usize, to: usize, filter: Filter, support: f64) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
@@ -127,7 +127,7 @@ fn sample(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
 
-/// One half, so that a sum is rounded and not cut off.
+/// One half, so a sum is rounded and not cut off.
 const HALF: i32 = 1 << (PRECISION - 1);
 
 fn horizontal(samples: &[u8], columns: usize, taps: &[Taps]) -> Vec<u8> {

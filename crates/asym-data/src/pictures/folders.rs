@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::error::PicturesError;
 use super::{Class, Collection, PictureFile};
 
-/// The endings of pictures. Files with other endings are passed over. Netpbm's two are those of `ImageFolder` too; they are listed
-/// so that such a picture is refused by name, and not passed over.
+/// The endings of pictures. Files with other endings are skipped. The two Netpbm endings are also in the list of
+/// `ImageFolder`. They are listed here so that such a picture causes an error and is not skipped.
 pub const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm"];
 
 /// The layout of a folder of pictures.
@@ -16,7 +16,7 @@ pub enum Layout {
     Classes,
     /// `set/class/picture` or `environment/class/picture`.
     Collections,
-    /// No picture in folders of folders.
+    /// The folders contain folders, but no pictures.
     Other,
 }
 
@@ -52,7 +52,7 @@ pub fn collections(folder: &Path) -> Result<Vec<Collection>, PicturesError> {
 }
 
 /// The collection `name` in `folder`, which has a folder for each class. The folder of a class may have folders below it, whose
-/// pictures are the class's too. Folders and files whose names begin with a dot are passed over.
+/// pictures are the class's too. Folders and files whose names begin with a dot are skipped.
 ///
 /// # Errors
 ///

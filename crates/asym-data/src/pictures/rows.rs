@@ -60,7 +60,7 @@ impl PictureTable {
     }
 
     /// Read all pictures into memory, as the encoded bytes that the table holds. The pictures of a class are sorted by the path
-    /// that they had before they were packed, so that a split by positions is that of the folders.
+    /// that they had before they were packed, so a split by positions is that of the folders.
     ///
     /// # Errors
     ///

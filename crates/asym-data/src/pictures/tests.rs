@@ -71,7 +71,7 @@ fn the_layout_is_found() {
     assert!(matches!(collections(&folder.path().join("none")), Err(PicturesError::Io { .. })));
 }
 
-/// Two names that differ in case only can stand beside each other where the system tells them apart.
+/// Two names that differ only in case can exist in one folder if the file system is case-sensitive.
 #[test]
 fn names_that_differ_in_case_alone_are_refused() {
     let names = ["Dog", "cat", "dog"].map(String::from);

@@ -30,7 +30,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Whether the row that [`find`](Self::find) takes names the columns and is no data.
+    /// Whether the row that [`find`](Self::find) reads is a header and not data.
     pub(super) fn has_header(&self) -> bool {
         matches!(self.reading.columns, Columns::Named(_))
     }

@@ -43,8 +43,8 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
     Ok(())
 }
 
-/// The delimiter of a file with this header: the one of tab, semicolon and comma that occurs in it, in this order. The name of a
-/// column hardly has a tab or a semicolon, but a column of a file with semicolons may be called "price, net".
+/// The delimiter of a file with this header: the first of tab, semicolon and comma that occurs in it. The name of a column
+/// hardly has a tab or a semicolon, but a column of a file with semicolons may be called "price, net".
 fn delimiter(header: &str) -> u8 {
     [b'\t', b';'].into_iter().find(|delimiter| header.bytes().any(|byte| byte == *delimiter)).unwrap_or(b',')
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read", path.display())]
     Io {
         /// The file.
@@ -19,7 +19,7 @@ pub enum TableError {
     },
 
     /// The `csv` crate could not split a file into records.
-    #[error("{path}: its rows cannot be told apart: {source}")]
+    #[error("{path}: it cannot be split into rows: {source}")]
     Csv {
         /// The file.
         path: String,
@@ -27,7 +27,7 @@ pub enum TableError {
         source: csv::Error,
     },
 
-    /// A line is no JSON object.
+    /// A line is not a JSON object.
     #[error("{path}:{line}: not a JSON object: {source}; JSON lines hold one object per line")]
     Json {
         /// The file.
@@ -108,7 +108,7 @@ pub enum TableError {
         column: String,
     },
 
-    /// A quote is opened and never closed, so that the rest of the file would be one cell.
+    /// A quote is opened and never closed, so the rest of the file would be one cell.
     #[error(
         "{path}:{line}: a cell begins with a quote that is never closed; write each \" of a text twice, or save the \
         file as TSV without quoting"

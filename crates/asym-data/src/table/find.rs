@@ -59,7 +59,7 @@ impl Files {
     }
 }
 
-/// Hexadecimal digits of the digest that the Hub once put behind the number of files.
+/// Hexadecimal digits of the digest that the Hub once put after the number of files.
 const DIGEST: usize = 16;
 
 /// The files `0000.ENDING`, `0001.ENDING` and so on in a folder.

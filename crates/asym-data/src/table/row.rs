@@ -23,7 +23,7 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// A text as it is, a number as its shortest text, and `true` or `false`. `None` for lists, bytes and structs.
+    /// A text unchanged, a number in its shortest form, and `true` or `false`. `None` for lists, bytes and structs.
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => Some(Cow::Borrowed(text)),
@@ -48,7 +48,8 @@ pub enum Columns {
         /// The positions that are wanted.
         wanted: Vec<usize>,
     },
-    /// Columns of a file without a header, by their numbers, counted from 1. The first row decides how wide rows are.
+    /// Columns of a file without a header, by their numbers, counted from 1. The first row determines the number of
+    /// columns.
     Numbered(Vec<usize>),
 }
 

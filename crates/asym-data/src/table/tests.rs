@@ -242,7 +242,7 @@ fn a_column_that_is_there_twice_is_refused() {
     let twice = "label,sentence1,sentence2,label\n1,a,b,0\n";
     let error = parse("dev.csv", twice, &reading(Format::Csv, hub())).unwrap_err();
     assert!(matches!(&error, TableError::RepeatedColumn { column, .. } if column == "label"), "{error:?}");
-    // A column of another case is another one, if one has the very name.
+    // A column whose name differs in case is a different column, if a column with the exact name exists.
     let cases = "Label,label,sentence1,sentence2\n7,1,a,b\n";
     assert_eq!(parse("dev.csv", cases, &reading(Format::Csv, hub())).unwrap(), [pair("a", "b", "1", 2)]);
     assert!(parse("dev.csv", "LABEL,Label,sentence1,sentence2\n7,1,a,b\n", &reading(Format::Csv, hub())).is_err());
@@ -287,7 +287,7 @@ fn texts_in_gzip_are_unpacked_and_found() {
     assert!(matches!(Files::one(std::path::Path::new("reviews.xlsx")), Err(TableError::UnknownFormat { .. })));
 }
 
-/// The Hub once put a digest behind the number of files, as in Alpaca's.
+/// The Hub once put a digest after the number of files, as in Alpaca's.
 #[test]
 fn parts_may_have_a_digest() {
     let folder = crate::scratch::Scratch::new("table-digest");

@@ -1,6 +1,6 @@
 //! A checkpoint's chat template: how a prompt becomes the text that a chat model was trained on.
 //!
-//! Templates are Jinja with methods of Python, and stand in `chat_template.jinja` or in `tokenizer_config.json`. Source:
+//! Templates are Jinja with Python's methods, and are in `chat_template.jinja` or in `tokenizer_config.json`. Source:
 //! `chat_template_utils.py` of transformers 5.
 
 use std::collections::BTreeMap;
@@ -95,7 +95,7 @@ impl ChatTemplate {
     ///
     /// # Errors
     ///
-    /// As [`render`](Self::render).
+    /// The errors of [`render`](Self::render).
     pub fn render_messages(&self, messages: &[Message], continued: bool) -> Result<String, TokenizerError> {
         let mut environment = Environment::new();
         let wrong = |source| TokenizerError::ChatTemplate { path: self.path.clone(), source: Box::new(source) };
@@ -125,7 +125,7 @@ impl ChatTemplate {
     }
 }
 
-/// The template among several with names: the one that is called `default`.
+/// The template called `default`, if there are several templates with names.
 fn named(templates: &Value) -> Option<String> {
     let default = || templates.as_array()?.iter().find(|template| template["name"] == "default")?["template"].as_str();
     templates.as_str().or_else(default).map(ToOwned::to_owned)
@@ -192,7 +192,7 @@ mod tests {
         let found = template("chat-several", &[("tokenizer_config.json", &several.to_string())]).unwrap();
         assert_eq!(found.render(" hello ").unwrap(), "<s>[hello]");
 
-        // The file of its own comes first, and the tokens may stand beside it.
+        // The separate file takes precedence, and the tokens may be in a file next to it.
         let jinja = "{%- for m in messages -%}\n    {% generation %}\n{{ bos_token }}{{ m.content|trim }}\n    {% endgeneration %}\n{% endfor %}\n";
         let map = r#"{"bos_token": "<b>"}"#;
         let files =

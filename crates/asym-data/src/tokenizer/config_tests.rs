@@ -59,7 +59,7 @@ fn the_configuration_comes_before_the_tokenizer() {
     let left = read("left", Some(r#"{"truncation_side": "left"}"#)).unwrap();
     assert_eq!(tokens(&left, "the cat sat", 4), "[CLS] cat sat [SEP]");
 
-    // Tokens behind the vocabulary are one token each, and one that is there already changes nothing.
+    // Each token beyond the vocabulary is a single token, and a token that already exists changes nothing.
     let user = r#"{"added_tokens_decoder": {
         "0": {"content": "[PAD]", "special": true},
         "15": {"content": "<image>", "special": false, "normalized": false},

@@ -11,7 +11,7 @@ use super::sentencepiece::{SentencePieceError, Source};
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
-    /// A `tokenizer.model`, or a file beside it, cannot be read.
+    /// A `tokenizer.model`, or a file next to it, cannot be read.
     #[error(transparent)]
     SentencePiece(#[from] SentencePieceError),
 
@@ -24,7 +24,7 @@ pub enum TokenizerError {
         looked_for: Vec<&'static str>,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read", path.display())]
     Io {
         /// The file.
@@ -34,7 +34,7 @@ pub enum TokenizerError {
     },
 
     /// The files of a tokenizer cannot be understood, or it cannot be written as one file.
-    #[error("{path}: the tokenizer cannot be read: {source}; fetch it again, or save it anew with transformers")]
+    #[error("{path}: the tokenizer cannot be read: {source}; fetch it again, or save it again with transformers")]
     UnreadableTokenizer {
         /// The file, or the name of the bytes.
         path: String,
@@ -43,7 +43,7 @@ pub enum TokenizerError {
     },
 
     /// A chat template cannot be read, or it refuses the prompt.
-    #[error("{}: the chat template: {source}; give the prompt as it is to be read, without the template", path.display())]
+    #[error("{}: the chat template: {source}; give the complete prompt, without the template", path.display())]
     ChatTemplate {
         /// The file.
         path: PathBuf,
@@ -126,8 +126,8 @@ pub enum TokenizerError {
         source: Source,
     },
 
-    /// No text fits beside the special tokens.
-    #[error("max length {max_length} leaves no room for text beside the special tokens; give at least {minimum}")]
+    /// There is no room for text in addition to the special tokens.
+    #[error("max length {max_length} leaves no room for text in addition to the special tokens; give at least {minimum}")]
     MaxLengthTooSmall {
         /// Tokens of a text or pair, special tokens included.
         max_length: usize,

@@ -45,7 +45,7 @@ impl<'a> Pieces<'a> {
             }
             TruncationDirection::Left => {
                 let part = &self.text[self.text.ceil_char_boundary(self.text.len() - self.bytes)..];
-                // A space belongs to the word behind it.
+                // A space belongs to the word after it.
                 let words = part.trim_start_matches(|c: char| !c.is_whitespace());
                 if words.len() > part.len() / 2 { words } else { part }
             }

@@ -8,7 +8,7 @@
 //!   versions cut indented code into other pieces than those on which Llama was trained.
 //! - Without `add_bos_token` in `tokenizer_config.json` a text begins with BOS, as transformers documents it and version 4
 //!   does it. Versions 5.23 and 5.24 then leave BOS out, which Llama was not trained for.
-//! - A character that is no piece, in a model that has not all of its bytes as pieces either, is the unknown token, as in
+//! - A character that is not a piece, in a model that does not have all bytes as pieces, is the unknown token, as in
 //!   SentencePiece and in version 4. Version 5.23 drops it silently.
 //! - BOS, EOS and the unknown token must be pieces or added tokens, and an added token must get the id that
 //!   `tokenizer_config.json` says. transformers would give it whichever id is free.
@@ -94,7 +94,7 @@ const BPE_TYPE: i32 = 2;
 pub(super) struct Settings {
     /// Whether BOS is in front of every text.
     add_bos_token: bool,
-    /// Whether EOS is behind every text.
+    /// Whether EOS is added after every text.
     add_eos_token: bool,
     /// Whether a space is put in front of every stretch between added tokens, and not only of the text.
     legacy: bool,
@@ -145,12 +145,12 @@ const BOS: &str = "bos_token";
 const EOS: &str = "eos_token";
 const UNKNOWN: &str = "unk_token";
 
-/// Reads a folder's `tokenizer.model`, and the `tokenizer_config.json` and `added_tokens.json` beside it if they exist.
+/// Reads a folder's `tokenizer.model`, and the `tokenizer_config.json` and `added_tokens.json` next to it if they exist.
 ///
 /// # Errors
 ///
 /// The errors of [`read`]. [`SentencePieceError::Config`], [`SentencePieceError::Value`] and
-/// [`SentencePieceError::Class`] if the files beside it cannot be understood.
+/// [`SentencePieceError::Class`] if the files next to it cannot be understood.
 pub(super) fn from_folder(folder: &Path) -> Result<Tokenizer, SentencePieceError> {
     let config = folder.join("tokenizer_config.json");
     let mut settings = if config.is_file() { settings(&config)? } else { Settings::default() };
@@ -224,7 +224,7 @@ fn pieces(path: &Path) -> Result<Pieces, SentencePieceError> {
     if model.pieces.is_empty() {
         return Err(unreadable("it has no pieces".to_owned()));
     }
-    // It is behind the pieces. Without this check, a file that was cut between two pieces would be accepted.
+    // It comes after the pieces. Without this check, a file that was truncated between two pieces would be accepted.
     let trainer = model.trainer.ok_or_else(|| unreadable("it ends before its trainer_spec".to_owned()))?;
     let kind = trainer.model_type.unwrap_or(MODEL_TYPES[0].0);
     if kind != BPE_TYPE {

@@ -1,4 +1,4 @@
-//! Tokens with the places of a text that they stand for.
+//! Tokens with their spans in the text.
 
 use std::ops::Range;
 
@@ -12,13 +12,13 @@ use super::{Pieces, Tokenizer, TokenizerError, guarded};
 pub struct Spans {
     /// The ids.
     pub input_ids: Vec<u32>,
-    /// The bytes of the text that each token stands for. A token that the tokenizer adds has an empty range. Tokens that divide a
+    /// The byte range of each token in the text. A token that the tokenizer adds has an empty range. Tokens that divide a
     /// character have all of it.
     pub places: Vec<Range<usize>>,
     /// The number of tokens that were cut off at the end. It is an estimate if the text was so long that only a part of it was
     /// encoded.
     pub cut: usize,
-    /// Whether the text begins with the tokens that the tokenizer adds there. They stand once then.
+    /// Whether the text already begins with the tokens that the tokenizer adds there. They are then not added again.
     pub has_beginning: bool,
 }
 
@@ -29,7 +29,7 @@ pub struct SpanTokenizer {
     tokenizer: Tokenizer,
     /// The tokens that are added before a text.
     before: Vec<u32>,
-    /// The tokens that are added behind it.
+    /// The tokens that are added after it.
     after: Vec<u32>,
 }
 
@@ -74,7 +74,7 @@ impl SpanTokenizer {
         let own = encoding.get_ids();
         let has_beginning = !is_whole && !self.before.is_empty() && own.starts_with(&self.before);
         let before = if is_whole || has_beginning { &[][..] } else { &self.before };
-        // A text whose end is missing has no tokens behind it.
+        // A text whose end is missing has no tokens after it.
         let after = if is_whole || own.len() < tokens { &[][..] } else { &self.after };
         let places = encoding.get_offsets().iter().map(|(start, end)| *start..*end);
         let added = |count: usize, at: usize| std::iter::repeat_n(at..at, count);

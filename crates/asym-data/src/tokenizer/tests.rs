@@ -45,7 +45,7 @@ fn the_files_own_padding_and_truncation_are_off() {
     assert_eq!(encoded.type_ids, [0; 6]);
 }
 
-/// Expected by the rule, by hand: the longer text loses tokens until it is as long as the other, then both do, and an
+/// Expected by the rule, computed by hand: the longer text loses tokens until it is as long as the other, then both do, and an
 /// odd token stays with the longer one, with the second where they are equally long. The last case is the one that
 /// tokenizers 0.23.2 gets wrong by itself: both texts are longer than the whole, the first the longer.
 #[test]
@@ -113,7 +113,7 @@ fn a_part_of_a_long_text_has_the_tokens_of_the_whole() {
     }
 }
 
-/// The whole of this text would take gigabytes, and minutes.
+/// Encoding the whole text would take gigabytes of memory, and minutes.
 #[test]
 fn a_text_of_many_megabytes_is_cut_before_it_is_encoded() {
     let text = "a b ".repeat(5 << 20);
@@ -154,7 +154,7 @@ fn a_tokenizer_must_fit_the_model() {
     assert_eq!((tokenizer.added_tokens(false), tokenizer.added_tokens(true)), (2, 3));
     tokenizer.check(&LIMITS, 16).unwrap();
 
-    // A token behind the embedding does no harm until a text has it, or every text does.
+    // A token beyond the embedding is an error only if a text contains it, or if it is added to every text.
     let short = ModelLimits { vocab_size: 9, ..LIMITS };
     tokenizer.check(&short, 16).unwrap();
     let limited = tokenizer.clone().for_rows(short.vocab_size);

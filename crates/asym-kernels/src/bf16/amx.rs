@@ -1,6 +1,6 @@
 //! The tiles of AMX: blocks of 32 × 32 sums over the whole inner dimension.
 //!
-//! Rust has no intrinsics for AMX on stable (issue 126622 of rust-lang/rust), so that its instructions are assembler here. See
+//! Rust has no intrinsics for AMX on stable (issue 126622 of rust-lang/rust), so its instructions are assembler here. See
 //! Intel's Software Developer's Manual, volume 1, chapter 18.
 
 use std::arch::asm;

@@ -1,7 +1,8 @@
-//! Blocks of sums with AVX512-BF16, and what every kernel of bf16 does with vectors of 512 bits: rounding and prefetching.
+//! Blocks of sums with AVX512-BF16, and the operations on vectors of 512 bits that every bf16 kernel uses: rounding and
+//! prefetching.
 //!
 //! Its dot product adds two products of bf16 to each of 16 sums. AMD's Zen 4 multiplies twice as fast with it as in f32. Intel's
-//! processors multiply half as fast, so that they use AMX or f32.
+//! processors multiply half as fast, so they use AMX or f32.
 
 use std::arch::x86_64::{
     __cpuid, __m512, __m512bh, __m512i, _MM_HINT_ET0, _MM_HINT_T1, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
@@ -120,7 +121,7 @@ pub(super) unsafe fn round_row(row: &[f32], lines: &mut [MaybeUninit<Line>], apa
 /// Ask for a line that is read soon.
 #[inline(always)]
 pub(super) fn prefetch_read(line: &Line) {
-    // SAFETY: a prefetch is a hint, whatever the address.
+    // SAFETY: a prefetch is a hint, regardless of the address.
     unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(line).cast()) };
 }
 

@@ -120,7 +120,7 @@ impl fmt::Display for Bf16Kernel {
 /// The copies of a layer's weight that products read, made when a product first needs them.
 ///
 /// A layer that can have a weight in bf16 owns one and passes it to [`rounded_linear`]. Clones share the copies. The value
-/// holds the weight that the copies were made of, so that it recognizes another weight and makes them again.
+/// holds the weight from which the copies were made, so it recognizes another weight and makes new copies.
 #[derive(Clone, Default)]
 pub struct PackedWeight(Arc<Mutex<Copies>>);
 
@@ -162,7 +162,7 @@ impl PackedWeight {
     }
 }
 
-/// Whether both are the same values in memory. `known` is held, so that no other tensor can have taken its place.
+/// Whether both are the same values in memory. `known` is held, so no other tensor can have taken its place.
 fn is_same(known: &HostTensor, other: &HostTensor) -> bool {
     let place = |tensor: &HostTensor| (tensor.storage::<bf16>().as_ptr(), tensor.layout().start_offset());
     place(known) == place(other)
@@ -172,7 +172,7 @@ fn is_same(known: &HostTensor, other: &HostTensor) -> bool {
 
 /// x·W + bias for x in f32 and a frozen W in bf16: the product rounds x to bf16 where that is faster, and sums in f32.
 ///
-/// Kept for backward is the weight alone, which the layer has in any case. On a device that is not the host's memory, x is
+/// Only the weight is kept for backward, which the layer has in any case. On a device that is not the host's memory, x is
 /// rounded, and the product is rounded once more, as that device gives it.
 ///
 /// # Shapes

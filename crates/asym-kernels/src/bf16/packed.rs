@@ -26,7 +26,7 @@ impl Line {
     pub(super) const ZERO: Self = Self([bf16::ZERO; LINE]);
 }
 
-/// A matrix of bf16, however it lies in a slice.
+/// A matrix of bf16 in a slice, with any strides.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) values: &'a [bf16],

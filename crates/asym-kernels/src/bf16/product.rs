@@ -8,7 +8,7 @@ use super::avx512::{prefetch_read, prefetch_write, round_row};
 use super::packed::{BLOCK, LINE, Line, Packed, STEP, TILE};
 use crate::math::written;
 
-/// Bytes of rounded rows that a task works on at most, so that they stay in the second cache of its core.
+/// Bytes of rounded rows that a task works on at most, so they stay in the second cache of its core.
 const ROWS: usize = 1 << 20;
 
 /// Instructions that compute a block of sums.
@@ -55,7 +55,7 @@ unsafe impl Sync for Product<'_> {}
 ///
 /// # Panics
 ///
-/// Panics if `x` is not whole rows, or if the bias has another length than a row of the output.
+/// Panics if `x` does not consist of whole rows, or if the length of the bias differs from that of an output row.
 pub(super) unsafe fn product<B: Blocks>(x: &[f32], weight: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
     let (inner, columns, panels) = (weight.inner, weight.columns, weight.panels());
     let count = x.len() / inner;
@@ -92,7 +92,7 @@ pub(super) unsafe fn product<B: Blocks>(x: &[f32], weight: &Packed, bias: Option
 ///
 /// # Safety
 ///
-/// As [`round_row`].
+/// See [`round_row`].
 unsafe fn round(rows: &[f32], inner: usize, lines: &mut Vec<Line>) {
     let (count, steps) = (rows.len() / inner, inner.div_ceil(LINE));
     let place = |row: usize| row / BLOCK * steps * STEP + row % BLOCK;
@@ -118,7 +118,7 @@ impl Product<'_> {
     ///
     /// # Safety
     ///
-    /// As [`product`]. No other task may write these rows of these panels.
+    /// The requirements of [`product`]. In addition, no other task may write these rows of these panels.
     unsafe fn block_rows<B: Blocks>(&self, rows: Range<usize>, lines: &[Line], panels: Range<usize>) {
         let (steps, columns) = (self.weight.steps(), self.weight.columns);
         // SAFETY: the caller's promise; nothing below gives the thread to another task.

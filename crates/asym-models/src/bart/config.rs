@@ -256,7 +256,7 @@ impl HuggingFaceConfig {
             init_std: self.init_std.unwrap_or(default.init_std),
             scale_embedding: self.scale_embedding.unwrap_or(false),
             tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(true),
-            // It is masked, so that one outside of the vocabulary does no harm.
+            // It is masked, so one outside of the vocabulary does no harm.
             pad_token_id: pad.unwrap_or(default.pad_token_id.min(default.vocab_size - 1)),
             eos_token_id: self.eos_token_id.unwrap_or(default.eos_token_id),
             decoder_start_token_id: self.decoder_start_token_id.unwrap_or(default.decoder_start_token_id),

@@ -7,15 +7,15 @@ use super::scores::{Best, Ranked, log_softmax};
 use super::search::uniform;
 use super::{EarlyStopping, Generated, Generation, GenerationError, NextToken, checked};
 
-/// The score that transformers gives to missing beams, and adds to those that must not be taken.
+/// The score that transformers gives to missing beams, and adds to beams that must not be chosen.
 const NEVER: f32 = -1e9;
 
-/// A row that goes on.
+/// A row that is still being continued.
 struct Beam {
     tokens: Vec<u32>,
     /// The sum of its log-probabilities.
     score: f32,
-    /// Where its logits stand in what the model gave last.
+    /// The position of its logits in the last output of the model.
     place: usize,
 }
 
@@ -32,7 +32,7 @@ struct Search<'a> {
     /// The number of its prompt.
     prompt: usize,
     prompt_length: usize,
-    /// As many as there are beams, best first.
+    /// One row for each beam, best first.
     beams: Vec<Beam>,
     finished: Vec<Finished>,
     random: Option<ChaCha12Rng>,
@@ -85,7 +85,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Continue each beam, after `new` tokens, by the next. Whether the search goes on.
+    /// Continue each beam, after `new` tokens, by the next. Whether the search continues.
     fn advance(&mut self, new: usize, vocab_size: usize, logits: &mut [f32], stops: impl Fn(&[u32]) -> bool) -> bool {
         let settings = self.settings;
         let count = self.beams.len();

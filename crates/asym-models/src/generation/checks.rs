@@ -192,7 +192,7 @@ impl GenerationConfig {
         Ok(())
     }
 
-    /// Refuse texts that end a row where nobody knows the texts of tokens.
+    /// Refuse texts that end a row if the texts of tokens are not known.
     pub(crate) fn check_stop(&self, knows_texts: bool) -> Result<(), GenerationError> {
         match &self.stop_strings {
             Some(Strings(texts)) if !texts.is_empty() && !knows_texts => {

@@ -12,15 +12,15 @@ use super::{EarlyStopping, GenerationError};
 /// The keys: their type, and the struct of them.
 macro_rules! keys {
     ($($(#[$doc:meta])* $key:ident: $kind:ty,)+) => {
-        /// The settings in a `generation_config.json`, or those that a user gives; any may be absent.
+        /// The settings in a `generation_config.json`, or the settings that a user gives. Each may be absent.
         ///
-        /// Names and meanings are those of transformers; `seed` is asym's own.
+        /// Names and meanings are the same as in transformers, except for `seed`, which is specific to asym.
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct GenerationConfig {
             $($(#[$doc])* pub $key: Option<$kind>,)+
-            /// The keys that a user gave, those given as null among them; the others are a file's.
+            /// The keys that a user gave, including keys given as null. The other keys come from a file.
             ///
-            /// A key without effect is ignored in a file, and refused if a user gives it.
+            /// A key without an effect is ignored in a file, but refused if a user gives it.
             pub given: BTreeSet<&'static str>,
             /// Keys of transformers that asym does not have, with values that would change the text:
             /// [`resolve`](Self::resolve) refuses them, unless the user gives them as null.
@@ -62,17 +62,17 @@ macro_rules! keys {
 const NEGATIVE_IS_NONE: [&str; 3] = ["bos_token_id", "eos_token_id", "pad_token_id"];
 
 keys! {
-    /// The most tokens of a row, those of the prompt included.
+    /// The maximum number of tokens of a row, including the prompt.
     max_length: usize,
     /// The most new tokens.
     max_new_tokens: usize,
-    /// The fewest tokens of a row, those of the prompt included.
+    /// The minimum number of tokens of a row, including the prompt.
     min_length: usize,
     /// The fewest new tokens.
     min_new_tokens: usize,
-    /// Whether tokens are drawn, not the most likely ones taken.
+    /// Whether tokens are sampled; otherwise the most likely tokens are chosen.
     do_sample: bool,
-    /// The number of beams; 1 is no beam search.
+    /// The number of beams; 1 means no beam search.
     num_beams: usize,
     /// How many rows each prompt gets.
     num_return_sequences: usize,
@@ -92,7 +92,8 @@ keys! {
     top_k: usize,
     /// The probability of the most likely tokens that are drawn from.
     top_p: f64,
-    /// The probability that a token needs to be drawn, as a part of that of the most likely one.
+    /// The minimum probability of a token that can be sampled, as a fraction of the probability of the most likely
+    /// token.
     min_p: f64,
     /// The first new token, after a prompt of one.
     forced_bos_token_id: u32,
@@ -127,7 +128,7 @@ keys! {
 /// A key of transformers that asym does not have.
 struct Missing {
     key: &'static str,
-    /// The number that changes nothing; null does not either, nor does false.
+    /// The number that changes nothing. null and false change nothing either.
     neutral: Option<f64>,
     /// Whether it acts where tokens are drawn, and not else.
     sampling: bool,
@@ -213,7 +214,7 @@ pub(super) const USER: &str = "generation settings";
 
 impl GenerationConfig {
     /// Parse the text of a `generation_config.json`, or of a `config.json` of old, which had these keys among its own:
-    /// keys that nobody knows are ignored. `path` is for messages alone.
+    /// unknown keys are ignored. `path` is used only in messages.
     ///
     /// # Errors
     ///
@@ -222,26 +223,26 @@ impl GenerationConfig {
         Self { path: path.into(), ..Self::default() }.reading(text)
     }
 
-    /// The same settings, with those of a file in the place of their own: a `null` there takes a default away. They stay a file's
-    /// and do not count as what a user gave.
+    /// The same settings, overridden by the settings of a file; a `null` in the file removes a default. They count as settings of
+    /// a file and not of the user.
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse).
+    /// The errors of [`parse`](Self::parse).
     pub fn reading(mut self, text: &str) -> Result<Self, GenerationError> {
         for (key, value) in object(text, &self.path.display().to_string())? {
-            // Older files write -1 where there is no such token.
+            // Older files use -1 for a missing token.
             let none = NEGATIVE_IS_NONE.contains(&key.as_str()) && value.as_i64().is_some_and(|id| id < 0);
             self.take(&key, if none { &Value::Null } else { &value })?;
         }
         Ok(self)
     }
 
-    /// Parse what a user gives, a JSON object.
+    /// Parse the settings that a user gives, a JSON object.
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse); [`GenerationError::UnknownKey`] with the nearest known one, and
+    /// The errors of [`parse`](Self::parse); [`GenerationError::UnknownKey`] with the nearest known one, and
     /// [`GenerationError::Unsupported`] for a key of transformers that asym does not have, unless its value changes
     /// nothing.
     pub fn strict(text: &str) -> Result<Self, GenerationError> {
@@ -264,11 +265,10 @@ impl GenerationConfig {
         config.refuse_unsupported(true).map_or(Ok(config), Err)
     }
 
-    /// These settings, with those that `user` gives in the place of their own; what is given as null is as if it had not
-    /// been there.
+    /// These settings, overridden by the settings in `user`. A setting that is given as null counts as not set.
     ///
-    /// A maximum or minimum in one count takes the place of one in the other: a user's `max_length` that of a file's
-    /// `max_new_tokens`, which transformers would prefer.
+    /// A maximum or minimum replaces the corresponding setting of the other kind: a user's `max_length` replaces
+    /// `max_new_tokens` of a file, which transformers would prefer.
     #[must_use]
     pub fn overlaid_with(&self, user: &Self) -> Self {
         let mut both = self.clone();

@@ -19,7 +19,7 @@ pub enum GenerationError {
         found: String,
         /// The key that it comes nearest to.
         nearest: Option<&'static str>,
-        /// The keys that may stand there.
+        /// The keys that are allowed there.
         known: Vec<&'static str>,
     },
     /// A setting of transformers that asym does not have, with a value that would change the text.
@@ -36,7 +36,7 @@ pub enum GenerationError {
         /// The value that was found.
         found: String,
     },
-    /// A value is of another type than its key's, or out of its range.
+    /// A value has the wrong type for its key, or is out of range.
     #[error("{origin}: `{key}`: expected {expected}, found {found}")]
     Setting {
         /// The file, or "generation settings" for what a user gave.
@@ -48,7 +48,7 @@ pub enum GenerationError {
         /// The value that was found.
         found: String,
     },
-    /// Two settings contradict each other, or one has no effect beside the other.
+    /// Two settings contradict each other, or one has no effect because of the other.
     #[error("{origin}: `{key}` {found} {conflict}; {help}")]
     Conflict {
         /// The file, or "generation settings" for what a user gave.
@@ -85,7 +85,7 @@ pub enum GenerationError {
     },
 }
 
-/// The text behind an unknown key.
+/// The text after an unknown key.
 fn near(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
 }

@@ -1,8 +1,9 @@
 //! Text from a model that gives logits of the next token: greedily, by sampling, by beam search.
 //!
-//! Settings, their defaults and the token ids that come of them are those of `generate` in transformers 5. The settings
-//! are read from a checkpoint's `generation_config.json` ([`GenerationConfig`]), overlaid with what a user asks for, and
-//! resolved for a batch of prompts ([`Generation`]), which refuses what contradicts itself before anything is computed.
+//! The settings, their defaults and the generated token ids are the same as those of `generate` in transformers 5. The
+//! settings are read from a checkpoint's `generation_config.json` ([`GenerationConfig`]), overridden by the settings of
+//! a user, and resolved for a batch of prompts ([`Generation`]). Contradicting settings are refused at this point,
+//! before anything is computed.
 //!
 //! ```
 //! use std::path::Path;
@@ -83,17 +84,18 @@ pub trait NextToken {
     /// Rows may be repeated, come in any order, and be left out, which ends them.
     fn step(&mut self, rows: &[usize], tokens: &[u32]) -> Vec<f32>;
 
-    /// Whether `tokens`, a prompt and its continuation, end with their last token: whether that completes one of the texts in
-    /// [`Generation::stop_strings`]. A model without a tokenizer never knows.
+    /// Whether the last of `tokens` (a prompt and its continuation) completes one of the texts in
+    /// [`Generation::stop_strings`]. A model without a tokenizer returns `false`.
     fn ends(&self, _tokens: &[u32]) -> bool {
         false
     }
 
-    /// `tokens`, a prompt and its continuation, have got their last token. Beam search does not say so, since its rows may change.
+    /// Called when `tokens` (a prompt and its continuation) have a new last token. Beam search does not call it, since its rows
+    /// may change.
     fn grown(&self, _tokens: &[u32]) {}
 }
 
-/// A prompt and what came of it.
+/// A prompt and its continuation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generated {
     /// The prompt and its continuation, up to and including the token that ends it, without padding.
@@ -116,8 +118,8 @@ impl Generated {
 /// prompts, best first with beam search.
 ///
 /// The prompts are without padding: for a decoder alone the texts, for an encoder-decoder what the decoder starts with.
-/// `settings` are resolved for them. `progress` is told after each step how many tokens the rows that still run have
-/// been continued by, of at most [`Generation::max_new_tokens`]. Rows that are finished leave the batch, and cost nothing.
+/// `settings` are resolved for them. After each step, `progress` gets the number of new tokens of the unfinished rows, out
+/// of at most [`Generation::max_new_tokens`]. Finished rows leave the batch and cost nothing.
 ///
 /// # Errors
 ///
@@ -125,7 +127,7 @@ impl Generated {
 ///
 /// # Panics
 ///
-/// If the model gives another number of logits than it was asked for, or a prompt is empty.
+/// If the model returns a wrong number of logits, or a prompt is empty.
 pub fn generate(
     model: &mut impl NextToken,
     prompts: &[Vec<u32>],

@@ -47,7 +47,7 @@ pub(super) fn process(settings: &Generation, tokens: &[u32], new: usize, scores:
     }
 }
 
-/// Forbid the runs of tokens that the source of a prompt has.
+/// Forbid the n-grams that occur in the source of a prompt.
 pub(super) fn ban_source_ngrams(settings: &Generation, prompt: usize, tokens: &[u32], scores: &mut [f32]) {
     let size = settings.encoder_no_repeat_ngram_size;
     let Some(source) = settings.sources.get(prompt).filter(|_| size > 0) else { return };
@@ -60,11 +60,11 @@ fn warp(settings: &Generation, scores: &mut [f32]) {
     let Some(sampling) = &settings.sampling else {
         return;
     };
-    // Beams need a token to go on with beside those that end them.
+    // In addition to the tokens that end a beam, a beam needs a token to continue with.
     let keep = if settings.num_beams > 1 { settings.eos_token_id.len().max(1) + 1 } else { 1 };
     if sampling.temperature != 1.0 {
-        // From the best one down, which changes no probability, so that no temperature makes infinities of them. The sums that
-        // beams carry are of the scores themselves.
+        // The best score is subtracted first. This changes no probability, and no temperature can then produce infinities.
+        // Beams sum the scores themselves, so nothing is subtracted for them.
         let best = scores.iter().copied().filter(|score| score.is_finite()).fold(f32::NEG_INFINITY, f32::max);
         let best = if settings.num_beams > 1 { 0.0 } else { best };
         let temperature = sampling.temperature;
@@ -183,7 +183,7 @@ fn keep_top_p(top_p: f64, keep: usize, scores: &mut [f32]) {
     stay.into_iter().for_each(|(token, score)| scores[token] = score);
 }
 
-/// Highest first; of equal ones transformers takes away the first.
+/// Highest first. Among equal scores, transformers removes the first one.
 fn last_of_equals_first(a: &Ranked, b: &Ranked) -> Ordering {
     b.score.total_cmp(&a.score).then(b.index.cmp(&a.index))
 }

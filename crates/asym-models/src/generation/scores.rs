@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 /// Scores that are looked at together: the best of them is found without a branch for each.
 const BLOCK: usize = 64;
 
-/// A score and its place. The first of equal scores is the better one; NaN is the worst.
+/// A score and its position. Of two equal scores, the first is better; NaN is the worst.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ranked {
     pub(super) score: f32,
@@ -60,10 +60,10 @@ impl Best {
         }
     }
 
-    /// Show `scores + base`; the first stands at `index`, which is behind all that were shown before.
+    /// Show `scores + base`. The first score has the position `index`, which is after all positions shown before.
     pub(super) fn extend(&mut self, scores: &[f32], base: f32, index: usize) {
         for (block, scores) in scores.chunks(BLOCK).enumerate() {
-            // A score that is no better than the worst of those kept stands behind it.
+            // A score that is not better than the worst kept score is ordered after it.
             let worst = match self.heap.peek() {
                 Some(worst) if self.heap.len() == self.count => worst.0.score,
                 _ => f32::NAN,
@@ -77,7 +77,7 @@ impl Best {
         }
     }
 
-    /// The kept ones, best first; NaN is minus infinity among them.
+    /// The kept scores, best first; NaN is returned as minus infinity.
     pub(super) fn into_sorted(self) -> Vec<Ranked> {
         let number = |score: f32| if score.is_nan() { f32::NEG_INFINITY } else { score };
         let ranked = |Reverse(ranked): Reverse<Ranked>| Ranked { score: number(ranked.score), ..ranked };
@@ -125,7 +125,8 @@ pub(super) fn softmax(scores: &[f32]) -> Vec<f32> {
     probabilities
 }
 
-/// The sum of what `of` makes of each value: in f32 within a block, in f64 beyond, so that a large vocabulary adds up.
+/// The sum of `of` over all values: in f32 within a block and in f64 between blocks, so a large vocabulary is summed
+/// accurately.
 pub(super) fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
     const LANES: usize = 16;
     let block = |block: &[f32]| {
@@ -156,7 +157,7 @@ fn exp(x: f32) -> f32 {
     let r = x - n * LN_2[0] - n * LN_2[1];
     let polynomial = POLYNOMIAL.iter().fold(0.0, |sum, coefficient| sum * r + coefficient);
     let power = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
-    // Below, eˣ is no normal number any more.
+    // Below this, eˣ is no longer a normal number.
     if x > -87.0 { (polynomial * r * r + r + 1.0) * power } else { 0.0 }
 }
 

@@ -1,4 +1,4 @@
-//! One token after the other: the most likely one, or one that is drawn.
+//! Generates one token after the other: the most likely token, or a sampled token.
 
 use rand::Rng;
 use rand::SeedableRng;
@@ -13,7 +13,7 @@ struct Row {
     prompt_length: usize,
     /// The number of its prompt.
     prompt: usize,
-    /// Where its logits stand in what the model gave last.
+    /// The position of its logits in the last output of the model.
     place: usize,
     random: Option<ChaCha12Rng>,
 }

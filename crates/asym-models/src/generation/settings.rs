@@ -1,4 +1,4 @@
-//! Settings that every question is answered by, of a batch of prompts.
+//! The resolved settings of a batch of prompts.
 
 use super::read::TokenIds;
 use super::{EarlyStopping, GenerationConfig, GenerationError};
@@ -12,7 +12,8 @@ pub struct Sampling {
     pub top_k: usize,
     /// The probability of the most likely tokens that are drawn from.
     pub top_p: f64,
-    /// The probability that a token needs to be drawn, as a part of that of the most likely one.
+    /// The minimum probability of a token that can be sampled, as a fraction of the probability of the most likely
+    /// token.
     pub min_p: Option<f64>,
     /// The seed of the random numbers.
     pub seed: u64,
@@ -29,28 +30,28 @@ pub struct Sampling {
 pub struct Generation {
     /// Tokens of the longest prompt.
     pub prompt_length: usize,
-    /// The most new tokens of a row, at least one.
+    /// The maximum number of new tokens of a row, at least one.
     pub max_new_tokens: usize,
-    /// The fewest new tokens of a row.
+    /// The minimum number of new tokens of a row.
     pub min_new_tokens: usize,
-    /// How tokens are drawn; the most likely ones are taken where this is absent.
+    /// How tokens are sampled. If this is absent, the most likely tokens are chosen.
     pub sampling: Option<Sampling>,
-    /// The number of beams; 1 is no beam search.
+    /// The number of beams; 1 means no beam search.
     pub num_beams: usize,
     /// How many rows each prompt gets.
     pub num_return_sequences: usize,
     /// When beam search stops.
     pub early_stopping: EarlyStopping,
-    /// The power of the length that the score of a beam is divided by.
+    /// The exponent p in the divisor lengthᵖ of a beam's score.
     pub length_penalty: f64,
-    /// The length of the runs of tokens that must not occur twice; 0 for none.
+    /// The length of the n-grams that must not occur twice; 0 for none.
     pub no_repeat_ngram_size: usize,
-    /// The length of the runs of tokens of `sources` that must not occur; 0 for none.
+    /// The length of the n-grams of `sources` that must not occur; 0 for none.
     pub encoder_no_repeat_ngram_size: usize,
-    /// The text that each prompt's rows answer, for `encoder_no_repeat_ngram_size`. The rows of a prompt without one may have any
-    /// run.
+    /// The source text of each prompt, for `encoder_no_repeat_ngram_size`. The rows of a prompt without a source may contain any
+    /// n-gram.
     pub sources: Vec<Vec<u32>>,
-    /// The divisor of the scores of tokens that a row has already.
+    /// The divisor of the scores of tokens that a row already contains.
     pub repetition_penalty: f64,
     /// The first new token, after a prompt of one.
     pub forced_bos_token_id: Option<u32>,
@@ -146,8 +147,8 @@ impl GenerationConfig {
 }
 
 impl Generation {
-    /// The same, where the prompts are the ones of these numbers among all that are ever generated from: what is drawn
-    /// for a prompt is then the same in whatever batch it is. Without sampling it changes nothing.
+    /// The same settings for prompts with these numbers among all prompts. The tokens that are sampled for a prompt
+    /// then do not depend on its batch. Without sampling, this has no effect.
     #[must_use]
     pub fn of_rows(mut self, rows: impl IntoIterator<Item = u64>) -> Self {
         if let Some(sampling) = &mut self.sampling {

@@ -214,7 +214,7 @@ fn no_prompts_give_no_rows() {
 
 #[test]
 fn the_best_are_those_of_a_sort() {
-    // A few values, so that many are equal.
+    // A few values, so many are equal.
     let value = |index: usize| ((index * 7919) % 23) as f32 - 11.0;
     let scores: Vec<f32> = (0..1000).map(|index| if index % 50 == 7 { f32::NAN } else { value(index) }).collect();
     let mut sorted: Vec<usize> = (0..scores.len()).filter(|index| !scores[*index].is_nan()).collect();

@@ -263,7 +263,8 @@ impl HuggingFaceConfig {
         Ok(config)
     }
 
-    /// The base of the rotation and its scaling, wherever they stand. `longest` is the length of the longest sequence.
+    /// The base of the rotation and its scaling, from any of the places in the file where they may be. `longest` is the
+    /// length of the longest sequence.
     fn rotation<'a>(&'a self, path: &Path, longest: usize) -> Result<(Option<f64>, Option<RopeScaling>), ModelError> {
         let (mut theta, mut scaling) = (self.rope_theta, None);
         let original = self.common.other.get("original_max_position_embeddings").and_then(Value::as_f64);

@@ -19,7 +19,7 @@ pub enum RopeScaling {
         factor: f64,
     },
     /// The low frequencies are divided by a factor, the high ones are kept, and those between pass from one to the other. Llama
-    /// 3.1 and 3.2 have it.
+    /// 3.1 and 3.2 use this scaling.
     Llama3 {
         /// The factor of the low frequencies.
         factor: f64,
@@ -48,7 +48,7 @@ impl RopeScaling {
             good.ok_or_else(|| refuse(path, key, format!("a positive number as {name} of rope_type {kind}"), found))
         };
         match kind.as_str() {
-            // A dynamic scaling begins behind `max_position_embeddings`, which no sequence passes here.
+            // Dynamic scaling begins beyond `max_position_embeddings`, which no sequence exceeds here.
             None | Some("default" | "dynamic") if kind.is_null() || kind.is_string() => Ok(None),
             Some("linear") => Ok(Some(Self::Linear { factor: number("factor")? })),
             Some("llama3") => {
@@ -73,7 +73,7 @@ impl RopeScaling {
         }
     }
 
-    /// The fields of `config.json`, beside `rope_theta`.
+    /// The fields of `config.json`, except for `rope_theta`.
     pub(super) fn write(scaling: Option<Self>) -> Map<String, Value> {
         let fields = match scaling {
             None => json!({"rope_type": "default"}),
@@ -83,7 +83,7 @@ impl RopeScaling {
                 "factor": factor,
                 "low_freq_factor": low,
                 "high_freq_factor": high,
-                // transformers takes no fraction here.
+                // transformers accepts only integers here.
                 "original_max_position_embeddings": original as u64,
             }),
         };

@@ -29,7 +29,8 @@ impl<'a> LlamaScorer<'a> {
         Self { model, caches, before: beginning.len() }
     }
 
-    /// The logits after the last token of each text. `texts` are the tokens behind the beginning, of any lengths.
+    /// The logits after the last token of each text. `texts` are the tokens after the common beginning; their lengths
+    /// may differ.
     ///
     /// # Shapes
     ///
@@ -57,7 +58,7 @@ impl<'a> LlamaScorer<'a> {
 
 /// The states of the next tokens of each row, `[rows, longest, hidden_size]`.
 ///
-/// Rows are padded on the right: no token sees a later one, so that the padding needs no mask.
+/// Rows are padded on the right: no token sees a later one, so the padding needs no mask.
 fn states(model: &LlamaLanguageModel, caches: &mut [KeyValueCache], texts: &[&[u32]]) -> Tensor<3> {
     let device = model.model.norm.gamma.val().device();
     let before = caches.first().map_or(0, KeyValueCache::len);

@@ -266,7 +266,7 @@ impl ModelConfig for EncoderConfig {
 }
 
 impl HuggingFaceConfig {
-    /// The padding token. BERT masks it and never looks at its id, so that one outside of the vocabulary, such as -1, does no
+    /// The padding token. BERT masks it and never looks at its id, so one outside of the vocabulary, such as -1, does no
     /// harm. RoBERTa counts positions from it.
     fn pad(&self, defaults: &EncoderConfig, path: &Path) -> Result<usize, ModelError> {
         let Some(found) = self.pad_token_id else { return Ok(defaults.pad_token_id) };
@@ -342,7 +342,7 @@ impl HuggingFaceConfig {
 }
 
 /// DistilBERT's configuration, with transformers' defaults. `common` are its shared keys, and `pad_token_id` is 0 where
-/// the file's is no token.
+/// the file's is not a token.
 fn resolve_distilbert(
     common: &CommonFields,
     (vocab_size, positions, range): (Option<usize>, Option<usize>, Option<f64>),

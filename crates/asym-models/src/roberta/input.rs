@@ -47,7 +47,7 @@ impl EncoderInput {
         let (batch, length) = (rows.len(), rows.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0));
         let planes = if padding.token_types { 3 } else { 2 };
         let plane = batch * length;
-        // All planes are in one buffer, one after the other, so that their slices stay contiguous.
+        // All planes are in one buffer, one after the other, so their slices stay contiguous.
         let mut packed: Vec<i32> = Vec::with_capacity(planes * plane);
         let mut fill = |row: &mut dyn Iterator<Item = u32>, rest: usize| {
             let end = packed.len() + length;

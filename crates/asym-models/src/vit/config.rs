@@ -30,7 +30,7 @@ impl Sides {
         }
     }
 
-    /// As short as it can be said.
+    /// The shortest form of the value.
     const fn of(pair @ [height, width]: [usize; 2]) -> Self {
         if height == width { Self::Square(height) } else { Self::Both(pair) }
     }

@@ -2,10 +2,11 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-/// The learned positions of a grid `from`, as those of a grid `to`: bicubic, as `interpolate` of PyTorch without
-/// `align_corners` and without antialiasing. The first token keeps its own.
+/// The learned positions of a grid `from`, interpolated for a grid `to`. The interpolation is bicubic, as
+/// PyTorch's `interpolate` without `align_corners` and without antialiasing. The position of the first token
+/// does not change.
 ///
-/// Interpolation along an axis is a matrix product with few numbers in each row, so that this runs, and is
+/// Interpolation along an axis is a matrix product with few numbers in each row, so this runs, and is
 /// differentiated, wherever products are.
 ///
 /// # Shapes
@@ -43,7 +44,7 @@ fn bicubic(from: usize, to: usize) -> Vec<f32> {
         let place = (index as f64 + 0.5) * from as f64 / to as f64 - 0.5;
         for tap in -1..=2 {
             let at = place.floor() as isize + tap;
-            // The edge stands for what is behind it.
+            // Values beyond the edge equal the value at the edge.
             let inside = at.clamp(0, from as isize - 1) as usize;
             row[inside] += kernel(place - at as f64) as f32;
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum AnswersError {
-    /// The answers in a folder are of another evaluation.
+    /// The answers in a folder belong to another evaluation.
     #[error(
         "{}: {key} is {found} there and {expected} here; give another --output, or remove the folder",
         path.display()
@@ -40,7 +40,7 @@ pub enum AnswersError {
         path: PathBuf,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read or written", path.display())]
     Io {
         /// The file.

@@ -24,7 +24,7 @@ pub trait Recorded: Serialize + DeserializeOwned {
     fn key(&self) -> Result<Self::Key, String>;
 }
 
-/// The answers of one evaluation, and the file that they are in. While it is open, no other process can open it.
+/// The answers of one evaluation, and the file that contains them. While it is open, no other process can open it.
 #[derive(Debug)]
 pub struct AnswerFile<A: Recorded> {
     /// `None` for answers that are not kept.
@@ -81,7 +81,7 @@ impl<A: Recorded> AnswerFile<A> {
     ///
     /// # Panics
     ///
-    /// Panics if an answer is no JSON object of a known question.
+    /// Panics if an answer is not a JSON object for a known question.
     pub fn add(&mut self, answers: Vec<A>) -> Result<(), AnswersError> {
         if let Some((path, file)) = &mut self.file {
             let mut lines = String::new();

@@ -14,7 +14,8 @@ const FILE: &str = "evaluation.json";
 ///
 /// # Errors
 ///
-/// [`AnswersError::OtherEvaluation`] if its answers are of other settings, and [`AnswersError::Io`].
+/// [`AnswersError::OtherEvaluation`] if its answers belong to an evaluation with other settings, and
+/// [`AnswersError::Io`].
 pub fn settle(folder: &Path, settings: &Map<String, Value>) -> Result<(), AnswersError> {
     let path = folder.join(FILE);
     let failed = |source| AnswersError::Io { path: path.clone(), source };

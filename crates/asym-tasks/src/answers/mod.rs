@@ -1,4 +1,4 @@
-//! Answers on file, for all evaluations: a line of JSON each, so that an evaluation that was killed goes on where it was.
+//! Saves the answers of all evaluations to files, one line of JSON per answer. A killed evaluation can then be continued.
 
 mod error;
 mod file;

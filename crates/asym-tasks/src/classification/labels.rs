@@ -27,7 +27,7 @@ impl Labels {
     ///
     /// # Errors
     ///
-    /// A cell that holds no answer, and answers of which nothing can be learned.
+    /// A cell without an answer, and answers from which nothing can be learned.
     pub fn of(rows: &Rows, named: &Named, options: &ClassificationOptions) -> Result<Self, ClassificationError> {
         let problem = options.problem_type.unwrap_or_else(|| infer(rows, named, options));
         let mut labels = Self { problem, names: Vec::new() };

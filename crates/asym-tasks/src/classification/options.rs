@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::names::Names;
 use crate::text::Problem;
 
-/// The settings of a classification task. The data decide those that are left out, but for `text` and `label`.
+/// The settings of a classification task. Settings that are left out, except for `text` and `label`, are determined by
+/// the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassificationOptions {

@@ -25,7 +25,8 @@ use crate::text::{
 /// The most tokens of an example, if the recipe does not say and the model can take them.
 const MAX_LENGTH: usize = 256;
 
-/// The accuracy of the most frequent label of the training set, as a score beside those of the model.
+/// The accuracy of always predicting the most frequent label of the training set, as a score next to the model's
+/// scores.
 const MAJORITY: &str = "majority";
 
 /// A label counts as rare if another has this many times its examples.
@@ -74,7 +75,7 @@ impl Classification {
     ///
     /// # Errors
     ///
-    /// As [`ClassificationError`].
+    /// The errors of [`ClassificationError`].
     fn read_from(&self, path: &Path) -> Result<ClassificationData, ClassificationError> {
         let (share, seed) = self.split();
         if !(share > 0.0 && share < 1.0) {

@@ -226,7 +226,7 @@ fn data_of_which_nothing_can_be_learned_are_refused() {
         let message = refused(&folder, name, options);
         assert!(message.contains(part), "{name}: `{part}` in: {message}");
     }
-    // A price is a score if it is asked for.
+    // A price is a score if the problem type is set to regression.
     let price = ClassificationOptions { problem_type: Some(Problem::Score), ..options("price") };
     assert_eq!(read(&folder, "prices.csv", price).unwrap().labels.problem, Problem::Score);
     let no_data = Classification { options: options("x") }.read(&Files::new(None, HubOptions::default())).unwrap_err();

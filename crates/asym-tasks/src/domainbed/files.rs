@@ -30,7 +30,7 @@ pub(super) struct Environments {
 ///
 /// # Errors
 ///
-/// As [`drawing::environments`].
+/// The errors of [`drawing::environments`].
 pub(super) fn drawn() -> Result<Environments, ImageError> {
     Ok(Environments { collections: drawing::environments(DATA_SEED)?, by_path: true, drawn: true })
 }

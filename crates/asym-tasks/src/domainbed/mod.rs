@@ -16,11 +16,12 @@
 //!   the environment among all, with the generator of NumPy: see [`split()`]. The trial's seed is that of the run.
 //! - Training pictures are augmented, and so are those on which the training environment is evaluated.
 //! - `id` is the accuracy on the fifth of the training environment, `train` on the rest of it. The accuracy on another environment is
-//!   that on its four fifths, and `ood` is the mean over these environments. `gap` is `train` minus `ood`.
+//!   computed on four fifths of it, and `ood` is the mean over these environments. `gap` is `train` minus `ood`.
 //! - The whole picture is resized to a square by the bilinear filter.
 //!
-//! It differs in these: an epoch passes over each picture once, whereas DomainBed draws pictures with replacement; mean and deviation
-//! of the pixels are the checkpoint's; and the scores are those after the last epoch, so that no choice depends on a test.
+//! It differs in these: an epoch passes over each picture once, whereas DomainBed draws pictures with replacement; mean and standard
+//! deviation of the pixels come from the checkpoint; and the scores are computed after the last epoch, so no choice depends on a
+//! test.
 
 mod benchmark;
 mod files;

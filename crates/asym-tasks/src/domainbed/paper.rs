@@ -1,4 +1,4 @@
-//! The paper's scores, which stand beside ours in tables.
+//! The paper's scores, which tables show next to ours.
 //!
 //! `data/paper-domainbed.csv` holds one row per cell of its Tables 11, 12 (accuracy) and 13 (gap between training and test), in
 //! percent, for a ViT trained on one environment. Its Table 7 has the means of these over environments. The numbers are facts of
@@ -33,7 +33,7 @@ pub struct DomainBedCell {
     pub environment: String,
     /// The accuracy there, in percent.
     pub accuracy: f64,
-    /// The spread that the paper prints beside it.
+    /// The spread that the paper prints next to it.
     pub accuracy_std: f64,
     /// The accuracy on the training set minus that, in percent.
     pub gap: f64,
@@ -79,7 +79,7 @@ pub(super) fn scores(benchmark: Benchmark, tuning: &Tuning, test: &[String]) -> 
     let tables = tables_of(benchmark);
     let score = |score: &str, mean: f64, std: Option<f64>, table: &str| PaperScore {
         score: score.to_string(),
-        // The tables have two digits behind the point.
+        // The tables have two digits after the decimal point.
         mean: (mean * 100.0).round() / 100.0,
         std,
         table: table.to_string(),

@@ -42,7 +42,7 @@ const RESERVED: [&str; 5] = [OUT_OF_DOMAIN, IN_DOMAIN, TRAIN, GAP, "loss"];
 /// The fewest pictures of an environment: one for each part of it.
 const FEWEST: usize = 5;
 
-/// The name of the task on data of your own, or on drawn pictures without any.
+/// The name of the task for a user's own data, or for drawn pictures if no data are given.
 const OWN: &str = "domainbed";
 
 /// One training environment, and others to test on.
@@ -67,7 +67,7 @@ pub struct DomainBedData {
     pub train: String,
     /// The environments that are tested out of domain.
     pub test: Vec<String>,
-    /// Whether the pictures are in the order of their paths, so that the split is DomainBed's.
+    /// Whether the pictures are in the order of their paths. Only then is the split the same as DomainBed's.
     pub by_path: bool,
     /// Whether the pictures are drawn.
     pub drawn: bool,
@@ -85,7 +85,7 @@ impl DomainBed {
         self.options.train.as_deref().or(self.benchmark.map(|benchmark| benchmark.row().train))
     }
 
-    /// The names of the environments that are tested out of domain, as far as they are known before the data are.
+    /// The names of the environments that are tested out of domain, if they are known before the data are read.
     fn test(&self) -> Vec<String> {
         let known = self.benchmark.map_or(&[][..], |benchmark| &benchmark.row().environments);
         let others = known.iter().filter(|name| Some(**name) != self.train()).map(ToString::to_string);

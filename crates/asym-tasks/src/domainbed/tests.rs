@@ -215,7 +215,7 @@ fn a_run_has_the_parts_of_its_seed() {
     let (held, less) = (places(choice.sets[0].source.members()), places(less.members()));
     assert_eq!((held.len(), less.len()), (8, 24));
     assert!(held.is_disjoint(&less) && held.union(&less).copied().eq(rest.iter().copied()));
-    // Its result has no score out of domain, so that the one in domain decides.
+    // Its result has no score out of domain, so the score in domain decides.
     let scores = asym_train::Scores::from(
         [("gap id", 0.1), ("id", 0.7), ("train", 0.8)].map(|(name, score)| (name.to_string(), score)),
     );

@@ -129,7 +129,7 @@ impl Shape {
 /// inner radius of cos(π / points), it is a regular polygon.
 fn star(points: usize, inner: f64, x: f64, y: f64) -> bool {
     let sector = TAU / points as f64;
-    // The angle to the nearest point of the star, so that one side decides for all.
+    // The angle to the nearest point of the star, so one side decides for all.
     let angle = (y.atan2(x) - FRAC_PI_2).rem_euclid(sector);
     let angle = angle.min(sector - angle);
     let radius = x.hypot(y);

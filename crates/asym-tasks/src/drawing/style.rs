@@ -55,7 +55,7 @@ impl Style {
     /// Draw the colors of a picture.
     pub(super) fn paint(self, rng: &mut ChaCha8Rng) -> Paint {
         let hue = rng.random_range(0.0..1.0);
-        // The hues of shape and background are apart, so that one can be told from the other.
+        // The hues of shape and background differ enough to distinguish them.
         let other = hue + rng.random_range(0.25..0.75);
         let (bright, deep) = (rng.random_range(0.75..1.0), rng.random_range(0.5..0.9));
         let mut color = |hue: f64, saturation: f64, value: f64| {

@@ -64,7 +64,7 @@ pub enum GlueError {
     #[error(transparent)]
     Encode(#[from] EncodeError),
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read or written", path.display())]
     Io {
         /// The file or folder.

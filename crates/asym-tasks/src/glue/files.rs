@@ -115,7 +115,7 @@ pub fn read(dataset: Dataset, folder: &Path) -> Result<Split, GlueError> {
 ///
 /// # Errors
 ///
-/// As [`read`].
+/// The errors of [`read`].
 pub fn read_tests(dataset: Dataset, folder: &Path) -> Result<Vec<Part>, GlueError> {
     let (layout, files) = search(dataset, folder, |layout| layout.tests.to_vec())?;
     let row = dataset.row();

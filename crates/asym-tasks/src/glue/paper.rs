@@ -1,4 +1,4 @@
-//! The paper's scores, which stand beside ours in tables.
+//! The paper's scores, which tables show next to ours.
 //!
 //! `data/paper-glue.csv` holds one row per cell of its Tables 1, 4, 5 and 10 (RoBERTa-large, dev sets, in percent; where
 //! two tables give the same cell, Table 10's). The numbers are facts of "Asymmetry in Low-Rank Adapters of Foundation
@@ -29,7 +29,7 @@ pub struct PaperCell {
     b_train: Option<bool>,
     /// The mean, in percent.
     pub mean: f64,
-    /// The spread that the paper prints beside it.
+    /// The spread that the paper prints next to it.
     pub std: Option<f64>,
     /// The number of the table.
     pub table: String,
@@ -39,7 +39,7 @@ pub struct PaperCell {
 ///
 /// # Errors
 ///
-/// If the file compiled in is damaged.
+/// If the embedded file is damaged.
 pub fn paper_cells() -> Result<Vec<PaperCell>, csv::Error> {
     csv::Reader::from_reader(GLUE.as_bytes()).deserialize().collect()
 }

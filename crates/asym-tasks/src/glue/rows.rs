@@ -1,7 +1,7 @@
 //! The table of data sets, with a row for each.
 //!
 //! The settings are those of the LoRA scripts for RoBERTa-large, which the paper follows. The learning rate of full
-//! fine-tuning is RoBERTa's own. Class numbers are those of the Hub's data sets, so that a checkpoint that was
+//! fine-tuning is RoBERTa's own. Class numbers are the same as in the Hub's data sets, so a checkpoint that was
 //! fine-tuned on those has the same classes here.
 
 use super::answers::Answers;

@@ -1,7 +1,7 @@
 //! Sentences that are acceptable or not.
 //!
-//! Each construction crosses two choices, so that no word is more frequent in either class. It draws its words first
-//! and learns only then whether the sentence is to be acceptable. The class always depends on how two words go
+//! Each construction crosses two choices, so no word is more frequent in either class. It draws its words first
+//! and only then determines whether the sentence must be acceptable. The class always depends on how two words go
 //! together, and never on the words alone.
 
 use super::draw::Draw;
@@ -21,7 +21,7 @@ pub(crate) struct Specimen {
     pub(crate) sentence: String,
 }
 
-/// Returns the key of the fillers and the sentence, which is acceptable or not, as told.
+/// Returns the key of the fillers and the sentence, which is acceptable or not, as requested.
 type Construction = fn(&mut Draw, bool) -> (String, String);
 
 /// Every construction by its name.
@@ -39,7 +39,7 @@ static CONSTRUCTIONS: &[(&str, Construction)] = &[
     ("degree", degree),
 ];
 
-/// Draws a specimen that is acceptable or not, as told.
+/// Draws a specimen that is acceptable or not, as requested.
 pub(crate) fn specimen(draw: &mut Draw, acceptable: bool) -> Specimen {
     let (source, construction) = *draw.pick(CONSTRUCTIONS);
     let (key, sentence) = construction(draw, acceptable);
@@ -153,7 +153,7 @@ fn object(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let adjective = draw.pick(TRAITS)[0];
     let (plural, other) = (draw.chance(30), draw.chance(30));
     let place = draw.pick(PLACES);
-    // A sentence without its patient says where, so that such sentences do not run out of keys.
+    // A sentence without its patient says where, so such sentences do not run out of keys.
     let (object, second) = if transitive == acceptable {
         (format!(" the {}", in_number(patient, other)), patient.one)
     } else {

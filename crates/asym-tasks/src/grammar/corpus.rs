@@ -45,7 +45,7 @@ impl Lines {
         }
     }
 
-    /// An acceptable sentence that no development set holds, nor its unacceptable twin.
+    /// An acceptable sentence. Neither it nor its unacceptable counterpart is in a development set.
     fn good_sentence(&mut self) -> String {
         loop {
             let specimen = specimen(&mut self.draw, true);

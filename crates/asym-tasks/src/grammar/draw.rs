@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-/// A stream of a seed, by its number. Each product of the grammar reads its own, so that making one never shifts
+/// A stream of a seed, by its number. Each product of the grammar reads its own, so making one never shifts
 /// another.
 ///
 /// The numbers are part of the data's definition: never renumber them.
@@ -21,7 +21,7 @@ impl Stream {
     pub(crate) const REPORTS_DEV: Self = Self(21);
 }
 
-/// A source of draws whose every step is specified here and in ChaCha8, so that no release of `rand` can change the
+/// A source of draws whose every step is specified here and in ChaCha8, so no release of `rand` can change the
 /// data that a seed stands for.
 #[derive(Debug, Clone)]
 pub(crate) struct Draw {

@@ -1,6 +1,6 @@
 //! Keys of scenes and sentences, which decide what is held out.
 
-/// The key of a scene: what happens, and the fillers whatever their roles.
+/// The key of a scene: what happens, and the fillers regardless of their roles.
 pub(crate) fn scene_key(event: &str, mut fillers: Vec<&str>) -> String {
     fillers.sort_unstable();
     format!("{event}:{}", fillers.join(","))

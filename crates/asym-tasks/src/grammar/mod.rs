@@ -13,7 +13,7 @@
 //! # Held-out scenes
 //!
 //! A hash of a scene's key decides whether the scene is held out for development sets. The key names its people and
-//! things whatever their roles. The corpus takes only the other scenes, under any seed. Acceptable sentences and
+//! things regardless of their roles. The corpus takes only the other scenes, under any seed. Acceptable sentences and
 //! opinions have keys of their own.
 
 pub(crate) mod acceptability;

@@ -5,7 +5,7 @@ use super::render::{active, agree, passive};
 use super::scene::{Event, Phrase, Scene, Tense};
 
 impl Scene {
-    /// Two questions that differ in form, of which the first asks whether this scene is so and the second whether
+    /// Two questions that differ in form. The first asks whether this scene is true, and the second asks whether
     /// `other` is.
     ///
     /// `None` if a drawn form is plain and its scene [may not be plain](Self::may_be_plain).
@@ -80,7 +80,7 @@ impl Scene {
         }
     }
 
-    /// The words before and behind the subject of a passive question: "will" and "be ".
+    /// The words before and after the subject of a passive question: "will" and "be ".
     fn is(&self, subject: &Phrase) -> (&'static str, &'static str) {
         match self.tense {
             Tense::Past => (agree(subject.plural, "was", "were"), ""),

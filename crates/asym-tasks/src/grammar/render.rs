@@ -70,7 +70,7 @@ impl Scene {
 
     /// A sentence of this scene and a sentence of `other`. They differ in form, also if the meaning is the same.
     ///
-    /// The draw of the forms does not depend on the meaning, so that no form tells whether the two agree.
+    /// The draw of the forms does not depend on the meaning, so no form tells whether the two agree.
     pub(crate) fn said_and_answered(&self, other: &Self, draw: &mut Draw) -> (String, String) {
         let mut said = self.sentences();
         let mut answered = other.sentences();
@@ -79,7 +79,7 @@ impl Scene {
         (said.swap_remove(form), answered.swap_remove(answer))
     }
 
-    /// As [`said_and_answered`](Self::said_and_answered), but `None` if a drawn clause is plain and
+    /// The same as [`said_and_answered`](Self::said_and_answered), but `None` if a drawn clause is plain and
     /// [may not be](Self::may_be_plain).
     pub(crate) fn told_apart(&self, other: &Self, draw: &mut Draw) -> Option<(String, String)> {
         let (told, again) = self.said_and_answered(other, draw);

@@ -9,7 +9,7 @@ use super::draw::{Draw, Stream};
 use super::key::held_out;
 use super::scene::Scene;
 
-/// Events that one witness alone tells.
+/// Events that only one witness describes.
 const OTHERS: usize = 3;
 
 /// The words by which the witnesses are numbered.
@@ -56,7 +56,7 @@ impl Report {
         let mut cast = main.participants();
         let mut sentences = Vec::with_capacity(ORDINALS.len());
         while sentences.len() < OTHERS {
-            // Nobody and nothing is in two events, so that a name in two sentences is one of the summary's.
+            // No person or thing is in two events, so a name in two sentences belongs to the summary.
             let other = scene(draw, false);
             if other.participants().iter().all(|noun| !cast.contains(noun)) {
                 cast.extend(other.participants());

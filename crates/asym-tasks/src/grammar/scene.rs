@@ -192,13 +192,13 @@ impl Scene {
         }
     }
 
-    /// The key of the scene: its people and things whatever their roles, and its event. Scenes that differ only in
+    /// The key of the scene: its people and things regardless of their roles, and its event. Scenes that differ only in
     /// roles, number, tense, adjectives or adjuncts share the key.
     pub(crate) fn key(&self) -> String {
         format!("{}:{}", self.cast(), self.happening())
     }
 
-    /// The people and things in the scene. The parts of a set are divided by it, so that a scene stays in its part if
+    /// The people and things in the scene. The parts of a set are divided by it, so a scene stays in its part if
     /// its verb is exchanged.
     pub(crate) fn cast(&self) -> String {
         scene_key("scene", self.participants())

@@ -63,7 +63,7 @@ pub(super) fn read(path: &Path) -> Result<Sets, ImagesError> {
     Err(PicturesError::Layout { path: path.to_owned(), found: found.to_owned(), expected: LAYOUTS }.into())
 }
 
-/// The sets beside `train`, which `named` reads.
+/// The sets other than `train`, which `named` reads.
 fn sets(
     train: Collection,
     named: impl Fn(&str) -> Result<Option<Collection>, ImagesError>,
@@ -73,7 +73,7 @@ fn sets(
     Ok(if dev.is_some() { Sets { train, dev, test } } else { Sets { train, dev: test, test: None } })
 }
 
-/// The folder in `folder` with this name, in whatever case.
+/// The folder in `folder` with this name, in upper or lower case.
 fn subfolder(folder: &Path, name: &str) -> Result<Option<PathBuf>, ImagesError> {
     let failed = |source| PicturesError::Io { path: folder.to_owned(), source };
     for entry in std::fs::read_dir(folder).map_err(failed)? {
@@ -86,7 +86,7 @@ fn subfolder(folder: &Path, name: &str) -> Result<Option<PathBuf>, ImagesError> 
     Ok(None)
 }
 
-/// The pictures of a table. A column of environments is passed over.
+/// The pictures of a table. A column of environments is skipped.
 fn rows(paths: &[PathBuf], name: &str) -> Result<Collection, ImagesError> {
     let mut whole = Collection { name: name.to_owned(), classes: Vec::new() };
     for collection in PictureTable::new(paths, false)?.read(name)?.collections {

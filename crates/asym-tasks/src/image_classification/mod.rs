@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A set for the evaluation is called `dev`, `validation`, `valid` or `val`. Without one it is `test`, and without that a fifth of
-//! the pictures of each class is set aside. A `test` beside another set is evaluated after the last epoch alone.
+//! the pictures of each class is set aside. If there is another set, `test` is evaluated only after the last epoch.
 
 mod files;
 mod options;

@@ -22,10 +22,11 @@ use crate::metrics::Metric;
 use crate::split::{DEV_SHARE, held_out, split};
 use crate::task::{Kept, Prepared, Scale, Score, Task, TaskInfo};
 
-/// The accuracy of the most frequent class of the training set, as a score beside those of the model.
+/// The accuracy of always predicting the most frequent class of the training set, as a score next to the model's
+/// scores.
 const MAJORITY: &str = "majority";
 
-/// The scores of a test set beside the set for the evaluation.
+/// The scores of a test set, if there is also a set for the evaluation.
 const TEST_SCORES: [(Metric, &str); 2] = [(Metric::Accuracy, "test accuracy"), (Metric::MacroF1, "test macro_f1")];
 
 /// A class counts as rare if another has this many times its pictures.

@@ -48,7 +48,7 @@ pub enum Derived {
         score: String,
         /// The score from which the other is subtracted.
         from: String,
-        /// The other.
+        /// The score that is subtracted.
         minus: String,
     },
 }

@@ -99,7 +99,7 @@ impl Pictures {
     ///
     /// # Errors
     ///
-    /// As [`seen`](Self::seen).
+    /// The errors of [`seen`](Self::seen).
     pub fn values(&self, index: usize, augment: Augment, epoch: usize) -> Result<Pixels, ImageError> {
         Ok(self.processor.values(&self.seen(index, augment, epoch)?))
     }

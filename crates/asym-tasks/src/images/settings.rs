@@ -92,7 +92,7 @@ pub fn processor_of(base: &Base, settings: ImageSettings) -> Result<(ImageProces
 ///
 /// # Errors
 ///
-/// As [`processor_of`], and [`TaskError::Io`].
+/// The errors of [`processor_of`], and [`TaskError::Io`].
 pub fn save_processor(base: &Base, settings: ImageSettings, folder: &Path) -> Result<(), TaskError> {
     let path = folder.join("preprocessor_config.json");
     let json = processor_of(base, settings)?.0.to_json();

@@ -1,4 +1,4 @@
-//! A contact sheet: training pictures as the model is shown them.
+//! A contact sheet: training pictures as the model receives them.
 
 use asym_data::Picture;
 

@@ -15,7 +15,7 @@ pub(super) struct Encoder<'a> {
     pub(super) template: &'a Template,
     pub(super) chat: Option<&'a ChatTemplate>,
     pub(super) loss: LossOn,
-    /// The token that is put behind a text.
+    /// The end-of-text token.
     pub(super) end: Option<u32>,
     pub(super) max_length: usize,
     pub(super) too_long: TooLong,

@@ -21,7 +21,7 @@ pub enum InstructionError {
         expected: String,
     },
 
-    /// A template has no known name, and is no template.
+    /// A text is neither the name of a known template nor a template.
     #[error(
         "there is no template `{found}`{}; write stanford, alpaca-lora, plain or chat, or a Jinja template of the prompt, such as \
         \"Question: {{{{ instruction }}}}\\nAnswer: \"", hint(nearest.as_deref())
@@ -58,7 +58,7 @@ pub enum InstructionError {
         found: Vec<String>,
     },
 
-    /// A row is no example.
+    /// A row is not an example.
     #[error("{path}:{line}: {problem}")]
     Row {
         /// The file.

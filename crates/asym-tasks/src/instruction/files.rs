@@ -31,11 +31,11 @@ pub enum Layout {
         /// The column of the answer.
         output: String,
     },
-    /// A prompt and the text behind it.
+    /// A prompt and the text after it.
     Prompt {
         /// The column of the prompt.
         prompt: String,
-        /// The column of the text behind it.
+        /// The column of the text after it.
         completion: String,
     },
     /// A conversation.

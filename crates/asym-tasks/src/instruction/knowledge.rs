@@ -17,7 +17,7 @@ use crate::mmlu::{self, Asked, Group, Grouping, MmluError, Prompts, Protocol, Sp
 /// The setting that asks about the invented world.
 pub(super) const INVENTED: &str = "invented";
 
-/// The paper's score: the share of questions whose answer is the right letter, as it is generated.
+/// The paper's score: the share of questions whose generated answer is the correct letter.
 pub(super) const GENERATED: &str = "mmlu all";
 /// The share of questions of whose four letters the right one is the most likely.
 pub(super) const CHOICE: &str = "mmlu choice";
@@ -28,7 +28,7 @@ pub(super) const LETTERS: &str = "mmlu letters";
 ///
 /// # Errors
 ///
-/// As [`Asked::read`].
+/// The errors of [`Asked::read`].
 pub(super) fn asked(setting: &str) -> Result<Asked, MmluError> {
     let protocols = vec![Protocol::Generated, Protocol::Choice];
     if setting == INVENTED {
@@ -49,7 +49,7 @@ impl Quiz {
     ///
     /// # Errors
     ///
-    /// As [`mmlu::prompts`].
+    /// The errors of [`mmlu::prompts`].
     pub(super) fn new(asked: Asked, base: &Base) -> Result<Self, TaskError> {
         let tokenizer = base.language_tokenizer()?.clone();
         let prompts = mmlu::prompts(&asked, &tokenizer, base.limits()?.positions).map_err(TaskError::task)?;

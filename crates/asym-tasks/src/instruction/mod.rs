@@ -11,8 +11,9 @@
 //! loss = "answer"                 # or all
 //! ```
 //!
-//! A row becomes one text, which is encoded once. A token counts in the loss if its place overlaps an answer: the tokens of a prompt
-//! that is encoded alone need not be the first ones of the text. Padding is told by lengths, so that it may have the id of any token.
+//! A row becomes one text, which is encoded once. A token counts in the loss if its span overlaps an answer. The prompt is not
+//! encoded separately, since its tokens could differ from the first tokens of the text. Padding is identified by lengths, so the
+//! padding token may have the id of any token.
 
 mod encode;
 mod error;

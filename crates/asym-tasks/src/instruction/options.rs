@@ -16,26 +16,27 @@ pub struct InstructionOptions {
     /// The column of the answer to an instruction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    /// The column of a prompt that is complete as it is.
+    /// The column of a complete prompt, to which no template is applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
-    /// The column of the text behind such a prompt.
+    /// The column of the text after such a prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion: Option<String>,
     /// The column of conversations: lists of objects with `role` and `content`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages: Option<String>,
     /// How a row becomes a text: `stanford`, `alpaca-lora`, `plain`, `chat`, or a Jinja template of the prompt with `instruction`
-    /// and `input`, behind which the answer follows.
+    /// and `input`, which the answer follows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
     /// The tokens that count in the loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<LossOn>,
-    /// Whether the token that ends a text is put behind it, unless it stands there. A chat template ends turns itself.
+    /// Whether the end-of-text token is appended to a text that does not already end with it. A chat template adds the
+    /// tokens that end its turns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eos: Option<bool>,
-    /// The most tokens of a text, special tokens included.
+    /// The maximum number of tokens of a text, including special tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
     /// How to treat longer texts.
@@ -48,13 +49,13 @@ pub struct InstructionOptions {
     /// about the invented world. The default is `invented` without data, else no question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mmlu: Option<String>,
-    /// A file of its own for the evaluation.
+    /// A separate file for the evaluation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev: Option<String>,
     /// The share of the rows that is set aside for the evaluation, if no file is given or found for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev_share: Option<f64>,
-    /// The seed that draws that share. It is the same for all runs, whose seeds do not change it.
+    /// The seed that draws these rows. All runs use the same seed for this, regardless of their own seeds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_seed: Option<u64>,
 }
@@ -63,10 +64,10 @@ pub struct InstructionOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LossOn {
-    /// Those of the answer, and the one that ends it.
+    /// The tokens of the answer, and the token that ends it.
     #[default]
     Answer,
-    /// Those of the whole text but the first.
+    /// All tokens of the text except the first.
     All,
 }
 
@@ -74,7 +75,7 @@ pub enum LossOn {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TooLong {
-    /// Leave out their last tokens, the token that ends a text among them.
+    /// Cut off the last tokens of the text, including the end-of-text token.
     #[default]
     Cut,
     /// Leave out the rows.

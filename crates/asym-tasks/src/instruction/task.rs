@@ -65,7 +65,7 @@ impl Instruction {
     ///
     /// # Errors
     ///
-    /// As [`InstructionError`].
+    /// The errors of [`InstructionError`].
     fn read_from(&self, path: Option<&Path>) -> Result<InstructionData, InstructionError> {
         let options = &self.options;
         let (share, seed) = (options.dev_share.unwrap_or(DEV_SHARE), options.split_seed.unwrap_or_default());
@@ -127,7 +127,8 @@ impl TaskInfo for Instruction {
         if self.alpaca { "Alpaca" } else { OWN }.to_string()
     }
 
-    /// Those of alpaca-lora for adapters and of Stanford for whole models, but for the schedule, which falls linearly.
+    /// The settings of alpaca-lora for adapters and of Stanford for full fine-tuning, except for the schedule, which
+    /// decays linearly.
     fn defaults(&self, scale: Scale, tuning: &Tuning) -> TrainSettings {
         let (epochs, gradient_accumulation) = match scale {
             Scale::Embedded => (2, 1),

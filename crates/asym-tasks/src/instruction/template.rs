@@ -1,4 +1,4 @@
-//! How a row becomes a text, and where in it the answers stand.
+//! How a row becomes a text, and the positions of the answers in it.
 
 use std::ops::Range;
 
@@ -8,14 +8,14 @@ use super::error::InstructionError;
 use super::files::{ASSISTANT, Content};
 use crate::names::nearest;
 
-/// The prompt of Stanford's Alpaca, whose answer follows behind the colon. `alpaca-lora`, litgpt and torchtune have a line break
+/// The prompt of Stanford's Alpaca, whose answer follows after the colon. `alpaca-lora`, litgpt and torchtune have a line break
 /// between them.
 const STANFORD: &str = "{% if input %}Below is an instruction that describes a task, paired with an input that provides \
     further context. Write a response that appropriately completes the request.\n\n### Instruction:\n{{ instruction }}\n\n\
     ### Input:\n{{ input }}\n\n### Response:{% else %}Below is an instruction that describes a task. Write a response that \
     appropriately completes the request.\n\n### Instruction:\n{{ instruction }}\n\n### Response:{% endif %}";
 
-/// The prompt as it is.
+/// The unchanged prompt.
 const PLAIN: &str = "{{ instruction }}";
 
 /// The names of templates.
@@ -24,7 +24,7 @@ pub(super) const NAMES: [&str; 4] = ["stanford", "alpaca-lora", "plain", "chat"]
 /// How a row becomes a text.
 #[derive(Clone, Debug)]
 pub(super) enum Template {
-    /// A template of the prompt, behind which the answer follows.
+    /// A template of the prompt. The answer follows the rendered prompt.
     Prompt(Box<TextTemplate>),
     /// The tokenizer's own, for whole conversations.
     Chat,
@@ -42,7 +42,7 @@ pub struct Rendered {
 }
 
 impl Template {
-    /// The template called `name`, or the one that `name` is.
+    /// The template called `name`, or `name` itself as a template.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ fn render(template: &TextTemplate, instruction: &str, input: &str) -> Result<Str
 }
 
 /// A conversation as a text, whose answers are all turns of the model. An answer begins where the template asks for one, and ends
-/// with the last sign of its turn that is no space: the token that ends the turn, where the template has one.
+/// with the last character of its turn that is not a space: the token that ends the turn, where the template has one.
 fn conversation(chat: Option<&ChatTemplate>, turns: &[Message]) -> Result<Rendered, RowProblem> {
     let Some(chat) = chat else { return Err(RowProblem::Text("the checkpoint has no chat template")) };
     let render = |turns: &[Message], continued| chat.render_messages(turns, continued).map_err(RowProblem::Chat);

@@ -164,7 +164,8 @@ fn the_prompt_and_the_answer_are_torchtunes_text() {
     }
 }
 
-/// The tokenizers whose masks are checked: byte-level BPE and SentencePiece, here and as they are in the world.
+/// The tokenizers whose masks are checked: byte-level BPE and SentencePiece, from this repository and from real
+/// checkpoints.
 fn tokenizers() -> Vec<(String, Tokenizer)> {
     let folder = Scratch::new("instruction-tokenizer");
     folder.write("tokenizer.json", BYTES.as_bytes());
@@ -255,7 +256,7 @@ fn texts_are_cut_and_rows_without_labels_are_named() {
     assert_ne!(cut.input_ids.last(), Some(&2), "a text that is cut does not end there");
     let said = encoded.describe("training", "").join("\n");
     assert!(said.contains("training: 1 rows have no labeled token and are left out: line 2"), "{said}");
-    // A text that fits but for its end is cut too.
+    // A text that fits without its end-of-text token is truncated too.
     let length = encode(&tokenizer, "plain", &contents[..1], 100).examples[0].input_ids.len();
     let encoded = encode(&tokenizer, "plain", &contents[..1], length - 1);
     assert_eq!((encoded.lengths.cut, encoded.lengths.longest), (1, length));
@@ -418,7 +419,7 @@ fn what_a_recipe_says_is_what_a_run_has() {
     assert_eq!((all.mean, scores.len(), task.paper_model()), (40.56, 5, None));
     assert!(task.paper(&Tuning::Full).is_empty(), "the paper does not say which row that is");
     assert_eq!(mmlu_cells().unwrap().len(), 20);
-    // Less is better, and it is no share.
+    // A lower value is better, and the score is not a share.
     assert_eq!(task.scores().iter().map(|score| score.heading()).collect::<Vec<_>>(), ["loss", "perplexity"]);
     let rendered = Template::named("plain").unwrap().render(&pair("a", "b"), None).unwrap().unwrap();
     assert_eq!(rendered, Rendered { text: "ab".into(), answers: std::iter::once(1..2).collect(), is_whole: false });

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Int, Tensor};
 pub struct LanguageExample {
     /// Token ids, special tokens included, without padding.
     pub input_ids: Vec<u32>,
-    /// Whether each token counts in the loss. The first never does, since nothing stands before it.
+    /// Whether each token counts in the loss. The first token never counts, since no token precedes it.
     pub labeled: Vec<bool>,
     /// The line in the file, counted from 1.
     pub line: usize,
@@ -27,7 +27,7 @@ impl LanguageExample {
 /// Texts on the device.
 #[derive(Clone, Debug)]
 pub struct LanguageBatch {
-    /// The tokens, `[batch, length]`, padded on the right to the longest text. The mask is made of the lengths, so that the padding
+    /// The tokens, `[batch, length]`, padded on the right to the longest text. The mask is made of the lengths, so the padding
     /// may have the id of any token.
     pub input: LlamaInput,
     /// The token before each labeled one, as `row · length + column`: `[labels]`.
@@ -58,7 +58,7 @@ pub struct LanguageExamples {
 }
 
 impl LanguageExamples {
-    /// These texts. A model does not see the padding, so that any id of its vocabulary will do.
+    /// These texts. A model does not see the padding, so any id of its vocabulary will do.
     pub fn new(examples: impl Into<Arc<[LanguageExample]>>, pad_id: usize) -> Self {
         Self { examples: examples.into(), pad_id }
     }

@@ -14,7 +14,7 @@ fn outcomes(predicted: &[f64], right: &[f64]) -> Outcomes {
     Outcomes { predicted: predicted.to_vec(), right: right.to_vec() }
 }
 
-/// TP 3, FP 1, FN 2, TN 4, by hand: accuracy 7/10; F1 = 6/(6+1+2) = 2/3;
+/// TP 3, FP 1, FN 2, TN 4, computed by hand: accuracy 7/10; F1 = 6/(6+1+2) = 2/3;
 /// Matthews = (3·4 − 1·2) / √((3+1)(3+2)(4+1)(4+2)) = 10/√600.
 #[test]
 fn binary_scores() {
@@ -27,7 +27,7 @@ fn binary_scores() {
     close(Metric::Matthews.score(&outcomes), 10.0 / 600f64.sqrt());
 }
 
-/// Three classes, labels 0 1 2 2, predictions 0 2 2 1, by hand: correct 2, n 4, predicted (1, 1, 2), labeled
+/// Three classes, labels 0 1 2 2, predictions 0 2 2 1, computed by hand: correct 2, n 4, predicted (1, 1, 2), labeled
 /// (1, 1, 2): (2·4 − 6) / √((16 − 6)(16 − 6)) = 0.2.
 #[test]
 fn matthews_of_three_classes() {
@@ -43,7 +43,7 @@ fn nothing_scores_nothing() {
     }
 }
 
-/// 10 and 20 share ranks 1 and 2, and so on, by hand.
+/// 10 and 20 share ranks 1 and 2, and so on, computed by hand.
 #[test]
 fn ties_share_their_ranks() {
     assert_eq!(ranks(&[30.0, 10.0, 10.0, 20.0]), [4.0, 1.5, 1.5, 3.0]);

@@ -43,7 +43,7 @@ pub enum MmluError {
         others: usize,
     },
 
-    /// A name is no subject.
+    /// A name is not a subject.
     #[error("there is no subject `{found}`{}", hint(nearest.as_deref()))]
     UnknownSubject {
         /// The name.
@@ -52,7 +52,7 @@ pub enum MmluError {
         nearest: Option<String>,
     },
 
-    /// A row is no question.
+    /// A row is not a question.
     #[error("{path}:{line}: {problem}")]
     Row {
         /// The file.

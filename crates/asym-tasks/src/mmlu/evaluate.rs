@@ -34,7 +34,7 @@ impl Asked {
     ///
     /// # Errors
     ///
-    /// As [`read`](super::read).
+    /// The errors of [`read`](super::read).
     pub fn read(
         folder: &Path,
         split: Split,
@@ -90,7 +90,7 @@ pub struct Prompts {
     pub shots: usize,
     /// Prompts that lost examples, or their beginning, because they were too long.
     pub shortened: usize,
-    /// The tokens of the letters behind a prompt.
+    /// The tokens of the letters after a prompt.
     letters: [u32; 4],
     /// The prompts of each subject's questions.
     subjects: Vec<Vec<Vec<u32>>>,
@@ -163,7 +163,7 @@ impl Prompts {
     }
 }
 
-/// The tokens of the letters behind a prompt `text`, whose tokens are `ids`.
+/// The tokens of the letters after a prompt `text`, whose tokens are `ids`.
 fn letters(protocol: Protocol, tokenizer: &Tokenizer, text: &str, ids: &[u32]) -> Result<[u32; 4], MmluError> {
     let mut found = [0; 4];
     for answer in 0..LETTERS.len() {

@@ -1,7 +1,7 @@
 //! MMLU: four answers to a question, of 57 subjects.
 //!
 //! Source: Hendrycks et al., 2021 (arXiv:2009.03300). It is an evaluation of any Llama, with an adapter or without, and trains
-//! nothing. Scores depend on the [`Protocol`], so that a table names it.
+//! nothing. Scores depend on the [`Protocol`], so tables name the protocol.
 //!
 //! | file | holds |
 //! |---|---|

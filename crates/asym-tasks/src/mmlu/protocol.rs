@@ -11,11 +11,11 @@ pub enum Protocol {
     /// The benchmark's own: the largest logit of the tokens of the four letters. Source: Hendrycks et al., 2021, `evaluate_flan.py`
     /// of hendrycks/test, whose header has two spaces before the subject.
     Choice,
-    /// As the task `mmlu` of lm-evaluation-harness: the most likely of the four letters as continuations. The header has one space
-    /// before the subject, and questions are without space around them.
+    /// The protocol of the task `mmlu` in lm-evaluation-harness: the most likely of the four letters as continuations. The header
+    /// has one space before the subject, and questions are without space around them.
     Loglikelihood,
-    /// As the paper's authors: the most likely token of all must be the letter, whatever its case. There is no header. A model that
-    /// does not answer with a letter is wrong.
+    /// The protocol of the paper's authors: the most likely of all tokens must be the letter, in upper or lower case. There is no
+    /// header. A model that does not answer with a letter is wrong.
     Generated,
 }
 
@@ -61,7 +61,7 @@ impl Protocol {
         text + &lines.collect::<String>() + "\nAnswer:"
     }
 
-    /// The prompt for `question` behind some examples.
+    /// The prompt for `question`, after some examples.
     pub fn prompt(self, examples: &[Question], question: &Question) -> String {
         let example = |example: &Question| self.question(example) + &continuation(example.right) + "\n\n";
         self.header(question.subject) + &examples.iter().map(example).collect::<String>() + &self.question(question)
@@ -79,18 +79,18 @@ impl std::fmt::Display for Protocol {
     }
 }
 
-/// An answer behind a prompt.
+/// An answer after a prompt.
 pub fn continuation(answer: usize) -> String {
     format!(" {}", LETTERS[answer])
 }
 
-/// The letter that a generated text is, whatever its case.
+/// The letter that a generated text represents, in upper or lower case.
 pub fn letter(text: &str) -> Option<usize> {
     let text = text.trim();
     LETTERS.iter().position(|letter| text.eq_ignore_ascii_case(&letter.to_string()))
 }
 
-/// The number of the largest value, the first of equal ones.
+/// The index of the largest value, or of the first one if several are equal.
 pub fn largest(values: &[f32]) -> usize {
     let larger = |best: usize, at: usize| if values[at] > values[best] { at } else { best };
     (0..values.len()).fold(0, larger)

@@ -19,7 +19,7 @@ use crate::sequences::{Marks, Pair, PairBatch};
 pub(super) struct Noise {
     /// The share of the tokens that is masked.
     pub(super) masking: f64,
-    /// The mean length of a span, in tokens. A span is replaced by one mask, whatever its length.
+    /// The mean length of a span, in tokens. A span is replaced by one mask, regardless of its length.
     pub(super) span: f64,
 }
 
@@ -33,7 +33,7 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// The document with noise and as it is.
+    /// The document with noise, and the original document.
     fn pair(&self, index: usize, epoch: usize) -> Pair {
         let mut rng = stream(derive_seed(self.seed, "noise", index as u64), &format!("epoch/{epoch}"));
         let mut sentences: Vec<&Vec<u32>> = self.documents[index].iter().collect();

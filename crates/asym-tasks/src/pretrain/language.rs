@@ -1,6 +1,6 @@
 //! Pre-training of `llama-mini`: causal language modeling on lines about an invented world.
 //!
-//! The lines say of every name what it is, and they ask questions in forms that are not those of the task: see [`crate::trivia`]. The
+//! The lines state what every name is, and they ask questions in forms that differ from those of the task: see [`crate::trivia`]. The
 //! model then has the knowledge, and training on instructions is to teach it the form of an answer.
 
 use std::path::Path;
@@ -84,7 +84,7 @@ impl Pretraining for LanguageRecipe {
         let marks = TemplateProcessing::builder()
             .try_single("<s> $0")
             .and_then(|marks| marks.special_tokens(vec![("<s>", 1)]).build().map_err(|error| error.to_string()));
-        // The template is fixed, so that only a change of it here can be refused.
+        // The template is fixed, so only a change of it here can be refused.
         let marks = marks.map_err(|error| TaskError::task(std::io::Error::other(error)))?;
         let tokenizer = vocabulary.train(text.iter().take(trained.min(SAMPLE)).cloned(), marks, folder)?;
         let line = |text: &String| -> Result<LanguageExample, TaskError> {

@@ -28,7 +28,7 @@ struct Line {
     answer: Option<usize>,
 }
 
-/// The encoded lines, which are masked as they are asked for.
+/// The encoded lines, which are masked when they are requested.
 pub struct Lines {
     lines: Vec<Line>,
     seed: u64,
@@ -41,7 +41,7 @@ pub struct MaskedBatch {
     input: EncoderInput,
     /// The places of the masked tokens in the padded batch, row by row, `[masked]`.
     positions: Tensor<1, Int>,
-    /// The tokens that stood there, `[masked]`.
+    /// The original tokens at the masked positions, `[masked]`.
     labels: Tensor<1, Int>,
     lines: usize,
 }
@@ -57,7 +57,7 @@ impl Batch for MaskedBatch {
 }
 
 impl Lines {
-    /// Encode `text`; a tab parts two sentences.
+    /// Encode `text`; a tab separates two sentences.
     pub(super) fn encode(tokenizer: &Tokenizer, text: &[String], recipe: &TextRecipe) -> Result<Self, TaskError> {
         let line = |line: &String| -> Result<Line, TaskError> {
             let (first, second) = match line.split_once('\t') {
@@ -68,7 +68,7 @@ impl Lines {
                 .is_some_and(|second| grammar::ANSWERS.iter().any(|word| second.split(' ').next() == Some(*word)));
             let encoding = tokenizer.encode(first, second, MAX_LENGTH)?;
             let end = encoding.input_ids.iter().position(|id| *id == 2).map_or(0, |end| end + 1);
-            // The second sentence begins behind its opening mark.
+            // The second sentence begins after its opening mark.
             Ok(Line { encoding, first: end, answer: answers.then_some(end + 1) })
         };
         Ok(Self {

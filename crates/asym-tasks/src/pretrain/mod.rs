@@ -61,7 +61,7 @@ macro_rules! checkpoints {
         ///
         /// # Errors
         ///
-        /// As [`pretrain`].
+        /// The errors of [`pretrain`].
         pub fn pretrain_named(
             name: &str,
             (seed, steps): (u64, Option<usize>),

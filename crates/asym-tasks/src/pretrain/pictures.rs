@@ -1,8 +1,8 @@
 //! Pre-training of `vit-mini`: the shapes of drawn pictures, in all styles.
 //!
-//! As the ViT of the paper was pre-trained on the classes of ImageNet-21k, this one is pre-trained on the twelve shapes of
-//! [`Shape::PRETRAINING`]. The drawn world has seven other shapes, so that its classes are new to the model, and only the styles are
-//! known. Each picture is drawn when it is needed, and none is shown twice.
+//! The ViT of the paper was pre-trained on the classes of ImageNet-21k. In the same way, this one is pre-trained on the twelve
+//! shapes of [`Shape::PRETRAINING`]. The drawn world has seven other shapes, so its classes are new to the model, and only the
+//! styles are known. Each picture is drawn when it is needed, and none is shown twice.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Pre-training of `bart-mini`: reports of generated English are written again from noise.
 //!
 //! The objective is BART's at the size of a toy: the sentences of a report are shuffled, spans of it are masked, and the decoder writes
-//! the report as it was. Two witnesses of each report tell one event in different words, so that what is masked in one sentence is
+//! the report as it was. Two witnesses of each report tell one event in different words, so what is masked in one sentence is
 //! found in another. The model never sees a summary, nor an event that the development set of the task summarizes.
 
 use std::path::Path;

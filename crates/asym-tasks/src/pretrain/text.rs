@@ -4,8 +4,8 @@
 //! differs. In a line of two sentences that say the same, most of *one* sentence is masked, and none of the other: masked
 //! singly, a noun follows by elimination from those that are left; masked together, each has to be found by its role in the
 //! other sentence. Three in ten of the tokens to be predicted are replaced by another masked word of the same line, and not by
-//! a random word as in BERT, so that a model must notice who is in the wrong place. In a line whose second sentence is
-//! introduced by "yes" or "no", that word alone is masked, so that the model predicts whether the two sentences agree.
+//! a random word as in BERT, so a model must notice who is in the wrong place. In a line whose second sentence is
+//! introduced by "yes" or "no", that word alone is masked, so the model predicts whether the two sentences agree.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -29,12 +29,12 @@ pub(super) struct Vocabulary {
     pub(super) size: usize,
     /// The special tokens, in the order of their ids.
     pub(super) special: &'static [&'static str],
-    /// Whether a blank is put before the first word of a text, so that a word has one token wherever it stands.
+    /// Whether a space is put before the first word of a text, so a word has the same token in every position.
     pub(super) blank: bool,
 }
 
 impl Vocabulary {
-    /// As RoBERTa's and BART's, but for the blank before the first word.
+    /// A vocabulary like RoBERTa's and BART's, but with a space before the first word.
     pub(super) fn roberta(size: usize) -> Self {
         Self { size, special: &SPECIAL, blank: true }
     }
@@ -70,7 +70,7 @@ impl Vocabulary {
     }
 }
 
-/// The marks of RoBERTa and BART: `<s>` before a text, `</s>` behind it.
+/// The marks of RoBERTa and BART: `<s>` before a text, `</s>` after it.
 pub(super) fn roberta_marks() -> RobertaProcessing {
     RobertaProcessing::new(("</s>".into(), END), ("<s>".into(), START)).trim_offsets(true)
 }

@@ -41,7 +41,7 @@ pub(super) fn refuse_renamed(path: &Path, table: &Table) -> Result<(), RecipeErr
 }
 
 /// Change `table` by `key=value`. A key within a table has dots, as in `tuning.adapter.rank=4`; a key in `training`, which
-/// lists the settings of training, may stand without its table. A value is TOML, or else a string.
+/// lists the settings of training, may be given without its table. A value is TOML, or else a string.
 pub(super) fn set(table: &mut Table, change: &str, training: &[String]) -> Result<(), RecipeError> {
     let wrong = || RecipeError::Change { found: change.to_owned() };
     let (key, value) = change.split_once('=').ok_or_else(wrong)?;

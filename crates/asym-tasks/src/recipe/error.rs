@@ -36,7 +36,7 @@ pub enum RecipeError {
         found: String,
         /// The word that it is nearest to.
         nearest: Option<String>,
-        /// The words that may stand there.
+        /// The words that are allowed there.
         known: Vec<String>,
     },
 
@@ -45,7 +45,7 @@ pub enum RecipeError {
     Renamed {
         /// The file.
         path: PathBuf,
-        /// The keys in the file, and their names now, with the tables that they stand in.
+        /// The keys in the file, and their new names with their tables.
         keys: Vec<(String, &'static str)>,
     },
 
@@ -72,7 +72,7 @@ pub enum RecipeError {
         found: f64,
     },
 
-    /// An item is listed twice: its second run would find the folder of the first.
+    /// An item is listed twice. Its second run would have the same folder as the first.
     #[error("`{found}` stands twice in {field}; write it once")]
     Repeated {
         /// The list.

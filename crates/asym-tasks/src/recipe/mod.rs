@@ -24,11 +24,11 @@
 //! `new_head = true` the head is drawn from the seed, although the checkpoint has one.
 //!
 //! `learning_rate = [1e-4, 3e-4, 1e-3]` makes a run for each rate, on 80 % of the training examples, and chooses the rate that is
-//! best on the rest. The run that counts has this rate, all training examples, and the task's own set to evaluate on. `hold_out` is
-//! another share than 0.2.
+//! best on the rest. The final run has this rate, all training examples, and the task's own evaluation set. `hold_out` sets a share
+//! other than 0.2.
 //!
-//! A setting that is left out is the task's own default. [`Recipe::runs`] fills it in, so that a [`RunConfig`] says everything.
-//! A run's folder keeps a recipe of that one run, with nothing left out, which runs again.
+//! A setting that is left out is the task's own default. [`Recipe::runs`] fills it in, so a [`RunConfig`] says everything.
+//! A run's folder contains a recipe of this single run, with nothing left out. This recipe repeats the run.
 
 mod change;
 pub(crate) mod error;
@@ -70,8 +70,7 @@ pub struct Recipe {
     pub new_head: bool,
     /// The learning rates of which each seed chooses the best, if the recipe lists several.
     pub learning_rates: Vec<f64>,
-    /// The share of the training examples that takes the place of those to evaluate on; with several learning rates, in the runs that
-    /// choose one.
+    /// The share of the training examples that replaces the evaluation set; with several learning rates, in the runs that choose one.
     pub hold_out: Option<f64>,
 }
 
@@ -105,7 +104,7 @@ impl RunConfig {
     ///
     /// # Errors
     ///
-    /// As [`TrainSettings::validate`].
+    /// The errors of [`TrainSettings::validate`].
     pub fn validate(&self) -> Result<(), TrainError> {
         self.training.validate(&self.tuning)
     }
@@ -129,7 +128,7 @@ struct File {
     task: Table,
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     training: Table,
-    // Last, since an adapter is a table, which TOML wants behind values.
+    // Last, since an adapter is a table, which TOML wants after values.
     tuning: Tuning,
 }
 
@@ -146,12 +145,12 @@ impl Recipe {
     }
 
     /// The recipe in `text`, which errors call `path`, after `changes` of the form `key=value`. A key within a table has dots, as
-    /// in `tuning.adapter.rank=4`, but the settings of `training` may stand without their table, as in `epochs=3`. A value is
+    /// in `tuning.adapter.rank=4`, but the settings of `training` may be given without their table, as in `epochs=3`. A value is
     /// TOML, or else a string. `tasks` and `seeds` may be written with commas alone.
     ///
     /// # Errors
     ///
-    /// As [`RecipeError`].
+    /// The errors of [`RecipeError`].
     pub fn parse(path: &Path, text: &str, changes: &[String]) -> Result<Self, RecipeError> {
         let mut table: Table = toml::from_str(text).map_err(|error| refused(path, &error))?;
         change::refuse_renamed(path, &table)?;

@@ -179,7 +179,7 @@ fn the_settings_of_training_are_known() {
 fn a_list_of_learning_rates_is_chosen_from() {
     let listed = parse(TEXT, &["learning_rate=[1e-4, 1]"]).unwrap();
     assert_eq!((listed.learning_rates.as_slice(), listed.share()), ([1e-4, 1.0].as_slice(), Some(0.2)));
-    // The runs that count hold nothing out, whatever the share is.
+    // The final runs hold out no examples, for any share.
     let share = parse(TEXT, &["learning_rate=[1e-4, 1]", "hold_out=0.5"]).unwrap();
     assert_eq!((share.share(), run_of(&share).hold_out), (Some(0.5), None));
     assert_ne!(listed, share);

@@ -13,7 +13,7 @@ pub use self::error::RegistryError;
 use crate::names::{fields, nearest};
 use crate::task::{Scale, Task, TaskInfo};
 
-/// An action on a task of whatever type.
+/// An action on a task of any type.
 pub trait WithTask {
     /// The result.
     type Output;
@@ -47,7 +47,7 @@ macro_rules! tasks {
             ///
             /// # Errors
             ///
-            /// As [`RegistryError`].
+            /// The errors of [`RegistryError`].
             pub fn named(name: &str, options: &Table) -> Result<Self, RegistryError> {
                 $(if <crate::$module::$task>::named(name, Default::default()).is_some() {
                     let options = options_of::<crate::$module::$task>(name, options)?;

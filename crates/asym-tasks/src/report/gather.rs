@@ -61,7 +61,7 @@ pub(super) struct Found {
     pub learning_rate: Option<f64>,
     /// Its state, or why it cannot be read.
     pub state: Result<RunState, String>,
-    /// Its recipe, read and as it is written.
+    /// Its recipe, parsed and as text.
     pub recipe: Option<(Recipe, String)>,
     pub environment: Option<Environment>,
 }
@@ -230,7 +230,7 @@ impl Gathered {
         self.problems.iter().chain(unreadable).cloned().collect()
     }
 
-    /// A line for each run with its state, behind a line that counts them.
+    /// A line with the state of each run, after a line with the counts.
     pub fn status(&self) -> String {
         let counts = self.counts();
         let mut lines = vec![format!("{}: {} runs: {counts}", self.root.display(), counts.all())];
@@ -366,7 +366,7 @@ fn parts(name: &str) -> Option<(&str, Option<f64>, u64)> {
     Some(rate.map_or((row, None, seed), |(row, rate)| (row, Some(rate), seed)))
 }
 
-/// The rows by task, model and data. A row without a recipe stands with the others of its task.
+/// The rows by task, model and data. A row without a recipe is grouped with the other rows of its task.
 fn grouped(rows: Vec<Gather>, problems: &mut Vec<String>) -> Vec<Group> {
     let (known, unknown): (Vec<Gather>, Vec<Gather>) = rows.into_iter().partition(|row| row.recipe().is_some());
     let mut groups: Vec<Group> = Vec::new();

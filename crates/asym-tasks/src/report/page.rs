@@ -19,7 +19,7 @@ pub(super) struct Part<'a> {
     pub figures: Vec<Drawn>,
 }
 
-/// The most numbers of a row that fit beside each other in the usual size.
+/// The most numbers of a row that fit side by side in the usual size.
 const DENSE: usize = 12;
 
 #[derive(Template)]

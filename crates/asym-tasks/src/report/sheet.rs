@@ -26,7 +26,7 @@ pub(super) struct Quantity {
 /// A number of a row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Entry {
-    /// As people read it.
+    /// The text for readers.
     pub text: String,
     /// A word on a difference: better, worse, or not clear.
     pub word: &'static str,
@@ -44,7 +44,7 @@ impl Entry {
         Self { text: format!("{summary:.digits$}"), mean, deviation: std, runs: Some(n), ..Self::default() }
     }
 
-    /// Without the deviation in the text, for what is the same in all runs but for the machine.
+    /// Without the standard deviation in the text, for quantities that depend only on the machine.
     fn mean(summary: Summary, digits: usize) -> Self {
         Self { text: format!("{:.digits$}", summary.mean), ..Self::of(summary, digits) }
     }
@@ -94,7 +94,7 @@ pub(super) fn signed(number: f64, digits: usize) -> String {
     text.replace('-', "−")
 }
 
-/// Quantities of a run beside its scores: the key, the head of the column, and the digits behind the point.
+/// Quantities of a run in addition to its scores: the key, the head of the column, and the digits after the decimal point.
 pub(super) type Measured = (&'static str, &'static str, usize, fn(&RunResult) -> Option<f64>);
 
 /// The measurements of every run.
@@ -164,7 +164,7 @@ impl Sheet {
 pub(super) struct Number {
     pub key: String,
     pub label: String,
-    /// As people read it.
+    /// The text for readers.
     pub text: String,
     pub value: Option<f64>,
 }

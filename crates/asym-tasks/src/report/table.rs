@@ -43,7 +43,7 @@ impl fmt::Display for Report {
             }
             None => {
                 let scores = self.rows.iter().flat_map(|row| row.task.scores());
-                // Costs stand beside shares as they are.
+                // Costs are shown next to shares, without conversion to percent.
                 let units = if scores.into_iter().any(|score| score.unit == Unit::Cost) {
                     ["value", "further"]
                 } else {
@@ -55,7 +55,7 @@ impl fmt::Display for Report {
         let paper = self.rows.iter().find_map(|row| row.task.paper_model()).filter(|_| !paper_rows);
         header.extend(paper.map(|model| paper_header(model, columns.as_deref())));
 
-        // Two tables, so that neither is wider than a terminal.
+        // Two tables, so neither is wider than a terminal.
         let named = |method: String, row: &Row| {
             if columns.is_some() { vec![method] } else { vec![row.task.to_string(), method] }
         };
@@ -130,7 +130,7 @@ fn row_costs(row: &Row) -> impl Iterator<Item = String> {
     [trained, share].into_iter().chain(measured).chain([input])
 }
 
-/// The cells of the scores behind those of the names.
+/// The cells of the scores, which follow the cells of the names.
 fn cells(row: &Row, mut cells: Vec<String>, columns: Option<&[Score]>, paper: bool) -> Vec<String> {
     let score = |score: &Score| {
         let digits = score.digits();

@@ -40,7 +40,7 @@ fn lines(report: &Report) -> Vec<String> {
     report.to_string().lines().map(ToString::to_string).collect()
 }
 
-/// 0.8, 0.9, 1.0: mean 90, sample deviation 10, by hand.
+/// 0.8, 0.9, 1.0: mean 90, sample deviation 10, computed by hand.
 #[test]
 fn a_row_has_means_deviations_and_the_papers_score() {
     let (lora, head) = (Tuning::Adapter(AdapterConfig::lora(8)), Tuning::Head);
@@ -48,7 +48,7 @@ fn a_row_has_means_deviations_and_the_papers_score() {
     mrpc([0.8, 0.9, 1.0]).into_iter().for_each(|run| report.rows[0].runs.push(run));
     let lines = lines(&report);
     let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_string()).collect::<Vec<_>>();
-    // The scores, and the costs of the same rows behind a line without words.
+    // The scores, and the costs of the same rows after an empty line.
     assert!(lines[4].is_empty() && lines.iter().all(|line| line.chars().count() <= 120), "{lines:?}");
     let at = |row: usize, name: &str| {
         let of = |table: usize| Some((table, cells(&lines[table]).iter().position(|cell| cell == name)?));
@@ -113,7 +113,7 @@ fn several_tasks_have_a_column_for_their_score() {
     assert_eq!(lines[lines.len() - 1], "- failed: STS-B head seed 2: too hot");
 }
 
-/// Losses are no percentages, and the paper's scores on MMLU are no scores of training.
+/// Losses are not percentages, and the paper's scores on MMLU are not scores of training.
 #[test]
 fn a_loss_is_printed_as_it_is_and_less_of_it_is_better() {
     let (lora, head) = (Tuning::Adapter(AdapterConfig::lora(32)), Tuning::Head);
@@ -143,7 +143,7 @@ fn a_loss_is_printed_as_it_is_and_less_of_it_is_better() {
     assert!(lines.iter().any(|line| line.ends_with("; as it is, and less is better")), "{lines:?}");
 }
 
-/// By seed: +1, +2, +3, a mean of 2 with deviation 1. Student's t of 2 degrees of freedom at 97.5 % is 4.3027, so that the
+/// By seed: +1, +2, +3, a mean of 2 with deviation 1. Student's t of 2 degrees of freedom at 97.5 % is 4.3027, so the
 /// margin is 4.3027 / √3 = 2.48.
 #[test]
 fn rows_are_compared_seed_by_seed() {

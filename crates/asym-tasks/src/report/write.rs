@@ -12,8 +12,8 @@ use crate::error::TaskError;
 
 impl Gathered {
     /// Write the report into `folder`: `report.html`, `report.md`, `summary.csv`, `runs.csv`, and each figure as SVG, PNG and CSV
-    /// in `figures/`. The other rows of a task are compared with the one called `reference`, or else with that of the sweep.
-    /// Returns a line for people.
+    /// in `figures/`. The other rows of a task are compared with the row called `reference`, or else with the reference of the
+    /// sweep. Returns a message for the user.
     ///
     /// # Errors
     ///

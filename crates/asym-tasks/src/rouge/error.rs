@@ -61,7 +61,7 @@ pub enum RougeError {
         option: &'static str,
     },
 
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read", path.display())]
     Io {
         /// The file.

@@ -72,7 +72,7 @@ fn candidates(text: &[char]) -> Vec<Candidate> {
         };
         let (start, stop) = previous.map_or((0, 0), |previous| (previous.word, previous.at));
         let last_space = text[stop..at].iter().rposition(|c| matches!(c, ' ' | '\t'..='\r'));
-        // NLTK takes a space at the very beginning for none.
+        // NLTK ignores a space at the very beginning.
         let word = last_space.filter(|place| *place > 0).map_or(start, |place| stop + place + 1);
         found.extend(previous.filter(|previous| previous.at <= word));
         previous = Some(Candidate { word, at, after, next });
@@ -116,7 +116,7 @@ fn realigned(text: &[char], slices: &[(usize, usize)]) -> Vec<(usize, usize)> {
     found
 }
 
-/// The number of closing quotes and brackets at the beginning of a sentence, and the same with the space behind them; `None` if there
+/// The number of closing quotes and brackets at the beginning of a sentence, and the same with the space after them; `None` if there
 /// are none.
 fn closing(sentence: &[char]) -> Option<(usize, usize)> {
     let count = sentence.iter().take_while(|c| matches!(c, '"' | '\'' | ')' | ']' | '}')).count();
@@ -227,7 +227,8 @@ impl Token {
         self.text.starts_with(char::is_uppercase)
     }
 
-    /// Whether the token begins a sentence, by the cases in which its word was seen; `None` if they do not tell.
+    /// Whether the token begins a sentence, judged by the upper and lower case in which its word was seen; `None` if
+    /// this is not conclusive.
     fn begins_sentence(&self) -> Option<bool> {
         if matches!(self.text.as_str(), ";" | ":" | "," | "." | "!" | "?") {
             return Some(false);
@@ -280,7 +281,8 @@ fn matches(regex: &LazyLock<Option<Regex>>, text: &str) -> bool {
     regex.as_ref().is_some_and(|regex| regex.is_match(text).unwrap_or(false))
 }
 
-/// The cases in which a word was seen. One that was never seen in lower case decides nothing and is left out.
+/// The upper and lower cases in which a word was seen. A word that was never seen in lower case gives no information
+/// and is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
     /// In lower case, and never in upper case within a sentence.

@@ -1,4 +1,4 @@
-//! Encoded texts with the texts that follow from them, and batches of them.
+//! Pairs of encoded texts (a source and its target), and batches of them.
 
 use std::sync::Arc;
 

@@ -63,7 +63,7 @@ impl Evaluation<BartLanguageModel> for SummaryEvaluation {
             None => None,
         };
         let summarizer = Summarizer::new(model, &self.tokenizer, &self.config);
-        // Each beam keeps its tokens, so that fewer examples have room than of a plain pass.
+        // Each beam keeps its tokens, so fewer examples have room than of a plain pass.
         let batch_size = room.batch_size().div_ceil(4);
         let answers = summarizer
             .answer(&self.questions, (file.as_deref(), batch_size), &mut |_| !room.should_stop())

@@ -105,7 +105,7 @@ impl<'a> Summarizer<'a> {
     }
 
     /// The summaries of documents, which pass the model at once. `first` is the number of the first one among all, and `progress`
-    /// is told how many tokens there are, of at most how many.
+    /// gets the number of tokens and the maximum number.
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl<'a> Summarizer<'a> {
     ///
     /// # Errors
     ///
-    /// As [`write`](Self::write), and [`SummarizationError::Answers`].
+    /// The errors of [`write`](Self::write), and [`SummarizationError::Answers`].
     ///
     /// # Panics
     ///

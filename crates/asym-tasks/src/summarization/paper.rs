@@ -1,10 +1,10 @@
-//! The paper's scores, which stand beside ours in tables.
+//! The paper's scores, which tables show next to ours.
 //!
 //! `data/paper-summarization.csv` holds Table 6, which Table 2 repeats, in percent, for BART-large. The numbers are facts of
 //! "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024).
 //!
 //! The scripts that the paper follows score against references that are cut to the target length. Its ROUGE-L of CNN/DailyMail is
-//! ROUGE-Lsum: plain ROUGE-L is about ten points lower there. XSum's summaries have one sentence, so that the two agree.
+//! ROUGE-Lsum: plain ROUGE-L is about ten points lower there. XSum's summaries have one sentence, so the two agree.
 
 use asym_core::Init;
 use asym_train::Tuning;

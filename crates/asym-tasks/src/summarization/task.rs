@@ -108,7 +108,7 @@ impl Summarization {
     ///
     /// # Errors
     ///
-    /// As [`Task::read`].
+    /// The errors of [`Task::read`].
     pub fn read_set(&self, files: &Files, name: &str) -> Result<Documents, TaskError> {
         let mut found = match self.path(files)? {
             Some(path) => files::read_set(&path, name, self.columns()?, self.options.header.unwrap_or(true))?,

@@ -106,7 +106,7 @@ fn benchmarks_have_the_papers_settings() {
     assert_eq!((options["max_target_length"].as_integer(), options["text"].as_str()), (Some(32), Some("document")));
 }
 
-/// The checkpoint's own settings stay, but for the length and the beams.
+/// The checkpoint's own settings stay, except for the length and the beams.
 #[test]
 fn the_search_is_the_checkpoints() {
     let file =

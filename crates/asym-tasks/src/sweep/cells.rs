@@ -37,7 +37,7 @@ pub(crate) enum Choice {
 }
 
 impl Sweep {
-    /// The runs, seed by seed, so that an interrupted sweep has a part of every row. Runs that choose a learning rate come before the
+    /// The runs, seed by seed, so an interrupted sweep has a part of every row. Runs that choose a learning rate come before the
     /// run that has it.
     pub fn cells(&self) -> Vec<Cell> {
         let most = self.experiments.iter().map(|experiment| experiment.recipe.seeds.len()).max().unwrap_or_default();

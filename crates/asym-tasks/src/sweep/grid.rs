@@ -44,7 +44,7 @@ pub struct GridRow {
     /// The learning rates of which each seed chooses one, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learning_rates: Vec<f64>,
-    /// The part of the model that is trained. Last, since an adapter is a table, which TOML wants behind values.
+    /// The part of the model that is trained. Last, since an adapter is a table, which TOML wants after values.
     pub tuning: Tuning,
 }
 
@@ -55,7 +55,7 @@ impl GridRow {
         if self.folder.is_empty() { name } else { format!("{}/{name}", self.folder) }
     }
 
-    /// The folders of all runs: for each seed, those that choose a learning rate, and the one that counts.
+    /// The folders of all runs: for each seed, the tuning runs that choose a learning rate, and the final run.
     pub fn runs(&self) -> impl Iterator<Item = (u64, Option<f64>, String)> {
         self.seeds.iter().flat_map(|seed| {
             let rates = self.learning_rates.iter().copied().map(Some).chain([None]);
@@ -107,7 +107,7 @@ impl Grid {
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read), and a folder that cannot be written to.
+    /// The errors of [`read`](Self::read), and a folder that cannot be written to.
     pub fn add_to(self, folder: &Path) -> Result<(), TaskError> {
         let path = folder.join(GRID);
         let add = |before: Option<&str>| {

@@ -1,4 +1,4 @@
-//! Making the runs of a sweep, alone or beside other processes.
+//! Making the runs of a sweep, alone or together with other processes.
 
 use std::time::{Duration, Instant};
 
@@ -55,8 +55,8 @@ impl Sweep {
     ///
     /// # Errors
     ///
-    /// As [`PreparedTask::run`](crate::cell::PreparedTask::run); [`check`](Self::check) finds what is refused beforehand. Finished
-    /// runs stay in their folders.
+    /// The errors of [`PreparedTask::run`](crate::cell::PreparedTask::run). [`check`](Self::check) finds invalid settings beforehand.
+    /// Finished runs stay in their folders.
     pub fn run(
         &self,
         numbers: &[usize],
@@ -153,7 +153,7 @@ impl Making<'_> {
                 Ok(true)
             }
             Made::Failed(message) => {
-                // A learning rate that does not train is no failure of the table: it is not chosen.
+                // A learning rate at which training fails does not make the table fail. It is only not chosen.
                 if is_row {
                     self.report.failed.push(format!("{name}: {message}"));
                 }

@@ -54,14 +54,14 @@ pub struct Sweep {
     pub reference: Option<String>,
     /// The folder for all runs.
     pub output: PathBuf,
-    /// Whether what exists in `output` is continued: finished runs are taken as they are, and the others are continued or made.
+    /// Whether existing runs in `output` are used: finished runs are kept, and the others are continued or trained.
     pub existing: Existing,
     /// The treatment of runs that other processes are working on.
     pub others: Others,
 }
 
-/// The tasks of an experiment with their data and their model: with the data as they are and, if learning rates are chosen, with a
-/// part of the training examples held out.
+/// The tasks of an experiment with their data and their model: with all data and, if learning rates are chosen, with a part of the
+/// training examples held out.
 #[derive(Clone, Copy)]
 pub struct Ready<'a> {
     /// For the runs that the table shows.
@@ -92,7 +92,7 @@ impl Experiment {
         run
     }
 
-    /// A run with this learning rate of the list: one that decides which rate is the best, or the one that has it.
+    /// A run with this learning rate of the list: a tuning run, or the final run with the best rate.
     fn run_with(&self, method: &Method, seed: u64, learning_rate: f64, decides: bool) -> RunConfig {
         let mut run = self.run_config(method, seed);
         run.training.learning_rate = learning_rate;
@@ -220,7 +220,7 @@ impl Sweep {
     ///
     /// # Errors
     ///
-    /// As [`validate`](Self::validate), [`PreparedTask::check`] and [`RunFolder::check`].
+    /// The errors of [`validate`](Self::validate), [`PreparedTask::check`] and [`RunFolder::check`].
     pub fn check(&self, experiment: usize, ready: Ready<'_>) -> Result<Vec<String>, TaskError> {
         let own = &self.experiments[experiment];
         for cell in self.cells().into_iter().filter(|cell| cell.experiment == experiment) {

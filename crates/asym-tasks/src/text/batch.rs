@@ -39,7 +39,7 @@ pub struct TextBatch {
     pub input: EncoderInput,
     /// The right answers.
     pub targets: Targets,
-    /// The same on the host, so that scores need not wait for the device.
+    /// The same on the host, so scores need not wait for the device.
     pub host_targets: Vec<Target>,
     /// The place of each example in the list of all.
     pub indices: Vec<usize>,
@@ -96,7 +96,7 @@ impl Examples {
 }
 
 impl Targets {
-    /// A task asks for one kind of answer, so that all examples of a batch have the same.
+    /// A task asks for one kind of answer, so all examples of a batch have the same.
     fn new(targets: &[Target], outputs: usize, device: &Device) -> Self {
         let count = targets.len();
         let (mut classes, mut scores, mut labels) = (Vec::new(), Vec::new(), Vec::new());

@@ -36,9 +36,9 @@ pub struct Encoded {
 pub struct Lengths {
     /// The number of examples.
     pub examples: usize,
-    /// Those that were cut.
+    /// The number of examples that were truncated.
     pub cut: usize,
-    /// The longest before it was cut.
+    /// The length of the longest example before truncation.
     pub longest: usize,
     /// The sum of all before they were cut.
     pub total: usize,
@@ -103,11 +103,12 @@ pub fn encode(
     Ok(encoded)
 }
 
-/// Write the tokenizer beside a whole model, which would answer no text without it. An adapter has its base's.
+/// Save the tokenizer with a fully fine-tuned model, which needs it to process texts. An adapter uses the tokenizer of
+/// its base model.
 ///
 /// # Errors
 ///
-/// As [`Base::save_tokenizer`].
+/// The errors of [`Base::save_tokenizer`].
 pub fn save_tokenizer(base: &Base, kept: Kept, folder: &Path) -> Result<(), TaskError> {
     if kept == Kept::Adapter { Ok(()) } else { base.save_tokenizer(folder) }
 }

@@ -35,7 +35,7 @@ impl fmt::Display for TextScore {
 /// Loss and scores over the development sets, all together and, where there are several, each.
 #[derive(Clone, Debug)]
 pub struct TextEvaluation {
-    /// The examples of all sets, one set behind the other.
+    /// The examples of all sets, one set after the other.
     pub dev: Arc<Examples>,
     /// The place of each set in `dev`.
     pub parts: Vec<Range<usize>>,

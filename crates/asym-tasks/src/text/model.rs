@@ -37,7 +37,7 @@ impl TextClassifier {
     ///
     /// # Errors
     ///
-    /// That of `loader`.
+    /// The error of `loader`.
     pub fn load<L: LoadClassifier>(class: ModelClass, loader: &L) -> Result<Self, L::Error> {
         Ok(match class {
             ModelClass::CausalLanguageModel | ModelClass::CausalClassifier => Self::Llama(loader.load()?),

@@ -1,12 +1,13 @@
 //! Knowledge of an invented world, for a language model that must be trained within minutes and without a download.
 //!
-//! The world has [`names`](World::names) of twenty kinds of things: moons, rivers, bones. Names are invented, so that no one knows
-//! their kinds but a model that has read of them. [`corpus`] gives lines to pre-train on, which say of every name what it is.
-//! [`questions`] asks it in the form of MMLU: what is "bafo", a comet, a moon, a planet or a star? [`instructions`] are rows in the form of
-//! Alpaca, of which some ask such questions too.
+//! The world has [`names`](World::names) for twenty kinds of things, such as moons, rivers and bones. The names are invented, so only a
+//! model that was trained on this world knows their kinds. [`corpus`] returns lines for pre-training, which state what every name is.
+//! [`questions`] asks for it in the form of MMLU: what is "bafo", a comet, a moon, a planet or a star? [`instructions`] are rows in the
+//! form of Alpaca, of which some ask such questions too.
 //!
-//! Every third name is held out: no row of instructions has it, the corpus asks no question with four answers about it, and
-//! [`questions`] has held-out names alone. A model that answers them combines what it read of a name with the form of a question.
+//! Every third name is held out: no instruction row contains it, the corpus asks no four-answer question about it, and
+//! [`questions`] uses only held-out names. To answer them, a model has to combine its knowledge of a name with the form of a
+//! question.
 //!
 //! The four answers are always in the order of the alphabet. Models of this size did not learn to find an answer among four in an order
 //! that changes: three pre-trainings with such questions, of up to 192 000 lines, answered 25 % to 50 % of them right.

@@ -26,7 +26,7 @@ const PROBED: usize = 50;
 
 /// The right to work in a folder: the file `claim-N` with the highest N, which names the worker.
 ///
-/// A file of a new number can be made by one process only, on every file system, so that of several that would work here one does.
+/// A file of a new number can be made by one process only, on every file system, so of several that would work here one does.
 /// The worker is gone as soon as its lock on the file is free, if both processes run on one system. Locks may not reach from one
 /// machine to another. Between machines, the worker counts as gone when it has not written to its file for the time of a
 /// [`Lease`], by the times that the file system gives to files: no machine's own clock counts.
@@ -154,7 +154,8 @@ fn lock(file: &File, path: &Path) -> Result<(), TrainError> {
     Err(TrainError::io(path)(ErrorKind::WouldBlock.into()))
 }
 
-/// The worker behind the claim at `path`, if it still works. With `patient`, a claim from the future is watched for some seconds.
+/// The worker that holds the claim at `path`, if it still works. With `patient`, a claim from the future is watched for some
+/// seconds.
 fn standing(folder: &Path, path: &Path, lease: Lease, patient: bool) -> std::io::Result<Option<Worker>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -171,7 +172,8 @@ fn standing(folder: &Path, path: &Path, lease: Lease, patient: bool) -> std::io:
     }
     let works = match pulse::age(folder, &file)? {
         Age::Since(age) => age < lease.silent,
-        // Nobody wrote in the future: a clock was set. A worker writes again soon, whatever time its file gets.
+        // A file cannot be written in the future, so a clock was changed. A living worker writes again soon, with any
+        // file time.
         Age::Future => !patient || pulse::beats(&file, lease)?,
     };
     Ok(works.then_some(worker))

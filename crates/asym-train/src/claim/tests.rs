@@ -11,7 +11,7 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// Short times, so that a test need not wait.
+/// Short times, so tests need not wait.
 const BRIEF: Lease = Lease { beat: Duration::from_millis(100), silent: Duration::from_millis(1500) };
 
 /// A claim that a process of another machine left `age` seconds ago, or will leave if `age` is below 0.

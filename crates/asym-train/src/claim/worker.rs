@@ -40,7 +40,7 @@ impl Worker {
         }
     }
 
-    /// Whether the worker runs on the system that this process runs on, so that both see the same locks. Names of machines do not
+    /// Whether the worker runs on the system that this process runs on, so both see the same locks. Names of machines do not
     /// say that: containers often have one name.
     pub(super) fn is_of_this_system(&self) -> bool {
         let this = Self::this();

@@ -29,10 +29,11 @@ const KEPT: &str = "rank_pattern";
 /// model     = allocator.allocate(model, step)
 /// ```
 ///
-/// A weight's importance is |w · ∂L/∂w|, smoothed, times its smoothed deviation from that; a triplet's is that of its E
-/// plus the means over its A and its B. From `warmup_steps` on, every `interval` steps, the triplets with the lowest
-/// importance over all layers get E = 0, as many as a budget asks that falls by a cubic curve. A dropped triplet can come
-/// back until `final_steps` before the end. As PEFT 0.21 does it (`RankAllocator`), step by step.
+/// The importance of a weight is the smoothed |w · ∂L/∂w| times the smoothed deviation from it. The importance of a
+/// triplet is the importance of its E plus the mean importances of its A and its B. From `warmup_steps` on, every
+/// `interval` steps, the triplets with the lowest importance over all layers get E = 0. A budget, which decreases along a
+/// cubic curve, determines how many triplets stay. A dropped triplet can return until `final_steps` before the end. Every
+/// step is the same as in PEFT 0.21 (`RankAllocator`).
 #[derive(Debug)]
 pub struct RankAllocator {
     settings: AdaLora,
@@ -85,7 +86,7 @@ impl<const D: usize> Importance<D> {
 }
 
 impl Triplets {
-    /// One number a triplet.
+    /// One number per triplet.
     fn scores(&self) -> Option<Vec<f32>> {
         let a = self.a.score()?.mean_dim(0).squeeze_dim::<1>(0); // [d_input, r] -> [r]
         let b = self.b.score()?.mean_dim(1).squeeze_dim::<1>(1); // [r, d_output] -> [r]
@@ -152,7 +153,7 @@ impl RankAllocator {
     }
 
     /// Which triplets of each module stay: empty before the first decision. For
-    /// [`AdaLora::rank_pattern`](super::AdaLora::rank_pattern), so that what is dropped is not saved.
+    /// [`AdaLora::rank_pattern`](super::AdaLora::rank_pattern), so what is dropped is not saved.
     pub fn rank_pattern(&self) -> &IndexMap<String, Vec<bool>> {
         &self.rank_pattern
     }
@@ -225,7 +226,7 @@ impl RankAllocator {
     ///
     /// # Errors
     ///
-    /// A damaged file, and one of a model with other modules or ranks. `path` names the file in errors.
+    /// A damaged file, or a file of a model with other modules or ranks. `path` names the file in errors.
     pub fn restore(&mut self, bytes: &[u8], path: &Path, device: &Device) -> Result<(), AdapterError> {
         let path = || path.to_path_buf();
         let invalid = |source| AdapterError::Safetensors { path: path(), source };
@@ -290,7 +291,8 @@ impl RankAllocator {
             self.triplets.iter().filter_map(|(module, triplets)| Some((module, triplets.scores()?))).collect();
         let mut sorted: Vec<f32> = scores.iter().flat_map(|(_, scores)| scores.iter().copied()).collect();
         sorted.sort_by(f32::total_cmp);
-        // All that is not above the last one to go: ties go together, as in PEFT.
+        // Every triplet whose importance is not above that of the last one to drop. Ties are dropped together, as in
+        // PEFT.
         let dropped = sorted.len().saturating_sub(budget);
         let threshold = dropped.checked_sub(1).map(|last| sorted[last]);
         self.rank_pattern = scores

@@ -1,4 +1,4 @@
-//! `tokenizer_config.json` and `added_tokens.json`, which are beside SentencePiece's file.
+//! `tokenizer_config.json` and `added_tokens.json`, which are next to SentencePiece's file.
 
 use std::path::Path;
 
@@ -84,7 +84,7 @@ impl Config<'_> {
             .rstrip(property("rstrip", false)?))
     }
 
-    /// Every key that ends in `_token` and holds a token. Beside the standard ones, a model may have its own, such as
+    /// Every key that ends in `_token` and holds a token. In addition to the standard ones, a model may have its own, such as
     /// `image_token`.
     fn named(&self) -> Result<Vec<(String, AddedToken)>, SentencePieceError> {
         let mut named = Vec::new();

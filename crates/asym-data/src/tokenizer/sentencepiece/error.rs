@@ -5,11 +5,11 @@ use std::path::PathBuf;
 /// An error of the `tokenizers` crate, whose own type is this box.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// A `tokenizer.model`, or the `tokenizer_config.json` or `added_tokens.json` beside it, cannot be read.
+/// A `tokenizer.model`, or the `tokenizer_config.json` or `added_tokens.json` next to it, cannot be read.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum SentencePieceError {
-    /// The operating system refused a file.
+    /// The operating system refused access to a file.
     #[error("{}: {source}; check that the path exists and may be read", path.display())]
     Io {
         /// The file.
@@ -51,7 +51,7 @@ pub enum SentencePieceError {
         id: usize,
         /// The piece.
         found: String,
-        /// The rule that it breaks.
+        /// The rule that the value violates.
         expected: &'static str,
     },
 

@@ -70,7 +70,7 @@ fn the_fixture_agrees_with_transformers() {
     for (index, case) in cases.iter().enumerate() {
         let tokenizer = read_config(&format!("case-{index}"), &case["config"]).unwrap();
         agrees(&tokenizer, case);
-        // A run writes it beside its adapter as `tokenizer.json`.
+        // A run writes it next to its adapter as `tokenizer.json`.
         let written = tokenizer.to_string(false).unwrap();
         agrees(&Tokenizer::from_bytes(written).unwrap(), case);
     }
@@ -82,7 +82,7 @@ fn without_a_configuration_the_defaults_hold() {
     let none = cases().into_iter().find(|case| case["name"] == "none").unwrap();
     agrees(&tokenizer, &none);
     assert_eq!(encode(&tokenizer, "")[..], [1]);
-    // null means the default, but for a token it means that there is none.
+    // null means the default value. For a token, it means that there is no such token.
     let null = json!({"add_bos_token": null, "add_eos_token": null, "legacy": null, "add_prefix_space": null,
         "added_tokens_decoder": null, "tokenizer_class": null, "pad_token": null});
     agrees(&read_config("null", &null).unwrap(), &none);
@@ -133,7 +133,7 @@ fn files_that_are_no_model() {
         }
         other => panic!("{other:?}"),
     };
-    // A cut must be noticed, unless it is behind trainer_spec.
+    // Truncation must be detected, unless it happens after trainer_spec.
     let end = whole().encode_to_vec().len();
     assert!(end < bytes.len());
     let trainer = Model { pieces: Vec::new(), ..whole() }.encode_to_vec().len();
@@ -304,7 +304,7 @@ fn extra_tokens() {
     ] {
         assert_eq!(extra(config.clone()).keys().copied().max(), Some(2), "{config}");
     }
-    // A text is special and left as it is, an object says so itself.
+    // A text is special and is not normalized. An object has its own fields for this.
     let kinds =
         extra(json!({"extra_special_tokens": ["<new>", {"content": "<b>"}, {"content": "<c>", "normalized": false}]}));
     assert_eq!(
@@ -355,7 +355,7 @@ fn names_with_colons_and_spaces() {
 }
 
 /// Every instruction, input and output of `alpaca_small_2000.json`, then every line of CoLA's dev set. 64-bit FNV-1a,
-/// by transformers 4.57.6, whose `legacy=False` is what version 5 does, but for the merges' ranks:
+/// by transformers 4.57.6, whose `legacy=False` is what version 5 does, except for the merges' ranks:
 ///
 /// ```python
 /// tok = LlamaTokenizerFast.from_pretrained("tok-llama", legacy=False)

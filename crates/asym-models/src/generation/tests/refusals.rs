@@ -27,7 +27,7 @@ fn what_a_file_has_without_effect_is_ignored() {
     assert_eq!((&settings.eos_token_id[..], settings.pad_token_id), (&[2, 3][..], Some(1)));
     assert!(settings.use_cache);
     // It has its effect where the user asks for the rest.
-    // A value that changes nothing is no contradiction.
+    // A value that changes nothing is not a contradiction.
     resolve(&json!({"temperature": 1.0, "top_k": 50, "top_p": 1})).unwrap();
     let settings = resolve(&json!({"do_sample": true, "typical_p": null, "top_k": null})).unwrap();
     let sampling = settings.sampling.unwrap();
@@ -36,7 +36,7 @@ fn what_a_file_has_without_effect_is_ignored() {
     assert_eq!((settings.early_stopping, settings.length_penalty), (EarlyStopping::Yes, 2.0));
 }
 
-/// LLaVA's files have a padding token behind the embedding, and Llama's first ones -1 for none.
+/// LLaVA's files have a padding token beyond the embedding, and Llama's first ones -1 for none.
 #[test]
 fn tokens_of_a_file_that_are_never_used_refuse_nothing() {
     let settings = |text: &str| {
@@ -295,7 +295,7 @@ fn what_asym_does_not_have_is_refused_by_name() {
                 "{key}: {error}"
             );
         }
-        // A file's is given up by a user who says so.
+        // A user can override the setting of a file.
         let without = GenerationConfig::strict(&json!({key: null}).to_string()).unwrap();
         file(&text).unwrap().overlaid_with(&without).resolve(5, None, 13).unwrap();
     }

@@ -42,7 +42,7 @@ fn tokens_are_as_frequent_as_they_are_probable() {
     let fixture = fixture();
     let alone = |case: &&Value| case["settings"].get("num_beams").is_none();
     for case in fixture["distributions"].as_array().unwrap().iter().filter(alone) {
-        // Lengths and tokens of the prompt make no difference to what is drawn first, but for the longest prompt.
+        // Lengths and tokens of the prompt make no difference to what is drawn first, except for the longest prompt.
         let prompt = prompts(case).into_iter().max_by_key(Vec::len).unwrap();
         let expected: Vec<f64> = serde_json::from_value(case["probabilities"][1].clone()).unwrap();
         let found = frequencies(&fixture, case, &prompt, DRAWS);

@@ -10,7 +10,7 @@ use crate::text::Target;
 
 /// How a set is drawn and written.
 pub(super) struct Design {
-    /// The number of cases. The examples of a part go through them in turn, so that each class, or each level of a
+    /// The number of cases. The examples of a part go through them in turn, so each class, or each level of a
     /// score, is equally frequent.
     pub(super) cases: usize,
     /// The training part.

@@ -1,9 +1,9 @@
 //! MNLI's counterpart: does the second sentence follow from the first, contradict it, or neither?
 //!
-//! Half of all sentences deny something, whatever the class. A sentence follows that tells the same scene with fewer
-//! adjectives and denies it if and only if the first does; it contradicts the first if exactly one of the two denies
-//! the scene. In the neutral class, the second sentence tells another scene, with one of the same people in the same
-//! role or with none of them.
+//! Half of all sentences deny something, regardless of the class. The second sentence follows if it describes the same
+//! scene with fewer adjectives and denies it if and only if the first sentence does. It contradicts the first if exactly
+//! one of the two denies the scene. In the neutral class, the second sentence describes another scene, with one of the
+//! same people in the same role or with none of them.
 //!
 //! The training set and the matched set have acts and exchanges, which are transfers with a verb for the receiver too.
 //! The mismatched set has the other transfers.

@@ -1,8 +1,8 @@
 //! QNLI's counterpart: does the sentence answer the question?
 //!
-//! The question names one of the two people of an act and asks for the other. The sentence tells that act, with a
-//! synonym in place of one word, or another act of one of the two: the one whom the question names, or the one whom it
-//! asks for.
+//! The question names one of the two people of an act and asks for the other. The sentence describes that act, with a
+//! synonym in place of one word, or another act of one of the two people: of the person whom the question names, or of
+//! the person for whom it asks.
 
 use super::design::{Design, Draft, Part};
 use super::streams;

@@ -1,7 +1,8 @@
 //! RTE's counterpart: does the second sentence follow from the first?
 //!
-//! The second sentence has another form and tells less: no place nor time, fewer adjectives, and a synonym in place of
-//! one word. It is about the scene of the first, or about another one with one of its people in the same role.
+//! The second sentence has another form and fewer details: neither place nor time, fewer adjectives, and a synonym in
+//! place of one word. It describes the scene of the first sentence, or another scene with one of its people in the
+//! same role.
 
 use super::design::{Design, Draft, Part};
 use super::streams;

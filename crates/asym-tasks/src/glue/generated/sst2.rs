@@ -1,7 +1,8 @@
-//! SST-2's counterpart: does the sentence say something good of somebody?
+//! SST-2's counterpart: does the sentence say something good about somebody?
 //!
-//! Praise and its denial cross: "the cook was kind" and "the cook was not angry" are positive, "the cook was not kind"
-//! and "the cook was angry" negative. Somebody stands by, whose adjective does not count.
+//! Praise and negation are crossed: "the cook was kind" and "the cook was not angry" are positive, "the cook was not
+//! kind" and "the cook was angry" are negative. The sentence also mentions a bystander, whose adjective does not
+//! count.
 
 use super::design::{Design, Draft, Part};
 use super::streams;
@@ -20,9 +21,9 @@ pub(super) static DESIGN: Design = Design {
     line: |_, sample, label| format!("{}\t{label}", sample.first),
 };
 
-/// The meanings, by their first synonyms, that are good to have said of oneself; "old" and "young" are neither.
+/// The positive meanings, by their first synonyms; "old" and "young" are neither positive nor negative.
 static GOOD: &[&str] = &["rich", "strong", "happy", "clever", "kind", "brave"];
-/// Those that are not.
+/// The negative meanings.
 static BAD: &[&str] = &["poor", "weak", "tired", "angry"];
 
 /// A meaning of either list, and one of its synonyms.

@@ -101,8 +101,8 @@ fn score(target: &Target) -> f64 {
     }
 }
 
-/// Each word by the text it stands in, each word of both, and lengths: what there is without word order. How many words
-/// the texts share is no word; it tells a paraphrase here as it does in MRPC.
+/// Each word by its text, each word of both texts, and lengths: all features that do not depend on the word order. How
+/// many words the texts share is not a word; it tells a paraphrase here as it does in MRPC.
 fn features(sample: &Sample) -> Vec<String> {
     let mut features = vec!["bias".to_owned()];
     for (side, text) in ["1", "2"].into_iter().zip(texts(sample)) {
@@ -116,7 +116,7 @@ fn features(sample: &Sample) -> Vec<String> {
 }
 
 /// How much the words tell of the target: the best accuracy, or the correlation of the largest size, over all
-/// development sets and a few penalties: the floor holds whichever a reader would choose.
+/// development sets and a few penalties: the bound holds for each of these choices.
 fn best(dataset: Dataset, set: &Samples) -> f64 {
     let train = Table::new(&set.train, None);
     let dev: Vec<Table> = development_sets(&set.dev).map(|part| Table::new(part, Some(&train.columns))).collect();
