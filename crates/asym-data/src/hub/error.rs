@@ -30,7 +30,9 @@ pub enum HubError {
     NoCacheFolder,
 
     /// The endpoint is not an address.
-    #[error("the endpoint `{found}` is not a valid address; HF_ENDPOINT must begin with https:// (or http://) and a host name")]
+    #[error(
+        "the endpoint `{found}` is not a valid address; HF_ENDPOINT must begin with https:// (or http://) and a host name"
+    )]
     Endpoint {
         /// The given text.
         found: String,

@@ -127,7 +127,9 @@ pub enum TokenizerError {
     },
 
     /// There is no room for text in addition to the special tokens.
-    #[error("max length {max_length} leaves no room for text in addition to the special tokens; give at least {minimum}")]
+    #[error(
+        "max length {max_length} leaves no room for text in addition to the special tokens; give at least {minimum}"
+    )]
     MaxLengthTooSmall {
         /// Tokens of a text or pair, special tokens included.
         max_length: usize,
