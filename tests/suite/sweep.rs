@@ -186,18 +186,6 @@ fn what_cannot_be_swept_is_refused_before_anything_is_made() {
     run(&folder, &["sweep", "listed.toml", "learning_rate=1e-3", "epochs=1", "--seeds", "1", "--output", "runs"]);
     let (status, _) = run(&folder, &["sweep", "--status", "--output", "runs"]);
     assert!(status.starts_with("runs: 2 runs: 2 done"), "{status}");
-    // A task that cannot hold examples out.
-    let err = refused(
-        &folder,
-        &[
-            "run",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/mini/domainbed/lora-r8.toml"),
-            "learning_rate=[1e-3, 1e-2]",
-            "--output",
-            "pictures",
-        ],
-    );
-    assert!(err.contains("cannot set a part of its training examples aside"), "{err}");
 }
 
 /// A folder that nobody may write to: it can be read, and nothing else.
