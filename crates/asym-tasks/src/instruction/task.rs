@@ -266,7 +266,8 @@ impl Task for Instruction {
             LossOn::Answer => "the tokens of the answers count in the loss",
             LossOn::All => "all tokens count in the loss",
         };
-        lines.push(format!("columns {columns}; template {}; {loss}", self.template(data)));
+        let template = self.template(data).replace('\n', "\\n");
+        lines.push(format!("columns {columns}; template {template}; {loss}"));
         let empty = |rows: &Rows| rows.samples.iter().filter(|sample| sample.content.has_empty_answer()).count();
         let empty = empty(&data.train) + empty(&data.dev);
         if empty > 0 {
