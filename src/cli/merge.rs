@@ -101,9 +101,15 @@ impl WithModel for Merge<'_> {
         let Self { args, name, adapter, checkpoint, device, output } = self;
         // The weights are merged in f32, independently of the dtype of the file.
         let run = super::run_beside(adapter)?;
-        let outputs = args.num_labels.or(run.and_then(|run| run.tasks.first().and_then(|task| task.outputs())));
+        let task = run.as_ref().and_then(|run| run.tasks.first());
+        let outputs = args.num_labels.or(task.and_then(|task| task.outputs()));
         let settings = (outputs, FloatDType::F32, true);
         let model: M = trained(name, checkpoint, Some(adapter), settings, device)?;
+        // The checkpoint has the names of its own labels, or none.
+        let model = match task {
+            Some(task) => task.label(model),
+            None => model,
+        };
         let dtype = args.dtype.map_or_else(|| checkpoint.file_dtype(), Dtype::stored);
         Ok(save(&model, output, dtype)?)
     }

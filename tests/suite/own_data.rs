@@ -62,6 +62,12 @@ fn a_csv_becomes_a_classifier_that_names_its_labels() {
     std::fs::rename(&adapter, &moved).unwrap();
     assert_eq!(classify(&moved), found);
 
+    // So does the merged model, which is a checkpoint of its own.
+    run(&folder, &["merge", "--adapter", moved.to_str().unwrap(), "--output", "merged"]);
+    let config = object(&std::fs::read_to_string(folder.join("merged/config.json")).unwrap());
+    assert_eq!(config["id2label"], serde_json::json!({"0": "large", "1": "small"}));
+    assert_eq!(config["problem_type"], "single_label_classification");
+
     // The recipe that the run left repeats it, and a pair is none of its examples.
     let recipe = folder.join("runs/classification-1/lora-r4-seed1/recipe.toml");
     let text = std::fs::read_to_string(&recipe).unwrap();

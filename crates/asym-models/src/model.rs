@@ -16,7 +16,7 @@ use crate::{KeyTable, ModelConfig, ModelError, init};
 /// [`KeyTable`] with the names of its parameters in files, and implement this trait.
 /// [`Checkpoint::load`](crate::Checkpoint::load) then initializes the parameters that the checkpoint lacks. Adapters
 /// are attached, saved and merged as for the models of this crate.
-pub trait PretrainedModel: Module {
+pub trait PretrainedModel: Module + 'static {
     /// The configuration of the model.
     type Config: ModelConfig;
 

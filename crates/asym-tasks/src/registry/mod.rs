@@ -2,6 +2,7 @@
 
 pub(crate) mod error;
 
+use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
@@ -105,6 +106,22 @@ tasks! {
 }
 
 impl AnyTask {
+    /// `model` with the names of the task's labels in its configuration, if it is of the type that the task trains.
+    pub fn label<M: PretrainedModel>(&self, model: M) -> M {
+        struct Label<M>(M);
+        impl<M: PretrainedModel> WithTask for Label<M> {
+            type Output = M;
+            fn with<T: Task>(self, task: &T) -> M {
+                let mut model = self.0;
+                if let Some(own) = (&mut model as &mut dyn Any).downcast_mut::<T::Model>() {
+                    *own = task.label(own.clone());
+                }
+                model
+            }
+        }
+        self.visit(Label(model))
+    }
+
     /// The family of the models that the task trains, such as `ViT`.
     pub fn family(&self) -> &'static str {
         struct Family;
