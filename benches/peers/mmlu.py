@@ -58,7 +58,9 @@ class Cached:
         shared = 0
         while shared < min(len(ids) - 1, len(self.ids)) and ids[shared] == self.ids[shared]:
             shared += 1
-        self.cache.crop(shared)
+        if shared < len(self.ids):
+            # A negative number removes that many tokens.
+            self.cache.crop(shared - len(self.ids))
         with torch.no_grad():
             found = self.model(torch.tensor([ids[shared:]]), past_key_values=self.cache, logits_to_keep=1)
         self.ids = ids
