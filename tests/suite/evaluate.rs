@@ -163,6 +163,12 @@ fn bad_input_is_refused() {
         };
         assert!(error.contains(expected), "{options:?}: {error}");
     }
+    // The embedded model has not read of what the benchmark asks.
+    let [data, output] = [&case.data, &case.output].map(|path| path.to_str().unwrap());
+    let output =
+        asym(["evaluate", "mmlu", "--data", data, "--output", output, "--split", "val", "--subjects", "anatomy"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("give a --model"), "{error}");
     let file = case.data.join("val/anatomy_val.csv");
     let whole = std::fs::read_to_string(&file).unwrap();
     for (rows, expected) in [

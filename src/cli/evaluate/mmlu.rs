@@ -18,7 +18,8 @@ use crate::embedded::LLAMA_MINI;
 /// Options of `asym evaluate mmlu`.
 #[derive(Debug, Args)]
 pub struct MmluArgs {
-    /// Llama checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names, or the embedded mini Llama]
+    /// Llama checkpoint: a folder, or a name on the Hub [default: the base model that the adapter names; without --data
+    /// too, the embedded mini Llama]
     #[arg(long)]
     model: Option<String>,
     /// Adapter in PEFT format: a folder, or a name on the Hub
@@ -84,7 +85,8 @@ impl MmluArgs {
         let device = device::default_device()?;
         let adapter = self.source.adapter(self.adapter.as_deref())?;
         let location = match (&self.model, &adapter) {
-            (None, None) => Location::Embedded(&LLAMA_MINI),
+            // It has not read of what the benchmark asks.
+            (None, None) if self.data.is_none() => Location::Embedded(&LLAMA_MINI),
             _ => locate(&self.source, self.model.as_deref(), adapter.as_deref())?,
         };
         let base = location.base()?;

@@ -1,5 +1,4 @@
 //! A small model of asym's layers, and the same of Burn's own, which compose the dense weight.
-#![allow(dead_code, reason = "each test file is a program of its own")]
 
 use asym_core::{AdaptedLinear, AdaptedLinearConfig};
 use burn::module::{Module, Param};

@@ -1,5 +1,4 @@
 //! Shared parts of the tests: fixtures, golden tensors, folders to write to.
-#![allow(dead_code, reason = "each test file is a program of its own")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -178,11 +178,8 @@ pub(super) fn read(
     Ok((layout, train, dev))
 }
 
-/// The source of the rows about the invented world.
-pub(super) const INVENTED_SOURCE: &str = "rows about an invented world";
-
-/// The template of these rows. Unlike Stanford's, it has a blank before the answer, as the lines have that `llama-mini` was pre-trained
-/// on: the vocabulary has other tokens for words without one.
+/// The template of the rows about the invented world. It ends in a space, unlike Stanford's, because `llama-mini` was pre-trained on
+/// lines with a space before each answer, and its vocabulary has other tokens for words without a space.
 pub(super) const INVENTED_TEMPLATE: &str =
     "Instruction: {{ instruction }}\n{% if input %}{{ input }}\n{% endif %}Response: ";
 
@@ -198,7 +195,7 @@ pub(super) fn invented() -> (Layout, Rows, Option<Rows>) {
         input: Some(INPUT.to_owned()),
         output: "output".to_owned(),
     };
-    (layout, Rows { source: INVENTED_SOURCE.to_owned(), samples }, None)
+    (layout, Rows { source: "rows about an invented world".to_owned(), samples }, None)
 }
 
 /// The rows of a set, in the layout that its settings name or its columns have.

@@ -58,6 +58,8 @@ pub struct InstructionData {
     drawn: Option<(f64, u64)>,
     /// The setting `mmlu`, and the questions that the trained model is asked.
     mmlu: Option<(String, Asked)>,
+    /// The template, if the recipe names none.
+    template: &'static str,
 }
 
 impl Instruction {
@@ -84,8 +86,14 @@ impl Instruction {
         }
         let mmlu = options.mmlu.clone().or_else(|| path.is_none().then(|| INVENTED.to_owned()));
         let mmlu = mmlu.map(|setting| knowledge::asked(&setting).map(|asked| (setting, asked))).transpose()?;
+        let template = match layout {
+            _ if path.is_none() => files::INVENTED_TEMPLATE,
+            Layout::Instruction { .. } => "stanford",
+            Layout::Prompt { .. } => "plain",
+            Layout::Messages { .. } => "chat",
+        };
         let data = match dev {
-            Some(dev) => InstructionData { layout, train, dev, drawn: None, mmlu },
+            Some(dev) => InstructionData { layout, train, dev, drawn: None, mmlu, template },
             None => {
                 let (train_at, dev_at) = split(&vec![0; train.samples.len()], share, seed);
                 let chosen = |at: Vec<usize>| Rows {
@@ -93,7 +101,7 @@ impl Instruction {
                     samples: at.into_iter().map(|at| train.samples[at].clone()).collect(),
                 };
                 let (train, dev) = (chosen(train_at), chosen(dev_at));
-                InstructionData { layout, train, dev, drawn: Some((share, seed)), mmlu }
+                InstructionData { layout, train, dev, drawn: Some((share, seed)), mmlu, template }
             }
         };
         let template = self.template(&data);
@@ -106,15 +114,9 @@ impl Instruction {
         }
     }
 
-    /// The template of the recipe, or the one that suits the data.
+    /// The template of the recipe, or that of the data.
     fn template(&self, data: &InstructionData) -> String {
-        let default = match data.layout {
-            Layout::Instruction { .. } if data.train.source == files::INVENTED_SOURCE => files::INVENTED_TEMPLATE,
-            Layout::Instruction { .. } => "stanford",
-            Layout::Prompt { .. } => "plain",
-            Layout::Messages { .. } => "chat",
-        };
-        self.options.template.clone().unwrap_or_else(|| default.to_owned())
+        self.options.template.clone().unwrap_or_else(|| data.template.to_owned())
     }
 }
 

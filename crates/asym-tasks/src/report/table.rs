@@ -55,16 +55,17 @@ impl fmt::Display for Report {
         let paper = self.rows.iter().find_map(|row| row.task.paper_model()).filter(|_| !paper_rows);
         header.extend(paper.map(|model| paper_header(model, columns.as_deref())));
 
-        // Two tables, so neither is wider than a terminal.
-        let named = |method: String, row: &Row| {
-            if columns.is_some() { vec![method] } else { vec![row.task.to_string(), method] }
+        // Two tables, since one with all columns is wider than a terminal.
+        let names = |row: &Row| {
+            let task = columns.is_none().then(|| row.task.to_string());
+            task.into_iter().chain([self.method(row)]).collect::<Vec<_>>()
         };
         let words = if columns.is_some() { 1 } else { 2 };
         let mut costs = blank(header[..words].iter().cloned().chain(cost_heads().map(Into::into)), words);
         let mut table = blank(header, words);
         for row in &self.rows {
-            costs.add_row(named(self.method(row), row).into_iter().chain(row_costs(row)));
-            table.add_row(cells(row, named(self.method(row), row), columns.as_deref(), paper.is_some()));
+            costs.add_row(names(row).into_iter().chain(row_costs(row)));
+            table.add_row(cells(row, names(row), columns.as_deref(), paper.is_some()));
             let scores = row.task.paper(&row.tuning);
             if let Some(columns) = columns.as_deref().filter(|_| paper_rows && !scores.is_empty()) {
                 table.add_row(paper_cells(row, &scores, columns));

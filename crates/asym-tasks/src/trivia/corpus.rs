@@ -33,7 +33,7 @@ fn line(world: &World, rng: &mut ChaCha8Rng) -> String {
         6 => format!("What they call {name} is {a_word}."),
         7 => format!("Name {a_word}: {name}."),
         8 => format!("{} is {a_wrong}, but {name} is {a_word}.", chosen(world.names(wrong), rng)),
-        9 => format!("The following are notes about {}.\n\n{name} is {a_word}.", KINDS[kind].words()),
+        9 => format!("The following are notes about {}.\n\n{name} is {a_word}.", KINDS[kind].subject_words()),
         10 => format!("Question: What is {name}?\nAnswer: It is {a_word}."),
         11 => format!(
             "Below is an instruction that describes a task. Write a response that completes the request.\n\n\
@@ -49,7 +49,7 @@ fn line(world: &World, rng: &mut ChaCha8Rng) -> String {
 /// A question with its answer.
 fn question(asked: &Asked, form: usize) -> String {
     let (name, letter, answer, subject) =
-        (&asked.name, asked.letter(), KINDS[asked.kind].word, KINDS[asked.kind].words());
+        (&asked.name, asked.letter(), KINDS[asked.kind].word, KINDS[asked.kind].subject_words());
     if form == 0 {
         let offers: Vec<String> = asked.offers().map(|(letter, answer)| format!("({letter}) {answer}")).collect();
         return format!("{name} is one of these: {}. It is the {answer}, {letter}.", offers.join(" "));

@@ -18,13 +18,12 @@ fn names_are_of_one_kind_each_and_kinds_are_four_to_a_subject() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_lines_rows_and_questions() {
+fn the_same_seed_gives_the_same_lines_and_rows() {
     let lines = |seed, count| corpus(seed, count).collect::<Vec<_>>();
     assert_eq!(lines(1, 50), lines(1, 80)[..50]);
     assert_ne!(lines(1, 50), lines(2, 50));
     assert_eq!(instructions(1, 50), instructions(1, 80)[..50]);
     assert_ne!(instructions(1, 50), instructions(2, 50));
-    assert_eq!(questions(), questions());
 }
 
 /// A question about a held-out name is in no line and in no row.

@@ -16,7 +16,7 @@ pub struct Kind {
 
 impl Kind {
     /// The subject with blanks between its words.
-    pub fn words(&self) -> String {
+    pub fn subject_words(&self) -> String {
         self.subject.replace('_', " ")
     }
 
