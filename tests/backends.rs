@@ -1,7 +1,7 @@
 //! Results that must be the same on every backend: run on the one that was compiled in, against values from the CPU in f32.
 //!
 //! ```text
-//! cargo test --no-default-features --features wgpu --test backends
+//! cargo test --no-default-features --features flex,wgpu --test backends
 //! ```
 //!
 //! needs a Vulkan driver; Mesa's lavapipe serves where there is no GPU. With the default feature both sides are the CPU, and

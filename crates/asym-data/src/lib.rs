@@ -5,13 +5,14 @@
 //!
 //! | module | reads | errors |
 //! |---|---|---|
-//! | [`hub`] | models and data sets of the Hugging Face Hub, or of its cache | [`HubError`] |
+//! | [`hub`] | models and data sets of the Hugging Face Hub, or of its cache; needs the feature `hub` | [`HubError`] |
 //! | [`tokenizer`] | a checkpoint's tokenizer, which turns texts into token ids and back | [`TokenizerError`] |
 //! | [`image_processor`] | a checkpoint's image processor, which turns pictures into pixel values | [`ImageError`] |
 //! | [`pictures`] | folders and tables of pictures, without decoding them | [`PicturesError`] |
 //! | [`table`] | rows of TSV, CSV, JSON lines and Parquet files | [`TableError`] |
 //! | [`template`] | Jinja templates of a user's own | [`TemplateError`] |
 
+#[cfg(feature = "hub")]
 pub mod hub;
 pub mod image_processor;
 mod panics;
@@ -23,6 +24,7 @@ pub mod tokenizer;
 #[cfg(test)]
 mod scratch;
 
+#[cfg(feature = "hub")]
 pub use hub::{Hub, HubError, HubOptions};
 pub use image_processor::{Augmentation, ImageError, ImageProcessor, Picture, Pixels};
 pub use pictures::{PictureFile, PicturesError};

@@ -25,6 +25,9 @@
 //! form, which is also the oracle of the tests. All operations run on rayon's threads, and their results do not depend on
 //! the number of threads.
 //!
+//! The feature `host`, on by default, compiles these kernels. Without it, the crate has only the composed forms and depends
+//! on no backend.
+//!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
 //!
@@ -34,32 +37,21 @@
 //! assert_eq!(x.grad(&gradients).map(|gradient| gradient.dims()), Some([4, 8]));
 //! ```
 
-mod attention;
-mod bf16;
 pub mod composed;
-mod dropout;
-mod extension;
-mod gated_silu;
-mod gelu;
+mod heads;
+#[cfg(feature = "host")]
 mod host;
-mod kept;
-mod linear;
-mod low_rank;
-mod math;
-mod normal;
-mod residual_norm;
-mod rms_norm;
-mod rotary;
+mod operations;
 
-pub use attention::{Heads, Sequences, attention, packed_attention};
-pub use bf16::{Bf16Kernel, PackedWeight, rounded_linear};
-pub use dropout::dropout;
-pub use gated_silu::gated_silu;
-pub use gelu::gelu;
-pub use host::is_host;
-pub use kept::Kept;
-pub use linear::linear;
-pub use low_rank::{LowRank, add_low_rank};
-pub use residual_norm::{layer_norm, residual_norm};
-pub use rms_norm::rms_norm;
-pub use rotary::{Rotation, rotary};
+pub use heads::{Heads, Sequences};
+#[cfg(feature = "host")]
+pub use host::{Bf16Kernel, PackedWeight};
+pub use operations::{
+    Kept, LowRank, Rotation, add_low_rank, attention, dropout, gated_silu, gelu, is_host, layer_norm, linear,
+    packed_attention, residual_norm, rms_norm, rotary, rounded_linear,
+};
+
+/// The copies of a layer's weight that the kernels of the feature `host` read. Without this feature, there are none.
+#[cfg(not(feature = "host"))]
+#[derive(Debug, Clone, Default)]
+pub struct PackedWeight(());

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::avx512::{prefetch_read, prefetch_write, round_row};
 use super::packed::{BLOCK, LINE, Line, Packed, STEP, TILE};
-use crate::math::written;
+use crate::host::math::written;
 
 /// Bytes of rounded rows that a task works on at most, so they stay in the second cache of its core.
 const ROWS: usize = 1 << 20;

@@ -1,24 +1,45 @@
-//! Tensors as slices of the host's memory.
+//! The kernels: operations on tensors in the host's memory, each with its own backward pass.
+//!
+//! They take f32, and f16 and bf16 too unless said otherwise.
+
+mod attention;
+mod bf16;
+mod dropout;
+mod extension;
+mod gated_silu;
+mod gelu;
+mod kept;
+mod linear;
+mod low_rank;
+mod math;
+mod normal;
+mod residual_norm;
+mod rms_norm;
+mod rotary;
 
 use std::borrow::Cow;
 
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
-use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
-use half::{bf16, f16};
+use burn::tensor::{DType, Shape, Tensor, TensorData};
+use half::{bf16 as Bf16, f16 as F16};
 
-use crate::kept::widen;
+pub(crate) use self::attention::attention;
+pub(crate) use self::bf16::rounded_linear;
+pub use self::bf16::{Bf16Kernel, PackedWeight};
+pub(crate) use self::dropout::dropout;
+pub(crate) use self::gated_silu::gated_silu;
+pub(crate) use self::gelu::gelu;
+use self::kept::widen;
+pub(crate) use self::linear::linear;
+pub(crate) use self::low_rank::add_low_rank;
+pub(crate) use self::residual_norm::{layer_norm, residual_norm};
+pub(crate) use self::rms_norm::rms_norm;
+pub(crate) use self::rotary::rotary;
+use crate::is_host;
 
 /// A tensor in the host's memory.
 pub(crate) type HostTensor = FloatTensor<Flex>;
-
-/// Whether tensors on `device` lie in the host's memory.
-///
-/// Burn distinguishes backends only by cargo features, which belong to the program and not to this crate, so the name
-/// of the device has to do. A name that is not known costs speed, nothing else.
-pub fn is_host(device: &Device) -> bool {
-    format!("{device:?}").contains("Flex")
-}
 
 /// Whether the operations here work on `tensor`; in half precision they compute in f32.
 pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
@@ -29,7 +50,7 @@ pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
 pub(crate) fn floats(tensor: &HostTensor) -> Cow<'_, [f32]> {
     match (tensor.dtype(), tensor.layout().contiguous_offsets()) {
         (DType::F32, Some((start, end))) => Cow::Borrowed(&tensor.storage::<f32>()[start..end]),
-        (DType::BF16, Some((start, end))) => Cow::Owned(widen(&tensor.storage::<bf16>()[start..end])),
+        (DType::BF16, Some((start, end))) => Cow::Owned(widen(&tensor.storage::<Bf16>()[start..end])),
         _ => Cow::Owned(converted(tensor.clone())),
     }
 }
@@ -50,8 +71,8 @@ fn converted(tensor: HostTensor) -> Vec<f32> {
 pub(crate) fn tensor(values: Vec<f32>, shape: Shape, dtype: DType) -> HostTensor {
     let data = TensorData::new(values, shape);
     HostTensor::from_data(match dtype {
-        DType::F16 => data.convert::<f16>(),
-        DType::BF16 => data.convert::<bf16>(),
+        DType::F16 => data.convert::<F16>(),
+        DType::BF16 => data.convert::<Bf16>(),
         _ => data,
     })
 }

@@ -6,20 +6,14 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::composed;
-use crate::extension::{HostOperation, run};
-use crate::host::{HostTensor, owned, takes, tensor};
+use crate::host::extension::{HostOperation, run};
+use crate::host::{HostTensor, owned, tensor};
 
 /// Values that one task works on: enough to be worth a task, few enough to stay in the first cache levels.
 const CHUNK: usize = 4096;
 
-/// Dropout with `layer`'s probability. It is active only in training, on a device with autodiff.
-///
-/// Reproducible from `Device::seed`, as Burn's own, but with other numbers. On the host nothing is kept for backward.
-pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<D> {
-    if !takes(&input) {
-        return composed::dropout(layer, input);
-    }
+/// See [`dropout`](crate::dropout()).
+pub(crate) fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<D> {
     match Mask::of(layer, &input.device()) {
         Some(mask) => run(mask, vec![input.into_dispatch()]),
         None => input,

@@ -5,23 +5,18 @@ use std::mem::MaybeUninit;
 use burn::tensor::{DType, Tensor, TensorData};
 use rayon::prelude::*;
 
-use crate::composed;
-use crate::extension::{HostOperation, run};
-use crate::host::{HostTensor, floats, owned, takes, tensor};
-use crate::kept::Kept;
-use crate::math::{vectorized, written};
-use crate::normal::normal;
+use crate::Kept;
+use crate::host::extension::{HostOperation, run};
+use crate::host::math::{vectorized, written};
+use crate::host::normal::normal;
+use crate::host::{HostTensor, floats, owned, tensor};
 
 /// Values that one task works on.
 const CHUNK: usize = 8192;
 
-/// x·Φ(x), with its exact gradient Φ(x) + x·φ(x).
-///
-/// Burn's own `gelu` is exact forward everywhere, but backward only on flex: elsewhere its gradient is that of the tanh
-/// approximation. On the host, autodiff keeps the input, or with [`Kept::Rounded`] the derivative in 8 bits, which is off by
-/// 0.0025 at the most.
-pub fn gelu<const D: usize>(input: Tensor<D>, kept: Kept) -> Tensor<D> {
-    if takes(&input) { run(Gelu { kept }, vec![input.into_dispatch()]) } else { composed::gelu(input) }
+/// See [`gelu`](crate::gelu()).
+pub(crate) fn gelu<const D: usize>(input: Tensor<D>, kept: Kept) -> Tensor<D> {
+    run(Gelu { kept }, vec![input.into_dispatch()])
 }
 
 #[derive(Debug)]

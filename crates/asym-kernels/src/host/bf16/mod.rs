@@ -22,11 +22,10 @@ use burn::tensor::{DType, Shape, Tensor};
 use half::bf16;
 
 use self::packed::{Packed, Source};
-use crate::composed;
-use crate::extension::{HostOperation, run};
-use crate::host::{HostTensor, floats, takes, tensor};
-use crate::linear::{column_sums, dims, f32_product, with_last};
-use crate::math::{Matrix, new_product};
+use crate::host::extension::{HostOperation, run};
+use crate::host::linear::{column_sums, dims, f32_product, with_last};
+use crate::host::math::{Matrix, new_product};
+use crate::host::{HostTensor, floats, tensor};
 
 /// The environment variable that chooses a kernel by its [`name`](Bf16Kernel::name).
 const VARIABLE: &str = "ASYM_BF16_KERNEL";
@@ -119,7 +118,7 @@ impl fmt::Display for Bf16Kernel {
 
 /// The copies of a layer's weight that products read, made when a product first needs them.
 ///
-/// A layer that can have a weight in bf16 owns one and passes it to [`rounded_linear`]. Clones share the copies. The value
+/// A layer that can have a weight in bf16 owns one and passes it to [`rounded_linear`](crate::rounded_linear()). Clones share the copies. The value
 /// holds the weight from which the copies were made, so it recognizes another weight and makes new copies.
 #[derive(Clone, Default)]
 pub struct PackedWeight(Arc<Mutex<Copies>>);
@@ -170,29 +169,13 @@ fn is_same(known: &HostTensor, other: &HostTensor) -> bool {
         && known.layout().strides() == other.layout().strides()
 }
 
-/// x·W + bias for x in f32 and a frozen W in bf16: the product rounds x to bf16 where that is faster, and sums in f32.
-///
-/// Only the weight is kept for backward, which the layer has in any case. On a device that is not the host's memory, x is
-/// rounded, and the product is rounded once more, as that device gives it.
-///
-/// # Shapes
-///
-/// - input: `[..., d_input]`, f32
-/// - weight: `[d_input, d_output]`, bf16
-/// - bias: `[d_output]`, f32
-/// - output: `[..., d_output]`, f32
-pub fn rounded_linear<const D: usize>(
+/// See [`rounded_linear`](crate::rounded_linear()).
+pub(crate) fn rounded_linear<const D: usize>(
     input: Tensor<D>,
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
     packed: &PackedWeight,
 ) -> Tensor<D> {
-    let dtypes = input.dtype() == DType::F32
-        && weight.dtype() == DType::BF16
-        && bias.as_ref().is_none_or(|bias| bias.dtype() == DType::F32);
-    if !dtypes || !takes(&input) || D < 2 || input.dims().contains(&0) || weight.dims().contains(&0) {
-        return composed::rounded_linear(input, weight, bias);
-    }
     let mut inputs = vec![input.into_dispatch(), weight.into_dispatch()];
     inputs.extend(bias.map(Tensor::into_dispatch));
     run(RoundedLinear { packed: packed.clone(), kernel: Bf16Kernel::get() }, inputs)

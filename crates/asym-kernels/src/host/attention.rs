@@ -4,188 +4,36 @@
 //! again from its seed, so nothing of size length² is kept. Heads are read and written in place, in `[batch, length,
 //! heads · width]`: nothing is transposed.
 
-use std::ops::Range;
-use std::sync::Arc;
-
 use burn::nn;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use crate::composed;
-use crate::dropout::Mask;
-use crate::extension::{HostOperation, run};
-use crate::host::{HostTensor, floats, takes, tensor};
-use crate::kept::Kept;
-use crate::math::{Matrix, MatrixMut, Output, Shared, dot, product, softmax_row, vectorized};
+use crate::heads::Sequence;
+use crate::host::dropout::Mask;
+use crate::host::extension::{HostOperation, run};
+use crate::host::math::{Matrix, MatrixMut, Output, Shared, dot, product, softmax_row, vectorized};
+use crate::host::{HostTensor, floats, tensor};
+use crate::{Heads, Kept, Sequences};
 
 /// Rows of scores that are there at once, in each task.
 const ROWS: usize = 128;
 
-/// How the features of queries, keys and values are divided, and which keys a query sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heads {
-    /// Heads of the queries.
-    pub query: usize,
-    /// Heads of keys and values, each shared by `query / key_value` heads of the queries.
-    pub key_value: usize,
-    /// Whether a query sees only the keys up to its own position. The last query has the position of the last key.
-    pub causal: bool,
-}
-
-impl Heads {
-    /// The same number of heads for keys and values as for queries; each query sees every key.
-    pub const fn new(heads: usize) -> Self {
-        Self { query: heads, key_value: heads, causal: false }
-    }
-}
-
-/// Sequences whose tokens follow each other directly, without padding between them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sequences(Arc<[Sequence]>);
-
-/// The rows of a sequence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Sequence {
-    queries: Range<usize>,
-    keys: Range<usize>,
-}
-
-impl Sequences {
-    /// Sequences of these lengths, in the order of their rows, in which each token is a query and a key.
-    pub fn new(lengths: impl IntoIterator<Item = usize>) -> Self {
-        let mut start = 0;
-        let rows = lengths.into_iter().map(|length| {
-            let rows = start..start + length;
-            start = rows.end;
-            Sequence { queries: rows.clone(), keys: rows }
-        });
-        Self(rows.collect())
-    }
-
-    /// `count` sequences of the same length: `queries` and `keys`.
-    fn uniform(count: usize, queries: usize, keys: usize) -> Self {
-        let rows = |at: usize, length: usize| at * length..(at + 1) * length;
-        Self((0..count).map(|at| Sequence { queries: rows(at, queries), keys: rows(at, keys) }).collect())
-    }
-
-    /// The same keys, with only the first token of each sequence as a query. The rows of these tokens follow each other
-    /// directly.
-    pub fn first_queries(&self) -> Self {
-        let sequence = |(at, sequence): (usize, &Sequence)| Sequence { queries: at..at + 1, ..sequence.clone() };
-        Self(self.0.iter().enumerate().map(sequence).collect())
-    }
-
-    /// The same queries, which see the keys of `others` instead, sequence by sequence: cross-attention.
-    ///
-    /// # Panics
-    ///
-    /// Panics if there are not as many.
-    pub fn attending_to(&self, others: &Self) -> Self {
-        assert_eq!(self.0.len(), others.0.len(), "sequences of queries and of keys");
-        let each = self.0.iter().zip(others.0.iter());
-        Self(each.map(|(own, other)| Sequence { queries: own.queries.clone(), keys: other.keys.clone() }).collect())
-    }
-
-    /// The first row of each sequence.
-    pub fn starts(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().map(|sequence| sequence.keys.start)
-    }
-
-    /// The rows of queries and of keys of each sequence.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-        self.0.iter().map(|sequence| (sequence.queries.clone(), sequence.keys.clone()))
-    }
-}
-
-/// softmax(Q·Kᵀ/√width + bias)·V for each head, with dropout of the probabilities.
-///
-/// On the host, autodiff keeps Q, K and V, as `kept` says, and nothing of size queries · keys.
-///
-/// # Shapes
-///
-/// - query, output: `[batch, queries, heads · width]`
-/// - key, value: `[batch, keys, key-value heads · width]`
-/// - bias: `[batch, 1, 1, keys]`, added to the scores of each key; not learned
-///
-/// # Panics
-///
-/// Panics if heads do not divide the features, or causal attention has more queries than keys.
-pub fn attention(
-    query: Tensor<3>,
-    key: Tensor<3>,
-    value: Tensor<3>,
+/// Attention within each of `sequences`. See [`attention`](crate::attention()) and
+/// [`packed_attention`](crate::packed_attention()).
+pub(crate) fn attention(
+    [query, key, value]: [Tensor<3>; 3],
     bias: Option<&Tensor<4>>,
+    sequences: Sequences,
     heads: Heads,
     dropout: &nn::Dropout,
     kept: Kept,
 ) -> Tensor<3> {
-    let ([batch, queries, _], [_, keys, _]) = (query.dims(), key.dims());
     let width = heads.width(&query, &key);
-    assert!(!heads.causal || queries <= keys, "{queries} queries stand at the end of {keys} keys");
-    if !takes(&query) || batch * queries * keys * width == 0 {
-        return composed::attention(query, key, value, bias, heads, dropout);
-    }
     let mask = Mask::of(dropout, &query.device());
-    let sequences = Sequences::uniform(batch, queries, keys);
     let operation = Attention { sequences, heads, width, scale: (width as f32).sqrt().recip(), mask, kept };
     let mut inputs: Vec<_> = [query, key, value].map(Tensor::into_dispatch).into();
     inputs.extend(bias.map(|bias| bias.clone().into_dispatch()));
     run(operation, inputs)
-}
-
-/// [`attention`] within each of `sequences`, whose rows follow each other directly: no work is done on padding.
-///
-/// # Shapes
-///
-/// - query, output: `[1, rows of queries, heads · width]`
-/// - key, value: `[1, rows of keys, key-value heads · width]`
-///
-/// # Panics
-///
-/// Panics if heads do not divide the features, if sequences do not fit the rows, if one is empty, or if causal attention has more
-/// queries than keys.
-pub fn packed_attention(
-    query: Tensor<3>,
-    key: Tensor<3>,
-    value: Tensor<3>,
-    sequences: &Sequences,
-    heads: Heads,
-    dropout: &nn::Dropout,
-    kept: Kept,
-) -> Tensor<3> {
-    let ([_, queries, _], [_, keys, _]) = (query.dims(), key.dims());
-    let width = heads.width(&query, &key);
-    for (of_query, of_key) in sequences.rows() {
-        let fits = of_query.end <= queries && of_key.end <= keys && !of_query.is_empty() && !of_key.is_empty();
-        assert!(fits, "queries {of_query:?} and keys {of_key:?} in {queries} and {keys} rows");
-        assert!(!heads.causal || of_query.len() <= of_key.len(), "{of_query:?} stand at the end of {of_key:?}");
-    }
-    if !takes(&query) {
-        return composed::packed_attention(query, key, value, sequences, heads, dropout);
-    }
-    let mask = Mask::of(dropout, &query.device());
-    let operation =
-        Attention { sequences: sequences.clone(), heads, width, scale: (width as f32).sqrt().recip(), mask, kept };
-    run(operation, [query, key, value].map(Tensor::into_dispatch).into())
-}
-
-impl Heads {
-    /// Features of a head.
-    ///
-    /// # Panics
-    ///
-    /// Panics if heads do not divide the features.
-    fn width(&self, query: &Tensor<3>, key: &Tensor<3>) -> usize {
-        let ([_, _, features], [_, _, key_features]) = (query.dims(), key.dims());
-        let width = features / self.query;
-        assert!(
-            features == self.query * width
-                && key_features == self.key_value * width
-                && self.query.is_multiple_of(self.key_value),
-            "{features} features of queries and {key_features} of keys in {self:?}"
-        );
-        width
-    }
 }
 
 #[derive(Debug, Clone)]

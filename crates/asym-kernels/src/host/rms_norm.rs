@@ -9,36 +9,18 @@ use burn::tensor::{DType, Shape, Tensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use crate::composed;
-use crate::extension::{HostOperation, run};
-use crate::host::{HostTensor, floats, owned, takes, tensor};
-use crate::kept::Kept;
-use crate::linear::column_sums;
-use crate::math::{dot, vectorized, written};
+use crate::Kept;
+use crate::host::extension::{HostOperation, run};
+use crate::host::linear::column_sums;
+use crate::host::math::{dot, vectorized, written};
+use crate::host::{HostTensor, floats, owned, tensor};
 
 /// Rows that one task works on.
 const ROWS: usize = 16;
 
-/// γ · x / √(mean of x² + ε), with statistics in f32 regardless of the dtype.
-///
-/// In half precision the normalized rows are rounded before γ multiplies them, as Llama's are in transformers. On the
-/// host, autodiff keeps the input, as `kept` says.
-///
-/// # Shapes
-///
-/// - gamma: `[features]`
-/// - input, output: `[..., features]`, of one dtype
-///
-/// # Panics
-///
-/// Panics if γ has not as many features as the input.
-pub fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Tensor<D>, kept: Kept) -> Tensor<D> {
-    let width = input.dims()[D - 1];
-    assert_eq!(gamma.dims(), [width], "the scale of a norm");
-    if !takes(&input) || input.dims().contains(&0) {
-        return composed::rms_norm(gamma, epsilon, input);
-    }
-    let operation = RmsNorm { width, epsilon: epsilon as f32, dtype: input.dtype(), kept };
+/// See [`rms_norm`](crate::rms_norm()).
+pub(crate) fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Tensor<D>, kept: Kept) -> Tensor<D> {
+    let operation = RmsNorm { width: input.dims()[D - 1], epsilon: epsilon as f32, dtype: input.dtype(), kept };
     run(operation, vec![input.into_dispatch(), gamma.into_dispatch()])
 }
 

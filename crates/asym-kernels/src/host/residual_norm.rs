@@ -2,44 +2,29 @@
 //!
 //! Kept for backward are the normalized rows and one number per row; the dropout mask is drawn again from its seed.
 
+use burn::module::Param;
 use burn::nn::{self, LayerNorm};
 use burn::tensor::{DType, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::composed;
-use crate::dropout::Mask;
-use crate::extension::{HostOperation, run};
-use crate::host::{HostTensor, floats, owned, takes, tensor};
-use crate::kept::Kept;
-use crate::linear::column_sums;
-use crate::math::{dot, sum, vectorized};
+use crate::Kept;
+use crate::host::dropout::Mask;
+use crate::host::extension::{HostOperation, run};
+use crate::host::linear::column_sums;
+use crate::host::math::{dot, sum, vectorized};
+use crate::host::{HostTensor, floats, owned, tensor};
 
 /// Rows that one task works on. Each draws its own part of the dropout mask.
 const ROWS: usize = 16;
 
-/// LayerNorm(dropout(x) + residual).
-///
-/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalized rows, as `kept` says.
-///
-/// # Shapes
-///
-/// - both inputs, output: `[..., features]`
-///
-/// # Panics
-///
-/// Panics if shapes differ.
-pub fn residual_norm<const D: usize>(
-    norm: &LayerNorm,
-    epsilon: f64,
+/// See [`residual_norm`](crate::residual_norm()); `beta` is the shift of `norm`.
+pub(crate) fn residual_norm<const D: usize>(
+    (norm, beta, epsilon): (&LayerNorm, &Param<Tensor<1>>, f64),
     dropout: &nn::Dropout,
     input: Tensor<D>,
     residual: Tensor<D>,
     kept: Kept,
 ) -> Tensor<D> {
-    let Some(beta) = norm.beta.as_ref().filter(|_| takes(&input)) else {
-        return composed::residual_norm(norm, epsilon, dropout, input, residual);
-    };
-    assert_eq!(input.dims(), residual.dims(), "what a norm adds");
     let mask = Mask::of(dropout, &input.device());
     let operation = ResidualNorm { width: input.dims()[D - 1], epsilon: epsilon as f32, mask, kept };
     let [input, residual] = [input, residual].map(Tensor::into_dispatch);
@@ -47,17 +32,12 @@ pub fn residual_norm<const D: usize>(
     run(operation, vec![input, gamma, beta, residual])
 }
 
-/// LayerNorm(x), with statistics in f32 regardless of the dtype.
-///
-/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalized rows, as `kept` says.
-///
-/// # Shapes
-///
-/// - input, output: `[..., features]`
-pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<D>, kept: Kept) -> Tensor<D> {
-    let Some(beta) = norm.beta.as_ref().filter(|_| takes(&input)) else {
-        return composed::layer_norm(norm, epsilon, input);
-    };
+/// See [`layer_norm`](crate::layer_norm()); `beta` is the shift of `norm`.
+pub(crate) fn layer_norm<const D: usize>(
+    (norm, beta, epsilon): (&LayerNorm, &Param<Tensor<1>>, f64),
+    input: Tensor<D>,
+    kept: Kept,
+) -> Tensor<D> {
     let operation = ResidualNorm { width: input.dims()[D - 1], epsilon: epsilon as f32, mask: None, kept };
     let [gamma, beta] = [norm.gamma.val(), beta.val()].map(Tensor::into_dispatch);
     run(operation, vec![input.into_dispatch(), gamma, beta])

@@ -270,7 +270,7 @@ pub(crate) fn new_product(scale: f32, left: Matrix<'_>, right: Matrix<'_>) -> Ve
 /// ask of its argument: one of more than a few lines would be called instead, and compiled for the oldest machine.
 macro_rules! vectorized {
     (|| $work:expr) => {
-        $crate::math::dispatch(
+        $crate::host::math::dispatch(
             #[inline(always)]
             || $work,
         )

@@ -7,33 +7,17 @@ use std::mem::MaybeUninit;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use crate::composed;
-use crate::extension::{HostOperation, run};
-use crate::host::{HostTensor, floats, owned, takes, tensor};
-use crate::kept::Kept;
-use crate::math::{exp, vectorized, written};
+use crate::Kept;
+use crate::host::extension::{HostOperation, run};
+use crate::host::math::{exp, vectorized, written};
+use crate::host::{HostTensor, floats, owned, tensor};
 
 /// Values that one task works on.
 const CHUNK: usize = 8192;
 
-/// silu(gate) · up.
-///
-/// On the host, autodiff keeps both where the gate is tracked, and the gate alone where only `up` is, as `kept` says.
-///
-/// # Shapes
-///
-/// - gate, up, output: the same
-///
-/// # Panics
-///
-/// Panics if shapes differ.
-pub fn gated_silu<const D: usize>(gate: Tensor<D>, up: Tensor<D>, kept: Kept) -> Tensor<D> {
-    assert_eq!(gate.dims(), up.dims(), "a gate and what passes it");
-    if takes(&gate) && gate.dtype() == up.dtype() {
-        run(GatedSilu { kept }, vec![gate.into_dispatch(), up.into_dispatch()])
-    } else {
-        composed::gated_silu(gate, up)
-    }
+/// See [`gated_silu`](crate::gated_silu()).
+pub(crate) fn gated_silu<const D: usize>(gate: Tensor<D>, up: Tensor<D>, kept: Kept) -> Tensor<D> {
+    run(GatedSilu { kept }, vec![gate.into_dispatch(), up.into_dispatch()])
 }
 
 #[derive(Debug)]

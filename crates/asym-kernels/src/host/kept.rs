@@ -1,4 +1,4 @@
-//! How activations are kept for backward.
+//! Activations that are kept for backward in bf16.
 
 use std::mem::MaybeUninit;
 
@@ -6,20 +6,9 @@ use burn::tensor::{DType, TensorData};
 use half::bf16;
 use rayon::prelude::*;
 
+use crate::Kept;
 use crate::host::HostTensor;
-use crate::math::vectorized;
-
-/// How an operation keeps activations of f32 for its backward pass on the host.
-///
-/// It changes neither outputs nor what operations of other devices keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Kept {
-    /// Without rounding.
-    #[default]
-    Exact,
-    /// Rounded to bf16, in half the memory. Gradients then have relative errors of about 2⁻⁹, the precision of bf16.
-    Rounded,
-}
+use crate::host::math::vectorized;
 
 impl Kept {
     /// The tensor that is kept for an activation.

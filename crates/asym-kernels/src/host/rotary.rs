@@ -6,51 +6,17 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use crate::composed;
-use crate::extension::{HostOperation, run};
-use crate::host::{HostTensor, floats, owned, takes, tensor};
-use crate::math::vectorized;
+use crate::Rotation;
+use crate::host::extension::{HostOperation, run};
+use crate::host::math::vectorized;
+use crate::host::{HostTensor, floats, owned, tensor};
 
 /// Rows that one task works on.
 const ROWS: usize = 16;
 
-/// The angles by which the pairs of a head's features are turned; not learned.
-///
-/// Both are `[batch or 1, length, width / 2]`, in f32 also where what they turn is not.
-#[derive(Debug, Clone)]
-pub struct Rotation {
-    /// Cosine of each angle.
-    pub cos: Tensor<3>,
-    /// Sine of each angle.
-    pub sin: Tensor<3>,
-}
-
-/// Every head of `input`, turned: x₁·cos − x₂·sin and x₂·cos + x₁·sin, of its first and its second half.
-///
-/// On the host, autodiff keeps the cosines and sines, which all layers share.
-///
-/// # Shapes
-///
-/// - input, output: `[batch, length, heads · width]`
-///
-/// # Panics
-///
-/// Panics if the angles are not those of as many sequences, positions and pairs.
-pub fn rotary(input: Tensor<3>, heads: usize, rotation: &Rotation) -> Tensor<3> {
-    let [batch, length, features] = input.dims();
-    let angles @ [sequences, positions, half] = rotation.cos.dims();
-    assert!(
-        angles == rotation.sin.dims()
-            && (sequences == 1 || sequences == batch)
-            && positions == length
-            && features == heads * 2 * half,
-        "cosines of {angles:?} and sines of {:?} for {:?} in {heads} heads",
-        rotation.sin.dims(),
-        input.dims()
-    );
-    if !takes(&input) || input.dims().contains(&0) {
-        return composed::rotary(input, heads, rotation);
-    }
+/// See [`rotary`](crate::rotary()).
+pub(crate) fn rotary(input: Tensor<3>, rotation: &Rotation) -> Tensor<3> {
+    let ([_, _, features], [_, _, half]) = (input.dims(), rotation.cos.dims());
     let inputs = [input, rotation.cos.clone(), rotation.sin.clone()].map(Tensor::into_dispatch);
     run(Rotary { features, half }, inputs.into())
 }

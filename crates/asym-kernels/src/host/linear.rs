@@ -5,32 +5,16 @@ use std::mem::MaybeUninit;
 use burn::tensor::{DType, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::composed;
-use crate::extension::{HostOperation, run};
-use crate::host::{HostTensor, floats, takes, tensor};
-use crate::math::{Matrix, MatrixMut, Output, new_product, parallel_product, written};
+use crate::host::extension::{HostOperation, run};
+use crate::host::math::{Matrix, MatrixMut, Output, new_product, parallel_product, written};
+use crate::host::{HostTensor, floats, tensor};
 
 /// Rows that one task fills.
 const ROWS: usize = 64;
 
-/// x·W + bias.
-///
-/// Burn's own multiplies sequence by sequence wherever a sequence is a whole number of tiles long, which suits a GPU; on the
-/// host it copies the weight into a new layout for each of them. Here all rows are one product, which adds to rows that hold
-/// the bias.
-///
-/// # Shapes
-///
-/// - input: `[..., d_input]`
-/// - weight: `[d_input, d_output]`
-/// - bias: `[d_output]`
-/// - output: `[..., d_output]`
-pub fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+/// See [`linear`](crate::linear()). All tensors have one dtype.
+pub(crate) fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     let dtype = input.dtype();
-    let one_dtype = weight.dtype() == dtype && bias.as_ref().is_none_or(|bias| bias.dtype() == dtype);
-    if !one_dtype || !takes(&input) || D < 2 || input.dims().contains(&0) {
-        return composed::linear(input, weight, bias);
-    }
     if dtype != DType::F32 {
         // The host multiplies in f32 in any case; so the bias is added before there is any rounding.
         let bias = bias.map(|bias| bias.cast(DType::F32));

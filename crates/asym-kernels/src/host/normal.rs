@@ -1,6 +1,6 @@
 //! The standard normal distribution in f32, without a branch or a call: loops over it compile to vector instructions.
 
-use crate::math::exp;
+use crate::host::math::exp;
 
 /// 1/√(2π).
 const DENSITY_AT_ZERO: f32 = 0.398_942_3;

@@ -2,36 +2,14 @@
 
 use burn::tensor::{DType, Tensor};
 
-use crate::composed;
-use crate::extension::{HostOperation, run};
-use crate::host::{HostTensor, floats, owned, takes, tensor};
-use crate::linear::with_last;
-use crate::math::{Matrix, MatrixMut, Output, new_product, parallel_product};
+use crate::LowRank;
+use crate::host::extension::{HostOperation, run};
+use crate::host::linear::with_last;
+use crate::host::math::{Matrix, MatrixMut, Output, new_product, parallel_product};
+use crate::host::{HostTensor, floats, owned, tensor};
 
-/// The factors of an update of rank r.
-#[derive(Debug, Clone)]
-pub struct LowRank {
-    /// Aᵀ: `[d_input, r]`.
-    pub a: Tensor<2>,
-    /// Bᵀ: `[r, d_output]`.
-    pub b: Tensor<2>,
-    /// The factor s.
-    pub scale: f64,
-}
-
-/// `output` + s·(x·A)·B.
-///
-/// Kept for backward are s·x·A, which is r wide, where B is tracked, and `input` where A is.
-///
-/// # Shapes
-///
-/// - output: `[..., d_output]`
-/// - input: `[..., d_input]`
-pub fn add_low_rank<const D: usize>(output: Tensor<D>, input: Tensor<D>, update: LowRank) -> Tensor<D> {
-    let dtypes = [output.dtype(), input.dtype(), update.a.dtype(), update.b.dtype()];
-    if dtypes != [DType::F32; 4] || !takes(&output) || D < 2 || input.dims().contains(&0) {
-        return composed::add_low_rank(output, input, update);
-    }
+/// See [`add_low_rank`](crate::add_low_rank()). All tensors are f32.
+pub(crate) fn add_low_rank<const D: usize>(output: Tensor<D>, input: Tensor<D>, update: LowRank) -> Tensor<D> {
     let LowRank { a, b, scale } = update;
     let inputs = vec![output.into_dispatch(), input.into_dispatch(), a.into_dispatch(), b.into_dispatch()];
     run(AddLowRank { scale: scale as f32 }, inputs)
