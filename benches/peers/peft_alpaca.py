@@ -7,6 +7,9 @@
 Both train the same rows in the same batches from the same factors. asym says which: `asym data --preview batches.jsonl` writes the
 tokens and labels of each batch, and the initial factors are those of a run of one step whose learning rate changes nothing. The
 losses of asym are those of its `metrics.jsonl`. One line of JSON per run, with the largest difference of a loss.
+
+asym evaluates each run on the last `--held-out` rows, which are not trained on. A run whose learning rate changes nothing, in the
+folder `before`, has the loss before training.
 """
 
 import argparse
@@ -34,12 +37,12 @@ def write(folder, train, dev):
         (folder / f"{name}.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
 
 
-def table(options, data, output, *more):
+def table(options, data, output, methods, seeds, *more):
     if (output / "table.toml").exists():
         more = (*more, "--resume")
     asym(
-        options, "table", "--task", "alpaca", "--model", options.model, "--data", data, "--methods", options.methods,
-        "--seeds", options.seeds, "--epochs", 1, "--gradient-accumulation", 1, "--output", output, *more,
+        options, "table", "--task", "alpaca", "--model", options.model, "--data", data, "--methods", ",".join(methods),
+        "--seeds", ",".join(seeds), "--epochs", 1, "--gradient-accumulation", 1, "--output", output, *more,
     )
 
 
@@ -89,27 +92,33 @@ def main():
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--held-out", type=int, default=200)
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--methods", default="lora-r32,b-only-r32,a-only-r32")
     options = parser.parse_args()
 
     rows = json.loads(Path(options.data).read_text(encoding="utf-8"))
     count = options.steps * options.batch_size
-    assert len(rows) > count, f"{len(rows)} rows are too few for {options.steps} steps of {options.batch_size}"
-    data, start = options.output / "data", options.output / "start"
-    # One row to evaluate on: the losses of training are compared.
-    write(data, rows[:count], rows[count : count + 1])
+    needed = count + options.held_out
+    assert len(rows) >= needed, f"{len(rows)} rows are too few for {options.steps} steps of {options.batch_size} and the held-out rows"
+    data, start, before = options.output / "data", options.output / "start", options.output / "unchanged"
+    write(data, rows[:count], rows[-options.held_out :])
     write(start, rows[:2], rows[2:3])
-    table(options, start, options.output / "initial", "--batch-size", 2, "--learning-rate", 1e-30)
-    table(options, data, options.output / "asym", "--batch-size", options.batch_size, "--learning-rate", options.learning_rate)
-    for seed in options.seeds.split(","):
+    write(before, rows[:2], rows[-options.held_out :])
+    methods, seeds = options.methods.split(","), options.seeds.split(",")
+    unchanged = ("--batch-size", 2, "--learning-rate", 1e-30)
+    table(options, before, options.output / "before", methods[:1], seeds[:1], *unchanged)
+    table(options, start, options.output / "initial", methods, seeds, *unchanged)
+    changed = ("--batch-size", options.batch_size, "--learning-rate", options.learning_rate)
+    table(options, data, options.output / "asym", methods, seeds, *changed)
+    for seed in seeds:
         path = options.output / f"batches-{seed}.jsonl"
         if not path.exists():
             asym(
                 options, "data", "--preview", path, "--task", "alpaca", "--model", options.model, "--data", data, "--seed", seed,
                 "--examples", count, f"batch_size={options.batch_size}",
             )
-        for method in options.methods.split(","):
+        for method in methods:
             run = f"{method}-seed{seed}"
             lines = (options.output / "asym" / run / "metrics.jsonl").read_text().splitlines()
             ours = [line["loss"] for line in map(json.loads, lines) if "loss" in line]

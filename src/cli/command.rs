@@ -5,8 +5,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    ClassifyArgs, DataArgs, EvaluateArgs, GenerateArgs, InspectArgs, MergeArgs, PredictArgs, PretrainArgs, ReportArgs,
-    RunArgs, SimilarityArgs, SubmitArgs, SummarizeArgs, SweepArgs, TableArgs,
+    ClassifyArgs, DataArgs, EvaluateArgs, GenerateArgs, InspectArgs, MergeArgs, ParametersArgs, PredictArgs,
+    PretrainArgs, ReportArgs, RunArgs, SimilarityArgs, SubmitArgs, SummarizeArgs, SweepArgs, TableArgs,
 };
 
 /// Low-rank adapters for RoBERTa, BERT, ViT, Llama and BART, on Burn.
@@ -48,7 +48,7 @@ pub enum Command {
     /// Print the table of a model's parameters and bounds on the generalization error
     Inspect(InspectArgs),
     /// Count the trainable parameters of every row in the paper's tables and compare them with the paper
-    Parameters,
+    Parameters(ParametersArgs),
     /// Compare the learned factors of several adapters (the paper's Figure 1)
     Similarity(SimilarityArgs),
     /// Print the completions of a shell, as in `asym completions bash`
@@ -68,6 +68,7 @@ impl Args {
     ///
     /// The arguments of the command.
     pub fn run(self) -> Result<()> {
+        super::messages::show();
         match self.command {
             Command::Run(args) => super::run(&args),
             Command::Table(args) => args.run(),
@@ -82,7 +83,7 @@ impl Args {
             Command::Predict(args) => super::predict(&args),
             Command::Merge(args) => super::merge(&args),
             Command::Inspect(args) => super::inspect(&args),
-            Command::Parameters => super::parameters(),
+            Command::Parameters(args) => super::parameters(&args),
             Command::Similarity(args) => super::similarity(&args),
             Command::Completions { shell } => {
                 let mut script = Vec::new();

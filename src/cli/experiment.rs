@@ -9,6 +9,7 @@ use asym_train::Tuning;
 use clap::{Args, Parser};
 use toml::Value;
 
+use super::FormArgs;
 use super::run::{RunsArgs, execute};
 
 /// The options of a table for one task.
@@ -82,6 +83,8 @@ pub struct ExperimentArgs {
     no_grouping: bool,
     #[command(flatten)]
     runs: RunsArgs,
+    #[command(flatten)]
+    form: FormArgs,
     /// Further settings, as in a recipe, such as task.max_length=64 training.adam_beta2=0.98
     #[arg(value_name = "KEY=VALUE")]
     changes: Vec<String>,
@@ -153,6 +156,7 @@ struct ExampleArgs {
 ///
 /// Returns an error if settings, data or model are invalid, or if a run fails. All checks run before training starts.
 pub fn table_of(name: &str) -> Result<()> {
+    super::messages::show();
     let args = ExampleArgs::parse();
     let task = args.task.map_or_else(|| name.parse(), Ok)?;
     args.experiment.run(task)
@@ -166,9 +170,9 @@ impl ExperimentArgs {
     /// Returns an error if settings, data or model are invalid, or if a run fails.
     pub fn run(self, task: AnyTask) -> Result<()> {
         let output = self.runs.output.open(&task.name())?;
-        let (source, reference) = (self.runs.source.clone(), self.compare.clone());
+        let (source, reference, form) = (self.runs.source.clone(), self.compare.clone(), self.form);
         let experiments = vec![self.experiment(&task)?];
-        execute(&source, &Sweep { experiments, reference, ..output.sweep() })
+        execute(&source, &Sweep { experiments, reference, ..output.sweep() }, form)
     }
 
     fn experiment(self, task: &AnyTask) -> Result<Experiment> {

@@ -10,6 +10,7 @@ use asym_tasks::{AnyTask, Experiment, Method, Recipe, Sweep};
 use asym_train::Tuning;
 use clap::Parser;
 
+use super::FormArgs;
 use super::run::{RunsArgs, execute};
 use super::similarity;
 
@@ -48,6 +49,7 @@ pub struct Figure1Args {
 ///
 /// Returns an error if settings, data or model are invalid, or if a run fails. All checks run before training starts.
 pub fn figure1() -> Result<()> {
+    super::messages::show();
     Figure1Args::parse().run()
 }
 
@@ -71,7 +73,7 @@ impl Figure1Args {
         }
         let output = self.runs.output.open("figure1")?;
         let experiments = self.tasks.iter().map(|task| self.experiment(task, &method)).collect();
-        execute(&self.runs.source, &Sweep { experiments, ..output.sweep() })?;
+        execute(&self.runs.source, &Sweep { experiments, ..output.sweep() }, FormArgs::default())?;
 
         let folder = |task: &AnyTask, seed: u64| {
             output.path.join(task.name()).join(format!("{}-seed{seed}", method.name)).join("adapter")

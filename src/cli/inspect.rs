@@ -11,8 +11,9 @@ use asym_tasks::Recipe;
 use asym_train::Tuning;
 use burn::tensor::Device;
 use clap::Args;
+use serde::Serialize;
 
-use super::{SourceArgs, locate};
+use super::{FormArgs, SourceArgs, locate};
 use crate::device;
 
 /// Options of `asym inspect`.
@@ -42,6 +43,33 @@ pub struct InspectArgs {
     sigma: f64,
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// A row of the table, for other programs.
+#[derive(Serialize)]
+struct Parameter<'a> {
+    name: &'a str,
+    /// As in `768x8`.
+    shape: String,
+    values: usize,
+    trained: bool,
+    /// Whether it belongs to an adapter.
+    adapter: bool,
+}
+
+impl<'a> Parameter<'a> {
+    fn of(row: &'a asym_core::Row) -> Self {
+        let shape: Vec<String> = row.entry.shape.iter().map(ToString::to_string).collect();
+        Self {
+            name: &row.entry.name,
+            shape: shape.join("x"),
+            values: row.entry.count(),
+            trained: row.trained,
+            adapter: matches!(row.entry.kind, Kind::Adapter | Kind::Shared),
+        }
+    }
 }
 
 /// Print the name, shape and state of every parameter, and the number of trainable parameters.
@@ -52,6 +80,9 @@ pub struct InspectArgs {
 /// σ are out of range.
 pub fn inspect(args: &InspectArgs) -> Result<()> {
     let learning = args.examples.map(|n| Learning::new(n, args.bits, args.sigma)).transpose()?;
+    if learning.is_some() && !args.form.is_table() {
+        bail!("--examples: the bounds are printed below a table only, without --json and --csv");
+    }
     if learning.is_some() && args.adapter.is_none() && args.recipe.is_none() {
         bail!("--examples: the bounds apply to low-rank adapters; give an --adapter or a --recipe");
     }
@@ -85,7 +116,8 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
             inspect(Shape::Checkpoint(&checkpoint), class)?
         }
     };
-    super::say(&table)?;
+    let parameters: Vec<Parameter<'_>> = table.rows.iter().map(Parameter::of).collect();
+    args.form.print(&table, &parameters)?;
     let Some(learning) = learning else { return Ok(()) };
     let weights = AdaptedWeight::of(&table);
     if weights.is_empty() {

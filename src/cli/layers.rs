@@ -49,6 +49,7 @@ pub struct LayersArgs {
 ///
 /// Returns an error if settings, data or model are invalid, or if a run fails. All checks run before training starts.
 pub fn layers() -> Result<()> {
+    super::messages::show();
     LayersArgs::parse().run()
 }
 

@@ -41,6 +41,7 @@ pub struct LeastSquaresArgs {
 ///
 /// Returns an error if the settings are invalid, or if the figures cannot be written.
 pub fn least_squares() -> Result<()> {
+    super::messages::show();
     LeastSquaresArgs::parse().run()
 }
 

@@ -1,8 +1,37 @@
 //! `asym parameters`: counts the trainable parameters of the paper's rows.
 
 use anyhow::Result;
+use asym_analysis::counts;
+use clap::Args;
+use serde::Serialize;
 
+use super::FormArgs;
 use crate::device;
+
+/// Options of `asym parameters`.
+#[derive(Debug, Args)]
+pub struct ParametersArgs {
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// A count, for other programs.
+#[derive(Serialize)]
+struct Line {
+    model: String,
+    /// The numbers of the paper's tables, with spaces between them.
+    tables: String,
+    method: String,
+    /// Classes of the head; 0 for a language model.
+    labels: usize,
+    adapter: usize,
+    frozen_factors: usize,
+    head: usize,
+    /// The model without head and adapter.
+    body: usize,
+    /// The size that the paper prints.
+    paper: String,
+}
 
 /// Print the number of trainable parameters of every row in the paper's tables, next to the number in the paper. They
 /// are counted from the models' configurations.
@@ -10,6 +39,26 @@ use crate::device;
 /// # Errors
 ///
 /// Returns an error if there is no device.
-pub fn parameters() -> Result<()> {
-    super::say(asym_analysis::counts::report(&device::default_device()?)?)
+pub fn parameters(args: &ParametersArgs) -> Result<()> {
+    let device = device::default_device()?;
+    let mut lines = Vec::new();
+    if !args.form.is_table() {
+        for row in counts::rows()? {
+            for count in row.counts(&device)? {
+                lines.push(Line {
+                    model: row.model.clone(),
+                    tables: row.tables.clone(),
+                    method: row.method()?,
+                    labels: count.labels,
+                    adapter: count.adapter,
+                    frozen_factors: count.frozen_factors,
+                    head: count.head,
+                    body: count.body,
+                    paper: row.printed.clone(),
+                });
+            }
+        }
+    }
+    let table = if args.form.is_table() { counts::report(&device)? } else { String::new() };
+    args.form.print(table, &lines)
 }

@@ -10,9 +10,9 @@ use asym_train::memory::HugePages;
 use asym_train::{Dtype, RunResult, StopSignal, memory};
 use clap::Args;
 
-use super::SourceArgs;
 use super::output::OutputArgs;
 use super::source::Location;
+use super::{FormArgs, SourceArgs};
 use crate::device;
 
 /// Options of `asym run`.
@@ -25,6 +25,8 @@ pub struct RunArgs {
     changes: Vec<String>,
     #[command(flatten)]
     runs: RunsArgs,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 /// The folder of the runs, and the sources of their model and data.
@@ -48,7 +50,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let experiment =
         |task: &AnyTask| Experiment { settings: SETTINGS.into(), ..Experiment::of_recipe(&name, &recipe, task) };
     let experiments = recipe.tasks.iter().map(experiment).collect();
-    execute(&args.runs.source, &Sweep { experiments, ..output.sweep() })
+    execute(&args.runs.source, &Sweep { experiments, ..output.sweep() }, args.form)
 }
 
 /// The name of a recipe's row: that of its file.
@@ -57,11 +59,11 @@ pub(super) fn recipe_name(recipe: &Path) -> String {
 }
 
 /// Make all runs of a sweep that belongs to this process, and print their table.
-pub(super) fn execute(source: &SourceArgs, sweep: &Sweep) -> Result<()> {
+pub(super) fn execute(source: &SourceArgs, sweep: &Sweep, form: FormArgs) -> Result<()> {
     let all: Vec<usize> = (0..sweep.cells().len()).collect();
     let stop = StopSignal::on_signals();
     let report = make(source, sweep, &all, &stop)?;
-    super::say(&report)?;
+    form.print(&report, &report.lines())?;
     // These are errors, so a script does not mistake an incomplete table for a complete one.
     if stop.requested() {
         bail!("stopped early; --resume --output {} continues", sweep.output.display());

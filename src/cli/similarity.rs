@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use asym_analysis::similarity::{Adapter, compare, panels, table};
+use asym_analysis::similarity::{Adapter, Side, Similarity, compare, panels, table};
 use asym_figure::Figure;
 use clap::Args;
+use serde::Serialize;
+
+use super::FormArgs;
 
 /// Options of `asym similarity`.
 #[derive(Debug, Args)]
@@ -16,6 +19,36 @@ pub struct SimilarityArgs {
     /// Also draw a figure: writes NAME.svg, NAME.png and NAME.csv
     #[arg(long, value_name = "NAME")]
     figure: Option<PathBuf>,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// A number of the table, for other programs.
+#[derive(Serialize)]
+struct Line<'a> {
+    module: &'a str,
+    /// A or B.
+    factor: String,
+    /// Over the pairs of adapters.
+    mean: f64,
+    deviation: f64,
+    pairs: usize,
+    /// The expected similarity of independent subspaces.
+    independent: f64,
+}
+
+impl<'a> Line<'a> {
+    fn of(row: &'a Similarity, side: Side) -> Self {
+        let (alike, moments) = (row.of(side), row.of(side).moments());
+        Self {
+            module: &row.module,
+            factor: side.to_string(),
+            mean: moments.mean,
+            deviation: moments.sd,
+            pairs: moments.count,
+            independent: alike.independent,
+        }
+    }
 }
 
 /// Print the similarity of the subspaces that A's rows and B's columns span, for each module: the mean and the standard
@@ -28,14 +61,20 @@ pub struct SimilarityArgs {
 pub fn similarity(args: &SimilarityArgs) -> Result<()> {
     let stem = args.figure.as_deref().map(stem).transpose()?;
     let rows = compare(&read(&args.adapters)?)?;
-    super::say(table(&rows))?;
+    let lines = rows.iter().flat_map(|row| Side::BOTH.map(|side| Line::of(row, side)));
+    args.form.print(table(&rows), &lines.collect::<Vec<_>>())?;
     if let Some(stem) = &stem {
         let pairs = rows.first().map_or(0, |row| row.a.pairs.len());
         let note = format!("Pairs of adapters: {pairs}; band: one standard deviation.");
         let panels = panels(&rows);
         let columns = panels.len().min(3);
         let figure = Figure { panels, ..Figure::new("Similarity of learned factors").note(note).columns(columns) };
-        super::say(figure.save(stem)?)?;
+        let saved = figure.save(stem)?;
+        if args.form.is_table() {
+            super::say(saved)?;
+        } else {
+            super::note(saved);
+        }
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use asym_tasks::{Experiment, Others, Recipe, Sweep};
 use asym_train::{Existing, StopSignal};
 use clap::Args;
 
-use super::SourceArgs;
 use super::run::{failed, make, recipe_name};
+use super::{FormArgs, SourceArgs};
 
 /// Options of `asym sweep`.
 #[derive(Debug, Args)]
@@ -41,6 +41,8 @@ pub struct SweepArgs {
     list: bool,
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 /// Train the runs of some recipes that have no result yet, together with other processes, and print the table.
@@ -65,7 +67,7 @@ pub fn sweep(args: &SweepArgs) -> Result<()> {
     std::fs::create_dir_all(&sweep.output).with_context(|| sweep.output.display().to_string())?;
     let stop = StopSignal::on_signals();
     let report = make(&args.source, &sweep, &numbers, &stop)?;
-    super::say(&report)?;
+    args.form.print(&report, &report.lines())?;
     if stop.requested() {
         bail!("stopped early; the same command continues");
     }

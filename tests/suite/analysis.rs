@@ -235,3 +235,39 @@ fn parameters_stand_beside_what_the_paper_prints() {
     assert!(row.contains("1769472") && row.contains("0.4355"), "{row}");
     assert!(said.contains("355.0M: no count"), "{said}");
 }
+
+/// Other programs read the numbers of a table, all of them and in full.
+#[test]
+fn tables_have_a_form_for_other_programs() {
+    let lora = fixture("peft-lora");
+    let args = ["similarity", path(&lora), path(&lora)];
+    let json = stdout(&asym([&args[..], &["--json"]].concat()));
+    let json: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+    let csv = stdout(&asym([&args[..], &["--csv"]].concat()));
+    let csv: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(csv[0], ["module", "factor", "mean", "deviation", "pairs", "independent"]);
+    assert_eq!(csv.len() - 1, json.len());
+    for (line, object) in csv[1..].iter().zip(&json) {
+        assert_eq!((object["module"].as_str(), object["factor"].as_str()), (Some(line[0]), Some(line[1])));
+        let mean: f64 = line[2].parse().unwrap();
+        assert!(object["mean"] == mean && (mean - 1.0).abs() < 1e-9, "{line:?}");
+    }
+
+    let csv =
+        stdout(&asym(["inspect", "--adapter", path(&lora), "--model", path(&fixture("roberta-classifier")), "--csv"]));
+    let trained = |line: &&str| line.ends_with(",true,true");
+    let values: usize =
+        csv.lines().filter(trained).map(|line| line.split(',').nth(2).unwrap().parse::<usize>().unwrap()).sum();
+    let table = stdout(&asym(["inspect", "--adapter", path(&lora), "--model", path(&fixture("roberta-classifier"))]));
+    assert!(
+        values > 0
+            && table.lines().filter(|line| line.ends_with("trained  adapter")).count()
+                == csv.lines().filter(trained).count()
+    );
+
+    let csv = stdout(&asym(["parameters", "--csv"]));
+    assert!(csv.lines().any(|line| line.starts_with("roberta-large,") && line.contains(",786432,")), "{csv}");
+    assert_eq!(asym(["parameters", "--csv", "--json"]).status.code(), Some(2), "one form at a time");
+    let bounds = ["inspect", "--adapter", path(&lora), "--examples", "100", "--json"];
+    refusal(&bounds, &["--examples", "below a table only"]);
+}

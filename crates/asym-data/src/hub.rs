@@ -3,6 +3,9 @@
 //! A repository's list of files is read first, so a missing file is known before a large one is downloaded. A file
 //! enters the cache after its checksum was verified. The cache has the layout of `huggingface_hub`, and files that are
 //! already there are used. An interrupted download is resumed. In offline mode no request is made.
+//!
+//! Progress and warnings are messages of the `log` crate; with a logger that takes those of level info, a download shows a
+//! progress bar on a terminal.
 
 mod address;
 mod attempts;

@@ -13,7 +13,6 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::claim::{Claim, is_claim};
 use crate::error::Change;
 use crate::parameters::hex;
-use crate::progress::say;
 use crate::result::{FORMAT, RunResult};
 use crate::{TrainError, Worker};
 
@@ -270,7 +269,7 @@ impl RunFolder {
             Some(checkpoint) => format!("the one after step {} is taken", checkpoint.position().step),
             None => "the run starts anew".to_string(),
         };
-        damaged.iter().for_each(|damaged| say(format!("{damaged}; {instead}")));
+        damaged.iter().for_each(|damaged| log::warn!("{damaged}; {instead}"));
         Ok(found)
     }
 
@@ -513,7 +512,7 @@ fn results(path: &Path, recipe: &str) -> Result<Option<RunResult>, TrainError> {
     }
     let result: RunResult = serde_json::from_value(value).map_err(|error| other(error.to_string()))?;
     if result.recipe != recipe {
-        say(format!("{}: these results are of another run, and are not used", file.display()));
+        log::warn!("{}: these results are of another run, and are not used", file.display());
         return Ok(None);
     }
     Ok((!result.interrupted).then_some(result))

@@ -10,6 +10,9 @@
 //! | leave a folder per run, and continue a run that was killed | [`RunFolder`], [`State::resume`] |
 //! | count memory | [`memory`] |
 //!
+//! Nothing is printed. Progress and warnings are messages of the `log` crate; with a logger that takes those of level info, a run
+//! shows a progress bar on a terminal.
+//!
 //! The crate knows modules, gradients, optimizers, run folders and time. It knows no model class, no tokenizer and no score.
 
 mod ahead;

@@ -1,6 +1,7 @@
-//! The progress of a run on standard error: a bar on a terminal, a line now and then in a pipe.
+//! The progress of a run: a bar on a terminal, and elsewhere a message now and then. Both need a logger that takes the messages of
+//! this crate.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
@@ -14,11 +15,6 @@ const FIRST_TIME: Duration = Duration::from_secs(2);
 
 /// Shorter runs need no estimate.
 const WORTH_SAYING: Duration = Duration::from_secs(20);
-
-/// Print a line to standard error. Errors are ignored: the terminal may be gone, and the run must still be saved.
-pub(crate) fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
 
 /// Shows the progress of a run, its speed, and the remaining time.
 pub(crate) struct Progress {
@@ -42,7 +38,7 @@ impl Progress {
     /// The progress of `epochs` epochs, of which `before` examples are done.
     pub(crate) fn new(label: &str, epochs: usize, before: usize) -> Self {
         let now = Instant::now();
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (log::log_enabled!(log::Level::Info) && std::io::stderr().is_terminal()).then(|| {
             let style = "{prefix} {wide_bar} {pos}/{len}  {msg}  {per_sec}  {eta} left";
             let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key(
                 "per_sec",
@@ -90,7 +86,7 @@ impl Progress {
             self.last_line = Instant::now();
             let (rate, left) = (self.rate(), HumanDuration(self.left()));
             let (label, done, total) = (&self.label, self.done, self.total());
-            say(format!("{label}: {done}/{total}  {message}  {rate:.1} samples/s  {left} left"));
+            log::info!("{label}: {done}/{total}  {message}  {rate:.1} samples/s  {left} left");
         }
     }
 
@@ -110,8 +106,8 @@ impl Progress {
             "{label}: {left} of training left, by {steps} steps at {rate:.1} samples/s; evaluation comes on top"
         );
         match &self.bar {
-            Some(bar) => bar.suspend(|| say(line)),
-            None => say(line),
+            Some(bar) => bar.suspend(|| log::info!("{line}")),
+            None => log::info!("{line}"),
         }
     }
 

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use crate::checkpoint::Checkpoints;
 use crate::log::{MetricsLog, StepLine};
 use crate::past::Past;
-use crate::progress::{Progress, say};
+use crate::progress::Progress;
 use crate::state::{Optimized, State};
 use crate::surroundings::{Step, Surroundings};
 use crate::{Epoch, EvalRoom, Evaluation, Pace, RunFolder, StopSignal, TrainError, Tuning};
@@ -69,7 +69,7 @@ impl<'a, M: Module> Run<'a, M> {
         let step = state.position().step;
         if past.is_some() {
             let (label, steps) = (&self.label, state.total_steps);
-            say(format!("{label}: continues after step {step} of {steps}"));
+            log::info!("{label}: continues after step {step} of {steps}");
         }
         let resumed = past.as_ref().map(|_| step);
         let past = past.unwrap_or_default();

@@ -1,6 +1,5 @@
 //! Stopping on a signal.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -28,8 +27,7 @@ impl StopSignal {
             }
             first = Some(Instant::now());
             handler.request();
-            // The terminal may be gone.
-            let _ = writeln!(std::io::stderr(), "\nstopping after this step; a second signal (Ctrl-C) ends at once");
+            log::warn!("stopping after this step; a second signal (Ctrl-C) ends at once");
         });
         if let Err(error) = installed {
             log::warn!("signals end the program without saving: {error}");

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use asym_models::{LlamaLanguageModel, ModelClass};
 use asym_tasks::answers::{self, AnswersError};
-use asym_tasks::mmlu::{self, Asked, Protocol, Scores, Split};
+use asym_tasks::mmlu::{self, Accuracy, Asked, Group, Grouping, Protocol, Scores, Split};
 use asym_train::StopSignal;
 use burn::module::Module;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Dtype, Location, SourceArgs, locate, trained};
+use crate::cli::{Dtype, FormArgs, Location, SourceArgs, locate, trained};
 use crate::device;
 use crate::embedded::LLAMA_MINI;
 
@@ -55,6 +56,47 @@ pub struct MmluArgs {
     dtype: Dtype,
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// An accuracy, for other programs.
+#[derive(Serialize)]
+struct Line {
+    protocol: &'static str,
+    version: u32,
+    shots: usize,
+    /// A subject, a group, or all questions.
+    part: String,
+    /// The grouping to which a group belongs.
+    grouping: Option<&'static str>,
+    questions: usize,
+    /// Between 0 and 1, as its standard error.
+    accuracy: f64,
+    standard_error: f64,
+}
+
+impl Line {
+    /// All questions, the groups in both groupings, and the subjects.
+    fn all(scores: &Scores) -> Vec<Self> {
+        let line = |part: &str, grouping, found: Accuracy| Self {
+            protocol: scores.protocol.name(),
+            version: scores.protocol.version(),
+            shots: scores.shots,
+            part: part.to_string(),
+            grouping,
+            questions: found.questions,
+            accuracy: found.accuracy,
+            standard_error: found.standard_error,
+        };
+        let mut lines: Vec<Self> = scores.micro().map(|found| line("all questions", None, found)).into_iter().collect();
+        for (by, grouping) in [(Grouping::Original, "original"), (Grouping::Harness, "lm-evaluation-harness")] {
+            let groups = Group::ALL.into_iter().filter_map(|group| Some((group.name(), scores.of_group(group, by)?)));
+            lines.extend(groups.map(|(name, found)| line(name, Some(grouping), found)));
+        }
+        lines.extend(scores.by_subject().map(|(subject, found)| line(subject.name(), None, found)));
+        lines
+    }
 }
 
 /// A protocol by its name on the command line.
@@ -127,9 +169,10 @@ impl MmluArgs {
         }
         let results = self.output.join("results.json");
         let json: Vec<Value> = all.iter().map(Scores::to_json).collect();
-        asym_core::write_whole(&results, format!("{:#}\n", Value::from(json)).as_bytes())
+        asym_core::write_whole(&results, format!("{:#}\n", Value::from(json.clone())).as_bytes())
             .map_err(|source| AnswersError::Io { path: results.clone(), source })?;
-        crate::cli::say(Scores::table(&all))?;
+        let lines: Vec<Line> = all.iter().flat_map(Line::all).collect();
+        self.form.print_whole(Scores::table(&all).trim_end(), &lines, &json)?;
         crate::cli::note(format!("{}: accuracy of each subject", results.display()));
         Ok(())
     }

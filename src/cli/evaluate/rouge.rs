@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use asym_tasks::rouge::{Bootstrap, Column, RougeReport, RougeScore, Texts};
+use asym_tasks::rouge::{Bootstrap, Column, Mean, RougeReport, RougeScore, Texts, VARIANTS};
 use clap::Args;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+use crate::cli::FormArgs;
 
 /// Options of `asym evaluate rouge`.
 #[derive(Debug, Args)]
@@ -31,9 +34,33 @@ pub struct RougeArgs {
     /// Seed of the bootstrap
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Print the scores as JSON instead of a table
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// A mean, for other programs.
+#[derive(Clone, Serialize)]
+pub(super) struct Line {
+    /// The references, if there are several kinds.
+    references: Option<&'static str>,
+    score: &'static str,
+    /// Precision, recall or F1.
+    measure: &'static str,
+    /// Between 0 and 1, as its interval.
+    mean: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Line {
+    /// The means of a report.
+    pub(super) fn all(report: &RougeReport, references: Option<&'static str>) -> Vec<Self> {
+        let each = VARIANTS.into_iter().zip(report.means).flat_map(|(score, means)| {
+            ["precision", "recall", "f1"].into_iter().zip(means).map(move |(measure, mean)| (score, measure, mean))
+        });
+        each.map(|(score, measure, Mean { mean, low, high })| Self { references, score, measure, mean, low, high })
+            .collect()
+    }
 }
 
 impl RougeArgs {
@@ -67,14 +94,13 @@ impl RougeArgs {
             asym_core::write_whole(path, lines.as_bytes()).with_context(|| path.display().to_string())?;
         }
         let report = RougeReport::new(&scores, Bootstrap { samples: self.samples, seed: self.seed });
-        if self.json {
-            return crate::cli::say(format!("{:#}", report.to_json()));
+        self.form.print_whole(report.table().trim_end(), &Line::all(&report, None), &report.to_json())?;
+        if self.form.is_table() {
+            crate::cli::note(format!(
+                "{} summaries, in percent; intervals of {} bootstrap samples with seed {}",
+                report.summaries, self.samples, self.seed
+            ));
         }
-        crate::cli::say(report.table().trim_end())?;
-        crate::cli::note(format!(
-            "{} summaries, in percent; intervals of {} bootstrap samples with seed {}",
-            report.summaries, self.samples, self.seed
-        ));
         Ok(())
     }
 }

@@ -13,7 +13,8 @@ use burn::module::Module;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Dtype, SourceArgs, locate, run_beside, trained};
+use super::rouge::Line;
+use crate::cli::{Dtype, FormArgs, SourceArgs, locate, run_beside, trained};
 use crate::device;
 
 /// Options of `asym evaluate summarization`.
@@ -58,6 +59,8 @@ pub struct SummarizationArgs {
     changes: Vec<String>,
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 impl SummarizationArgs {
@@ -123,8 +126,13 @@ impl SummarizationArgs {
         let json = json!({ "whole references": whole.to_json(), "cut references": cut.to_json() });
         asym_core::write_whole(&results, format!("{json:#}\n").as_bytes())
             .with_context(|| results.display().to_string())?;
-        crate::cli::say(format!("Against whole references:\n\n{}", whole.table()))?;
-        crate::cli::say(format!("Against references cut at {target_length} tokens:\n\n{}", cut.table().trim_end()))?;
+        let table = format!(
+            "Against whole references:\n\n{}\nAgainst references cut at {target_length} tokens:\n\n{}",
+            whole.table(),
+            cut.table().trim_end()
+        );
+        let lines = [Line::all(&whole, Some("whole")), Line::all(&cut, Some("cut"))].concat();
+        self.form.print_whole(table, &lines, &json)?;
         let empty = answers.iter().filter(|answer| answer.prediction.trim().is_empty()).count();
         if empty > 0 {
             crate::cli::note(format!("empty summaries, which score 0: {empty} of {rows}"));

@@ -56,7 +56,7 @@ impl Attempts {
         // An attempt that ran into the time limit took long enough for two.
         self.failures += if fault.is_slow() { 2 } else { 1 };
         let wait = wish.map_or(own, |wish| wish.max(own));
-        eprintln!("{}: {fault}; attempt {} in {wait:?}", self.what, self.made + 1);
+        log::warn!("{}: {fault}; attempt {} in {wait:?}", self.what, self.made + 1);
         std::thread::sleep(wait);
         Ok(())
     }

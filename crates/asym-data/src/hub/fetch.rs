@@ -171,7 +171,7 @@ impl<'a> Fetch<'a> {
     fn lock(&self, path: &Path) -> Option<File> {
         let file = File::options().create(true).append(true).open(path).ok()?;
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-            eprintln!("{}: another process downloads a file of {}; waiting for it", path.display(), self.name.id);
+            log::info!("{}: another process downloads a file of {}; waiting for it", path.display(), self.name.id);
             if let Err(error) = file.lock() {
                 log::debug!("{}: {error}", path.display());
             }

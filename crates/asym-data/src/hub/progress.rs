@@ -1,4 +1,5 @@
-//! The progress of a download on stderr: a bar on a terminal, and a line from time to time in a pipe.
+//! The progress of a download: a bar on a terminal, and elsewhere a message from time to time. Both need a logger that takes the
+//! messages of this crate.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ impl Progress {
     pub fn new(label: &str, total: Option<u64>, before: u64) -> Self {
         let total = total.unwrap_or(0);
         let now = Instant::now();
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (log::log_enabled!(log::Level::Info) && std::io::stderr().is_terminal()).then(|| {
             let style =
                 "{prefix} {wide_bar} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
             let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -47,7 +48,7 @@ impl Progress {
             bar.set_position(done);
         } else if self.last_line.elapsed() >= INTERVAL {
             self.last_line = Instant::now();
-            eprintln!("{}", self.line(self.started.elapsed()));
+            log::info!("{}", self.line(self.started.elapsed()));
         }
     }
 
@@ -67,7 +68,7 @@ impl Progress {
     /// All bytes are there.
     pub fn finish(mut self) {
         self.clear();
-        eprintln!("{}: {} in {}", self.label, BinaryBytes(self.done), HumanDuration(self.started.elapsed()));
+        log::info!("{}: {} in {}", self.label, BinaryBytes(self.done), HumanDuration(self.started.elapsed()));
     }
 
     fn clear(&mut self) {

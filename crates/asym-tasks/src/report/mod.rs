@@ -13,3 +13,4 @@ mod tests;
 
 pub use self::gather::Gathered;
 pub use self::rows::{Choosing, Difference, Report, Row};
+pub use self::sheet::Line;

@@ -1,9 +1,11 @@
 //! The numbers of a report: one list of quantities, which the page, the Markdown and the CSV all print.
 
 use asym_train::RunResult;
+use serde::Serialize;
 
 use super::rows::{Report, Row, peak_mib};
 use crate::metrics::Summary;
+use crate::registry::AnyTask;
 use crate::task::{PaperScore, Score};
 
 /// The summaries of some rows of one task.
@@ -157,6 +159,64 @@ impl Sheet {
         for (line, row) in self.lines.iter_mut().zip(&report.rows) {
             line.push(entry(row));
         }
+    }
+}
+
+/// A number of a row of a report, for other programs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Line {
+    /// The task.
+    pub task: String,
+    /// The name of the row.
+    pub row: String,
+    /// The method in words.
+    pub method: String,
+    /// The name of the number, such as a score or `peak_mib`. Scores that are shares are in percent.
+    pub quantity: String,
+    /// The mean over the runs.
+    pub mean: f64,
+    /// The standard deviation over the runs.
+    pub deviation: Option<f64>,
+    /// The lower end of the 95 % confidence interval, for a difference.
+    pub low: Option<f64>,
+    /// The upper end.
+    pub high: Option<f64>,
+    /// The number of runs.
+    pub runs: Option<usize>,
+}
+
+impl Report {
+    /// All numbers, task by task and row by row.
+    pub fn lines(&self) -> Vec<Line> {
+        let of_task = |task: &AnyTask| {
+            let rows = self.rows.iter().filter(|row| row.task == *task).cloned().collect();
+            let report = Self { rows, ..self.clone() };
+            Sheet::of(&report).lines_of(&report)
+        };
+        self.tasks().into_iter().flat_map(of_task).collect()
+    }
+}
+
+impl Sheet {
+    /// The numbers of the rows of `report`, to which this sheet belongs.
+    pub fn lines_of(&self, report: &Report) -> Vec<Line> {
+        let rows = report.rows.iter().zip(&self.lines);
+        let entries = rows.flat_map(|(row, line)| self.quantities.iter().zip(line).map(move |entry| (row, entry)));
+        let line = |(row, (quantity, entry)): (&Row, (&Quantity, &Option<Entry>))| {
+            let entry = entry.as_ref()?;
+            Some(Line {
+                task: row.task.name(),
+                row: row.name.clone(),
+                method: report.method(row),
+                quantity: quantity.key.clone(),
+                mean: entry.mean,
+                deviation: entry.deviation,
+                low: entry.interval.map(|interval| interval.0),
+                high: entry.interval.map(|interval| interval.1),
+                runs: entry.runs,
+            })
+        };
+        entries.filter_map(line).collect()
     }
 }
 

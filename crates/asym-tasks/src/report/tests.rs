@@ -162,3 +162,31 @@ fn rows_are_compared_seed_by_seed() {
     assert_eq!(found[1], "- MRPC, full fine-tuning, accuracy: -1.00");
     assert_eq!(found.len(), 2, "the reference is not compared with itself");
 }
+
+/// Two tasks with scores of their own: no line of one has a score of the other.
+#[test]
+fn the_lines_have_the_numbers_of_each_task() {
+    let lora = Tuning::Adapter(AdapterConfig::lora(8));
+    let mut report = table(&task("mrpc"), [&lora, &Tuning::Head]);
+    mrpc([0.8, 0.9, 1.0]).into_iter().for_each(|run| report.rows[0].runs.push(run));
+    mrpc([0.7, 0.9, 0.8]).into_iter().for_each(|run| report.rows[1].runs.push(run));
+    report.reference = Some(report.rows[1].name.clone());
+    let mut other = table(&task("stsb"), [&Tuning::Head]);
+    other.rows[0].runs.push(run(1, &[("pearson", 0.25), ("spearman", 0.5)]));
+    append(&mut report, other);
+
+    let lines = report.lines();
+    let find = |task: &str, row: &str, quantity: &str| {
+        lines.iter().find(|line| (&*line.task, &*line.row, &*line.quantity) == (task, row, quantity))
+    };
+    let (lora, head) = (report.rows[0].name.clone(), report.rows[1].name.clone());
+    let accuracy = find("mrpc", &lora, "accuracy").unwrap();
+    assert!((accuracy.mean - 90.0).abs() < 1e-9 && (accuracy.deviation.unwrap() - 10.0).abs() < 1e-9);
+    assert_eq!((accuracy.runs, accuracy.low), (Some(3), None));
+    // 10, 0 and 20 points more, seed by seed.
+    let difference = find("mrpc", &lora, "accuracy difference").unwrap();
+    assert!((difference.mean - 10.0).abs() < 1e-9 && difference.low.unwrap() < 0.0 && difference.high.unwrap() > 20.0);
+    assert!(find("mrpc", &head, "accuracy difference").is_none());
+    assert!((find("stsb", &head, "pearson").unwrap().mean - 25.0).abs() < 1e-9);
+    assert!(find("stsb", &head, "accuracy").is_none() && find("mrpc", &head, "pearson").is_none());
+}

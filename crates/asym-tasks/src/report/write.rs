@@ -126,24 +126,21 @@ fn summary(parts: &[Part<'_>]) -> Result<String, TaskError> {
     table.write_record(head).map_err(TaskError::task)?;
     let number = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
     for Part { group, report, sheet, .. } in parts {
-        for (row, line) in report.rows.iter().zip(&sheet.lines) {
-            for (quantity, entry) in sheet.quantities.iter().zip(line) {
-                let Some(entry) = entry else { continue };
-                let record = [
-                    group.task.name(),
-                    group.model.clone().unwrap_or_default(),
-                    group.data.clone().unwrap_or_default(),
-                    row.name.clone(),
-                    report.method(row),
-                    quantity.key.clone(),
-                    entry.mean.to_string(),
-                    number(entry.deviation),
-                    number(entry.interval.map(|interval| interval.0)),
-                    number(entry.interval.map(|interval| interval.1)),
-                    entry.runs.map_or_else(String::new, |runs| runs.to_string()),
-                ];
-                table.write_record(record).map_err(TaskError::task)?;
-            }
+        for line in sheet.lines_of(report) {
+            let record = [
+                line.task,
+                group.model.clone().unwrap_or_default(),
+                group.data.clone().unwrap_or_default(),
+                line.row,
+                line.method,
+                line.quantity,
+                line.mean.to_string(),
+                number(line.deviation),
+                number(line.low),
+                number(line.high),
+                line.runs.map_or_else(String::new, |runs| runs.to_string()),
+            ];
+            table.write_record(record).map_err(TaskError::task)?;
         }
     }
     text_of(table)

@@ -1,0 +1,49 @@
+//! Tables in a form for other programs.
+
+use std::fmt::Display;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+
+/// The form of a printed table.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct FormArgs {
+    /// Print the numbers as JSON instead of a table
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print the numbers as CSV instead of a table
+    #[arg(long)]
+    csv: bool,
+}
+
+impl FormArgs {
+    /// Whether the table is for a reader.
+    pub(super) fn is_table(self) -> bool {
+        !self.json && !self.csv
+    }
+
+    /// Print `table`, or else its numbers: an object of JSON or a row of CSV for each of `lines`, whose fields are no lists.
+    pub(super) fn print<L: Serialize>(self, table: impl Display, lines: &[L]) -> Result<()> {
+        if self.json { super::say(serde_json::to_string_pretty(lines)?) } else { self.print_rows(table, lines) }
+    }
+
+    /// The same, with `whole` as the JSON.
+    pub(super) fn print_whole<L: Serialize>(
+        self,
+        table: impl Display,
+        lines: &[L],
+        whole: &impl Serialize,
+    ) -> Result<()> {
+        if self.json { super::say(serde_json::to_string_pretty(whole)?) } else { self.print_rows(table, lines) }
+    }
+
+    fn print_rows<L: Serialize>(self, table: impl Display, lines: &[L]) -> Result<()> {
+        if !self.csv {
+            return super::say(table);
+        }
+        let mut rows = csv::Writer::from_writer(Vec::new());
+        lines.iter().try_for_each(|line| rows.serialize(line))?;
+        super::say(String::from_utf8_lossy(&rows.into_inner()?).trim_end())
+    }
+}
