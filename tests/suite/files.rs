@@ -475,3 +475,21 @@ fn pictures_are_given_as_files_and_folders() {
     let message = refusal(&["classify", "--model", model.to_str().unwrap(), "--image", none.to_str().unwrap()]);
     assert!(message.contains("no picture in this folder"), "{message}");
 }
+
+/// The library says what it leaves out through the log crate, and the command prints it.
+#[test]
+fn rows_that_are_left_out_are_counted_on_standard_error() {
+    let folder = scratch("short-rows");
+    let row = |id: usize, label: usize| format!("{id}\t{id}\t{id}\tIs {id} odd?\tIs {id} even?\t{label}\n");
+    let rows: String = (0..8).map(|id| row(id, id % 2)).collect();
+    let header = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n";
+    std::fs::write(folder.join("train.tsv"), format!("{header}{rows}8\t8\t8\tcut off\n")).unwrap();
+    std::fs::write(folder.join("dev.tsv"), format!("{header}{rows}")).unwrap();
+    // The task has no preview, but its data are read first.
+    let run = asym(["data", "--preview", "-", "--task", "qqp", "--data", folder.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(
+        said.contains("warning: ") && said.contains("train.tsv: 1 rows with too few columns were left out"),
+        "{said}"
+    );
+}
