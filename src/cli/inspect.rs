@@ -90,7 +90,7 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
     if let Some([first, _, ..]) =
         recipe.as_ref().map(|recipe| recipe.tasks.as_slice()).filter(|_| args.num_labels.is_none())
     {
-        eprintln!("the head is that of {first}, the recipe's first task; --num-labels changes it");
+        super::note(format!("the head is that of {first}, the recipe's first task; --num-labels changes it"));
     }
     let device = device::default_device()?;
     let model = args.model.as_deref().or(recipe.as_ref().and_then(|recipe| recipe.model.as_deref()));

@@ -20,8 +20,9 @@ use std::fmt;
 
 use asym_core::Inspection;
 use asym_core::layout::Kind;
+use asym_figure::Table;
 
-use crate::{AnalysisError, markdown};
+use crate::AnalysisError;
 
 /// The inputs of the bound, except for the trained parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -144,7 +145,7 @@ impl Bounds<'_> {
 impl fmt::Display for Bounds<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header = ["trained", "rank", "parameters", "bound on |E[test − training loss]|"];
-        let mut table = markdown::table(header, 1..4);
+        let mut table = Table::new(header, 1..);
         let ranks = |times: usize| {
             let of =
                 |pick: fn(usize, usize) -> usize| self.weights.iter().map(|w| times * w.rank).reduce(pick).unwrap_or(0);
@@ -154,10 +155,10 @@ impl fmt::Display for Bounds<'_> {
             }
         };
         let bound = |count: usize| format!("{:.3}", self.learning.bound(count));
-        table.add_row(["this adapter".into(), ranks(1), self.trained.to_string(), bound(self.trained)]);
+        table.row(["this adapter".to_string(), ranks(1), self.trained.to_string(), bound(self.trained)]);
         for (trained, times) in Self::ROWS {
             let count = trained.count(self.weights, times);
-            table.add_row([trained.to_string(), ranks(times), count.to_string(), bound(count)]);
+            table.row([trained.to_string(), ranks(times), count.to_string(), bound(count)]);
         }
         let Learning { examples, bits, sigma } = self.learning;
         writeln!(f, "Lemma B.5 with n = {examples} examples, q = {bits} bits, σ = {sigma}; without the head:")?;

@@ -13,13 +13,10 @@ use std::path::Path;
 
 use asym_core::layout::{Entry, Kind};
 use asym_core::{AdaLora, AdapterConfig, AdapterError, Factor, Ia3, Init, Lora, Targets};
+use asym_figure::{Table, numbered};
 use asym_models::{Config, InFamily, ModelError, PretrainedModel, WithModel};
 use burn::tensor::Device;
-use comfy_table::presets::NOTHING;
-use comfy_table::{ContentArrangement, Table};
 use serde::Deserialize;
-
-use crate::markdown;
 
 pub use readings::{Figure, Reading};
 
@@ -241,7 +238,7 @@ pub fn report(device: &Device) -> Result<String, CountError> {
         let Some(first) = counts.first() else { continue };
         let title = format!("{}, {} parameters without the head:", row.model, first.body);
         let place = tables.iter().position(|(known, _)| *known == title).unwrap_or_else(|| {
-            tables.push((title, markdown::table(header, 2..5)));
+            tables.push((title, Table::new(header, 2..5)));
             tables.len() - 1
         });
         let explained = explanation(&row.explain(&counts));
@@ -249,7 +246,7 @@ pub fn report(device: &Device) -> Result<String, CountError> {
             notes.push(explained);
             notes.len() - 1
         });
-        tables[place].1.add_row([
+        tables[place].1.row([
             row.tables.clone(),
             row.method()?,
             first.adapter.to_string(),
@@ -259,13 +256,9 @@ pub fn report(device: &Device) -> Result<String, CountError> {
             (note + 1).to_string(),
         ]);
     }
-    let mut legend = Table::new();
-    legend.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    for (at, note) in notes.iter().enumerate() {
-        legend.add_row([(at + 1).to_string(), note.clone()]);
-    }
+    let legend = numbered(notes, WIDTH);
     let tables = tables.iter().map(|(title, table)| format!("{title}\n\n{table}\n"));
-    Ok(format!("{}\nThe figures of the paper count:\n\n{}", tables.collect::<Vec<_>>().join("\n"), legend.trim_fmt()))
+    Ok(format!("{}\nThe figures of the paper count:\n\n{}", tables.collect::<Vec<_>>().join("\n"), legend))
 }
 
 /// A line on each figure that the paper prints for a row.

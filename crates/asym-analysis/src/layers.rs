@@ -2,13 +2,12 @@
 
 use asym_core::linalg::truncated_svd;
 use asym_core::random::stream;
-use asym_figure::{Axis, Figure, Panel, Point, Series};
-use comfy_table::Table;
+use asym_figure::{Axis, Figure, Panel, Point, Series, Table};
 use faer::Mat;
 
 use crate::asymmetry::{Simulation, simulate};
 use crate::least_squares::{Problem, without_rounding};
-use crate::{AnalysisError, markdown, names};
+use crate::{AnalysisError, names};
 
 /// A layer's change by training, and the second moment of its inputs.
 #[derive(Debug, Clone)]
@@ -132,11 +131,11 @@ pub fn table(losses: &[LayerLosses]) -> Table {
         "A = top inputs",
         "best",
     ];
-    let mut table = markdown::table(header, 1..9);
+    let mut table = Table::new(header, 1..);
     for row in losses {
         let LayerLosses { module, sizes, directions, random, top_inputs, best } = row;
         let loss = |moments: crate::asymmetry::Moments| format!("{:.3} ± {:.3}", moments.mean, moments.sd);
-        table.add_row([
+        table.row([
             module.clone(),
             sizes.0.to_string(),
             sizes.1.to_string(),

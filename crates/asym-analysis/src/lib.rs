@@ -23,7 +23,6 @@ mod error;
 pub mod layers;
 pub mod least_squares;
 mod linalg;
-mod markdown;
 mod moments;
 mod names;
 pub mod nonlinear;

@@ -1,5 +1,5 @@
 //! Figures of a paper: line charts in several panels with one legend. Each figure is saved as an SVG, a PNG and a CSV
-//! of its data.
+//! of its data. A [`Table`] is Markdown for a terminal.
 //!
 //! A figure is plain data. [`Figure::save`] checks it, lays it out and writes the three files. The same figure gives
 //! the same bytes on every machine, because the font comes with the program.
@@ -24,6 +24,7 @@ mod layout;
 mod output;
 mod series;
 mod style;
+mod table;
 mod text;
 
 #[cfg(test)]
@@ -33,6 +34,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::{FigureError, Spot};
 pub use style::STYLES;
+pub use table::{Table, numbered};
 
 /// A figure: panels in a grid, and below them one legend and one note.
 ///

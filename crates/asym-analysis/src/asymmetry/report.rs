@@ -2,13 +2,12 @@
 
 use asym_core::linalg::orthonormal;
 use asym_core::random::stream;
-use asym_figure::{Axis, Figure, Panel, Point, Series};
-use comfy_table::Table;
+use asym_figure::{Axis, Figure, Panel, Point, Series, Table};
 use faer::Mat;
 
 use super::{Change, Gap, Inputs, Setting, Simulation, gap};
+use crate::AnalysisError;
 use crate::least_squares::Problem;
-use crate::{AnalysisError, markdown};
 
 /// The settings of a survey: the problems to draw, and the number of draws.
 #[derive(Debug, Clone, PartialEq)]
@@ -257,11 +256,11 @@ fn ratio_axis() -> Axis {
 /// Makes a table in Markdown with one row for each setting.
 pub fn table(survey: &[Surveyed]) -> Table {
     let header = ["inputs and change", "d_in", "d_out", "r", "P(A frozen loses less)", "A frozen", "B frozen"];
-    let mut table = markdown::table(header, 1..7);
+    let mut table = Table::new(header, 1..);
     for Surveyed { scene, setting, simulation, .. } in survey {
         let (low, high) = simulation.interval();
         let loss = |moments: super::Moments| format!("{:.3} ± {:.3}", moments.mean, moments.sd);
-        table.add_row([
+        table.row([
             SCENES[*scene].title.to_string(),
             setting.d_in.to_string(),
             setting.d_out.to_string(),

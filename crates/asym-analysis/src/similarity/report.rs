@@ -1,10 +1,9 @@
 //! Similarities as a table and as pictures.
 
-use asym_figure::{Axis, Panel, Point, Series};
-use comfy_table::Table;
+use asym_figure::{Axis, Panel, Point, Series, Table};
 
 use super::{Alike, Side, Similarity};
-use crate::{markdown, names};
+use crate::names;
 
 /// The styles of lines that do not show measurements: gray, and black.
 const REFERENCES: [usize; 2] = [7, 6];
@@ -79,7 +78,7 @@ fn framed(title: &str, series: Vec<Series>) -> Panel {
 /// Makes a table in Markdown with one row for each module. A row has the mean and the standard deviation over the pairs, and
 /// the expected similarity of independent subspaces.
 pub fn table(rows: &[Similarity]) -> Table {
-    let mut table = markdown::table(["module", "A", "independent", "B", "independent"], 1..5);
+    let mut table = Table::new(["module", "A", "independent", "B", "independent"], 1..);
     let value = |alike: &Alike| {
         let moments = alike.moments();
         if moments.count > 1 {
@@ -92,7 +91,7 @@ pub fn table(rows: &[Similarity]) -> Table {
         let mut cells = vec![row.module.clone()];
         cells
             .extend([&row.a, &row.b].into_iter().flat_map(|alike| [value(alike), format!("{:.3}", alike.independent)]));
-        table.add_row(cells);
+        table.row(cells);
     }
     table
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use asym_figure::Table;
 
 use super::rows::{Difference, Report, Row};
 use super::sheet::MEASURED;
@@ -15,16 +15,6 @@ impl Report {
         let task = &self.rows.first()?.task;
         self.rows.iter().all(|row| row.task == *task).then(|| task.scores())
     }
-}
-
-/// A table without rows, whose first `words` columns are words, and the others numbers.
-fn blank(header: impl IntoIterator<Item = String>, words: usize) -> Table {
-    let mut table = Table::new();
-    table.load_preset(ASCII_MARKDOWN).set_header(header);
-    for column in table.column_iter_mut().skip(words) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }
 
 /// Markdown.
@@ -61,14 +51,14 @@ impl fmt::Display for Report {
             task.into_iter().chain([self.method(row)]).collect::<Vec<_>>()
         };
         let words = if columns.is_some() { 1 } else { 2 };
-        let mut costs = blank(header[..words].iter().cloned().chain(cost_heads().map(Into::into)), words);
-        let mut table = blank(header, words);
+        let mut costs = Table::new(header[..words].iter().cloned().chain(cost_heads().map(Into::into)), words..);
+        let mut table = Table::new(header, words..);
         for row in &self.rows {
-            costs.add_row(names(row).into_iter().chain(row_costs(row)));
-            table.add_row(cells(row, names(row), columns.as_deref(), paper.is_some()));
+            costs.row(names(row).into_iter().chain(row_costs(row)));
+            table.row(cells(row, names(row), columns.as_deref(), paper.is_some()));
             let scores = row.task.paper(&row.tuning);
             if let Some(columns) = columns.as_deref().filter(|_| paper_rows && !scores.is_empty()) {
-                table.add_row(paper_cells(row, &scores, columns));
+                table.row(paper_cells(row, &scores, columns));
             }
         }
         write!(f, "{table}\n\n{costs}")?;
