@@ -85,7 +85,7 @@ const VULKAN: &str = "the GPU's Vulkan driver, or Mesa's for the CPU (Debian: me
 
 /// The device that the variable `BURN_DEVICE` selects, or Burn's default device if the variable is not set.
 ///
-/// The device is printed to standard error, so every result comes with the device that computed it.
+/// A message of the `log` crate names the device, so every result of the command comes with the device that computed it.
 ///
 /// # Errors
 ///
@@ -93,7 +93,7 @@ const VULKAN: &str = "the GPU's Vulkan driver, or Mesa's for the CPU (Debian: me
 pub fn default_device() -> Result<Device, DeviceError> {
     let given = std::env::var(VARIABLE).ok();
     let device = choose(given.as_deref(), &|backend| Device::enumerate((backend.kind)()).into_iter().collect())?;
-    eprintln!("device: {device:?}");
+    log::info!("device: {device:?}");
     Ok(device)
 }
 

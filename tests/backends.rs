@@ -31,7 +31,9 @@ use common::{difference, scratch};
 
 /// The device under test. Its name is printed: a suite that ran elsewhere than was meant would prove nothing.
 fn device() -> Device {
-    asym::device::default_device().unwrap().autodiff()
+    let device = asym::device::default_device().unwrap();
+    println!("device: {device:?}");
+    device.autodiff()
 }
 
 fn cpu() -> Device {
