@@ -13,7 +13,7 @@ use std::path::Path;
 
 use asym_core::layout::{Entry, Kind};
 use asym_core::{AdaLora, AdapterConfig, AdapterError, Factor, Ia3, Init, Lora, Targets};
-use asym_figure::{Table, numbered};
+use asym_figure::{TERMINAL, Table, numbered};
 use asym_models::{Config, InFamily, ModelError, PretrainedModel, WithModel};
 use burn::tensor::Device;
 use serde::Deserialize;
@@ -216,9 +216,6 @@ impl WithModel for Counting<'_> {
     }
 }
 
-/// The columns of a terminal that the report fits.
-const WIDTH: u16 = 120;
-
 /// Every row, what it trains, and what the paper prints: a table in Markdown for each model. Numbered notes say what the paper's figures
 /// count.
 ///
@@ -256,7 +253,7 @@ pub fn report(device: &Device) -> Result<String, CountError> {
             (note + 1).to_string(),
         ]);
     }
-    let legend = numbered(notes, WIDTH);
+    let legend = numbered(notes, TERMINAL);
     let tables = tables.iter().map(|(title, table)| format!("{title}\n\n{table}\n"));
     Ok(format!("{}\nThe figures of the paper count:\n\n{}", tables.collect::<Vec<_>>().join("\n"), legend))
 }

@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::{FigureError, Spot};
 pub use style::STYLES;
-pub use table::{Table, numbered};
+pub use table::{TERMINAL, Table, numbered};
 
 /// A figure: panels in a grid, and below them one legend and one note.
 ///

@@ -6,6 +6,9 @@ use std::ops::RangeBounds;
 use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
 use comfy_table::{CellAlignment, ContentArrangement};
 
+/// The columns of a terminal that tables fit.
+pub const TERMINAL: usize = 120;
+
 /// A table of text. Its `Display` is Markdown.
 ///
 /// ```
@@ -13,40 +16,98 @@ use comfy_table::{CellAlignment, ContentArrangement};
 /// table.row(["query", "0.25"]);
 /// assert_eq!(table.to_string(), "| layer | loss |\n|-------|------|\n| query | 0.25 |");
 /// ```
-#[derive(Debug, Clone)]
-pub struct Table(comfy_table::Table);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    header: Vec<String>,
+    /// Whether a column is aligned to the right.
+    numbers: Vec<bool>,
+    rows: Vec<Vec<String>>,
+}
 
 impl Table {
     /// A table without rows, whose columns `numbers`, counted from 0, are aligned to the right.
     pub fn new<C: Into<String>>(header: impl IntoIterator<Item = C>, numbers: impl RangeBounds<usize>) -> Self {
         let header: Vec<String> = header.into_iter().map(Into::into).collect();
-        let mut table = comfy_table::Table::new();
-        table.load_preset(ASCII_MARKDOWN).set_header(header);
-        for (at, column) in table.column_iter_mut().enumerate() {
-            let is_number = numbers.contains(&at);
-            column.set_cell_alignment(if is_number { CellAlignment::Right } else { CellAlignment::Left });
-        }
-        Self(table)
+        let numbers = (0..header.len()).map(|at| numbers.contains(&at)).collect();
+        Self { header, numbers, rows: Vec::new() }
     }
 
-    /// Add a row.
+    /// Add a row. Cells that it lacks are empty.
     pub fn row<C: Into<String>>(&mut self, cells: impl IntoIterator<Item = C>) {
-        self.0.add_row(cells.into_iter().map(Into::into).collect::<Vec<String>>());
+        let mut cells: Vec<String> = cells.into_iter().map(Into::into).collect();
+        cells.resize(self.header.len(), String::new());
+        self.rows.push(cells);
+    }
+
+    /// The same rows as several tables of at most `width` characters, which all begin with the first `names` columns. A column that
+    /// does not fit beside these has a table that is wider.
+    pub fn within(&self, width: usize, names: usize) -> Vec<Self> {
+        let first: Vec<usize> = (0..names.min(self.header.len())).collect();
+        let (mut tables, mut columns) = (Vec::new(), first.clone());
+        for column in first.len()..self.header.len() {
+            columns.push(column);
+            if columns.len() > first.len() + 1 && self.of(&columns).width() > width {
+                columns.pop();
+                tables.push(self.of(&columns));
+                columns = [first.clone(), vec![column]].concat();
+            }
+        }
+        tables.push(self.of(&columns));
+        tables
+    }
+
+    /// These columns alone.
+    fn of(&self, columns: &[usize]) -> Self {
+        let pick = |cells: &Vec<String>| columns.iter().map(|column| cells[*column].clone()).collect::<Vec<_>>();
+        Self {
+            header: pick(&self.header),
+            numbers: columns.iter().map(|column| self.numbers[*column]).collect(),
+            rows: self.rows.iter().map(pick).collect(),
+        }
+    }
+
+    /// The characters of a line. That of dashes has no combining ones.
+    fn width(&self) -> usize {
+        self.to_string().lines().nth(1).map_or(0, |line| line.chars().count())
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let mut table = comfy_table::Table::new();
+        table.load_preset(ASCII_MARKDOWN).set_header(&self.header).add_rows(&self.rows);
+        for (column, is_number) in table.column_iter_mut().zip(&self.numbers) {
+            column.set_cell_alignment(if *is_number { CellAlignment::Right } else { CellAlignment::Left });
+        }
+        table.fmt(f)
     }
 }
 
 /// Notes with their numbers, counted from 1, in lines of at most `width` characters.
-pub fn numbered(notes: impl IntoIterator<Item = impl Into<String>>, width: u16) -> String {
+pub fn numbered(notes: impl IntoIterator<Item = impl Into<String>>, width: usize) -> String {
     let mut list = comfy_table::Table::new();
+    let width = u16::try_from(width).unwrap_or(u16::MAX);
     list.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     for (number, note) in (1..).zip(notes) {
         list.add_row([number.to_string(), note.into()]);
     }
     list.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_table_becomes_several_with_the_same_names() {
+        let mut table = Table::new(["B̂", "first", "second", "third"], 1..);
+        table.row(["b", "1", "2"]);
+        assert_eq!(table.within(100, 1), [table.clone()]);
+        // | B | first | second | has 22 characters, and with the third column 30.
+        let parts: Vec<String> = table.within(22, 1).iter().map(ToString::to_string).collect();
+        assert_eq!(parts.len(), 2, "{parts:?}");
+        assert!(parts[0].ends_with("| b |     1 |      2 |") && parts[1].ends_with("| b |       |"), "{parts:?}");
+        assert_eq!(table.within(21, 1).len(), 3);
+        assert_eq!(table.within(1, 1).len(), 3, "a column that does not fit has a table of its own");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use asym_figure::Table;
+use asym_figure::{TERMINAL, Table};
 
 use super::rows::{Difference, Report, Row};
 use super::sheet::MEASURED;
@@ -45,7 +45,7 @@ impl fmt::Display for Report {
         let paper = self.rows.iter().find_map(|row| row.task.paper_model()).filter(|_| !paper_rows);
         header.extend(paper.map(|model| paper_header(model, columns.as_deref())));
 
-        // Two tables, since one with all columns is wider than a terminal.
+        // Scores and costs are tables of their own, since one with all columns is wider than a terminal.
         let names = |row: &Row| {
             let task = columns.is_none().then(|| row.task.to_string());
             task.into_iter().chain([self.method(row)]).collect::<Vec<_>>()
@@ -61,7 +61,8 @@ impl fmt::Display for Report {
                 table.row(paper_cells(row, &scores, columns));
             }
         }
-        write!(f, "{table}\n\n{costs}")?;
+        let tables = table.within(TERMINAL, words).into_iter().chain([costs]).map(|table| table.to_string());
+        f.write_str(&tables.collect::<Vec<_>>().join("\n\n"))?;
         let all_costs = self.rows.iter().all(Row::is_cost);
         let reference = self.rows.iter().find(|row| Some(&row.name) == self.reference.as_ref());
         if let Some(reference) = reference {
