@@ -95,7 +95,9 @@ fn an_evaluation_that_was_stopped_goes_on() {
     let case = Case::new("evaluate-goes-on");
     let all = [SHORT.as_slice(), &["--protocol", "choice,loglikelihood,generated"]].concat();
     let table = case.table(&all);
-    assert_eq!(table.lines().filter(|line| line.contains("| - |")).count(), 6, "{table}");
+    // Anatomy and marketing are no humanities.
+    let has_gap = |line: &&str| line.split('|').any(|cell| cell.trim() == "-");
+    assert_eq!(table.lines().filter(has_gap).count(), 6, "{table}");
     let whole = case.answers("choice-5.jsonl");
     assert_eq!(whole.len(), 14);
     for answer in &whole {

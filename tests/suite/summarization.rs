@@ -404,7 +404,7 @@ fn bad_input_is_refused() {
         &["evaluate", "rouge", "--predictions", "a.txt", "--references", "c.csv", "--reference-column", "abstract"],
     );
     assert!(err.contains("a.txt: empty summaries, which score 0: 1 of 3, in line 2"), "{err}");
-    assert!(out.contains("| rouge1 | 33.33 |"), "{out}");
+    assert!(out.contains("| rouge1    | 33.33 |"), "{out}");
 }
 
 /// Without a model and data, the embedded BART is shown the generated reports, and its summaries are evaluated.

@@ -172,7 +172,7 @@ impl MmluArgs {
         asym_core::write_whole(&results, format!("{:#}\n", Value::from(json.clone())).as_bytes())
             .map_err(|source| AnswersError::Io { path: results.clone(), source })?;
         let lines: Vec<Line> = all.iter().flat_map(Line::all).collect();
-        self.form.print_whole(Scores::table(&all).trim_end(), &lines, &json)?;
+        self.form.print_whole(Scores::table(&all), &lines, &json)?;
         crate::cli::note(format!("{}: accuracy of each subject", results.display()));
         Ok(())
     }

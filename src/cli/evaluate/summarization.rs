@@ -127,9 +127,9 @@ impl SummarizationArgs {
         asym_core::write_whole(&results, format!("{json:#}\n").as_bytes())
             .with_context(|| results.display().to_string())?;
         let table = format!(
-            "Against whole references:\n\n{}\nAgainst references cut at {target_length} tokens:\n\n{}",
+            "Against whole references:\n\n{}\n\nAgainst references cut at {target_length} tokens:\n\n{}",
             whole.table(),
-            cut.table().trim_end()
+            cut.table()
         );
         let lines = [Line::all(&whole, Some("whole")), Line::all(&cut, Some("cut"))].concat();
         self.form.print_whole(table, &lines, &json)?;

@@ -1,5 +1,6 @@
 //! Accuracies: by subject, by group in both groupings, over questions and over subjects.
 
+use asym_figure::{TERMINAL, Table};
 use serde::Serialize;
 
 use super::answers::Answer;
@@ -105,33 +106,41 @@ impl Scores {
         })
     }
 
-    /// A table in Markdown: accuracies in percent with their standard errors.
+    /// Tables in Markdown: accuracies in percent with their standard errors.
     pub fn table(scores: &[Self]) -> String {
         let percent = |accuracy: Option<Accuracy>| {
             accuracy.map_or("-".to_string(), |found| {
                 format!("{:.2} ± {:.2}", 100.0 * found.accuracy, 100.0 * found.standard_error)
             })
         };
-        let mut table = "| protocol | shots | humanities | STEM | social sciences | other | STEM, other in \
-                         lm-evaluation-harness | all questions | mean of subjects | letters |\n\
-                         |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
-            .to_string();
+        let header = [
+            "protocol",
+            "shots",
+            "all questions",
+            "mean of subjects",
+            "letters",
+            "humanities",
+            "STEM",
+            "social sciences",
+            "other",
+            "STEM in lm-evaluation-harness",
+            "other there",
+        ];
+        let mut table = Table::new(header, 1..);
         for of in scores {
-            let own = |group| percent(of.of_group(group, Grouping::Original));
-            let [humanities, stem, social, other] = Group::ALL.map(own);
-            let harness = [Group::Stem, Group::Other].map(|group| percent(of.of_group(group, Grouping::Harness)));
-            let mean = of.macro_mean().map_or("-".to_string(), |mean| format!("{:.2}", 100.0 * mean));
-            table += &format!(
-                "| {} {} | {} | {humanities} | {stem} | {social} | {other} | {} | {} | {mean} | {:.1} |\n",
-                of.protocol,
-                of.protocol.version(),
-                of.shots,
-                harness.join(", "),
+            let mut cells = vec![
+                format!("{} {}", of.protocol, of.protocol.version()),
+                of.shots.to_string(),
                 percent(of.micro()),
-                100.0 * of.letters(),
-            );
+                of.macro_mean().map_or("-".to_string(), |mean| format!("{:.2}", 100.0 * mean)),
+                format!("{:.1}", 100.0 * of.letters()),
+            ];
+            cells.extend(Group::ALL.map(|group| percent(of.of_group(group, Grouping::Original))));
+            cells.extend([Group::Stem, Group::Other].map(|group| percent(of.of_group(group, Grouping::Harness))));
+            table.row(cells);
         }
-        table
+        let tables = table.within(TERMINAL, 2);
+        tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
     }
 }
 
@@ -168,6 +177,28 @@ mod tests {
         assert_eq!(accuracy(Group::Other, Grouping::Original), Some(4.0 / 6.0));
         assert_eq!(accuracy(Group::Humanities, Grouping::Original), None);
         assert_eq!(scores.letters(), 5.0 / 8.0);
-        assert!(Scores::table(&[scores]).contains("| generated 1 | 0 | - | 0.00 ± 0.00 | - | 66.67 ± 21.08 |"));
+        let table = Scores::table(&[scores]);
+        assert!(table.lines().all(|line| line.chars().count() <= TERMINAL), "{table}");
+        let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_string()).collect::<Vec<_>>();
+        let rows: Vec<Vec<String>> = table.lines().map(cells).collect();
+        let at = |name: &str| {
+            let (row, place) = rows
+                .iter()
+                .enumerate()
+                .find_map(|(row, cells)| Some((row, cells.iter().position(|cell| cell == name)?)))
+                .unwrap();
+            rows[row + 2][place].clone()
+        };
+        for (name, expected) in [
+            ("protocol", "generated 1"),
+            ("all questions", "50.00 ± 18.90"),
+            ("letters", "62.5"),
+            ("humanities", "-"),
+            ("STEM", "0.00 ± 0.00"),
+            ("other", "66.67 ± 21.08"),
+            ("STEM in lm-evaluation-harness", "50.00 ± 22.36"),
+        ] {
+            assert_eq!(at(name), expected, "{name}");
+        }
     }
 }

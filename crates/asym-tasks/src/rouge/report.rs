@@ -1,6 +1,7 @@
 //! Means over summaries, with intervals.
 
 use asym_core::random::stream;
+use asym_figure::Table;
 use rand::RngExt;
 use serde_json::{Value, json};
 
@@ -89,18 +90,18 @@ impl RougeReport {
 
     /// A table in Markdown, in percent.
     pub fn table(&self) -> String {
-        let mut table = "| score | F1 | 95 % interval | precision | recall |\n|---|---:|---:|---:|---:|\n".to_string();
+        let mut table = Table::new(["score", "F1", "95 % interval", "precision", "recall"], 1..);
         for (name, [precision, recall, f1]) in VARIANTS.into_iter().zip(self.means) {
-            table += &format!(
-                "| {name} | {:.2} | {:.2} to {:.2} | {:.2} | {:.2} |\n",
-                100.0 * f1.mean,
-                100.0 * f1.low,
-                100.0 * f1.high,
-                100.0 * precision.mean,
-                100.0 * recall.mean
-            );
+            let percent = |number: f64| format!("{:.2}", 100.0 * number);
+            table.row([
+                name.to_string(),
+                percent(f1.mean),
+                format!("{} to {}", percent(f1.low), percent(f1.high)),
+                percent(precision.mean),
+                percent(recall.mean),
+            ]);
         }
-        table
+        table.to_string()
     }
 }
 
@@ -132,7 +133,7 @@ mod tests {
         assert!((low - 0.451).abs() < 0.004 && (high - 0.549).abs() < 0.004, "{low} {high}");
         assert_eq!(RougeReport::new(&scores, Bootstrap { samples: 4000, seed: 3 }), report);
         assert_ne!(RougeReport::new(&scores, Bootstrap { samples: 4000, seed: 4 }), report);
-        assert!(report.table().contains("| rougeL | 50.00 | 45."), "{}", report.table());
+        assert!(report.table().contains("| rougeL    | 50.00 | 45."), "{}", report.table());
         assert_eq!(RougeReport::new(&[], Bootstrap::default()).f1(1), Mean::default());
     }
 
