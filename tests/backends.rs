@@ -199,8 +199,8 @@ fn what_a_layer_reads_is_the_same_everywhere() {
         );
         let found = &found["layer"];
         assert_eq!(found.rows, 2 * SHAPE[0] * SHAPE[1]);
-        let size = SHAPE[2];
-        (0..size * size).map(|at| found.moment[(at / size, at % size)]).collect::<Vec<_>>()
+        let (moment, size) = (found.moment(), SHAPE[2]);
+        (0..size).flat_map(|i| moment.row(i)).map(|value| value as f32).collect::<Vec<_>>()
     };
     agree("E[xxᵀ]", &moment(&device()), &moment(&cpu()), 1e-5);
 }

@@ -50,7 +50,7 @@ pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&st
     let names = Some(names).filter(|names| names.len() == model.config().labels.len());
     let labels = super::distinct(names.as_ref().unwrap_or(&model.config().labels));
     let model = model.valid();
-    let problem = Problem::of(config.other.get("problem_type").and_then(Value::as_str), labels.len());
+    let problem = Problem::of(config.other.get::<String>("problem_type").as_deref(), labels.len());
     // The images in a batch have one size. Some processors keep the size of each image.
     let batch_size = if processor.output_size().is_some() { *batch_size } else { 1 };
     for paths in images.chunks(batch_size) {

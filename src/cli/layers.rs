@@ -92,7 +92,7 @@ impl LayersArgs {
             // The head has no pre-trained weights to compare with.
             let end = after.iter().find(|(name, _)| name == module).map(|(_, (_, values))| values);
             let layer = moments.get(module).zip(end);
-            let layer = layer.and_then(|(observed, end)| TrainedLayer::new(module, start, end, &observed.moment));
+            let layer = layer.and_then(|(observed, end)| TrainedLayer::new(module, start, end, &observed.moment()));
             let Some(layer) = layer else { continue };
             match layer.losses(self.rank, self.draws, self.seed) {
                 Ok(found) => losses.push(found),

@@ -59,8 +59,9 @@ impl Trained {
         let model = TextClassifier::load(class, &Loader { base: &base, adapter, outputs, dtype, device })?;
         let config = base.checkpoint.config();
         let outputs = outputs.unwrap_or(config.labels().len());
-        let named = config.other().get("problem_type").and_then(|name| name.as_str());
-        let problem = task.as_ref().and_then(|task| task.problem()).unwrap_or_else(|| Problem::of(named, outputs));
+        let named = config.other().get::<String>("problem_type");
+        let problem =
+            task.as_ref().and_then(|task| task.problem()).unwrap_or_else(|| Problem::of(named.as_deref(), outputs));
         // The names of another number of labels are not those of these outputs.
         let own = config.labels();
         let labels = match task.as_ref().map(|task| task.labels()) {

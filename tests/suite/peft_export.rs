@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use asym::core::layout::{self, Kind};
 use asym::core::{
-    AdaLora, AdapterConfig, Bias, Dora, Factor, Ia3, Init, Lora, Method, SaveOptions, Targets, Vera, inspect,
+    AdaLora, AdapterConfig, Bias, Dora, Factor, Ia3, Init, Lora, Method, Patterns, SaveOptions, Targets, Vera, inspect,
     load_adapter, merge, save_adapter,
 };
 use asym::models::{Checkpoint, read_inputs};
@@ -35,7 +35,7 @@ fn configs() -> Vec<(&'static str, AdapterConfig)> {
     }
     // A pattern names what is adapted, as an allocator makes it.
     let mut fewer = pruned.clone();
-    fewer.rank_pattern.retain(|module, _| module != "encoder.layer.0.attention.self.query");
+    fewer.rank_pattern.remove("encoder.layer.0.attention.self.query");
     vec![
         ("names", on(lora().into())),
         ("pattern", AdapterConfig::new(lora()).targets(r".*\.layer\.1\..*\.(query|dense)")),
@@ -60,8 +60,8 @@ fn configs() -> Vec<(&'static str, AdapterConfig)> {
 /// The pattern of pruned ranks under the names of `family`.
 fn named(mut config: AdapterConfig, family: &str) -> AdapterConfig {
     if let Method::AdaLora(settings) = &mut config.method {
-        settings.rank_pattern =
-            settings.rank_pattern.drain(..).map(|(module, kept)| (format!("{family}.{module}"), kept)).collect();
+        let kept = std::mem::take(&mut settings.rank_pattern).into_iter();
+        settings.rank_pattern = kept.map(|(module, kept)| (format!("{family}.{module}"), kept)).collect();
     }
     config
 }
@@ -81,7 +81,7 @@ fn an_adapter_that_was_written_is_read_as_it_was() {
             // Drawn with every triplet, as in training.
             let mut whole = config.clone();
             if let Method::AdaLora(settings) = &mut whole.method {
-                settings.rank_pattern.clear();
+                settings.rank_pattern = Patterns::new();
             }
             let model = whole.attach_named(plain.clone(), 11, &naming).unwrap();
             // As after training: nothing that is trained is where it started, the head and biases included.

@@ -24,7 +24,7 @@ use faer::Mat;
 
 use crate::AnalysisError;
 use crate::least_squares::Problem;
-use crate::linalg::{NEGLIGIBLE, compact_svd, scale_columns, square_norm};
+use crate::linalg::{NEGLIGIBLE, compact_svd, scale_columns, square_norm, to_mat};
 use asym_core::linalg::{gaussian, orthonormal};
 use asym_core::random::stream;
 
@@ -130,17 +130,17 @@ impl Setting {
         let (_, acting) = self.change.directions(self.varying());
         let change = match self.change {
             Change::LowRank { k } => {
-                let left = gaussian(self.d_out, k, &mut rng("change.left"));
-                left * gaussian(acting, k, &mut rng("change.right")).transpose()
+                let left = to_mat(&gaussian(self.d_out, k, &mut rng("change.left")));
+                left * to_mat(&gaussian(acting, k, &mut rng("change.right"))).transpose()
             }
             Change::Gaussian | Change::Leading { .. } | Change::Trailing { .. } => {
-                gaussian(self.d_out, acting, &mut rng("change"))
+                to_mat(&gaussian(self.d_out, acting, &mut rng("change")))
             }
         };
         Sample {
             change,
-            q: orthonormal(self.d_in, self.rank, &mut rng("q")),
-            u: orthonormal(self.d_out, self.rank, &mut rng("u")),
+            q: to_mat(&orthonormal(self.d_in, self.rank, &mut rng("q"))),
+            u: to_mat(&orthonormal(self.d_out, self.rank, &mut rng("u"))),
         }
     }
 
@@ -189,11 +189,11 @@ pub fn simulate(problem: &Problem, rank: usize, draws: usize, seed: u64) -> Resu
     }
     let all = in_parallel(draws, |index| {
         let rng = |name: &str| stream(seed, &format!("asymmetry.{name}.{index}"));
-        let q = orthonormal(d_in, rank, &mut rng("q"));
-        let u = orthonormal(d_out, rank, &mut rng("u"));
+        let q = to_mat(&orthonormal(d_in, rank, &mut rng("q")));
+        let u = to_mat(&orthonormal(d_out, rank, &mut rng("u")));
         let left = |explained: f64| (1.0 - explained / total).clamp(0.0, 1.0);
-        let freeze_a = left(problem.freeze_a(q.transpose())?.explained);
-        let freeze_b = left(problem.freeze_b(u.as_ref())?.explained);
+        let freeze_a = left(problem.frozen_a(q.transpose())?.explained);
+        let freeze_b = left(problem.frozen_b(u.as_ref())?.explained);
         Ok(Draw { freeze_a, freeze_b })
     })?;
     Ok(Simulation::of(&all))
@@ -252,9 +252,9 @@ mod tests {
                 let sigma =
                     Mat::from_fn(d_in, d_in, |i, j| if i == j && i < spectrum.len() { spectrum[i] } else { 0.0 });
                 assert!((spectrum.iter().sum::<f64>() - d_in as f64).abs() < 1e-12);
-                let problem = Problem::new(delta, sigma, 0.0).unwrap();
-                let a = problem.freeze_a(q.transpose()).unwrap().loss / problem.total();
-                let b = problem.freeze_b(u.as_ref()).unwrap().loss / problem.total();
+                let problem = Problem::of(delta, sigma, 0.0).unwrap();
+                let a = problem.frozen_a(q.transpose()).unwrap().loss / problem.total();
+                let b = problem.frozen_b(u.as_ref()).unwrap().loss / problem.total();
                 assert!((freeze_a - a).abs() < 1e-12, "{setting:?}: {freeze_a}, not {a}");
                 assert!((freeze_b - b).abs() < 1e-12, "{setting:?}: {freeze_b}, not {b}");
             }

@@ -1,7 +1,7 @@
 //! The losses of [`least_squares`](crate::least_squares) by gradient descent on asym-core's own layer. Training finds the
 //! losses of the lemmas.
 
-use asym_core::linalg::{gaussian, orthonormal};
+use asym_core::linalg::{Matrix, gaussian, orthonormal};
 use asym_core::random::stream;
 use asym_core::{AdaptedLinear, AdapterConfig, Factor, Init, Lora};
 use asym_figure::{Axis, Figure, Panel, Point, Series};
@@ -13,7 +13,7 @@ use faer::{Mat, MatRef, Side as Triangle};
 use crate::AnalysisError;
 use crate::asymmetry::Inputs;
 use crate::least_squares::Problem;
-use crate::linalg::{check, check_shape};
+use crate::linalg::{check, check_shape, to_mat};
 use crate::similarity::Side;
 
 /// The course of a gradient descent.
@@ -44,10 +44,10 @@ pub fn figure(seed: u64, device: &Device) -> Result<Figure, AnalysisError> {
         .note(format!("{D} x {D}, r = {RANK}, σ² = 0.01; plain gradient descent in f64 on the adapted layer."));
     for (title, exponent) in [("(a) λᵢ ∝ 1/√i", 0.5), ("(b) λᵢ ∝ 1/i", 1.0)] {
         let values = Inputs::PowerLaw { exponent }.spectrum(D);
-        let basis = orthonormal(D, D, &mut stream(seed, "descent.basis"));
+        let basis = to_mat(&orthonormal(D, D, &mut stream(seed, "descent.basis")));
         let sigma = Mat::from_fn(D, D, |i, j| basis[(i, j)] * values[j]) * basis.transpose();
-        let delta = gaussian(D, D, &mut stream(seed, "descent.delta")) * faer::Scale(0.1);
-        let problem = Problem::new(delta, sigma, 0.01)?;
+        let delta = to_mat(&gaussian(D, D, &mut stream(seed, "descent.delta"))) * faer::Scale(0.1);
+        let problem = Problem::of(delta, sigma, 0.01)?;
         figure = figure.with(panel(title, &problem, (RANK, STEPS, seed), device)?);
     }
     Ok(figure)
@@ -65,13 +65,13 @@ fn panel(
     device: &Device,
 ) -> Result<Panel, AnalysisError> {
     let (d_in, d_out) = (problem.d_in(), problem.d_out());
-    let q = orthonormal(d_in, rank, &mut stream(seed, "descent.q")).transpose().to_owned();
-    let u = orthonormal(d_out, rank, &mut stream(seed, "descent.u"));
+    let q = to_mat(&orthonormal(d_in, rank, &mut stream(seed, "descent.q"))).transpose().to_owned();
+    let u = to_mat(&orthonormal(d_out, rank, &mut stream(seed, "descent.u")));
     let whole = problem.untrained_loss();
     let mut panel = Panel::new(title, Axis::log10("step"), Axis::linear("loss, of the loss before"));
-    let frozen = [(Side::A, &q, problem.freeze_a(q.as_ref())?), (Side::B, &u, problem.freeze_b(u.as_ref())?)];
+    let frozen = [(Side::A, &q, problem.frozen_a(q.as_ref())?), (Side::B, &u, problem.frozen_b(u.as_ref())?)];
     for (number, (side, value, closed)) in frozen.into_iter().enumerate() {
-        let descent = descend(problem, side, value.as_ref(), steps, device)?;
+        let descent = train(problem, side, value.as_ref(), steps, device)?;
         let last = descent.losses.len() - 1;
         // Every decade has the same number of points, and the last step is added.
         let mut at: Vec<usize> =
@@ -105,6 +105,17 @@ fn panel(
 pub fn descend(
     problem: &Problem,
     frozen: Side,
+    value: &Matrix,
+    steps: usize,
+    device: &Device,
+) -> Result<Descent, AnalysisError> {
+    train(problem, frozen, to_mat(value).as_ref(), steps, device)
+}
+
+/// [`descend`] from faer's matrix.
+fn train(
+    problem: &Problem,
+    frozen: Side,
     value: MatRef<'_, f64>,
     steps: usize,
     device: &Device,
@@ -120,15 +131,15 @@ pub fn descend(
     check(format!("the frozen {frozen}"), value)?;
     check_shape(format!("the frozen {frozen}"), value, Some(expected[0]), Some(expected[1]))?;
 
-    let (inputs, largest) = rows(problem.sigma())?;
+    let (inputs, largest) = rows(problem.sigma.as_ref())?;
     // The largest curvature of ‖X(Δ − BA)ᵀ‖² in the trained factor.
     let curvature = 2.0
         * match frozen {
-            Side::A => largest_eigenvalue((value * problem.sigma() * value.transpose()).as_ref())?,
+            Side::A => largest_eigenvalue((value * &problem.sigma * value.transpose()).as_ref())?,
             Side::B => largest * largest_eigenvalue((value.transpose() * value).as_ref())?,
         };
     let input = tensor(inputs.as_ref(), device);
-    let target = tensor((&inputs * problem.delta().transpose()).as_ref(), device);
+    let target = tensor((&inputs * problem.delta.transpose()).as_ref(), device);
     let mut layer = layer(frozen, value, (d_in, d_out, rank), device)?;
 
     let mut optimizer = SgdConfig::new().init();

@@ -1,12 +1,12 @@
 //! Theorem 3.3 on real layers. The losses are those for the Σ of a layer's inputs and the Δ that training made.
 
-use asym_core::linalg::truncated_svd;
+use asym_core::linalg::{Matrix, truncated_svd};
 use asym_core::random::stream;
 use asym_figure::{Axis, Figure, Panel, Point, Series, Table};
-use faer::Mat;
 
 use crate::asymmetry::{Simulation, simulate};
-use crate::least_squares::{Problem, without_rounding};
+use crate::least_squares::{Problem, positive};
+use crate::linalg::{to_mat, to_matrix};
 use crate::{AnalysisError, names};
 
 /// A layer's change by training, and the second moment of its inputs.
@@ -15,9 +15,9 @@ pub struct TrainedLayer {
     /// Its name.
     pub module: String,
     /// Δ, which training added to its weight: `[d_out, d_in]`.
-    pub delta: Mat<f64>,
+    pub delta: Matrix,
     /// Σ = E\[xxᵀ\] of its inputs, `[d_in, d_in]`. It may come from sums in f32.
-    pub moment: Mat<f64>,
+    pub moment: Matrix,
 }
 
 /// Losses that adapters of one rank would leave in a layer, as shares of tr ΔΣΔᵀ.
@@ -40,15 +40,15 @@ pub struct LayerLosses {
 impl TrainedLayer {
     /// Takes a layer's weight before and after training, each `[d_out, d_in]` row by row, and the moment of its inputs. It
     /// returns None if their sizes do not go together.
-    pub fn new(module: &str, before: &[f32], after: &[f32], moment: &Mat<f32>) -> Option<Self> {
-        let d_in = moment.ncols();
+    pub fn new(module: &str, before: &[f32], after: &[f32], moment: &Matrix) -> Option<Self> {
+        let d_in = moment.columns();
         let d_out = before.len().checked_div(d_in)?;
-        if moment.nrows() != d_in || before.len() != d_out * d_in || after.len() != before.len() {
+        if moment.rows() != d_in || before.len() != d_out * d_in || after.len() != before.len() {
             return None;
         }
-        let delta = Mat::from_fn(d_out, d_in, |i, j| f64::from(after[i * d_in + j]) - f64::from(before[i * d_in + j]));
-        let moment = Mat::from_fn(d_in, d_in, |i, j| f64::from(moment[(i, j)]));
-        Some(Self { module: module.to_string(), delta, moment })
+        let delta =
+            Matrix::from_fn(d_out, d_in, |i, j| f64::from(after[i * d_in + j]) - f64::from(before[i * d_in + j]));
+        Some(Self { module: module.to_string(), delta, moment: moment.clone() })
     }
 
     /// Computes the losses at `rank`, with `draws` random factors.
@@ -58,15 +58,15 @@ impl TrainedLayer {
     /// It refuses a rank that does not fit the layer, a layer that training did not change
     /// ([`AnalysisError::NothingToExplain`]), and a problem that [`Problem::new`] refuses.
     pub fn losses(&self, rank: usize, draws: usize, seed: u64) -> Result<LayerLosses, AnalysisError> {
-        let (d_in, d_out) = (self.delta.ncols(), self.delta.nrows());
+        let (d_in, d_out) = (self.delta.columns(), self.delta.rows());
         if rank == 0 || rank > d_in.min(d_out) {
             return Err(AnalysisError::Rank { rank, d_in, d_out });
         }
-        let sigma = without_rounding(self.moment.clone())?;
+        let sigma = positive(to_mat(&self.moment))?;
         let (trace, square) = ((0..sigma.nrows()).map(|i| sigma[(i, i)]).sum::<f64>(), sigma.squared_norm_l2());
         let failed = || AnalysisError::NoConvergence { what: "Σ".into() };
-        let top = truncated_svd(&sigma, rank, &mut stream(seed, "layers")).ok_or_else(failed)?.left;
-        let problem = Problem::new(self.delta.clone(), sigma, 0.0)?;
+        let top = truncated_svd(&to_matrix(sigma.as_ref()), rank, &mut stream(seed, "layers")).ok_or_else(failed)?.left;
+        let problem = Problem::of(to_mat(&self.delta), sigma, 0.0)?;
         let random = simulate(&problem, rank, draws, seed)?;
         let left = |explained: f64| (1.0 - explained / problem.total()).clamp(0.0, 1.0);
         Ok(LayerLosses {
@@ -74,7 +74,7 @@ impl TrainedLayer {
             sizes: (problem.d_in(), problem.d_out()),
             directions: trace * trace / square,
             random,
-            top_inputs: left(problem.freeze_a(top.transpose())?.explained),
+            top_inputs: left(problem.frozen_a(to_mat(&top).transpose())?.explained),
             best: left(problem.best(rank)?.explained),
         })
     }
@@ -156,15 +156,16 @@ mod tests {
     use asym_core::linalg::{gaussian, orthonormal};
 
     use super::*;
+    use crate::least_squares::without_rounding;
 
     const D: usize = 24;
     const RANK: usize = 4;
 
     /// A layer whose inputs vary equally in eight directions of 24, with the rounding of f32. Its change acts on all eight.
     fn layer() -> TrainedLayer {
-        let basis = orthonormal(D, 8, &mut stream(1, "basis"));
+        let basis = to_mat(&orthonormal(D, 8, &mut stream(1, "basis")));
         let sigma = &basis * basis.transpose();
-        let moment = Mat::from_fn(D, D, |i, j| sigma[(i.min(j), i.max(j))] as f32);
+        let moment = Matrix::from_fn(D, D, |i, j| f64::from(sigma[(i.min(j), i.max(j))] as f32));
         let before: Vec<f32> = vec![0.5; 10 * D];
         let change = gaussian(10, D, &mut stream(2, "change"));
         let after: Vec<f32> = (0..10 * D).map(|at| 0.5 + 0.1 * change[(at / D, at % D)] as f32).collect();
@@ -183,7 +184,7 @@ mod tests {
         {
             assert!((moments.mean - expected).abs() < 3.0 * moments.standard_error(), "{moments:?}, not {expected}");
         }
-        let problem = Problem::new(layer.delta.clone(), without_rounding(layer.moment.clone()).unwrap(), 0.0).unwrap();
+        let problem = Problem::new(&layer.delta, &without_rounding(&layer.moment).unwrap(), 0.0).unwrap();
         let best = problem.best(RANK).unwrap().loss / problem.total();
         assert!((found.best - best).abs() < 1e-9);
         // The best pair leaves no more than any A does, and rank 8 in eight directions leaves nothing.
@@ -199,12 +200,12 @@ mod tests {
         let layer = layer();
         let change = gaussian(10, D, &mut stream(2, "change"));
         assert!((layer.delta[(3, 5)] - 0.1 * change[(3, 5)]).abs() < 1e-6);
-        let moment = Mat::<f32>::identity(3, 3);
+        let moment = Matrix::from_fn(3, 3, |i, j| f64::from(u8::from(i == j)));
         assert!(TrainedLayer::new("it", &[0.0; 6], &[0.0; 6], &moment).is_some());
         for (before, after) in [(6, 3), (5, 5)] {
             assert!(TrainedLayer::new("it", &vec![0.0; before], &vec![0.0; after], &moment).is_none());
         }
-        assert!(TrainedLayer::new("it", &[], &[], &Mat::zeros(0, 0)).is_none());
+        assert!(TrainedLayer::new("it", &[], &[], &Matrix::zeros(0, 0)).is_none());
     }
 
     #[test]
@@ -213,7 +214,7 @@ mod tests {
         for rank in [0, 11] {
             assert_eq!(layer.losses(rank, 2, 1).unwrap_err(), AnalysisError::Rank { rank, d_in: D, d_out: 10 });
         }
-        layer.delta.fill(0.0);
+        layer.delta = Matrix::zeros(10, D);
         assert_eq!(layer.losses(2, 2, 1).unwrap_err(), AnalysisError::NothingToExplain);
     }
 }

@@ -10,20 +10,24 @@
 mod moment;
 mod top;
 
+pub(crate) use moment::positive;
 pub use moment::without_rounding;
 
+use asym_core::linalg::Matrix;
 use faer::{Mat, MatRef, Side};
 
 use crate::AnalysisError;
-use crate::linalg::{NEGLIGIBLE, check, check_shape, compact_svd, inner, scale_columns, square_norm};
+use crate::linalg::{
+    NEGLIGIBLE, check, check_shape, compact_svd, inner, scale_columns, square_norm, to_mat, to_matrix,
+};
 
 /// A change Δ that a low-rank change should approximate, with the distribution of the inputs.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    delta: Mat<f64>,
-    sigma: Mat<f64>,
+    pub(crate) delta: Mat<f64>,
+    pub(crate) sigma: Mat<f64>,
     /// ΔΣ, `[d_out, d_in]`: the one product of full size that every answer needs.
-    delta_sigma: Mat<f64>,
+    pub(crate) delta_sigma: Mat<f64>,
     noise_variance: f64,
     /// tr ΔΣΔᵀ.
     total: f64,
@@ -35,9 +39,9 @@ pub struct Problem {
 #[derive(Debug, Clone)]
 pub struct Fit {
     /// A, `[rank, d_in]`.
-    pub a: Mat<f64>,
+    pub a: Matrix,
     /// B, `[d_out, rank]`.
-    pub b: Mat<f64>,
+    pub b: Matrix,
     /// L(A, B), from the residual: see [`Problem::loss`].
     pub loss: f64,
     /// The amount by which the pair lowers [`Problem::untrained_loss`], by the closed form of its lemma. It is never negative.
@@ -53,7 +57,12 @@ impl Problem {
     /// A matrix that is empty, misshapen or not finite; a Σ that is not symmetric to 1e-10 of its largest entry, or whose
     /// most negative eigenvalue is beyond 1e-12 of its largest; a noise variance that is negative or not finite; values
     /// whose product overflows.
-    pub fn new(delta: Mat<f64>, sigma: Mat<f64>, noise_variance: f64) -> Result<Self, AnalysisError> {
+    pub fn new(delta: &Matrix, sigma: &Matrix, noise_variance: f64) -> Result<Self, AnalysisError> {
+        Self::of(to_mat(delta), to_mat(sigma), noise_variance)
+    }
+
+    /// [`new`](Self::new) from faer's matrices.
+    pub(crate) fn of(delta: Mat<f64>, sigma: Mat<f64>, noise_variance: f64) -> Result<Self, AnalysisError> {
         check("Δ", delta.as_ref())?;
         check("Σ", sigma.as_ref())?;
         let d_in = delta.ncols();
@@ -82,19 +91,14 @@ impl Problem {
         self.delta.nrows()
     }
 
-    /// Δ, `[d_out, d_in]`.
-    pub fn delta(&self) -> MatRef<'_, f64> {
-        self.delta.as_ref()
+    /// A copy of Δ, `[d_out, d_in]`.
+    pub fn delta(&self) -> Matrix {
+        to_matrix(self.delta.as_ref())
     }
 
-    /// Σ, `[d_in, d_in]`.
-    pub fn sigma(&self) -> MatRef<'_, f64> {
-        self.sigma.as_ref()
-    }
-
-    /// ΔΣ, `[d_out, d_in]`.
-    pub(crate) fn delta_sigma(&self) -> MatRef<'_, f64> {
-        self.delta_sigma.as_ref()
+    /// A copy of Σ, `[d_in, d_in]`.
+    pub fn sigma(&self) -> Matrix {
+        to_matrix(self.sigma.as_ref())
     }
 
     /// tr ΔΣΔᵀ: what there is to explain.
@@ -117,7 +121,9 @@ impl Problem {
     /// # Errors
     ///
     /// A factor that is empty, misshapen or not finite; a loss that overflows.
-    pub fn loss(&self, a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<f64, AnalysisError> {
+    pub fn loss(&self, a: &Matrix, b: &Matrix) -> Result<f64, AnalysisError> {
+        let (a, b) = (to_mat(a), to_mat(b));
+        let (a, b) = (a.as_ref(), b.as_ref());
         check("A", a)?;
         check("B", b)?;
         check_shape("A", a, None, Some(self.d_in()))?;
@@ -145,7 +151,12 @@ impl Problem {
     /// # Errors
     ///
     /// A Q that is empty, misshapen, not finite or all zeros, or whose decomposition does not converge.
-    pub fn freeze_a(&self, q: MatRef<'_, f64>) -> Result<Fit, AnalysisError> {
+    pub fn freeze_a(&self, q: &Matrix) -> Result<Fit, AnalysisError> {
+        self.frozen_a(to_mat(q).as_ref())
+    }
+
+    /// [`freeze_a`](Self::freeze_a) from faer's matrix.
+    pub(crate) fn frozen_a(&self, q: MatRef<'_, f64>) -> Result<Fit, AnalysisError> {
         check("Q", q)?;
         check_shape("Q", q, None, Some(self.d_in()))?;
         // L depends on BQ alone, and so on Q's row space. An orthonormal basis V of it keeps the scales and dependences
@@ -171,7 +182,7 @@ impl Problem {
         // Q = W S Vᵀ, so B Q = B_V Vᵀ for B = B_V S⁻¹ Wᵀ.
         let b = scale_columns(on_v.as_ref(), |j| 1.0 / rows.values[j]) * rows.left.transpose();
         let loss = self.residual_loss(q, b.as_ref());
-        Ok(Fit { a: q.to_owned(), b, loss, explained })
+        Ok(Fit { a: to_matrix(q), b: to_matrix(b.as_ref()), loss, explained })
     }
 
     /// Lemma 3.2: B frozen at `u` `[d_out, rank]`, a best A is A\* = U⁺Δ for any Σ, the projected outputs, which explains
@@ -182,7 +193,12 @@ impl Problem {
     /// # Errors
     ///
     /// A U that is empty, misshapen, not finite or all zeros, or whose decomposition does not converge.
-    pub fn freeze_b(&self, u: MatRef<'_, f64>) -> Result<Fit, AnalysisError> {
+    pub fn freeze_b(&self, u: &Matrix) -> Result<Fit, AnalysisError> {
+        self.frozen_b(to_mat(u).as_ref())
+    }
+
+    /// [`freeze_b`](Self::freeze_b) from faer's matrix.
+    pub(crate) fn frozen_b(&self, u: MatRef<'_, f64>) -> Result<Fit, AnalysisError> {
         check("U", u)?;
         check_shape("U", u, Some(self.d_out()), None)?;
         let columns = compact_svd("U", u, NEGLIGIBLE)?;
@@ -194,7 +210,7 @@ impl Problem {
         let explained = inner((basis * &self.delta_sigma).as_ref(), projected.as_ref()).max(0.0);
         let a = scale_columns(columns.right.as_ref(), |j| 1.0 / columns.values[j]) * projected;
         let loss = self.residual_loss(a.as_ref(), u);
-        Ok(Fit { a, b: u.to_owned(), loss, explained })
+        Ok(Fit { a: to_matrix(a.as_ref()), b: to_matrix(u), loss, explained })
     }
 
     /// The best pair of a rank: B = U_r and A = U_rᵀΔ, with U_r the top r eigenvectors of ΔΣΔᵀ as columns.
@@ -224,6 +240,6 @@ impl Problem {
         let a = b.transpose() * &self.delta;
         let explained = inner((b.transpose() * &self.delta_sigma).as_ref(), a.as_ref()).max(0.0);
         let loss = self.residual_loss(a.as_ref(), b.as_ref());
-        Ok(Fit { a, b, loss, explained })
+        Ok(Fit { a: to_matrix(a.as_ref()), b: to_matrix(b.as_ref()), loss, explained })
     }
 }

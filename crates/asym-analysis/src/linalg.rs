@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use asym_core::linalg::Matrix;
 use faer::{Mat, MatRef};
 
 use crate::AnalysisError;
@@ -9,6 +10,16 @@ use crate::AnalysisError;
 /// Variances below this share of the largest count as none. Sums of rounded products leave some 1e-15 where a direction
 /// does not vary at all; dividing by that would turn noise into factors.
 pub(crate) const NEGLIGIBLE: f64 = 1e-12;
+
+/// A copy for faer, in its own layout of padded and aligned columns: the rounding of its results may depend on the layout.
+pub(crate) fn to_mat(matrix: &Matrix) -> Mat<f64> {
+    Mat::from_fn(matrix.rows(), matrix.columns(), |i, j| matrix[(i, j)])
+}
+
+/// A copy for the caller, who need not have faer.
+pub(crate) fn to_matrix(m: MatRef<'_, f64>) -> Matrix {
+    Matrix::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)])
+}
 
 /// The inner product tr(MᵀN) of two matrices of one shape.
 pub(crate) fn inner(m: MatRef<'_, f64>, n: MatRef<'_, f64>) -> f64 {
@@ -85,7 +96,7 @@ mod tests {
     #[test]
     fn a_compact_svd_gives_the_matrix_back() {
         let mut rng = stream(1, "compact");
-        let m = gaussian(7, 2, &mut rng) * gaussian(2, 5, &mut rng);
+        let m = to_mat(&gaussian(7, 2, &mut rng)) * to_mat(&gaussian(2, 5, &mut rng));
         let svd = compact_svd("m", m.as_ref(), NEGLIGIBLE).unwrap();
         assert_eq!(svd.values.len(), 2);
         let back = scale_columns(svd.left.as_ref(), |j| svd.values[j]) * svd.right.transpose();
@@ -99,7 +110,7 @@ mod tests {
         let mut rng = stream(2, "stiefel");
         let (mut sum, mut squares) = (Mat::<f64>::zeros(d, d), Mat::<f64>::zeros(d, d));
         for _ in 0..draws {
-            let q = orthonormal(d, r, &mut rng);
+            let q = to_mat(&orthonormal(d, r, &mut rng));
             assert!((q.transpose() * &q - Mat::<f64>::identity(r, r)).norm_max() < 1e-14);
             let left_out = Mat::<f64>::identity(d, d) - &q * q.transpose();
             squares += Mat::from_fn(d, d, |i, j| left_out[(i, j)].powi(2));
@@ -114,6 +125,15 @@ mod tests {
                 assert!((mean - expected).abs() < 3.0 * error, "({i}, {j}): {mean} ± {error}, not {expected}");
             }
         }
+    }
+
+    #[test]
+    fn a_matrix_keeps_its_entries_on_the_way_to_faer_and_back() {
+        let matrix = Matrix::from_rows(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let mat = to_mat(&matrix);
+        assert_eq!((mat.nrows(), mat.ncols(), mat[(0, 2)], mat[(1, 0)]), (2, 3, 3.0, 4.0));
+        assert_eq!(to_matrix(mat.as_ref()), matrix);
+        assert_eq!(to_matrix(mat.transpose()), matrix.transposed());
     }
 
     #[test]

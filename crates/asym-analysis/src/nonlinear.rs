@@ -12,10 +12,11 @@
 //! negative, against its own (6); and its (7), Σ y ln p, is the log-likelihood: the loss is minus that. Here signs are
 //! those of a loss that is to fall.
 
-use faer::{Mat, MatRef};
+use asym_core::linalg::Matrix;
+use faer::Mat;
 
 use crate::AnalysisError;
-use crate::linalg::{check, check_shape, inner};
+use crate::linalg::{check, check_shape, inner, to_mat, to_matrix};
 
 /// The function h of (5), from R^K. In a generalized linear model it is the log-partition of the outputs' distribution,
 /// whose gradient is their mean.
@@ -66,7 +67,7 @@ pub enum Downstream {
     /// f(z) = V tanh(z): the adapted layer is within a network.
     Tanh {
         /// V, `[K, d_out]`.
-        v: Mat<f64>,
+        v: Matrix,
     },
 }
 
@@ -74,7 +75,8 @@ pub enum Downstream {
 #[derive(Debug, Clone)]
 pub struct GeneralizedLinear {
     h: LogPartition,
-    f: Downstream,
+    /// V, if f is [`Downstream::Tanh`].
+    v: Option<Mat<f64>>,
     inputs: Mat<f64>,
     targets: Mat<f64>,
 }
@@ -85,11 +87,11 @@ pub struct Gradients {
     /// L(W).
     pub loss: f64,
     /// ∇_W, `[d_out, d_in]`.
-    pub w: Mat<f64>,
+    pub w: Matrix,
     /// ∇_A with B frozen, `[rank, d_in]`.
-    pub a: Mat<f64>,
+    pub a: Matrix,
     /// ∇_B with A frozen, `[d_out, rank]`.
-    pub b: Mat<f64>,
+    pub b: Matrix,
 }
 
 impl GeneralizedLinear {
@@ -99,23 +101,25 @@ impl GeneralizedLinear {
     ///
     /// A matrix that is empty or not finite; not as many targets as inputs; a V whose rows are not as many as the
     /// targets' columns.
-    pub fn new(h: LogPartition, f: Downstream, inputs: Mat<f64>, targets: Mat<f64>) -> Result<Self, AnalysisError> {
+    pub fn new(h: LogPartition, f: &Downstream, inputs: &Matrix, targets: &Matrix) -> Result<Self, AnalysisError> {
+        let (inputs, targets) = (to_mat(inputs), to_mat(targets));
+        let v = match f {
+            Downstream::Identity => None,
+            Downstream::Tanh { v } => Some(to_mat(v)),
+        };
         check("the inputs X", inputs.as_ref())?;
         check("the targets Y", targets.as_ref())?;
         check_shape("the targets Y", targets.as_ref(), Some(inputs.nrows()), Some(targets.ncols()))?;
-        if let Downstream::Tanh { v } = &f {
+        if let Some(v) = &v {
             check("V", v.as_ref())?;
             check_shape("V", v.as_ref(), Some(targets.ncols()), Some(v.ncols()))?;
         }
-        Ok(Self { h, f, inputs, targets })
+        Ok(Self { h, v, inputs, targets })
     }
 
     /// d_out: the rows of W.
     pub fn d_out(&self) -> usize {
-        match &self.f {
-            Downstream::Identity => self.targets.ncols(),
-            Downstream::Tanh { v } => v.ncols(),
-        }
+        self.v.as_ref().unwrap_or(&self.targets).ncols()
     }
 
     /// L(W) of a W `[d_out, d_in]`.
@@ -123,9 +127,10 @@ impl GeneralizedLinear {
     /// # Errors
     ///
     /// A W that is misshapen or not finite; a loss that overflows, as Poisson's does beyond z = 709.
-    pub fn loss(&self, w: MatRef<'_, f64>) -> Result<f64, AnalysisError> {
-        check("W", w)?;
-        check_shape("W", w, Some(self.d_out()), Some(self.inputs.ncols()))?;
+    pub fn loss(&self, w: &Matrix) -> Result<f64, AnalysisError> {
+        let w = to_mat(w);
+        check("W", w.as_ref())?;
+        check_shape("W", w.as_ref(), Some(self.d_out()), Some(self.inputs.ncols()))?;
         self.loss_of(&self.outputs(&(&self.inputs * w.transpose())))
     }
 
@@ -135,12 +140,9 @@ impl GeneralizedLinear {
     /// # Errors
     ///
     /// A matrix that is misshapen or not finite; a loss or gradient that overflows.
-    pub fn gradients(
-        &self,
-        w0: MatRef<'_, f64>,
-        b: MatRef<'_, f64>,
-        a: MatRef<'_, f64>,
-    ) -> Result<Gradients, AnalysisError> {
+    pub fn gradients(&self, w0: &Matrix, b: &Matrix, a: &Matrix) -> Result<Gradients, AnalysisError> {
+        let [w0, b, a] = [w0, b, a].map(to_mat);
+        let [w0, b, a] = [w0.as_ref(), b.as_ref(), a.as_ref()];
         let (d_in, d_out) = (self.inputs.ncols(), self.d_out());
         check("W0", w0)?;
         check("A", a)?;
@@ -159,32 +161,30 @@ impl GeneralizedLinear {
             }
         }
         // J_fᵀ of each row's error, [n, d_out].
-        let fit = match &self.f {
-            Downstream::Identity => errors,
-            Downstream::Tanh { v } => {
+        let fit = match &self.v {
+            None => errors,
+            Some(v) => {
                 let back = errors * v;
                 Mat::from_fn(back.nrows(), back.ncols(), |i, j| back[(i, j)] * (1.0 - hidden[(i, j)].tanh().powi(2)))
             }
         };
-        let gradients = Gradients {
-            loss,
-            w: fit.transpose() * &self.inputs,
-            a: (&fit * b).transpose() * &self.inputs,
-            b: fit.transpose() * (&self.inputs * a.transpose()),
-        };
-        if [&gradients.w, &gradients.a, &gradients.b].into_iter().any(|m| check("the gradient", m.as_ref()).is_err()) {
+        let gradients = [
+            fit.transpose() * &self.inputs,
+            (&fit * b).transpose() * &self.inputs,
+            fit.transpose() * (&self.inputs * a.transpose()),
+        ];
+        if gradients.iter().any(|m| check("the gradient", m.as_ref()).is_err()) {
             return Err(AnalysisError::Overflow { what: "the gradient".into() });
         }
-        Ok(gradients)
+        let [w, a, b] = gradients.map(|m| to_matrix(m.as_ref()));
+        Ok(Gradients { loss, w, a, b })
     }
 
     /// f of each row Wx_i, `[n, K]`.
     fn outputs(&self, hidden: &Mat<f64>) -> Mat<f64> {
-        match &self.f {
-            Downstream::Identity => hidden.clone(),
-            Downstream::Tanh { v } => {
-                Mat::from_fn(hidden.nrows(), hidden.ncols(), |i, j| hidden[(i, j)].tanh()) * v.transpose()
-            }
+        match &self.v {
+            None => hidden.clone(),
+            Some(v) => Mat::from_fn(hidden.nrows(), hidden.ncols(), |i, j| hidden[(i, j)].tanh()) * v.transpose(),
         }
     }
 

@@ -10,9 +10,10 @@ mod report;
 use std::fmt;
 
 use asym_core::FactorPair;
+use asym_core::linalg::Matrix;
 use faer::{Mat, MatRef};
 
-use crate::linalg::{check, compact_svd};
+use crate::linalg::{check, compact_svd, to_mat};
 use crate::moments::Moments;
 use crate::{AnalysisError, names};
 
@@ -57,7 +58,12 @@ impl Basis {
     ///
     /// [`AnalysisError::ZeroFactor`] for a matrix of zeros, which spans nothing; one that is empty or not finite; a
     /// decomposition that does not converge.
-    pub fn of_columns(matrix: MatRef<'_, f64>, what: &str) -> Result<Self, AnalysisError> {
+    pub fn of_columns(matrix: &Matrix, what: &str) -> Result<Self, AnalysisError> {
+        Self::spanned(to_mat(matrix).as_ref(), what)
+    }
+
+    /// [`of_columns`](Self::of_columns) of faer's matrix.
+    fn spanned(matrix: MatRef<'_, f64>, what: &str) -> Result<Self, AnalysisError> {
         check(what.to_string(), matrix)?;
         let svd = compact_svd(what.to_string(), matrix, NEGLIGIBLE)?;
         match svd.values.is_empty() {
@@ -74,8 +80,8 @@ impl Basis {
     pub fn of_factor(pair: &FactorPair, side: Side, whose: &str) -> Result<Self, AnalysisError> {
         let what = format!("{side} of `{}` in {whose}", pair.module);
         match side {
-            Side::A => Self::of_columns(pair.a.transpose(), &what),
-            Side::B => Self::of_columns(pair.b.as_ref(), &what),
+            Side::A => Self::spanned(to_mat(&pair.a).transpose(), &what),
+            Side::B => Self::of_columns(&pair.b, &what),
         }
     }
 
@@ -204,7 +210,7 @@ pub fn compare(adapters: &[Adapter]) -> Result<Vec<Similarity>, AnalysisError> {
             .iter()
             .filter_map(|adapter| Some((adapter.name.as_str(), adapter.pairs.iter().find(of)?)))
             .collect();
-        if pairs.iter().all(|(_, pair)| pair.a.nrows() > 0) {
+        if pairs.iter().all(|(_, pair)| pair.a.rows() > 0) {
             let [a, b] = [alike(&pairs, Side::A)?, alike(&pairs, Side::B)?];
             found.push(Similarity { module: module.clone(), a, b });
         }
@@ -240,7 +246,7 @@ fn same_model(first: &Adapter, other: &Adapter) -> Result<(), AnalysisError> {
         expected,
         found,
     };
-    let size = |pair: &FactorPair| format!("{} -> {}", pair.a.ncols(), pair.b.nrows());
+    let size = |pair: &FactorPair| format!("{} -> {}", pair.a.columns(), pair.b.rows());
     let of = |adapter: &Adapter, module: &str| {
         let pair = adapter.pairs.iter().find(|pair| pair.module == module);
         pair.map_or("nothing there".to_string(), size)
@@ -260,15 +266,15 @@ mod tests {
     use asym_core::random::stream;
 
     fn basis(matrix: &Mat<f64>) -> Basis {
-        Basis::of_columns(matrix.as_ref(), "it").unwrap()
+        Basis::spanned(matrix.as_ref(), "it").unwrap()
     }
 
     #[test]
     fn an_invertible_mixture_spans_the_same() {
         let mut rng = stream(1, "mixture");
         for (d, r) in [(64, 8), (40, 1), (16, 16), (300, 32)] {
-            let b = gaussian(d, r, &mut rng);
-            let mixed = &b * gaussian(r, r, &mut rng);
+            let b = to_mat(&gaussian(d, r, &mut rng));
+            let mixed = &b * to_mat(&gaussian(r, r, &mut rng));
             let similarity = basis(&b).similarity(&basis(&mixed)).unwrap();
             assert!((similarity - 1.0).abs() < 1e-10, "{d} x {r}: {similarity}");
         }
@@ -276,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_part_is_wholly_within_and_right_angles_are_nothing() {
-        let q = orthonormal(30, 10, &mut stream(2, "parts"));
+        let q = to_mat(&orthonormal(30, 10, &mut stream(2, "parts")));
         let part = |from, count| basis(&q.subcols(from, count).to_owned());
         let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
         close(part(0, 3).similarity(&part(0, 8)).unwrap(), 1.0);
@@ -292,7 +298,7 @@ mod tests {
     fn independent_subspaces_are_as_alike_as_expected() {
         for (d, r_x, r_y) in [(64, 8, 8), (48, 4, 12), (20, 1, 1), (32, 30, 5)] {
             let (mut rng, draws) = (stream(3, "independent"), 2000);
-            let mut draw = |r| Basis(orthonormal(d, r, &mut rng));
+            let mut draw = |r| Basis(to_mat(&orthonormal(d, r, &mut rng)));
             let values: Vec<f64> = (0..draws).map(|_| draw(r_x).similarity(&draw(r_y)).unwrap()).collect();
             let expected = Expected::of(d, r_x, r_y);
             let mean = values.iter().sum::<f64>() / draws as f64;
@@ -310,7 +316,7 @@ mod tests {
 
     #[test]
     fn columns_that_depend_on_others_do_not_count() {
-        let b = gaussian(50, 4, &mut stream(4, "dependent"));
+        let b = to_mat(&gaussian(50, 4, &mut stream(4, "dependent")));
         let twice = Mat::from_fn(50, 8, |i, j| b[(i, j % 4)] * (1.0 + j as f64));
         assert_eq!(basis(&twice).dim(), 4);
         assert!((basis(&twice).similarity(&basis(&b)).unwrap() - 1.0).abs() < 1e-10);
@@ -345,8 +351,8 @@ mod tests {
         }
         assert_eq!(compare(&[of(1), of(2), of(3)]).unwrap()[0].a.pairs.len(), 3);
         let mut left = of(1);
-        left.pairs[1].a = Mat::zeros(0, 12);
-        left.pairs[1].b = Mat::zeros(10, 0);
+        left.pairs[1].a = Matrix::zeros(0, 12);
+        left.pairs[1].b = Matrix::zeros(10, 0);
         assert_eq!(compare(&[of(1), left]).unwrap().len(), 2);
     }
 
@@ -363,7 +369,7 @@ mod tests {
         let more = message(&[adapter("two", vec![pair("query", 12, 10, 1), pair("value", 12, 10, 1)])]);
         assert!(more.contains("`value`") && more.contains("nothing there"), "{more}");
         let mut empty = pair("query", 12, 10, 1);
-        empty.b.fill(0.0);
+        empty.b = Matrix::zeros(10, 2);
         let zero = message(&[adapter("two", vec![empty.clone()])]);
         assert!(zero.contains("B of `query` in two") && zero.contains("zeros"), "{zero}");
         empty.b[(3, 1)] = f64::NAN;

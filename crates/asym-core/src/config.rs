@@ -1,10 +1,9 @@
 //! The configuration of an adapter: its method, its target layers and the other trainable modules.
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::AdapterError;
 use crate::adapter::{Factor, Lora, Method};
+use crate::{AdapterError, Patterns};
 
 /// A selection of layers, to adapt or to exclude.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,11 +118,11 @@ pub struct AdapterConfig {
     /// The rows of embeddings that an adapter from a file replaces, by module: PEFT's `trainable_token_indices`. They are loaded,
     /// merged and saved, and never trained here, so a recipe cannot ask for them.
     #[serde(skip)]
-    pub token_rows: IndexMap<String, Vec<usize>>,
+    pub token_rows: Patterns<Vec<usize>>,
     /// The biases of the factors B of an adapter from a file, by module: PEFT's `lora_bias`. They are added to the biases of the
     /// layers, saved, and never trained here.
     #[serde(skip)]
-    pub factor_biases: IndexMap<String, Vec<f32>>,
+    pub factor_biases: Patterns<Vec<f32>>,
     /// The part of the base weights that the start of an adapter from a file took out of them.
     #[serde(skip)]
     pub taken_out: TakenOut,
@@ -139,8 +138,8 @@ impl AdapterConfig {
             bias: Bias::None,
             modules_to_save: Vec::new(),
             layers: None,
-            token_rows: IndexMap::new(),
-            factor_biases: IndexMap::new(),
+            token_rows: Patterns::new(),
+            factor_biases: Patterns::new(),
             taken_out: TakenOut::Nothing,
         }
     }

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// An error of the reader of JSON, whose own type is inside.
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
 /// An error of this crate. Each variant carries the place, what was expected and what was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -201,7 +204,7 @@ pub enum AdapterError {
         /// The file.
         path: PathBuf,
         /// The problem.
-        source: serde_json::Error,
+        source: Source,
     },
     /// A safetensors file that cannot be read: truncated, or with a header that lies.
     #[error("{}: not a valid safetensors file: {source}", path.display())]

@@ -5,7 +5,7 @@ use faer::Mat;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use crate::linalg::{TruncatedSvd, apart, normal, orthonormal, truncated_svd};
+use crate::linalg::{apart, normal, orthonormal_mat, truncated_svd_mat};
 use crate::observe::InputMoment;
 
 /// The values of a factor before the first step, in the paper's notation.
@@ -125,7 +125,7 @@ impl Init {
         let count = long * rank;
         Ok(match self {
             Self::Zero => vec![0.0; count],
-            Self::Orthonormal => shape.store(&apart(|| orthonormal(long, rank, rng))),
+            Self::Orthonormal => shape.store(&apart(|| orthonormal_mat(long, rank, rng))),
             Self::Kaiming => {
                 let fan_in = match shape {
                     Shape::A { d_input, .. } => d_input,
@@ -143,8 +143,7 @@ impl Init {
                 let [rows, columns] = weight.dims();
                 let values: Vec<f32> = weight.to_data().iter::<f32>().collect();
                 let weight = Mat::from_fn(rows, columns, |i, j| f64::from(values[i * columns + j]));
-                let TruncatedSvd { left, right, .. } =
-                    apart(|| truncated_svd(&weight, rank, rng)).ok_or(NoStart::Svd)?;
+                let (left, _, right) = apart(|| truncated_svd_mat(weight.as_ref(), rank, rng)).ok_or(NoStart::Svd)?;
                 // Burn stores W0ᵀ, so its left singular vectors are W0's right ones.
                 shape.store(match shape {
                     Shape::A { .. } => &left,
@@ -158,7 +157,7 @@ impl Init {
                 }
                 let moment = &Mat::from_fn(long, long, |i, j| f64::from(moment[(i, j)]));
                 // The singular vectors of a positive semi-definite matrix are its eigenvectors.
-                shape.store(&apart(|| truncated_svd(moment, rank, rng)).ok_or(NoStart::Svd)?.left)
+                shape.store(&apart(|| truncated_svd_mat(moment.as_ref(), rank, rng)).ok_or(NoStart::Svd)?.0)
             }
         })
     }

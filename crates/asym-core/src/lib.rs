@@ -79,6 +79,7 @@ mod linear;
 mod observe;
 pub mod optim;
 mod pattern;
+mod patterns;
 mod peft;
 pub mod random;
 
@@ -93,8 +94,10 @@ pub use files::{fill_whole, repeated_key, write_whole};
 pub use init::Init;
 pub use inspect::{Inspection, Row, inspect};
 pub use layout::Naming;
+pub use linalg::Matrix;
 pub use linear::{AdaptedLinear, AdaptedLinearConfig};
 pub use observe::{InputMoment, observe_inputs};
+pub use patterns::Patterns;
 pub use peft::{
     AdapterPurpose, FactorPair, LoadOptions, SaveOptions, adapter_naming, base_model, load_adapter, load_adapter_with,
     read_config, read_factors, read_purpose, save_adapter,

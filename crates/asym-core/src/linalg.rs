@@ -1,18 +1,22 @@
 //! Linear algebra on the host, in f64: what drawing a factor and studying a learned one have in common.
 
-use faer::Mat;
+mod matrix;
+
+pub use matrix::Matrix;
+
+use faer::{Mat, MatRef};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 /// The leading part of a singular value decomposition, `left · diag(values) · rightᵀ`.
 #[derive(Debug, Clone)]
 pub struct TruncatedSvd {
-    /// Left singular vectors, as columns.
-    pub left: Mat<f64>,
+    /// Left singular vectors, as columns: `[rows, rank]`.
+    pub left: Matrix,
     /// Singular values, the largest first.
     pub values: Vec<f64>,
-    /// Right singular vectors, as columns.
-    pub right: Mat<f64>,
+    /// Right singular vectors, as columns: `[columns, rank]`.
+    pub right: Matrix,
 }
 
 /// Run `work` on a thread of its own. faer keeps buffers of twice the last cache level's size for each thread that ever
@@ -29,9 +33,9 @@ pub(crate) fn normal(rng: &mut impl Rng) -> f64 {
 }
 
 /// A matrix of independent standard normal values, drawn row by row.
-pub fn gaussian(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> {
+pub fn gaussian(rows: usize, columns: usize, rng: &mut impl Rng) -> Matrix {
     let values: Vec<f64> = (0..rows * columns).map(|_| normal(rng)).collect();
-    Mat::from_fn(rows, columns, |i, j| values[i * columns + j])
+    Matrix::from_rows(rows, columns, &values)
 }
 
 /// A matrix with orthonormal columns, uniform on the Stiefel manifold: the Q of a Gaussian's QR decomposition with the signs
@@ -40,9 +44,14 @@ pub fn gaussian(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> {
 /// # Panics
 ///
 /// Panics if there are more columns than rows.
-pub fn orthonormal(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> {
+pub fn orthonormal(rows: usize, columns: usize, rng: &mut impl Rng) -> Matrix {
+    Matrix::of(orthonormal_mat(rows, columns, rng).as_ref())
+}
+
+/// [`orthonormal`] for faer.
+pub(crate) fn orthonormal_mat(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> {
     assert!(columns <= rows, "{columns} orthonormal columns do not fit into {rows} dimensions");
-    let qr = gaussian(rows, columns, rng).qr();
+    let qr = gaussian(rows, columns, rng).to_mat().qr();
     let mut q = qr.compute_thin_Q();
     let r = qr.thin_R();
     for column in 0..columns {
@@ -65,7 +74,17 @@ pub fn orthonormal(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> 
 /// # Panics
 ///
 /// Panics if `rank` is above the number of rows or columns.
-pub fn truncated_svd(matrix: &Mat<f64>, rank: usize, rng: &mut impl Rng) -> Option<TruncatedSvd> {
+pub fn truncated_svd(matrix: &Matrix, rank: usize, rng: &mut impl Rng) -> Option<TruncatedSvd> {
+    let (left, values, right) = truncated_svd_mat(matrix.to_mat().as_ref(), rank, rng)?;
+    Some(TruncatedSvd { left: Matrix::of(left.as_ref()), values, right: Matrix::of(right.as_ref()) })
+}
+
+/// [`truncated_svd`] for faer: left vectors, values and right vectors.
+pub(crate) fn truncated_svd_mat(
+    matrix: MatRef<'_, f64>,
+    rank: usize,
+    rng: &mut impl Rng,
+) -> Option<(Mat<f64>, Vec<f64>, Mat<f64>)> {
     const OVERSAMPLING: usize = 16;
     const ITERATIONS: usize = 24;
     let (rows, columns) = (matrix.nrows(), matrix.ncols());
@@ -77,7 +96,7 @@ pub fn truncated_svd(matrix: &Mat<f64>, rank: usize, rng: &mut impl Rng) -> Opti
         let svd = matrix.thin_svd().ok()?;
         (svd.U().to_owned(), svd.S().column_vector().to_owned(), svd.V().to_owned())
     } else {
-        let mut basis = (matrix * gaussian(columns, width, rng)).qr().compute_thin_Q();
+        let mut basis = (matrix * gaussian(columns, width, rng).to_mat()).qr().compute_thin_Q();
         for _ in 0..ITERATIONS {
             let back = (matrix.transpose() * &basis).qr().compute_thin_Q();
             basis = (matrix * back).qr().compute_thin_Q();
@@ -96,9 +115,6 @@ pub fn truncated_svd(matrix: &Mat<f64>, rank: usize, rng: &mut impl Rng) -> Opti
         })
         .collect();
     let top = |vectors: &Mat<f64>, rows: usize| Mat::from_fn(rows, rank, |i, j| vectors[(i, j)] * sign[j]);
-    Some(TruncatedSvd {
-        left: top(&left, rows),
-        values: (0..rank).map(|index| values[index]).collect(),
-        right: top(&right, columns),
-    })
+    let values = (0..rank).map(|index| values[index]).collect();
+    Some((top(&left, rows), values, top(&right, columns)))
 }

@@ -8,14 +8,22 @@ use burn::tensor::{FloatDType, Tensor};
 use faer::Mat;
 
 use crate::layout::{self, Kind, Layer, Naming};
+use crate::linalg::Matrix;
 
 /// The second moment of one layer's input, over all rows that it read.
 #[derive(Debug, Clone)]
 pub struct InputMoment {
-    /// E\[xxᵀ\], `[d_input, d_input]`. Not centered: with a frozen bias, the mean is a direction like any other.
-    pub moment: Mat<f32>,
+    /// f32, as the sums are: the moments of a large model take as much memory as its weights.
+    pub(crate) moment: Mat<f32>,
     /// The rows that were read: tokens, where texts pass.
     pub rows: usize,
+}
+
+impl InputMoment {
+    /// E\[xxᵀ\], `[d_input, d_input]`. Not centered: with a frozen bias, the mean is a direction like any other.
+    pub fn moment(&self) -> Matrix {
+        Matrix::from_fn(self.moment.nrows(), self.moment.ncols(), |i, j| f64::from(self.moment[(i, j)]))
+    }
 }
 
 /// Gather the second moments of the inputs of linear layers, by the names of the layers in files, while `batches` passes batches

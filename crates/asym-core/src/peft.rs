@@ -119,7 +119,7 @@ pub fn save_adapter<M: Module>(
 
     let factors = config.factors();
     let extra = Extra { a: factors.map(|(a, _)| a), b: factors.map(|(_, b)| b), seed: options.seed };
-    let json = |source| AdapterError::Json { path: folder.join(CONFIG), source };
+    let json = |source: serde_json::Error| AdapterError::Json { path: folder.join(CONFIG), source: source.into() };
     let metadata = HashMap::from([
         ("format".to_string(), "pt".to_string()),
         ("asym".to_string(), serde_json::to_string(&extra).map_err(json)?),
@@ -190,8 +190,8 @@ pub fn load_adapter_with<M: Module>(
     let file = parse(&path, &data)?;
     let (_, header) = SafeTensors::read_metadata(&data).map_err(invalid)?;
     if let Some(extra) = header.metadata().as_ref().and_then(|metadata| metadata.get("asym")) {
-        let extra: Extra =
-            serde_json::from_str(extra).map_err(|source| AdapterError::Json { path: path.clone(), source })?;
+        let extra: Extra = serde_json::from_str(extra)
+            .map_err(|source| AdapterError::Json { path: path.clone(), source: source.into() })?;
         if let (Some(a), Some(b)) = (extra.a, extra.b) {
             config.method.settings_mut().set_factors(a, b);
         }

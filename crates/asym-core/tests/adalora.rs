@@ -53,7 +53,9 @@ fn learned(rank: usize) -> Vec<usize> {
         model = allocator.allocate(model, step);
     }
     println!("an update of rank {rank}: loss {last}");
-    ["needed", "idle"].map(|name| allocator.rank_pattern()[name].iter().filter(|kept| **kept).count()).to_vec()
+    ["needed", "idle"]
+        .map(|name| allocator.rank_pattern().get(name).unwrap().iter().filter(|kept| **kept).count())
+        .to_vec()
 }
 
 #[test]
@@ -97,7 +99,7 @@ fn an_allocator_needs_a_number_of_steps_and_something_to_allocate() {
     assert_eq!((filled.warmup_steps, filled.final_steps, filled.total_steps), (10, 30, Some(100)));
     assert!(RankAllocator::new(&filled, &model, &Naming::BURN).is_ok());
     let mut pruned = filled.clone();
-    pruned.rank_pattern.insert("needed".into(), vec![true; 6]);
+    pruned.rank_pattern.insert("needed", vec![true; 6]);
     let error = RankAllocator::new(&pruned, &model, &Naming::BURN).unwrap_err();
     assert!(matches!(error, AdapterError::Conflict { field: "rank_pattern", .. }), "{error}");
     let error = RankAllocator::new(&filled, &Model::new(&device), &Naming::BURN).unwrap_err();

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::bart::BartConfig;
-use crate::error::refuse;
+use crate::error::{Source, refuse};
+use crate::json::JsonObject;
 use crate::llama::LlamaConfig;
 use crate::roberta::config::EncoderConfig;
 use crate::vit::VitConfig;
@@ -61,7 +62,8 @@ pub trait ModelConfig: InFamily + Clone + Debug + PartialEq {
     ///
     /// [`ModelError::Json`] if the text cannot be parsed; otherwise as [`resolve`](Self::resolve).
     fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
-        let file = serde_json::from_str(text).map_err(|source| ModelError::Json { path: path.into(), source })?;
+        let file = serde_json::from_str(text)
+            .map_err(|source| ModelError::Json { path: path.into(), source: source.into() })?;
         Self::resolve(&file, path)
     }
 
@@ -77,7 +79,7 @@ pub trait ModelConfig: InFamily + Clone + Debug + PartialEq {
     /// # Errors
     ///
     /// Returns the error of the serialization, which no configuration of this crate causes.
-    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value>;
+    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> Result<JsonObject, Source>;
 
     /// Standard deviation of randomly initialized weights.
     fn initializer_range(&self) -> f64;
@@ -166,7 +168,7 @@ macro_rules! families {
                 struct Kind {
                     model_type: Option<String>,
                 }
-                let json = |source| ModelError::Json { path: path.into(), source };
+                let json = |source: serde_json::Error| ModelError::Json { path: path.into(), source: source.into() };
                 let kind: Kind = serde_json::from_str(text).map_err(json)?;
                 match kind.model_type.as_deref() {
                     $($(Some($model_type))|+ => Ok(Self::$variant(<$config as ModelConfig>::parse(text, path)?)),)+
@@ -185,7 +187,7 @@ macro_rules! families {
             }
 
             /// The keys of `config.json` that the model does not depend on.
-            pub fn other(&self) -> &Map<String, Value> {
+            pub fn other(&self) -> &JsonObject {
                 match self {
                     $(Self::$variant(config) => &config.other,)+
                 }
@@ -280,7 +282,7 @@ pub struct CommonFields {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "names")]
     pub id2label: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub label2id: Option<BTreeMap<String, Value>>,
+    pub label2id: Option<JsonObject>,
     /// The dtype, as written by transformers 5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dtype: Option<String>,
@@ -289,7 +291,7 @@ pub struct CommonFields {
     pub torch_dtype: Option<String>,
     /// The keys that asym does not use, such as the ids of special tokens. They are kept and saved.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: JsonObject,
 }
 
 impl CommonFields {
@@ -299,16 +301,18 @@ impl CommonFields {
         (architecture, model_type, dtype): (&str, &str, &str),
         tie_word_embeddings: Option<bool>,
         labels: &[String],
-        other: &Map<String, Value>,
+        other: &JsonObject,
     ) -> Self {
         let labels = || labels.iter().enumerate();
+        // In alphabetical order.
+        let ids: BTreeMap<String, Value> = labels().map(|(id, label)| (label.clone(), id.into())).collect();
         Self {
             architectures: Some(vec![architecture.into()]),
             model_type: Some(model_type.into()),
             tie_word_embeddings,
             num_labels: None,
             id2label: Some(labels().map(|(id, label)| (id.to_string(), label.clone())).collect()),
-            label2id: Some(labels().map(|(id, label)| (label.clone(), id.into())).collect()),
+            label2id: Some(JsonObject(ids.into_iter().collect())),
             dtype: None,
             torch_dtype: Some(dtype.into()),
             other: other.clone(),

@@ -272,8 +272,8 @@ impl Checkpoint {
         let config = GenerationConfig::parse(family, &path).and_then(|config| config.reading(&text));
         let mut config = config.map_err(ModelError::Generation)?;
         // The old name of `forced_bos_token_id`, which occurs among the model's own keys.
-        let old = self.config().other().get("force_bos_token_to_be_generated");
-        if !is_own && old == Some(&serde_json::Value::Bool(true)) {
+        let old = self.config().other().get::<bool>("force_bos_token_to_be_generated");
+        if !is_own && old == Some(true) {
             config.forced_bos_token_id = config.bos_token_id;
         }
         Ok(config)

@@ -44,6 +44,7 @@ pub mod generation;
 mod generative;
 mod init;
 mod inputs;
+mod json;
 mod keys;
 pub mod llama;
 mod model;
@@ -66,6 +67,7 @@ pub use generative::{
     Ends, GenerativeModel, Grown, Sequences, generate_aloud, generate_batch, generate_until, resolve_batch,
 };
 pub use inputs::{InputFile, ModelInput, check_input, check_logits, read_inputs, write_tensor};
+pub use json::JsonObject;
 pub use keys::KeyTable;
 pub use llama::{LlamaClassifier, LlamaConfig, LlamaInput, LlamaLanguageModel, LlamaScorer, RopeScaling};
 pub use model::PretrainedModel;

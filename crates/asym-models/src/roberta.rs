@@ -350,7 +350,7 @@ impl SequenceClassifier {
 
     /// Set the kind of answers, by transformers' name, which [`save`](crate::save) writes as `problem_type`.
     pub fn with_problem_type(mut self, name: &str) -> Self {
-        self.backbone.config.other.insert("problem_type".to_string(), name.into());
+        self.backbone.config.other.0.insert("problem_type".to_string(), name.into());
         self
     }
 

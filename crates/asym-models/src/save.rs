@@ -87,7 +87,7 @@ fn write<M: PretrainedModel>(
     let json = |source| ModelError::Json { path: config_path.clone(), source };
     let config = config.to_hugging_face(table.architecture, dtype.torch()).map_err(json)?;
     write_atomically(&config_path, |temporary| {
-        let text = serde_json::to_string_pretty(&config).map_err(json)? + "\n";
+        let text = serde_json::to_string_pretty(&config).map_err(|source| json(source.into()))? + "\n";
         fs::write(temporary, text).map_err(|source| ModelError::Io { path: config_path.clone(), source })
     })
 }

@@ -68,8 +68,8 @@ fn open_shards(folder: &Path, index_path: &Path) -> Result<BTreeMap<String, Stor
     }
     let text =
         std::fs::read_to_string(index_path).map_err(|source| ModelError::Io { path: index_path.into(), source })?;
-    let index: Index =
-        serde_json::from_str(&text).map_err(|source| ModelError::Json { path: index_path.into(), source })?;
+    let index: Index = serde_json::from_str(&text)
+        .map_err(|source| ModelError::Json { path: index_path.into(), source: source.into() })?;
 
     let mut shards: HashMap<&str, BTreeMap<String, Stored>> = HashMap::new();
     for (key, shard) in &index.weight_map {

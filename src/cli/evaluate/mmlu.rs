@@ -168,11 +168,11 @@ impl MmluArgs {
             }
         }
         let results = self.output.join("results.json");
-        let json: Vec<Value> = all.iter().map(Scores::to_json).collect();
-        asym_core::write_whole(&results, format!("{:#}\n", Value::from(json.clone())).as_bytes())
+        let json = serde_json::to_string_pretty(&all)? + "\n";
+        asym_core::write_whole(&results, json.as_bytes())
             .map_err(|source| AnswersError::Io { path: results.clone(), source })?;
         let lines: Vec<Line> = all.iter().flat_map(Line::all).collect();
-        self.form.print_whole(Scores::table(&all), &lines, &json)?;
+        self.form.print_whole(Scores::table(&all), &lines, &all)?;
         crate::cli::note(format!("{}: accuracy of each subject", results.display()));
         Ok(())
     }
@@ -203,11 +203,11 @@ impl MmluArgs {
     }
 
     /// The settings that all answers of a folder have in common.
-    fn settings(&self, model: Option<String>, adapter: Option<&Path>) -> Map<String, Value> {
+    fn settings(&self, model: Option<String>, adapter: Option<&Path>) -> Value {
         let versions: Map<String, Value> =
             Protocol::ALL.iter().map(|protocol| (protocol.name().to_string(), protocol.version().into())).collect();
         let split = Split::named(&self.split).map(Split::name);
-        let settings = json!({
+        json!({
             "benchmark": "mmlu",
             "model": model,
             "adapter": adapter.map(|adapter| adapter.display().to_string()),
@@ -215,10 +215,6 @@ impl MmluArgs {
             "split": split,
             "dtype": format!("{:?}", self.dtype).to_lowercase(),
             "protocols": versions,
-        });
-        match settings {
-            Value::Object(settings) => settings,
-            _ => unreachable!("an object was written"),
-        }
+        })
     }
 }

@@ -94,7 +94,7 @@ impl RougeArgs {
             asym_core::write_whole(path, lines.as_bytes()).with_context(|| path.display().to_string())?;
         }
         let report = RougeReport::new(&scores, Bootstrap { samples: self.samples, seed: self.seed });
-        self.form.print_whole(report.table(), &Line::all(&report, None), &report.to_json())?;
+        self.form.print_whole(report.table(), &Line::all(&report, None), &report)?;
         if self.form.is_table() {
             crate::cli::note(format!(
                 "{} summaries, in percent; intervals of {} bootstrap samples with seed {}",

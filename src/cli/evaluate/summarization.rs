@@ -102,7 +102,7 @@ impl SummarizationArgs {
             "max_target_length": target_length,
             "num_beams": search.num_beams,
         });
-        answers::settle(&self.output, settings.as_object().unwrap_or(&Map::new()))?;
+        answers::settle(&self.output, &settings)?;
         let settings = (None, self.dtype.computed(), self.merge);
         let model: BartLanguageModel =
             trained(location.name(), &base.checkpoint, adapter.as_deref(), settings, &device)?;
@@ -123,7 +123,7 @@ impl SummarizationArgs {
         let whole = RougeReport::new(&scores.whole, bootstrap);
         let cut = RougeReport::new(&scores.cut, bootstrap);
         let results = self.output.join("results.json");
-        let json = json!({ "whole references": whole.to_json(), "cut references": cut.to_json() });
+        let json = json!({ "whole references": whole, "cut references": cut });
         asym_core::write_whole(&results, format!("{json:#}\n").as_bytes())
             .with_context(|| results.display().to_string())?;
         let table = format!(

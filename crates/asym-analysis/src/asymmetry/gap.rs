@@ -5,8 +5,8 @@ use faer::MatRef;
 use super::{Moments, at_least_two, in_parallel};
 use crate::AnalysisError;
 use crate::least_squares::Problem;
-use crate::linalg::inner;
-use asym_core::linalg::orthonormal;
+use crate::linalg::{inner, to_mat};
+use asym_core::linalg::{Matrix, orthonormal};
 use asym_core::random::stream;
 
 /// Both sides of the inequality that the theorem's proof rests on, for one Q.
@@ -45,8 +45,13 @@ pub struct Gap {
 /// # Errors
 ///
 /// The errors of [`Problem::freeze_a`], and an error for rows that are not orthonormal to 1e-8.
-pub fn key_inequality(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequality, AnalysisError> {
-    let left = problem.freeze_a(q)?.explained;
+pub fn key_inequality(problem: &Problem, q: &Matrix) -> Result<KeyInequality, AnalysisError> {
+    sides(problem, to_mat(q).as_ref())
+}
+
+/// [`key_inequality`] of faer's matrix.
+fn sides(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequality, AnalysisError> {
+    let left = problem.frozen_a(q)?.explained;
     let products = q * q.transpose();
     for j in 0..products.ncols() {
         for i in 0..products.nrows() {
@@ -58,7 +63,7 @@ pub fn key_inequality(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequa
             }
         }
     }
-    let right = inner((problem.delta_sigma() * q.transpose()).as_ref(), (problem.delta() * q.transpose()).as_ref());
+    let right = inner((&problem.delta_sigma * q.transpose()).as_ref(), (&problem.delta * q.transpose()).as_ref());
     Ok(KeyInequality { left, right })
 }
 
@@ -81,8 +86,8 @@ pub fn gap(problem: &Problem, rank: usize, draws: usize, seed: u64) -> Result<Ga
     }
     at_least_two(draws)?;
     let all = in_parallel(draws, |index| {
-        let q = orthonormal(d_in, rank, &mut stream(seed, &format!("asymmetry.gap.{index}")));
-        key_inequality(problem, q.transpose())
+        let q = to_mat(&orthonormal(d_in, rank, &mut stream(seed, &format!("asymmetry.gap.{index}"))));
+        sides(problem, q.transpose())
     })?;
     // Rounding would make violations of sides that are equal.
     let rounding = 1e-12 * problem.total();
@@ -106,16 +111,16 @@ mod tests {
     #[test]
     fn both_sides_are_the_papers() {
         let mut rng = stream(1, "gap");
-        let (delta, root) = (gaussian(4, 6, &mut rng), gaussian(6, 6, &mut rng));
+        let (delta, root) = (to_mat(&gaussian(4, 6, &mut rng)), to_mat(&gaussian(6, 6, &mut rng)));
         let sigma = &root * root.transpose();
-        let q = orthonormal(6, 2, &mut rng).transpose().to_owned();
+        let q = to_mat(&orthonormal(6, 2, &mut rng)).transpose().to_owned();
         let gram = &q * &sigma * q.transpose();
         let determinant = gram[(0, 0)] * gram[(1, 1)] - gram[(0, 1)] * gram[(1, 0)];
         let adjugate = [[gram[(1, 1)], -gram[(0, 1)]], [-gram[(1, 0)], gram[(0, 0)]]];
         let inverse = Mat::from_fn(2, 2, |i, j| adjugate[i][j] / determinant);
         let within = &sigma * q.transpose() * inverse * &q * &sigma * delta.transpose() * &delta;
         let trace = |m: &Mat<f64>| (0..6).map(|i| m[(i, i)]).sum::<f64>();
-        let sides = key_inequality(&Problem::new(delta, sigma, 0.3).unwrap(), q.as_ref()).unwrap();
+        let sides = sides(&Problem::of(delta, sigma, 0.3).unwrap(), q.as_ref()).unwrap();
         assert!((sides.left - trace(&within)).abs() < 1e-11 * sides.left);
         let right = trace(&(q.transpose() * &q * within));
         assert!((sides.right - right).abs() < 1e-11 * right.abs(), "{} {right}", sides.right);

@@ -1,6 +1,6 @@
 //! Theorem 3.3 as pictures and as a table. They show where it holds, where it does not, and by how much.
 
-use asym_core::linalg::orthonormal;
+use asym_core::linalg::{gaussian, orthonormal};
 use asym_core::random::stream;
 use asym_figure::{Axis, Figure, Panel, Point, Series, Table};
 use faer::Mat;
@@ -8,6 +8,7 @@ use faer::Mat;
 use super::{Change, Gap, Inputs, Setting, Simulation, gap};
 use crate::AnalysisError;
 use crate::least_squares::Problem;
+use crate::linalg::to_mat;
 
 /// The settings of a survey: the problems to draw, and the number of draws.
 #[derive(Debug, Clone, PartialEq)]
@@ -225,14 +226,14 @@ pub fn gaps(survey: &Survey) -> Result<Figure, AnalysisError> {
         let (mut found, mut limits) = (Vec::new(), Vec::new());
         for &ratio in &survey.ratios {
             let d = rank * ratio;
-            let basis = orthonormal(d, d, &mut stream(survey.seed, &format!("gap.basis.{d}")));
+            let basis = to_mat(&orthonormal(d, d, &mut stream(survey.seed, &format!("gap.basis.{d}"))));
             let scaled = Mat::from_fn(d, d, |i, j| basis[(i, j)] * variance(j, rank));
             let sigma = scaled * basis.transpose();
-            let delta = asym_core::linalg::gaussian(d, d, &mut stream(survey.seed, &format!("gap.delta.{d}")));
+            let delta = to_mat(&gaussian(d, d, &mut stream(survey.seed, &format!("gap.delta.{d}"))));
             let kept = if trailing { d - (d / 8).max(1) } else { 0 };
             let directions = basis.subcols(kept, d - kept);
             let delta = &delta * directions * directions.transpose();
-            let problem = Problem::new(delta, sigma, 0.0)?;
+            let problem = Problem::of(delta, sigma, 0.0)?;
             let Gap { gap, limit, .. } = gap(&problem, rank, survey.draws, survey.seed)?;
             let whole = problem.total();
             let (mean, error) = (gap.mean / whole, 1.96 * gap.standard_error() / whole);

@@ -3,8 +3,8 @@
 use faer::{Mat, MatRef, Side};
 
 use crate::AnalysisError;
-use crate::linalg::{NEGLIGIBLE, check, check_shape};
-use asym_core::linalg::gaussian;
+use crate::linalg::{NEGLIGIBLE, check, check_shape, to_mat, to_matrix};
+use asym_core::linalg::{Matrix, gaussian};
 use asym_core::random::stream;
 
 /// The largest allowed difference between Σ and Σᵀ, as a share of the largest entry. It allows rounding errors and
@@ -42,13 +42,18 @@ pub(super) fn second_moment(sigma: Mat<f64>) -> Result<(Mat<f64>, f64), Analysis
     Ok((sigma, largest))
 }
 
-/// A second moment that was summed in f32, without the small negative eigenvalues that its rounding made.
+/// A second moment `[d_in, d_in]` that was summed in f32, without the small negative eigenvalues that its rounding made.
 ///
 /// # Errors
 ///
 /// A matrix that is not square, not finite or not symmetric to 1e-10 of its largest entry; a decomposition that does not
 /// converge.
-pub fn without_rounding(sigma: Mat<f64>) -> Result<Mat<f64>, AnalysisError> {
+pub fn without_rounding(sigma: &Matrix) -> Result<Matrix, AnalysisError> {
+    Ok(to_matrix(positive(to_mat(sigma))?.as_ref()))
+}
+
+/// [`without_rounding`] of faer's matrix.
+pub(crate) fn positive(sigma: Mat<f64>) -> Result<Mat<f64>, AnalysisError> {
     check("Σ", sigma.as_ref())?;
     check_shape("Σ", sigma.as_ref(), Some(sigma.ncols()), Some(sigma.ncols()))?;
     let sigma = symmetric(sigma)?;
@@ -93,7 +98,7 @@ fn symmetric(mut sigma: Mat<f64>) -> Result<Mat<f64>, AnalysisError> {
 /// From below, within a few percent: it only measures what is negligible. Power iteration.
 fn largest_eigenvalue(sigma: MatRef<'_, f64>) -> f64 {
     const ITERATIONS: usize = 20;
-    let mut x = gaussian(sigma.nrows(), 1, &mut stream(0, "least-squares.power"));
+    let mut x = to_mat(&gaussian(sigma.nrows(), 1, &mut stream(0, "least-squares.power")));
     let mut largest = 0.0;
     for _ in 0..ITERATIONS {
         x *= faer::Scale(1.0 / x.norm_l2());

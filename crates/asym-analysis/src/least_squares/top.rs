@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use faer::{Mat, MatRef, Side};
 
 use crate::AnalysisError;
+use crate::linalg::to_mat;
 use asym_core::linalg::gaussian;
 use asym_core::random::stream;
 
@@ -58,7 +59,7 @@ fn truncated(
     width: usize,
 ) -> Result<Option<Mat<f64>>, AnalysisError> {
     let apply = |x: &Mat<f64>| left * (right.transpose() * x);
-    let mut block = gaussian(left.nrows(), width, &mut stream(0, "least-squares.block"));
+    let mut block = to_mat(&gaussian(left.nrows(), width, &mut stream(0, "least-squares.block")));
     block = apply(&block).qr().compute_thin_Q();
     let mut products = 1;
     while products < PRODUCTS {
@@ -112,7 +113,7 @@ mod tests {
 
     /// M = H diag(values) Hᵀ as left · rightᵀ with a random H, and H.
     fn with_values(values: &[f64], seed: u64) -> (Mat<f64>, Mat<f64>) {
-        let h = orthonormal(values.len(), values.len(), &mut stream(seed, "top"));
+        let h = to_mat(&orthonormal(values.len(), values.len(), &mut stream(seed, "top")));
         (scale_columns(h.as_ref(), |j| values[j]), h)
     }
 

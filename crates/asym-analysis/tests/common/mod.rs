@@ -9,6 +9,8 @@
 
 use std::path::Path;
 
+use asym_analysis::least_squares::Problem;
+use asym_analysis::{AnalysisError, Matrix};
 use faer::{Mat, MatRef};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -25,6 +27,20 @@ pub fn fixture<T: DeserializeOwned>(name: &str) -> Vec<T> {
 
 pub fn mat(rows: &Rows) -> Mat<f64> {
     Mat::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j])
+}
+
+/// The same matrix, as the crate takes it.
+pub fn matrix(mat: &Mat<f64>) -> Matrix {
+    Matrix::from_fn(mat.nrows(), mat.ncols(), |i, j| mat[(i, j)])
+}
+
+/// The same matrix, for arithmetic.
+pub fn to_mat(matrix: &Matrix) -> Mat<f64> {
+    Mat::from_fn(matrix.rows(), matrix.columns(), |i, j| matrix[(i, j)])
+}
+
+pub fn posed(delta: Mat<f64>, sigma: Mat<f64>, noise_variance: f64) -> Result<Problem, AnalysisError> {
+    Problem::new(&matrix(&delta), &matrix(&sigma), noise_variance)
 }
 
 pub fn rng(seed: u64) -> ChaCha8Rng {

@@ -2,10 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::common::{normals, rng, rows};
-use asym_analysis::AnalysisError;
+use crate::common::{normals, posed, rng, rows};
 use asym_analysis::asymmetry::{Change, Inputs, Moments, Setting, gap, key_inequality};
-use asym_analysis::least_squares::Problem;
+use asym_analysis::{AnalysisError, Matrix};
 use faer::{Mat, Scale};
 
 fn setting(d_in: usize, d_out: usize, rank: usize, inputs: Inputs, change: Change) -> Setting {
@@ -138,7 +137,7 @@ fn the_gap_in_the_papers_regime_is_exact_at_every_size_and_carries_the_scale() {
         let u_x = rows(inputs, d, &mut rng).transpose().to_owned();
         let delta = normals(6, d, &mut rng);
         let projected = (&delta * &u_x).squared_norm_l2();
-        let problem = Problem::new(delta, Scale(scale) * &u_x * u_x.transpose(), 0.3).unwrap();
+        let problem = posed(delta, Scale(scale) * &u_x * u_x.transpose(), 0.3).unwrap();
         let gap = gap(&problem, rank, 4000, 1).unwrap();
         let limit = (1.0 - rank as f64 / d as f64) * scale * projected;
         assert!((gap.limit - limit).abs() < 1e-10 * limit);
@@ -156,30 +155,30 @@ fn the_gap_of_inputs_of_higher_rank_is_another() {
     let mut rng = rng(7);
     let (d, rank) = (8, 2);
     let sigma = Mat::from_fn(d, d, |i, j| if i == j { 1.0 / (1.0 + i as f64) } else { 0.0 });
-    let problem = Problem::new(normals(6, d, &mut rng), sigma.clone(), 0.0).unwrap();
+    let problem = posed(normals(6, d, &mut rng), sigma.clone(), 0.0).unwrap();
     let found = gap(&problem, rank, 4000, 1).unwrap();
     within_three_errors(found.right, 0.25 * problem.total(), "the right side");
     assert!(found.gap.mean + 10.0 * found.gap.standard_error() < found.limit);
 
     // Three equal variances and r = 2.
     let flat = Mat::from_fn(d, d, |i, j| if i == j && i < 3 { 4.0 } else { 0.0 });
-    let flat = Problem::new(normals(6, d, &mut rng), flat, 0.0).unwrap();
+    let flat = posed(normals(6, d, &mut rng), flat, 0.0).unwrap();
     within_three_errors(gap(&flat, rank, 4000, 1).unwrap().gap, (2.0 / 3.0 - 0.25) * flat.total(), "m equal variances");
 
     // Σ = I: both sides are equal for each Q.
-    let isotropic = Problem::new(normals(6, d, &mut rng), Mat::identity(d, d), 0.0).unwrap();
+    let isotropic = posed(normals(6, d, &mut rng), Mat::identity(d, d), 0.0).unwrap();
     let found = gap(&isotropic, rank, 100, 1).unwrap();
     assert!(found.gap.mean.abs() < 1e-13 * isotropic.total() && found.violations == 0);
 
     // ΔᵀΔ = I: a product of two positive semi-definite matrices, and the paper's argument holds for each Q.
-    let even = Problem::new(Mat::identity(d, d), sigma.clone(), 0.0).unwrap();
+    let even = posed(Mat::identity(d, d), sigma.clone(), 0.0).unwrap();
     let found = gap(&even, rank, 500, 1).unwrap();
     assert!(found.gap.mean > 0.0 && found.violations == 0);
 
     // A change of what hardly varies: the inequality fails, and so does its expectation.
     let steep = Mat::from_fn(d, d, |i, j| if i == j { 0.1f64.powi(i as i32) } else { 0.0 });
     let trailing = Mat::from_fn(1, d, |_, j| if j == d - 2 { 1.0 } else { 0.0 });
-    let trailing = Problem::new(trailing, steep, 0.0).unwrap();
+    let trailing = posed(trailing, steep, 0.0).unwrap();
     let found = gap(&trailing, rank, 500, 1).unwrap();
     assert!(found.violations > 450, "{}", found.violations);
     assert!(found.gap.mean + 10.0 * found.gap.standard_error() < 0.0);
@@ -208,9 +207,9 @@ fn what_cannot_be_drawn_is_refused() {
     assert_eq!(field(Setting { change: Change::LowRank { k: 7 }, ..good }), "change.k: from 1 to 6, min(d_in, d_out)");
     assert!(matches!(good.simulate(1, 1), Err(AnalysisError::Setting { field: "draws", .. })));
 
-    let problem = Problem::new(Mat::identity(2, 3), Mat::identity(3, 3), 0.0).unwrap();
+    let problem = posed(Mat::identity(2, 3), Mat::identity(3, 3), 0.0).unwrap();
     assert!(matches!(gap(&problem, 4, 2, 1), Err(AnalysisError::Setting { field: "rank", .. })));
-    let skewed = Mat::from_fn(1, 3, |_, _| 1.0);
-    let error = key_inequality(&problem, skewed.as_ref()).unwrap_err();
+    let skewed = Matrix::from_fn(1, 3, |_, _| 1.0);
+    let error = key_inequality(&problem, &skewed).unwrap_err();
     assert!(error.to_string().contains("orthonormal"), "{error}");
 }

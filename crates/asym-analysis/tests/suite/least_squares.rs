@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::common::{Rows, close, close_mat, covariance, fixture, mat, normals, rng, rows};
-use asym_analysis::AnalysisError;
+use crate::common::{Rows, close, close_mat, covariance, fixture, mat, matrix, normals, posed, rng, rows, to_mat};
 use asym_analysis::least_squares::{Fit, Problem};
+use asym_analysis::{AnalysisError, Matrix};
 use faer::{Mat, Scale, Side};
 use serde::Deserialize;
 
@@ -52,25 +52,26 @@ fn the_lemmas_agree_with_regressions_on_samples() {
     for case in fixture::<Case>("least_squares.json") {
         let name = &case.name;
         let sigma = mat(&case.sigma);
-        let problem = Problem::new(mat(&case.delta), sigma.clone(), case.noise_variance).unwrap();
+        let problem = posed(mat(&case.delta), sigma.clone(), case.noise_variance).unwrap();
         let scale = case.untrained_loss;
         close(problem.untrained_loss(), case.untrained_loss, scale, name);
         close(problem.noise_floor(), case.noise_floor, scale, name);
 
-        let a = problem.freeze_a(mat(&case.q).as_ref()).unwrap();
-        let b = problem.freeze_b(mat(&case.u).as_ref()).unwrap();
+        let a = problem.freeze_a(&matrix(&mat(&case.q))).unwrap();
+        let b = problem.freeze_b(&matrix(&mat(&case.u))).unwrap();
         for (fit, expected, factor, trained) in [(&a, &case.freeze_a, &a.b, 'b'), (&b, &case.freeze_b, &b.a, 'a')] {
             close(fit.loss, expected.loss, scale, name);
             close(problem.untrained_loss() - fit.explained, expected.loss, scale, name);
-            close_mat((&fit.b * &fit.a * &sigma).as_ref(), mat(&expected.change_sigma).as_ref(), name);
+            let change = to_mat(&fit.b) * to_mat(&fit.a);
+            close_mat((change * &sigma).as_ref(), mat(&expected.change_sigma).as_ref(), name);
             if case.compare.contains(trained) {
-                close_mat(factor.as_ref(), mat(&expected.factor).as_ref(), name);
+                close_mat(to_mat(factor).as_ref(), mat(&expected.factor).as_ref(), name);
             }
         }
         let best = problem.best(case.rank).unwrap();
         close(best.loss, case.best.loss, scale, name);
         close(problem.untrained_loss() - best.explained, case.best.loss, scale, name);
-        let pair = problem.loss(mat(&case.pair.a).as_ref(), mat(&case.pair.b).as_ref()).unwrap();
+        let pair = problem.loss(&matrix(&mat(&case.pair.a)), &matrix(&mat(&case.pair.b))).unwrap();
         close(pair, case.pair.loss, case.pair.loss, name);
     }
 }
@@ -81,7 +82,7 @@ fn problems() -> Vec<(Problem, usize)> {
     let problem = |(i, (d_in, d_out, inputs, rank))| {
         let mut rng = rng(i as u64);
         let sigma = covariance(d_in, inputs, &mut rng);
-        (Problem::new(normals(d_out, d_in, &mut rng), sigma, 0.1 * i as f64).unwrap(), rank)
+        (posed(normals(d_out, d_in, &mut rng), sigma, 0.1 * i as f64).unwrap(), rank)
     };
     shapes.into_iter().enumerate().map(problem).collect()
 }
@@ -92,12 +93,15 @@ fn the_closed_form_is_the_loss_of_the_fit() {
         let mut rng = rng(10);
         let q = normals(rank, problem.d_in(), &mut rng);
         let u = normals(problem.d_out(), rank, &mut rng);
-        let fits =
-            [problem.freeze_a(q.as_ref()).unwrap(), problem.freeze_b(u.as_ref()).unwrap(), problem.best(rank).unwrap()];
+        let fits = [
+            problem.freeze_a(&matrix(&q)).unwrap(),
+            problem.freeze_b(&matrix(&u)).unwrap(),
+            problem.best(rank).unwrap(),
+        ];
         for fit in fits {
             let whole = problem.untrained_loss();
             close(fit.loss, whole - fit.explained, 1e-3 * whole, "closed form");
-            assert_eq!(fit.loss, problem.loss(fit.a.as_ref(), fit.b.as_ref()).unwrap());
+            assert_eq!(fit.loss, problem.loss(&fit.a, &fit.b).unwrap());
             assert!(fit.loss >= problem.noise_floor() && fit.loss <= whole * (1.0 + 1e-12));
         }
     }
@@ -107,8 +111,8 @@ fn the_closed_form_is_the_loss_of_the_fit() {
 fn no_step_of_the_trained_factor_lowers_the_loss() {
     for (problem, rank) in problems() {
         let mut rng = rng(11);
-        let a = problem.freeze_a(normals(rank, problem.d_in(), &mut rng).as_ref()).unwrap();
-        let b = problem.freeze_b(normals(problem.d_out(), rank, &mut rng).as_ref()).unwrap();
+        let a = problem.freeze_a(&matrix(&normals(rank, problem.d_in(), &mut rng))).unwrap();
+        let b = problem.freeze_b(&matrix(&normals(problem.d_out(), rank, &mut rng))).unwrap();
         let best = problem.best(rank).unwrap();
         let slack = 1e-13 * problem.untrained_loss();
         for size in [1e-3, 1e-1, 1.0] {
@@ -116,8 +120,8 @@ fn no_step_of_the_trained_factor_lowers_the_loss() {
                 let step_a = Scale(size) * normals(rank, problem.d_in(), &mut rng);
                 let step_b = Scale(size) * normals(problem.d_out(), rank, &mut rng);
                 let loss = |fit: &Fit, a: f64, b: f64| {
-                    let (a, b) = (&fit.a + Scale(a) * &step_a, &fit.b + Scale(b) * &step_b);
-                    problem.loss(a.as_ref(), b.as_ref()).unwrap()
+                    let (a, b) = (to_mat(&fit.a) + Scale(a) * &step_a, to_mat(&fit.b) + Scale(b) * &step_b);
+                    problem.loss(&matrix(&a), &matrix(&b)).unwrap()
                 };
                 assert!(loss(&a, 0.0, 1.0) >= a.loss - slack);
                 assert!(loss(&b, 1.0, 0.0) >= b.loss - slack);
@@ -135,12 +139,12 @@ fn the_best_pair_is_the_best_of_each_factor() {
     for (problem, rank) in problems() {
         let best = problem.best(rank).unwrap();
         let whole = problem.untrained_loss();
-        close(problem.freeze_a(best.a.as_ref()).unwrap().loss, best.loss, 1e-3 * whole, "A of the best");
-        close(problem.freeze_b(best.b.as_ref()).unwrap().loss, best.loss, 1e-3 * whole, "B of the best");
-        let mut fit = problem.freeze_a(normals(rank, problem.d_in(), &mut rng(12)).as_ref()).unwrap();
+        close(problem.freeze_a(&best.a).unwrap().loss, best.loss, 1e-3 * whole, "A of the best");
+        close(problem.freeze_b(&best.b).unwrap().loss, best.loss, 1e-3 * whole, "B of the best");
+        let mut fit = problem.freeze_a(&matrix(&normals(rank, problem.d_in(), &mut rng(12)))).unwrap();
         for _ in 0..3000 {
-            fit = problem.freeze_b(fit.b.as_ref()).unwrap();
-            fit = problem.freeze_a(fit.a.as_ref()).unwrap();
+            fit = problem.freeze_b(&fit.b).unwrap();
+            fit = problem.freeze_a(&fit.a).unwrap();
         }
         close(fit.loss, best.loss, whole, "alternating least squares");
     }
@@ -158,9 +162,9 @@ fn the_best_a_spans_the_top_right_singular_vectors_over_the_root() {
     };
     let svd = (&delta * power(0.5)).thin_svd().unwrap();
     let a = svd.V().subcols(0, rank).transpose() * power(-0.5);
-    let problem = Problem::new(delta, sigma, 0.0).unwrap();
+    let problem = posed(delta, sigma, 0.0).unwrap();
     let best = problem.best(rank).unwrap();
-    close(problem.freeze_a(a.as_ref()).unwrap().loss, best.loss, 1e-3 * best.loss, "V_rᵀΣ^-½");
+    close(problem.freeze_a(&matrix(&a)).unwrap().loss, best.loss, 1e-3 * best.loss, "V_rᵀΣ^-½");
     let left_out: f64 = (rank..5).map(|i| svd.S()[i].powi(2)).sum();
     close(best.loss, left_out, 1e-3 * left_out, "Eckart and Young");
 }
@@ -171,8 +175,8 @@ fn losses_scale_with_the_change_the_inputs_and_the_noise_and_not_with_the_frozen
     let (sigma, delta) = (covariance(7, 9, &mut rng), normals(5, 7, &mut rng));
     let (q, u, mix) = (normals(3, 7, &mut rng), normals(5, 3, &mut rng), normals(3, 3, &mut rng));
     let losses = |by_delta: f64, by_sigma: f64, noise: f64, q: &Mat<f64>, u: &Mat<f64>| {
-        let problem = Problem::new(Scale(by_delta) * &delta, Scale(by_sigma) * &sigma, noise).unwrap();
-        let (a, b) = (problem.freeze_a(q.as_ref()).unwrap(), problem.freeze_b(u.as_ref()).unwrap());
+        let problem = posed(Scale(by_delta) * &delta, Scale(by_sigma) * &sigma, noise).unwrap();
+        let (a, b) = (problem.freeze_a(&matrix(q)).unwrap(), problem.freeze_b(&matrix(u)).unwrap());
         [a.loss, b.loss, problem.best(3).unwrap().loss]
     };
     let plain = losses(1.0, 1.0, 0.0, &q, &u);
@@ -196,10 +200,10 @@ fn losses_scale_with_the_change_the_inputs_and_the_noise_and_not_with_the_frozen
 fn a_random_a_loses_nothing_where_inputs_have_no_more_directions_than_the_rank() {
     for inputs in 1..=4 {
         let mut rng = rng(15 + inputs as u64);
-        let problem = Problem::new(normals(6, 20, &mut rng), covariance(20, inputs, &mut rng), 0.2).unwrap();
-        let a = problem.freeze_a(rows(4, 20, &mut rng).as_ref()).unwrap();
+        let problem = posed(normals(6, 20, &mut rng), covariance(20, inputs, &mut rng), 0.2).unwrap();
+        let a = problem.freeze_a(&matrix(&rows(4, 20, &mut rng))).unwrap();
         close(a.loss, problem.noise_floor(), 1e-4 * problem.untrained_loss(), "A");
-        let b = problem.freeze_b(rows(4, 6, &mut rng).transpose()).unwrap();
+        let b = problem.freeze_b(&matrix(&rows(4, 6, &mut rng)).transposed()).unwrap();
         assert!(b.loss > problem.noise_floor() + 0.05 * problem.untrained_loss());
     }
 }
@@ -209,13 +213,13 @@ fn a_random_a_loses_nothing_where_inputs_have_no_more_directions_than_the_rank()
 fn only_the_trained_b_depends_on_the_inputs() {
     let mut rng = rng(20);
     let (delta, q, u) = (normals(5, 7, &mut rng), rows(2, 7, &mut rng), rows(2, 5, &mut rng));
-    let one = Problem::new(delta.clone(), covariance(7, 9, &mut rng), 0.0).unwrap();
-    let other = Problem::new(delta.clone(), covariance(7, 9, &mut rng), 0.0).unwrap();
-    let u = u.transpose();
-    let (a, again) = (one.freeze_b(u).unwrap().a, other.freeze_b(u).unwrap().a);
+    let one = posed(delta.clone(), covariance(7, 9, &mut rng), 0.0).unwrap();
+    let other = posed(delta.clone(), covariance(7, 9, &mut rng), 0.0).unwrap();
+    let (q, u) = (matrix(&q), matrix(&u).transposed());
+    let [a, again] = [&one, &other].map(|problem| to_mat(&problem.freeze_b(&u).unwrap().a));
     close_mat(a.as_ref(), again.as_ref(), "A*");
-    close_mat(a.as_ref(), (u.transpose() * &delta).as_ref(), "UᵀΔ");
-    let (b, again) = (one.freeze_a(q.as_ref()).unwrap().b, other.freeze_a(q.as_ref()).unwrap().b);
+    close_mat(a.as_ref(), (to_mat(&u).transpose() * &delta).as_ref(), "UᵀΔ");
+    let [b, again] = [&one, &other].map(|problem| to_mat(&problem.freeze_a(&q).unwrap().b));
     assert!((&b - &again).norm_max() > 0.1 * b.norm_max());
 }
 
@@ -224,11 +228,11 @@ fn only_the_trained_b_depends_on_the_inputs() {
 fn a_loss_near_zero_is_not_lost_to_cancellation() {
     let mut rng = rng(21);
     let (a, b) = (normals(2, 30, &mut rng), normals(20, 2, &mut rng));
-    let problem = Problem::new(&b * &a, covariance(30, 40, &mut rng), 0.0).unwrap();
+    let problem = posed(&b * &a, covariance(30, 40, &mut rng), 0.0).unwrap();
     let tiny = 1e-26 * problem.untrained_loss();
-    assert!(problem.loss(a.as_ref(), b.as_ref()).unwrap() <= tiny);
-    assert!(problem.freeze_a(a.as_ref()).unwrap().loss <= tiny);
-    assert!(problem.freeze_b(b.as_ref()).unwrap().loss <= tiny);
+    assert!(problem.loss(&matrix(&a), &matrix(&b)).unwrap() <= tiny);
+    assert!(problem.freeze_a(&matrix(&a)).unwrap().loss <= tiny);
+    assert!(problem.freeze_b(&matrix(&b)).unwrap().loss <= tiny);
     assert!(problem.best(2).unwrap().loss <= tiny);
 }
 
@@ -240,7 +244,7 @@ fn a_large_problem_is_solved_as_exactly_by_the_truncated_method() {
     let delta = normals(d_out, d_in, &mut rng);
     let root = Mat::from_fn(d_out, d_in, |i, j| delta[(i, j)] * deviations[j]);
     let sigma = Mat::from_fn(d_in, d_in, |i, j| if i == j { deviations[i].powi(2) } else { 0.0 });
-    let problem = Problem::new(delta, sigma, 0.0).unwrap();
+    let problem = posed(delta, sigma, 0.0).unwrap();
     let fit = problem.best(rank).unwrap();
     let squares = (&root * root.transpose()).self_adjoint_eigenvalues(Side::Lower).unwrap();
     let top: f64 = squares[d_out - rank..].iter().sum();
@@ -250,8 +254,8 @@ fn a_large_problem_is_solved_as_exactly_by_the_truncated_method() {
 
 #[test]
 fn inputs_that_do_not_vary_leave_nothing_to_learn() {
-    let problem = Problem::new(normals(3, 4, &mut rng(23)), Mat::zeros(4, 4), 0.5).unwrap();
-    let fit = problem.freeze_a(rows(2, 4, &mut rng(24)).as_ref()).unwrap();
+    let problem = posed(normals(3, 4, &mut rng(23)), Mat::zeros(4, 4), 0.5).unwrap();
+    let fit = problem.freeze_a(&matrix(&rows(2, 4, &mut rng(24)))).unwrap();
     assert_eq!((fit.loss, fit.explained, problem.best(2).unwrap().loss), (1.5, 0.0, 1.5));
 }
 
@@ -265,7 +269,7 @@ fn a_problem_that_is_none_is_refused_by_place() {
     let with = |i, j, value| {
         let mut sigma = sigma.clone();
         sigma[(i, j)] = value;
-        refused(Problem::new(delta.clone(), sigma, 0.0))
+        refused(posed(delta.clone(), sigma, 0.0))
     };
     assert_eq!(
         with(1, 2, f64::INFINITY),
@@ -279,23 +283,23 @@ fn a_problem_that_is_none_is_refused_by_place() {
         other => panic!("{other}"),
     }
     let indefinite = Mat::from_fn(3, 3, |i, j| if i == j { 1.0 } else { -0.9 });
-    match refused(Problem::new(delta.clone(), indefinite, 0.0)) {
+    match refused(posed(delta.clone(), indefinite, 0.0)) {
         AnalysisError::NotPositive { smallest, .. } => assert!((smallest + 0.8).abs() < 1e-12, "{smallest}"),
         other => panic!("{other}"),
     }
     let mut nan = delta.clone();
     nan[(1, 0)] = f64::NAN;
-    let error = refused(Problem::new(nan, sigma.clone(), 0.0));
+    let error = refused(posed(nan, sigma.clone(), 0.0));
     assert!(matches!(&error, AnalysisError::NotFinite { what, row: 1, column: 0, .. } if what == "Δ"), "{error}");
-    let error = refused(Problem::new(delta.clone(), Mat::identity(2, 2), 0.0));
+    let error = refused(posed(delta.clone(), Mat::identity(2, 2), 0.0));
     assert!(error.to_string().contains("Σ must be 3 × 3, found 2 × 2"), "{error}");
-    let error = refused(Problem::new(Mat::zeros(0, 3), sigma.clone(), 0.0));
+    let error = refused(posed(Mat::zeros(0, 3), sigma.clone(), 0.0));
     assert_eq!(error, AnalysisError::Empty { what: "Δ".into(), rows: 0, columns: 3 });
     for noise in [-1.0, f64::NAN, f64::INFINITY] {
-        let error = refused(Problem::new(delta.clone(), sigma.clone(), noise));
+        let error = refused(posed(delta.clone(), sigma.clone(), noise));
         assert!(matches!(error, AnalysisError::Setting { field: "noise_variance", .. }), "{error}");
     }
-    let error = refused(Problem::new(Scale(1e300) * &delta, sigma, 0.0));
+    let error = refused(posed(Scale(1e300) * &delta, sigma, 0.0));
     assert_eq!(error, AnalysisError::Overflow { what: "ΔΣΔᵀ".into() });
 }
 
@@ -306,7 +310,7 @@ fn a_second_moment_as_computed_is_accepted() {
     for (d, rank) in [(2, 1), (30, 3), (200, 20), (200, 199)] {
         let mut sigma = Scale(1e7) * covariance(d, rank, &mut rng);
         sigma[(0, 1)] *= 1.0 + 1e-14;
-        let problem = Problem::new(normals(3, d, &mut rng), sigma, 0.0).unwrap();
+        let problem = posed(normals(3, d, &mut rng), sigma, 0.0).unwrap();
         let sigma = problem.sigma();
         assert_eq!(sigma[(0, 1)], sigma[(1, 0)]);
     }
@@ -314,19 +318,18 @@ fn a_second_moment_as_computed_is_accepted() {
 
 #[test]
 fn a_frozen_factor_that_is_none_is_refused() {
-    let problem = Problem::new(Mat::identity(2, 3), Mat::identity(3, 3), 0.0).unwrap();
-    let zero = Mat::<f64>::zeros(2, 3);
-    let error = problem.freeze_a(zero.as_ref()).unwrap_err();
+    let problem = posed(Mat::identity(2, 3), Mat::identity(3, 3), 0.0).unwrap();
+    let zero = Matrix::zeros(2, 3);
+    let error = problem.freeze_a(&zero).unwrap_err();
     assert_eq!(error, AnalysisError::Zero { what: "the frozen A = Q".into() });
-    let error = problem.freeze_b(zero.subcols(0, 2)).unwrap_err();
+    let error = problem.freeze_b(&Matrix::zeros(2, 2)).unwrap_err();
     assert_eq!(error, AnalysisError::Zero { what: "the frozen B = U".into() });
-    assert!(problem.freeze_a(zero.transpose()).unwrap_err().to_string().contains("Q must be r × 3, found 3 × 2"));
-    assert!(problem.freeze_b(zero.transpose()).unwrap_err().to_string().contains("U must be 2 × r, found 3 × 2"));
-    let empty = Mat::<f64>::zeros(0, 3);
-    assert!(matches!(problem.freeze_a(empty.as_ref()), Err(AnalysisError::Empty { what, .. }) if what == "Q"));
-    assert!(problem.loss(zero.as_ref(), zero.as_ref()).unwrap_err().to_string().contains("B must be 2 × 2"));
+    assert!(problem.freeze_a(&zero.transposed()).unwrap_err().to_string().contains("Q must be r × 3, found 3 × 2"));
+    assert!(problem.freeze_b(&zero.transposed()).unwrap_err().to_string().contains("U must be 2 × r, found 3 × 2"));
+    assert!(matches!(problem.freeze_a(&Matrix::zeros(0, 3)), Err(AnalysisError::Empty { what, .. }) if what == "Q"));
+    assert!(problem.loss(&zero, &zero).unwrap_err().to_string().contains("B must be 2 × 2"));
     let huge = Scale(1e300) * Mat::<f64>::identity(2, 3);
-    let error = problem.loss(huge.as_ref(), huge.subcols(0, 2)).unwrap_err();
+    let error = problem.loss(&matrix(&huge), &matrix(&huge.subcols(0, 2).to_owned())).unwrap_err();
     assert_eq!(error, AnalysisError::Overflow { what: "the loss".into() });
     for rank in [0, 3] {
         let error = problem.best(rank).unwrap_err();

@@ -11,7 +11,6 @@ use asym_kernels::{dropout, linear};
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Tensor, TensorData};
-use indexmap::IndexMap;
 use rand_distr::{Distribution, Normal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -20,7 +19,7 @@ use super::{Adapter, Draw, Owner, PeftTensor, Settings, Site, Weight, add, is_ty
 use crate::config::setting;
 use crate::init::Shape;
 use crate::random::stream;
-use crate::{AdapterError, BaseLinear};
+use crate::{AdapterError, BaseLinear, Patterns};
 
 /// AdaLoRA's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,8 +57,8 @@ pub struct AdaLora {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_steps: Option<usize>,
     /// Which triplets of each module are left, by the module's name. Absent: all.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub rank_pattern: IndexMap<String, Vec<bool>>,
+    #[serde(default, skip_serializing_if = "Patterns::is_empty")]
+    pub rank_pattern: Patterns<Vec<bool>>,
 }
 
 const fn default_interval() -> usize {
@@ -92,7 +91,7 @@ impl AdaLora {
             beta2: default_beta(),
             orthogonality: default_orthogonality(),
             total_steps: None,
-            rank_pattern: IndexMap::new(),
+            rank_pattern: Patterns::new(),
         }
     }
 
@@ -170,7 +169,7 @@ impl AdaLora {
             #[serde(default = "default_orthogonality")]
             orth_reg_weight: f64,
             total_step: Option<usize>,
-            rank_pattern: Option<IndexMap<String, Vec<bool>>>,
+            rank_pattern: Option<Patterns<Vec<bool>>>,
         }
         let fields: Fields = serde_json::from_value(fields)?;
         let rank_pattern = fields.rank_pattern.unwrap_or_default().into_iter();
@@ -299,7 +298,7 @@ impl Settings for AdaLora {
 
     fn emptied(&self) -> Vec<&str> {
         let dropped = self.rank_pattern.iter().filter(|(_, kept)| !kept.contains(&true));
-        dropped.map(|(module, _)| module.as_str()).collect()
+        dropped.map(|(module, _)| module).collect()
     }
 
     fn prune(&self, module: &str, tensor: &str, shape: &[usize], values: Vec<f32>) -> (Vec<usize>, Vec<f32>) {

@@ -6,7 +6,6 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::module::{conv2d, embedding};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor};
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -15,7 +14,7 @@ use crate::config::setting;
 use crate::init::Shape;
 use crate::layout::Layer;
 use crate::pattern::Pattern;
-use crate::{AdapterError, BaseLinear, Init};
+use crate::{AdapterError, BaseLinear, Init, Patterns};
 
 /// One factor of a low-rank update: how it starts, and whether it is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,11 +64,11 @@ pub struct Lora {
     pub b: Factor,
     /// Ranks of some modules: regular expressions that must match the end of a name from one of its dots on. The first
     /// that matches counts.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub rank_pattern: IndexMap<String, usize>,
+    #[serde(default, skip_serializing_if = "Patterns::is_empty")]
+    pub rank_pattern: Patterns<usize>,
     /// α of some modules, found as in [`rank_pattern`](Self::rank_pattern).
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub alpha_pattern: IndexMap<String, f64>,
+    #[serde(default, skip_serializing_if = "Patterns::is_empty")]
+    pub alpha_pattern: Patterns<f64>,
 }
 
 const fn default_a() -> Factor {
@@ -90,8 +89,8 @@ impl Lora {
             rank_stabilized: false,
             a: default_a(),
             b: default_b(),
-            rank_pattern: IndexMap::new(),
-            alpha_pattern: IndexMap::new(),
+            rank_pattern: Patterns::new(),
+            alpha_pattern: Patterns::new(),
         }
     }
 
@@ -137,13 +136,13 @@ impl Lora {
 
     /// With this rank where `pattern` matches.
     pub fn rank_of(mut self, pattern: &str, rank: usize) -> Self {
-        self.rank_pattern.insert(pattern.to_string(), rank);
+        self.rank_pattern.insert(pattern, rank);
         self
     }
 
     /// With this α where `pattern` matches.
     pub fn alpha_of(mut self, pattern: &str, alpha: f64) -> Self {
-        self.alpha_pattern.insert(pattern.to_string(), alpha);
+        self.alpha_pattern.insert(pattern, alpha);
         self
     }
 
@@ -187,8 +186,8 @@ impl Lora {
             lora_dropout: f64,
             #[serde(default)]
             use_rslora: bool,
-            rank_pattern: Option<IndexMap<String, usize>>,
-            alpha_pattern: Option<IndexMap<String, f64>>,
+            rank_pattern: Option<Patterns<usize>>,
+            alpha_pattern: Option<Patterns<f64>>,
         }
         let fields: Fields = serde_json::from_value(fields)?;
         Ok(Self {
@@ -283,11 +282,11 @@ impl Settings for Lora {
     }
 
     fn unmatched(&self, modules: &[&str]) -> Option<(&'static str, String)> {
-        let idle = |pattern: &&String| {
+        let idle = |pattern: &&str| {
             !Pattern::ending(pattern).is_ok_and(|regex| modules.iter().any(|module| regex.is_match(module)))
         };
-        let rank = self.rank_pattern.keys().find(idle).map(|pattern| ("rank_pattern", pattern.clone()));
-        rank.or_else(|| self.alpha_pattern.keys().find(idle).map(|pattern| ("alpha_pattern", pattern.clone())))
+        let rank = self.rank_pattern.keys().find(idle).map(|pattern| ("rank_pattern", pattern.to_string()));
+        rank.or_else(|| self.alpha_pattern.keys().find(idle).map(|pattern| ("alpha_pattern", pattern.to_string())))
     }
 
     fn set_factors(&mut self, a: Factor, b: Factor) {
@@ -295,7 +294,7 @@ impl Settings for Lora {
     }
 }
 
-fn first_match<'a, T>(patterns: &'a IndexMap<String, T>, module: &str) -> Option<&'a T> {
+fn first_match<'a, T>(patterns: &'a Patterns<T>, module: &str) -> Option<&'a T> {
     patterns
         .iter()
         .find(|(pattern, _)| Pattern::ending(pattern).is_ok_and(|regex| regex.is_match(module)))

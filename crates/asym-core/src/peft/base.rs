@@ -6,13 +6,12 @@ use std::path::Path;
 
 use burn::module::Module;
 use faer::Mat;
-use indexmap::IndexMap;
 use safetensors::SafeTensors;
 
 use super::{PREFIX, tensor};
 use crate::layout::{self, Entry, Kind, Layer, Naming};
 use crate::linalg::apart;
-use crate::{AdapterConfig, AdapterError, Bias, Dora, Lora, Method, TakenOut};
+use crate::{AdapterConfig, AdapterError, Bias, Dora, Lora, Method, Patterns, TakenOut};
 
 /// How a folder is read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -148,10 +147,11 @@ impl Folder<'_> {
         let mut asked = std::mem::take(&mut config.token_rows);
         let keys: Vec<&str> = self.file.names().into_iter().filter(|key| key.ends_with(ROWS)).collect();
         let modules: Vec<&str> = keys.iter().filter_map(|key| key.strip_prefix(PREFIX)?.strip_suffix(ROWS)).collect();
-        let mut found = IndexMap::new();
+        let mut found = Patterns::new();
         for module in &modules {
-            let name = asked.keys().find(|name| name.is_empty() || layout::names(module, name)).cloned();
-            let Some(rows) = name.and_then(|name| asked.shift_remove(&name)) else { continue };
+            let name =
+                asked.keys().find(|name| name.is_empty() || layout::names(module, name)).map(ToString::to_string);
+            let Some(rows) = name.and_then(|name| asked.remove(&name)) else { continue };
             let weight = format!("{module}.weight");
             let group = self.options.group(&weight);
             let has_rows = |name: &str| modules.iter().any(|module| name.strip_suffix(".weight") == Some(module));
@@ -173,12 +173,12 @@ impl Folder<'_> {
                 let key = format!("{PREFIX}{module}{ROWS}");
                 let values = tensor(self.path, self.file, key.clone(), &[rows.len(), width])?;
                 changes.rows.insert(entry.name.clone(), (rows.clone(), values));
-                found.insert(entry.module().to_string(), rows.clone());
+                found.insert(entry.module(), rows.clone());
                 read.insert(key);
             }
         }
         // PEFT leaves a copy with the rows of its embedding out.
-        let is_copy = |name: &String| {
+        let is_copy = |name: &str| {
             let of = |(parameter, copies): &(&str, &[&str])| {
                 let copy = |copy: &&str| layout::names(copy.strip_suffix(".weight").unwrap_or(copy), name);
                 copies.iter().any(copy) && found.keys().any(|module| parameter.strip_suffix(".weight") == Some(module))
@@ -225,7 +225,7 @@ impl Folder<'_> {
             let values = tensor(self.path, self.file, key.to_string(), &entry.shape)?;
             let scale = lora.scale_at(module) as f32;
             changes.added.insert(name, values.iter().map(|value| scale * value).collect());
-            config.factor_biases.insert(module.to_string(), values);
+            config.factor_biases.insert(module, values);
             read.insert(key.to_string());
         }
         Ok(())

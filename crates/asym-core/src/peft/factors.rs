@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use faer::Mat;
-
 use super::{WEIGHTS, parse, read, read_config, tensor};
+use crate::linalg::Matrix;
 use crate::{AdapterError, Method};
 
 /// The factors of one weight's update B·A. For AdaLoRA, the update is B·(E ⊙ A), and the singular values E are not
@@ -15,9 +14,9 @@ pub struct FactorPair {
     /// The adapted module's name.
     pub module: String,
     /// A, `[rank, d_input]`. The d_input of a convolution is channels in × kernel height × kernel width.
-    pub a: Mat<f64>,
+    pub a: Matrix,
     /// B, `[d_output, rank]`.
-    pub b: Mat<f64>,
+    pub b: Matrix,
 }
 
 /// The factor pairs in `folder`, an adapter in PEFT's format written by any library, in the order of the modules' names.
@@ -34,7 +33,7 @@ pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, Adapter
     let path = folder.join(WEIGHTS);
     let data = read(folder, &path)?;
     let file = parse(&path, &data)?;
-    let matrix = |key: &str, transposed: bool| -> Result<Option<Mat<f64>>, AdapterError> {
+    let matrix = |key: &str, transposed: bool| -> Result<Option<Matrix>, AdapterError> {
         let Ok(view) = file.tensor(key) else { return Ok(None) };
         let shape = view.shape().to_vec();
         let values = tensor(&path, &file, key.to_string(), &shape)?;
@@ -42,8 +41,8 @@ pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, Adapter
         let columns: usize = shape.iter().skip(1).product();
         let at = |i: usize, j: usize| f64::from(values[i * columns + j]);
         Ok(Some(match transposed {
-            false => Mat::from_fn(rows, columns, at),
-            true => Mat::from_fn(columns, rows, |i, j| at(j, i)),
+            false => Matrix::from_fn(rows, columns, at),
+            true => Matrix::from_fn(columns, rows, |i, j| at(j, i)),
         }))
     };
 
@@ -73,15 +72,15 @@ pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, Adapter
             |key: &str| AdapterError::MissingKeys { path: path.clone(), keys: vec![key.to_string()], hint: "" };
         let mut a = matrix(&a_key, false)?.ok_or_else(|| missing(&a_key))?;
         let mut b = matrix(&b_key, false)?.ok_or_else(|| missing(&b_key))?;
-        if a.nrows() != b.ncols() {
-            let (expected, found) = (vec![b.nrows(), a.nrows()], vec![b.nrows(), b.ncols()]);
+        if a.rows() != b.columns() {
+            let (expected, found) = (vec![b.rows(), a.rows()], vec![b.rows(), b.columns()]);
             return Err(AdapterError::Shape { path: path.clone(), key: b_key, expected, found });
         }
         if let Some(singular) = matrix(&key("lora_E"), true)? {
             let left: Vec<usize> =
-                (0..a.nrows()).filter(|&i| i < singular.ncols() && singular[(0, i)] != 0.0).collect();
-            a = Mat::from_fn(left.len(), a.ncols(), |i, j| a[(left[i], j)]);
-            b = Mat::from_fn(b.nrows(), left.len(), |i, j| b[(i, left[j])]);
+                (0..a.rows()).filter(|&i| i < singular.columns() && singular[(0, i)] != 0.0).collect();
+            a = Matrix::from_fn(left.len(), a.columns(), |i, j| a[(left[i], j)]);
+            b = Matrix::from_fn(b.rows(), left.len(), |i, j| b[(i, left[j])]);
         }
         Ok(FactorPair { module, a, b })
     };

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -11,7 +10,7 @@ use super::{CONFIG, SaveOptions};
 use crate::adapter::Method;
 use crate::config::Layers;
 use crate::layout::{self, Entry, Kind};
-use crate::{AdapterConfig, AdapterError, Bias, TakenOut, Targets};
+use crate::{AdapterConfig, AdapterError, Bias, Patterns, TakenOut, Targets};
 
 /// The configuration as PEFT writes it.
 pub(super) fn write(
@@ -105,7 +104,7 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
     let folder = folder.as_ref();
     let path = folder.join(CONFIG);
     let fields = open(folder)?;
-    let invalid = |source| AdapterError::Json { path: path.clone(), source };
+    let invalid = |source: serde_json::Error| AdapterError::Json { path: path.clone(), source: source.into() };
     let refuse = |field: &str, value: &Value, supported: &str| AdapterError::UnsupportedField {
         path: path.clone(),
         field: field.to_string(),
@@ -161,12 +160,12 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
         layers: layers
             .map(|indices| Layers { indices, lists: common.layers_pattern.map(OneOrMany::list).unwrap_or_default() }),
         token_rows: match common.trainable_token_indices {
-            None => IndexMap::new(),
+            None => Patterns::new(),
             // The file says which module it is.
-            Some(TokenRows::Of(rows)) => IndexMap::from([(String::new(), rows)]),
+            Some(TokenRows::Of(rows)) => Patterns::from([("", rows)]),
             Some(TokenRows::By(modules)) => modules,
         },
-        factor_biases: IndexMap::new(),
+        factor_biases: Patterns::new(),
         taken_out: common.init_lora_weights.map_or(TakenOut::Nothing, |start| taken_out(&start)),
     };
     match config.validate() {
@@ -180,7 +179,7 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
 #[serde(untagged)]
 enum TokenRows {
     Of(Vec<usize>),
-    By(IndexMap<String, Vec<usize>>),
+    By(Patterns<Vec<usize>>),
 }
 
 /// The purpose of an adapter: the fields that say what model it belongs to.
@@ -235,7 +234,7 @@ fn open(folder: &Path) -> Result<Map<String, Value>, AdapterError> {
         }
         Err(source) => return Err(AdapterError::Io { path, source }),
     };
-    serde_json::from_str(&text).map_err(|source| AdapterError::Json { path, source })
+    serde_json::from_str(&text).map_err(|source| AdapterError::Json { path, source: source.into() })
 }
 
 /// The folder of the base model that an adapter folder names, if it names one.

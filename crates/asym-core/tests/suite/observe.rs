@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use asym_core::linalg::{gaussian, orthonormal};
+use asym_core::linalg::{Matrix, gaussian, orthonormal};
 use asym_core::random::stream;
 use asym_core::{
     AdaptedLinear, AdaptedLinearConfig, Adapter, AdapterConfig, AdapterError, Dora, Factor, Init, Lora, Naming,
@@ -35,11 +35,15 @@ impl Model {
     }
 }
 
+fn mat(matrix: &Matrix) -> Mat<f64> {
+    Mat::from_fn(matrix.rows(), matrix.columns(), |i, j| matrix[(i, j)])
+}
+
 /// Rows whose energy lies in three directions, which are returned as columns.
 fn inputs(rows: usize, device: &Device) -> (Tensor<3>, Mat<f64>) {
     let mut rng = stream(1, "inputs");
-    let directions = orthonormal(WIDTH, 3, &mut rng);
-    let strong = gaussian(rows, 3, &mut rng) * directions.transpose();
+    let directions = mat(&orthonormal(WIDTH, 3, &mut rng));
+    let strong = mat(&gaussian(rows, 3, &mut rng)) * directions.transpose();
     let noise = gaussian(rows, WIDTH, &mut rng);
     let value = |i: usize, j: usize| (5.0 * strong[(i, j)] + 0.05 * noise[(i, j)]) as f32;
     let values: Vec<f32> = (0..rows).flat_map(|i| (0..WIDTH).map(move |j| value(i, j))).collect();
@@ -72,10 +76,10 @@ fn the_moment_is_that_of_all_rows_of_all_batches() {
     assert_eq!(found.rows, 200);
     let values: Vec<f64> = input.into_data().iter::<f64>().collect();
     let rows = Mat::from_fn(200, WIDTH, |i, j| values[i * WIDTH + j]);
-    let expected = rows.transpose() * &rows;
+    let (moment, expected) = (found.moment(), rows.transpose() * &rows);
     for i in 0..WIDTH {
         for j in 0..WIDTH {
-            let (found, expected) = (f64::from(found.moment[(i, j)]), expected[(i, j)] / 200.0);
+            let (found, expected) = (moment[(i, j)], expected[(i, j)] / 200.0);
             assert!((found - expected).abs() < 1e-4, "[{i}, {j}]: {found} is not {expected}");
         }
     }

@@ -178,7 +178,7 @@ fn text(path: &Path) -> Result<Option<String>, ImageError> {
 }
 
 fn json<'a, T: Deserialize<'a>>(text: &'a str, path: &Path) -> Result<T, ImageError> {
-    serde_json::from_str(text).map_err(|source| ImageError::Json { path: path.to_owned(), source })
+    serde_json::from_str(text).map_err(|source| ImageError::Json { path: path.to_owned(), source: source.into() })
 }
 
 impl HuggingFaceConfig {

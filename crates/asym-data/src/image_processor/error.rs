@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// An error of a decoder, whose own type is this box.
+/// An error of a decoder, whose own type is this box, or of the reader of JSON, whose own type is inside.
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// An [`ImageProcessor`](super::ImageProcessor) cannot be read, or it refuses a picture.
@@ -35,7 +35,7 @@ pub enum ImageError {
         /// The file.
         path: PathBuf,
         /// The error of the reader.
-        source: serde_json::Error,
+        source: Source,
     },
 
     /// A class has other steps than ViT's.

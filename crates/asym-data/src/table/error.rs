@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// An error of the reader of JSON, whose own type is inside.
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
 /// A table cannot be read.
 ///
 /// `path` is the file as it was given to [`read`](super::read), or the name that was given to [`parse`](super::parse).
@@ -35,7 +38,7 @@ pub enum TableError {
         /// The line.
         line: usize,
         /// The error of the reader.
-        source: serde_json::Error,
+        source: Source,
     },
 
     /// A file that begins as an array of objects is none.
@@ -44,7 +47,7 @@ pub enum TableError {
         /// The file.
         path: String,
         /// The error of the reader, which names line and column.
-        source: serde_json::Error,
+        source: Source,
     },
 
     /// A file that is compressed with gzip is damaged.

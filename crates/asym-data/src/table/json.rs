@@ -42,7 +42,7 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
     let mut rows = Rows { keys: None };
     if text.trim_start().starts_with('[') {
         let objects: Vec<Object> = serde_json::from_str(text)
-            .map_err(|source| TableError::JsonArray { path: collector.path.to_owned(), source })?;
+            .map_err(|source| TableError::JsonArray { path: collector.path.to_owned(), source: source.into() })?;
         let numbered = objects.iter().enumerate();
         return numbered
             .map(|(at, object)| (at + 1, object))
@@ -53,7 +53,7 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
         let object: Object = serde_json::from_str(line).map_err(|source| TableError::Json {
             path: collector.path.to_owned(),
             line: number,
-            source,
+            source: source.into(),
         })?;
         rows.add(number, &object, collector)?;
     }

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::config::{
     CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
     probabilities, size,
 };
+use crate::error::Source;
+use crate::json::JsonObject;
 use crate::{Activation, ModelError};
 
 /// `config.json` of a BART checkpoint, as the file has it: keys may be absent, unknown ones are kept.
@@ -96,7 +97,7 @@ pub struct BartConfig {
     /// The names of the labels of a classifier, in the order of its logits.
     pub labels: Vec<String>,
     /// Keys of `config.json` that nothing here depends on.
-    pub other: Map<String, Value>,
+    pub other: JsonObject,
 }
 
 impl BartConfig {
@@ -124,7 +125,7 @@ impl BartConfig {
             eos_token_id: 2,
             decoder_start_token_id: 2,
             labels: default_labels(3),
-            other: Map::new(),
+            other: JsonObject::new(),
         }
     }
 }
@@ -173,8 +174,8 @@ impl ModelConfig for BartConfig {
         positive(path, &[("init_std", self.init_std)])
     }
 
-    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value> {
-        serde_json::to_value(HuggingFaceConfig {
+    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> Result<JsonObject, Source> {
+        JsonObject::of(&HuggingFaceConfig {
             common: CommonFields::written(
                 (architecture, "bart", dtype),
                 Some(self.tie_word_embeddings),

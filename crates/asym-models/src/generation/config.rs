@@ -335,5 +335,5 @@ impl GenerationConfig {
 }
 
 fn object(text: &str, origin: &str) -> Result<Map<String, Value>, GenerationError> {
-    serde_json::from_str(text).map_err(|source| GenerationError::Json { origin: origin.into(), source })
+    serde_json::from_str(text).map_err(|source| GenerationError::Json { origin: origin.into(), source: source.into() })
 }

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::rope::RopeScaling;
 use crate::config::{
     CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
     probabilities, size,
 };
-use crate::error::refuse;
+use crate::error::{Source, refuse};
+use crate::json::JsonObject;
 use crate::{Activation, ModelError};
 
 /// `config.json` of a Llama checkpoint, as the file has it: keys may be absent, unknown ones are kept.
@@ -44,10 +45,10 @@ pub struct HuggingFaceConfig {
     pub rope_theta: Option<f64>,
     /// transformers 4.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rope_scaling: Option<Map<String, Value>>,
+    pub rope_scaling: Option<JsonObject>,
     /// transformers 5.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rope_parameters: Option<Map<String, Value>>,
+    pub rope_parameters: Option<JsonObject>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partial_rotary_factor: Option<f64>,
 }
@@ -94,7 +95,7 @@ pub struct LlamaConfig {
     /// The names of the labels of a classifier.
     pub labels: Vec<String>,
     /// Keys of `config.json` that nothing here depends on, such as the ids of special tokens.
-    pub other: Map<String, Value>,
+    pub other: JsonObject,
 }
 
 impl LlamaConfig {
@@ -120,7 +121,7 @@ impl LlamaConfig {
             tie_word_embeddings: false,
             pad_token_id: None,
             labels: default_labels(2),
-            other: Map::new(),
+            other: JsonObject::new(),
         }
     }
 }
@@ -168,7 +169,7 @@ impl ModelConfig for LlamaConfig {
         )
     }
 
-    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value> {
+    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> Result<JsonObject, Source> {
         let scaling = RopeScaling::write(self.rope_scaling);
         let mut rope = scaling.clone();
         rope.insert("rope_theta".into(), self.rope_theta.into());
@@ -182,7 +183,7 @@ impl ModelConfig for LlamaConfig {
             // A language model has no labels.
             (common.id2label, common.label2id) = (None, None);
         }
-        serde_json::to_value(HuggingFaceConfig {
+        JsonObject::of(&HuggingFaceConfig {
             common,
             vocab_size: Some(self.vocab_size),
             hidden_size: Some(self.hidden_size),
@@ -201,8 +202,8 @@ impl ModelConfig for LlamaConfig {
             mlp_bias: Some(self.mlp_bias),
             // Both, for transformers 4 and 5.
             rope_theta: Some(self.rope_theta),
-            rope_scaling: self.rope_scaling.map(|_| scaling),
-            rope_parameters: Some(rope),
+            rope_scaling: self.rope_scaling.map(|_| JsonObject(scaling)),
+            rope_parameters: Some(JsonObject(rope)),
             ..HuggingFaceConfig::default()
         })
     }
@@ -267,11 +268,11 @@ impl HuggingFaceConfig {
     /// length of the longest sequence.
     fn rotation<'a>(&'a self, path: &Path, longest: usize) -> Result<(Option<f64>, Option<RopeScaling>), ModelError> {
         let (mut theta, mut scaling) = (self.rope_theta, None);
-        let original = self.common.other.get("original_max_position_embeddings").and_then(Value::as_f64);
+        let original = self.common.other.0.get("original_max_position_embeddings").and_then(Value::as_f64);
         let rotations = [("rope_scaling", &self.rope_scaling), ("rope_parameters", &self.rope_parameters)];
         // The first that says anything counts, as in transformers.
-        let said = |(key, rotation): (&'static str, &'a Option<Map<String, Value>>)| {
-            Some((key, rotation.as_ref().filter(|rotation| !rotation.is_empty())?))
+        let said = |(key, rotation): (&'static str, &'a Option<JsonObject>)| {
+            Some((key, &rotation.as_ref().filter(|rotation| !rotation.is_empty())?.0))
         };
         if let Some((key, rotation)) = rotations.into_iter().find_map(said) {
             scaling = RopeScaling::read(path, (key, rotation), (longest, original))?;

@@ -10,7 +10,8 @@ use crate::config::{
     CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, is_token, positive,
     probabilities, quoted, size,
 };
-use crate::error::refuse;
+use crate::error::{Source, refuse};
+use crate::json::JsonObject;
 use crate::{Activation, ModelError};
 
 /// The keys of `config.json` in a BERT or RoBERTa checkpoint. Keys may be absent, and unknown keys are ignored.
@@ -125,7 +126,7 @@ pub struct EncoderConfig {
     /// The names of the labels of a classifier, in the order of its logits.
     pub labels: Vec<String>,
     /// Keys of `config.json` that asym does not use, such as the ids of special tokens.
-    pub other: Map<String, Value>,
+    pub other: JsonObject,
 }
 
 impl EncoderConfig {
@@ -158,7 +159,7 @@ impl EncoderConfig {
             pad_token_id,
             tie_word_embeddings: true,
             labels: default_labels(2),
-            other: Map::new(),
+            other: JsonObject::new(),
         }
     }
 
@@ -221,7 +222,7 @@ impl ModelConfig for EncoderConfig {
         positive(path, &[("layer_norm_eps", self.layer_norm_eps), ("initializer_range", self.initializer_range)])
     }
 
-    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value> {
+    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> Result<JsonObject, Source> {
         let common = CommonFields::written(
             (architecture, self.family.model_type(), dtype),
             Some(self.tie_word_embeddings),
@@ -231,7 +232,7 @@ impl ModelConfig for EncoderConfig {
         if self.family == Family::DistilBert {
             return write_distilbert(self, common);
         }
-        serde_json::to_value(HuggingFaceConfig {
+        JsonObject::of(&HuggingFaceConfig {
             common,
             vocab_size: Some(self.vocab_size),
             hidden_size: Some(self.hidden_size),
@@ -349,8 +350,8 @@ fn resolve_distilbert(
     pad_token_id: Option<i64>,
     path: &Path,
 ) -> Result<EncoderConfig, ModelError> {
-    let json = |source| ModelError::Json { path: path.into(), source };
-    let fields: distilbert::Fields = serde_json::from_value(Value::Object(common.other.clone())).map_err(json)?;
+    let json = |source: serde_json::Error| ModelError::Json { path: path.into(), source: source.into() };
+    let fields: distilbert::Fields = serde_json::from_value(Value::Object(common.other.0.clone())).map_err(json)?;
     let vocab_size = size(path, "vocab_size", vocab_size)?;
     let defaults = EncoderConfig::new(
         Family::DistilBert,
@@ -359,7 +360,7 @@ fn resolve_distilbert(
         size(path, "n_layers", fields.n_layers)?,
     );
     let mut other = common.other.clone();
-    distilbert::OWN.iter().for_each(|key| drop(other.remove(*key)));
+    distilbert::OWN.iter().for_each(|key| drop(other.0.remove(*key)));
     Ok(EncoderConfig {
         num_attention_heads: size(path, "n_heads", fields.n_heads)?,
         intermediate_size: size(path, "hidden_dim", fields.hidden_dim)?,
@@ -378,7 +379,7 @@ fn resolve_distilbert(
 }
 
 /// The keys of DistilBERT's `config.json`.
-fn write_distilbert(config: &EncoderConfig, common: CommonFields) -> serde_json::Result<Value> {
+fn write_distilbert(config: &EncoderConfig, common: CommonFields) -> Result<JsonObject, Source> {
     let fields = distilbert::Fields {
         vocab_size: Some(config.vocab_size),
         dim: Some(config.hidden_size),
@@ -397,7 +398,7 @@ fn write_distilbert(config: &EncoderConfig, common: CommonFields) -> serde_json:
     for value in [serde_json::to_value(common)?, serde_json::to_value(fields)?] {
         both.extend(value.as_object().cloned().unwrap_or_default());
     }
-    Ok(Value::Object(both))
+    Ok(JsonObject(both))
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::config::{
     CommonFields, ModelConfig, activation, at_least_one, default_labels, divides, few_layers, positive, probabilities,
 };
-use crate::error::refuse;
+use crate::error::{Source, refuse};
+use crate::json::JsonObject;
 use crate::{Activation, ModelError};
 
 /// A number, or height and width.
@@ -105,7 +105,7 @@ pub struct VitConfig {
     /// The names of the labels of a classifier, in the order of its logits.
     pub labels: Vec<String>,
     /// Keys of `config.json` that nothing here depends on.
-    pub other: Map<String, Value>,
+    pub other: JsonObject,
 }
 
 impl Default for VitConfig {
@@ -129,7 +129,7 @@ impl Default for VitConfig {
             pooler_activation: Activation::Tanh,
             interpolate_pos_encoding: false,
             labels: default_labels(2),
-            other: Map::new(),
+            other: JsonObject::new(),
         }
     }
 }
@@ -186,8 +186,8 @@ impl ModelConfig for VitConfig {
         positive(path, &[("layer_norm_eps", self.layer_norm_eps), ("initializer_range", self.initializer_range)])
     }
 
-    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> serde_json::Result<Value> {
-        serde_json::to_value(HuggingFaceConfig {
+    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> Result<JsonObject, Source> {
+        JsonObject::of(&HuggingFaceConfig {
             common: CommonFields::written((architecture, "vit", dtype), None, &self.labels, &self.other),
             hidden_size: Some(self.hidden_size),
             num_hidden_layers: Some(self.num_hidden_layers),

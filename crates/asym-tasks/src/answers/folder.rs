@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::AnswersError;
@@ -10,20 +11,23 @@ use super::error::AnswersError;
 /// The file of the settings.
 const FILE: &str = "evaluation.json";
 
-/// Make `folder` the place of an evaluation with these settings, or go on in it.
+/// Make `folder` the place of an evaluation with these settings, or go on in it. The settings are a struct or a map, which
+/// serde writes as a JSON object.
 ///
 /// # Errors
 ///
 /// [`AnswersError::OtherEvaluation`] if its answers belong to an evaluation with other settings, and
-/// [`AnswersError::Io`].
-pub fn settle(folder: &Path, settings: &Map<String, Value>) -> Result<(), AnswersError> {
+/// [`AnswersError::Io`], also for settings that are no JSON object.
+pub fn settle(folder: &Path, settings: &impl Serialize) -> Result<(), AnswersError> {
     let path = folder.join(FILE);
     let failed = |source| AnswersError::Io { path: path.clone(), source };
+    let settings: Map<String, Value> =
+        serde_json::to_value(settings).and_then(serde_json::from_value).map_err(|error| failed(error.into()))?;
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             std::fs::create_dir_all(folder).map_err(failed)?;
-            let text = format!("{:#}\n", Value::Object(settings.clone()));
+            let text = format!("{:#}\n", Value::Object(settings));
             return asym_core::write_whole(&path, text.as_bytes()).map_err(failed);
         }
         Err(error) => return Err(failed(error)),
@@ -34,7 +38,7 @@ pub fn settle(folder: &Path, settings: &Map<String, Value>) -> Result<(), Answer
     let Ok(found) = serde_json::from_str::<Map<String, Value>>(&text) else {
         return other("the file", "no JSON object".to_string(), "one".to_string());
     };
-    for (key, expected) in settings {
+    for (key, expected) in &settings {
         let found = found.get(key).unwrap_or(&Value::Null);
         if found != expected {
             return other(key, found.to_string(), expected.to_string());

@@ -1,7 +1,7 @@
 //! Accuracies: by subject, by group in both groupings, over questions and over subjects.
 
 use asym_figure::{TERMINAL, Table};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::answers::Answer;
 use super::protocol::Protocol;
@@ -85,8 +85,7 @@ impl Scores {
         letters as f64 / f64::from(all.max(1))
     }
 
-    /// All of them, as JSON.
-    pub fn to_json(&self) -> serde_json::Value {
+    fn to_json(&self) -> serde_json::Value {
         let groups = |by| {
             let each = Group::ALL.into_iter().filter_map(|group| Some((group.name(), self.of_group(group, by)?)));
             each.collect::<std::collections::BTreeMap<_, _>>()
@@ -141,6 +140,13 @@ impl Scores {
         }
         let tables = table.within(TERMINAL, 2);
         tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+/// All of them.
+impl Serialize for Scores {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
     }
 }
 

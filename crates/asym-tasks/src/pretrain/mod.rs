@@ -21,12 +21,11 @@ mod vocabulary;
 
 use std::path::Path;
 
-use asym_models::{Checkpoint, FileDtype, PretrainedModel};
+use asym_models::{Checkpoint, FileDtype, JsonObject, PretrainedModel};
 use asym_train::{Loader, Run, Source, State, StopSignal, Tuning, fit};
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::Serialize;
-use serde_json::Value;
 
 pub use self::language::LanguageRecipe;
 pub use self::pictures::PictureRecipe;
@@ -39,7 +38,7 @@ use crate::error::TaskError;
 #[derive(Clone, Debug, Serialize)]
 pub struct PretrainResult {
     /// The settings.
-    pub recipe: Value,
+    pub recipe: JsonObject,
     /// Parameters of the model with its head.
     pub parameters: usize,
     /// Mean loss on examples that were not trained on.
@@ -116,7 +115,7 @@ pub fn pretrain<P: Pretraining>(
     let score = |name: &str| scores.get(name).copied().unwrap_or(f64::NAN);
     Ok(PretrainResult {
         // A struct of numbers has a form in JSON.
-        recipe: serde_json::to_value(recipe).unwrap_or_default(),
+        recipe: JsonObject::of(recipe).unwrap_or_default(),
         parameters,
         loss: score("loss"),
         accuracy: score("accuracy"),

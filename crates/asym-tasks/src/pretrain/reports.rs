@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use asym_models::{BartConfig, BartLanguageModel, PretrainedModel};
+use asym_models::{BartConfig, BartLanguageModel, JsonObject, PretrainedModel};
 use asym_train::TrainSettings;
 use burn::tensor::Device;
 use serde::Serialize;
@@ -91,7 +91,7 @@ impl Pretraining for ReportRecipe {
             "bos_token_id": START, "forced_bos_token_id": START, "forced_eos_token_id": END, "num_beams": 4,
             "early_stopping": true, "no_repeat_ngram_size": 3
         });
-        config.other.extend(search.as_object().cloned().unwrap_or_default());
+        config.other.extend(JsonObject::of(&search).unwrap_or_default());
         let documents = |reports: &[Report]| -> Result<Arc<Documents>, TaskError> {
             let sentence = |text: &String| -> Result<Vec<u32>, TaskError> {
                 let ids = tokenizer.encode(text, None, config.max_position_embeddings)?.input_ids;

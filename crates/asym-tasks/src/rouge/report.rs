@@ -3,6 +3,7 @@
 use asym_core::random::stream;
 use asym_figure::Table;
 use rand::RngExt;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::score::{Measure, RougeScore, VARIANTS};
@@ -77,8 +78,7 @@ impl RougeReport {
         self.means[variant][2]
     }
 
-    /// All means, as JSON.
-    pub fn to_json(&self) -> Value {
+    fn to_json(&self) -> Value {
         let mean = |mean: Mean| json!({ "mean": mean.mean, "low": mean.low, "high": mean.high });
         let mut variants = serde_json::Map::new();
         for (name, [precision, recall, f1]) in VARIANTS.into_iter().zip(self.means) {
@@ -102,6 +102,13 @@ impl RougeReport {
             ]);
         }
         table.to_string()
+    }
+}
+
+/// All means.
+impl Serialize for RougeReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
     }
 }
 

@@ -11,9 +11,9 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::AdaLora;
-use crate::AdapterError;
 use crate::adapter::Settings;
 use crate::layout::{self, EachParam, Entry, Kind, Naming};
+use crate::{AdapterError, Patterns};
 
 /// Names in the file of an allocator's state: the smoothed importance, its uncertainty, and the kept triplets.
 const MEAN: &str = "importance";
@@ -43,7 +43,7 @@ pub struct RankAllocator {
     target_budget: usize,
     /// By the module's name.
     triplets: IndexMap<String, Triplets>,
-    rank_pattern: IndexMap<String, Vec<bool>>,
+    rank_pattern: Patterns<Vec<bool>>,
 }
 
 /// The importance of the triplets of one module.
@@ -132,7 +132,7 @@ impl RankAllocator {
             initial_budget: modules.iter().map(|(_, rank)| rank).sum(),
             target_budget: settings.target_rank * modules.len(),
             triplets: modules.iter().map(|(module, _)| (module.clone(), Triplets::default())).collect(),
-            rank_pattern: IndexMap::new(),
+            rank_pattern: Patterns::new(),
             settings: settings.clone(),
         })
     }
@@ -154,7 +154,7 @@ impl RankAllocator {
 
     /// Which triplets of each module stay: empty before the first decision. For
     /// [`AdaLora::rank_pattern`](super::AdaLora::rank_pattern), so what is dropped is not saved.
-    pub fn rank_pattern(&self) -> &IndexMap<String, Vec<bool>> {
+    pub fn rank_pattern(&self) -> &Patterns<Vec<bool>> {
         &self.rank_pattern
     }
 
@@ -217,7 +217,7 @@ impl RankAllocator {
             .collect::<Result<Vec<_>, _>>()
             .map_err(invalid)?;
         let kept = serde_json::to_string(&self.rank_pattern)
-            .map_err(|source| AdapterError::Json { path: path.to_path_buf(), source })?;
+            .map_err(|source| AdapterError::Json { path: path.to_path_buf(), source: source.into() })?;
         safetensors::serialize(views, Some(HashMap::from([(KEPT.to_string(), kept)]))).map_err(invalid)
     }
 
@@ -233,21 +233,16 @@ impl RankAllocator {
         let file = SafeTensors::deserialize(bytes).map_err(invalid)?;
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(invalid)?;
         let kept = header.metadata().as_ref().and_then(|metadata| metadata.get(KEPT)).map_or("{}", String::as_str);
-        let kept: IndexMap<String, Vec<bool>> =
-            serde_json::from_str(kept).map_err(|source| AdapterError::Json { path: path(), source })?;
+        let kept: Patterns<Vec<bool>> =
+            serde_json::from_str(kept).map_err(|source| AdapterError::Json { path: path(), source: source.into() })?;
         let known = |name: &str| {
             let of = |module: &String| {
                 name.strip_prefix(module.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             };
             self.triplets.keys().any(of)
         };
-        let others: Vec<String> = file
-            .names()
-            .into_iter()
-            .chain(kept.keys().map(String::as_str))
-            .filter(|name| !known(name))
-            .map(Into::into)
-            .collect();
+        let others: Vec<String> =
+            file.names().into_iter().chain(kept.keys()).filter(|name| !known(name)).map(Into::into).collect();
         if !others.is_empty() {
             return Err(AdapterError::UnexpectedKeys { path: path(), keys: others });
         }
