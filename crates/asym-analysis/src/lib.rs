@@ -12,9 +12,8 @@
 //! | the sizes in all tables | [`counts`] |
 //!
 //! The layer is y = (W0 + BA)x everywhere. A is `[rank, d_in]`, B is `[d_out, rank]`, Σ = E\[xxᵀ\] is `[d_in, d_in]`, and
-//! Δ = W_targ − W0 is `[d_out, d_in]`. Each is a [`Matrix`]. All computations run on the host in f64, and
-//! faer computes the decompositions.
-//! Pictures are figures of [`asym_figure`], which writes them as SVG, PNG and CSV.
+//! Δ = W_targ − W0 is `[d_out, d_in]`. Each is a [`Matrix`]. All computations run on the host in f64, and faer computes the
+//! decompositions. Pictures are figures of [`asym_figure`], which writes them as SVG, PNG and CSV.
 
 pub mod asymmetry;
 pub mod bounds;

@@ -2,9 +2,6 @@
 
 use std::path::PathBuf;
 
-/// An error of the reader of JSON, whose own type is inside.
-type Source = Box<dyn std::error::Error + Send + Sync>;
-
 /// An error of this crate. Each variant carries the place, what was expected and what was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -204,7 +201,7 @@ pub enum AdapterError {
         /// The file.
         path: PathBuf,
         /// The problem.
-        source: Source,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A safetensors file that cannot be read: truncated, or with a header that lies.
     #[error("{}: not a valid safetensors file: {source}", path.display())]

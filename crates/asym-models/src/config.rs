@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::bart::BartConfig;
-use crate::error::{Source, refuse};
+use crate::error::refuse;
 use crate::json::JsonObject;
 use crate::llama::LlamaConfig;
 use crate::roberta::config::EncoderConfig;
@@ -79,7 +79,11 @@ pub trait ModelConfig: InFamily + Clone + Debug + PartialEq {
     /// # Errors
     ///
     /// Returns the error of the serialization, which no configuration of this crate causes.
-    fn to_hugging_face(&self, architecture: &str, dtype: &str) -> Result<JsonObject, Source>;
+    fn to_hugging_face(
+        &self,
+        architecture: &str,
+        dtype: &str,
+    ) -> Result<JsonObject, Box<dyn std::error::Error + Send + Sync>>;
 
     /// Standard deviation of randomly initialized weights.
     fn initializer_range(&self) -> f64;

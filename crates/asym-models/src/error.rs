@@ -6,7 +6,7 @@ use safetensors::SafeTensorError;
 
 use crate::generation::GenerationError;
 
-/// An error of the reader of JSON, whose own type is inside.
+/// An error of the reader or writer of JSON, whose own type is inside.
 pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// An error in creating, loading, running or saving a model.
@@ -35,7 +35,7 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
         /// The error of the parser.
-        source: Source,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A setting is missing, out of range, or not supported.
     #[error("{}: `{key}`: expected {expected}, found {found}", path.display())]

@@ -6,17 +6,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::Source;
-
 /// A JSON object whose keys keep their order, such as the keys of a `config.json` that no model depends on.
 ///
 /// serde reads and writes it as the object, and its text is one line of JSON.
 ///
 /// ```
+/// use std::collections::BTreeMap;
+///
 /// use asym_models::JsonObject;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// let mut object = JsonObject::of(&[("problem_type", "regression")].into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
+/// let object = JsonObject::of(&BTreeMap::from([("problem_type", "regression")]))?;
 /// assert_eq!(object.get::<String>("problem_type").as_deref(), Some("regression"));
 /// assert_eq!(object.to_string(), r#"{"problem_type":"regression"}"#);
 /// # Ok(())
@@ -37,7 +37,7 @@ impl JsonObject {
     /// # Errors
     ///
     /// The error of the serialization, or an error for a value that is no object in JSON.
-    pub fn of(value: &impl Serialize) -> Result<Self, Source> {
+    pub fn of(value: &impl Serialize) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         match serde_json::to_value(value)? {
             Value::Object(fields) => Ok(Self(fields)),
             other => Err(format!("expected a JSON object, found {other}").into()),

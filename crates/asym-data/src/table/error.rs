@@ -2,9 +2,6 @@
 
 use std::path::PathBuf;
 
-/// An error of the reader of JSON, whose own type is inside.
-type Source = Box<dyn std::error::Error + Send + Sync>;
-
 /// A table cannot be read.
 ///
 /// `path` is the file as it was given to [`read`](super::read), or the name that was given to [`parse`](super::parse).
@@ -38,7 +35,7 @@ pub enum TableError {
         /// The line.
         line: usize,
         /// The error of the reader.
-        source: Source,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 
     /// A file that begins as an array of objects is none.
@@ -47,7 +44,7 @@ pub enum TableError {
         /// The file.
         path: String,
         /// The error of the reader, which names line and column.
-        source: Source,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 
     /// A file that is compressed with gzip is damaged.

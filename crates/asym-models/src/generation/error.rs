@@ -10,7 +10,7 @@ pub enum GenerationError {
         /// The file, or "generation settings" for what a user gave.
         origin: String,
         /// The problem and its place.
-        source: crate::error::Source,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A user gave a setting that neither asym nor transformers knows.
     #[error("generation settings: there is no `{found}`{}; write one of {}", near(*.nearest), known.join(", "))]

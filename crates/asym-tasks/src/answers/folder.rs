@@ -67,5 +67,6 @@ mod tests {
         assert!(matches!(&error, AnswersError::OtherEvaluation { key, .. } if key == "model"), "{error}");
         std::fs::write(path.join(FILE), "[").unwrap();
         assert!(matches!(settle(&path, &settings("a")), Err(AnswersError::OtherEvaluation { .. })));
+        assert!(matches!(settle(&folder.path().join("list"), &[1]), Err(AnswersError::Io { .. })));
     }
 }

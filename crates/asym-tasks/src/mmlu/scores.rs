@@ -143,7 +143,7 @@ impl Scores {
     }
 }
 
-/// All of them.
+/// The accuracies over all questions, of each group and of each subject.
 impl Serialize for Scores {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.to_json().serialize(serializer)

@@ -105,7 +105,7 @@ impl RougeReport {
     }
 }
 
-/// All means.
+/// The number of summaries, and the means of each variant.
 impl Serialize for RougeReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.to_json().serialize(serializer)
