@@ -97,10 +97,12 @@ pub(crate) fn ordered(bytes: Vec<u8>) -> Vec<u8> {
 mod tests {
     use std::collections::HashMap;
 
+    use proptest::prelude::*;
     use safetensors::SafeTensors;
     use safetensors::tensor::{Dtype, TensorView};
 
     use super::*;
+    use crate::damage::config;
 
     #[test]
     fn a_repeated_key_is_found() {
@@ -130,5 +132,36 @@ mod tests {
         let (_, header) = SafeTensors::read_metadata(&first).unwrap();
         assert_eq!(header.metadata().as_ref().unwrap()["asym"], "asym\"é");
         assert_eq!(ordered(vec![1, 2, 3]), [1, 2, 3]);
+    }
+
+    proptest! {
+        #![proptest_config(config(500))]
+
+        #[test]
+        fn metadata_stay_the_same(
+            metadata in prop::collection::hash_map(any::<String>(), any::<String>(), 0..5),
+            name in any::<String>(),
+        ) {
+            prop_assume!(name != "__metadata__");
+            let data = [7; 8];
+            let view = TensorView::new(Dtype::F32, vec![2], &data).unwrap();
+            let bytes = ordered(safetensors::serialize([(&name, view)], Some(metadata.clone())).unwrap());
+            prop_assert_eq!(repeated_key(&bytes), None);
+            prop_assert_eq!(SafeTensors::deserialize(&bytes).unwrap().tensor(&name).unwrap().data(), data);
+            let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+            prop_assert_eq!(header.metadata().clone().unwrap_or_default(), metadata);
+        }
+
+        #[test]
+        fn any_bytes_are_looked_at(length in 0..40_u64, bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let with_length = [&length.to_le_bytes()[..], &bytes].concat();
+            for bytes in [bytes, with_length] {
+                let _ = repeated_key(&bytes);
+                // Bytes that are no safetensors file stay as they are.
+                if SafeTensors::deserialize(&bytes).is_err() {
+                    prop_assert_eq!(ordered(bytes.clone()), bytes);
+                }
+            }
+        }
     }
 }

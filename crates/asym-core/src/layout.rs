@@ -538,7 +538,10 @@ pub(crate) fn last_segments<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Str
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::config;
 
     #[test]
     fn rules_apply_to_whole_segments_and_the_first_that_fits() {
@@ -556,5 +559,29 @@ mod tests {
         assert!(within("classifier.dense.weight", "classifier"));
         assert!(within("model.classifier.dense.weight", "classifier"));
         assert!(!within("model.classifiers.dense.weight", "classifier"));
+    }
+
+    proptest! {
+        #![proptest_config(config(1000))]
+
+        #[test]
+        fn a_name_matches_by_whole_segments(
+            name in "[ab]{0,2}(\\.[ab]{0,2}){0,4}",
+            wanted in "[ab]{1,2}(\\.[ab]{1,2}){0,2}",
+        ) {
+            let [segments, end]: [Vec<&str>; 2] = [&name, &wanted].map(|name| name.split('.').collect());
+            prop_assert_eq!(names(&name, &wanted), segments.ends_with(&end));
+            prop_assert_eq!(within(&name, &wanted), segments.windows(end.len()).any(|part| part == end));
+        }
+
+        #[test]
+        fn any_text_is_a_name(path in "(\\PC|\\.){0,20}", wanted in "(\\PC|\\.){0,6}") {
+            prop_assert_eq!(Naming::BURN.apply(&path), path.as_str());
+            prop_assert!(!names(&path, &wanted) || within(&path, &wanted));
+            let segments: Vec<&str> = path.split('.').collect();
+            let table = Naming(&[("a.b", "c"), ("\u{e9}", "d.e")]);
+            let has_rule = segments.contains(&"\u{e9}") || segments.windows(2).any(|pair| pair == ["a", "b"]);
+            prop_assert_eq!(table.apply(&path) != path, has_rule);
+        }
     }
 }

@@ -68,6 +68,9 @@ mod attach;
 mod base;
 mod config;
 mod conv;
+#[cfg(test)]
+#[path = "../../../tests/common/damage.rs"]
+mod damage;
 mod embedding;
 mod error;
 mod files;

@@ -55,7 +55,10 @@ impl Pattern {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::config;
 
     #[test]
     fn expressions_of_python_are_understood() {
@@ -69,5 +72,28 @@ mod tests {
         );
         let error = Pattern::new("(query").unwrap_err();
         assert!(matches!(&error, AdapterError::Pattern { pattern, .. } if pattern == "(query"), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(config(300))]
+
+        /// The expression that is compiled has more around the pattern, which must not complete it.
+        #[test]
+        fn a_pattern_is_an_expression_by_itself(text in "([ab.*+?|^$(){}=!<:\\\\\\[\\]#-]|\\(\\?[=!:x#]|\\PC){0,12}") {
+            let alone = Pattern::new(&text);
+            for pattern in [Pattern::whole(&text), Pattern::ending(&text)] {
+                prop_assert_eq!(pattern.is_ok(), alone.is_ok(), "{}", &text);
+                let _ = pattern.is_ok_and(|pattern| pattern.is_match("a.b"));
+            }
+        }
+
+        #[test]
+        fn a_name_is_a_pattern_of_itself(name in "[a-z_0-9-]{1,8}", before in "[a-z_0-9.]{0,8}") {
+            prop_assert!(Pattern::whole(&name).unwrap().is_match(&name));
+            let longer = format!("{before}{name}");
+            prop_assert_eq!(Pattern::whole(&name).unwrap().is_match(&longer), before.is_empty());
+            let ends = before.is_empty() || before.ends_with('.');
+            prop_assert_eq!(Pattern::ending(&name).unwrap().is_match(&longer), ends);
+        }
     }
 }

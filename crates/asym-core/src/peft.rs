@@ -230,7 +230,13 @@ pub fn load_adapter_with<M: Module>(
     let (model, read) = base::Folder { path: &path, file: &file, options }.rebase(model, &mut config)?;
     let is_factor = |key: &str| key.contains("lora_") || key.contains("vera_");
     let factors = file.iter().filter(|(key, _)| is_factor(key));
-    let largest = factors.flat_map(|(_, view)| view.shape().to_vec()).max().unwrap_or(0);
+    // The header can promise any size of a tensor that is empty. The model's own sizes bound it.
+    let widest = before.iter().flat_map(|entry| entry.shape.iter().copied()).max().unwrap_or(0);
+    let sizes = factors.flat_map(|(_, view)| {
+        let most = if view.shape().contains(&0) { widest } else { usize::MAX };
+        view.shape().iter().map(move |size| (*size).min(most)).collect::<Vec<_>>()
+    });
+    let largest = sizes.max().unwrap_or(0);
     let model = config.attach_loaded(model, largest, naming)?;
     let entries = layout::entries(&model, naming);
     let stored = Stored::new(&config, entries.iter());

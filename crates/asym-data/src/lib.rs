@@ -22,6 +22,9 @@ pub mod template;
 pub mod tokenizer;
 
 #[cfg(test)]
+#[path = "../../../tests/common/damage.rs"]
+mod damage;
+#[cfg(test)]
 mod scratch;
 
 #[cfg(feature = "hub")]

@@ -66,6 +66,10 @@ pub mod trivia;
 #[path = "../../asym-data/src/scratch.rs"]
 mod scratch;
 
+#[cfg(test)]
+#[path = "../../../tests/common/damage.rs"]
+mod damage;
+
 pub use base::Base;
 pub use cell::{Origin, PreparedTask, ReadTask, RunFacts, Session};
 pub use error::TaskError;

@@ -113,7 +113,10 @@ impl Method {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::config;
 
     #[test]
     fn methods_have_one_name_each() {
@@ -145,6 +148,32 @@ mod tests {
         for word in WORDS {
             assert!(Method::parse(word, 8, LayerNames::VIT).is_ok(), "{word}");
             assert!(Method::FORMS.contains(word), "{word}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(config(500))]
+
+        #[test]
+        fn the_name_of_a_method_is_read_again(
+            word in prop::sample::select(WORDS.to_vec()),
+            given in prop::option::of(any::<usize>()),
+            rank in any::<usize>(),
+        ) {
+            let text = given.iter().fold(word.to_string(), |word, rank| format!("{word}-r{rank}"));
+            if let Ok(method) = Method::parse(&text, rank, LayerNames::LLAMA) {
+                prop_assert_eq!(Method::parse(&method.name, 1, LayerNames::LLAMA).unwrap(), method.clone());
+                if let Tuning::Adapter(config) = &method.tuning {
+                    let _ = (config.validate(), method.tuning.to_string());
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_method_or_refused(text in "(\\PC|-|r|lora|full|ia3|[0-9]){0,8}") {
+            if let Ok(method) = Method::parse(&text, 8, LayerNames::BERT) {
+                prop_assert_eq!(Method::parse(&method.name, 1, LayerNames::BERT).unwrap(), method);
+            }
         }
     }
 }

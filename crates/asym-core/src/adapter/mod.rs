@@ -230,3 +230,83 @@ fn add<const D: usize>(base: Tensor<D>, delta: Tensor<2>) -> Tensor<D> {
     let dtype = base.dtype();
     (base.cast(delta.dtype()) + delta).cast(dtype)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::damage::config;
+    use crate::{Patterns, Targets};
+
+    fn pattern<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Patterns<T>> {
+        prop::collection::vec(("[a-z.]{1,8}", value), 0..3).prop_map(Patterns::from_iter)
+    }
+
+    fn lora() -> impl Strategy<Value = Lora> {
+        let alpha = prop_oneof![0.1..100.0, -100.0..-0.1];
+        let numbers = (1..5000_usize, alpha.clone(), 0.0..0.99, any::<bool>());
+        (numbers, pattern(1..100_usize), pattern(alpha)).prop_map(|(numbers, rank_pattern, alpha_pattern)| {
+            let (rank, alpha, dropout, rank_stabilized) = numbers;
+            let lora = Lora::new(rank).alpha(alpha).dropout(dropout);
+            Lora { rank_stabilized, rank_pattern, alpha_pattern, ..lora }
+        })
+    }
+
+    fn adalora() -> impl Strategy<Value = AdaLora> {
+        let ranks = (1..100_usize, 1..100_usize).prop_map(|(one, other)| (one.max(other), one.min(other)));
+        let steps = (0..50_usize, 0..50_usize, 1..20_usize, prop::option::of(100..1000_usize));
+        let shares = (0.1..100.0, 0.0..0.99, 0.01..0.99, 0.01..0.99, 0.0..2.0);
+        let kept = pattern(prop::collection::vec(any::<bool>(), 0..4));
+        (ranks, steps, shares, kept).prop_map(|((initial, target), steps, shares, rank_pattern)| {
+            let ((warmup, last, interval, total_steps), (alpha, dropout, beta1, beta2, orthogonality)) =
+                (steps, shares);
+            let settings = AdaLora::new(initial, target).alpha(alpha).dropout(dropout).schedule(warmup, interval, last);
+            AdaLora { total_steps, beta1, beta2, orthogonality, rank_pattern, ..settings }
+        })
+    }
+
+    fn method() -> impl Strategy<Value = Method> {
+        let names = prop::collection::vec("[a-z.]{1,8}", 0..4).prop_map(Targets::Names);
+        let targets = prop_oneof![names, "[a-z.*|]{1,8}".prop_map(Targets::Pattern)];
+        prop_oneof![
+            lora().prop_map(Method::from),
+            lora().prop_map(|lora| Dora(lora).into()),
+            adalora().prop_map(Method::from),
+            (1..65_537_usize, -2.0..2.0, 0.0..0.99)
+                .prop_map(|(rank, initial, dropout)| Vera::new(rank).d_initial(initial).dropout(dropout).into()),
+            targets.prop_map(|feedforward| Ia3 { feedforward }.into()),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(config(500))]
+
+        /// The fields of PEFT, and those of a recipe.
+        #[test]
+        fn settings_are_read_as_they_were_written(method in method()) {
+            let fields = serde_json::to_string(&method.settings().write().unwrap()).unwrap();
+            let fields: Map<String, Value> = serde_json::from_str(&fields).unwrap();
+            prop_assert_eq!(Method::read(&fields).unwrap().unwrap(), method.clone());
+            let own = serde_json::to_string(&method).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Method>(&own).unwrap(), method);
+        }
+
+        /// Fields of wrong types, and values outside their ranges, are errors.
+        #[test]
+        fn changed_settings_are_read_or_refused(
+            method in method(),
+            place in any::<prop::sample::Index>(),
+            value in prop::sample::select(vec![
+                "null", "-1", "0", "1e308", "18446744073709551615", "\"(\"", "[]", "{\"(\": 1}",
+            ]),
+        ) {
+            let mut fields = method.settings().write().unwrap();
+            let key = place.get(&fields.keys().cloned().collect::<Vec<_>>()).clone();
+            fields.insert(key, serde_json::from_str(value).unwrap());
+            if let Some(Ok(method)) = Method::read(&fields) {
+                let _ = (method.settings().validate(), method.scale(), method.to_string());
+            }
+        }
+    }
+}

@@ -19,6 +19,9 @@ pub struct FactorPair {
     pub b: Matrix,
 }
 
+/// The most columns of a factor without rows, or rows without columns: far more than any layer has.
+const WIDEST: usize = 1 << 24;
+
 /// The factor pairs in `folder`, an adapter in PEFT's format written by any library, in the order of the modules' names.
 ///
 /// For AdaLoRA, only the triplets that were not dropped are read. Their singular values are not zero.
@@ -38,7 +41,12 @@ pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, Adapter
         let shape = view.shape().to_vec();
         let values = tensor(&path, &file, key.to_string(), &shape)?;
         let rows = shape.first().copied().unwrap_or(0);
-        let columns: usize = shape.iter().skip(1).product();
+        let columns = shape.iter().skip(1).fold(1, |columns: usize, size| columns.saturating_mul(*size));
+        // The header can promise any size of a tensor that is empty, which takes no bytes of the file.
+        if values.is_empty() && rows.max(columns) > WIDEST {
+            let expected = vec![rows.min(WIDEST), columns.min(WIDEST)];
+            return Err(AdapterError::Shape { path: path.clone(), key: key.to_string(), expected, found: shape });
+        }
         let at = |i: usize, j: usize| f64::from(values[i * columns + j]);
         Ok(Some(match transposed {
             false => Matrix::from_fn(rows, columns, at),

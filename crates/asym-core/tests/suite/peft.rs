@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use asym_core::{
     AdaptedLinear, AdaptedLinearConfig, AdapterConfig, AdapterError, Dora, Factor, Init, Lora, Naming, SaveOptions,
-    inspect, load_adapter, save_adapter,
+    inspect, load_adapter, read_factors, save_adapter,
 };
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
@@ -228,4 +228,35 @@ fn damaged_files_are_refused() {
 
     let plain = save_adapter(&Model::new(&device), &config(), folder("plain"), &options());
     assert!(matches!(plain, Err(AdapterError::NotAdapted)));
+}
+
+/// A safetensors file of empty tensors.
+fn empty(tensors: &[(&str, &[u64])]) -> Vec<u8> {
+    let entry = |(name, shape): &(&str, &[u64])| {
+        format!(r#""base_model.model.{name}":{{"dtype":"F32","shape":{shape:?},"data_offsets":[0,0]}}"#)
+    };
+    let header = format!("{{{}}}", tensors.iter().map(entry).collect::<Vec<_>>().join(","));
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat()
+}
+
+/// An empty tensor takes no bytes, so its header can promise any size.
+#[test]
+fn the_sizes_of_an_empty_tensor_are_not_believed() {
+    let device = Device::default();
+    let (plain, _, path) = saved("empty", &device);
+    let settings = r#"{"peft_type": "LORA", "r": 1099511627776, "lora_alpha": 1, "target_modules": "encoder.layer.*"}"#;
+    std::fs::write(path.join("adapter_config.json"), settings).unwrap();
+    let weights = path.join("adapter_model.safetensors");
+    let [a, b] = ["encoder.layer.0.lora_A.weight", "encoder.layer.0.lora_B.weight"];
+    for sizes in [&[0_u64, 1 << 41] as &[u64], &[0, 1 << 41, 1 << 41], &[1 << 41, 0]] {
+        std::fs::write(&weights, empty(&[(a, sizes), (b, &[5, 0])])).unwrap();
+        let error = load_adapter(plain.clone(), &path, &NAMING).unwrap_err();
+        assert!(matches!(&error, AdapterError::LoadedRank { most: 11, .. }), "{error}");
+        let error = read_factors(&path).unwrap_err();
+        assert!(matches!(&error, AdapterError::Shape { key, .. } if key.contains("lora_A")), "{error}");
+    }
+    // A rank that was pruned to nothing.
+    std::fs::write(&weights, empty(&[(a, &[0, 11]), (b, &[11, 0])])).unwrap();
+    let pairs = read_factors(&path).unwrap();
+    assert_eq!((pairs[0].a.rows(), pairs[0].a.columns(), pairs[0].b.rows()), (0, 11, 11));
 }

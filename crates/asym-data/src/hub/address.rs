@@ -1,5 +1,7 @@
 //! Addresses: whose they are, and how they may be shown.
 
+use std::ops::Range;
+
 /// Scheme, host and port of an address, by which two addresses of one server are known. They are in lower case, and the
 /// port is always there.
 pub(super) fn origin(url: &str) -> String {
@@ -17,15 +19,20 @@ pub(super) fn origin(url: &str) -> String {
 /// Scheme and host of an address, without the user and everything after the host, which may contain a signature.
 pub(super) fn host(url: &str) -> String {
     let url = without_user(url);
-    let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |end| start + end);
-    url[..end].to_string()
+    url[..authority(&url).end].to_string()
+}
+
+/// The place of the user and the host.
+fn authority(url: &str) -> Range<usize> {
+    // An address without a scheme may have that of another address in its path.
+    let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let start = url.find("://").filter(|at| is_scheme(&url[..*at])).map_or(0, |at| at + 3);
+    start..url[start..].find(['/', '?', '#']).map_or(url.len(), |end| start + end)
 }
 
 /// An address without the user and the password in it.
 pub(super) fn without_user(url: &str) -> String {
-    let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |end| start + end);
+    let Range { start, end } = authority(url);
     match url[start..end].rfind('@') {
         Some(at) => format!("{}{}", &url[..start], &url[start + at + 1..]),
         None => url.to_string(),
@@ -49,7 +56,10 @@ pub(super) fn join(url: &str, location: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::config;
 
     #[test]
     fn addresses() {
@@ -80,10 +90,48 @@ mod tests {
             ("https://user:pass@host/a@b", "https://host/a@b"),
             ("https://p@ss@host", "https://host"),
             ("user:pass@host", "host"),
+            ("user:pass@host/x?from=https://other", "host/x?from=https://other"),
             ("https://host/@x", "https://host/@x"),
         ] {
             assert_eq!(without_user(url), shown);
         }
         assert_eq!(host("https://user:pass@cdn:8/file?signature=secret"), "https://cdn:8");
+    }
+
+    proptest! {
+        #![proptest_config(config(1000))]
+
+        #[test]
+        fn no_part_of_a_user_is_shown(
+            user in "[a-z:@.%-]{0,12}",
+            host in "[a-z.]{1,12}(:[0-9]{1,5})?",
+            rest in "([/?#][a-z:@/?#.-]{0,12})?",
+        ) {
+            for scheme in ["https://", "http://", ""] {
+                let shown = without_user(&format!("{scheme}{user}@{host}{rest}"));
+                prop_assert_eq!(&shown, &format!("{scheme}{host}{rest}"));
+                prop_assert_eq!(origin(&shown), origin(&format!("{scheme}{user}@{host}")));
+            }
+        }
+
+        /// A redirect to a path stays on the server.
+        #[test]
+        fn a_path_is_of_the_same_host(
+            host in "[a-z.]{1,12}(:[0-9]{1,5})?",
+            rest in "([/?#][a-z:@/?#.-]{0,12})?",
+            path in "(/[a-z:@?#.\\\\-][a-z:@/?#.-]{0,12})|/",
+        ) {
+            let url = format!("https://{host}{rest}");
+            let joined = join(&url, &path).unwrap();
+            prop_assert_eq!(&joined, &format!("https://{host}{path}"));
+            prop_assert_eq!(origin(&joined), origin(&url));
+        }
+
+        #[test]
+        fn any_text_has_an_origin(url in "(\\PC|[:/@?#]){0,24}", location in "(\\PC|[:/@?#]){0,24}") {
+            let shown = host(&url);
+            prop_assert!(!shown.split_once("://").map_or(shown.as_str(), |(_, authority)| authority).contains('@'));
+            let _ = (origin(&url), join(&url, &location));
+        }
     }
 }

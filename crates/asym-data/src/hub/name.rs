@@ -125,7 +125,10 @@ pub(super) fn escaped(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::config;
 
     #[test]
     fn names_of_repositories() {
@@ -181,5 +184,53 @@ mod tests {
             assert!(!is_inside(wrong), "{wrong}");
         }
         assert_eq!(escaped("mrpc/a b#1?%é.txt"), "mrpc/a%20b%231%3F%25%C3%A9.txt");
+    }
+
+    /// A part of a repository's name.
+    fn part() -> impl Strategy<Value = String> {
+        "[A-Za-z0-9_]([A-Za-z0-9_]|[-.][A-Za-z0-9_]){0,40}"
+            .prop_filter("the end of a clone's address", |part| !part.ends_with(".git"))
+    }
+
+    proptest! {
+        #![proptest_config(config(1000))]
+
+        #[test]
+        fn a_name_has_its_parts(
+            owner in prop::option::of(part()),
+            name in part(),
+            revision in prop::option::of("[A-Za-z0-9_+-][A-Za-z0-9_+.-]{0,9}(/[A-Za-z0-9_+-][A-Za-z0-9_+.-]{0,9}){0,2}"),
+        ) {
+            let id = owner.iter().chain([&name]).map(String::as_str).collect::<Vec<_>>().join("/");
+            let text = revision.iter().fold(id.clone(), |id, revision| format!("{id}@{revision}"));
+            let parsed = Name::parse(Kind::Dataset, &text).unwrap();
+            prop_assert_eq!(&parsed.id, &id);
+            prop_assert_eq!(&parsed.revision, revision.as_deref().unwrap_or("main"));
+            prop_assert_eq!(looks_like_repo(&text), owner.is_some());
+        }
+
+        /// A name that is accepted becomes a folder of the cache and a part of an address.
+        #[test]
+        fn an_accepted_name_stays_inside(text in "([a-z]|[./@:_+-]|\\PC|\\\\){0,30}") {
+            if let Ok(name) = Name::parse(Kind::Model, &text) {
+                prop_assert!(is_inside(&name.id) && is_inside(&name.revision), "{:?}", name);
+                prop_assert_eq!(escaped(&name.id), name.id.as_str());
+                let again = Name::parse(Kind::Model, &format!("{}@{}", name.id, name.revision)).unwrap();
+                prop_assert_eq!((again.id, again.revision), (name.id, name.revision));
+            }
+        }
+
+        #[test]
+        fn an_escaped_path_has_the_bytes_of_the_path(path in "(\\PC|[ #?%/]){0,30}") {
+            let escaped = escaped(&path);
+            prop_assert!(escaped.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~%".contains(&byte)));
+            let mut parts = escaped.split('%');
+            let mut bytes = parts.next().unwrap().as_bytes().to_vec();
+            for part in parts {
+                bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+                bytes.extend(part[2..].bytes());
+            }
+            prop_assert_eq!(bytes, path.as_bytes());
+        }
     }
 }

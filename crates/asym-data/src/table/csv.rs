@@ -33,7 +33,7 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
             }
         }
         let Some((width, wanted)) = &columns else { continue };
-        let line = record.position().map_or(0, |position| position.line() as usize);
+        let line = record.position().map_or(0, |position| line(text, position));
         if record.len() != *width {
             collector.wrong_width(line, *width, record.len())?;
             continue;
@@ -41,6 +41,12 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
         collector.texts(line, wanted.iter().map(|position| &record[*position]));
     }
     Ok(())
+}
+
+/// The line of a record. The reader's position may be before the line feed that ends the row before it, and before blank lines.
+fn line(text: &str, position: &csv::Position) -> usize {
+    let before = text.as_bytes()[position.byte() as usize..].iter().take_while(|byte| [b'\r', b'\n'].contains(byte));
+    position.line() as usize + before.filter(|byte| **byte == b'\n').count()
 }
 
 /// The delimiter of a file with this header: the first of tab, semicolon and comma that occurs in it. The name of a column

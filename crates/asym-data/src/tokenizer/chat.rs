@@ -15,6 +15,10 @@ use serde_json::{Value, json};
 
 use super::error::TokenizerError;
 
+/// The work that a template may do in addition to that on the texts of a conversation. minijinja counts an instruction as one, and
+/// 64 bytes of text as one too.
+const FUEL: u64 = 1_000_000;
+
 /// A turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
@@ -98,6 +102,9 @@ impl ChatTemplate {
     /// The errors of [`render`](Self::render).
     pub fn render_messages(&self, messages: &[Message], continued: bool) -> Result<String, TokenizerError> {
         let mut environment = Environment::new();
+        // A template comes from another person, and could loop for hours or fill the memory.
+        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        environment.set_fuel(Some(FUEL.saturating_add(bytes as u64)));
         let wrong = |source| TokenizerError::ChatTemplate { path: self.path.clone(), source: Box::new(source) };
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(wrong)?;
         environment.set_syntax(syntax);
@@ -257,6 +264,23 @@ mod tests {
         assert_eq!(dated("%Y-%m").unwrap().len(), 7);
         let error = dated("%Q").unwrap_err().to_string();
         assert!(error.contains("strftime_now: no format `%Q`"), "{error}");
+    }
+
+    #[test]
+    fn a_template_may_not_work_without_end() {
+        for endless in [
+            "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+            "{% set ns = namespace(x='xx') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+            "{{ 'a'|indent(99999999999, true) }}",
+        ] {
+            let found = template("chat-endless", &[("chat_template.jinja", endless)]).unwrap();
+            let error = found.render("hello").unwrap_err().to_string();
+            assert!(error.contains("ran out of fuel"), "{error}");
+        }
+        // A long text takes as much of the work as it needs.
+        let trims = "{{ messages[0].content|trim|upper|lower|replace('a', 'b')|trim ~ '' }}";
+        let found = template("chat-long", &[("chat_template.jinja", trims)]).unwrap();
+        assert_eq!(found.render(&"a".repeat(40_000_000)).unwrap().len(), 40_000_000);
     }
 
     #[test]

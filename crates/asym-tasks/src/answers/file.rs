@@ -118,9 +118,11 @@ pub struct Progress {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use proptest::prelude::*;
     use serde::Deserialize;
 
     use super::*;
+    use crate::damage::config;
     use crate::scratch::Scratch;
 
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -160,6 +162,31 @@ mod tests {
                 matches!(&error, AnswersError::Line { line: 3, .. }) && error.to_string().contains(problem),
                 "{error}"
             );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(config(50))]
+
+        /// A process that is killed leaves the whole lines.
+        #[test]
+        fn whole_lines_stay(
+            texts in prop::collection::vec(any::<String>(), 1..6),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let folder = Scratch::new("answers-file-property");
+            let path = folder.path().join("answers.jsonl");
+            let answers: Vec<Answer> =
+                texts.into_iter().enumerate().map(|(question, answer)| Answer { question, answer }).collect();
+            AnswerFile::open(&path).unwrap().add(answers.clone()).unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            let cut = cut.index(bytes.len() + 1);
+            std::fs::write(&path, &bytes[..cut]).unwrap();
+            let whole = bytes[..cut].iter().filter(|byte| **byte == b'\n').count();
+            let found = AnswerFile::<Answer>::open(&path).unwrap();
+            for (number, answer) in answers.iter().enumerate() {
+                prop_assert_eq!(found.get(&number), Some(answer).filter(|_| number < whole));
+            }
         }
     }
 }

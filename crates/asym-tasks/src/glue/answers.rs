@@ -116,7 +116,11 @@ fn score(cell: &Cell) -> Option<f32> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::config;
+    use crate::glue::dataset::Dataset;
 
     fn text(text: &str) -> Cell {
         Cell::Text(text.to_owned())
@@ -176,5 +180,27 @@ mod tests {
         let scores = Answers::Score { least: 0.0, most: 5.0 };
         assert_eq!(scores.spell(&Target::Score(5.25)), "5.000");
         assert_eq!(scores.spell(&Target::Score(1.23456)), "1.235");
+    }
+
+    proptest! {
+        #![proptest_config(config(500))]
+
+        #[test]
+        fn an_answer_is_read_as_it_was_written(score in 0.0..5.0_f32, wild in any::<f32>()) {
+            for dataset in Dataset::ALL {
+                let answers = dataset.row().answers;
+                for class in 0..answers.names().len() {
+                    let spelt = text(&answers.spell(&Target::Class(class)));
+                    prop_assert_eq!(answers.parse("f", 1, &spelt).unwrap(), Target::Class(class));
+                }
+                if answers.problem() == Problem::Score {
+                    let read = |score| answers.parse("f", 1, &text(&answers.spell(&Target::Score(score))));
+                    let Target::Score(found) = read(score).unwrap() else { panic!("a class") };
+                    // Files have three digits after the point.
+                    prop_assert!((found - score).abs() < 6e-4, "{found} {score}");
+                    prop_assert!(wild.is_nan() || read(wild).is_ok(), "{wild}");
+                }
+            }
+        }
     }
 }

@@ -33,6 +33,8 @@
 mod change;
 pub(crate) mod error;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::path::Path;

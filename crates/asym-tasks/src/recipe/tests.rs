@@ -5,7 +5,7 @@ use asym_core::AdapterConfig;
 use super::*;
 use crate::registry::RegistryError;
 
-const TEXT: &str = r#"
+pub(super) const TEXT: &str = r#"
 tasks = ["rte", "stsb"]
 seeds = [1, 2]
 
@@ -17,12 +17,12 @@ b = { init = "zero", train = true }
 targets = ["query", "value"]
 "#;
 
-fn parse(text: &str, changes: &[&str]) -> Result<Recipe, RecipeError> {
+pub(super) fn parse(text: &str, changes: &[&str]) -> Result<Recipe, RecipeError> {
     let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
     Recipe::parse(Path::new("r.toml"), text, &changes)
 }
 
-fn run_of(recipe: &Recipe) -> RunConfig {
+pub(super) fn run_of(recipe: &Recipe) -> RunConfig {
     recipe.runs().next().unwrap()
 }
 

@@ -416,7 +416,17 @@ fn distinguish(rows: &mut [Gather]) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::config;
+
+    /// The name of the folder of a run, as a grid gives it.
+    fn folder_name(row: &str, learning_rate: Option<f64>, seed: u64) -> String {
+        let (task, folder, name) = (String::new(), String::new(), row.to_string());
+        let (seeds, learning_rates, tuning) = (Vec::new(), Vec::new(), Tuning::Head);
+        GridRow { task, folder, name, seeds, learning_rates, tuning }.run(learning_rate, seed)
+    }
 
     #[test]
     fn the_name_of_a_folder_has_its_parts() {
@@ -426,5 +436,34 @@ mod tests {
         assert_eq!(parts("mine-lr3-seed1"), Some(("mine-lr3", None, 1)));
         assert_eq!(parts("figure"), None);
         assert_eq!(parts("x-seedy"), None);
+    }
+
+    proptest! {
+        #![proptest_config(config(1000))]
+
+        #[test]
+        fn parts_make_the_name_of_a_folder(
+            name in "([a-z0-9]|-|-lr|-seed|[.]|1e-4){1,6}",
+            rate in prop::option::of(
+                prop_oneof![prop::num::f64::POSITIVE | prop::num::f64::NORMAL, Just(1e-4), Just(3.0)],
+            ),
+            seed in any::<u64>(),
+        ) {
+            let folder = folder_name(&name, rate, seed);
+            // A recipe may be called as the run of another recipe that chooses a learning rate.
+            let is_like_a_run = parts(&format!("{name}-seed1")).unwrap().1.is_some();
+            if rate.is_some() || !is_like_a_run {
+                prop_assert_eq!(parts(&folder), Some((name.as_str(), rate, seed)));
+            }
+        }
+
+        #[test]
+        fn any_folder_is_looked_at(name in "(\\PC|-|seed|lr|[0-9]){0,12}") {
+            if let Some((row, rate, seed)) = parts(&name) {
+                // A number may be written with zeros in front or a sign.
+                let folder = folder_name(row, rate, seed);
+                prop_assert_eq!(parts(&folder), Some((row, rate, seed)));
+            }
+        }
     }
 }

@@ -144,7 +144,11 @@ impl Grid {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use asym_core::AdapterConfig;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::config;
     use crate::scratch::Scratch;
 
     fn row(name: &str, seeds: &[u64]) -> GridRow {
@@ -190,5 +194,33 @@ mod tests {
         std::fs::write(folder.join(GRID), "format = 7\nrows = []\n").unwrap();
         let error = Grid::read(folder).unwrap_err().to_string();
         assert!(error.contains("grid.toml") && error.contains("its format is 7"), "{error}");
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<GridRow>> {
+        let tuning = prop_oneof![
+            Just(Tuning::Full),
+            Just(Tuning::Head),
+            (1..100_usize).prop_map(|rank| Tuning::Adapter(AdapterConfig::b_only(rank))),
+        ];
+        let names = [any::<String>(), any::<String>(), any::<String>()];
+        // Numbers of TOML have a sign.
+        let seeds = prop::collection::vec(0..i64::MAX as u64, 0..4);
+        let rates = prop::collection::vec(prop::num::f64::NORMAL, 0..3);
+        let row = (names, seeds, rates, tuning).prop_map(|(names, seeds, learning_rates, tuning)| {
+            let [task, folder, name] = names;
+            GridRow { task, folder, name, seeds, learning_rates, tuning }
+        });
+        prop::collection::vec(row, 0..4)
+    }
+
+    proptest! {
+        #![proptest_config(config(200))]
+
+        #[test]
+        fn a_grid_is_read_as_it_was_written(rows in rows(), reference in prop::option::of(any::<String>())) {
+            let grid = Grid { format: FORMAT, reference, rows };
+            let text = toml::to_string(&grid).unwrap();
+            prop_assert_eq!(Grid::parse(Path::new(GRID), &text).unwrap(), grid);
+        }
     }
 }

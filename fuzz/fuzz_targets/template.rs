@@ -1,0 +1,22 @@
+//! Templates: those of chats, which come with a checkpoint, and those of a user.
+#![no_main]
+
+use std::hint::black_box;
+
+use asym_data::{ChatTemplate, Message, TextTemplate};
+use asym_fuzz::{file, folder};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(source) = std::str::from_utf8(data) else { return };
+    file("chat_template.jinja", data);
+    file("tokenizer_config.json", br#"{"bos_token": "<s>", "eos_token": {"content": "</s>"}}"#);
+    if let Ok(Some(template)) = ChatTemplate::from_folder(folder()) {
+        let messages = [Message::new("system", "help"), Message::new("user", " hello "), Message::new("assistant", "")];
+        for messages in [&messages[1..2], &messages] {
+            let _ = black_box(template.render_messages(messages, messages.len() == 1));
+        }
+    }
+    // The user's own template may loop as long as the user likes, so it is not rendered.
+    let _ = black_box(TextTemplate::new(source));
+});
