@@ -38,6 +38,10 @@ impl Pattern {
 
     fn compiled(expression: &str, text: &str) -> Result<Self, AdapterError> {
         let wrong = |source| AdapterError::Pattern { pattern: text.to_string(), source: Box::new(source) };
+        // A pattern such as `a)|(b` would be completed by what is put around it.
+        if expression != text {
+            Regex::new(text).map_err(wrong)?;
+        }
         Regex::new(expression).map(Self).map_err(wrong)
     }
 
@@ -70,6 +74,9 @@ mod tests {
             Pattern::ending("query").unwrap().is_match("layer.query")
                 && !Pattern::ending("query").unwrap().is_match("xquery")
         );
+        for open in ["query)|(?:value", "query|(value", "a)(?x"] {
+            assert!(Pattern::whole(open).is_err() && Pattern::ending(open).is_err(), "{open}");
+        }
         let error = Pattern::new("(query").unwrap_err();
         assert!(matches!(&error, AdapterError::Pattern { pattern, .. } if pattern == "(query"), "{error}");
     }
@@ -77,13 +84,14 @@ mod tests {
     proptest! {
         #![proptest_config(config(300))]
 
-        /// The expression that is compiled has more around the pattern, which must not complete it.
+        /// The expression that is compiled has more around the pattern, which must not complete it. It would be in the comment that
+        /// ends a pattern in verbose mode, which is refused.
         #[test]
         fn a_pattern_is_an_expression_by_itself(text in "([ab.*+?|^$(){}=!<:\\\\\\[\\]#-]|\\(\\?[=!:x#]|\\PC){0,12}") {
             let alone = Pattern::new(&text);
             for pattern in [Pattern::whole(&text), Pattern::ending(&text)] {
-                prop_assert_eq!(pattern.is_ok(), alone.is_ok(), "{}", &text);
-                let _ = pattern.is_ok_and(|pattern| pattern.is_match("a.b"));
+                prop_assert!(pattern.is_ok() == alone.is_ok() || (alone.is_ok() && text.contains('#')), "{}", &text);
+                let _ = pattern.map(|pattern| pattern.is_match("a.b"));
             }
         }
 

@@ -51,7 +51,8 @@ pub(crate) fn fields<T: DeserializeOwned>() -> Vec<String> {
 /// The unknown name, and the known ones, in a message of serde's: "unknown field `x`, expected one of `a`, `b`". serde tells them
 /// nowhere else. A test holds that it does.
 pub(crate) fn unknown(message: &str) -> Option<(String, Vec<String>)> {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let found = quoted.next().filter(|_| message.starts_with("unknown "))?;
-    Some((found.to_owned(), quoted.map(ToOwned::to_owned).collect()))
+    let (_, rest) = message.strip_prefix("unknown ")?.split_once('`')?;
+    // The unknown name can have any characters, these too. The known ones have none of them.
+    let (found, known) = rest.rsplit_once("`, expected ").or_else(|| rest.rsplit_once("`, there are no "))?;
+    Some((found.to_owned(), known.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()))
 }

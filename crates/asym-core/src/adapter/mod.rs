@@ -255,14 +255,14 @@ mod tests {
 
     fn adalora() -> impl Strategy<Value = AdaLora> {
         let ranks = (1..100_usize, 1..100_usize).prop_map(|(one, other)| (one.max(other), one.min(other)));
-        let steps = (0..50_usize, 0..50_usize, 1..20_usize, prop::option::of(100..1000_usize));
+        let steps = (0..50_usize, 0..50_usize, 1..20_usize, 100..1000_usize);
         let shares = (0.1..100.0, 0.0..0.99, 0.01..0.99, 0.01..0.99, 0.0..2.0);
         let kept = pattern(prop::collection::vec(any::<bool>(), 0..4));
         (ranks, steps, shares, kept).prop_map(|((initial, target), steps, shares, rank_pattern)| {
-            let ((warmup, last, interval, total_steps), (alpha, dropout, beta1, beta2, orthogonality)) =
-                (steps, shares);
-            let settings = AdaLora::new(initial, target).alpha(alpha).dropout(dropout).schedule(warmup, interval, last);
-            AdaLora { total_steps, beta1, beta2, orthogonality, rank_pattern, ..settings }
+            let ((warmup, last, interval, total), (alpha, dropout, beta1, beta2, orthogonality)) = (steps, shares);
+            let settings = AdaLora::new(initial, target).alpha(alpha).dropout(dropout);
+            let settings = settings.schedule(warmup, interval, last).total_steps(total);
+            AdaLora { beta1, beta2, orthogonality, rank_pattern, ..settings }
         })
     }
 

@@ -248,8 +248,8 @@ fn the_sizes_of_an_empty_tensor_are_not_believed() {
     std::fs::write(path.join("adapter_config.json"), settings).unwrap();
     let weights = path.join("adapter_model.safetensors");
     let [a, b] = ["encoder.layer.0.lora_A.weight", "encoder.layer.0.lora_B.weight"];
-    for sizes in [&[0_u64, 1 << 41] as &[u64], &[0, 1 << 41, 1 << 41], &[1 << 41, 0]] {
-        std::fs::write(&weights, empty(&[(a, sizes), (b, &[5, 0])])).unwrap();
+    for sizes in [vec![0, 1 << 41], vec![0, 1 << 41, 1 << 41], vec![1 << 41, 0]] {
+        std::fs::write(&weights, empty(&[(a, &sizes), (b, &[5, 0])])).unwrap();
         let error = load_adapter(plain.clone(), &path, &NAMING).unwrap_err();
         assert!(matches!(&error, AdapterError::LoadedRank { most: 11, .. }), "{error}");
         let error = read_factors(&path).unwrap_err();
