@@ -25,7 +25,7 @@ impl FormArgs {
 
     /// Print `table`, or else its numbers: an object of JSON or a row of CSV for each of `lines`, whose fields are no lists.
     pub(super) fn print<L: Serialize>(self, table: impl Display, lines: &[L]) -> Result<()> {
-        if self.json { super::say(serde_json::to_string_pretty(lines)?) } else { self.print_rows(table, lines) }
+        self.print_whole(table, lines, &lines)
     }
 
     /// The same, with `whole` as the JSON.
@@ -35,10 +35,9 @@ impl FormArgs {
         lines: &[L],
         whole: &impl Serialize,
     ) -> Result<()> {
-        if self.json { super::say(serde_json::to_string_pretty(whole)?) } else { self.print_rows(table, lines) }
-    }
-
-    fn print_rows<L: Serialize>(self, table: impl Display, lines: &[L]) -> Result<()> {
+        if self.json {
+            return super::say(serde_json::to_string_pretty(whole)?);
+        }
         if !self.csv {
             return super::say(table);
         }

@@ -41,24 +41,24 @@ struct Line {
 /// Returns an error if there is no device.
 pub fn parameters(args: &ParametersArgs) -> Result<()> {
     let device = device::default_device()?;
+    if args.form.is_table() {
+        return super::say(counts::report(&device)?);
+    }
     let mut lines = Vec::new();
-    if !args.form.is_table() {
-        for row in counts::rows()? {
-            for count in row.counts(&device)? {
-                lines.push(Line {
-                    model: row.model.clone(),
-                    tables: row.tables.clone(),
-                    method: row.method()?,
-                    labels: count.labels,
-                    adapter: count.adapter,
-                    frozen_factors: count.frozen_factors,
-                    head: count.head,
-                    body: count.body,
-                    paper: row.printed.clone(),
-                });
-            }
+    for row in counts::rows()? {
+        for count in row.counts(&device)? {
+            lines.push(Line {
+                model: row.model.clone(),
+                tables: row.tables.clone(),
+                method: row.method()?,
+                labels: count.labels,
+                adapter: count.adapter,
+                frozen_factors: count.frozen_factors,
+                head: count.head,
+                body: count.body,
+                paper: row.printed.clone(),
+            });
         }
     }
-    let table = if args.form.is_table() { counts::report(&device)? } else { String::new() };
-    args.form.print(table, &lines)
+    args.form.print("", &lines)
 }

@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::output::OutputArgs;
 use super::source::Location;
+use super::sweep::quoted;
 use super::{FormArgs, SourceArgs};
 use crate::device;
 
@@ -66,7 +67,7 @@ pub(super) fn execute(source: &SourceArgs, sweep: &Sweep, form: FormArgs) -> Res
     form.print(&report, &report.lines())?;
     // These are errors, so a script does not mistake an incomplete table for a complete one.
     if stop.requested() {
-        bail!("stopped early; --resume --output {} continues", sweep.output.display());
+        bail!("stopped early; --resume --output {} continues", quoted(&sweep.output.display().to_string()));
     }
     failed(&report)
 }

@@ -2,15 +2,13 @@
 
 #![cfg_attr(
     not(feature = "host"),
-    allow(
-        unused_variables,
-        unused_imports,
-        reason = "only the kernels choose what to keep and where a layer's epsilon is"
-    )
+    allow(unused_variables, reason = "only the kernels choose what to keep and where a layer's epsilon is")
 )]
 
 use burn::nn::{self, LayerNorm};
-use burn::tensor::{DType, Device, Tensor};
+#[cfg(feature = "host")]
+use burn::tensor::DType;
+use burn::tensor::{Device, Tensor};
 
 #[cfg(feature = "host")]
 use crate::host;

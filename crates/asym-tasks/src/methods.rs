@@ -102,7 +102,7 @@ impl Method {
             "dora" => adapter(AdapterConfig::new(Dora(Lora::new(rank)))),
             "b-only-dora" => adapter(AdapterConfig::new(Dora(Lora::b_only(rank)))),
             // Half as much again to choose from, as in AdaLoRA's own experiments.
-            "adalora" => adapter(AdapterConfig::new(AdaLora::new(rank + rank.div_ceil(2), rank))),
+            "adalora" => adapter(AdapterConfig::new(AdaLora::new(rank.saturating_add(rank.div_ceil(2)), rank))),
             "vera" => adapter(AdapterConfig::new(Vera::new(rank))),
             _ => return Err(unknown(word)),
         };
@@ -122,6 +122,11 @@ mod tests {
     fn methods_have_one_name_each() {
         let parse = |text: &str| Method::parse(text, 8, LayerNames::BERT);
         let name = |text: &str| parse(text).unwrap().name;
+        let huge = parse(&format!("adalora-r{}", usize::MAX)).unwrap();
+        let Tuning::Adapter(AdapterConfig { method: asym_core::Method::AdaLora(adalora), .. }) = huge.tuning else {
+            panic!("{huge:?}")
+        };
+        assert_eq!((adalora.initial_rank, adalora.target_rank), (usize::MAX, usize::MAX));
         assert_eq!(name("full"), "full");
         assert_eq!(name("b-only"), "b-only-r8");
         assert_eq!(name("b-only-r16"), "b-only-r16");

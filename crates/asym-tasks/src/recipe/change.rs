@@ -46,7 +46,9 @@ pub(super) fn set(table: &mut Table, change: &str, training: &[String]) -> Resul
     let wrong = || RecipeError::Change { found: change.to_owned() };
     let (key, value) = change.split_once('=').ok_or_else(wrong)?;
     let (key, value) = (key.trim(), value.trim());
-    let parsed = toml::from_str::<Table>(&format!("value = {value}")).ok().and_then(|mut table| table.remove("value"));
+    let parsed = toml::from_str::<Table>(&format!("value = {value}")).ok();
+    // A text of several lines may be TOML with keys of its own.
+    let parsed = parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
     let mut value = parsed.unwrap_or_else(|| {
         if LISTS.contains(&key) {
             Value::Array(value.split(',').map(|item| scalar(item.trim())).collect())

@@ -35,6 +35,13 @@ fn changed(key: &str, change: &str) -> (Table, Option<Value>) {
     (table, at)
 }
 
+#[test]
+fn a_text_of_several_lines_is_one_value() {
+    let text = "1\nx = 2";
+    let (table, found) = changed("output", &format!("output={text}"));
+    assert_eq!((table.len(), found), (1, Some(Value::from(text))));
+}
+
 proptest! {
     #![proptest_config(config(500))]
 

@@ -204,6 +204,8 @@ impl Sweep {
             experiment.methods.iter().map(row)
         });
         once("recipes", rows)?;
+        // A recipe may be called as a run of another recipe that tries learning rates.
+        once("runs", self.cells().iter().map(|cell| self.name(cell)))?;
         let names = || self.experiments.iter().flat_map(|experiment| &experiment.methods).map(|method| &method.name);
         match &self.reference {
             Some(name) if !names().any(|known| known == name) => {

@@ -157,6 +157,17 @@ fn a_table_that_cannot_be_is_refused() {
             }),
             "`/full` stands twice in recipes",
         ),
+        (
+            refused(|table| {
+                let mut twin = table.experiments[0].clone();
+                twin.methods.truncate(1);
+                twin.methods[0].name = "full-lr3e0".into();
+                table.experiments[0].recipe.learning_rates = vec![3.0, 4.0];
+                table.experiments[0].full_learning_rate = None;
+                table.experiments.push(twin);
+            }),
+            "full-lr3e0-seed1` stands twice in runs",
+        ),
         (refused(|table| table.experiments[0].recipe.learning_rates = vec![1e-3, -1.0]), "`learning_rate` is -1"),
     ] {
         assert!(message.contains(part), "`{part}` in: {message}");
