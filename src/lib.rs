@@ -35,9 +35,6 @@ pub use asym_train as train;
 
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(test)]
-#[path = "../tests/common/damage.rs"]
-mod damage;
 pub mod device;
 #[cfg(feature = "tasks")]
 pub mod embedded;

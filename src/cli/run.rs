@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use asym_tasks::sweep::SETTINGS;
 use asym_tasks::sweep::grid::Grid;
+use asym_tasks::sweep::shell::quoted;
 use asym_tasks::{AnyTask, Base, Experiment, ReadTask, Ready, Recipe, Report, Sweep, Unit, cell};
 use asym_train::memory::HugePages;
 use asym_train::{Dtype, RunResult, StopSignal, memory};
@@ -12,7 +13,6 @@ use clap::Args;
 
 use super::output::OutputArgs;
 use super::source::Location;
-use super::sweep::quoted;
 use super::{FormArgs, SourceArgs};
 use crate::device;
 

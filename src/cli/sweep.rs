@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use asym_tasks::report::Gathered;
 use asym_tasks::sweep::grid::Grid;
+use asym_tasks::sweep::shell::quoted;
 use asym_tasks::{Experiment, Others, Recipe, Sweep};
 use asym_train::{Existing, StopSignal};
 use clap::Args;
@@ -164,58 +165,4 @@ fn status(args: &SweepArgs) -> Result<()> {
     };
     let gathered = Gathered::read(&args.output, expected)?;
     super::say(gathered.status())
-}
-
-/// A word as a shell reads it.
-pub(super) fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_string()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::quoted;
-    use crate::damage::config;
-
-    #[test]
-    fn a_word_is_what_a_shell_reads() {
-        assert_eq!(quoted("recipes/mini/a-only.toml"), "recipes/mini/a-only.toml");
-        assert_eq!(quoted("learning_rate=[1e-4, 3e-4]"), "'learning_rate=[1e-4, 3e-4]'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
-    }
-
-    proptest! {
-        #![proptest_config(config(100))]
-
-        /// The shell itself is asked.
-        #[cfg(unix)]
-        #[test]
-        fn words_come_through_a_shell(
-            words in prop::collection::vec(
-                "([ab ~='\"$`*?!#&|;<>(){}\\[\\]\\\\^%+,@:./\n\t-]|[^\\x00]){0,8}",
-                1..20,
-            ),
-        ) {
-            let command = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-            let script = format!("printf '%s\\0' {command}");
-            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
-            let found = String::from_utf8(output.stdout).unwrap();
-            prop_assert!(output.status.success() && output.stderr.is_empty(), "{}", script);
-            let expected: String = words.iter().map(|word| format!("{word}\0")).collect();
-            prop_assert_eq!(found, expected, "{}", script);
-        }
-
-        /// Most words need no quotes, and a list of commands without them is easier to read.
-        #[test]
-        fn a_plain_word_stays_plain(word in "[A-Za-z0-9_./=,:+@%-]{1,12}") {
-            prop_assert_eq!(quoted(&word), word);
-        }
-    }
 }

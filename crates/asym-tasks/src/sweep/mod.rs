@@ -7,6 +7,7 @@
 mod cells;
 pub mod grid;
 mod make;
+pub mod shell;
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,6 @@ mod tests;
 use std::path::PathBuf;
 
 use asym_train::{Dtype, Existing, RunFolder, Tuning};
-
 use toml::{Table, Value};
 
 pub use self::cells::Cell;

@@ -1,0 +1,55 @@
+//! Commands as a shell reads them.
+
+/// A word as a POSIX shell reads it: in single quotes if it has characters other than letters, digits and `-_./=,:+@%`, or none.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::quoted;
+    use crate::damage::config;
+
+    #[test]
+    fn a_word_is_what_a_shell_reads() {
+        assert_eq!(quoted("recipes/mini/a-only.toml"), "recipes/mini/a-only.toml");
+        assert_eq!(quoted("learning_rate=[1e-4, 3e-4]"), "'learning_rate=[1e-4, 3e-4]'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    proptest! {
+        #![proptest_config(config(100))]
+
+        /// The shell itself is asked.
+        #[cfg(unix)]
+        #[test]
+        fn words_come_through_a_shell(
+            words in prop::collection::vec(
+                "([ab ~='\"$`*?!#&|;<>(){}\\[\\]\\\\^%+,@:./\n\t-]|[^\\x00]){0,8}",
+                1..20,
+            ),
+        ) {
+            let command = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+            let script = format!("printf '%s\\0' {command}");
+            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            let found = String::from_utf8(output.stdout).unwrap();
+            prop_assert!(output.status.success() && output.stderr.is_empty(), "{}", script);
+            let expected: String = words.iter().map(|word| format!("{word}\0")).collect();
+            prop_assert_eq!(found, expected, "{}", script);
+        }
+
+        /// Most words need no quotes, and a list of commands without them is easier to read.
+        #[test]
+        fn a_plain_word_stays_plain(word in "[A-Za-z0-9_./=,:+@%-]{1,12}") {
+            prop_assert_eq!(quoted(&word), word);
+        }
+    }
+}
