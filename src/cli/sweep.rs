@@ -122,7 +122,7 @@ impl SweepArgs {
         })
     }
 
-    /// Print a command for each run.
+    /// Print a command for each run, one per line, as schedulers read them.
     fn list(&self, sweep: &Sweep) -> Result<()> {
         for cell in sweep.cells() {
             let mut words = vec!["asym".to_string(), "sweep".to_string()];
@@ -132,6 +132,11 @@ impl SweepArgs {
             words.extend(self.source.words());
             words.push(format!("--output={}", self.output.display()));
             words.push(format!("--cell={}", sweep.name(&cell)));
+            if let Some(word) = words.iter().find(|word| word.contains(['\n', '\r'])) {
+                bail!(
+                    "--list prints one command per line, and {word:?} has a line break: remove it, or put the setting into a recipe"
+                );
+            }
             super::say(words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))?;
         }
         Ok(())
@@ -163,6 +168,6 @@ fn status(args: &SweepArgs) -> Result<()> {
         sweep.validate()?;
         Some(Grid::of(&sweep))
     };
-    let gathered = Gathered::read(&args.output, expected)?;
-    super::say(gathered.status())
+    let status = Gathered::read(&args.output, expected)?.status();
+    args.form.print_whole(&status, &status.runs, &status)
 }

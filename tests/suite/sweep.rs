@@ -138,6 +138,15 @@ fn a_list_has_a_command_for_each_run_and_a_status_says_what_is_open() {
     let done: BTreeSet<&str> =
         status.lines().filter_map(|line| line.strip_prefix("done       classification/")?.split(' ').next()).collect();
     assert_eq!(done, BTreeSet::from([RUNS[0], RUNS[1], RUNS[2], RUNS[3]]));
+    let (json, _) = run(&folder, &["sweep", "--status", "--json", "--output", "runs"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let states: Vec<_> = json["runs"].as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["done", "done", "done", "done", "open", "open", "open", "open"]);
+    assert!(json["runs"][0]["value"].as_f64().unwrap() > 0.0 && json["runs"][4]["value"].is_null(), "{json}");
+    let (csv, _) = run(&folder, &["sweep", "--status", "--csv", "--output", "runs"]);
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("run,state,details,score,value", 9));
+    assert!(lines[1].starts_with(&format!("classification/{},done,,", RUNS[0])), "{csv}");
 
     // A rate that is too high for any training is not chosen, and a run that fails for good is named.
     let change = "learning_rate=[1e-3, 1e30]";
@@ -171,6 +180,7 @@ fn what_cannot_be_swept_is_refused_before_anything_is_made() {
         (vec!["given.toml", "--seeds", "0"], "--seeds"),
         (vec!["nowhere.toml"], "nowhere.toml"),
         (vec!["epochs=1"], "name at least one recipe"),
+        (vec!["given.toml", "--list", "task.separator='''a\nb'''"], "has a line break"),
     ] {
         let err = refused(&folder, &[&["sweep"][..], &words, &["--output", "runs"]].concat());
         assert!(err.contains(part), "`{part}` in: {err}");

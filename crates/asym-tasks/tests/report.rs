@@ -443,7 +443,8 @@ fn what_is_missing_or_damaged_is_named_and_the_rest_is_right() {
     std::fs::write(running.join("claim-1"), claim).unwrap();
 
     let gathered = Gathered::read(&folder.0, None).unwrap();
-    let status = gathered.status();
+    let found = gathered.status();
+    let status = found.to_string();
     assert!(
         status.starts_with(&format!(
             "{}: 18 runs: 12 done, 1 running, 0 failed, 3 open, 2 unreadable",
@@ -455,6 +456,11 @@ fn what_is_missing_or_damaged_is_named_and_the_rest_is_right() {
     {
         assert!(status.contains(part), "`{part}` in: {status}");
     }
+    let state = |name: &str| found.runs.iter().find(|run| run.run == name).map(|run| (run.state, run.value.is_some()));
+    assert_eq!(found.runs.len(), 18);
+    assert_eq!(state("mrpc/probe-seed2"), Some(("done", true)));
+    assert_eq!(state("mrpc/probe-seed3"), Some(("running", false)));
+    assert_eq!(state("mrpc/lora-r8-seed3"), Some(("unreadable", false)));
     let (page, output) = report(&folder.0);
     let _output = Folder(output);
     for file in [&half, &other] {

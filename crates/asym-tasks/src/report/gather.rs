@@ -10,7 +10,6 @@ use crate::error::TaskError;
 use crate::recipe::Recipe;
 use crate::registry::AnyTask;
 use crate::sweep::grid::{GRID, Grid, GridRow};
-use crate::task::Unit;
 
 /// The depth to which a folder is searched for runs: a folder of sweeps, a sweep, a task.
 const DEPTH: usize = 5;
@@ -23,7 +22,7 @@ const MARKS: [&str; 3] = ["recipe.toml", "results.json", "metrics.jsonl"];
 pub struct Gathered {
     root: PathBuf,
     pub(super) groups: Vec<Group>,
-    problems: Vec<String>,
+    pub(super) problems: Vec<String>,
     reference: Option<String>,
 }
 
@@ -228,27 +227,6 @@ impl Gathered {
     pub fn problems(&self) -> Vec<String> {
         let unreadable = self.runs().filter_map(|run| run.state.as_ref().err());
         self.problems.iter().chain(unreadable).cloned().collect()
-    }
-
-    /// A line with the state of each run, after a line with the counts.
-    pub fn status(&self) -> String {
-        let counts = self.counts();
-        let mut lines = vec![format!("{}: {} runs: {counts}", self.root.display(), counts.all())];
-        for group in &self.groups {
-            for run in group.rows.iter().flat_map(|row| &row.runs) {
-                let (state, mut why) = run.describe();
-                let shown = run.result().and_then(|result| Some((result, group.task.headline(&result.scores)?)));
-                if let Some((result, headline)) = shown {
-                    let unit = if headline.unit == Unit::Share { " %" } else { "" };
-                    let score = result.scores.get(&headline.name).map(|score| headline.factor() * score);
-                    let digits = headline.digits();
-                    why = score.map_or(why, |score| format!("{} {score:.digits$}{unit}", headline.name));
-                }
-                lines.push(format!("{state:<10} {}  {why}", run.folder).trim_end().to_string());
-            }
-        }
-        lines.extend(self.problems.iter().map(|problem| format!("problem    {problem}")));
-        lines.join("\n")
     }
 }
 

@@ -5,6 +5,7 @@ mod gather;
 mod page;
 mod rows;
 mod sheet;
+mod status;
 mod table;
 mod write;
 
@@ -14,3 +15,4 @@ mod tests;
 pub use self::gather::Gathered;
 pub use self::rows::{Choosing, Difference, Report, Row};
 pub use self::sheet::Line;
+pub use self::status::{RunStatus, Status};

@@ -1,0 +1,80 @@
+//! The state of each run in a folder.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::gather::Gathered;
+use crate::task::Unit;
+
+/// The runs in a folder. Its text has a line with the counts, a line for each run, and a line for each problem.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// The folder.
+    pub folder: String,
+    /// The runs that have results or are to have them, and those that only choose a learning rate.
+    pub runs: Vec<RunStatus>,
+    /// The files that cannot be read, with the reasons.
+    pub problems: Vec<String>,
+    #[serde(skip)]
+    counts: String,
+}
+
+/// The state of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunStatus {
+    /// Its folder, within that of the sweep.
+    pub run: String,
+    /// `done`, `running`, `failed`, `open` or `unreadable`.
+    pub state: &'static str,
+    /// The process and its step, the step after which it stopped, or the error. Empty otherwise.
+    pub details: String,
+    /// The name of the score.
+    pub score: Option<String>,
+    /// The score. A share is in percent.
+    pub value: Option<f64>,
+    #[serde(skip)]
+    shown: String,
+}
+
+impl Gathered {
+    /// The state of each run.
+    pub fn status(&self) -> Status {
+        let mut runs = Vec::new();
+        for group in &self.groups {
+            for run in group.rows.iter().flat_map(|row| &row.runs) {
+                let (state, details) = run.describe();
+                let scores = run.result().map(|result| &result.scores);
+                let score = scores.and_then(|scores| {
+                    let headline = group.task.headline(scores)?;
+                    let value = headline.factor() * scores.get(&headline.name)?;
+                    Some((headline, value))
+                });
+                let shown = score.as_ref().map_or(details.clone(), |(headline, value)| {
+                    let unit = if headline.unit == Unit::Share { " %" } else { "" };
+                    format!("{} {value:.*}{unit}", headline.name, headline.digits())
+                });
+                let (score, value) = score.map(|(headline, value)| (headline.name, value)).unzip();
+                runs.push(RunStatus { run: run.folder.clone(), state, details, score, value, shown });
+            }
+        }
+        let counts = self.counts();
+        Status {
+            folder: self.root().display().to_string(),
+            runs,
+            problems: self.problems.clone(),
+            counts: format!("{} runs: {counts}", counts.all()),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.folder, self.counts)?;
+        for run in &self.runs {
+            let line = format!("{:<10} {}  {}", run.state, run.run, run.shown);
+            write!(f, "\n{}", line.trim_end())?;
+        }
+        self.problems.iter().try_for_each(|problem| write!(f, "\nproblem    {problem}"))
+    }
+}
