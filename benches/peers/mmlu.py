@@ -115,7 +115,7 @@ def main():
                         same += 1
                     else:
                         different.append((subject, number, answer, ours["answer"], scores, ours["scores"]))
-            print(f"{protocol}, {shots} examples: {same} equal, {len(different)} different, scores differ by {largest:.1e} at most")
+            print(f"{protocol}, {shots} examples: {same} equal, {len(different)} different, scores differ by {largest:.1e} at most", flush=True)
             for line in different:
                 print("  ", *line, flush=True)
 
