@@ -33,11 +33,11 @@ pub struct GenerateArgs {
     /// File with one prompt per line; `-` reads standard input
     #[arg(long, conflicts_with = "prompt")]
     file: Option<PathBuf>,
-    /// Hold a conversation with a model that has a chat template: a line of standard input is a turn, and the answer is printed as it
-    /// comes
+    /// Hold a conversation with a model that has a chat template: each line of standard input is a turn, and the answer is
+    /// printed while it is generated
     #[arg(long, conflicts_with_all = ["prompt", "file", "json", "max_length", "no_chat_template"])]
     chat: bool,
-    /// The system's turn at the beginning of the conversation
+    /// System message at the beginning of the conversation
     #[arg(long, value_name = "TEXT", requires = "chat")]
     system: Option<String>,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub struct GenerateArgs {
     /// Merge the adapter into the weights first, which speeds up generation
     #[arg(long, requires = "adapter")]
     merge: bool,
-    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone
+    /// Compute in this dtype, which the device must support; bf16 rounds only the weights of linear layers and embeddings
     #[arg(long, value_enum, default_value_t)]
     dtype: Dtype,
     #[command(flatten)]
@@ -82,10 +82,10 @@ pub(super) struct SettingsArgs {
     /// Sampling temperature, by which the logits are divided; implies --do-sample
     #[arg(long)]
     temperature: Option<f64>,
-    /// Sample only from this number of most likely tokens; implies --do-sample
+    /// Number of most likely tokens that are sampled from; implies --do-sample
     #[arg(long)]
     top_k: Option<u64>,
-    /// Sample only from the most likely tokens whose probabilities add up to this value; implies --do-sample
+    /// Sample only from the most likely tokens, whose probabilities add up to this value; implies --do-sample
     #[arg(long)]
     top_p: Option<f64>,
     /// Seed for sampling; implies --do-sample
@@ -104,7 +104,7 @@ impl SettingsArgs {
             ("--top-p", self.top_p.is_some()),
             ("--seed", self.seed.is_some()),
         ];
-        // A setting that says otherwise stays, and the contradiction is refused.
+        // If the JSON object contains `do_sample`, its value is kept, and a contradiction is refused.
         let implied = sampling.iter().find(|(_, given)| *given).filter(|_| !self.do_sample && asked.is_none());
         if let Some((option, _)) = implied {
             super::note(format!("{option}: tokens are sampled, as with --do-sample"));
@@ -139,7 +139,7 @@ pub(super) fn settings(given: &str) -> Result<GenerationConfig> {
     Ok(GenerationConfig::strict(&text)?)
 }
 
-/// A model whose inputs are made from prompts.
+/// A model whose inputs are created from prompts.
 pub(super) trait FromPrompts: GenerativeModel {
     /// Whether padding is on the left. It must be on the right if positions are counted from the start of the row.
     const LEFT: bool;
@@ -168,8 +168,8 @@ impl FromPrompts for BartLanguageModel {
 ///
 /// # Errors
 ///
-/// Returns an error if a file is missing, damaged or does not fit the model, if settings contradict each other, if a
-/// prompt is too long, or if the model does not generate text.
+/// Returns an error if a file is missing or damaged, if it does not fit the model, if settings contradict each other, if a prompt
+/// is too long, or if the model does not generate text.
 pub fn generate(args: &GenerateArgs) -> Result<()> {
     let asked = args.settings.config()?;
     let prompts = prompts(args)?;
@@ -179,33 +179,37 @@ pub fn generate(args: &GenerateArgs) -> Result<()> {
     let device = device::default_device()?;
     let adapter = args.source.adapter(args.adapter.as_deref())?;
     let location = locate(&args.source, args.model.as_deref(), adapter.as_deref())?;
-    let checkpoint = location.checkpoint()?;
+    let base = location.base()?;
+    let checkpoint = &base.checkpoint;
     let config = checkpoint.generation_config()?.overlaid_with(&asked);
-    let class = super::class(&checkpoint, adapter.as_deref())?;
-    let (ModelClass::CausalLanguageModel | ModelClass::ConditionalGeneration, Some(folder)) =
-        (class, location.folder())
-    else {
-        bail!("{}: {class:?} generates no text; give a Llama or a BART", location.name())
-    };
-    let tokenizer = Tokenizer::for_generation(folder)?;
+    let class = super::class(checkpoint, adapter.as_deref())?;
+    if !matches!(class, ModelClass::CausalLanguageModel | ModelClass::ConditionalGeneration) {
+        bail!("{}: a model of the class {class:?} cannot generate text; give a Llama or a BART", location.name());
+    }
+    let tokenizer = base.language_tokenizer()?.clone();
     let is_chat = class == ModelClass::CausalLanguageModel && !args.no_chat_template;
-    let chat = if is_chat { ChatTemplate::from_folder(folder)? } else { None };
+    let chat = match location.folder() {
+        Some(folder) if is_chat => ChatTemplate::from_folder(folder)?,
+        _ => None,
+    };
     if args.chat {
         let Some(template) = chat else {
-            bail!("{}: the checkpoint has no chat template; --prompt continues a text", location.name())
+            bail!("{}: the checkpoint has no chat template; use --prompt to continue a text", location.name())
         };
         let settings = (None, args.dtype.computed(), args.merge);
         return super::chat::chat(
-            (location.name(), &checkpoint, adapter.as_deref()),
+            (location.name(), checkpoint, adapter.as_deref()),
             (settings, &device),
             super::chat::Conversation::new(template, tokenizer, config, args.system.as_deref()),
         );
     }
     if chat.is_some() {
-        super::note("each prompt passes through the checkpoint's chat template; --no-chat-template gives it as it is");
+        super::note(
+            "the checkpoint's chat template is applied to each prompt; use --no-chat-template to pass prompts unchanged",
+        );
     }
     let (name, adapter) = (location.name(), adapter.as_deref());
-    let texts = Texts { args, name, adapter, checkpoint: &checkpoint, config, tokenizer, chat, prompts, device };
+    let texts = Texts { args, name, adapter, checkpoint, config, tokenizer, chat, prompts, device };
     match class {
         ModelClass::ConditionalGeneration => texts.generate::<BartLanguageModel>(),
         _ => texts.generate::<LlamaLanguageModel>(),
@@ -216,7 +220,7 @@ fn prompts(args: &GenerateArgs) -> Result<Vec<String>> {
     let Some(path) = &args.file else { return Ok(args.prompt.clone()) };
     let lines = super::lines(path)?;
     if lines.is_empty() {
-        bail!("{}: no prompt; write one per line", path.display());
+        bail!("{}: no prompt found; write one prompt per line", path.display());
     }
     Ok(lines)
 }
@@ -240,7 +244,7 @@ impl Texts<'_> {
         let (positions, rows) = M::limits(own);
         let tokenizer = tokenizer.for_rows(rows);
         let encode = |(at, text): (usize, &String)| -> Result<Vec<u32>> {
-            // No more of a text is encoded than the model can read.
+            // Only the beginning of a text that the model can read is encoded.
             let longest = args.max_length.unwrap_or(positions);
             let encoding = match &chat {
                 Some(chat) => chat.render(text).and_then(|text| tokenizer.encode_whole(&text, longest)),
@@ -249,8 +253,8 @@ impl Texts<'_> {
             let Encoding { input_ids, cut, .. } = encoding.with_context(|| format!("prompt {}", at + 1))?;
             if args.max_length.is_none() && cut > 0 {
                 bail!(
-                    "prompt {} has {} tokens, more than the {positions} that the model sees; shorten it, or give \
-                     --max-length, which truncates it",
+                    "prompt {} has {} tokens, but the model has {positions} positions; shorten the prompt, or truncate \
+                     it with --max-length",
                     at + 1,
                     input_ids.len() + cut
                 );
@@ -290,8 +294,8 @@ impl Texts<'_> {
     }
 }
 
-/// Pad the rows to one length, on the side that the model expects. The mask marks the padding, whose ids have no
-/// effect.
+/// Pad the rows to one length, on the side that the model expects. The mask is 1 for tokens and 0 for padding. The ids of the
+/// padding have no effect.
 pub(super) fn batch<M: FromPrompts>(rows: &[Vec<u32>], device: &Device) -> M::Input {
     let length = rows.iter().map(Vec::len).max().unwrap_or(0);
     let padded = |value: fn(u32) -> i64| {
@@ -323,7 +327,7 @@ fn progress((first, prompts): (usize, usize), (tokens, most): (usize, usize), st
     );
 }
 
-/// End the line of the progress, so the texts start on a new line.
+/// End the progress line, so that the texts start on a new line.
 fn end_of_progress() {
     let mut err = std::io::stderr();
     if err.is_terminal() {
@@ -343,17 +347,19 @@ pub(super) fn continued(
     let file = File { name, checkpoint, adapter, inputs, settings: (None, dtype.computed(), merge), config, device };
     match class {
         ModelClass::CausalLanguageModel => file.continued::<LlamaLanguageModel>(|input| input),
-        // The decoder inputs in a file are for logits. Generation starts without them.
+        // The decoder inputs in a file are used only for logits. Generation does not use them.
         ModelClass::ConditionalGeneration => file.continued::<BartLanguageModel>(|input| BartInput {
             decoder_input_ids: None,
             decoder_attention_mask: None,
             ..input
         }),
-        other => bail!("{name}: {other:?} generates no text; give a Llama or a BART, or leave out --generate"),
+        other => bail!(
+            "{name}: a model of the class {other:?} cannot generate text; give a Llama or a BART, or leave out --generate"
+        ),
     }
 }
 
-/// A batch in a file, with the model and the settings that generate from it.
+/// A batch in a file, with the model and the settings for generation.
 struct File<'a> {
     name: &'a str,
     checkpoint: &'a Checkpoint,
@@ -373,7 +379,7 @@ impl File<'_> {
         let input = beginning(input);
         resolve_batch::<M>(own, &input, &config)?;
         let model: M = trained(name, checkpoint, adapter, settings, device)?;
-        // Only texts that end a row need the tokenizer.
+        // The tokenizer is needed only to find the stop strings.
         let tokenizer = match &config.stop_strings {
             Some(_) => Some(Tokenizer::for_generation(checkpoint.path())?),
             None => None,

@@ -1,10 +1,9 @@
-//! `asym summarize`: summaries of documents in files.
+//! `asym summarize`: summarizes documents in files.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use asym_data::Tokenizer;
 use asym_models::{BartConfig, BartLanguageModel, ModelClass};
 use asym_tasks::AnyTask;
 use asym_tasks::summarization::Summarizer;
@@ -33,8 +32,8 @@ pub struct SummarizeArgs {
     /// Number of documents in a batch
     #[arg(long, default_value_t = 4)]
     batch_size: usize,
-    /// Tokens of a document that are read; the rest is cut [default: those of the run that saved the adapter or the model,
-    /// else all that the model can read]
+    /// Maximum number of tokens of a document; longer documents are truncated [default: the value of the run that saved the
+    /// adapter or the model, else the number of positions of the model]
     #[arg(long)]
     max_length: Option<usize>,
     /// Print one JSON object per document
@@ -43,21 +42,21 @@ pub struct SummarizeArgs {
     /// Merge the adapter into the weights first, which speeds up generation
     #[arg(long, requires = "adapter")]
     merge: bool,
-    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone
+    /// Compute in this dtype, which the device must support; bf16 rounds only the weights of linear layers and embeddings
     #[arg(long, value_enum, default_value_t)]
     dtype: Dtype,
     #[command(flatten)]
     source: SourceArgs,
 }
 
-/// A document as the model reads it.
+/// A document in the form that the model reads.
 struct Document {
     name: String,
     tokens: Vec<u32>,
     cut: usize,
 }
 
-/// Print the summary of each document. Documents that are longer than the model can read are cut, and a line says so.
+/// Print the summary of each document. Documents that are too long are truncated, with a message.
 ///
 /// # Errors
 ///
@@ -71,14 +70,15 @@ pub fn summarize(args: &SummarizeArgs) -> Result<()> {
     let device = device::default_device()?;
     let adapter = args.source.adapter(args.adapter.as_deref())?;
     let location = locate(&args.source, args.model.as_deref(), adapter.as_deref())?;
-    let checkpoint = location.checkpoint()?;
-    let class = super::class(&checkpoint, adapter.as_deref())?;
-    let (ModelClass::ConditionalGeneration, Some(folder)) = (class, location.folder()) else {
-        bail!("{}: {class:?} summarizes no text; give a BART", location.name())
-    };
+    let base = location.base()?;
+    let checkpoint = &base.checkpoint;
+    let class = super::class(checkpoint, adapter.as_deref())?;
+    if class != ModelClass::ConditionalGeneration {
+        bail!("{}: a model of the class {class:?} cannot summarize texts; give a BART", location.name());
+    }
     let config = checkpoint.config_of::<BartConfig>()?;
     let positions = config.max_position_embeddings;
-    // A model that was trained on summaries keeps to the lengths and the beams of its run.
+    // A model that was trained on summaries uses the lengths and the number of beams of its run.
     let place = adapter.as_deref().or(args.model.as_deref().map(Path::new));
     let run = place.map(run_beside).transpose()?.flatten();
     let mut generation = checkpoint.generation_config()?;
@@ -92,25 +92,22 @@ pub fn summarize(args: &SummarizeArgs) -> Result<()> {
     generation.resolve(1, Some(positions), config.vocab_size)?;
     let longest = args.max_length.unwrap_or(longest);
     if longest > positions {
-        bail!("--max-length {longest}: the model reads {positions} tokens at most");
+        bail!("--max-length {longest}: the model has only {positions} positions");
     }
-    let tokenizer = Tokenizer::for_generation(folder)?.for_rows(config.vocab_size);
+    let tokenizer = base.language_tokenizer()?;
     let encode = |(name, text): &(String, String)| -> Result<Document> {
         let encoding = tokenizer.encode(text, None, longest).with_context(|| name.clone())?;
         let (tokens, cut) = (encoding.input_ids, encoding.cut);
         if cut > 0 {
-            super::note(format!(
-                "{name}: {} tokens, of which {longest} are read and the rest is cut",
-                tokens.len() + cut
-            ));
+            super::note(format!("{name}: truncated from {} to {longest} tokens", tokens.len() + cut));
         }
         Ok(Document { name: name.clone(), tokens, cut })
     };
     let documents: Vec<Document> = texts.iter().map(encode).collect::<Result<_>>()?;
     let settings = (None, args.dtype.computed(), args.merge);
-    let model: BartLanguageModel = trained(location.name(), &checkpoint, adapter.as_deref(), settings, &device)?;
+    let model: BartLanguageModel = trained(location.name(), checkpoint, adapter.as_deref(), settings, &device)?;
     let model = model.valid();
-    let summarizer = Summarizer::new(&model, &tokenizer, &generation);
+    let summarizer = Summarizer::new(&model, tokenizer, &generation);
     for (at, batch) in documents.chunks(args.batch_size).enumerate() {
         let rows: Vec<&[u32]> = batch.iter().map(|document| document.tokens.as_slice()).collect();
         let first = (at * args.batch_size) as u64;
@@ -146,7 +143,7 @@ fn read(path: &Path) -> Result<(String, String)> {
     let Ok(text) = String::from_utf8(bytes) else { bail!("{name}: not UTF-8; convert the file") };
     let text = text.trim_start_matches('\u{feff}').trim().to_string();
     if text.is_empty() {
-        bail!("{name}: no text; give a file with a document");
+        bail!("{name}: no text found; give a file with a document");
     }
     Ok((name, text))
 }

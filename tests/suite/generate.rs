@@ -1,4 +1,4 @@
-//! `asym generate`, `asym predict --generate`, `asym merge` and `asym classify --image`: what they do, and what they refuse.
+//! `asym generate`, `asym predict --generate`, `asym merge` and `asym classify --image`: results and errors.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use burn::tensor::Device;
 
 use crate::common::{asym, copy, difference, edit_json, fixture, llama, predict, read, scratch};
 
-/// The error, in one line.
+/// The error of a command that must fail, on one line.
 fn refusal<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
     let run = asym(args);
     let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
@@ -43,7 +43,7 @@ fn prompts_are_continued_whatever_stands_beside_them() {
     let beams = generate(&["--prompt", first, "--num-beams", "3", "--json"]);
     assert!(serde_json::from_str::<serde_json::Value>(&beams).unwrap()["score"].is_f64(), "{beams}");
 
-    // A draw depends on the seed and on the prompt's number, not on its batch.
+    // Sampling depends on the seed and on the index of the prompt, but not on the batch.
     let drawn = |more: &[&str]| {
         let options = ["--prompt", first, "--prompt", second, "--do-sample", "--temperature", "1.5", "--seed", "3"];
         generate(&[options.as_slice(), more].concat())
@@ -51,14 +51,32 @@ fn prompts_are_continued_whatever_stands_beside_them() {
     assert_eq!(drawn(&[]), drawn(&["--batch-size", "1"]));
     assert_ne!(drawn(&[]), generate(&["--prompt", first, "--prompt", second, "--do-sample", "--seed", "4"]));
 
-    // Settings as a file, which an option overrules.
+    // Options override settings in a file.
     let settings = folder.join("settings.json");
     std::fs::write(&settings, r#"{"max_new_tokens": 2, "num_beams": 3}"#).unwrap();
     let of_file = generate(&["--prompt", first, "--generate", settings.to_str().unwrap(), "--json"]);
     assert_eq!(of_file, beams);
 }
 
-/// BART counts positions from a row's beginning: what is padded must be so behind it.
+/// The embedded checkpoints have no folder.
+#[test]
+fn embedded_models_generate_and_summarize() {
+    let folder = scratch("generate-embedded");
+    let document = folder.join("text.txt");
+    std::fs::write(&document, "the first witness: the old king saw the young nurse.").unwrap();
+    for model in ["llama-mini (embedded)", "bart-mini (embedded)"] {
+        let words = ["generate", "--model", model, "--prompt", "the king", "--max-new-tokens", "4", "--json"];
+        let row: serde_json::Value = serde_json::from_str(&text(&asym(words))).unwrap();
+        assert!((1..=4).contains(&row["tokens"].as_array().unwrap().len()), "{model}: {row}");
+    }
+    let summary =
+        text(&asym(["summarize", "--model", "bart-mini (embedded)", "--file", document.to_str().unwrap(), "--json"]));
+    assert!(!serde_json::from_str::<serde_json::Value>(&summary).unwrap()["summary"].as_str().unwrap().is_empty());
+    let error = refusal(&["generate", "--model", "roberta-mini (embedded)", "--prompt", "the king"]);
+    assert!(error.contains("cannot generate text; give a Llama or a BART"), "{error}");
+}
+
+/// BART counts positions from the beginning of a row, so rows must be padded on the right.
 #[test]
 fn answers_are_the_same_whatever_stands_beside_them() {
     let folder = scratch("generate-bart");
@@ -95,7 +113,7 @@ fn what_cannot_be_generated_is_refused() {
         (["--generate", r#"{"num_beam": 2}"#].as_slice(), ["`num_beam`", "num_beams"]),
         (&["--generate", r#"{"min_length": 30, "max_length": 20}"#], ["`min_length` 30", "lower it"]),
         (&["--generate", r#"{"temperature": 0.5}"#], ["`temperature` 0.5 has no effect", "do_sample"]),
-        (&["--generate", r#"{"penalty_alpha": 0.6}"#], ["`penalty_alpha`", "does not have this"]),
+        (&["--generate", r#"{"penalty_alpha": 0.6}"#], ["`penalty_alpha`", "is not supported"]),
         (&["--generate", r#"{"num_beams": 2, "num_return_sequences": 3}"#], ["num_return_sequences", "num_beams"]),
         (&["--generate", r#"{"eos_token_id": 500}"#], ["`eos_token_id`", "500"]),
         (&["--generate", "no-such-file.json"], ["no-such-file.json", "a JSON object or a file"]),
@@ -107,19 +125,19 @@ fn what_cannot_be_generated_is_refused() {
         let message = with(more);
         assert!(parts.iter().all(|part| message.contains(part)), "{more:?}: {message}");
     }
-    // A prompt longer than the context, before anything is loaded for long, and the same cut.
+    // A prompt that is longer than the context is refused, but it can be truncated.
     let long = "word ".repeat(80);
     let message = refusal(&["generate", "--model", model, "--prompt", &long]);
-    assert!(message.contains("prompt 1 has") && message.contains("more than the 64 that the model sees"), "{message}");
+    assert!(message.contains("prompt 1 has") && message.contains("but the model has 64 positions"), "{message}");
     let cut = asym(["generate", "--model", model, "--prompt", &long, "--max-length", "30", "--max-new-tokens", "2"]);
     assert!(cut.status.success());
 
     let message = refusal(&["generate", "--model", fixture("vit").to_str().unwrap(), "--prompt", "x"]);
-    assert!(message.contains("generates no text"), "{message}");
+    assert!(message.contains("cannot generate text"), "{message}");
     let inputs = fixture("vit").join("inputs.safetensors");
     let output = scratch("generate-refused-vit").join("out.safetensors");
     let run = predict(&fixture("vit"), &inputs, &output, &["--generate".as_ref(), "{}".as_ref()]);
-    assert!(String::from_utf8_lossy(&run.stderr).contains("generates no text"));
+    assert!(String::from_utf8_lossy(&run.stderr).contains("cannot generate text"));
     assert!(!output.exists());
 }
 
@@ -156,8 +174,8 @@ fn what_a_configuration_asks_for_and_asym_has_not_is_named() {
     assert!(message.contains("model.layers.9.mlp.up_proj.weight"), "{message}");
 }
 
-/// Merge, and compare with what the adapted model computes. `ASYM_EXPORT` keeps the folders for
-/// `tests/python/check_merged.py`.
+/// Merge an adapter, and compare the logits with the expected logits of the merged model. If `ASYM_EXPORT` is set, the folders
+/// are kept there for `tests/python/check_merged.py`.
 fn merged(base: &str, adapter: &str) {
     let root = std::env::var_os("ASYM_EXPORT").map_or_else(|| scratch("merged"), PathBuf::from);
     let folder = root.join(format!("merged-{adapter}"));
@@ -180,7 +198,7 @@ fn merged(base: &str, adapter: &str) {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let expected = read(&fixture(adapter).join("expected.safetensors"))["merged"].clone();
     let width = *expected.shape.last().unwrap();
-    // The output of a decoder at padding does not count.
+    // The outputs of a decoder at padding are not compared.
     let counts = |row: usize| base != "llama" || read(&inputs)["attention_mask"].i64()[row] == 1;
     let rows = |values: Vec<f32>| -> Vec<f32> {
         let kept = values.chunks(width).enumerate().filter(|(row, _)| counts(*row));
@@ -197,7 +215,7 @@ fn merged(base: &str, adapter: &str) {
     let (original, own): (serde_json::Value, serde_json::Value) =
         (serde_json::from_str(&original).unwrap(), serde_json::from_str(&own).unwrap());
     for key in ["bos_token_id", "eos_token_id", "forced_eos_token_id", "is_encoder_decoder"] {
-        assert_eq!(own.get(key), original.get(key), "{adapter}: {key} goes with the weights");
+        assert_eq!(own.get(key), original.get(key), "{adapter}: {key} was not kept");
     }
     let companion = Path::new("generation_config.json");
     assert_eq!(folder.join(companion).exists(), fixture(base).join(companion).exists());
@@ -226,7 +244,7 @@ fn a_merged_file_has_the_dtype_that_is_asked_for() {
     assert_eq!(Checkpoint::open(&folder).unwrap().file_dtype(), FileDtype::BF16);
 }
 
-/// A ViT for 16 by 16 pixels, with a processor that says so.
+/// The ViT of the fixtures with an image processor for 32 × 32 pixels.
 fn vit(name: &str) -> PathBuf {
     let folder = copy(&fixture("vit"), name);
     std::fs::write(

@@ -1,36 +1,36 @@
-//! Errors of a user's own data.
+//! Errors of the task `classification`.
 
 use asym_data::TableError;
 
 use crate::sets::SetsError;
 use crate::text::EncodeError;
 
-/// Data of a user's own that cannot be trained on. `line` counts from 1.
+/// A user's own data that cannot be used for training. `line` is counted from 1.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum ClassificationError {
-    /// The recipe does not name the data, or a column.
+    /// The recipe lacks a required setting, such as the data or a column.
     #[error("the task classification needs `{setting}`; {how}")]
     Missing {
         /// The setting.
         setting: &'static str,
-        /// How to give it.
+        /// How to set it.
         how: &'static str,
     },
 
-    /// A setting has a value that it cannot have.
+    /// A setting has an invalid value.
     #[error("the setting `{setting}` of the task classification is {found}: it must be {expected}")]
     Setting {
         /// The setting.
         setting: &'static str,
         /// The value.
         found: String,
-        /// The values that it can have.
+        /// The valid values.
         expected: &'static str,
     },
 
-    /// There are too few rows to train and to evaluate.
-    #[error("{path}: {rows} row; at least two are needed, one to train on and one to evaluate on")]
+    /// There are too few rows for training and evaluation.
+    #[error("{path}: {rows} row; at least two are needed, one for training and one for evaluation")]
     TooFewRows {
         /// The file.
         path: String,
@@ -40,7 +40,7 @@ pub enum ClassificationError {
 
     /// All examples have the same answer.
     #[error(
-        "{path}: every row has the answer `{found}` in column `{column}`: there is nothing to learn; name another column"
+        "{path}: every row has the answer `{found}` in column `{column}`, so there is nothing to learn; choose another column"
     )]
     Constant {
         /// The file.
@@ -51,25 +51,25 @@ pub enum ClassificationError {
         found: String,
     },
 
-    /// Numbers that are hardly classes.
+    /// There are too many different numbers for classes.
     #[error(
-        "{path}: column `{column}` has {found} different numbers, more than {most}: for a score, set problem_type to regression; \
-        for classes, write them as words"
+        "{path}: column `{column}` has {found} different numbers, more than {most}; if they are scores, set problem_type to \
+        regression; if they are classes, write them as words"
     )]
     ManyNumbers {
         /// The file.
         path: String,
         /// The column.
         column: String,
-        /// The different numbers.
+        /// The number of different numbers.
         found: usize,
-        /// The most that count as classes.
+        /// The maximum number of classes that are written as numbers.
         most: usize,
     },
 
-    /// Each row has an answer of its own.
+    /// Each row has a different answer.
     #[error(
-        "{path}: column `{column}` has another value in each of the {rows} rows, so that it is no label; name another column"
+        "{path}: column `{column}` has a different value in each of the {rows} rows, so it is not a label; choose another column"
     )]
     AllDifferent {
         /// The file.
@@ -80,8 +80,8 @@ pub enum ClassificationError {
         rows: usize,
     },
 
-    /// A cell holds no answer of the expected kind.
-    #[error("{path}:{line}: column `{column}` holds `{found}`, which is not {expected}; repair or remove the row")]
+    /// A cell does not contain an answer of the expected kind.
+    #[error("{path}:{line}: column `{column}` contains `{found}`, which is not {expected}; correct or remove the row")]
     Answer {
         /// The file.
         path: String,
@@ -91,12 +91,12 @@ pub enum ClassificationError {
         column: String,
         /// The value.
         found: String,
-        /// The values that are understood.
+        /// The valid values.
         expected: &'static str,
     },
 
-    /// A label of the evaluation set, or of a recipe that is repeated, is not known.
-    #[error("{path}:{line}: the label `{found}` is none of {}; {help}", shown(known))]
+    /// A label of the evaluation set is not in the training set, or a label of the training set is not in the setting `labels`.
+    #[error("{path}:{line}: the label `{found}` is not one of {}; {help}", shown(known))]
     UnknownLabel {
         /// The file.
         path: String,
@@ -106,11 +106,11 @@ pub enum ClassificationError {
         found: String,
         /// The labels.
         known: Vec<String>,
-        /// The advice of the message.
+        /// How to resolve the error.
         help: &'static str,
     },
 
-    /// The sets cannot be found.
+    /// The training set or the evaluation set cannot be found.
     #[error(transparent)]
     Sets(#[from] SetsError),
 
@@ -123,7 +123,7 @@ pub enum ClassificationError {
     Encode(#[from] EncodeError),
 }
 
-/// Labels that a message lists.
+/// The maximum number of labels that a message lists.
 const SHOWN: usize = 12;
 
 fn shown(labels: &[String]) -> String {

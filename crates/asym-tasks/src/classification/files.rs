@@ -9,7 +9,7 @@ use super::options::ClassificationOptions;
 use crate::names::Names;
 use crate::sets;
 
-/// The columns of the data.
+/// The names of the columns of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// The column of the text.
@@ -18,12 +18,12 @@ pub struct Named {
     pub pair: Option<String>,
     /// The columns of the answer.
     pub label: Names,
-    /// Whether the first row names the columns. If not, the names are numbers.
+    /// Whether the first row contains the names of the columns. If not, the columns are numbered from 1.
     pub header: bool,
 }
 
 impl Named {
-    /// The columns that `options` name.
+    /// The columns that are set in `options`.
     ///
     /// # Errors
     ///
@@ -43,29 +43,29 @@ impl Named {
     }
 }
 
-/// The rows of a set, with the answers as the file has them.
+/// The rows of a data set, with the answers as they appear in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
-    /// The files, for messages.
+    /// The names of the files, for messages.
     pub source: String,
     /// The rows.
     pub rows: Vec<Raw>,
 }
 
-/// A row, with the answer as the file has it.
+/// A row, with the answer as it appears in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Raw {
     /// The text.
     pub first: String,
     /// The second text.
     pub second: Option<String>,
-    /// The cells of the answer's columns.
+    /// The cells of the columns of the answer.
     pub answer: Vec<Cell>,
-    /// The line.
+    /// The line in the file, counted from 1.
     pub line: usize,
 }
 
-/// The training set at `path`, which is a file or a folder, and the set for the evaluation if there is one.
+/// The training set at `path`, which is a file or a folder, and the evaluation set, if there is one.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The answers: which kind they are, how the labels are called, and the answer of each row.
+//! The kind of the answers, the names of the labels, and the answer of each row.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::files::{Named, Raw, Rows};
 use super::options::ClassificationOptions;
 use crate::text::{Problem, Target};
 
-/// Numbers are classes if there are at most this many of them: stars and codes, but no prices.
+/// The maximum number of different numbers that are treated as classes. Star ratings and codes are below it, but prices are not.
 const NUMBERS: usize = 100;
 
 /// The kind of answers, and the names of the labels in the order of the model's outputs.
@@ -17,17 +17,18 @@ const NUMBERS: usize = 100;
 pub struct Labels {
     /// The kind of answers.
     pub problem: Problem,
-    /// The names. Empty for a score.
+    /// The names of the labels; empty for scores.
     pub names: Vec<String>,
 }
 
 impl Labels {
-    /// The answers in `rows`, as `options` say, or as the cells show: lists are any number of labels, numbers with a fraction are
-    /// scores, and everything else are classes.
+    /// The kind of the answers in `rows` and the names of the labels. If `options` do not set the kind, it is inferred. Several
+    /// columns, a separator or a list mean any number of labels. Numbers are scores if one of them has a fraction. All other
+    /// answers are classes.
     ///
     /// # Errors
     ///
-    /// A cell without an answer, and answers from which nothing can be learned.
+    /// A cell without an answer, answers that are all equal, and classes that are all different or are too many numbers.
     pub fn of(rows: &Rows, named: &Named, options: &ClassificationOptions) -> Result<Self, ClassificationError> {
         let problem = options.problem_type.unwrap_or_else(|| infer(rows, named, options));
         let mut labels = Self { problem, names: Vec::new() };
@@ -37,12 +38,9 @@ impl Labels {
             Problem::Labels => labels.names = label_names(rows, named, options)?,
         }
         if let Some(given) = &options.labels {
-            let known = std::mem::replace(&mut labels.names, given.clone());
-            if let Some(found) = known.into_iter().find(|name| !given.contains(name)) {
-                let help = "leave the setting `labels` out to take those of the file, or add it";
-                let (path, known) = (rows.source.clone(), given.clone());
-                return Err(ClassificationError::UnknownLabel { path, line: 1, found, known, help });
-            }
+            labels.names.clone_from(given);
+            let help = "remove the setting `labels` to use the labels of the file, or add this label to it";
+            rows.rows.iter().try_for_each(|raw| labels.find(&rows.source, raw, named, options, help).map(drop))?;
         }
         Ok(labels)
     }
@@ -56,7 +54,7 @@ impl Labels {
     ///
     /// # Errors
     ///
-    /// A label that is not known, and a cell that holds no answer.
+    /// An unknown label, and a cell without an answer.
     pub fn target(
         &self,
         source: &str,
@@ -64,13 +62,26 @@ impl Labels {
         named: &Named,
         options: &ClassificationOptions,
     ) -> Result<Target, ClassificationError> {
+        let help = "correct the row, or add examples with this label to the training set";
+        self.find(source, raw, named, options, help)
+    }
+
+    /// The answer of a row; `help` says how to resolve the error of an unknown label.
+    fn find(
+        &self,
+        source: &str,
+        raw: &Raw,
+        named: &Named,
+        options: &ClassificationOptions,
+        help: &'static str,
+    ) -> Result<Target, ClassificationError> {
         let index = |found: String| {
             self.names.iter().position(|name| *name == found).ok_or_else(|| ClassificationError::UnknownLabel {
                 path: source.to_owned(),
                 line: raw.line,
                 found,
                 known: self.names.clone(),
-                help: "the training set lacks it: repair the row, or add examples of it there",
+                help,
             })
         };
         match self.problem {
@@ -108,7 +119,7 @@ fn infer(rows: &Rows, named: &Named, options: &ClassificationOptions) -> Problem
     }
 }
 
-/// The names of the classes: numbers in their order, words in alphabetical order.
+/// The names of the classes. Numbers are in ascending order, words in alphabetical order.
 fn classes(rows: &Rows, named: &Named) -> Result<Vec<String>, ClassificationError> {
     let found: BTreeSet<String> =
         rows.rows.iter().map(|raw| class(&rows.source, raw, named)).collect::<Result<_, _>>()?;
@@ -129,7 +140,7 @@ fn classes(rows: &Rows, named: &Named) -> Result<Vec<String>, ClassificationErro
     Ok(names)
 }
 
-/// The names of the labels of which an example has any number.
+/// The names of the labels if each example can have any number of labels.
 fn label_names(
     rows: &Rows,
     named: &Named,
@@ -159,7 +170,7 @@ fn sorted(names: BTreeSet<String>) -> Vec<String> {
 fn class(source: &str, raw: &Raw, named: &Named) -> Result<String, ClassificationError> {
     let cell = raw.answer.first();
     cell.and_then(name)
-        .ok_or_else(|| wrong(source, raw, &column(named), cell, "a label: a word, a number, true or false"))
+        .ok_or_else(|| wrong(source, raw, &column(named), cell, "a label (a word, a number, true or false)"))
 }
 
 /// The score of a row.
@@ -201,13 +212,13 @@ fn own_labels(
         }
         _ => Err(ClassificationError::Missing {
             setting: "separator",
-            how: "several labels in one cell need the text between them, as in task.separator=\";\"",
+            how: "set the text that separates several labels in one cell, as in task.separator=\";\"",
         }),
     }
 }
 
-/// The name of the label in a cell. A whole number that is written as a float, as pandas does where a value is missing, has no
-/// fraction in its name.
+/// The name of the label in a cell. A whole number that is written as a float loses its `.0`. pandas writes whole numbers in this
+/// way if a value is missing in the column.
 fn name(cell: &Cell) -> Option<String> {
     let name = cell.text()?;
     let name = name.trim();

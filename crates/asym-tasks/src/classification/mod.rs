@@ -1,4 +1,4 @@
-//! A user's own texts with labels: classes, scores, or any number of labels at once.
+//! A user's own texts with labels: one class, one score, or any number of labels per text.
 //!
 //! ```toml
 //! tasks = ["classification"]
@@ -9,8 +9,8 @@
 //! label = "stars"                 # the column of the answer, or a list of columns of zeros and ones
 //! ```
 //!
-//! The data decide the rest, and [`Task::settled`](crate::Task::settled) writes it into the recipe of each run: the kind of
-//! answers and the names of the labels.
+//! The kind of answers and the names of the labels are inferred from the data. [`Task::settled`](crate::Task::settled) writes
+//! them into the recipe of each run.
 
 mod error;
 mod files;

@@ -22,35 +22,35 @@ use crate::text::{
     Example, Examples, Problem, Target, TextEvaluation, TextLoss, TextScore, encode, preview, save_tokenizer,
 };
 
-/// The most tokens of an example, if the recipe does not say and the model can take them.
+/// The default maximum number of tokens of an example. It is lower for a model that supports fewer tokens.
 const MAX_LENGTH: usize = 256;
 
 /// The accuracy of always predicting the most frequent label of the training set, as a score next to the model's
 /// scores.
 const MAJORITY: &str = "majority";
 
-/// A label counts as rare if another has this many times its examples.
+/// Labels are imbalanced if one of them has at least this many times the examples of another.
 const IMBALANCE: usize = 10;
 
 /// A user's own texts with labels, on which a sequence classifier is trained.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Classification {
-    /// The settings of the task's own.
+    /// The task's own settings.
     pub options: ClassificationOptions,
 }
 
-/// The examples of both sets, and the meaning of their answers.
+/// The examples of the training set and of the evaluation set, and the meaning of their answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassificationData {
-    /// The answers.
+    /// The kind of answers, and the names of the labels.
     pub labels: Labels,
     /// The training set.
     pub train: Vec<Example>,
-    /// The examples that are evaluated.
+    /// The evaluation set.
     pub dev: Vec<Example>,
-    /// The files of both, for messages.
+    /// The files of the training set and of the evaluation set, for messages.
     sources: [String; 2],
-    /// The share and the seed of the split, if the evaluation has no set of its own.
+    /// The share and the seed of the split, if there is no separate evaluation set.
     drawn: Option<(f64, u64)>,
 }
 
@@ -71,11 +71,11 @@ impl Classification {
         (self.options.dev_share.unwrap_or(DEV_SHARE), self.options.split_seed.unwrap_or_default())
     }
 
-    /// Read the sets at `path`.
+    /// Read the training set and the evaluation set at `path`.
     ///
     /// # Errors
     ///
-    /// The errors of [`ClassificationError`].
+    /// All errors of [`ClassificationError`].
     fn read_from(&self, path: &Path) -> Result<ClassificationData, ClassificationError> {
         let (share, seed) = self.split();
         if !(share > 0.0 && share < 1.0) {
@@ -124,10 +124,10 @@ impl ClassificationData {
         counts
     }
 
-    /// The most frequent class of the training set, and its share of the other set.
+    /// The most frequent class of the training set, and its share of the evaluation set.
     fn majority(&self) -> Option<(usize, f64)> {
         let counts = self.counts();
-        // The first of several that are equally frequent.
+        // If several classes are equally frequent, the first one is chosen.
         let class = (0..counts.len()).rev().max_by_key(|class| counts[*class])?;
         let hits = self.dev.iter().filter(|example| example.target == Target::Class(class)).count();
         Some((class, hits as f64 / self.dev.len().max(1) as f64))
@@ -156,11 +156,13 @@ impl ClassificationData {
             let mean = scores().sum::<f64>() / count as f64;
             let deviation = (scores().map(|score| (score - mean).powi(2)).sum::<f64>() / count as f64).sqrt();
             let (least, most) = (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
-            let mut lines =
-                vec![format!("scores in training: {least} to {most}, mean {mean:.3}, deviation {deviation:.3}")];
+            let mut lines = vec![format!(
+                "scores in training: {least} to {most}, mean {mean:.3}, standard deviation {deviation:.3}"
+            )];
             if deviation > 10.0 || mean.abs() > 10.0 {
                 lines.push(
-                    "the scores are far from 0 and 1, where a head starts: scale them, or train for long".to_string(),
+                    "the scores are far from 0 and 1, but a new head starts near 0: scale the scores, or train longer"
+                        .to_string(),
                 );
             }
             return lines;
@@ -176,14 +178,14 @@ impl ClassificationData {
             let often = counts.iter().position(|number| *number == most).unwrap_or_default();
             let (rare, often) = (&self.labels.names[rare], &self.labels.names[often]);
             lines.push(format!(
-                "the labels are unbalanced: {often} has {most} examples and {rare} {least}; macro_f1 counts all labels alike"
+                "the labels are imbalanced: {often} has {most} examples, {rare} has {least}; macro_f1 weights all labels equally"
             ));
         }
         if let Some((class, share)) = self.majority().filter(|_| self.labels.problem == Problem::Classes) {
             let name = &self.labels.names[class];
             lines.push(format!(
-                "the most frequent answer, {name}, is right for {:.1} % of the evaluation examples: compare the accuracy \
-                with that",
+                "the most frequent answer, {name}, is correct for {:.1} % of the evaluation examples; compare the accuracy \
+                with this value",
                 100.0 * share
             ));
         }

@@ -26,7 +26,7 @@ fn refused(folder: &Scratch, name: &str, options: ClassificationOptions) -> Stri
     read(folder, name, options).unwrap_err().to_string()
 }
 
-/// Reviews of 1, 3 and 5 stars: 12, 6 and 2 of them.
+/// Reviews: 12 with 5 stars, 6 with 3 stars and 2 with 1 star.
 fn reviews() -> String {
     let stars = |at: usize| {
         if at % 10 < 6 {
@@ -49,9 +49,9 @@ fn numbers_are_classes_in_their_order_and_one_file_is_split() {
     assert_eq!(data.labels, Labels { problem: Problem::Classes, names: ["1", "3", "5"].map(String::from).into() });
     assert_eq!((data.train.len(), data.dev.len()), (16, 4));
     let of = |class: usize| data.dev.iter().filter(|example| example.target == Target::Class(class)).count();
-    assert_eq!([of(0), of(1), of(2)], [0, 2, 2], "each label in proportion, as far as whole examples go");
+    assert_eq!([of(0), of(1), of(2)], [0, 2, 2], "each label has its share, rounded to whole examples");
     assert!(data.train.iter().all(|example| !data.dev.contains(example)));
-    // The same again, and another one with another seed.
+    // The same seed selects the same examples, and another seed selects others.
     assert_eq!(read(&folder, "reviews.csv", options("stars")).unwrap(), data);
     let other = ClassificationOptions { split_seed: Some(7), ..options("stars") };
     assert_ne!(read(&folder, "reviews.csv", other).unwrap().dev, data.dev);
@@ -61,11 +61,11 @@ fn numbers_are_classes_in_their_order_and_one_file_is_split() {
     for part in [
         "20 rows; 16 to train on and 4 to evaluate on, 20 % of each label drawn with seed 0",
         "1: 2 (12.5 %), 3: 4 (25.0 %), 5: 10 (62.5 %)",
-        "the most frequent answer, 5, is right for 50.0 %",
+        "the most frequent answer, 5, is correct for 50.0 %",
     ] {
         assert!(lines.contains(part), "{part} in {lines}");
     }
-    // The settled task says everything in a recipe.
+    // The settled task has all settings that are needed to read the same data again.
     let settled = task.settled(&data);
     assert_eq!((settled.outputs(), settled.labels().len(), settled.is_pair()), (Some(3), 3, Some(false)));
     let scores: Vec<String> = settled.scores().into_iter().map(|score| score.name).collect();
@@ -122,7 +122,7 @@ fn a_set_of_its_own_is_evaluated() {
     folder.write("one.csv", b"review,label\nf,z\n");
     let given = ClassificationOptions { dev: Some("one.csv".into()), ..options("label") };
     let message = refused(&folder, "more.csv", given);
-    assert!(message.contains("one.csv:2: the label `z` is none of x, y"), "{message}");
+    assert!(message.contains("one.csv:2: the label `z` is not one of x, y"), "{message}");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn pairs_scores_and_several_labels() {
     let settled = Classification { options: pairs }.settled(&data);
     assert_eq!((settled.outputs(), settled.is_pair(), settled.problem()), (Some(1), Some(true), Some(Problem::Score)));
 
-    // The three forms of several labels are the same examples.
+    // The three formats for several labels result in the same examples.
     folder.write("columns.csv", b"review,toxic,rude\na,1,0\nb,0,0\nc,true,1\nd,0,True\n");
     folder.write("cells.csv", b"review,tags\na,toxic\nb,\nc,\"rude; toxic\"\nd,rude\n");
     let list = "{\"review\": \"a\", \"tags\": [\"toxic\"]}\n{\"review\": \"b\", \"tags\": []}\n\
@@ -207,20 +207,24 @@ fn data_of_which_nothing_can_be_learned_are_refused() {
         ("constant.csv", options("label"), "every row has the answer `x` in column `label`"),
         ("prices.csv", options("price"), "column `price` has 200 different numbers, more than 100"),
         ("prices.csv", classes("price"), "set problem_type to regression"),
-        ("ids.csv", options("id"), "column `id` has another value in each of the 3 rows"),
+        ("ids.csv", options("id"), "column `id` has a different value in each of the 3 rows"),
         ("one.csv", options("label"), "1 row; at least two are needed"),
         ("ragged.csv", options("label"), "ragged.csv:3: 2 columns expected, 1 found"),
-        ("empty.csv", options("label"), "empty.csv:3: column `label` holds ``, which is not a label"),
-        ("words.csv", score, "words.csv:3: column `score` holds `many`, which is not a finite number"),
+        ("empty.csv", options("label"), "empty.csv:3: column `label` contains ``, which is not a label"),
+        ("words.csv", score, "words.csv:3: column `score` contains `many`, which is not a finite number"),
         ("nothing.csv", flags.clone(), "every row has the answer `no label`"),
-        ("other.csv", flags, "other.csv:3: column `a` holds `2`, which is not 0, 1, false or true"),
+        ("other.csv", flags, "other.csv:3: column `a` contains `2`, which is not 0, 1, false or true"),
         ("reviews.csv", labels, "task.separator"),
-        ("header.csv", options("label"), "holds no row"),
+        ("header.csv", options("label"), "has no rows"),
         ("twice.csv", options("label"), "two columns `label`"),
-        ("table.xlsx", options("label"), "the name of a table ends in .csv"),
+        ("table.xlsx", options("label"), "the name of a table must end in .csv"),
         ("reviews.csv", ClassificationOptions { label: None, ..options("x") }, "needs `label`"),
         ("reviews.csv", ClassificationOptions { dev_share: Some(1.0), ..options("stars") }, "`dev_share`"),
-        ("reviews.csv", ClassificationOptions { labels: Some(vec!["1".into()]), ..options("stars") }, "the label `3`"),
+        (
+            "reviews.csv",
+            ClassificationOptions { labels: Some(vec!["5".into()]), ..options("stars") },
+            "reviews.csv:8: the label `3`",
+        ),
         ("", options("label"), "no set train in this folder"),
     ] {
         let message = refused(&folder, name, options);
@@ -233,7 +237,7 @@ fn data_of_which_nothing_can_be_learned_are_refused() {
     assert!(no_data.to_string().contains("--data"), "{no_data}");
 }
 
-/// Both forms of a recipe are the same task.
+/// Both forms of a recipe describe the same task.
 #[test]
 fn a_recipe_names_the_columns() {
     let long =

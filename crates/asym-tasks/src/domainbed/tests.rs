@@ -16,7 +16,7 @@ use crate::scratch::{Scratch, shared};
 use crate::task::{Task, TaskInfo};
 use crate::{AnyTask, TaskError};
 
-/// A split that NumPy made, by `tests/fixtures/make_domainbed_split.py`.
+/// A split that NumPy computed, from `tests/fixtures/make_domainbed_split.py`.
 #[derive(Deserialize)]
 struct Case {
     count: usize,
@@ -31,7 +31,7 @@ struct Case {
 #[test]
 fn splits_are_those_of_numpy() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/fixtures/domainbed-split.json")).unwrap();
-    // PACS in three trials, and others.
+    // The environments of PACS in three trials, and other sizes.
     assert!(
         cases.iter().filter(|case| [2048, 2344, 1670, 3929].contains(&case.count)).count() == 12 && cases.len() > 12
     );
@@ -47,7 +47,7 @@ fn splits_are_those_of_numpy() {
     }
 }
 
-/// `environment/class/picture` with `count` pictures of each class, which nothing decodes.
+/// Writes a folder `environment/class/picture` with `count` files for each class. The files are not valid pictures.
 fn tree(name: &str, environments: &[(&str, &[(&str, usize)])]) -> Scratch {
     let folder = Scratch::new(name);
     for (environment, classes) in environments {
@@ -88,7 +88,7 @@ fn the_data_decide_what_the_recipe_leaves_out() {
     assert_eq!((settled.outputs(), settled.labels()), (Some(2), data.classes.clone()));
     let scores: Vec<String> = settled.scores().into_iter().map(|score| score.name).collect();
     assert_eq!(scores, ["ood", "id", "A", "c", "train", "gap"]);
-    // The settled task reads the same, and its recipe is the same task.
+    // The settled task reads the same data, and its recipe describes the same task.
     assert_eq!(read(&folder, &settled).unwrap().test, data.test);
     let again = AnyTask::named("domainbed", &AnyTask::from(settled.clone()).options()).unwrap();
     assert_eq!(again, AnyTask::from(settled));
@@ -128,7 +128,7 @@ fn data_that_cannot_be_compared_are_refused() {
         ),
         (
             refused("db-case", &[("a", classes), ("b", &[("cat", 6), ("Dog", 2)])], own(Some("a"))),
-            "(a has `dog`, whose name differs)",
+            "(a has `dog`, a similar name)",
         ),
         (
             refused("db-empty", &[("a", classes), ("b", &[("cat", 0)]), ("c", classes)], own(Some("a"))),
@@ -137,7 +137,7 @@ fn data_that_cannot_be_compared_are_refused() {
         (refused("db-one", &[("a", classes)], own(Some("a"))), "a is the only environment"),
         (
             refused("db-few", &[("a", classes), ("b", &[("cat", 1), ("dog", 1)])], own(Some("a"))),
-            "b: 2 pictures are too few",
+            "b has too few pictures to be divided: 2;",
         ),
         (
             refused("db-class", &[("a", &[("cat", 9)]), ("b", &[("cat", 9)])], own(Some("a"))),
@@ -147,20 +147,20 @@ fn data_that_cannot_be_compared_are_refused() {
         (refused("db-unknown", &[("photo", classes), ("b", classes)], own(Some("foto"))), "did you mean `photo`?"),
         (
             refused("db-reserved", &[("ood", classes), ("b", classes)], own(Some("b"))),
-            "which are scores: rename the folder",
+            "which are scores; rename the folder",
         ),
         (
             refused("db-test", &two, test(&["a"])),
-            "a, which is trained on: it must be environments that are not trained on",
+            "a, which is the training environment: it must be one or several environments that are not trained on",
         ),
         (refused("db-none", &two, test(&[])), "the setting `test` is empty"),
         (
             refused("db-labels", &two, DomainBed { options: labels, ..own(None) }),
-            "the recipe has the classes cat, cow, and the data have cat, dog",
+            "the recipe has the classes cat, cow, but the data have cat, dog",
         ),
         (
             refused("db-flat", &[(".", classes)], own(Some("a"))),
-            "there are no environments; give a folder with a folder for each environment",
+            "there are no environments; use a folder of environments",
         ),
     ] {
         assert!(message.contains(part), "`{part}` in: {message}");
@@ -173,7 +173,7 @@ fn data_that_cannot_be_compared_are_refused() {
     assert!(message.contains("no environment `a`; the data have flat, outline, shaded, striped"), "{message}");
 }
 
-/// The parts of a run are disjoint and of the right environments, and only its own seed moves the split.
+/// The parts of a run are disjoint and belong to the right environments, and the split changes only with the seed of the run.
 #[test]
 fn a_run_has_the_parts_of_its_seed() {
     let folder = tree(
@@ -194,7 +194,7 @@ fn a_run_has_the_parts_of_its_seed() {
     let (id, rest) = (places(named("id").source.members()), places(train.members()));
     assert!(id.is_disjoint(&rest) && id.union(&rest).copied().eq(25..65));
     assert_eq!(places(named("train").source.members()), rest);
-    // Four fifths of the others, which are evaluated after the last epoch alone.
+    // Four fifths of each test environment are evaluated, only after the last epoch.
     for (name, range, count) in [("a", 0..25, 20), ("c", 65..75, 8)] {
         let set = named(name);
         assert!(
@@ -215,15 +215,14 @@ fn a_run_has_the_parts_of_its_seed() {
     let (held, less) = (places(choice.sets[0].source.members()), places(less.members()));
     assert_eq!((held.len(), less.len()), (8, 24));
     assert!(held.is_disjoint(&less) && held.union(&less).copied().eq(rest.iter().copied()));
-    // Its result has no score out of domain, so the score in domain decides.
+    // The result has no out-of-domain score, so the in-domain score is the headline.
     let scores = asym_train::Scores::from(
         [("gap id", 0.1), ("id", 0.7), ("train", 0.8)].map(|(name, score)| (name.to_string(), score)),
     );
     assert_eq!(fixed.headline(&scores).map(|score| score.name), Some("id".to_string()));
 }
 
-/// Tables 7, 11 and 13: PACS, B only r = 8. The means of Table 7 are those of Table 11's environments, to within the rounding of
-/// both.
+/// Cells of Tables 7, 11 and 12. The means in Table 7 are computed from the environments of Table 11, and agree up to rounding.
 #[test]
 fn the_papers_cells_are_found() {
     assert_eq!(domainbed_cells().unwrap().len(), 112);
@@ -236,10 +235,14 @@ fn the_papers_cells_are_found() {
     assert_eq!(score("vlcs", &Tuning::Head, "ood"), Some(71.7));
     assert_eq!(score("vlcs", &Tuning::Adapter(AdapterConfig::lora(8)), "ood"), Some(56.43));
     assert_eq!(score("vlcs", &b_only, "ood"), Some(75.81));
-    assert_eq!(score("terra-incognita", &Tuning::Full, "location_38"), None, "it is trained on, and is `id`");
+    assert_eq!(
+        score("terra-incognita", &Tuning::Full, "location_38"),
+        None,
+        "the score of the training environment is `id`"
+    );
     assert_eq!(score("terra-incognita", &Tuning::Full, "id"), Some(95.05));
     assert_eq!(score("pacs", &Tuning::Adapter(AdapterConfig::lora(16)), "id"), None);
-    // One environment alone: its own accuracy.
+    // With a single test environment, the mean is its accuracy.
     let test = DomainBedOptions { test: Some(Names::One("photo".into())), ..DomainBedOptions::default() };
     let one = DomainBed { benchmark: Some(Benchmark::Pacs), options: test };
     let found = one.paper(&b_only).into_iter().find(|cell| cell.score == "ood").map(|cell| cell.mean);

@@ -9,7 +9,7 @@ use crate::files::Files;
 use crate::scratch::Scratch;
 use crate::task::{Task, TaskInfo};
 
-/// Folders with `count` files, which nothing decodes.
+/// Writes folders with `count` files. The files are not valid pictures.
 fn tree(name: &str, folders: &[(&str, usize)]) -> Scratch {
     let scratch = Scratch::new(name);
     for (folder, count) in folders {
@@ -73,7 +73,7 @@ fn a_share_of_each_class_is_set_aside() {
     assert!(train.members().iter().all(|place| !dev.members().contains(place)));
     // All runs of a table have the same split.
     assert_eq!(task.sources(&pictures, 2).0.members(), train.members());
-    // A learning rate is chosen on pictures that are in neither set.
+    // A learning rate is chosen on held-out training pictures.
     let share = task.hold_out(data, 0.25).held_out;
     let choosing = std::sync::Arc::new((*pictures).clone().holding_out(share));
     let (rest, choice) = task.sources(&choosing, 1);
@@ -88,7 +88,7 @@ fn no_picture_of_a_test_chooses_a_learning_rate() {
     let folder = tree("ic-choice", &[("train/cat", 10), ("train/dog", 10), ("dev/cat", 3), ("test/dog", 4)]);
     let task = ImageClassification::default();
     let data = task.hold_out(read(&folder, &task).unwrap(), 0.2);
-    assert!(task.describe(&data)[0].ends_with("; 20 % of the rest of each class held out"));
+    assert!(task.describe(&data)[0].ends_with("; 20 % of the rest of each class are held out to choose settings"));
     let sets = [data.train, data.dev.unwrap(), data.test.unwrap()];
     let processor = asym_data::ImageProcessor::new(8, 8).unwrap();
     let pictures = crate::images::Pictures::new(&sets, processor, asym_data::Augmentation::DOMAINBED);
@@ -104,10 +104,15 @@ fn folders_that_are_no_classes_are_refused() {
     let share =
         ImageClassification { options: ImageClassificationOptions { dev_share: Some(1.5), ..Default::default() } };
     for (name, folders, task, part) in [
-        ("ic-environments", vec![("photo/cat", 2), ("sketch/cat", 2)], &task, "none is called train; give a folder"),
+        (
+            "ic-environments",
+            vec![("photo/cat", 2), ("sketch/cat", 2)],
+            &task,
+            "none of them is called train; use a folder",
+        ),
         ("ic-files", vec![(".", 3)], &task, "no folder of a class with pictures"),
         ("ic-one", vec![("cat", 3)], &task, "all pictures are of the class `cat`"),
-        ("ic-few", vec![("cat", 3), ("dog", 1)], &task, "1 pictures are too few"),
+        ("ic-few", vec![("cat", 3), ("dog", 1)], &task, "has too few pictures to be divided: 1;"),
         (
             "ic-new",
             vec![("train/cat", 3), ("train/dog", 3), ("dev/Dog", 2)],

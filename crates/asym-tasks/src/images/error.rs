@@ -5,26 +5,26 @@ use asym_data::{ImageError, PicturesError};
 use crate::error::TaskError;
 use crate::names::hint;
 
-/// Pictures that cannot be trained on.
+/// Pictures that cannot be used for training.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum ImagesError {
-    /// A setting has a value that it cannot have, or lacks one that it needs.
+    /// A setting has an invalid value, or a required setting is missing.
     #[error("the setting `{setting}` is {found}: it must be {expected}")]
     Setting {
         /// The setting.
         setting: &'static str,
         /// The value.
         found: String,
-        /// The values that it can have.
+        /// The valid values.
         expected: String,
     },
 
     /// A set has no picture of a class that another set has.
     #[error(
-        "{set}: no picture of the class `{class}`, which {other} has{}; every one needs all classes: add pictures, or leave the \
-        class out of all",
-        near.as_ref().map_or_else(String::new, |near| format!(" ({set} has `{near}`, whose name differs)"))
+        "{set}: no picture of the class `{class}`, which {other} has{}; all sets need the same classes: add pictures, or \
+        remove the class from all sets",
+        near.as_ref().map_or_else(String::new, |near| format!(" ({set} has `{near}`, a similar name)"))
     )]
     MissingClass {
         /// The set or environment.
@@ -37,7 +37,7 @@ pub enum ImagesError {
         near: Option<String>,
     },
 
-    /// A set has no picture at all.
+    /// A set contains no picture.
     #[error("{set}: no picture; remove the folder, or put pictures into its class folders")]
     Empty {
         /// The set or environment.
@@ -45,7 +45,7 @@ pub enum ImagesError {
     },
 
     /// All pictures are of one class.
-    #[error("{set}: all pictures are of the class `{class}`: there is nothing to learn")]
+    #[error("{set}: all pictures are of the class `{class}`, so there is nothing to learn")]
     OneClass {
         /// The set or environment.
         set: String,
@@ -58,14 +58,14 @@ pub enum ImagesError {
     UnknownEnvironment {
         /// The name that was given.
         found: String,
-        /// The name that it is nearest to.
+        /// The most similar known name.
         nearest: Option<String>,
         /// The environments.
         known: Vec<String>,
     },
 
-    /// There is nothing to evaluate out of domain.
-    #[error("{path}: {} is the only environment; at least two are needed, one to train on and one to test on", found)]
+    /// There is only one environment, so there is no test environment.
+    #[error("{path}: {} is the only environment; at least two are needed, one for training and one for testing", found)]
     OneEnvironment {
         /// The data.
         path: String,
@@ -74,19 +74,19 @@ pub enum ImagesError {
     },
 
     /// A set is too small to be divided.
-    #[error("{set}: {pictures} pictures are too few to be divided; at least {least} are needed")]
+    #[error("{set} has too few pictures to be divided: {pictures}; at least {least} are needed")]
     TooFew {
         /// The set or environment.
         set: String,
         /// The number of pictures.
         pictures: usize,
-        /// The least number.
+        /// The minimum number of pictures.
         least: usize,
     },
 
     /// Pictures cannot be decoded.
     #[error(
-        "{count} of {total} pictures cannot be read; repair or remove them, or pass over them with task.broken=skip:{}",
+        "{count} of {total} pictures cannot be read; repair or remove them, or skip them with task.broken=skip:{}",
         named.iter().map(|error| format!("\n  {error}")).collect::<String>()
     )]
     Broken {
@@ -98,8 +98,8 @@ pub enum ImagesError {
         named: Vec<ImageError>,
     },
 
-    /// The names of the classes are not those of the recipe that is repeated.
-    #[error("the recipe has the classes {}, and the data have {}; repeat it with the same data", expected.join(", "), found.join(", "))]
+    /// The classes of the data differ from the classes in the recipe.
+    #[error("the recipe has the classes {}, but the data have {}; use the data for which the recipe was written", expected.join(", "), found.join(", "))]
     OtherClasses {
         /// The classes of the recipe.
         expected: Vec<String>,
