@@ -1,10 +1,10 @@
 #!/bin/sh
-# For machines that reach Debian's packages and no other download: makes `cargo check --features cuda` possible.
+# Makes `cargo check --features cuda` possible on machines that can download only Debian packages.
 #
-# Burn's CUDA backend links LLVM. The build script of `tracel-llvm-bundler` downloads one, unless the folder where it would
-# put it holds a marker; it then asks the `llvm-config` in there for everything else. This puts the marker and a
-# `llvm-config` there that passes each question on to Debian's and takes optional libraries out of the answers: those of
-# solvers, XML and line editing, which generating code does not call.
+# Burn's CUDA backend links LLVM. The build script of `tracel-llvm-bundler` downloads LLVM, unless its target folder contains
+# a marker file. In this case, it runs `llvm-config` in this folder. This script creates the marker and a `llvm-config` that
+# calls Debian's and removes optional libraries from the output: those for solvers, XML and line editing, which code
+# generation does not use.
 set -eu
 
 LLVM=22

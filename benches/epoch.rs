@@ -54,7 +54,7 @@ enum Method {
     BOnly,
     /// LoRA
     Lora,
-    /// Every parameter
+    /// All parameters
     Full,
 }
 

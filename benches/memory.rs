@@ -1,4 +1,5 @@
-//! The bytes that each method keeps for backward, and the peak of a step, on a stack of RoBERTa-base's shape with random weights.
+//! The bytes that each method keeps for the backward pass, and the peak memory of a step, for a model with the shape of
+//! RoBERTa-base and random weights.
 //!
 //! ```text
 //! cargo bench --bench memory                       # RoBERTa-base's 12 blocks; --layers 2 for a quick look
@@ -6,9 +7,9 @@
 //! python benches/peers/peft_memory.py --layers 12  # the same with PyTorch and PEFT
 //! ```
 //!
-//! Bytes are the heap's, counted by the allocator: exact, and the same in every run. The model's own dropout is 0, so
-//! that only the adapter's counts. The peak is that of a forward pass, a backward pass and AdamW's step, above what the
-//! model, its optimizer state and the batch take.
+//! The allocator counts the bytes on the heap. The numbers are exact and the same in every run. The model's own dropout is 0, so
+//! that only the adapter's dropout is measured. The peak is the maximum during a forward pass, a backward pass and a step of
+//! AdamW, in addition to the model, its optimizer state and the batch.
 
 use asym::core::{AdaLora, AdapterConfig, Dora, Ia3, Lora, Method, Targets, Vera, inspect};
 use asym::train::memory;
@@ -23,25 +24,25 @@ static ALLOCATOR: memory::Counting = memory::Counting;
 
 const MIB: f64 = (1 << 20) as f64;
 
-/// Bytes kept for backward and peak bytes of a step, for each adapter method.
+/// Measure the bytes kept for the backward pass and the peak bytes of a step, for each adapter method.
 #[derive(Debug, Parser)]
 struct Options {
-    /// Blocks of the stack
+    /// Number of blocks
     #[arg(long, default_value_t = 12)]
     layers: usize,
-    /// Sequences
+    /// Number of sequences in a batch
     #[arg(long, default_value_t = 4)]
     batch: usize,
-    /// Tokens of a sequence
+    /// Number of tokens in a sequence
     #[arg(long, default_value_t = 128)]
     length: usize,
-    /// The layers that get adapters: names, or all-linear
+    /// The layers with adapters: names, or all-linear
     #[arg(long, value_delimiter = ',', default_value = "query,value")]
     targets: Vec<String>,
     /// The dtype of the frozen weights
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     dtype: Dtype,
-    /// Given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -71,13 +72,13 @@ fn methods(targets: &Targets) -> Vec<(&'static str, f64, Trained)> {
     rows
 }
 
-/// (bytes kept for backward, peak bytes of a step, trained parameters).
+/// The bytes kept for the backward pass, the peak bytes of a step, and the number of trained parameters.
 fn measure(trained: &Trained, options: &Options, device: &Device) -> (usize, usize, usize) {
     let shape = [options.batch, options.length];
     let mut training = Training::new(trained, [768, options.layers], shape, 0.0, options.dtype, device);
     let parameters = inspect(&training.model, &training.model.naming()).trained();
     let (mut kept, mut peak) = (0, 0);
-    // The first steps fill caches, the optimizer's state and threads' buffers.
+    // The first steps allocate caches, the optimizer's state and the buffers of threads.
     for _ in 0..3 {
         memory::reset_peak();
         let before = memory::current();

@@ -1,12 +1,13 @@
 //! ViT-B/16, BART-base and a block of Llama 2 7B: training steps and generated tokens, compared with other libraries.
 //!
 //! ```text
-//! cargo xtask bench-models --python python3                       # in turns with benches/peers/models.py
+//! cargo xtask bench-models --python python3                       # in alternation with benches/peers/models.py
 //! cargo bench --bench models -- --model vit-base --rounds 3       # by itself
 //! ```
 //!
-//! With `--serve` it obeys lines on standard input, as the peer does: `step` takes one training step, `memory` measures one,
-//! `generate` continues a batch. Each is answered by a line of JSON.
+//! With `--serve`, it reads commands from standard input, one per line, like the Python script. `step` takes one training step,
+//! `memory` measures the memory of a step, and `generate` generates tokens for a batch. The answer to each command is a line of
+//! JSON.
 
 use std::io::BufRead;
 use std::time::Instant;
@@ -31,40 +32,40 @@ use common::{Dtype, versions};
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
-/// One model's steps.
+/// Benchmark training steps and generation of one model.
 #[derive(Debug, Parser)]
 struct Options {
-    /// The method of the training or of the generation
+    /// The model
     #[arg(long, value_enum, default_value_t = Model::VitBase)]
     model: Model,
-    /// With rank 8 on queries and values
+    /// Method to train, with rank 8 on queries and values
     #[arg(long, value_enum, default_value_t = Method::BOnly)]
     method: Method,
-    /// Rows
+    /// Number of rows in a batch
     #[arg(long, default_value_t = 4)]
     batch: usize,
-    /// Tokens of a row, for BART of the text; ViT has 197
+    /// Number of tokens in a row; for BART, in the source text; not used by ViT, which has 197
     #[arg(long, default_value_t = 128)]
     length: usize,
-    /// New tokens of a row, and for BART those of the answer that it is trained on
+    /// Number of generated tokens in a row; for BART, also the number of target tokens in training
     #[arg(long, default_value_t = 32)]
     new_tokens: usize,
     /// The dtype of the frozen weights
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     dtype: Dtype,
-    /// Beams
+    /// Number of beams
     #[arg(long, default_value_t = 1)]
     beams: usize,
-    /// Two blocks of 64 features: whether it works, and not how fast
+    /// Use two blocks of 64 features, only to check that the benchmark works
     #[arg(long)]
     tiny: bool,
-    /// Steps to time
+    /// Number of steps to time
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Obey standard input
+    /// Read commands from standard input
     #[arg(long)]
     serve: bool,
-    /// Given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -75,7 +76,7 @@ enum Model {
     VitBase,
     /// BART-base
     BartBase,
-    /// One block of Llama 2 7B, with 1000 tokens
+    /// One block of Llama 2 7B, with a vocabulary of 1000 tokens
     LlamaBlock,
 }
 
@@ -87,7 +88,7 @@ enum Method {
     Lora,
 }
 
-/// The contestant.
+/// The measured operations of a model.
 trait Work {
     fn step(&mut self) -> Value;
     fn memory(&mut self) -> Value;
@@ -104,10 +105,10 @@ struct Training<M: PretrainedModel> {
     generate: Option<Generate<M>>,
 }
 
-/// Logits, one row for each label.
+/// Computes logits with one row per label.
 type Forward<M> = fn(&M, <M as PretrainedModel>::Input) -> Tensor<2>;
 
-/// Seconds of continuing a batch.
+/// Generates tokens for a batch, and returns the time in seconds.
 type Generate<M> = Box<dyn Fn(&M) -> f64>;
 
 impl<M: PretrainedModel> Training<M> {
@@ -172,7 +173,7 @@ impl<M: PretrainedModel> Work for Training<M> {
     }
 }
 
-/// How a batch is continued, always by as many tokens.
+/// A function that generates `new_tokens` tokens for each row of the batch.
 fn continuing<M: GenerativeModel>(options: &Options, input: M::Input) -> anyhow::Result<Generate<M>>
 where
     M::Input: 'static,
@@ -258,7 +259,7 @@ fn main() -> anyhow::Result<()> {
     let mut work = work(&options, &Device::default().autodiff())?;
     let orders: Vec<String> = match options.serve {
         true => {
-            // The first steps fill caches, the optimizer's state and threads' buffers.
+            // The first steps allocate caches, the optimizer's state and the buffers of threads.
             (0..2).for_each(|_| drop(work.step()));
             println!("{}", json!({ "versions": versions() }));
             Vec::new()

@@ -1,4 +1,4 @@
-//! Training steps of one setting, for the comparison with other libraries: `cargo xtask bench` alternates this program
+//! Training steps of one setting, for the comparison with other libraries. `cargo xtask bench` alternates between this program
 //! and `benches/peers/step.py`.
 //!
 //! ```text
@@ -24,22 +24,22 @@ use common::{Dtype, Trained, Training, versions};
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
-/// One setting's training steps.
+/// Benchmark the training steps of one setting.
 #[derive(Debug, Parser)]
 struct Options {
     /// The trained parameters, with rank 8 on query and value
     #[arg(long, value_enum, default_value_t = Method::BOnly)]
     method: Method,
-    /// Blocks of the encoder
+    /// Number of blocks of the encoder
     #[arg(long, default_value_t = 12)]
     layers: usize,
-    /// Features; heads are 64 wide
+    /// Number of features; a head has 64
     #[arg(long, default_value_t = 768)]
     hidden: usize,
-    /// Sequences
+    /// Number of sequences in a batch
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    /// Tokens of a sequence
+    /// Number of tokens in a sequence
     #[arg(long, default_value_t = 128)]
     length: usize,
     /// The model's own dropout
@@ -48,16 +48,16 @@ struct Options {
     /// The dtype of the frozen weights
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     dtype: Dtype,
-    /// Adapters on all linear layers, and not on query and value
+    /// Adapt all linear layers instead of query and value
     #[arg(long)]
     all_linear: bool,
-    /// Steps to time
+    /// Number of steps to time
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Read commands from standard input
     #[arg(long)]
     serve: bool,
-    /// Given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -68,7 +68,7 @@ enum Method {
     BOnly,
     /// LoRA
     Lora,
-    /// Every parameter
+    /// All parameters
     Full,
     /// Burn's own `apply_lora`
     Burn,
@@ -89,7 +89,7 @@ impl Options {
     }
 }
 
-/// Seconds of a step.
+/// The seconds of a step.
 fn step(training: &mut Training) -> Value {
     let start = Instant::now();
     let loss = training.loss();
@@ -97,7 +97,7 @@ fn step(training: &mut Training) -> Value {
     json!({ "seconds": start.elapsed().as_secs_f64() })
 }
 
-/// Bytes that a step keeps for backward, and its peak above what model, optimizer state and batch take.
+/// The bytes that a step keeps for the backward pass, and its peak in addition to the model, the optimizer state and the batch.
 fn measure(training: &mut Training) -> Value {
     memory::reset_peak();
     let before = memory::current();
@@ -107,7 +107,7 @@ fn measure(training: &mut Training) -> Value {
     json!({ "kept": kept, "peak": memory::peak().saturating_sub(before) })
 }
 
-/// Seconds of the matrix products of a step alone, each of its size and as often, one after another.
+/// The seconds of only the matrix products of a step, with the same sizes and the same number of products, one after another.
 fn products(options: &Options) -> Value {
     let device = Device::default();
     let (tokens, hidden, inner) = (options.batch * options.length, options.hidden, 4 * options.hidden);
@@ -116,7 +116,8 @@ fn products(options: &Options) -> Value {
     let batched = |rows, columns| Tensor::<3>::random([heads, rows, columns], Distribution::Default, &device);
     let full = options.method == Method::Full;
     let mut seconds = 0.0;
-    // (rows, inputs, outputs, forward, toward the input, toward the weight), a classifier's last block for one token alone.
+    // `forward` is the number of products in the forward pass, and `back` the number of products for gradients of inputs. In the
+    // last block, a classifier computes only one token.
     let mut linear = |rows: usize, inputs: usize, outputs: usize, forward: usize, back: usize| {
         let (x, w, g) = (random(rows, inputs), random(inputs, outputs), random(rows, outputs));
         let start = Instant::now();
@@ -128,7 +129,8 @@ fn products(options: &Options) -> Value {
         seconds += start.elapsed().as_secs_f64();
     };
     let (last, blocks) = (options.batch, options.layers - 1);
-    // Query, key, value and output of each block; those of the first have no input that is tracked, unless all is.
+    // Query, key, value and output of each block. In the first block, the inputs of query, key and value have no gradient, except
+    // in full fine-tuning.
     let first = if full { 0 } else { 3 };
     linear(tokens, hidden, hidden, 4 * blocks + 2, 4 * blocks + 2 - first);
     linear(last, hidden, hidden, 2, 2);
@@ -139,10 +141,10 @@ fn products(options: &Options) -> Value {
     let (q, scores) = (batched(options.length, 64), batched(options.length, options.length));
     let start = Instant::now();
     for _ in 0..blocks {
-        // Forward, and again in backward.
+        // The scores are computed in the forward pass and again in the backward pass.
         (0..2).for_each(|_| drop(q.clone().matmul(q.clone().swap_dims(1, 2))));
         drop(scores.clone().matmul(q.clone()));
-        // Toward values, probabilities, queries and keys.
+        // The gradients of values and keys, of probabilities, and of queries.
         (0..2).for_each(|_| drop(scores.clone().swap_dims(1, 2).matmul(q.clone())));
         drop(q.clone().matmul(q.clone().swap_dims(1, 2)));
         drop(scores.clone().matmul(q.clone()));
@@ -158,7 +160,7 @@ fn main() -> anyhow::Result<()> {
     let shape = [options.hidden, options.layers];
     let batch = [options.batch, options.length];
     let mut training = Training::new(&options.trained(), shape, batch, options.dropout, options.dtype, &device);
-    // The first steps fill caches, the optimizer's state and threads' buffers.
+    // The first steps allocate caches, the optimizer's state and the buffers of threads.
     (0..2).for_each(|_| drop(step(&mut training)));
     if !options.serve {
         for _ in 0..options.rounds {

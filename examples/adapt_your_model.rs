@@ -1,4 +1,4 @@
-//! Lesson 1: adapt a model of your own.
+//! Lesson 1: adapt your own model.
 //!
 //! A small network learns one function, and then a related function with an adapter. `first` and `second` are asym's
 //! layers, which replace `nn::Linear`. `output` is Burn's own layer and is fully trained, like a new task head.
@@ -67,6 +67,6 @@ fn main() -> Result<(), asym::core::AdapterError> {
 
     let (_, after) = train(adapted, 4.0, 1500, &device);
     println!("adapted: loss {after:.1e}");
-    assert!(after < 0.2 * before, "an adapter of rank 8 learns the new task");
+    assert!(after < 0.2 * before, "the adapter of rank 8 did not learn the new task");
     Ok(())
 }

@@ -6,7 +6,7 @@
 //!     --data EdinburghNLP/xsum@refs/convert/parquet
 //! ```
 //!
-//! Without a model and data, it trains the embedded mini BART on generated reports, in some minutes on two cores.
+//! Without a model and data, it trains the embedded mini BART on generated reports, in a few minutes on two cores.
 
 /// Counts the bytes on the heap for the table's column of peak memory.
 #[global_allocator]

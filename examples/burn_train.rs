@@ -1,4 +1,4 @@
-//! Lesson 3: keep burn-train. AdaLoRA and LoRA+ in a `SupervisedTraining` of your own, with its metrics, loggers and interrupter.
+//! Lesson 3: use burn-train. AdaLoRA and LoRA+ run in your own `SupervisedTraining`, with its metrics, loggers and interrupter.
 //!
 //! ```text
 //! cargo run --release --example burn_train
@@ -66,7 +66,7 @@ fn main() -> anyhow::Result<()> {
     let points = |n: usize| (0..n).map(|i| [i % 41, i % 37].map(|k| k as f32 / 18.5 - 1.0)).collect();
     let loader = |n| DataLoaderBuilder::new(Batches).batch_size(8).shuffle(1).build(InMemDataset::new(points(n)));
 
-    // Ranks fall from 8 to 4; B moves four times as fast as A; the first and the last layer are trained whole.
+    // Ranks fall from 8 to 4. B has four times the learning rate of A. The first and the last layer are fully trained.
     let tuning = Tuning::Adapter(AdapterConfig::new(AdaLora::new(8, 4)).targets(["second"]));
     let (model, tuning) = tuning.apply(model, (&Naming::BURN, &["first", "output"]), 1, |_| ())?;
     let settings = TrainSettings { epochs: 5, learning_rate: 2e-3, loraplus_lr_ratio: Some(4.0), ..Default::default() };

@@ -1,4 +1,4 @@
-//! The paper's Tables 3 and 8: a Llama is trained on instructions, and asked the questions of MMLU.
+//! The paper's Tables 3 and 8: a Llama is trained on instructions and evaluated on MMLU.
 //!
 //! ```text
 //! cargo run --release --example llama_mmlu
@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Without a model and data, it trains the embedded mini Llama on instructions about an invented world, in about five
-//! minutes on two cores. `asym evaluate mmlu` asks the same questions of a model that is not trained here.
+//! minutes on two cores. `asym evaluate mmlu` evaluates other models on the same questions.
 
 /// Counts the bytes on the heap for the table's column of peak memory.
 #[global_allocator]

@@ -1,6 +1,6 @@
 //! Lesson 2: train, export for Python, load again, merge.
 //!
-//! The embedded mini RoBERTa is trained for a few steps. Its adapter is saved in PEFT format, loaded onto a fresh
+//! The embedded mini RoBERTa is trained for a few steps. Its adapter is saved in PEFT format, loaded into a new
 //! model, and merged into the weights. All three models compute the same logits.
 //!
 //! ```text

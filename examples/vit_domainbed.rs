@@ -6,7 +6,7 @@
 //! cargo run --release --example vit_domainbed -- --model <ViT checkpoint folder> --data <PACS folder>
 //! ```
 //!
-//! Without a model and data, it trains the embedded mini ViT on drawn shapes, in some minutes on two cores. A data
+//! Without a model and data, it trains the embedded mini ViT on drawn shapes, in a few minutes on two cores. A data
 //! set of DomainBed is recognized by the names of its environments.
 
 /// Counts the bytes on the heap for the table's column of peak memory.

@@ -2,7 +2,7 @@
 
     python3 fuzz/make_seeds.py
 
-The standard library is enough. Files that are there already stay.
+Only the standard library is needed. Existing files are kept.
 """
 
 import gzip
@@ -16,7 +16,7 @@ FIXTURES = ROOT / "tests/fixtures"
 LARGEST = 100_000
 PICTURES = {".jpg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
-# The columns that the target asks for.
+# The columns that the target reads.
 ROWS = [("a \"b\" c", "d", 1), ("e, f", "g\nh", 0), ("", "\u00e9 \U0001f600", 1)]
 TABLES = {
     "lines.tsv": "sentence1\tsentence2\tlabel\na \"b\" c\td\t1\r\n\te f\t0\n\n",
@@ -39,7 +39,7 @@ TEMPLATES = [
     "{% set ns = namespace(n=0) %}{% macro f(x) %}{{ x.strip().upper() }}{% endmacro %}{{ f(q) }}{{ strftime_now('%Y') }}",
 ]
 
-# The kinds of tokenizers that the fixtures do not have, each a normalizer, a pre-tokenizer, a model, a post-processor and a
+# Kinds of tokenizers that the fixtures do not have. Each has a normalizer, a pre-tokenizer, a model, a post-processor and a
 # decoder.
 WORDS = {"<s>": 0, "</s>": 1, "<unk>": 2, "the": 3, "cat": 4, "##s": 5, "a": 6, "\u2581the": 7}
 FLAGS = {"single_word": False, "lstrip": False, "rstrip": True, "normalized": False, "special": True}
@@ -192,7 +192,7 @@ def main():
     piece = FIXTURES / "sentencepiece"
     model = (piece / "tokenizer.model").read_bytes()
     write("sentencepiece", "fixture", (piece / "tokenizer_config.json").read_bytes() + b"\0" + model)
-    # A model of few pieces, in which most bytes matter.
+    # A model with few pieces, in which most bytes have an effect.
     pieces = list(fields(model))
     others = [field for field in pieces if field[0] != pieces[0][0]]
     write("sentencepiece", "small", b"{}\0" + b"".join(pieces[:12] + others))

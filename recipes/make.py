@@ -1,12 +1,12 @@
-"""Writes the recipes of the paper's tables: glue/*.toml for RoBERTa-large, domainbed/*.toml for ViT-B/16, instruction/*.toml for
-Llama 2, summarization/*/*.toml for BART-large, and all their rows in mini/ for the embedded checkpoints.
+"""Writes the recipes for the paper's tables: glue/*.toml for RoBERTa-large, domainbed/*.toml for ViT-B/16, instruction/*.toml for
+Llama 2, summarization/*/*.toml for BART-large, and the same rows in mini/ for the embedded checkpoints.
 
     python3 recipes/make.py
 
-There is one file for each row of Tables 1, 4, 5 and 10, for each row of Tables 7, 11, 12 and 13, for each row of Tables 3 and 8,
-which are the same, and for each row and data set of Tables 2, 6 and 9. Table 10 has all rows of the others except AdaLoRA and
-(IA)3. The scores in the headers are the paper's, from the files paper-*.csv in crates/asym-tasks/data. The recipes have no [task]
-and, but for one of AdaLoRA, no [training], so that every setting is the task's default.
+There is one file for each row of Tables 1, 4, 5 and 10, for each row of Tables 7, 11, 12 and 13, for each row of Tables 3 and 8
+(which have the same rows), and for each row and dataset of Tables 2, 6 and 9. Table 10 has all rows of Tables 1, 4 and 5 except
+AdaLoRA and (IA)3. The scores in the headers are the paper's, from the files paper-*.csv in crates/asym-tasks/data. The recipes have
+no table [task]. Except for one recipe of AdaLoRA, they have no table [training], so every setting is the task's default.
 """
 
 import csv
@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TASKS = {"MNLI": "mnli", "SST-2": "sst2", "MRPC": "mrpc", "CoLA": "cola", "QNLI": "qnli", "RTE": "rte", "STS-B": "stsb"}
 
-# The tables of the paper that show a row, by its rank and its factors.
+# The tables of the paper that contain a row, by its rank and its factors.
 TABLES = {
     ("8", "kaiming", "true", "zero", "true"): "Tables 1, 4 and 10",
     ("8", "kaiming", "false", "zero", "true"): "Tables 1, 4 and 10",
@@ -50,12 +50,12 @@ def name(row):
 
 def sentence(row):
     if row["method"] == "adalora":
-        return "AdaLoRA: the ranks are moved between the layers, 8 on average"
+        return "AdaLoRA: ranks move between the layers during training, to an average rank of 8"
     if row["method"] == "ia3":
         return "(IA)3: trained vectors scale keys, values and the feed-forward layers"
     def factor(letter):
         init, train = row[f"{letter}_init"], row[f"{letter}_train"]
-        return f"{letter.upper()} {init}, {'trained' if train == 'true' else 'frozen'}"
+        return f"{letter.upper()} is {'trained' if train == 'true' else 'frozen'} (init {init})"
     return f"LoRA of rank {row['rank']}: {factor('b')}; {factor('a')}"
 
 
@@ -88,25 +88,25 @@ def domainbed():
             lines.append(f"#   {title}: in domain {own['accuracy']} ± {own['accuracy_std']}, out of domain {mean('accuracy'):.2f}, gap {mean('gap'):.2f}")
         row = tasks["pacs"][0]
         if row["method"] == "lora":
-            # Layers are called as in transformers 5.
+            # Layers have the names of transformers 5.
             layers = [line.replace('["query", "value"]', '["q_proj", "v_proj"]') for line in adapter(row)]
             what, tuning = sentence(row), ["", "[tuning.adapter]", *layers]
         else:
-            what = {"full": "Full fine-tuning", "head": "Linear probing: the classifier alone"}[row["method"]]
+            what = {"full": "Full fine-tuning", "head": "Linear probing: only the classifier is trained"}[row["method"]]
             tuning = [f'tuning = "{row["method"]}"']
         write(ROOT / "recipes/domainbed" / f"{stem}.toml", [
             f"# {what}.",
-            "# Tables 7, 11, 12 and 13 of the paper, on a ViT.",
+            "# A row of the paper's Tables 7, 11, 12 and 13, for a ViT.",
             "#",
             f"#     asym run recipes/domainbed/{stem}.toml data=DOMAINBED",
             f"#     asym run recipes/domainbed/{stem}.toml data=DOMAINBED tasks=pacs seeds=0 epochs=5 task.image_size=112",
             "#",
-            "# DOMAINBED is the folder of DomainBed's own download script, or another one that has VLCS, PACS, office_home and",
-            "# terra_incognita. For one task alone, it may be that task's folder, or a name on the Hub.",
+            "# DOMAINBED is the folder that DomainBed's download script creates, or another folder with VLCS, PACS, office_home and",
+            "# terra_incognita. For a single task, `data` may also be the folder of the task's dataset, or a name on the Hub.",
             "#",
-            "# Paper, in percent (means over the environments out of domain):",
+            "# The paper's scores, in percent (out of domain, means over the environments):",
             *lines,
-            "# asym: not measured with this model yet; docs/results.md has PACS with a smaller one.",
+            "# asym has no scores for this model yet; docs/results.md has the scores of a smaller model on PACS.",
             'model = "google/vit-base-patch16-224-in21k"',
             f"tasks = {list(DOMAINBED)}".replace("'", '"'),
             "seeds = [0, 1, 2]",
@@ -114,12 +114,12 @@ def domainbed():
         ])
         write(ROOT / "recipes/mini/domainbed" / f"{stem}.toml", [
             f"# {what}.",
-            "# Tables 7, 11, 12 and 13 of the paper, at the embedded scale.",
+            "# A row of the paper's Tables 7, 11, 12 and 13, for the embedded checkpoint.",
             "#",
             f"#     asym run recipes/mini/domainbed/{stem}.toml",
             "#",
-            "# The embedded mini ViT is trained on drawn pictures of one style and tested on three others, without a download.",
-            "# docs/results.md has scores.",
+            "# This recipe trains the embedded mini ViT on drawn pictures of one style, and tests it on three other styles. It needs no",
+            "# download. docs/results.md has scores.",
             'tasks = ["domainbed"]',
             "seeds = [1, 2, 3]",
             *tuning,
@@ -139,17 +139,21 @@ def instruction():
         if stem == "full":
             what, tuning = "Full fine-tuning", ['tuning = "full"']
             # 6.7 billion numbers of 4 bytes: weights, gradients and two moments.
-            memory = ["# It needs about 110 GB: weights, gradients and the optimizer's state in f32.", "#"]
-            source = "# The paper has a row with the model's name and \"100%\", and does not say whether that model is tuned:"
+            memory = ["# Training needs about 110 GB for the weights, the gradients and the optimizer's state in f32.", "#"]
+            source = "# The paper's row has the model's name and \"100%\". The paper does not state whether this model is fine-tuned:"
         else:
-            # Layers are called as in transformers.
+            # Layers have the names of transformers.
             layers = [line.replace('["query", "value"]', '["q_proj", "v_proj"]') for line in adapter(row)]
             what, tuning = sentence(row), ["", "[tuning.adapter]", *layers]
-            memory = ["# training.dtype=bf16 halves the memory of the frozen weights, which is 27 GB.", "#"]
-            source = "# Paper, accuracy on MMLU without examples, in percent:"
+            memory = [
+                "# The frozen weights need 27 GB in f32. training.dtype=bf16 halves this memory, except on CPUs with a bf16 kernel",
+                "# (docs/speed.md).",
+                "#",
+            ]
+            source = "# The paper's accuracy on MMLU without examples, in percent:"
         write(ROOT / "recipes/instruction" / f"{stem}.toml", [
             f"# {what}.",
-            "# Tables 3 and 8 of the paper, on Llama 2 with 7 billion parameters.",
+            "# A row of the paper's Tables 3 and 8, for Llama 2 with 7 billion parameters.",
             "#",
             f"#     asym run recipes/instruction/{stem}.toml",
             f"#     asym run recipes/instruction/{stem}.toml model=SMOLLM2 data=alpaca.json seeds=1 epochs=1",
@@ -160,8 +164,8 @@ def instruction():
             *memory,
             source,
             f"#   {paper}",
-            "# asym: not measured at this size. The paper does not give template, loss, learning rate and epochs: these are the",
-            "# defaults of the task, which docs/instruction.md lists.",
+            "# asym has no scores for this model yet. The paper does not state the template, the loss, the learning rate or the number of",
+            "# epochs. This recipe uses the task's defaults, which docs/instruction.md describes.",
             'model = "meta-llama/Llama-2-7b-hf"',
             'data = "tatsu-lab/alpaca"',
             'tasks = ["alpaca"]',
@@ -170,12 +174,12 @@ def instruction():
         ])
         write(ROOT / "recipes/mini/instruction" / f"{stem}.toml", [
             f"# {what}.",
-            "# Tables 3 and 8 of the paper, at the embedded scale.",
+            "# A row of the paper's Tables 3 and 8, for the embedded checkpoint.",
             "#",
             f"#     asym run recipes/mini/instruction/{stem}.toml",
             "#",
-            "# The embedded mini Llama is trained on rows about an invented world and asked about it, without a download.",
-            "# docs/results.md has scores.",
+            "# This recipe trains the embedded mini Llama on instructions about an invented world, and evaluates it on questions about",
+            "# this world. It needs no download. docs/results.md has scores.",
             'tasks = ["alpaca"]',
             "seeds = [1, 2, 3]",
             *tuning,
@@ -200,20 +204,21 @@ def summarization():
         for row in own + [{"method": "adalora"}]:
             stem, extra = name(row), []
             if row["method"] == "adalora":
-                tables = "Table 9 of the paper, on BART-large. The paper has no scores of this row."
-                scores = ["# Table 9 has its schedule and no ranks, which are those of the other tables here."]
+                tables = "A row of the paper's Table 9, for BART-large. The paper has no scores for this row."
+                scores = ["# Table 9 has the rank schedule, but no ranks. The ranks here are those of the GLUE recipes."]
                 tuning = [
                     'method = "adalora"', "initial_rank = 12", "target_rank = 8", f"warmup_steps = {first}", f"final_steps = {last}",
                     f"interval = {interval}", f"orthogonality = {penalty}", f"targets = {BART_LAYERS}",
                 ]
                 if task == "cnn-dailymail":
-                    scores.append("# At the paper's batch of 48 a training has 89 730 steps, fewer than the 90 000 of the schedule. The batch of")
-                    scores.append("# AdaLoRA's own script is 32, which makes 134 595.")
+                    scores.append("# With the paper's 48 examples per step, training would have 89 730 steps, but the schedule needs 90 000. AdaLoRA's own")
+                    scores.append("# script has 32 examples per step, which results in 134 595 steps.")
                     extra = ["", "[training]", "batch_size = 8", "gradient_accumulation = 4"]
             else:
-                tables = "Tables 2 and 6 of the paper, on BART-large."
+                tables = "A row of the paper's Tables 2 and 6, for BART-large."
                 scores = [
-                    f"# Paper, in percent, against references cut at the target length: ROUGE-1 {row['rouge1']}, ROUGE-2 {row['rouge2']}, ROUGE-Lsum {row['rougeL']}."
+                    "# The paper's scores, in percent, against references that are truncated to the maximum target length:",
+                    f"# ROUGE-1 {row['rouge1']}, ROUGE-2 {row['rouge2']}, ROUGE-Lsum {row['rougeL']}.",
                 ]
                 tuning = [line.replace('["query", "value"]', BART_LAYERS) for line in adapter(row)]
             path = f"recipes/summarization/{task}/{stem}.toml"
@@ -225,8 +230,8 @@ def summarization():
                 f"#     asym run {path} epochs=1 task.eval_examples=500",
                 "#",
                 *scores,
-                "# asym: not measured with this model yet. Epochs, batch size, learning rate, lengths and beams are the defaults of the task,",
-                "# which are the paper's; where it is silent, those of AdaLoRA's scripts.",
+                "# asym has no scores for this model yet. Epochs, batch size, learning rate, lengths and beams are the task's defaults. These",
+                "# are the paper's values, or the values of AdaLoRA's scripts if the paper does not state them.",
                 'model = "facebook/bart-large"',
                 f'data = "{data}"',
                 f'tasks = ["{task}"]',
@@ -242,11 +247,11 @@ def summarization():
         tables = "Table 9" if row["method"] == "adalora" else "Tables 2 and 6"
         write(ROOT / "recipes/mini/summarization" / f"{stem}.toml", [
             f"# {sentence(row)}.",
-            f"# {tables} of the paper, at the embedded scale.",
+            f"# A row of the paper's {tables}, for the embedded checkpoint.",
             "#",
             f"#     asym run recipes/mini/summarization/{stem}.toml",
             "#",
-            "# The embedded mini BART is trained on generated reports, without a download. docs/results.md has scores.",
+            "# This recipe trains the embedded mini BART on generated reports. It needs no download. docs/results.md has scores.",
             'tasks = ["summarization"]',
             "seeds = [1, 2, 3]",
             "",
@@ -272,15 +277,16 @@ def main():
         common = [f"tasks = {list(TASKS.values())}".replace("'", '"'), "seeds = [1, 2, 3]"]
         write(ROOT / "recipes/glue" / f"{stem}.toml", [
             f"# {sentence(row)}.",
-            f"# {tables} of the paper, on RoBERTa-large.",
+            f"# A row of the paper's {tables}, for RoBERTa-large.",
             "#",
             f"#     asym run recipes/glue/{stem}.toml",
             f"#     asym run recipes/glue/{stem}.toml tasks=rte seeds=1 epochs=3 task.max_length=128",
             "#",
-            f"# Paper: {', '.join(paper[:4])},",
-            f"#        {', '.join(paper[4:])} (% on the dev sets; STS-B Pearson, CoLA Matthews).",
-            "# asym: not measured at this size yet. Epochs, batch sizes, learning rates and lengths are the defaults of each",
-            "# task, which are those of LoRA's scripts, as in the paper.",
+            "# The paper's scores, in percent, on the development sets (Pearson for STS-B, Matthews for CoLA):",
+            f"#   {', '.join(paper[:4])},",
+            f"#   {', '.join(paper[4:])}",
+            "# asym has no scores for this model yet. Epochs, batch sizes, learning rates and lengths are the defaults of each task. As in",
+            "# the paper, these are the values of LoRA's scripts.",
             'model = "FacebookAI/roberta-large"',
             'data = "nyu-mll/glue"',
             *common,
@@ -288,11 +294,11 @@ def main():
         ])
         write(ROOT / "recipes/mini/glue" / f"{stem}.toml", [
             f"# {sentence(row)}.",
-            f"# {tables} of the paper, at the embedded scale.",
+            f"# A row of the paper's {tables}, for the embedded checkpoint.",
             "#",
             f"#     asym run recipes/mini/glue/{stem}.toml",
             "#",
-            "# The embedded mini RoBERTa is trained on generated data, without a download. docs/results.md has scores.",
+            "# This recipe trains the embedded mini RoBERTa on generated data. It needs no download. docs/results.md has scores.",
             *common,
             *tuning,
         ])

@@ -1,24 +1,24 @@
-//! The device that the program was built for.
+//! Selects the device that the program computes on.
 
 use burn::tensor::{Device, DeviceType};
 
 #[cfg(not(any(feature = "flex", feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda")))]
 compile_error!("choose a backend: one of the features flex (default), wgpu, vulkan, metal, cuda");
 
-/// The environment variable that selects a device: a compiled-in backend with an optional number, as in `cuda:1`.
+/// The environment variable that selects a device: a compiled-in backend with an optional index, as in `cuda:1`.
 pub const VARIABLE: &str = "BURN_DEVICE";
 
 /// An error in the selection of a device.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
-    /// The variable is set and empty, which Burn refuses as well.
+    /// The variable is set to an empty value, which Burn refuses too.
     #[error("{VARIABLE} is empty: unset it for the default device, or set it to one of {built}")]
     Empty {
         /// The compiled-in backends.
         built: String,
     },
-    /// The name is not that of a compiled-in backend.
+    /// The name is not a compiled-in backend.
     #[error(
         "{VARIABLE}={name}: this program was built with {built}; name one of these, or build with `--features {name}`"
     )]
@@ -29,12 +29,12 @@ pub enum DeviceError {
         built: String,
     },
     /// The text after the colon is not a number.
-    #[error("{VARIABLE}={given}: expected a backend and a number from 0 on, as in cuda:1")]
+    #[error("{VARIABLE}={given}: expected a backend and a device index, as in cuda:1")]
     Index {
         /// The value of the variable.
         given: String,
     },
-    /// The backend finds no hardware or no driver.
+    /// The backend does not find the hardware or the driver.
     #[error("no {name} device was found: install {install}, or build with `--features flex` for the CPU")]
     NoDevice {
         /// The backend.
@@ -42,12 +42,12 @@ pub enum DeviceError {
         /// The hardware and drivers that it needs.
         install: &'static str,
     },
-    /// The backend has no device with this number.
+    /// The backend has no device with this index.
     #[error("{VARIABLE}={name}:{index}: there {} of {name}, numbered from 0", counted(*.found))]
     NoSuchIndex {
         /// The backend.
         name: &'static str,
-        /// The given number.
+        /// The given index.
         index: usize,
         /// The number of devices.
         found: usize,
@@ -85,11 +85,12 @@ const VULKAN: &str = "the GPU's Vulkan driver, or Mesa's for the CPU (Debian: me
 
 /// The device that the variable `BURN_DEVICE` selects, or Burn's default device if the variable is not set.
 ///
-/// A message of the `log` crate names the device, so every result of the command comes with the device that computed it.
+/// The device is logged with the `log` crate, so that the output of every command states which device computed it.
 ///
 /// # Errors
 ///
-/// Returns an error if the variable is empty or names no compiled-in backend, or if the backend has no such device.
+/// Returns an error if the variable is empty, if its value is not a compiled-in backend with an optional index, or if the backend
+/// has no such device.
 pub fn default_device() -> Result<Device, DeviceError> {
     let given = std::env::var(VARIABLE).ok();
     let device = choose(given.as_deref(), &|backend| Device::enumerate((backend.kind)()).into_iter().collect())?;
@@ -118,7 +119,7 @@ fn choose(given: Option<&str>, find: &dyn Fn(&Backend) -> Vec<Device>) -> Result
     match devices.len() {
         0 => Err(DeviceError::NoDevice { name: backend.name, install: backend.install }),
         found if index >= found => Err(DeviceError::NoSuchIndex { name: backend.name, index, found }),
-        // Burn's default device need not be the first in the list.
+        // Burn's default device is not always the first device in the list.
         _ if given.is_none() => Ok(Device::default()),
         _ => {
             devices.into_iter().nth(index).ok_or(DeviceError::NoDevice { name: backend.name, install: backend.install })
@@ -145,7 +146,7 @@ mod tests {
             (Some(name.to_string()), 0, vec![name, "install"]),
             (Some(format!("{name}:3")), 1, vec![":3", "is 1 device"]),
             (Some(format!("{name}:2")), 2, vec![":2", "are 2 devices"]),
-            (Some(format!("{name}:x")), 1, vec![":x", "a number"]),
+            (Some(format!("{name}:x")), 1, vec![":x", "a device index"]),
             (Some("abacus".to_string()), 1, vec!["abacus", name, "--features abacus"]),
         ] {
             let message = refusal(given.as_deref(), devices);

@@ -1,6 +1,6 @@
-//! The checkpoints that are compiled into the program, so a first table needs no download.
+//! The checkpoints that are compiled into the program, so that the first table needs no download.
 //!
-//! The `README.md` of each folder in `models/` describes its files and the command that made them.
+//! The `README.md` of each folder in `models/` describes its files and the command that created them.
 
 use asym_models::{BartConfig, EncoderConfig, LlamaConfig, ModelConfig, VitConfig};
 use asym_tasks::{Base, TaskError};
@@ -17,7 +17,7 @@ pub struct Embedded {
     inputs: Inputs,
 }
 
-/// The file by which inputs are prepared.
+/// The file that describes how inputs are prepared.
 #[derive(Debug)]
 enum Inputs {
     /// `tokenizer.json`.
@@ -41,7 +41,7 @@ pub static ROBERTA_MINI: Embedded = Embedded {
     inputs: Inputs::Tokenizer(include_bytes!(path!("roberta-mini", "tokenizer.json"))),
 };
 
-/// The mini ViT, pre-trained on drawn pictures.
+/// The mini ViT, pre-trained on drawn shapes.
 pub static VIT_MINI: Embedded = Embedded {
     name: "vit-mini (embedded)",
     family: VitConfig::FAMILY,
@@ -68,7 +68,7 @@ pub static LLAMA_MINI: Embedded = Embedded {
     inputs: Inputs::Tokenizer(include_bytes!(path!("llama-mini", "tokenizer.json"))),
 };
 
-/// All of them.
+/// All embedded checkpoints.
 pub static ALL: [&Embedded; 4] = [&ROBERTA_MINI, &VIT_MINI, &BART_MINI, &LLAMA_MINI];
 
 impl Embedded {

@@ -1,7 +1,7 @@
 //! Fine-tuning with low-rank adapters in pure Rust, on [Burn](burn), after "Asymmetry in Low-Rank Adapters of Foundation
 //! Models" (Zhu et al., 2024).
 //!
-//! | part | holds | feature |
+//! | part | contents | feature |
 //! |---|---|---|
 //! | [`core`] | the adapted layer: factor pairs that attach, freeze, merge, and save as Python's PEFT does | |
 //! | [`kernels`] | attention, norms, activations, dropout and products for the CPU, and their composed forms | |
@@ -14,10 +14,11 @@
 //! | [`embedded`] | small checkpoints, compiled in | `tasks` |
 //! | [`cli`] | the command line of the examples and of `asym` | `cli` |
 //!
-//! All features are on by default, with `flex`, Burn's backend for the CPU. With `default-features = false` and a backend
-//! (`flex`, `wgpu`, `vulkan`, `metal` or `cuda`), the library is small.
+//! All features in this table are enabled by default, together with `flex`, Burn's backend for the CPU. With
+//! `default-features = false` and a backend (`flex`, `wgpu`, `vulkan`, `metal` or `cuda`), only the parts without a feature are
+//! built.
 //!
-//! [`core`] begins with the method in forty lines.
+//! The page of [`core`] begins with an example of the method in forty lines.
 
 #[cfg(feature = "analysis")]
 pub use asym_analysis as analysis;
@@ -39,7 +40,7 @@ pub mod device;
 #[cfg(feature = "tasks")]
 pub mod embedded;
 
-/// The example of the first page.
+/// The example in `README.md`.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,11 +1,11 @@
-//! Results that must be the same on every backend: run on the one that was compiled in, against values from the CPU in f32.
+//! Results that must be the same on every backend. The compiled-in backend is compared with the CPU in f32.
 //!
 //! ```text
 //! cargo test --no-default-features --features flex,wgpu --test backends
 //! ```
 //!
-//! needs a Vulkan driver; Mesa's lavapipe serves where there is no GPU. With the default feature both sides are the CPU, and
-//! what is left are the properties: dropout, merging, files, GELU and half precision against f64.
+//! needs a Vulkan driver. Without a GPU, Mesa's lavapipe can be used. With the default features, the CPU is compared with itself.
+//! The tests of dropout, merging, files, GELU and of half precision against f64 are meaningful there too.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use asym::core::{
@@ -29,7 +29,7 @@ use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 mod common;
 use common::{difference, scratch};
 
-/// The device under test. Its name is printed: a suite that ran elsewhere than was meant would prove nothing.
+/// The device under test. It is printed, so that the output shows where the suite ran.
 fn device() -> Device {
     let device = asym::device::default_device().unwrap();
     println!("device: {device:?}");
@@ -53,7 +53,7 @@ fn tensor<const D: usize>(shape: [usize; D], phase: f32, device: &Device) -> Ten
     Tensor::from_data(TensorData::new(wave(shape.iter().product(), phase), shape), device)
 }
 
-/// Within `limit` of the largest reference value.
+/// Assert that the largest error is below `limit` times the largest reference value.
 fn agree(name: &str, ours: &[f32], reference: &[f32], limit: f32) {
     let largest = reference.iter().fold(1e-20f32, |largest, value| largest.max(value.abs()));
     let error = difference(ours, reference) / largest;
@@ -76,7 +76,7 @@ impl Layer {
         Self { layer }
     }
 
-    /// Adapted, and moved from where B = 0 hides A.
+    /// The layer with an adapter whose values are changed, so that B is not zero and A has an effect.
     fn adapted(method: &Method, device: &Device) -> Self {
         let config = AdapterConfig::new(method.clone()).targets(["layer"]);
         let model = config.attach(Self::new(device), 3).unwrap();
@@ -103,7 +103,7 @@ fn methods() -> Vec<(&'static str, Method)> {
     ]
 }
 
-/// Output, gradient of the input, and gradients of all trained parameters.
+/// The output, the gradient of the input, and the gradients of all trained parameters.
 fn pass(model: &Layer, device: &Device) -> Vec<Vec<f32>> {
     let input = tensor(SHAPE, 0.5, device).require_grad();
     let output = model.layer.forward(input.clone());
@@ -127,7 +127,7 @@ fn adapted_layers_and_their_gradients() {
         let ours = pass(&Layer::adapted(&method, &device()), &device());
         let reference = pass(&Layer::adapted(&method, &cpu()), &cpu());
         assert_eq!(ours.len(), reference.len(), "{name}");
-        assert!(ours.len() > 2, "{name}: something is trained");
+        assert!(ours.len() > 2, "{name}: no parameter is trained");
         for (index, (ours, reference)) in ours.iter().zip(&reference).enumerate() {
             agree(&format!("{name}, {index}"), ours, reference, 1e-5);
         }
@@ -160,7 +160,7 @@ fn files_are_the_same_and_load() {
         for (key, stored) in read(&reference) {
             agree(&format!("{name}, {key}"), &read(&ours)[&key].f32(), &stored.f32(), 1e-6);
         }
-        // The CPU's values, on the device.
+        // The CPU's file is loaded on the device.
         let (loaded, _) = load_adapter(Layer::new(&device()), &reference, &Naming::BURN).unwrap();
         let output = floats(loaded.layer.forward(tensor(SHAPE, 0.5, &device())));
         let expected = floats(Layer::adapted(&method, &cpu()).layer.forward(tensor(SHAPE, 0.5, &cpu())));
@@ -217,10 +217,10 @@ fn dropout_drops_its_share_and_passes_the_same_gradient() {
     assert_eq!(output, gradient, "the mask of the backward pass is that of the forward pass");
     let count = output.len() as f64;
     let kept = output.iter().filter(|value| **value > 0.0).count() as f64 / count;
-    // Four standard deviations of a binomial share: Burn's generators on other devices are seeded, not chosen here.
+    // Four standard deviations of a binomial fraction, since the random generators differ between Burn's backends.
     assert!((kept - 0.7).abs() < 4.0 * (0.21 / count).sqrt(), "{kept}");
     assert!(output.iter().all(|value| *value == 0.0 || (value - 1.0 / 0.7).abs() < 1e-5));
-    // Outside of training it does nothing.
+    // Dropout has no effect outside of training.
     let plain = asym::kernels::dropout(&dropout, Tensor::<2>::ones([4, 4], &device.clone().inner()));
     assert_eq!(floats(plain), [1.0; 16]);
 }
@@ -242,12 +242,12 @@ fn gelu_is_exact_in_backward() {
     for ((point, output), gradient) in points.iter().zip(output).zip(gradient) {
         let x = f64::from(*point);
         assert!((f64::from(output) - x * cdf(x)).abs() < 2e-6, "gelu({x}) = {output}");
-        // The tanh approximation's derivative is off by up to 1e-3.
+        // The derivative of the tanh approximation has an error of up to 1e-3.
         assert!((f64::from(gradient) - cdf(x) - x * density(x)).abs() < 2e-6, "gelu'({x}) = {gradient}");
     }
 }
 
-/// A RoBERTa or BERT of two small blocks.
+/// A RoBERTa or BERT with two small blocks.
 fn encoder(family: EncoderFamily, device: &Device) -> SequenceClassifier {
     let mut config = EncoderConfig::new(family, 60, 24, 2);
     (config.num_attention_heads, config.intermediate_size) = (3, 40);
@@ -255,7 +255,7 @@ fn encoder(family: EncoderFamily, device: &Device) -> SequenceClassifier {
     SequenceClassifier::init(&config, 4, device).unwrap()
 }
 
-/// Logits, the loss, and the logits after one step of AdamW; with a padded row.
+/// The logits, the loss, and the logits after one step of AdamW. A row of the batch is padded.
 fn one_step(family: EncoderFamily, method: Option<&Method>, device: &Device) -> [Vec<f32>; 3] {
     let plain = encoder(family, device);
     let naming = plain.naming();
@@ -290,12 +290,12 @@ fn one_training_step_of_each_model() {
             for (name, (ours, reference)) in ["logits", "loss", "after"].iter().zip(ours.iter().zip(&reference)) {
                 agree(&format!("{family:?}, {method:?}: {name}"), ours, reference, 1e-4);
             }
-            assert!(difference(&reference[0], &reference[2]) > 1e-4, "the step moved the model");
+            assert!(difference(&reference[0], &reference[2]) > 1e-4, "the step did not change the model");
         }
     }
 }
 
-/// A model of two small blocks, its batch, and logits with a row for each label.
+/// A model with two small blocks, a batch for it, and its logits with one row per label.
 trait Family: PretrainedModel {
     fn small() -> Self::Config;
     fn batch(device: &Device) -> Self::Input;
@@ -327,7 +327,7 @@ impl Family for VitClassifier {
         }
     }
     fn batch(device: &Device) -> VitInput {
-        // An image of another size: positions are interpolated.
+        // The image has another size than the configuration, so positions are interpolated.
         VitInput { pixel_values: tensor([2, 3, 20, 12], 0.4, device) }
     }
     fn rows(&self, input: VitInput) -> Tensor<2> {
@@ -338,7 +338,7 @@ impl Family for VitClassifier {
 impl Family for LlamaLanguageModel {
     fn small() -> LlamaConfig {
         let config = LlamaConfig::new(60, 24, 2, 6);
-        // Two heads of queries share one of keys and values.
+        // Two query heads share one head of keys and values.
         LlamaConfig { num_key_value_heads: 3, intermediate_size: 40, max_position_embeddings: 32, ..config }
     }
     fn batch(device: &Device) -> LlamaInput {
@@ -368,7 +368,7 @@ impl Family for BartLanguageModel {
     }
 }
 
-/// As [`one_step`].
+/// Like [`one_step`].
 fn family_step<M: Family>(device: &Device) -> [Vec<f32>; 3] {
     let plain = M::init(&M::small(), 4, device).unwrap();
     let naming = plain.naming();
@@ -389,7 +389,7 @@ fn family<M: Family>(name: &str) {
     for (what, (ours, reference)) in ["logits", "loss", "after"].iter().zip(ours.iter().zip(&reference)) {
         agree(&format!("{name}: {what}"), ours, reference, 1e-4);
     }
-    assert!(difference(&reference[0], &reference[2]) > 1e-4, "{name}: the step moved the model");
+    assert!(difference(&reference[0], &reference[2]) > 1e-4, "{name}: the step did not change the model");
 }
 
 #[test]
@@ -400,7 +400,7 @@ fn one_training_step_of_vit_llama_and_bart() {
 }
 
 fn continued<M: Family + GenerativeModel>(settings: &str, device: &Device) -> Vec<i64> {
-    // Weights far enough from zero that tokens differ by more than rounding.
+    // The weights are large, so that the logits of tokens differ by more than rounding errors.
     let plain = M::init(&M::small(), 4, device).unwrap();
     let naming = plain.naming();
     let model = asym::core::layout::rewrite(
@@ -427,7 +427,7 @@ fn generated_tokens() {
     }
 }
 
-/// A whole model in half precision where the device has it, and a clear refusal where it has not.
+/// A model runs in half precision if the device supports it. Otherwise, the error says what to use.
 #[test]
 fn models_in_half_precision() {
     let folder = common::fixture("llama");
@@ -446,14 +446,14 @@ fn models_in_half_precision() {
             }
             Err(error) => {
                 assert!(!device.supports_dtype(dtype), "{error}");
-                assert!(error.to_string().contains("ask for f32"), "{error}");
+                assert!(error.to_string().contains("use f32"), "{error}");
                 println!("{error}");
             }
         }
     }
 }
 
-/// The error against f64 on the CPU is that of numbers of half as many bits, not of a wrong operation.
+/// The error against f64 on the CPU is as small as the rounding of 16-bit numbers allows.
 #[test]
 fn half_precision_where_the_device_has_it() {
     for (dtype, cast, unit) in
@@ -472,7 +472,7 @@ fn half_precision_where_the_device_has_it() {
             floats(asym::kernels::gelu(output, asym::kernels::Kept::Exact).cast(FloatDType::F32))
         };
         let (ours, exact) = (forward(cast, &device), forward(FloatDType::F64, &cpu()));
-        // Inputs, weights and results are rounded, and sums of 20 products.
+        // Inputs, weights, results and the sums of 20 products are rounded.
         agree(&format!("{dtype:?}"), &ours, &exact, 4.0 * unit);
         let largest = exact.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
         println!("{dtype:?}: error {:e} of the largest value", difference(&ours, &exact) / largest);

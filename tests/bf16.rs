@@ -1,8 +1,9 @@
-//! Frozen weights in bf16: each method beside the same weights in f32, forward and backward, on the kernel that the machine has.
+//! Frozen weights in bf16: each method is compared with the same weights in f32, forward and backward, on the machine's fastest
+//! kernel.
 //!
-//! `ASYM_BF16_KERNEL=f32 cargo test --release --test bf16` tests another one; its other names are `amx` and `avx512`.
+//! `ASYM_BF16_KERNEL=f32 cargo test --release --test bf16` tests another kernel; the other values are `amx` and `avx512`.
 #![allow(clippy::unwrap_used, missing_docs)]
-// The kernels are the host's.
+// The kernels are for the CPU.
 #![cfg(feature = "flex")]
 
 use std::collections::BTreeMap;
@@ -19,12 +20,12 @@ use burn::tensor::{DType, Device, FloatDType, Gradients, Int, Tensor, TensorData
 const BATCH: usize = 3;
 const LENGTH: usize = 11;
 
-/// The largest error of logits, of the largest value.
+/// The maximum error of the logits, relative to the largest value.
 fn tolerance() -> f32 {
     match Bf16Kernel::get() {
-        // x is rounded, by 2⁻⁹ at the most.
+        // x is rounded, with a relative error of at most 2⁻⁹.
         Bf16Kernel::Amx | Bf16Kernel::Avx512 => 4e-3,
-        // The weights are the same in both models, and f32 differs by the order of its sums.
+        // The weights are the same in both models. Only the order of the sums in f32 differs.
         Bf16Kernel::F32 => 1e-5,
     }
 }
@@ -41,7 +42,8 @@ fn input(device: &Device) -> EncoderInput {
     EncoderInput { input_ids, attention_mask: None, token_type_ids: None }
 }
 
-/// Every kind of layer under every method that adapts it. B starts away from zero where it can, so that A has a gradient.
+/// Each kind of layer with each method that can adapt it. Where the method allows it, B is not initialized with zeros, so that
+/// A has a gradient.
 fn methods() -> Vec<(&'static str, AdapterConfig)> {
     let lora = || Lora::new(4).b(Factor::trained(Init::Orthonormal));
     let on = |method: Method| AdapterConfig::new(method).targets(["query", "value", "dense"]);
@@ -57,7 +59,7 @@ fn methods() -> Vec<(&'static str, AdapterConfig)> {
     ]
 }
 
-/// With the head trained, and frozen weights rounded: once as bf16, once as f32 of the same values.
+/// The model with a trained head and rounded frozen weights, which are stored in f32 first and in bf16 second.
 fn pair(config: &AdapterConfig, device: &Device) -> [SequenceClassifier; 2] {
     let plain = base(device);
     let naming = plain.naming();
@@ -66,7 +68,7 @@ fn pair(config: &AdapterConfig, device: &Device) -> [SequenceClassifier; 2] {
     [layout::cast(rounded.clone(), FloatDType::F32), rounded]
 }
 
-/// The dtypes of the parameters: trained ones, and the frozen weights of linear layers.
+/// The dtypes of the trained parameters, and those of the frozen weights of linear layers.
 fn dtypes(model: &SequenceClassifier) -> [Vec<DType>; 2] {
     struct Dtypes([Vec<DType>; 2]);
     impl ModuleVisitor for Dtypes {
@@ -82,7 +84,7 @@ fn dtypes(model: &SequenceClassifier) -> [Vec<DType>; 2] {
     found.0
 }
 
-/// The gradients of what is trained, by the order of the parameters.
+/// The gradients of the trained parameters, by the index of the parameter.
 fn gradients(model: &SequenceClassifier, gradients: &Gradients) -> BTreeMap<usize, Vec<f32>> {
     struct Found<'a>(&'a Gradients, BTreeMap<usize, Vec<f32>>, usize);
     impl ModuleVisitor for Found<'_> {
@@ -98,7 +100,7 @@ fn gradients(model: &SequenceClassifier, gradients: &Gradients) -> BTreeMap<usiz
     found.1
 }
 
-/// The largest difference, over the largest value.
+/// The largest difference, divided by the largest reference value.
 fn error(values: &[f32], reference: &[f32]) -> f32 {
     assert_eq!(values.len(), reference.len());
     let largest = reference.iter().fold(1e-20f32, |largest, value| largest.max(value.abs()));
@@ -125,7 +127,7 @@ fn each_method_computes_with_weights_in_bf16_as_with_the_same_in_f32() {
         let errors = of_plain.iter().map(|(at, plain)| error(&of_rounded[at], plain));
         let gradient = errors.fold(0.0f32, f32::max);
         println!("{name}: logits are off by {logits:.1e} of the largest, gradients by {gradient:.1e}");
-        // Errors of both passes, and of activations that are kept in bf16 whatever the kernel.
+        // This includes the errors of both passes and of activations, which are kept in bf16 with every kernel.
         assert!(gradient <= 1.6e-2, "{name}: a gradient is off by {gradient}");
     }
 }
@@ -139,13 +141,13 @@ fn a_merged_weight_keeps_its_dtype() {
         assert!(frozen.contains(&DType::BF16), "{name}: {frozen:?}");
         let [plain, rounded] =
             [plain, rounded].map(|model| model.forward(input(&device)).into_data().iter::<f32>().collect::<Vec<_>>());
-        // The merged weights are rounded, on every machine.
+        // The merged weights are rounded on every machine.
         let logits = error(&rounded, &plain);
         assert!(logits <= 0.05, "{name}: logits are off by {logits}");
     }
 }
 
-/// A weight that is trained whole is in f32, whatever dtype it was loaded in.
+/// A weight that is fully trained is in f32, regardless of the dtype in which it was loaded.
 #[test]
 fn trained_modules_leave_bf16() {
     let device = Device::flex().autodiff();

@@ -1,10 +1,10 @@
-//! The bytes that a layer keeps for the backward pass, as the allocator counts them.
+//! The number of bytes that a layer keeps for the backward pass, as counted by the allocator.
 //!
 //! ```text
 //! cargo test --release --test graph -- --nocapture
 //! ```
 #![allow(clippy::unwrap_used, missing_docs)]
-// The memory of other devices is not on the heap.
+// Only the CPU backend allocates tensors on the heap.
 #![cfg(feature = "flex")]
 
 use asym::core::{AdaptedLinear, AdaptedLinearConfig, AdapterConfig, Lora};
@@ -18,7 +18,8 @@ static ALLOCATOR: memory::Counting = memory::Counting;
 
 const TOKENS: usize = 1024;
 const MIB: f64 = (1 << 20) as f64;
-/// A node of the graph, its shapes and lists: bytes beside the tensors, per layer. 3 to 4 KiB were measured.
+/// The maximum number of bytes per layer for nodes of the graph, their shapes and lists, without tensors. 3 to 4 KiB were
+/// measured.
 const NODES: usize = 8 << 10;
 
 #[derive(Module, Debug)]
@@ -56,24 +57,24 @@ impl Dense {
     }
 }
 
-/// Heap bytes that the forward pass leaves while nothing but its loss is held.
+/// The heap bytes that remain after a forward pass while only its loss is alive.
 ///
-/// The input is made inside, tracked as in the middle of a model, and let go: it counts where the graph keeps it and
-/// nowhere else. The loss is a sum, which keeps no tensor of its own.
+/// The input is created here, tracked as in the middle of a model, and dropped. So it is counted only if the graph keeps it. The
+/// loss is a sum, which does not keep a tensor.
 fn retained(forward: impl Fn(Tensor<2>) -> Tensor<2>, d_input: usize, device: &Device) -> usize {
     let measure = || {
         let before = memory::current();
         let input = Tensor::<2>::random([TOKENS, d_input], Distribution::Default, device).require_grad();
         let loss = forward(input).sum();
         let growth = memory::current().saturating_sub(before);
-        // The backward pass takes the graph down, so that the next measurement starts from nothing.
+        // The backward pass frees the graph, so that the next measurement starts without it.
         let _ = loss.backward();
         growth
     };
-    // The first passes fill caches: lazy parameters, threads, packing buffers.
+    // The first passes allocate lazy parameters, threads and packing buffers.
     let warm: Vec<usize> = (0..3).map(|_| measure()).collect();
     let bytes = measure();
-    assert!(bytes.abs_diff(warm[2]) < NODES, "the measurement settles: {warm:?}, then {bytes}");
+    assert!(bytes.abs_diff(warm[2]) < NODES, "the measurement does not settle: {warm:?}, then {bytes}");
     bytes
 }
 
@@ -81,7 +82,7 @@ fn row(what: &str, bytes: usize, against: usize) {
     println!("| {what:<52} | {:>8.3} | {:>6.4} |", bytes as f64 / MIB, bytes as f64 / against as f64);
 }
 
-/// One test, since a second one beside it would count into the same heap.
+/// This is a single test, because a concurrent test would change the same counter of the heap.
 #[test]
 fn frozen_a_keeps_r_numbers_a_token() {
     let device = Device::default().autodiff();
@@ -90,7 +91,7 @@ fn frozen_a_keeps_r_numbers_a_token() {
     six_layers(&device);
 }
 
-/// A layer of RoBERTa-base's width.
+/// A layer with the width of RoBERTa-base.
 fn one_layer(device: &Device) {
     const WIDTH: usize = 768;
     let layer = |config| {
@@ -107,19 +108,19 @@ fn one_layer(device: &Device) {
     row("A only: B frozen", a_only, trained);
     row("B only with dropout 0.1 on the adapter's input", dropped, trained);
     let mask = dropped.saturating_sub(frozen);
-    assert!(mask < NODES, "the mask is drawn again and not kept: {mask} bytes");
+    assert!(mask < NODES, "the mask is kept and not sampled again: {mask} bytes");
     println!(
         "the mask costs {:.3} MiB, {:.1} bytes an element",
         mask as f64 / MIB,
         mask as f64 / (TOKENS * WIDTH) as f64
     );
 
-    // x is what LoRA keeps and B only does not.
+    // LoRA keeps x, and training only B does not.
     assert!(trained >= 4 * TOKENS * WIDTH, "{trained}");
     assert!(frozen as f64 <= 0.02 * trained as f64, "frozen {frozen}, trained {trained}");
 }
 
-/// With r, not with d_in.
+/// The kept bytes grow with r, but not with d_in.
 fn growth(device: &Device) {
     let layer = |d_input, rank, frozen: bool| {
         let config = if frozen { AdapterConfig::b_only(rank) } else { AdapterConfig::lora(rank) };
@@ -131,7 +132,7 @@ fn growth(device: &Device) {
     for (d_input, rank) in [(256, 8), (512, 8), (1024, 8), (768, 4), (768, 8), (768, 16)] {
         let (frozen, trained) = (layer(d_input, rank, true), layer(d_input, rank, false));
         println!("| {d_input:>4} | {rank:>2} | {frozen:>15} | {trained:>16} |");
-        // r numbers a token, and nothing else that has a size.
+        // r numbers per token, and otherwise only nodes of the graph.
         let expected = 4 * TOKENS * rank;
         assert!((expected..expected + NODES).contains(&frozen), "d_in {d_input}, r {rank}: {frozen}, not {expected}");
         assert!(trained >= 4 * TOKENS * d_input, "d_in {d_input}, r {rank}: {trained}");
@@ -142,7 +143,7 @@ fn growth(device: &Device) {
     assert!(of_rank.is_sorted_by(|low, high| low < high), "{of_rank:?}");
 }
 
-/// A chain of layers, as a model is; beside Burn's own LoRA on its own layers.
+/// A chain of layers, as in a model, compared with Burn's own LoRA on Burn's own layers.
 fn six_layers(device: &Device) {
     const WIDTH: usize = 768;
     let factored = |config| {

@@ -1,5 +1,5 @@
-//! Runs as users make them: repeatable, refused before they start or stopped with their folder usable. The model is a
-//! fixture of `tests/fixtures/make.py`, the data are made here.
+//! Runs of a session: they are reproducible, invalid settings are refused before a run starts, and a stopped run leaves a usable
+//! folder. The model is a fixture of `tests/fixtures/make.py`. The data are generated here.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::ops::Range;
@@ -23,13 +23,13 @@ use common::{copy, difference, fixture, read, scratch};
 #[global_allocator]
 static ALLOCATOR: asym::train::memory::Counting = asym::train::memory::Counting;
 
-/// The CPU backend has one generator and one peak of memory: runs beside each other would not repeat.
+/// A lock, since runs are not reproducible in parallel: the CPU backend has one random generator and one peak of memory.
 fn alone() -> MutexGuard<'static, ()> {
     static RUNNING: Mutex<()> = Mutex::new(());
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The masked language model of the fixtures, whose classifier is drawn from the seed, with this dropout.
+/// The masked language model of the fixtures, with this dropout. Its classifier is initialized from the seed.
 fn base(dropout: f64) -> Base {
     let config = include_str!("fixtures/roberta-mlm/config.json");
     let mut config: serde_json::Map<String, serde_json::Value> = serde_json::from_str(config).unwrap();
@@ -46,7 +46,7 @@ fn base(dropout: f64) -> Base {
     .unwrap()
 }
 
-/// Encoded examples to train and to evaluate on.
+/// Encoded examples for training and evaluation.
 #[derive(Clone)]
 struct Data {
     dataset: Dataset,
@@ -58,10 +58,10 @@ fn data(train: usize, dev: usize) -> Data {
     examples(train, dev, 5..12)
 }
 
-/// Examples of so many tokens, whose class is that of their second token.
+/// Examples with numbers of tokens in `lengths`. The second token determines the class.
 fn examples(train: usize, dev: usize, lengths: Range<usize>) -> Data {
     let example = |i: usize| {
-        // Multiplied as Knuth hashes, so that neighbors have nothing in common.
+        // Knuth's multiplicative hash, so that neighboring examples are not related.
         let word = |j: usize| 5 + (((i * 64 + j + 1) as u32).wrapping_mul(2_654_435_761) >> 16) % 55;
         let words = lengths.start + i % lengths.len() - 2;
         let input_ids: Vec<u32> = [0].into_iter().chain((0..words).map(word)).chain([2]).collect();
@@ -98,12 +98,12 @@ fn adapted(config: AdapterConfig) -> RunConfig {
     tuned(Tuning::Adapter(config))
 }
 
-/// The run of most tests.
+/// The run that most tests use.
 fn b_only() -> RunConfig {
     adapted(AdapterConfig::b_only(3))
 }
 
-/// The same with other settings.
+/// The run with changed settings.
 fn with(run: RunConfig, change: impl FnOnce(&mut TrainSettings)) -> RunConfig {
     let mut run = run;
     change(&mut run.training);
@@ -140,7 +140,7 @@ fn run(base: &Base, data: &Data, run: &RunConfig, folder: Option<&Path>) -> Resu
     session(base, data, &device).run(run, "test", folder.map(|path| (path, Existing::Refuse)), &StopSignal::default())
 }
 
-/// The recipe that a run left.
+/// The run in the recipe of a run's folder.
 fn recipe_of(folder: &Path) -> RunConfig {
     let recipe = Recipe::read(&folder.join("recipe.toml"), &[]).unwrap();
     let mut runs = recipe.runs();
@@ -149,12 +149,12 @@ fn recipe_of(folder: &Path) -> RunConfig {
     run
 }
 
-/// The text of `results.json`. Not its numbers read again: serde_json may miss the last bit of one.
+/// The expected text of `results.json`. Texts are compared, since serde_json may change the last bit of a number that it reads.
 fn json(result: &RunResult) -> String {
     serde_json::to_string_pretty(result).unwrap() + "\n"
 }
 
-/// Load the adapter of a run's folder onto a fresh model.
+/// Load the adapter of a run's folder into a new model.
 fn load(base: &Base, folder: &Path) -> (SequenceClassifier, AdapterConfig) {
     let model = base.checkpoint.sequence_classifier(Some(2), 99, &Device::default().autodiff()).unwrap().model;
     let naming = model.naming();
@@ -164,7 +164,7 @@ fn load(base: &Base, folder: &Path) -> (SequenceClassifier, AdapterConfig) {
 #[test]
 fn a_run_repeats_bit_for_bit() {
     let _alone = alone();
-    // With both kinds of dropout, so that every source of chance takes part.
+    // With both kinds of dropout, so that all sources of randomness are tested.
     let (base, data) = (base(0.1), data(60, 20));
     let dropped = AdapterConfig::new(Lora::new(3).dropout(0.1));
     for tuning in [Tuning::Adapter(AdapterConfig::b_only(3)), Tuning::Adapter(dropped), Tuning::Full] {
@@ -179,7 +179,7 @@ fn a_run_repeats_bit_for_bit() {
     }
 }
 
-/// The same run with frozen weights in bf16 learns the same, and repeats.
+/// A run with frozen weights in bf16 learns the same as a run in f32, and it is reproducible.
 #[test]
 fn a_run_in_bf16_learns_what_one_in_f32_learns() {
     let _alone = alone();
@@ -195,7 +195,7 @@ fn a_run_in_bf16_learns_what_one_in_f32_learns() {
     assert!((accuracy(&first) - accuracy(&plain)).abs() <= 0.1);
 }
 
-/// The first loss of a regression is the mean squared error of the logits, by hand.
+/// The first loss of a regression is the mean squared error of the logits, which is computed here.
 #[test]
 fn a_score_is_learned_by_its_squared_error() {
     let _alone = alone();
@@ -227,7 +227,7 @@ fn a_score_is_learned_by_its_squared_error() {
     assert!(result.scores.keys().map(String::as_str).eq(["loss", "pearson", "spearman"]), "{:?}", result.scores);
 }
 
-/// As wide as work that is split among threads.
+/// The model is wide enough that its work is split among threads.
 #[test]
 fn a_run_repeats_bit_for_bit_on_many_threads() {
     let _alone = alone();
@@ -249,7 +249,7 @@ fn a_run_repeats_bit_for_bit_on_many_threads() {
 #[test]
 fn accumulated_batches_are_one_batch() {
     let _alone = alone();
-    // 62 examples: the last group of each epoch is a batch of 4 and one of 2.
+    // With 62 examples, the last accumulation step of each epoch has a batch of 4 and a batch of 2.
     let (base, data) = (base(0.0), data(62, 20));
     let recipe = with(b_only(), |training| training.group_by_length = false);
     let whole = run(&base, &data, &recipe, None).unwrap();
@@ -268,7 +268,7 @@ fn a_run_leaves_what_a_report_needs() {
     let _alone = alone();
     let (base, data) = (base(0.1), data(60, 20));
     let folder = scratch("session-folder").join("run");
-    // 0.22 of 16 steps are 3.52: 4 steps of warm-up.
+    // 0.22 of 16 steps are 3.52 steps, which is rounded to 4 steps of warmup.
     let recipe = with(b_only(), |training| training.warmup_ratio = 0.22);
     let result = run(&base, &data, &recipe, Some(&folder)).unwrap();
 
@@ -289,7 +289,7 @@ fn a_run_leaves_what_a_report_needs() {
     assert!(result.scores.keys().map(String::as_str).eq(["accuracy", "f1", "loss"]), "{:?}", result.scores);
     assert!((0.0..=1.0).contains(&result.scores["accuracy"]));
     assert!(result.seconds > 0.0 && result.training.samples_per_second() > 0.0);
-    assert!(result.peak_bytes.unwrap() > 4 * result.total, "the peak holds the model at least");
+    assert!(result.peak_bytes.unwrap() > 4 * result.total, "the peak is smaller than the model");
 
     let lines: Vec<serde_json::Value> =
         text("metrics.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -299,28 +299,28 @@ fn a_run_leaves_what_a_report_needs() {
         assert_eq!(line["step"], i + 1);
         assert_eq!(line["epoch"], 1 + i / (steps / 2));
         assert_eq!(line["loss"].as_f64().unwrap(), result.losses[i]);
-        // 4 of 16 steps of warm-up from 0, then down to 0 behind the last.
+        // The learning rate rises from 0 for 4 of 16 steps, and then falls to 0 after the last step.
         let rate = if i < 4 { i as f64 / 4.0 } else { (steps - i) as f64 / 12.0 };
         assert!((line["learning_rate"].as_f64().unwrap() - 1e-2 * rate).abs() < 1e-12, "{line}");
         assert!(line["grad_norm"].as_f64().unwrap() > 0.0);
     }
     assert_eq!(epoch_lines[1]["dev"]["accuracy"].as_f64().unwrap(), result.scores["accuracy"]);
 
-    // The adapter is that of the end, A frozen as it was drawn, and no temporary file is left.
+    // The folder has the final adapter, with A frozen, and no temporary file.
     let (_, config) = load(&base, &folder);
     let pair = (Factor::frozen(Init::Orthonormal), Factor::trained(Init::Zero));
     assert_eq!(config.factors(), Some(pair));
     let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 6, "{names:?}");
 
-    // A folder that is there is never written into.
+    // A run never writes to an existing folder.
     let refused = run(&base, &data, &recipe, Some(&folder)).unwrap_err();
     assert!(matches!(&refused, TaskError::Train(TrainError::OutputExists { path }) if *path == folder), "{refused}");
     assert!(refused.to_string().contains(folder.to_str().unwrap()));
     assert_eq!(text("results.json"), json(&result));
 }
 
-/// Every method trains, and its folder holds what was trained.
+/// Every method trains, and the run's folder contains the trained tensors.
 #[test]
 fn every_method_trains() {
     let _alone = alone();
@@ -345,7 +345,7 @@ fn every_method_trains() {
         println!("{name}: {} trained, loss {first:.3} to {last:.3}", result.trainable);
         assert!(last < first, "{name}: {first} to {last}");
 
-        // Each trained tensor of the adapter moved, and each frozen one did not.
+        // Each trained tensor of the adapter changed, and each frozen tensor did not.
         let tensors = |folder: &Path| read(&folder.join("adapter/adapter_model.safetensors"));
         let start = scratch(&format!("session-start-{name}")).join("run");
         let (stopped, device) = (StopSignal::default(), Device::default());
@@ -355,30 +355,30 @@ fn every_method_trains() {
         assert!(after.keys().eq(before.keys()), "{name}");
         for (key, tensor) in &after {
             let frozen = frozen.iter().any(|part| key.contains(part));
-            // AdaLoRA's file has the ranks that are left, so that shapes differ too.
+            // AdaLoRA's file has only the remaining ranks, so that shapes differ too.
             let moved = tensor.shape != before[key].shape || difference(&tensor.f32(), &before[key].f32()) > 0.0;
             assert_eq!(moved, !frozen, "{name}: {key}");
         }
 
-        // The folder's adapter loads; AdaLoRA's has the ranks that are left.
+        // The adapter in the folder loads. With AdaLoRA, it has only the remaining ranks.
         let (model, read) = load(&base, &folder);
         let Method::AdaLora(settings) = &read.method else { continue };
-        // 24 steps: ranks fall from the second on and stay for the last seven.
+        // Of 24 steps, the first 2 keep all ranks, and the last 7 do not change the ranks.
         assert_eq!((settings.warmup_steps, settings.final_steps, settings.total_steps), (2, 7, Some(24)));
         let left: usize = settings.rank_pattern.values().flatten().filter(|kept| **kept).count();
         assert!(settings.rank_pattern.len() == 4 && left <= 2 * 4 && left > 0, "{:?}", settings.rank_pattern);
         let entries = asym::core::layout::entries(&model, &model.naming());
         let stored: usize = entries.iter().filter(|entry| entry.field() == "lora_E").map(|entry| entry.shape[0]).sum();
-        assert_eq!(stored, left, "what was dropped is not saved");
+        assert_eq!(stored, left, "pruned ranks were saved");
     }
 }
 
-/// LoRA+ and LoRA-FA change what they should and nothing else.
+/// LoRA+ changes only learning rates, and LoRA-FA only the gradient of B.
 #[test]
 fn factors_have_rates_and_gradients_of_their_own() {
     let _alone = alone();
     let (base, data) = (base(0.0), data(16, 8));
-    // One step at the peak: Adam moves every value by the learning rate.
+    // A single step at the peak learning rate: Adam changes every value by the learning rate.
     let moved = |recipe: RunConfig| {
         let folder = scratch("session-rates").join("run");
         let recipe = with(recipe, |training| {
@@ -392,7 +392,7 @@ fn factors_have_rates_and_gradients_of_their_own() {
         };
         (largest("lora_A.weight"), largest("lora_B.weight"), largest("out_proj.bias"))
     };
-    // Both factors start so that a move is seen: A at 0, whose gradient is not 0 where B is not.
+    // A starts at 0, so that its value after the step is the change. Its gradient is not 0, because B is not.
     let both = Lora::new(3).a(Factor::trained(Init::Zero)).b(Factor::frozen(Init::Orthonormal));
     let a_only = adapted(AdapterConfig::new(both));
     let b_only = b_only();
@@ -401,13 +401,13 @@ fn factors_have_rates_and_gradients_of_their_own() {
     assert!(close(moved(b_only.clone()).1, 1e-2));
     let ratio = |recipe: RunConfig| with(recipe, |training| training.loraplus_lr_ratio = Some(4.0));
     let (a, _, bias) = moved(ratio(a_only.clone()));
-    assert!(close(a, 1e-2), "A keeps the base rate: {a}");
-    assert!(close(bias, 4e-2), "vectors take B's: {bias}");
+    assert!(close(a, 1e-2), "A does not have the base rate: {a}");
+    assert!(close(bias, 4e-2), "vectors do not have the rate of B: {bias}");
     let b = moved(ratio(b_only.clone())).1;
-    assert!(close(b, 4e-2), "B moves four times as fast: {b}");
+    assert!(close(b, 4e-2), "B does not have four times the rate: {b}");
 
     let projected = |recipe: RunConfig| with(recipe, |training| training.projected_gradient = true);
-    // A gradient's size does not matter to Adam, and for an orthonormal A its direction stays.
+    // Adam's step does not depend on the scale of the gradient, and the projection with an orthonormal A keeps its direction.
     assert!(close(moved(projected(b_only)).1, 1e-2));
     let folder = scratch("session-rates").join("refused");
     let error = run(&base, &data, &projected(a_only), Some(&folder)).unwrap_err().to_string();
@@ -447,17 +447,17 @@ fn a_loss_that_explodes_stops_the_run_and_keeps_the_adapter() {
     assert!((2..=16).contains(&step), "{step}");
     assert!(learning_rate > 1e28, "{learning_rate}");
     assert!(error.to_string().contains(&format!("at step {step}")), "{error}");
-    // The last good adapter stays: here that of the start, since no epoch was finished.
+    // The last valid adapter is kept. Here, this is the initial adapter, since no epoch was finished.
     load(&base, &folder);
     let adapter = read(&folder.join("adapter/adapter_model.safetensors"));
     assert!(adapter.iter().filter(|(key, _)| key.contains("lora_B")).all(|(_, b)| b.f32().iter().all(|b| *b == 0.0)));
-    assert!(!folder.join("results.json").exists(), "a run that failed has no result");
+    assert!(!folder.join("results.json").exists(), "a failed run has a result");
 }
 
 #[test]
 fn a_stopped_run_leaves_its_folder_usable() {
     let _alone = alone();
-    // An epoch of 1000 steps, so that the stop falls into the first one.
+    // An epoch has 1000 steps, so that the run is stopped in the first epoch.
     let (base, data) = (base(0.1), data(8000, 20));
     let folder = scratch("session-stop").join("run");
     let (recipe, device, stop) = (b_only(), Device::default(), StopSignal::default());
@@ -474,18 +474,18 @@ fn a_stopped_run_leaves_its_folder_usable() {
     });
     assert!(result.interrupted);
     assert!((3..1000).contains(&result.steps) && result.steps == result.losses.len(), "{}", result.steps);
-    assert!(result.scores.is_empty() && result.epochs.is_empty(), "no score of a part passes for one of the whole");
+    assert!(result.scores.is_empty() && result.epochs.is_empty(), "an interrupted run has scores");
 
     let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(text("results.json"), json(&result));
-    assert!(RunFolder::finished(&folder).unwrap().is_none(), "--resume continues an interrupted run");
+    assert!(RunFolder::finished(&folder).unwrap().is_none(), "an interrupted run counts as finished");
     assert_eq!(recipe_of(&folder), recipe);
-    // The training until then is kept.
+    // The adapter trained so far is saved.
     load(&base, &folder);
     let adapter = read(&folder.join("adapter/adapter_model.safetensors"));
     assert!(adapter.iter().any(|(key, b)| key.contains("lora_B") && b.f32().iter().any(|b| *b != 0.0)));
 
-    // A request that came before the run: nothing is trained, and the folder still has its start.
+    // The stop is requested before the run: nothing is trained, and the folder has the initial adapter.
     let folder = scratch("session-stop-early").join("run");
     let result = session.run(&recipe, "test", Some((&folder, Existing::Refuse)), &stop).unwrap();
     assert!(result.interrupted && result.steps == 0 && result.scores.is_empty());

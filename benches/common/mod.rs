@@ -1,5 +1,5 @@
-//! The shared parts of the measuring programs: the models that they measure, and a step of each.
-#![allow(dead_code, reason = "each bench is a program of its own")]
+//! Shared parts of the benchmarks: the measured models and their training steps.
+#![allow(dead_code, reason = "each bench is a separate program")]
 
 use asym::core::layout::{self, Kind};
 use asym::core::{AdapterConfig, Method, Targets, orthogonality, train_only};
@@ -9,7 +9,7 @@ use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Random tokens need no larger table, and a smaller one leaves memory to what is measured.
+/// The size of the vocabulary. A small embedding is enough for random tokens, and it takes little of the measured memory.
 pub const VOCABULARY: usize = 1000;
 
 /// The trained parameters.
@@ -22,7 +22,7 @@ pub enum Trained {
     Burn(Targets),
 }
 
-/// A RoBERTa with random weights, `hidden` wide and `layers` deep, and what is trained of it.
+/// A RoBERTa with random weights, `hidden` features and `layers` blocks, prepared for the training of `trained`.
 pub fn model(trained: &Trained, hidden: usize, layers: usize, dropout: f64, device: &Device) -> SequenceClassifier {
     let mut config = EncoderConfig::new(Family::Roberta, VOCABULARY, hidden, layers);
     (config.hidden_dropout_prob, config.attention_probs_dropout_prob) = (dropout, dropout);
@@ -33,7 +33,7 @@ pub fn model(trained: &Trained, hidden: usize, layers: usize, dropout: f64, devi
         Trained::Head => train_only(plain, &naming, &head),
         Trained::Adapter(config) => config.clone().modules_to_save(["classifier"]).attach_named(plain, 1, &naming),
         Trained::Burn(targets) => {
-            // The weights that asym would adapt, found by attaching to a copy.
+            // The weights that asym would adapt. They are found by attaching an adapter to a copy.
             let like = AdapterConfig::lora(8).targets(targets.clone()).modules_to_save(["classifier"]);
             let copy = like.attach_named(plain.clone(), 1, &naming).unwrap_or_else(|error| panic!("{error}"));
             let adapters = layout::entries(&copy, &naming).into_iter().filter(|entry| entry.kind == Kind::Adapter);
@@ -41,7 +41,7 @@ pub fn model(trained: &Trained, hidden: usize, layers: usize, dropout: f64, devi
             let mut weights: Vec<String> = weights.collect();
             weights.dedup();
             let lora = BurnLora::new(8, 16.0).set_param_group(ParamGroup::from_paths(weights));
-            // It freezes all there is, the head too.
+            // `apply_lora` freezes all parameters, including the head.
             let trained_head = ParamGroup::from_predicate("head.");
             train_only(plain, &naming, &head).map(|model| model.apply_lora(lora).unfreeze_group(trained_head))
         }
@@ -52,7 +52,7 @@ pub fn model(trained: &Trained, hidden: usize, layers: usize, dropout: f64, devi
 /// The dtype of the frozen weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Dtype {
-    /// All in f32
+    /// All parameters in f32
     F32,
     /// Frozen weights in bf16
     Bf16,
@@ -68,7 +68,7 @@ impl Dtype {
     }
 }
 
-/// The program and what it runs on, for the table.
+/// The version, the kind of pages and the kernel, for the table.
 pub fn versions() -> String {
     let (version, pages) = (env!("CARGO_PKG_VERSION"), asym::train::memory::HugePages::get());
     format!("asym {version} (huge pages {pages}; products with bf16 by {})", asym::kernels::Bf16Kernel::get())
@@ -81,7 +81,7 @@ pub struct Training {
     ids: Tensor<2, Int>,
     labels: Tensor<1, Int>,
     criterion: CrossEntropyLoss,
-    /// AdaLoRA's penalty belongs to its loss.
+    /// Whether AdaLoRA's penalty is added to the loss.
     adalora: bool,
 }
 
@@ -115,7 +115,7 @@ impl Training {
         }
     }
 
-    /// The rest of a step.
+    /// The backward pass and the optimizer step.
     pub fn update(&mut self, loss: Tensor<1>) {
         let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
         self.model = self.optimizer.step(1e-4, self.model.clone(), gradients);

@@ -1,9 +1,10 @@
-"""The peer of `benches/epoch.rs`: an epoch of MRPC with PyTorch, transformers and PEFT, on the CPU.
+"""The counterpart of `benches/epoch.rs`: an epoch of MRPC with PyTorch, transformers and PEFT on the CPU.
 
     pip install torch==2.15.0 transformers==5.24.0 peft==0.21.2
 
-`cargo xtask bench-epoch --python PYTHON --model FOLDER --data FOLDER` runs it. It obeys lines on standard input: `load`
-reads the checkpoint and attaches the adapter, `epoch` reads the files, trains one pass and measures the development set.
+`cargo xtask bench-epoch --python PYTHON --model FOLDER --data FOLDER` runs this script. It reads commands
+from standard input, one per line. `load` reads the checkpoint and attaches the adapter. `epoch` reads the files, trains for one
+epoch and evaluates on the development set. The answer to each command is a line of JSON.
 """
 
 import argparse
@@ -44,7 +45,7 @@ def build(options):
 
 
 def batches(rows, lengths, size, grouped):
-    """Positions: shuffled, and within each 50 batches sorted by length if grouped, as asym does."""
+    """The indices of each batch, shuffled. If `grouped` is set, each 50 batches are sorted by length, as in asym."""
     order = list(range(len(rows)))
     random.shuffle(order)
     if grouped:
@@ -93,7 +94,7 @@ def epoch(options):
 
     model.eval()
     rows, _, lengths = sets["dev"]
-    # The longest first, as asym measures.
+    # The longest examples come first, as in asym's evaluation.
     order = sorted(range(len(rows)), key=lambda at: -lengths[at])
     hits, start = 0, time.perf_counter()
     with torch.no_grad():

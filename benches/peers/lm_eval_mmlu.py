@@ -1,12 +1,11 @@
-"""MMLU by lm-evaluation-harness and by `asym evaluate mmlu`, in turns on the same machine: time, accuracy and each answer.
+"""Compares MMLU in lm-evaluation-harness with `asym evaluate mmlu`, in alternation on the same machine: time, scores and answers.
 
     pip install torch transformers lm_eval
     cargo build --release
     python3 benches/peers/lm_eval_mmlu.py --model SMOLLM2 --data MMLU --split val --subjects anatomy,astronomy --shots 0,5 --rounds 3
 
-The harness reads its own template of MMLU, with the questions of local files in the place of the Hub's. Both have the model in f32,
-and their times include loading it. Batches have as many questions as `--batch-sizes` says for the harness, which takes part with the
-fastest of them.
+The harness uses its own template of MMLU with questions from local files instead of the Hub. Both programs load the model in f32, and
+their times include loading. `--batch-sizes` gives the numbers of questions in a batch for the harness, of which the fastest is used.
 """
 
 import argparse
@@ -42,7 +41,7 @@ json.dump({"seconds": time.time() - started, "answers": answers}, open(output, "
 
 
 def tasks(folder, options, subjects):
-    """Write the task of each subject, after the harness's own."""
+    """Write the task of each subject, based on the harness's own task."""
     import lm_eval
 
     own = Path(lm_eval.__file__).parent / "tasks/mmlu/default"
@@ -114,7 +113,7 @@ def main():
                     seconds, theirs = harness(options, folder, subjects, shots, size)
                     times[f"lm_eval, batch {size}"].append(seconds)
                 print(f"round {number + 1}: {times}", file=sys.stderr, flush=True)
-            assert ours.keys() == theirs.keys(), "other questions"
+            assert ours.keys() == theirs.keys(), "the questions differ"
             equal = sum(best(ours[key]) == best(theirs[key]) for key in ours)
             largest = max(abs(a - b) for key in ours for a, b in zip(ours[key], theirs[key]))
             median = {name: sorted(found)[len(found) // 2] for name, found in times.items()}

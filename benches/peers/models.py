@@ -1,10 +1,11 @@
-"""The peer of `benches/models.rs`: ViT-B/16, BART-base and a block of Llama 2 7B with PyTorch, transformers and PEFT, on the
+"""The counterpart of `benches/models.rs`: ViT-B/16, BART-base and a block of Llama 2 7B with PyTorch, transformers and PEFT on the
 CPU, with random weights.
 
     pip install torch==2.15.0 transformers==5.24.0 peft==0.21.2
 
-`cargo xtask bench-models --python PYTHON` runs it. It obeys lines on standard input: `step` takes one training step,
-`memory` measures one, `generate` continues a batch. Each is answered by a line of JSON.
+`cargo xtask bench-models --python PYTHON` runs this script. It reads commands from standard input, one per line. `step`
+takes one training step, `memory` measures the memory of a step, and `generate` generates tokens for a batch. The answer to each
+command is a line of JSON.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def llama(options):
     model = transformers.LlamaForCausalLM(config)
     source = ids(options.batch, options.length, 1000)
     rows = options.batch * options.length
-    # transformers shifts them by one, which leaves out a row of each sequence.
+    # transformers shifts the labels by one, so one row of each sequence has no label.
     labels = (torch.arange(rows) * 7 % 1000).reshape(options.batch, options.length)
     return model, {"input_ids": source, "labels": labels}, {"input_ids": source}, None
 

@@ -1,11 +1,12 @@
-"""The peer's table of DomainBed: the same fine-tuning of a ViT with PyTorch, transformers, torchvision and PEFT, on the CPU.
+"""The table of DomainBed with the same fine-tuning of a ViT in PyTorch, transformers, torchvision and PEFT on the CPU.
 
     pip install torch torchvision transformers peft
     python3 benches/peers/peft_domainbed.py --model CHECKPOINT --data PACS --train cartoon --image-size 112 --output peft.jsonl
 
-Settings are those of `asym table --task pacs --model … --data … task.image_size=112`: DomainBed's split of the trial with the
-run's seed, its augmentation, batches of 32, Adam with one rate (1e-3, full fine-tuning 5e-5) and no decay, every picture once
-in an epoch, the checkpoint's mean and deviation. With --dtype bf16 the products are in bf16 (autocast). One line of JSON per run, and with --pace one with pictures per second alone.
+The settings are those of `asym table --task pacs --model … --data … task.image_size=112`: DomainBed's split for the trial with the
+seed of the run, its augmentation, batches of 32, Adam with a constant learning rate (1e-3, for full fine-tuning 5e-5) and no weight
+decay, each image once per epoch, and the mean and standard deviation of the checkpoint. With --dtype bf16, products are computed in
+bf16 (autocast). The output has one line of JSON per run. With --pace, it has the images per second, but no scores.
 """
 
 import argparse
@@ -27,7 +28,7 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".w
 
 
 class Pictures(Dataset):
-    """The pictures of an environment in the order of `ImageFolder`, with one transform."""
+    """The images of an environment in the order of `ImageFolder`, with a transform."""
 
     def __init__(self, folder, transform):
         classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
@@ -47,7 +48,7 @@ class Pictures(Dataset):
 
 
 def split(count, trial, environment):
-    """`seed_hash` and `split_dataset` of DomainBed: the fifth that is set aside, and the rest."""
+    """`seed_hash` and `split_dataset` of DomainBed: the held-out fifth, and the remaining images."""
     seed = int(hashlib.md5(str((trial, environment)).encode("utf-8")).hexdigest(), 16) % (2**31)
     places = list(range(count))
     numpy.random.RandomState(seed).shuffle(places)
@@ -55,7 +56,7 @@ def split(count, trial, environment):
 
 
 def build(folder, classes, size, method, rank):
-    """The model, with what `method` trains, and its learning rate."""
+    """The model with the trainable parameters of `method`, and its learning rate."""
     model = ViTForImageClassification.from_pretrained(
         folder, num_labels=classes, ignore_mismatched_sizes=True, attn_implementation="sdpa"
     )
@@ -65,7 +66,7 @@ def build(folder, classes, size, method, rank):
         for name, parameter in model.named_parameters():
             parameter.requires_grad_("classifier" in name)
         return model, 1e-3
-    # transformers 5 calls the layers q_proj and v_proj, 4 query and value.
+    # The layers are named q_proj and v_proj in transformers 5, and query and value in version 4.
     names = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
     targets = ["q_proj", "v_proj"] if "q_proj" in names else ["query", "value"]
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets, modules_to_save=["classifier"])

@@ -1,12 +1,12 @@
-"""The losses of asym and of PEFT on the same pictures from the same initial factors, step by step, on the CPU.
+"""Compares the losses of asym and of PEFT for the same images and the same initial factors, step by step, on the CPU.
 
     pip install torch torchvision transformers peft scikit-learn
     cargo build --release
     python3 benches/peers/peft_domainbed_losses.py --model CHECKPOINT --data PACS --train cartoon --pictures 12 --output losses
 
-A step has all training pictures and none is augmented, so that neither the order of the pictures nor the augmentation, which both
-programs draw at random, makes a difference. The initial factors and the head are those of a run of asym of one step whose learning
-rate changes nothing. The data are the first pictures of each class; the split is DomainBed's for the seed 0.
+Each step uses all training images without augmentation, because the two programs have different random orders and augmentations. The
+initial factors and the head come from a run of asym with one step and a learning rate so small that it changes nothing. The data are
+the first images of each class. The split is DomainBed's split for the seed 0.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from peft_domainbed import Pictures, split
 
 
 def copied(options, folder):
-    """The training environment and one to test on, with few pictures of each class."""
+    """Copy the training environment and one test environment, with a few images of each class."""
     others = sorted(entry.name for entry in Path(options.data).iterdir() if entry.is_dir() and entry.name != options.train)
     for name, count in [(options.train, options.pictures), (others[0], 3)]:
         for group in sorted(entry for entry in (Path(options.data) / name).iterdir() if entry.is_dir()):

@@ -1,10 +1,10 @@
-"""The peer's table: the same fine-tuning with PyTorch, transformers and PEFT, on the CPU.
+"""The table of GLUE with the same fine-tuning in PyTorch, transformers and PEFT on the CPU.
 
     pip install torch==2.11.0 transformers==5.23.0 peft==0.21.2 scikit-learn
     python benches/peers/peft_glue.py --task cola --model CHECKPOINT --data FOLDER --output cola.jsonl
 
-Settings are those of `cargo run --release --example glue_cola -- --model … --data … --epochs 3 --batch-size 16
---learning-rate 1e-3 --full-learning-rate 5e-5 --max-length 128 --no-grouping`. One line of JSON per run.
+The settings are those of `cargo run --release --example glue_cola -- --model … --data … --epochs 3 --batch-size 16
+--learning-rate 1e-3 --full-learning-rate 5e-5 --max-length 128 --no-grouping`. The output has one line of JSON per run.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def read(task, folder, part):
 
 
 def build(model_folder, method, rank, attention="eager", dtype=torch.float32):
-    """The model, with what `method` trains, and its learning rate."""
+    """The model with the trainable parameters of `method`, and its learning rate."""
     model = AutoModelForSequenceClassification.from_pretrained(
         model_folder, num_labels=2, attn_implementation=attention, dtype=dtype
     )
@@ -58,7 +58,7 @@ def build(model_folder, method, rank, attention="eager", dtype=torch.float32):
 
 
 def groups(model):
-    """The trained parameters, of which biases and norms are not decayed, as `Trainer` has it."""
+    """The trained parameters. Biases and norms have no weight decay, as in `Trainer`."""
     trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     is_spared = lambda name: "bias" in name or "layernorm" in name.lower()
     spared = [parameter for name, parameter in trained if is_spared(name)]

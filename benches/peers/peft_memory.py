@@ -1,12 +1,12 @@
-"""The peer's table: what PyTorch, transformers and PEFT keep for backward, on the CPU, with random weights.
+"""The bytes that PyTorch, transformers and PEFT keep for the backward pass on the CPU, with random weights.
 
     pip install torch==2.11.0 transformers==5.23.0 peft==0.21.2
     python benches/peers/peft_memory.py --layers 12 --output memory.jsonl
 
-Rows and settings are those of `cargo bench --bench memory`. Kept are the storages that autograd's graph holds after a
-forward pass, each once, without parameters, buffers and the batch. The peak is that of a forward pass, a backward pass and
-AdamW's step, above what the model, its optimizer state and the batch take; the profiler counts what PyTorch's CPU allocator
-hands out, which leaves out what MKL and oneDNN take for themselves.
+The rows and settings are those of `cargo bench --bench memory`. The kept bytes are those of the storages in autograd's graph after a
+forward pass. Each storage is counted once, without parameters, buffers and the batch. The peak is the maximum during a forward pass,
+a backward pass and a step of AdamW, in addition to the model, its optimizer state and the batch. The profiler counts the allocations
+of PyTorch's CPU allocator, without the memory that MKL and oneDNN allocate themselves.
 """
 
 import argparse
@@ -41,7 +41,7 @@ NAMES = {
 
 
 def build(method, dropout, targets, layers, hidden=768, attention="eager", own_dropout=0.0, dtype=torch.float32):
-    """The model, with what `method` trains. PEFT keeps its adapters in f32 whatever the dtype of the base."""
+    """The model with the trainable parameters of `method`. PEFT keeps its adapters in f32, regardless of the dtype of the base."""
     config = RobertaConfig(
         vocab_size=VOCABULARY,
         hidden_size=hidden,
@@ -88,27 +88,27 @@ def build(method, dropout, targets, layers, hidden=768, attention="eager", own_d
 
 
 class Packed:
-    """What the graph holds instead of a saved tensor, to tell whether it still does after the forward pass.
+    """A placeholder for a saved tensor in the graph, which shows whether the tensor is still kept after the forward pass.
 
-    Not the tensor: from an output that would be a cycle, which nothing frees.
+    It does not refer to the tensor. For an output, this would be a reference cycle, which is never freed.
     """
 
 
 def kept(model, batch):
-    """Bytes of the storages that the graph of a loss holds, without those of the model and the batch."""
+    """The bytes of the storages that the graph of a loss keeps, without those of the model and the batch."""
     known = [*model.parameters(), *model.buffers(), *batch.values()]
     known = {tensor.untyped_storage().data_ptr() for tensor in known}
     held = {}
 
     def pack(tensor):
         packed = Packed()
-        # A graph that the forward pass makes and drops, such as that of DoRA's norm, lets go of what it held, and so does
-        # this. Until then the storage is held, so that no other one gets its address; the tensor would hold its graph too.
+        # The forward pass creates and drops some graphs, such as that of DoRA's norm. Their tensors are freed, and so is this
+        # entry. Until then, the storage is kept, so that no other storage gets its address. A tensor would also keep its graph.
         key = id(packed)
         held[key] = tensor.untyped_storage(), weakref.ref(packed, lambda _: held.pop(key))
         return packed
 
-    with saved_tensors_hooks(pack, lambda packed: None):  # There is no backward pass.
+    with saved_tensors_hooks(pack, lambda packed: None):  # No backward pass follows.
         loss = model(**batch).loss
     storages = [storage for storage, _ in held.values()]
     sizes = {storage.data_ptr(): storage.nbytes() for storage in storages if storage.data_ptr() not in known}
@@ -123,7 +123,7 @@ def step(model, optimizer, batch):
 
 
 def peak(model, batch):
-    """The most bytes that a step has allocated and not freed, with the optimizer's state there from the step before."""
+    """The maximum number of allocated bytes during a step. The state of the optimizer exists from the previous step."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4)
     step(model, optimizer, batch)
@@ -149,7 +149,7 @@ def peak(model, batch):
 
 
 def byte_masks():
-    """Lets dropout keep a mask of one byte an element, as it does on a GPU, where the CPU's keeps four."""
+    """Make dropout keep a mask of one byte per element, as on a GPU. On the CPU, it keeps four bytes."""
     plain = torch.nn.functional.dropout
 
     def dropout(input, p=0.5, training=True, inplace=False):
@@ -164,8 +164,8 @@ def main():
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--targets", choices=list(TARGETS), default="query,value")
-    parser.add_argument("--methods", help=f"of {','.join(NAMES)}; by default all that the targets make a difference to")
-    parser.add_argument("--byte-masks", action="store_true", help="dropout masks of one byte an element, as on a GPU")
+    parser.add_argument("--methods", help=f"of {','.join(NAMES)}; by default all that depend on the targets")
+    parser.add_argument("--byte-masks", action="store_true", help="dropout masks of one byte per element, as on a GPU")
     parser.add_argument("--output")
     options = parser.parse_args()
     if options.byte_masks:

@@ -1,9 +1,9 @@
-"""The peer of `benches/step.rs`: training steps with PyTorch, transformers and PEFT, on the CPU, with random weights.
+"""The counterpart of `benches/step.rs`: training steps with PyTorch, transformers and PEFT on the CPU, with random weights.
 
     pip install torch==2.15.0 transformers==5.24.0 peft==0.21.2
 
-`cargo xtask bench --python PYTHON` runs it. It obeys lines on standard input: `step` takes one training step, `memory`
-measures one. Each is answered by a line of JSON.
+`cargo xtask bench --python PYTHON` runs this script. It reads commands from standard input, one per line. `step` takes
+one training step, and `memory` measures the memory of a step. The answer to each command is a line of JSON.
 """
 
 import argparse

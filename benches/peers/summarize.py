@@ -1,12 +1,12 @@
-"""The peer of `asym evaluate summarization`: the same documents summarized with PyTorch and transformers, in the same batches.
+"""The counterpart of `asym evaluate summarization`: PyTorch and transformers summarize the same documents in the same batches.
 
     pip install torch==2.15.0 transformers==5.24.0
     asym evaluate summarization --model MODEL --data documents.jsonl --task xsum --output answers --batch-size 4 task.num_beams=4
     python benches/peers/summarize.py --model MODEL --data documents.jsonl --answers answers --batch-size 4 --beams 4
 
-It prints the seconds that the summaries took, and how many of them are equal to those of `answers/summaries.jsonl`, by their text and
-by their number of tokens; the others are printed. With --random-base it first writes a BART of the shape of bart-base with random
-weights into MODEL, with the tokenizer of --tokenizer.
+It prints the time for the summaries, and the number of summaries that have the same text and the same number of tokens as in
+`answers/summaries.jsonl`. The summaries that differ are printed. With --random-base, it only writes a BART with the shape of
+bart-base and random weights to MODEL, with the tokenizer of --tokenizer.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTok
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--data", help="JSON lines")
+    parser.add_argument("--data", help="a JSON Lines file")
     parser.add_argument("--text", default="document", help="the key of the documents")
     parser.add_argument("--source-length", type=int, default=768)
     parser.add_argument("--target-length", type=int, default=64)
     parser.add_argument("--beams", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--rows", type=int, help="the first rows alone")
-    parser.add_argument("--answers", help="the folder of asym's answers")
+    parser.add_argument("--rows", type=int, help="use only this number of rows from the beginning")
+    parser.add_argument("--answers", help="the output folder of asym")
     parser.add_argument("--random-base", action="store_true")
     parser.add_argument("--tokenizer", help="a folder with vocab.json and merges.txt, for --random-base")
     options = parser.parse_args()
@@ -44,13 +44,13 @@ def main():
         BartForConditionalGeneration(config).save_pretrained(options.model)
         tokenizer.save_pretrained(options.model)
         return
-    # tokenizer.json as it is: a class would set the blank before the first word by its own default.
+    # tokenizer.json is used unchanged. A tokenizer class would apply its own default for the space before the first word.
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=os.path.join(options.model, "tokenizer.json"), pad_token="<pad>")
     model = BartForConditionalGeneration.from_pretrained(options.model, attn_implementation="sdpa", dtype=torch.float32).eval()
     with open(options.data, encoding="utf-8") as file:
         texts = [json.loads(line)[options.text] for line in file][: options.rows]
     sources = [tokenizer(text, truncation=True, max_length=options.source_length).input_ids for text in texts]
-    # The longest first, as asym does, so that a batch has little padding.
+    # The longest documents come first, as in asym, so that a batch has little padding.
     order = sorted(range(len(sources)), key=lambda row: -len(sources[row]))
     found, started = {}, time.time()
     for first in range(0, len(order), options.batch_size):
@@ -60,7 +60,7 @@ def main():
         with torch.no_grad():
             ids = model.generate(**batch, num_beams=options.beams, max_length=options.target_length)
         for row, summary in zip(rows, ids.tolist()):
-            # Padding behind the end, and the token that the decoder starts with.
+            # Without the padding after the end token, and without the decoder's start token.
             end = next((at + 1 for at, token in enumerate(summary[1:], 1) if token == model.config.eos_token_id), len(summary))
             found[row] = summary[1:end]
         print(f"{len(found)} of {len(order)} documents in {time.time() - started:.1f} s", end="\r", flush=True)

@@ -1,4 +1,4 @@
-//! The small files of a checkpoint: the configurations of the model, of generation, and of pictures.
+//! The small files of a checkpoint: the configurations of the model, of generation, and of the image processor.
 #![no_main]
 
 use std::hint::black_box;
@@ -9,7 +9,7 @@ use asym_models::Config;
 use asym_models::generation::GenerationConfig;
 use libfuzzer_sys::fuzz_target;
 
-/// The longest side of a result that is computed. Larger ones are right and slow.
+/// The maximum side of an image that is processed. Larger images are valid, but slow.
 const EDGE: usize = 64;
 
 fuzz_target!(|data: &[u8]| {
@@ -21,8 +21,8 @@ fuzz_target!(|data: &[u8]| {
     let _ = black_box(GenerationConfig::parse(text, path));
     let Ok(processor) = ImageProcessor::from_json("preprocessor_config.json", text) else { return };
     let written =
-        ImageProcessor::from_json("written", &processor.to_json()).expect("a configuration that is read again");
-    // A model that sees brightness uses the first number of three alone, and one number is written for it.
+        ImageProcessor::from_json("written", &processor.to_json()).expect("a written configuration can be read");
+    // A processor for one channel uses only the first of three numbers, and only this number is written.
     assert_eq!(written.to_json(), processor.to_json());
     if processor.output_size().is_some_and(|(height, width)| height.max(width) <= EDGE) {
         let picture = Picture { samples: vec![7; 3 * 3 * 2], height: 3, width: 2 };

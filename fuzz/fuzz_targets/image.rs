@@ -1,4 +1,4 @@
-//! Pictures of every format, in colors and as brightness.
+//! Images of all formats, in color and in grayscale.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -6,12 +6,11 @@ use std::sync::LazyLock;
 use asym_data::ImageProcessor;
 use libfuzzer_sys::fuzz_target;
 
-/// A picture of a few kilobytes may have as many pixels as the library reads, and resizing it takes seconds. Such pictures are
-/// decoded, and no more is done with them.
+/// The maximum number of pixels of an image that is resized. A file of a few kilobytes can have the maximum number of pixels that
+/// the library accepts, and resizing such an image takes seconds. Larger images are only decoded.
 const PIXELS: usize = 1 << 20;
 
-static COLORS: LazyLock<ImageProcessor> =
-    LazyLock::new(|| ImageProcessor::new(8, 8).expect("a size that every model could have"));
+static COLORS: LazyLock<ImageProcessor> = LazyLock::new(|| ImageProcessor::new(8, 8).expect("the size is valid"));
 static BRIGHTNESS: LazyLock<ImageProcessor> = LazyLock::new(|| COLORS.clone().for_channels(1));
 
 fuzz_target!(|data: &[u8]| {
@@ -21,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     for processor in [&*COLORS, &*BRIGHTNESS] {
-        let pixels = processor.process("picture", data).expect("a picture that was opened before");
+        let pixels = processor.process("picture", data).expect("an image that can be opened can be processed");
         assert_eq!((pixels.height, pixels.width), (8, 8));
         assert_eq!(pixels.values.len(), pixels.channels * 64);
         assert!(pixels.values.iter().all(|value| value.is_finite()));

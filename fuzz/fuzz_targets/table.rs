@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Readings with the columns of the seeds.
+/// Settings for the reader, with the columns of the seeds.
 fn readings(format: Format) -> [Reading; 3] {
     let named = Columns::Named(["sentence1", "sentence2", "label"].map(String::from).to_vec());
     let all = [named, Columns::Positional { width: 3, wanted: vec![2, 0] }, Columns::Numbered(vec![1, 3])];

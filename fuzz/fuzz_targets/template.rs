@@ -1,4 +1,4 @@
-//! Templates: those of chats, which come with a checkpoint, and those of a user.
+//! Chat templates of a checkpoint, and templates of a user.
 #![no_main]
 
 use std::hint::black_box;
@@ -17,6 +17,6 @@ fuzz_target!(|data: &[u8]| {
             let _ = black_box(template.render_messages(messages, messages.len() == 1));
         }
     }
-    // The user's own template may loop as long as the user likes, so it is not rendered.
+    // The loops in a user's own template are not limited, so it is not rendered.
     let _ = black_box(TextTemplate::new(source));
 });

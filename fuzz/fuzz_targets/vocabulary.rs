@@ -1,5 +1,5 @@
-//! The older files of tokenizers: RoBERTa's `vocab.json`, a zero byte and `merges.txt`, and all of an input as BERT's
-//! `vocab.txt`.
+//! Older files of tokenizers. An input is RoBERTa's `vocab.json`, a zero byte and `merges.txt`. The whole input is also read as
+//! BERT's `vocab.txt`.
 #![no_main]
 
 use std::hint::black_box;

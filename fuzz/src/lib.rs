@@ -1,10 +1,10 @@
-//! Files for the parts of the library that read from paths alone.
+//! Files for the functions of the library that read only from paths.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// A folder of this process. It is made once, since a folder for each input would take most of the time.
+/// A folder for this process. It is created once, because creating a folder for each input would take most of the time.
 pub fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -14,7 +14,7 @@ pub fn folder() -> &'static Path {
     })
 }
 
-/// The file `name`, which may be in a folder of its own, with these bytes, in the place of an older one.
+/// Write these bytes to the file `name`, which may include a subfolder. An existing file is replaced.
 pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder().join(name);
     let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, bytes));
@@ -22,7 +22,7 @@ pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// Two files: the bytes before the first zero byte, and those after it. A text has no such byte.
+/// Write the bytes before the first zero byte to one file, and the bytes after it to another file. A text has no zero byte.
 pub fn two_files([text, rest]: [&str; 2], data: &[u8]) {
     let end = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
     file(text, &data[..end]);

@@ -7,12 +7,12 @@
 #SBATCH --job-name=sweep
 #SBATCH --cpus-per-task=4
 #SBATCH --time=04:00:00
-# A minute before the time limit, the run is asked to save and stop. It is queued again, and goes on there.
+# A minute before the time limit, Slurm sends SIGTERM. The run saves a checkpoint and stops. It is then queued again and continues.
 #SBATCH --signal=B:TERM@60
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --output=sweep-%A_%a.log
-# A GPU for each run (one more # switches a line off):
+# Remove one # to request a GPU for each run:
 ##SBATCH --gpus-per-task=1
 set -u
 export RAYON_NUM_THREADS="${RAYON_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-$(nproc)}}"
@@ -23,13 +23,14 @@ run=$!
 trap 'stopped=1; kill -TERM "$run"' TERM
 wait "$run"
 code=$?
-# The signal ends the wait, and not the run, which is still saving.
+# The signal ends `wait`, but the run is still saving its checkpoint.
 while [ -n "$stopped" ] && kill -0 "$run" 2>/dev/null; do
     wait "$run"
     code=$?
 done
 
-# A run that was asked to stop, or that a signal ended, is queued again. One that fails by itself is not: it would fail again.
+# A run that was stopped before the time limit, or that a signal ended, is queued again. A run that fails with an error is not
+# queued again, because it would fail again.
 if [ -n "$stopped" ] || [ "$code" -ge 128 ]; then
     if [ "${SLURM_RESTART_COUNT:-0}" -lt 20 ]; then
         echo "run $SLURM_ARRAY_TASK_ID: ended with $code, queued again" >&2

@@ -14,7 +14,7 @@ use burn::tensor::{Device, FloatDType};
 use super::generate::batch;
 use super::trained;
 
-/// The turns so far, and everything that is needed to generate the next turn.
+/// The turns so far, and all that is needed to generate the next turn.
 pub(super) struct Conversation {
     template: ChatTemplate,
     tokenizer: Tokenizer,
@@ -34,27 +34,27 @@ impl Conversation {
         Self { template, tokenizer, config, turns }
     }
 
-    /// The tokens that the model is to continue, after the oldest turns that it has no room for are forgotten.
+    /// The tokens of the prompt. If the conversation is longer than the model's positions, its oldest turns are dropped.
     fn tokens(&mut self, positions: usize) -> Result<Vec<u32>> {
         loop {
             let text = self.template.render_messages(&self.turns, true)?;
             let encoding = self.tokenizer.encode_whole(&text, positions)?;
-            // A token of the answer needs room, too.
+            // At least one position is needed for the answer.
             if encoding.cut == 0 && encoding.input_ids.len() < positions {
                 return Ok(encoding.input_ids);
             }
             let first = usize::from(self.turns.first().is_some_and(|turn| turn.role == "system"));
             if self.turns.len() < first + 3 {
                 let tokens = encoding.input_ids.len() + encoding.cut;
-                bail!("the turn has {tokens} tokens, and the model sees {positions}; shorten it");
+                bail!("the turn has {tokens} tokens, but the model has {positions} positions; shorten the turn");
             }
             // A question and its answer.
             self.turns.drain(first..first + 2);
-            super::note("the conversation is too long for the model: the oldest question and its answer are forgotten");
+            super::note("the conversation is too long for the model: the oldest question and its answer are dropped");
         }
     }
 
-    /// The answer to `question`, which is printed as it comes.
+    /// Generate the answer to `question` and print it while it is generated.
     fn answer(&mut self, question: &str, model: &LlamaLanguageModel, device: &Device, number: u64) -> Result<()> {
         self.turns.push(Message::new("user", question));
         let prompt = self.tokens(LlamaLanguageModel::limits(model.config()).0)?;
@@ -76,7 +76,8 @@ impl Conversation {
             Some(row) => self.tokenizer.decode(row.continuation())?,
             None => String::new(),
         };
-        // The last character may have waited for the bytes that complete it. Beam search prints nothing before its end.
+        // The last character may not be printed yet, because some of its bytes were missing. Beam search prints nothing before it
+        // ends.
         print_rest(&mut printed, &text)?;
         super::say("")?;
         self.turns.push(Message::new("assistant", &text));
@@ -84,8 +85,8 @@ impl Conversation {
     }
 }
 
-/// Print the part of `text` that follows the `printed` part. A character whose last bytes are still missing is a replacement
-/// character.
+/// Print the part of `text` that follows the `printed` part. A character whose last bytes are still missing is decoded as a
+/// replacement character and is not printed yet.
 fn print_on(printed: &mut String, text: String) -> Result<()> {
     let whole = text.trim_end_matches(char::REPLACEMENT_CHARACTER).to_owned();
     print_rest(printed, &whole)
@@ -100,7 +101,8 @@ fn print_rest(printed: &mut String, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Hold a conversation until the input ends. A turn that cannot be answered is forgotten, and the conversation continues.
+/// Hold a conversation until the input ends. On a terminal, a turn that cannot be answered is dropped, and the conversation
+/// continues. Otherwise, the error is returned.
 pub(super) fn chat(
     (name, checkpoint, adapter): (&str, &Checkpoint, Option<&Path>),
     (settings, device): ((Option<usize>, FloatDType, bool), &Device),
@@ -130,7 +132,7 @@ pub(super) fn chat(
         }
         if let Err(error) = conversation.answer(&line, &model, device, number) {
             conversation.turns.pop_if(|turn| turn.role == "user");
-            // A person may try again; a script must not mistake a missing answer for one.
+            // A person can try again. A script gets an error, so that it does not overlook a missing answer.
             if !is_terminal {
                 return Err(error);
             }

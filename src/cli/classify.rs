@@ -28,24 +28,24 @@ pub struct ClassifyArgs {
     /// File with one text per line, or two texts separated by a tab; `-` reads standard input
     #[arg(long, conflicts_with_all = ["text", "pair"])]
     file: Option<PathBuf>,
-    /// Images for a ViT: PNG, JPEG, WebP, BMP, GIF or TIFF files, and folders of them
+    /// Images for a ViT: PNG, JPEG, WebP, BMP, GIF or TIFF files, and folders with such files
     #[arg(long, num_args = 1.., conflicts_with_all = ["text", "pair", "file", "task", "max_length"])]
     pub(super) image: Vec<PathBuf>,
-    /// Accept images of another size than that of config.json, with interpolated positions
+    /// Accept images whose size differs from that in config.json, with interpolated position embeddings
     #[arg(long, requires = "image")]
     pub(super) interpolate_pos_encoding: bool,
-    /// The task, which names the labels [default: the task of the adapter's run, else the labels in config.json]
+    /// The task, which gives the names of the labels [default: the task of the adapter's run, else the labels in config.json]
     #[arg(long)]
     task: Option<AnyTask>,
-    /// Maximum number of tokens, special tokens included [default: that of the run, else that of the model, at most
-    /// 512]
+    /// Maximum number of tokens, special tokens included [default: the value of the run, else of the model, at
+    /// most 512]
     #[arg(long)]
     max_length: Option<usize>,
-    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone [default:
-    /// that of the run, else f32]
+    /// Compute in this dtype, which the device must support; bf16 rounds only the weights of linear layers and embeddings
+    /// [default: the dtype of the run, else f32]
     #[arg(long, value_enum)]
     pub(super) dtype: Option<Dtype>,
-    /// Number of labels of the classifier [default: that of the task, else that of the adapter's head or of config.json]
+    /// Number of labels of the classifier [default: from the task, else from the adapter's head or config.json]
     #[arg(long)]
     pub(super) num_labels: Option<usize>,
     /// Number of texts or images in a batch
@@ -62,8 +62,8 @@ pub struct ClassifyArgs {
 ///
 /// # Errors
 ///
-/// Returns an error if a file is missing, damaged or does not fit the model, or if neither the checkpoint nor the
-/// adapter has a trained head.
+/// Returns an error if a file is missing or damaged, if it does not fit the model, or if neither the checkpoint nor the adapter
+/// has a trained head.
 pub fn classify(args: &ClassifyArgs) -> Result<()> {
     let adapter = args.source.adapter(args.adapter.as_deref())?;
     let from = (args.model.as_deref(), adapter.as_deref());
@@ -96,19 +96,23 @@ fn texts(args: &ClassifyArgs) -> Result<Vec<Text>> {
         |first: &str, second: Option<&str>| Text { first: first.to_string(), second: second.map(ToString::to_string) };
     let Some(path) = &args.file else {
         if !args.pair.is_empty() && args.pair.len() != args.text.len() {
-            bail!("{} --text and {} --pair: give each --text a --pair, or none", args.text.len(), args.pair.len());
+            bail!(
+                "{} --text and {} --pair: give one --pair for each --text, or no --pair",
+                args.text.len(),
+                args.pair.len()
+            );
         }
         let second = |at: usize| args.pair.get(at).map(String::as_str);
         return Ok(args.text.iter().enumerate().map(|(at, first)| text(first, second(at))).collect());
     };
-    // A line may be long: it is moved and not copied.
+    // The line is moved and not copied, because it may be long.
     let example = |line: String| match line.split_once('\t') {
         Some((first, second)) => text(first, Some(second)),
         None => Text { first: line, second: None },
     };
     let examples: Vec<Text> = super::lines(path)?.into_iter().map(example).collect();
     if examples.is_empty() {
-        bail!("{}: no text; write one per line", path.display());
+        bail!("{}: no text found; write one text per line", path.display());
     }
     Ok(examples)
 }

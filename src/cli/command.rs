@@ -27,7 +27,7 @@ pub enum Command {
     Table(Box<TableArgs>),
     /// Train the runs of many recipes, together with other processes on the same folder
     Sweep(SweepArgs),
-    /// Write a page, tables and figures on all runs in a folder
+    /// Write a page, tables and figures about all runs in a folder
     Report(ReportArgs),
     /// Predict the label of a text, a pair of texts, or an image
     Classify(ClassifyArgs),
@@ -39,7 +39,7 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Write the submission files of a GLUE task
     Submit(SubmitArgs),
-    /// Write the generated counterparts of the GLUE tasks to files, or show training examples as a model is shown them
+    /// Write the generated counterparts of the GLUE tasks to files, or show training examples as the model gets them
     Data(DataArgs),
     /// Run a model, with or without an adapter, on tensors in a safetensors file
     Predict(PredictArgs),
@@ -51,7 +51,7 @@ pub enum Command {
     Parameters(ParametersArgs),
     /// Compare the learned factors of several adapters (the paper's Figure 1)
     Similarity(SimilarityArgs),
-    /// Print the completions of a shell, as in `asym completions bash`
+    /// Print the completion script of a shell, as in `asym completions bash`
     Completions {
         /// The shell
         shell: Shell,
@@ -66,7 +66,7 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// The arguments of the command.
+    /// The errors of the command.
     pub fn run(self) -> Result<()> {
         super::messages::show();
         match self.command {

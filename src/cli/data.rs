@@ -1,4 +1,4 @@
-//! `asym data`: writes the generated counterparts of the GLUE tasks to files, or examples as a model is shown them.
+//! `asym data`: writes the generated counterparts of the GLUE tasks to files, or shows training examples as the model gets them.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::preview::{PreviewArgs, preview};
 /// Options of `asym data`.
 #[derive(Debug, Args)]
 pub struct DataArgs {
-    /// The tasks
+    /// The GLUE tasks whose data are generated
     #[arg(long, value_delimiter = ',', default_values_t = Dataset::ALL.iter().map(|task| task.name().to_string()))]
     tasks: Vec<String>,
     /// Output folder, which must not exist yet; each task gets a subfolder in GLUE's layout

@@ -1,4 +1,4 @@
-//! `asym evaluate`: benchmarks of a model that is trained already, and scores of summaries in files.
+//! `asym evaluate`: benchmarks for a trained model, and scores for summaries in files.
 
 mod mmlu;
 mod rouge;
@@ -19,9 +19,9 @@ pub struct EvaluateArgs {
 
 #[derive(Debug, Subcommand)]
 enum Benchmark {
-    /// MMLU: questions with four answers, of 57 subjects, for a Llama
+    /// MMLU: questions with four answers each, on 57 subjects, for a Llama
     Mmlu(mmlu::MmluArgs),
-    /// Summaries of XSum, CNN/DailyMail or documents of your own by a BART, scored with ROUGE
+    /// Summarization of XSum, CNN/DailyMail or your own documents with a BART, scored with ROUGE
     Summarization(summarization::SummarizationArgs),
     /// ROUGE of summaries in a file against references in a file
     Rouge(rouge::RougeArgs),
@@ -31,8 +31,8 @@ enum Benchmark {
 ///
 /// # Errors
 ///
-/// Returns an error if a file is missing or damaged, if the model is none that the benchmark is for, or if the output folder holds
-/// answers of another evaluation.
+/// Returns an error if a file is missing or damaged, if the benchmark does not support the model, or if the output folder
+/// contains answers of another evaluation.
 pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
     match &args.benchmark {
         Benchmark::Mmlu(args) => args.run(),
@@ -41,12 +41,13 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
     }
 }
 
-/// Print the progress of `what` in `questions`: on a terminal in a single line, elsewhere a line for each tenth.
+/// Print the progress of `what`, counted in `questions`: on a terminal on a single line that is overwritten, elsewhere one line
+/// for each tenth of the work.
 fn show((what, questions): (&str, &str), Progress { done, all, own, seconds }: Progress, batch: usize) {
     let mut err = std::io::stderr();
     let speed = own as f64 / seconds.max(1e-9);
     let left = (all - done) as f64 / speed.max(1e-9);
-    let line = format!("{what}: {done} of {all} {questions}, {speed:.1} a second, {left:.0} s left");
+    let line = format!("{what}: {done} of {all} {questions}, {speed:.1} per second, {left:.0} s left");
     if err.is_terminal() {
         let end = if done == all { "\n" } else { "" };
         let _ = write!(err, "\r{line}   {end}");

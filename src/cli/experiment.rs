@@ -15,7 +15,7 @@ use super::run::{RunsArgs, execute};
 /// The options of a table for one task.
 #[derive(Debug, Args)]
 pub struct ExperimentArgs {
-    /// Checkpoint: a folder, or a name on the Hub [default: the embedded one for the task]
+    /// Checkpoint: a folder, or a name on the Hub [default: the embedded checkpoint for the task]
     #[arg(long)]
     model: Option<String>,
     /// The task's data: a folder, or a name on the Hub [default: generated data]
@@ -23,7 +23,7 @@ pub struct ExperimentArgs {
     data: Option<String>,
     /// Rows of the table: full, head, ia3, lora, b-only, b-only-input (A from the layers' inputs), a-only, rslora,
     /// dora, b-only-dora, adalora or vera; all except the first three accept a rank, as in b-only-r16 [default: the rows of the
-    /// paper's table of the task]
+    /// paper's table for the task]
     #[arg(long, value_delimiter = ',')]
     methods: Vec<String>,
     /// Compare the other rows with this one, seed by seed; prints mean differences with confidence intervals
@@ -38,7 +38,7 @@ pub struct ExperimentArgs {
     /// Number of examples in a batch
     #[arg(long)]
     batch_size: Option<usize>,
-    /// Number of gradient accumulation steps: batches for one optimizer step [default: 1]
+    /// Number of gradient accumulation steps, that is, batches per optimizer step [default: 1]
     #[arg(long)]
     gradient_accumulation: Option<usize>,
     /// Peak learning rate of adapters and of head-only training
@@ -75,7 +75,8 @@ pub struct ExperimentArgs {
     /// The dtype of frozen weights [default: f32]
     #[arg(long, value_parser = ["f32", "bf16"])]
     dtype: Option<String>,
-    /// Optimizer steps between two checkpoints, from which --resume continues [default: as many as cost 1 % of the time]
+    /// Optimizer steps between two checkpoints, from which --resume continues [default: chosen so that saving takes
+    /// less than 1 % of the time]
     #[arg(long)]
     save_every: Option<usize>,
     /// Shuffle without grouping by length, as PyTorch's default data loader does; this needs more padding
@@ -93,17 +94,17 @@ pub struct ExperimentArgs {
 /// Options of `asym table`: the options of the examples, for any task.
 #[derive(Debug, Parser)]
 pub struct TableArgs {
-    /// The task [default: classification for --data with --text and --label, else image-classification for a folder of
-    /// pictures in folders of classes]
+    /// The task [default: classification for --data with --text and --label, else image-classification for a folder
+    /// with one subfolder of images per class]
     #[arg(long, required_unless_present_any = ["text", "data"])]
     task: Option<AnyTask>,
-    /// The column of the texts in a file of your own
+    /// The column of the texts in your own file
     #[arg(long, value_name = "COLUMN", requires = "label")]
     text: Option<String>,
     /// The column of the second texts, if examples are pairs
     #[arg(long, value_name = "COLUMN", requires = "text")]
     pair: Option<String>,
-    /// The column of the labels or scores; or several columns, each of a label that an example may have (0 or 1)
+    /// The column of the labels or scores; or several columns of 0 or 1, one for each label that an example can have
     #[arg(long, value_name = "COLUMN", value_delimiter = ',', requires = "text")]
     label: Vec<String>,
     #[command(flatten)]
@@ -111,7 +112,7 @@ pub struct TableArgs {
 }
 
 impl TableArgs {
-    /// Make the table and print it.
+    /// Train the runs of the table and print it.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl TableArgs {
                 columns.push(format!("task.label={}", Value::Array(several)));
             }
         }
-        // Further settings come last, so they can change these.
+        // Further settings come last, so that they override the columns.
         self.experiment.changes.splice(0..0, columns);
         let own = if self.text.is_some() { "classification" } else { "image-classification" };
         let task = self.task.map_or_else(|| own.parse(), Ok)?;
@@ -139,18 +140,18 @@ impl TableArgs {
 
 /// Compare fine-tuning methods in a table: one row per method, with mean and standard deviation over seeds.
 ///
-/// Without arguments it trains an embedded mini model on generated data, in some minutes on two cores. With --model
-/// and --data it trains a real checkpoint on the real task, by default with the settings that the paper follows.
+/// Without arguments it trains an embedded mini model on generated data, in a few minutes on two cores. With --model
+/// and --data it trains a real checkpoint on the real task, by default with the paper's settings.
 #[derive(Debug, Parser)]
 struct ExampleArgs {
-    /// Another task, as in `asym table` [default: that of the example]
+    /// Another task, as in `asym table` [default: the task of the example]
     #[arg(long)]
     task: Option<AnyTask>,
     #[command(flatten)]
     experiment: ExperimentArgs,
 }
 
-/// Run an example: parse the options, make the table of the task with this name or of the one that `--task` names, and print it.
+/// Run an example: parse the options, train the runs of the task `name` or of the task in `--task`, and print the table.
 ///
 /// # Errors
 ///
@@ -163,7 +164,7 @@ pub fn table_of(name: &str) -> Result<()> {
 }
 
 impl ExperimentArgs {
-    /// Make the table of `task` and print it.
+    /// Train the runs of the table for `task`, and print it.
     ///
     /// # Errors
     ///
@@ -193,7 +194,7 @@ impl ExperimentArgs {
         })
     }
 
-    /// Make a recipe from the options. Settings that are not given have the task's defaults.
+    /// Create a recipe from the options. Settings that are not given have the task's defaults.
     fn recipe(&self, task: &AnyTask) -> Result<Recipe> {
         fn change(key: &str, value: Option<impl std::fmt::Debug>) -> Option<String> {
             value.map(|value| format!("{key}={value:?}").to_lowercase())

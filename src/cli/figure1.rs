@@ -27,13 +27,13 @@ pub struct Figure1Args {
     /// The tasks' data: a folder, or a name on the Hub [default: generated data]
     #[arg(long)]
     data: Option<String>,
-    /// The tasks of (b) and (c); the first is that of (a)
+    /// The tasks of scenarios (b) and (c); scenario (a) uses the first task
     #[arg(long, value_delimiter = ',', default_value = "mrpc,rte,stsb,cola")]
     tasks: Vec<AnyTask>,
-    /// The seeds of (a); (b) uses the first, and (c) uses one for each task
+    /// The seeds of scenario (a); (b) uses the first seed, and (c) uses one seed for each task
     #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5")]
     seeds: Vec<u64>,
-    /// The method: one of the rows of `asym table` that has a pair of factors
+    /// The method: a row of `asym table` that has a pair of factors for each weight
     #[arg(long, default_value = "lora-r8")]
     method: String,
     /// Number of epochs
@@ -64,9 +64,11 @@ impl Figure1Args {
             );
         }
         let method = Method::parse(&self.method, 8, self.tasks[0].layers())?;
-        let Tuning::Adapter(config) = &method.tuning else { bail!("{}: trains no adapter", method.name) };
+        let Tuning::Adapter(config) = &method.tuning else {
+            bail!("{}: this method does not train an adapter", method.name)
+        };
         if matches!(config.method, asym_core::Method::Ia3(_) | asym_core::Method::Vera(_)) {
-            bail!("{}: has no pair of factors for each weight to compare", method.name);
+            bail!("{}: this method does not have a pair of factors for each weight", method.name);
         }
         if let Some(task) = self.tasks.iter().enumerate().find(|(at, task)| self.tasks[..*at].contains(task)) {
             bail!("{} is listed twice: the scenarios need different tasks", task.1.name());
@@ -109,7 +111,7 @@ impl Figure1Args {
         super::say(figure.save(&output.path.join("figure1"))?)
     }
 
-    /// The runs on one task. The first task uses all seeds, and the others use the common seed and their own.
+    /// The runs on one task. The first task uses all seeds. Every other task uses the common seed and a seed of its own.
     fn experiment(&self, task: &AnyTask, method: &Method) -> Experiment {
         let at = self.tasks.iter().position(|other| other == task).unwrap_or_default();
         let seeds = match at {

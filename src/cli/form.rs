@@ -1,4 +1,4 @@
-//! Tables in a form for other programs.
+//! Tables in formats for other programs: JSON and CSV.
 
 use std::fmt::Display;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
-/// The form of a printed table.
+/// The format of a printed table.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct FormArgs {
     /// Print the numbers as JSON instead of a table
@@ -18,17 +18,18 @@ pub struct FormArgs {
 }
 
 impl FormArgs {
-    /// Whether the table is for a reader.
+    /// Whether a table is printed, and not JSON or CSV.
     pub(super) fn is_table(self) -> bool {
         !self.json && !self.csv
     }
 
-    /// Print `table`, or else its numbers: an object of JSON or a row of CSV for each of `lines`, whose fields are no lists.
+    /// Print `table`, or its numbers in JSON or CSV, with an object or a row for each item of `lines`. An item must not contain
+    /// lists.
     pub(super) fn print<L: Serialize>(self, table: impl Display, lines: &[L]) -> Result<()> {
         self.print_whole(table, lines, &lines)
     }
 
-    /// The same, with `whole` as the JSON.
+    /// Like [`print`](Self::print), but with `whole` as the JSON.
     pub(super) fn print_whole<L: Serialize>(
         self,
         table: impl Display,

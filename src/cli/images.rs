@@ -16,7 +16,7 @@ use super::classify::ClassifyArgs;
 use super::{locate, run_beside, trained};
 use crate::device;
 
-/// Classify the images of `args` with a ViT, and print a line for each: its label and the label's probability.
+/// Classify the images of `args` with a ViT, and print a line for each image: the label and its probability.
 pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&str>, Option<&Path>)) -> Result<()> {
     let ClassifyArgs { image, num_labels, batch_size, json: as_json, dtype, source, .. } = args;
     let images = &files(image)?;
@@ -27,7 +27,7 @@ pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&st
     let location = locate(source, model, adapter)?;
     let base = location.base()?;
     let mut checkpoint = base.checkpoint.clone();
-    // A run may have trained on pictures of another size than its base's. Its adapter or model has its own image processor.
+    // A run can train on images of another size than its base model. Its adapter or model then has its own image processor.
     let own = adapter.filter(|folder| folder.join("preprocessor_config.json").is_file());
     let run = adapter.or(model.map(Path::new)).map(run_beside).transpose()?.flatten();
     if args.interpolate_pos_encoding || own.is_some() || run.is_some() {
@@ -37,8 +37,8 @@ pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&st
     let processor = own.map_or_else(|| base.image_processor(), |folder| Ok(ImageProcessor::from_folder(folder)?))?;
     let processor = processor.for_channels(config.num_channels);
     let names = run.and_then(|run| Some(run.tasks.first()?.labels())).unwrap_or_default();
-    // All images are read before the model is loaded, so an invalid file is reported at once. They are not kept in
-    // memory: there can be many, and reading an image takes much less time than classifying it.
+    // All images are read before the model is loaded, so that an invalid file is reported early. They are not kept in memory:
+    // there can be many, and reading an image takes much less time than classifying it.
     for path in images {
         let pixels = processor.read(path)?;
         let input = input(&[&pixels], &device);
@@ -46,12 +46,12 @@ pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&st
     }
     let settings = (*num_labels, dtype.unwrap_or_default().computed(), false);
     let model: VitClassifier = trained(location.name(), &checkpoint, adapter, settings, &device)?;
-    // The names of another number of labels are not those of these outputs.
+    // Names whose number differs from the number of outputs do not belong to this head.
     let names = Some(names).filter(|names| names.len() == model.config().labels.len());
     let labels = super::distinct(names.as_ref().unwrap_or(&model.config().labels));
     let model = model.valid();
     let problem = Problem::of(config.other.get::<String>("problem_type").as_deref(), labels.len());
-    // The images in a batch have one size. Some processors keep the size of each image.
+    // All images in a batch have the same size, but some processors keep the size of each image.
     let batch_size = if processor.output_size().is_some() { *batch_size } else { 1 };
     for paths in images.chunks(batch_size) {
         let pixels = paths.iter().map(|path| processor.read(path)).collect::<Result<Vec<_>, _>>()?;
@@ -74,13 +74,13 @@ pub(super) fn classify_images(args: &ClassifyArgs, (model, adapter): (Option<&st
     Ok(())
 }
 
-/// The files, and those in folders that have the ending of a picture, in the order of their names.
+/// The given files, and the files in the given folders that have the extension of an image, in the order of their names.
 fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let inside = |path: &PathBuf| if path.is_dir() { pictures_in(path) } else { Ok(vec![path.clone()]) };
     Ok(given.iter().map(inside).collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// A batch of pictures of one size.
+/// A batch of images of the same size.
 fn input(pictures: &[&Pixels], device: &Device) -> VitInput {
     let [channels, height, width] =
         pictures.first().map_or([0; 3], |first| [first.channels, first.height, first.width]);

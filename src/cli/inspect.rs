@@ -26,7 +26,7 @@ pub struct InspectArgs {
     /// Folder of an adapter in PEFT format [default: head-only training, or a language model without changes]
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// A recipe, whose trainable parameters the table shows
+    /// A recipe; the table shows its trainable parameters
     #[arg(long, conflicts_with = "adapter")]
     recipe: Option<PathBuf>,
     /// Number of labels of the classifier, if config.json does not give it
@@ -47,15 +47,15 @@ pub struct InspectArgs {
     form: FormArgs,
 }
 
-/// A row of the table, for other programs.
+/// A row of the table in the JSON or CSV output.
 #[derive(Serialize)]
 struct Parameter<'a> {
     name: &'a str,
-    /// As in `768x8`.
+    /// In the form `768x8`.
     shape: String,
     values: usize,
     trained: bool,
-    /// Whether it belongs to an adapter.
+    /// Whether the parameter belongs to an adapter.
     adapter: bool,
 }
 
@@ -76,12 +76,12 @@ impl<'a> Parameter<'a> {
 ///
 /// # Errors
 ///
-/// Returns an error if a file is missing, damaged or does not fit the model, or if the number of examples, the bits or
-/// σ are out of range.
+/// Returns an error if a file is missing or damaged, if it does not fit the model, or if the number of examples, the number of
+/// bits or σ is out of range.
 pub fn inspect(args: &InspectArgs) -> Result<()> {
     let learning = args.examples.map(|n| Learning::new(n, args.bits, args.sigma)).transpose()?;
     if learning.is_some() && !args.form.is_table() {
-        bail!("--examples: the bounds are printed below a table only, without --json and --csv");
+        bail!("--examples: the bounds are printed only below a table; leave out --json and --csv");
     }
     if learning.is_some() && args.adapter.is_none() && args.recipe.is_none() {
         bail!("--examples: the bounds apply to low-rank adapters; give an --adapter or a --recipe");
@@ -90,7 +90,9 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
     if let Some([first, _, ..]) =
         recipe.as_ref().map(|recipe| recipe.tasks.as_slice()).filter(|_| args.num_labels.is_none())
     {
-        super::note(format!("the head is that of {first}, the recipe's first task; --num-labels changes it"));
+        super::note(format!(
+            "the head is for {first}, the first task of the recipe; use --num-labels for another number of labels"
+        ));
     }
     let device = device::default_device()?;
     let model = args.model.as_deref().or(recipe.as_ref().and_then(|recipe| recipe.model.as_deref()));
@@ -111,7 +113,7 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
             };
             let checkpoint = location.checkpoint()?;
             let class = super::class(&checkpoint, adapter)?;
-            // A task loads a masked language model as a classifier.
+            // Tasks load a masked language model as a classifier.
             let class = if class == ModelClass::MaskedLanguageModel { ModelClass::SequenceClassifier } else { class };
             inspect(Shape::Checkpoint(&checkpoint), class)?
         }
@@ -121,7 +123,7 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
     let Some(learning) = learning else { return Ok(()) };
     let weights = AdaptedWeight::of(&table);
     if weights.is_empty() {
-        bail!("no weight has factors A and B: the bounds apply to low-rank adapters");
+        bail!("no weight has factors A and B, but the bounds apply only to low-rank adapters");
     }
     let of_adapter = |row: &&asym_core::Row| row.trained && matches!(row.entry.kind, Kind::Adapter | Kind::Shared);
     let trained = table.rows.iter().filter(of_adapter).fold(0, |sum: usize, row| sum.saturating_add(row.entry.count()));
@@ -129,7 +131,7 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
     let from_data = |recipe: &Recipe| matches!(&recipe.tuning, Tuning::Adapter(config) if config.reads_inputs());
     if recipe.as_ref().is_some_and(from_data) {
         super::say(
-            "This recipe initializes A from the training data, which the lemma does not allow. The bound counts B only.",
+            "This recipe initializes A from the training data, which the lemma does not allow. The bound includes only B.",
         )?;
     }
     Ok(())
@@ -162,7 +164,7 @@ impl WithModel for Inspect<'_> {
             }
             Shape::Config(config, path) => {
                 let Some(config) = M::Config::of(config) else {
-                    bail!("{}: belongs to another family", path.display())
+                    bail!("{}: the configuration belongs to another family of models", path.display())
                 };
                 let config = match labels {
                     Some(labels) => config.clone().with_num_labels(labels, path)?,

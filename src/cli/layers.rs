@@ -14,8 +14,8 @@ use crate::device;
 
 /// Fine-tune a whole model and compute the losses of Theorem 3.3 on its linear layers.
 ///
-/// For each layer, this takes the weight update (Δ) and the second moment of the inputs (Σ). It prints the loss of an
-/// adapter with a frozen random A, with a frozen random B, and with A from the inputs.
+/// The losses of a layer follow from its weight update (Δ) and the second moment of its inputs (Σ). The table shows the loss of
+/// an adapter with a frozen random A, with a frozen random B, and with A from the inputs.
 #[derive(Debug, Parser)]
 pub struct LayersArgs {
     /// RoBERTa or BERT checkpoint: a folder, or a name on the Hub [default: the embedded mini RoBERTa]
@@ -84,12 +84,12 @@ impl LayersArgs {
         let result = task.run(&run, &format!("{} full", self.task), Some((&folder, output.existing)), &stop)?;
         super::note(line(&self.task, &result));
         if result.interrupted {
-            bail!("stopped early: the model so far is in {}", folder.display());
+            bail!("stopped early: the partly trained model is in {}", folder.display());
         }
         let after = weights(&Checkpoint::open(folder.join("model"))?.sequence_classifier(None, 0, &device)?.model);
         let (mut losses, mut failed) = (Vec::new(), Vec::new());
         for (module, (_, start)) in &before {
-            // The head has no pre-trained weights to compare with.
+            // The head is left out, since it has no pre-trained weights.
             let end = after.iter().find(|(name, _)| name == module).map(|(_, (_, values))| values);
             let layer = moments.get(module).zip(end);
             let layer = layer.and_then(|(observed, end)| TrainedLayer::new(module, start, end, &observed.moment()));

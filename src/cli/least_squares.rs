@@ -11,9 +11,9 @@ use clap::Parser;
 
 use super::output::Output;
 
-/// Simulate the losses of a frozen random A and of a frozen random B, and draw them.
+/// Simulate the losses of a frozen random A and of a frozen random B, and draw figures of them.
 ///
-/// The figures show the probability that freezing A loses less, both where Theorem 3.3 holds and where it fails; the
+/// The figures show the probability that freezing A gives the smaller loss, both where Theorem 3.3 holds and where it fails; the
 /// losses; the gap and its limit; and gradient descent on the adapted layer, which converges to the losses of the
 /// lemmas.
 #[derive(Debug, Parser)]
@@ -47,7 +47,7 @@ pub fn least_squares() -> Result<()> {
 
 impl LeastSquaresArgs {
     fn run(self) -> Result<()> {
-        // The folder is created first, so a failure is reported before the simulation.
+        // The folder is created first, so that a failure is reported before the simulation.
         let output = Output::open(self.output, "least-squares", Existing::Refuse)?;
         let survey = Survey { rank: self.rank, ratios: self.ratios, draws: self.draws, seed: self.seed };
         survey.validate()?;
@@ -56,7 +56,7 @@ impl LeastSquaresArgs {
             done += 1;
             let (setting, probability) = (row.setting, row.simulation.probability());
             super::note(format!(
-                "[{done}/{}] {}, {} -> {}, d/r = {}: A frozen loses less in {:.1} % of draws",
+                "[{done}/{}] {}, {} -> {}, d/r = {}: a frozen A gives the smaller loss in {:.1} % of draws",
                 survey.settings(),
                 row.title(),
                 setting.d_in,

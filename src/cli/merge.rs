@@ -19,14 +19,14 @@ pub struct MergeArgs {
     /// Adapter in PEFT format: a folder, or a name on the Hub
     #[arg(long)]
     adapter: PathBuf,
-    /// Output folder, which must not exist yet; transformers can load it
+    /// Output folder, which must not exist yet; transformers can load the result
     #[arg(long)]
     output: PathBuf,
-    /// Number of labels of the classifier, if the adapter has the head [default: that of its run, else that of
-    /// the head that it saves]
+    /// Number of labels of the classifier, if the adapter has the head [default: from the adapter's run, else
+    /// from its head]
     #[arg(long)]
     num_labels: Option<usize>,
-    /// Dtype of the merged weights [default: that of the checkpoint]
+    /// Dtype of the merged weights [default: the dtype of the checkpoint]
     #[arg(long, value_enum)]
     dtype: Option<Dtype>,
     #[command(flatten)]
@@ -53,7 +53,7 @@ const COMPANIONS: &[&str] = &[
 ///
 /// # Errors
 ///
-/// Returns an error if a file is missing, damaged or does not fit the model, if the output exists, or if neither the
+/// Returns an error if a file is missing or damaged, if it does not fit the model, if the output exists, or if neither the
 /// checkpoint nor the adapter has a trained head.
 pub fn merge(args: &MergeArgs) -> Result<()> {
     if args.output.exists() {
@@ -64,11 +64,11 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
     let location = locate(&args.source, args.model.as_deref(), Some(adapter))?;
     let checkpoint = location.checkpoint()?;
     let class = super::class(&checkpoint, Some(adapter))?;
-    // The files are written under another name first, so a folder with the final name is complete.
+    // The files are first written to a folder with another name, so that a folder with the final name is always complete.
     let mut part = args.output.clone().into_os_string();
     part.push(".part");
     let part = PathBuf::from(part);
-    // A folder that a killed run left is incomplete.
+    // A folder left by a killed process is incomplete.
     let _ = std::fs::remove_dir_all(&part);
     let whole = class
         .visit(Merge { args, name: location.name(), adapter, checkpoint: &checkpoint, device: &device, output: &part })
@@ -105,7 +105,7 @@ impl WithModel for Merge<'_> {
         let outputs = args.num_labels.or(task.and_then(|task| task.outputs()));
         let settings = (outputs, FloatDType::F32, true);
         let model: M = trained(name, checkpoint, Some(adapter), settings, device)?;
-        // The checkpoint has the names of its own labels, or none.
+        // The labels in the checkpoint's configuration belong to the checkpoint's own head. The labels of the task replace them.
         let model = match task {
             Some(task) => task.label(model),
             None => model,

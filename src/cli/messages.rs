@@ -24,7 +24,7 @@ impl Log for Messages {
     fn flush(&self) {}
 }
 
-/// Print messages from now on. A program that has a logger of its own keeps it.
+/// Install the logger, unless the program already has one.
 pub(super) fn show() {
     if log::set_logger(&Messages).is_ok() {
         log::set_max_level(LevelFilter::Info);

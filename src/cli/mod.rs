@@ -1,4 +1,4 @@
-//! The command line of `asym` and of the examples: their options, and the calls of the library.
+//! The command line of `asym` and of the examples: the options, and the library calls that they lead to.
 
 mod chat;
 mod classify;
@@ -73,35 +73,36 @@ fn locate(source: &SourceArgs, model: Option<&str>, adapter: Option<&Path>) -> R
         (Some(model), _) => source.model(model),
         (None, Some(adapter)) => match asym_core::base_model(adapter) {
             Ok(Some(path)) => Ok(Location::Folder { name: path.display().to_string(), path }),
-            Ok(None) => bail!("{}: names no base model; give its folder with --model", adapter.display()),
+            Ok(None) => bail!("{}: the adapter names no base model; give its folder with --model", adapter.display()),
             Err(AdapterError::BaseModel { name, .. }) if Embedded::named(&name).is_some() || may_be_repo(&name) => {
                 source
                     .model(&name)
-                    .with_context(|| format!("{}: its base model is {name}; --model names another", adapter.display()))
+                    .with_context(|| format!("{}: its base model is {name}; --model overrides it", adapter.display()))
             }
             Err(error) => Err(error.into()),
         },
-        (None, None) => bail!("give a --model, or an --adapter that names its base"),
+        (None, None) => bail!("give a --model, or an --adapter that names its base model"),
     }
 }
 
-/// The recipe of the run that saved this adapter or model, which is in its folder or next to it; `None` if there is no recipe.
+/// The recipe of the run that saved this adapter or model. It is in the folder of the adapter or model, or in the parent folder.
+/// `None` if there is no recipe.
 fn run_beside(folder: &Path) -> Result<Option<Recipe>> {
     let Ok(folder) = folder.canonicalize() else { return Ok(None) };
     let places = [Some(folder.as_path()), folder.parent()];
     let recipe = places.into_iter().flatten().map(|place| place.join("recipe.toml")).find(|path| path.is_file());
     let Some(path) = recipe else { return Ok(None) };
-    // Other programs have files of this name too. Each recipe of asym names tasks.
+    // Other programs use this file name too. Every recipe of asym has the key `tasks`.
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     if !text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("tasks")) {
-        note(format!("{}: no recipe of asym, and not used", path.display()));
+        note(format!("{}: ignored, since it is not a recipe of asym", path.display()));
         return Ok(None);
     }
     Ok(Some(Recipe::read(&path, &[])?))
 }
 
-/// `labels`, in which labels of the same name get their number appended. Otherwise one would overwrite the other in a
-/// JSON object.
+/// `labels`, with the index appended to labels that have the same name. Otherwise, one label would overwrite another in a JSON
+/// object.
 fn distinct(labels: &[String]) -> Vec<String> {
     let repeated = |label: &String| labels.iter().filter(|other| *other == label).count() > 1;
     let name = |(id, label): (usize, &String)| if repeated(label) { format!("{label} ({id})") } else { label.clone() };
@@ -126,13 +127,13 @@ fn lines(path: &Path) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// The class of a checkpoint, with an adapter or without.
+/// The model class of a checkpoint, with or without an adapter.
 fn class(checkpoint: &Checkpoint, adapter: Option<&Path>) -> Result<ModelClass> {
     let purpose = adapter.map(asym_core::read_purpose).transpose()?;
     Ok(checkpoint.class(adapter.zip(purpose.as_ref()))?)
 }
 
-/// The configuration of the model `M`, with what an adapter changes of it.
+/// The configuration of the model `M`, with the changes that an adapter makes to it.
 fn adapted_config<M: PretrainedModel>(checkpoint: &Checkpoint, adapter: Option<&Path>) -> Result<M::Config> {
     let own = checkpoint.config_of::<M::Config>()?;
     Ok(match adapter {
@@ -141,9 +142,9 @@ fn adapted_config<M: PretrainedModel>(checkpoint: &Checkpoint, adapter: Option<&
     })
 }
 
-/// Load a model on the plain device. The checkpoint or the adapter must have its trained head.
+/// Load a model on a device without autodiff. The checkpoint or the adapter must contain the trained head.
 ///
-/// If `merged` is set, the adapter is merged. In f16, a model with an adapter is loaded in f32 and converted at the end.
+/// If `merged` is set, the adapter is merged. For f16, a model with an adapter is loaded in f32 and converted at the end.
 fn trained<M: PretrainedModel>(
     name: &str,
     checkpoint: &Checkpoint,
@@ -152,13 +153,13 @@ fn trained<M: PretrainedModel>(
     device: &Device,
 ) -> Result<M> {
     checkpoint.check_dtype(dtype, device)?;
-    // The head that an adapter saves says how many labels there are.
+    // The head in the adapter determines the number of labels.
     let outputs = match (outputs, adapter) {
         (None, Some(folder)) => asym_models::adapter_outputs(folder)?,
         (given, _) => given,
     };
     let first = if adapter.is_some() && dtype == FloatDType::F16 { FloatDType::F32 } else { dtype };
-    // The head that an adapter saves takes the place of one that the checkpoint has, which may be of another size.
+    // The head in the adapter replaces the head of the checkpoint, which may have a different size.
     let loaded = match outputs.filter(|_| adapter.is_some()) {
         Some(outputs) if outputs != checkpoint.config().labels().len() => {
             let own = checkpoint.load_as::<M>(None, 0, first, device)?;
@@ -182,8 +183,8 @@ fn trained<M: PretrainedModel>(
             "{name}: no trained head: {} are not in the checkpoint{}",
             untrained.join(", "),
             match adapter {
-                Some(_) => ", nor among the modules that the adapter saves",
-                None => "; give the --adapter that was trained with it",
+                Some(_) => ", nor among the modules saved in the adapter",
+                None => "; give the --adapter that contains the trained head",
             }
         );
     }
@@ -196,14 +197,14 @@ pub enum Dtype {
     /// 32-bit floats
     #[default]
     F32,
-    /// All in 16-bit floats (IEEE), which full fine-tuning and adapters in training do not have
+    /// All parameters in 16-bit floats (IEEE); not available in training
     F16,
-    /// Frozen weights of linear layers and embeddings in 16-bit floats with the range of f32, all else in f32
+    /// Frozen weights of linear layers and embeddings in 16-bit floats with the range of f32, all other parameters in f32
     Bf16,
 }
 
 impl Dtype {
-    /// The dtype on a device.
+    /// The dtype of the computation.
     const fn computed(self) -> FloatDType {
         match self {
             Self::F32 => FloatDType::F32,
@@ -222,8 +223,8 @@ impl Dtype {
     }
 }
 
-/// Print a line. It is not an error if the reader closes the pipe, as `head` does. A file gets all characters. For a terminal,
-/// characters that it could interpret as commands are replaced.
+/// Print a line. It is not an error if the reader closes the pipe, as `head` does. On a terminal, control characters are escaped,
+/// since the terminal could interpret them as commands. Other outputs get all characters unchanged.
 fn say(line: impl std::fmt::Display) -> Result<()> {
     use std::io::{ErrorKind, IsTerminal, Write};
     let mut out = std::io::stdout();
@@ -241,7 +242,7 @@ fn note(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{}", printable(&line.to_string()));
 }
 
-/// A text whose control characters are spelled out. Those of a file could change what a terminal shows.
+/// The text with its control characters escaped. Control characters from a file could change the display of a terminal.
 fn printable(text: &str) -> String {
     let is_command = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     let mut out = String::with_capacity(text.len());
@@ -251,10 +252,10 @@ fn printable(text: &str) -> String {
     out
 }
 
-/// The longest message, in characters. A file that is not what it should be may have a name or a cell of any length.
+/// The maximum length of a message, in characters. A file of the wrong format may contain a name or a cell of any length.
 const LONGEST_MESSAGE: usize = 4000;
 
-/// A message that is cut to its beginning and its end, if it is too long. The end says what to do.
+/// The message, reduced to its beginning and its end if it is too long. The end often says what to do.
 fn shortened(message: &str) -> String {
     let length = message.chars().count();
     if length <= LONGEST_MESSAGE {

@@ -14,29 +14,29 @@ pub struct OutputArgs {
     /// task]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// Continue in --output: keep finished runs, continue the others at their last checkpoints, and train the missing
-    /// ones; the settings must be the same
+    /// Continue in --output: keep finished runs, continue unfinished runs from their last checkpoints, and train missing
+    /// runs; the settings must be the same
     #[arg(long, requires = "output")]
     resume: bool,
-    /// Like --resume, and train runs for more epochs than they were started with; from there on, the learning rate
-    /// is that of a run of the new length
+    /// Like --resume, but train runs for more epochs than they were started with; the continued part has the learning
+    /// rates of a run with the new number of epochs
     #[arg(long, requires = "output")]
     extend: bool,
 }
 
-/// An output folder that belongs to this process: no other process got the same new folder.
+/// An output folder. A new folder belongs to this process alone, since no other process can create the same folder.
 #[derive(Debug)]
 pub struct Output {
     /// The folder.
     pub path: PathBuf,
-    /// How to treat what exists in it.
+    /// How to treat existing runs in the folder.
     pub existing: Existing,
-    /// The folders that were made for it, the outermost first.
+    /// The folders that were created, the outermost first.
     made: Vec<PathBuf>,
 }
 
 impl OutputArgs {
-    /// How to treat folders that exist.
+    /// How to treat existing folders.
     pub fn existing(&self) -> Existing {
         match (self.extend, self.resume) {
             (true, _) => Existing::Extend,
@@ -45,7 +45,7 @@ impl OutputArgs {
         }
     }
 
-    /// Make the output folder of a command that is named `name`.
+    /// Create the output folder of the command `name`.
     ///
     /// # Errors
     ///
@@ -56,30 +56,31 @@ impl OutputArgs {
 }
 
 impl Output {
-    /// A sweep into this folder, which belongs to this process, without experiments.
+    /// A sweep without experiments, whose runs are written to this folder. No other process may use the folder.
     pub fn sweep(&self) -> Sweep {
         let output = self.path.clone();
         Sweep { experiments: Vec::new(), reference: None, output, existing: self.existing, others: Others::Refuse }
     }
 
-    /// Make the folder `path`, or the next free `runs/NAME-NUMBER`. A folder that is still empty at the end is removed.
+    /// Create the folder `path`, or the next free `runs/NAME-NUMBER`. If the folder is still empty when the value is dropped,
+    /// it is removed.
     ///
     /// # Errors
     ///
-    /// Returns an error if the folder exists and is not to be continued, or if it cannot be made.
+    /// Returns an error if the folder exists and `existing` refuses that, or if it cannot be created.
     pub fn open(path: Option<PathBuf>, name: &str, existing: Existing) -> Result<Self> {
         let Some(path) = path else {
             for number in 1.. {
                 let path = Path::new("runs").join(format!("{name}-{number}"));
                 let made = missing(&path);
-                // Another process may take the name first.
+                // Another process may have created the folder in the meantime.
                 match new_folder(&path) {
                     Ok(()) => return Ok(Self { path, existing, made }),
                     Err(TrainError::OutputExists { .. }) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
-            bail!("runs/{name}-1, {name}-2 and so on exist; name a folder with --output");
+            bail!("runs/{name}-1, {name}-2 and so on exist; give a folder with --output");
         };
         let made = missing(&path);
         if existing != Existing::Refuse {
@@ -96,7 +97,7 @@ impl Output {
     }
 }
 
-/// The folders on the way to `path` that do not exist, the outermost first.
+/// Those of `path` and its parent folders that do not exist, the outermost first.
 fn missing(path: &Path) -> Vec<PathBuf> {
     let mut missing: Vec<PathBuf> = path
         .ancestors()
@@ -109,7 +110,7 @@ fn missing(path: &Path) -> Vec<PathBuf> {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // Fails for a folder with contents, which stays.
+        // A folder that is not empty is kept: the removal fails.
         self.made.iter().rev().for_each(|folder| drop(std::fs::remove_dir(folder)));
     }
 }

@@ -1,4 +1,4 @@
-//! `asym parameters`: counts the trainable parameters of the paper's rows.
+//! `asym parameters`: counts the trainable parameters of the rows in the paper's tables.
 
 use anyhow::Result;
 use asym_analysis::counts;
@@ -15,26 +15,26 @@ pub struct ParametersArgs {
     form: FormArgs,
 }
 
-/// A count, for other programs.
+/// A count in the JSON or CSV output.
 #[derive(Serialize)]
 struct Line {
     model: String,
-    /// The numbers of the paper's tables, with spaces between them.
+    /// The numbers of the paper's tables with this row, separated by spaces.
     tables: String,
     method: String,
-    /// Classes of the head; 0 for a language model.
+    /// The number of classes of the head; 0 for a language model.
     labels: usize,
     adapter: usize,
     frozen_factors: usize,
     head: usize,
-    /// The model without head and adapter.
+    /// The parameters of the model without head and adapter.
     body: usize,
-    /// The size that the paper prints.
+    /// The number in the paper, as printed.
     paper: String,
 }
 
-/// Print the number of trainable parameters of every row in the paper's tables, next to the number in the paper. They
-/// are counted from the models' configurations.
+/// Print the number of trainable parameters of every row in the paper's tables, next to the number in the paper. The
+/// counts come from the models' configurations.
 ///
 /// # Errors
 ///

@@ -39,10 +39,10 @@ pub struct PredictArgs {
     /// Generate with these settings, a JSON object or a file that contains one, and write sequences of token ids
     #[arg(long, conflicts_with = "num_labels")]
     generate: Option<String>,
-    /// ViT: accept images of another size than that of config.json, with interpolated positions
+    /// ViT: accept images whose size differs from that in config.json, with interpolated position embeddings
     #[arg(long)]
     interpolate_pos_encoding: bool,
-    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone
+    /// Compute in this dtype, which the device must support; bf16 rounds only the weights of linear layers and embeddings
     #[arg(long, value_enum, default_value_t)]
     dtype: Dtype,
     #[command(flatten)]
@@ -53,7 +53,7 @@ pub struct PredictArgs {
 ///
 /// # Errors
 ///
-/// Returns an error if a file is missing, damaged or does not fit the model, if the output exists, or if neither the
+/// Returns an error if a file is missing or damaged, if it does not fit the model, if the output exists, or if neither the
 /// checkpoint nor the adapter has a trained head.
 pub fn predict(args: &PredictArgs) -> Result<()> {
     if args.output.exists() && !args.force {
@@ -61,7 +61,7 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
     }
     let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        bail!("{}: no such folder for the output; create it first", folder.display());
+        bail!("{}: the folder of the output does not exist; create it first", folder.display());
     }
     let asked = args.generate.as_deref().map(settings).transpose()?;
     let device = device::default_device()?;

@@ -16,13 +16,13 @@ pub struct PretrainArgs {
     /// The checkpoint
     #[arg(value_parser = PossibleValuesParser::new(NAMES))]
     checkpoint: String,
-    /// Output folder; existing files are replaced [default: the folder of that name in models]
+    /// Output folder; existing files are replaced [default: the folder in models/ with the checkpoint's name]
     #[arg(long)]
     output: Option<PathBuf>,
     /// Seed of the data, the weights and the order of examples
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Number of optimizer steps [default: that of the published checkpoint]
+    /// Number of optimizer steps [default: as for the published checkpoint]
     #[arg(long)]
     steps: Option<usize>,
 }

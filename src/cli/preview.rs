@@ -1,4 +1,4 @@
-//! `asym data --preview`: training examples as the model is shown them, before a run is paid for.
+//! `asym data --preview`: shows training examples as the model gets them, for inspection before a run.
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +14,8 @@ use crate::device;
 /// Options of `asym data --preview`.
 #[derive(Debug, Args)]
 pub struct PreviewArgs {
-    /// Write training examples to this file as the model is shown them: a PNG of pictures after augmentation, a row for each
-    /// class; or JSON lines of texts with their labeled tokens, in the order of training. `-` prints texts for people
+    /// Write training examples to this file as the model gets them: images after augmentation as a PNG with one row per class,
+    /// or texts with their labeled tokens as JSON lines in the order of training. `-` prints texts in a readable form
     #[arg(long, value_name = "FILE")]
     pub(super) preview: Option<PathBuf>,
     /// The task whose examples are shown
@@ -24,14 +24,14 @@ pub struct PreviewArgs {
     /// The data: a file, a folder, or a name on the Hub [default: generated data, if the task has any]
     #[arg(long, requires = "preview")]
     data: Option<String>,
-    /// The checkpoint whose image processor or tokenizer prepares them: a folder, or a name on the Hub [default: the embedded one for
-    /// the task]
+    /// The checkpoint whose image processor or tokenizer prepares the examples: a folder, or a name on the Hub [default: the
+    /// embedded checkpoint for the task]
     #[arg(long, requires = "preview")]
     model: Option<String>,
-    /// The most pictures of a row
+    /// Maximum number of images in a row
     #[arg(long, requires = "preview", default_value_t = 8)]
     columns: usize,
-    /// The most texts
+    /// Maximum number of texts
     #[arg(long, requires = "preview", default_value_t = 3)]
     examples: usize,
     /// Settings of the task or of training, as in a recipe, such as task.image_size=112 or batch_size=4
@@ -62,7 +62,10 @@ pub(super) fn preview(args: &PreviewArgs, seed: u64, output: &Path) -> Result<()
         return show(&texts, (!is_printed).then_some(output));
     }
     if is_printed {
-        bail!("{}: its examples are no texts with labeled tokens; give a PNG file for pictures", args.task.name());
+        bail!(
+            "{}: the examples of the task are not texts with labeled tokens; give a PNG file for images",
+            args.task.name()
+        );
     }
     sheet(prepared.as_ref(), &run, args.columns, output)
 }
@@ -70,7 +73,7 @@ pub(super) fn preview(args: &PreviewArgs, seed: u64, output: &Path) -> Result<()
 /// Write the contact sheet, and print the class of each row.
 fn sheet(prepared: &dyn PreparedTask, run: &RunConfig, columns: usize, output: &Path) -> Result<()> {
     let Some(sheet) = prepared.sheet(run.training.seed, columns)? else {
-        bail!("{}: its examples are neither pictures nor texts with labeled tokens", run.task.name());
+        bail!("{}: the examples of the task are neither images nor texts with labeled tokens", run.task.name());
     };
     asym_core::write_whole(output, &sheet.picture.to_png()?).with_context(|| output.display().to_string())?;
     for (row, class) in sheet.rows.iter().enumerate() {
@@ -79,7 +82,7 @@ fn sheet(prepared: &dyn PreparedTask, run: &RunConfig, columns: usize, output: &
     super::say(format!("{}: {} x {} pixels", output.display(), sheet.picture.width, sheet.picture.height))
 }
 
-/// Write texts into a file of JSON lines, or print them. Each comes with the number of its batch.
+/// Write texts to a JSON Lines file, or print them. Each text comes with the index of its batch.
 fn show(texts: &[(usize, Shown)], output: Option<&Path>) -> Result<()> {
     if let Some(output) = output {
         let line = |(batch, shown): &(usize, Shown)| {
@@ -93,7 +96,7 @@ fn show(texts: &[(usize, Shown)], output: Option<&Path>) -> Result<()> {
         asym_core::write_whole(output, lines.as_bytes()).with_context(|| output.display().to_string())?;
         return super::say(format!("{}: {} texts", output.display(), texts.len()));
     }
-    super::say("Lines with > are labeled: the model learns to say these tokens, and reads the others.")?;
+    super::say("Lines with > are labeled: the model learns to predict these tokens. The other tokens are only input.")?;
     for (batch, shown) in texts {
         let labels = shown.labeled.iter().filter(|labeled| **labeled).count();
         let (line, tokens) = (shown.line, shown.tokens.len());

@@ -1,4 +1,4 @@
-//! `asym report`: a page on the runs in a folder.
+//! `asym report`: writes a page about the runs in a folder.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,12 @@ use clap::Args;
 /// Options of `asym report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Folder of runs, of any depth
+    /// Folder with runs, at any depth
     runs: PathBuf,
     /// Folder for report.html, report.md, the tables as CSV and the figures; files of these names are replaced
     #[arg(long)]
     output: PathBuf,
-    /// The row that the other rows of its task are compared with, seed by seed [default: that of the sweep]
+    /// Compare the other rows of each task with this row, seed by seed [default: as in the sweep]
     #[arg(long, value_name = "NAME")]
     compare: Option<String>,
     /// Title of the page
@@ -26,8 +26,8 @@ pub struct ReportArgs {
 ///
 /// # Errors
 ///
-/// Returns an error if there is no run, if the row to compare with is unknown, or if a file cannot be written. Runs that cannot be
-/// read are named in the report, and do not cause an error.
+/// Returns an error if there is no run, if the row to compare with is unknown, or if a file cannot be written. Runs that cannot
+/// be read are listed in the report and do not cause an error.
 pub fn report(args: &ReportArgs) -> Result<()> {
     let gathered = Gathered::read(&args.runs, None)?;
     let written = gathered.write(&args.output, &args.title, args.compare.as_deref())?;

@@ -54,36 +54,36 @@ pub fn run(args: &RunArgs) -> Result<()> {
     execute(&args.runs.source, &Sweep { experiments, ..output.sweep() }, args.form)
 }
 
-/// The name of a recipe's row: that of its file.
+/// The name of a recipe's row: the file name without its extension.
 pub(super) fn recipe_name(recipe: &Path) -> String {
     recipe.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy().into_owned())
 }
 
-/// Make all runs of a sweep that belongs to this process, and print their table.
+/// Train all runs of a sweep that no other process works on, and print their table.
 pub(super) fn execute(source: &SourceArgs, sweep: &Sweep, form: FormArgs) -> Result<()> {
     let all: Vec<usize> = (0..sweep.cells().len()).collect();
     let stop = StopSignal::on_signals();
     let report = make(source, sweep, &all, &stop)?;
     form.print(&report, &report.lines())?;
-    // These are errors, so a script does not mistake an incomplete table for a complete one.
+    // An incomplete table is an error, so that a script does not mistake it for a complete one.
     if stop.requested() {
         bail!("stopped early; --resume --output {} continues", quoted(&sweep.output.display().to_string()));
     }
     failed(&report)
 }
 
-/// An error if runs of a table failed.
+/// Return an error if runs of the table failed.
 pub(super) fn failed(report: &Report) -> Result<()> {
     if !report.failed.is_empty() {
-        bail!("{} of the runs failed: see below the table", report.failed.len());
+        bail!("{} of the runs failed; see the list below the table", report.failed.len());
     }
     Ok(())
 }
 
-/// The name of a checkpoint as it was asked for, and the family of models if it was not.
+/// The name of the requested checkpoint, or the family of models if none was requested.
 type ModelKey = (Option<String>, Option<&'static str>);
 
-/// The data of a task. Runs with the same data share them, so they are read only once.
+/// Identifies a task with its data and its model. Runs with equal keys share the data, which are read only once.
 #[derive(Clone, PartialEq)]
 struct SessionKey {
     model: ModelKey,
@@ -94,7 +94,7 @@ struct SessionKey {
 }
 
 impl SessionKey {
-    /// The keys of the runs of an experiment: of those that the table shows, and of those that choose a learning rate.
+    /// The keys of an experiment's runs: first of the runs in the table, then of the runs that select a learning rate.
     fn of(experiment: &Experiment) -> [Self; 2] {
         let (task, recipe) = (experiment.run_task(), &experiment.recipe);
         let family = recipe.model.is_none().then(|| task.family());
@@ -108,10 +108,10 @@ impl SessionKey {
     }
 }
 
-/// Make the runs with these numbers, which are places in the cells of the sweep. Returns their table.
+/// Train the runs with these indices into the cells of the sweep. Returns their table.
 ///
-/// The settings are checked first, then the data, then the models. All checks run before training starts, so invalid files of
-/// the last task are not found after hours of training.
+/// The settings are checked first, then the data, then the models. All checks run before training starts, so that an
+/// invalid file of the last task is not found only after hours of training.
 pub(super) fn make(source: &SourceArgs, sweep: &Sweep, numbers: &[usize], stop: &StopSignal) -> Result<Report> {
     memory::keep_pages();
     sweep.validate()?;
@@ -122,10 +122,13 @@ pub(super) fn make(source: &SourceArgs, sweep: &Sweep, numbers: &[usize], stop: 
     let device = device::default_device()?;
     if asym_kernels::is_host(&device) {
         if wanted.iter().any(|at| sweep.experiments[*at].dtype() == Dtype::Bf16) {
-            super::note(format!("bf16: products with frozen weights by {}", asym_kernels::Bf16Kernel::get()));
+            super::note(format!(
+                "bf16: products with frozen weights are computed with {}",
+                asym_kernels::Bf16Kernel::get()
+            ));
         }
         if HugePages::get() == HugePages::Never {
-            super::note("memory: this system has turned huge pages off, which makes large products slower");
+            super::note("memory: huge pages are disabled on this system, which makes large matrix products slower");
         }
     }
     let mut sweep = sweep.clone();
@@ -141,7 +144,7 @@ pub(super) fn make(source: &SourceArgs, sweep: &Sweep, numbers: &[usize], stop: 
                 None => {
                     let read = cell::read(&key.task, &source.files(key.data.as_deref()), key.hold_out)
                         .with_context(|| format!("data of task {}", key.task.name()))?;
-                    let chooses = key.hold_out.map_or("", |_| " (to choose by)");
+                    let chooses = key.hold_out.map_or("", |_| " (to select a learning rate)");
                     read.describe().iter().for_each(|line| super::note(format!("{line}{chooses}")));
                     sessions.push((key, Some(read)));
                     sessions.len() - 1
@@ -151,7 +154,7 @@ pub(super) fn make(source: &SourceArgs, sweep: &Sweep, numbers: &[usize], stop: 
         places[*at] = Some(place);
     }
     for at in &wanted {
-        // The data decide what a recipe may leave open, such as the labels.
+        // The data determine settings that a recipe can leave out, such as the labels.
         let read = places[*at].and_then(|[whole, _]| sessions[whole].1.as_ref());
         sweep.experiments[*at].task = read.map_or_else(|| sweep.experiments[*at].task.clone(), |read| read.task());
     }

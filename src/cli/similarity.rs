@@ -13,7 +13,7 @@ use super::FormArgs;
 /// Options of `asym similarity`.
 #[derive(Debug, Args)]
 pub struct SimilarityArgs {
-    /// Folders of adapters of one model, in PEFT format, saved by asym or by PEFT
+    /// Folders of adapters for the same model, in PEFT format, saved by asym or by PEFT
     #[arg(required = true, value_name = "ADAPTER")]
     adapters: Vec<PathBuf>,
     /// Also draw a figure: writes NAME.svg, NAME.png and NAME.csv
@@ -23,13 +23,13 @@ pub struct SimilarityArgs {
     form: FormArgs,
 }
 
-/// A number of the table, for other programs.
+/// A similarity in the JSON or CSV output.
 #[derive(Serialize)]
 struct Line<'a> {
     module: &'a str,
     /// A or B.
     factor: String,
-    /// Over the pairs of adapters.
+    /// The mean over the pairs of adapters.
     mean: f64,
     deviation: f64,
     pairs: usize,
@@ -79,10 +79,10 @@ pub fn similarity(args: &SimilarityArgs) -> Result<()> {
     Ok(())
 }
 
-/// The name of a figure, without the extension of one of its files.
+/// The name of a figure without the extension of its files.
 fn stem(name: &Path) -> Result<PathBuf> {
     if name.as_os_str().to_string_lossy().ends_with('/') || name.file_name().is_none() {
-        bail!("--figure {}: names no file; write FOLDER/NAME", name.display());
+        bail!("--figure {}: the file name is missing; write FOLDER/NAME", name.display());
     }
     let is_ending = |ending: &std::ffi::OsStr| ["svg", "png", "csv"].iter().any(|known| ending == *known);
     Ok(if name.extension().is_some_and(is_ending) { name.with_extension("") } else { name.to_path_buf() })

@@ -90,11 +90,11 @@ impl Location {
 
 /// The beginning of an error message about the Hub.
 fn nowhere(name: &str) -> String {
-    format!("{name} is no folder here, and was looked for on the Hub")
+    format!("{name} is not a local folder and was looked up on the Hub")
 }
 
 impl SourceArgs {
-    /// The command-line arguments that give the same options.
+    /// The command-line arguments for these options.
     pub fn words(&self) -> Option<String> {
         self.offline.then(|| "--offline".to_string())
     }
@@ -109,7 +109,8 @@ impl SourceArgs {
     ///
     /// # Errors
     ///
-    /// Returns an error if the name is none of these, or if the download from the Hub fails.
+    /// Returns an error if the name cannot be a name on the Hub and is neither a folder nor an embedded checkpoint, or if the
+    /// download fails.
     pub fn model(&self, name: &str) -> Result<Location> {
         if let Some(embedded) = Embedded::named(name) {
             return Ok(Location::Embedded(embedded));
@@ -122,7 +123,7 @@ impl SourceArgs {
         Ok(Location::Folder { name: name.to_string(), path })
     }
 
-    /// Locate the checkpoint of `--model`, or the embedded checkpoint of the models that `task` trains if there is no name.
+    /// Locate the checkpoint of `--model`. Without a name, this is the embedded checkpoint for `task`.
     ///
     /// # Errors
     ///

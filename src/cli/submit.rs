@@ -31,8 +31,8 @@ pub struct SubmitArgs {
     /// Output folder for the files, such as MNLI-m.tsv; existing files are not replaced
     #[arg(long)]
     output: PathBuf,
-    /// Maximum number of tokens, special tokens included [default: that of the run, else that of the model, at most
-    /// 512]
+    /// Maximum number of tokens, special tokens included [default: the value of the run, else of the model, at
+    /// most 512]
     #[arg(long)]
     max_length: Option<usize>,
     /// Number of texts in a batch
@@ -46,7 +46,7 @@ pub struct SubmitArgs {
 ///
 /// # Errors
 ///
-/// Returns an error if a file is missing, damaged or does not fit the model, or if an output file exists.
+/// Returns an error if a file is missing or damaged, if it does not fit the model, or if an output file exists.
 pub fn submit(args: &SubmitArgs) -> Result<()> {
     let task = dataset(&args.task)?;
     let row = task.row();

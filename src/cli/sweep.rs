@@ -1,4 +1,4 @@
-//! `asym sweep`: the runs of many recipes, made by any number of processes.
+//! `asym sweep`: trains the runs of many recipes with any number of processes.
 
 use std::path::{Path, PathBuf};
 
@@ -22,19 +22,19 @@ pub struct SweepArgs {
     /// Number of seeds: 1 to N for every recipe [default: the seeds of each recipe]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
-    /// Folder of the runs, which any number of processes share
+    /// Folder of the runs, which any number of processes can share
     #[arg(long)]
     output: PathBuf,
     /// Compare the other rows of each task with the recipe of this name, seed by seed
     #[arg(long, value_name = "NAME")]
     compare: Option<String>,
-    /// Make one run: its number in --list, counted from 1, or its name
+    /// Train one run, given by its number in --list, counted from 1, or by its name
     #[arg(long, value_name = "RUN", conflicts_with_all = ["status", "list"])]
     cell: Option<String>,
-    /// Wait for the runs of other processes, and make those whose process dies
+    /// Wait for the runs of other processes, and train the runs of processes that die
     #[arg(long, conflicts_with_all = ["status", "list"])]
     wait: bool,
-    /// Print which runs are done, running, failed and open, and train nothing; without recipes, those of the folder
+    /// Print which runs are done, running, failed or open, and train nothing; without recipes, print the runs in the folder
     #[arg(long, conflicts_with = "list")]
     status: bool,
     /// Print a command for each run, and train nothing
@@ -46,7 +46,7 @@ pub struct SweepArgs {
     form: FormArgs,
 }
 
-/// Train the runs of some recipes that have no result yet, together with other processes, and print the table.
+/// Train those runs of the recipes that have no result yet, together with other processes, and print the table.
 ///
 /// # Errors
 ///
@@ -70,7 +70,7 @@ pub fn sweep(args: &SweepArgs) -> Result<()> {
     let report = make(&args.source, &sweep, &numbers, &stop)?;
     args.form.print(&report, &report.lines())?;
     if stop.requested() {
-        bail!("stopped early; the same command continues");
+        bail!("stopped early; run the same command again to continue");
     }
     if args.cell.is_some() && !report.missing.is_empty() {
         bail!("the run has no result: {}; --wait waits for it", report.missing.join(", "));
@@ -90,7 +90,7 @@ impl SweepArgs {
     fn sweep(&self) -> Result<Sweep> {
         let (paths, changes) = self.divided();
         if paths.is_empty() {
-            bail!("name at least one recipe, such as those in recipes/");
+            bail!("give at least one recipe, such as those in recipes/");
         }
         let mut recipes = Vec::new();
         for path in &paths {
@@ -134,7 +134,7 @@ impl SweepArgs {
             words.push(format!("--cell={}", sweep.name(&cell)));
             if let Some(word) = words.iter().find(|word| word.contains(['\n', '\r'])) {
                 bail!(
-                    "--list prints one command per line, and {word:?} has a line break: remove it, or put the setting into a recipe"
+                    "--list prints one command per line, but {word:?} has a line break; remove the line break, or put the setting into a recipe"
                 );
             }
             super::say(words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))?;
@@ -143,7 +143,7 @@ impl SweepArgs {
     }
 }
 
-/// The place of the run with this name, or with this number counted from 1.
+/// The index of the run with this name, or with this number counted from 1.
 fn number(sweep: &Sweep, named: &str) -> Result<usize> {
     let cells = sweep.cells();
     let place = match named.parse::<usize>() {
@@ -153,7 +153,7 @@ fn number(sweep: &Sweep, named: &str) -> Result<usize> {
     place.with_context(|| {
         let last = cells.last().map(|cell| sweep.name(cell)).unwrap_or_default();
         format!(
-            "there is no run `{named}`: give a number from 1 to {}, or a name such as {last}; --list has all",
+            "there is no run `{named}`: give a number from 1 to {}, or a name such as {last}; --list prints all names",
             cells.len()
         )
     })

@@ -1,4 +1,4 @@
-//! A classifier for texts with all that it needs to answer.
+//! A classifier for texts, with all that is needed for predictions.
 
 use std::path::Path;
 
@@ -13,9 +13,9 @@ use super::{Dtype, SourceArgs, distinct, locate, run_beside, trained};
 pub(super) struct Trained {
     pub(super) base: Base,
     pub(super) model: TextClassifier,
-    /// The kind of answers.
+    /// The kind of predictions.
     pub(super) problem: Problem,
-    /// The task, if it was given or is in the run's recipe.
+    /// The task, if it was given or if the run's recipe has one.
     pub(super) task: Option<AnyTask>,
     /// The names of the classes, in the order of the outputs; empty for a score.
     pub(super) labels: Vec<String>,
@@ -48,7 +48,7 @@ impl Trained {
             bail!("the task {} does not classify texts", task.name());
         }
         let base = locate(source, model, adapter)?.base()?;
-        // An adapter of unknown origin says by its head how many labels there are.
+        // Without a task, the head in the adapter determines the number of labels.
         let outputs = match (num_labels.or(task.as_ref().and_then(|task| task.outputs())), adapter) {
             (None, Some(folder)) => asym_models::adapter_outputs(folder)?,
             (given, _) => given,
@@ -62,14 +62,18 @@ impl Trained {
         let named = config.other().get::<String>("problem_type");
         let problem =
             task.as_ref().and_then(|task| task.problem()).unwrap_or_else(|| Problem::of(named.as_deref(), outputs));
-        // The names of another number of labels are not those of these outputs.
+        // Names whose number differs from the number of outputs do not belong to this head.
         let own = config.labels();
         let labels = match task.as_ref().map(|task| task.labels()) {
             // The configuration names the outputs of the checkpoint's own head.
             Some(names) if adapter.is_none() && !own.iter().all(|label| label.starts_with("LABEL_")) => {
                 if let Some(other) = own.iter().find(|label| !names.iter().any(|name| name.eq_ignore_ascii_case(label)))
                 {
-                    bail!("{}: label `{other}` is none of the task's: {}", base.name(), names.join(", "));
+                    bail!(
+                        "{}: label `{other}` is not a label of the task, which has {}",
+                        base.name(),
+                        names.join(", ")
+                    );
                 }
                 own.to_vec()
             }
@@ -86,11 +90,11 @@ impl Trained {
     }
 }
 
-/// Loads the model of a base, with an adapter or without.
+/// Loads the model of a base, with or without an adapter.
 struct Loader<'a> {
     base: &'a Base,
     adapter: Option<&'a Path>,
-    /// The number of labels, if it is known.
+    /// The number of labels, if known.
     outputs: Option<usize>,
     dtype: FloatDType,
     device: &'a Device,

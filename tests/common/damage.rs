@@ -1,9 +1,9 @@
-//! Damaged files: changes of bytes that proptest chooses and, where one breaks something, shrinks.
+//! Damaged files. proptest chooses changes of bytes, and it shrinks the changes that break a reader.
 //!
-//! Each crate that reads files has a test `damaged.rs` with this module. A test tries a few hundred files, or as many as
-//! `ASYM_FUZZ_CASES` says. The reader must return a value or an error. A file that once broke a reader stays in the test,
-//! made from a whole file.
-#![allow(dead_code, reason = "each test file is a program of its own")]
+//! Each crate that reads files has a test `damaged.rs` with this module. A test tries a few hundred files, or the number in
+//! `ASYM_FUZZ_CASES`. The reader must return a value or an error. For each file that once broke a reader, the test creates such a
+//! file from an intact file.
+#![allow(dead_code, reason = "each test file is a separate program")]
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -11,17 +11,17 @@ use proptest::sample::Index;
 /// A change of a file.
 #[derive(Clone, Debug)]
 pub enum Damage {
-    /// Another byte at a place. Most places are near the beginning, where headers are.
+    /// A byte is replaced. Most of these bytes are near the beginning, in the headers.
     Byte(Index, bool, u8),
     /// The file ends earlier.
     Cut(Index),
     /// Some bytes are left out.
     Gap(Index, usize),
-    /// Some bytes are there twice.
+    /// Some bytes are repeated.
     Repeat(Index, usize),
 }
 
-/// Bytes that stand for the ends of ranges, and any.
+/// The ends of ranges of bytes, and arbitrary bytes.
 fn byte() -> impl Strategy<Value = u8> {
     prop_oneof![Just(0), Just(1), Just(0x7f), Just(0x80), Just(0xff), any::<u8>()]
 }
@@ -38,7 +38,7 @@ pub fn damage() -> impl Strategy<Value = Vec<Damage>> {
     prop::collection::vec(one, 1..6)
 }
 
-/// A file after its changes. `early` is the length of its header, or of whatever begins it.
+/// The file with these changes. `early` is the length of its header or of another first part.
 pub fn damaged(whole: &[u8], changes: &[Damage], early: usize) -> Vec<u8> {
     let mut bytes = whole.to_vec();
     for change in changes {
@@ -65,7 +65,7 @@ pub fn damaged(whole: &[u8], changes: &[Damage], early: usize) -> Vec<u8> {
     bytes
 }
 
-/// `usual` cases, or as many as `ASYM_FUZZ_CASES` says. Cases are drawn anew each time if it is set.
+/// `usual` cases with a fixed seed. If `ASYM_FUZZ_CASES` is set, it gives the number of cases, and the seed is random.
 pub fn config(usual: u32) -> ProptestConfig {
     let asked = std::env::var("ASYM_FUZZ_CASES").ok().and_then(|text| text.parse().ok());
     let seed = if asked.is_some() { prop::test_runner::RngSeed::Random } else { prop::test_runner::RngSeed::Fixed(19) };

@@ -1,5 +1,5 @@
-//! Shared parts of the tests: fixtures, the shared reference, tensors of files, folders to write to.
-#![allow(dead_code, reason = "each test file is a program of its own")]
+//! Shared parts of the tests: fixtures, the reference outputs, tensors in files, and folders for output.
+#![allow(dead_code, reason = "each test file is a separate program")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
 }
 
-/// A folder that an environment variable names; without it `what` is skipped, and said so.
+/// The folder in an environment variable. If the variable is not set, a message says that `what` is skipped.
 pub fn folder_from(variable: &str, what: &str) -> Option<PathBuf> {
     let folder = std::env::var_os(variable).map(PathBuf::from);
     if folder.is_none() {
@@ -25,32 +25,32 @@ pub fn folder_from(variable: &str, what: &str) -> Option<PathBuf> {
     folder
 }
 
-/// The reference outputs of the shared folder.
+/// The reference outputs in the shared folder.
 pub fn reference(what: &str) -> Option<PathBuf> {
     Some(folder_from("ASYM_SHARED", what)?.join("reference"))
 }
 
 /// An empty folder for the test `name`.
 pub fn scratch(name: &str) -> PathBuf {
-    // One folder below, since the tests of the other crates write beside.
+    // The subfolder separates this crate from the tests of other crates.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("asym").join(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// A copy of the files of `from`, of which the test may spoil one.
+/// A copy of the files in `from`, which a test may change.
 pub fn copy(from: &Path, name: &str) -> PathBuf {
     let to = scratch(name);
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        // Not `fs::copy`: fixtures may be read-only, and copies of them would be too.
+        // `fs::copy` would copy permissions too, but fixtures may be read-only.
         std::fs::write(to.join(entry.file_name()), std::fs::read(entry.path()).unwrap()).unwrap();
     }
     to
 }
 
-/// A tensor of a file.
+/// A tensor in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     pub dtype: Dtype,
@@ -79,7 +79,7 @@ impl Stored {
             Dtype::I32 => {
                 self.data.chunks_exact(4).map(|bytes| i32::from_le_bytes(bytes.try_into().unwrap()).into()).collect()
             }
-            other => panic!("{other:?} holds no integers"),
+            other => panic!("{other:?} is not an integer type"),
         }
     }
 }
@@ -102,7 +102,7 @@ pub fn write(path: &Path, tensors: &Tensors, metadata: Option<HashMap<String, St
     std::fs::write(path, safetensors::serialize(views, metadata).unwrap()).unwrap();
 }
 
-/// The largest absolute difference; infinite where one of two numbers is NaN or a number is missing.
+/// The largest absolute difference. It is infinite if a difference is NaN, if the lengths differ, or if there are no numbers.
 pub fn difference(left: &[f32], right: &[f32]) -> f32 {
     if left.len() != right.len() || left.is_empty() {
         return f32::INFINITY;
@@ -115,11 +115,11 @@ pub fn difference(left: &[f32], right: &[f32]) -> f32 {
 
 /// Run the `asym` command.
 pub fn asym<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
-    // Without the backtrace that a developer may have asked for: messages are compared as users see them.
+    // No backtrace is printed, since tests compare the messages that users see.
     Command::new(env!("CARGO_BIN_EXE_asym")).args(args).env_remove("RUST_BACKTRACE").output().unwrap()
 }
 
-/// Run `asym predict`; `more` are further options.
+/// Run `asym predict` with the further options `more`.
 pub fn predict(model: &Path, inputs: &Path, output: &Path, more: &[&OsStr]) -> Output {
     let options = ["--model".as_ref(), model.as_os_str(), "--inputs".as_ref(), inputs.as_os_str()];
     let output = ["--output".as_ref(), output.as_os_str()];
@@ -133,7 +133,7 @@ pub fn edit_json(path: &Path, change: impl FnOnce(&mut serde_json::Map<String, s
     std::fs::write(path, serde_json::to_string_pretty(&fields).unwrap()).unwrap();
 }
 
-/// The checkpoint without dropout, which references have switched off.
+/// The checkpoint without dropout, which is disabled in the references.
 pub fn without_dropout(folder: &Path) -> asym::models::Checkpoint {
     let text = std::fs::read_to_string(folder.join("config.json")).unwrap();
     let mut config: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
@@ -159,13 +159,13 @@ pub fn llama(name: &str) -> PathBuf {
     folder
 }
 
-/// The command in `folder`.
+/// Run the `asym` command in `folder`.
 fn asym_in(folder: &Path, args: &[&str]) -> std::process::Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_asym"));
     command.args(args).current_dir(folder).env_remove("RUST_BACKTRACE").output().unwrap()
 }
 
-/// Standard output and standard error of a command in `folder` that succeeds.
+/// Run a command in `folder` that must succeed, and return its standard output and standard error.
 pub fn run_in(folder: &Path, args: &[&str]) -> (String, String) {
     let output = asym_in(folder, args);
     let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -173,7 +173,7 @@ pub fn run_in(folder: &Path, args: &[&str]) -> (String, String) {
     (out, err)
 }
 
-/// Standard error of a command in `folder` that is refused.
+/// Run a command in `folder` that must fail, and return its standard error.
 pub fn refused(folder: &Path, args: &[&str]) -> String {
     let output = asym_in(folder, args);
     let err = String::from_utf8(output.stderr).unwrap();

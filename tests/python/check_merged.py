@@ -1,14 +1,14 @@
-"""Checks that transformers loads a checkpoint that asym wrote, and computes from it what asym does.
+"""Checks that transformers loads a checkpoint written by asym, and that it computes the same logits.
 
     pip install torch==2.11.0 transformers==5.23.0 safetensors
     ASYM_EXPORT=/tmp/export cargo test --release --test suite generate
-    ASYM_MERGED=/tmp/merged cargo test --release --test suite variants     # tied models, each with inputs and logits beside it
+    ASYM_MERGED=/tmp/merged cargo test --release --test suite variants     # tied models, each with a file of inputs and of logits
     python tests/python/check_merged.py FOLDER CLASS INPUTS LOGITS [--tolerance 1e-4]
 
 FOLDER has config.json and model.safetensors; CLASS is a name in transformers, e.g. ViTForImageClassification,
 LlamaForCausalLM, BartForConditionalGeneration, BartForSequenceClassification, BertForSequenceClassification or
-RobertaForSequenceClassification. INPUTS is a safetensors file of the arguments of its `forward`, LOGITS one of asym's
-`logits`. Only those logits of a decoder count where the attention mask is 1. Prints the largest difference.
+RobertaForSequenceClassification. INPUTS is a safetensors file with the arguments of its `forward`. LOGITS is a file with
+asym's `logits`. For a decoder, only the logits at positions with attention mask 1 are compared. Prints the largest difference.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main():
     made = load(options.folder, options.kind)
     batch = load_file(options.inputs)
     unknown = batch.keys() - inspect.signature(made.forward).parameters.keys()
-    assert not unknown, f"{options.kind.__name__} takes no {sorted(unknown)}"
+    assert not unknown, f"{options.kind.__name__} does not accept {sorted(unknown)}"
     with torch.no_grad():
         expected = made(**batch).logits
     found = load_file(options.logits)["logits"].float()
@@ -56,7 +56,7 @@ def main():
         found, expected = found[mask == 1], expected[mask == 1]
     difference = (found - expected).abs().max().item()
     print(f"{options.kind.__name__}: {difference:.3g} of {expected.abs().max().item():.3g}")
-    # Not >, which NaN would pass.
+    # With >, NaN would pass.
     if options.tolerance is not None and not difference <= options.tolerance:
         sys.exit(f"above {options.tolerance}")
 

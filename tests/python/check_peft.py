@@ -1,13 +1,13 @@
-"""Checks that adapters written by asym are PEFT's: each folder loads with no key missing and none left over, the file's
-tensors are what the model holds, and the logits are those of `asym predict`.
+"""Checks that PEFT loads adapters written by asym: no key is missing or unexpected, the tensors of the file equal the
+tensors of the model, and the logits equal those of `asym predict`.
 
     pip install torch==2.11.0 transformers==5.23.0 peft==0.21.2 safetensors
     ASYM_EXPORT=/tmp/export cargo test --release --test suite -- peft_export families variants
     cargo build --release
     python tests/python/check_peft.py target/release/asym /tmp/export/*
 
-A folder is an adapter's, or a run's with `adapter` inside. Its base model is what its adapter_config.json says, or
-`--model`; the inputs are inputs.safetensors beside the base model, or `--inputs`.
+A folder contains an adapter, or it is the folder of a run with the subfolder `adapter`. The base model is `--model`, or else
+the one in adapter_config.json. The inputs are `--inputs`, or else inputs.safetensors in the folder of the base model.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def predict(asym, model, adapter, inputs):
 
 
 def labels_of(stored):
-    """As many as the saved head has: a checkpoint without a head does not say."""
+    """The number of labels of the saved head, since a checkpoint without a head does not have it."""
     for name in ["classifier.out_proj.bias", "classifier.bias"]:
         if f"base_model.model.{name}" in stored:
             return len(stored[f"base_model.model.{name}"])
@@ -73,7 +73,7 @@ def check(asym, folder, model, inputs):
 
     labels = labels_of(stored)
     (architecture,) = json.loads((model / "config.json").read_text())["architectures"]
-    # An adapter with a head makes a classifier of whatever it is on.
+    # An adapter with a head makes its base model a classifier.
     classifies = labels and not architecture.endswith("Classification")
     kind = transformers.AutoModelForSequenceClassification if classifies else getattr(transformers, architecture)
     base = kind.from_pretrained(model, attn_implementation="eager", **({"num_labels": labels} if labels else {}))
@@ -81,15 +81,15 @@ def check(asym, folder, model, inputs):
     missing = [key for key in result.missing_keys if any(word in key for word in OF_ADAPTERS)]
     assert not missing, f"{folder}: missing {missing}"
     assert not result.unexpected_keys, f"{folder}: unexpected {result.unexpected_keys}"
-    # With bias="all" PEFT lists a head's biases twice more: the head's that it replaced, and under the wrapper's name.
+    # With bias="all", PEFT lists a head's biases two more times: as biases of the replaced head, and under the wrapper's name.
     held = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     held = {k: v for k, v in held.items() if not any(word in k for word in COPIES)}
     assert held.keys() == stored.keys(), f"{folder}: {sorted(held.keys() ^ stored.keys())}"
     for key, tensor in stored.items():
-        assert torch.equal(held[key], tensor), f"{folder}: {key} is not what the file holds"
+        assert torch.equal(held[key], tensor), f"{folder}: {key} differs from the file"
 
-    # From PEFT's own description of where adapters are, not from the file's keys.
-    # Trained rows are such a layer too, inside of the embedding.
+    # The adapted modules come from PEFT's model, not from the keys of the file.
+    # The rows of an embedding that are trained form such a module too, inside the embedding.
     modules = sorted(name for name, module in adapted.named_modules() if isinstance(module, BaseTunerLayer))
     modules = [name for name in modules if not name.endswith("token_adapter")]
     layers = {key.rsplit(word, 1)[0].rstrip(".") for key in stored for word in OF_LAYERS if word in key}
@@ -106,14 +106,14 @@ def check(asym, folder, model, inputs):
     differences = (logits - predict(asym, model, adapter, inputs)).abs()
     mask = batch.get("attention_mask")
     if logits.dim() == 3 and mask is not None and mask.shape == logits.shape[:2]:
-        # What stands at padding is nobody's answer.
+        # The logits at padding have no meaning.
         differences = differences[mask == 1]
     difference = differences.max().item()
     print(
         f"{folder.name}: {config['peft_type']}, {len(modules)} layers, {len(stored)} tensors, "
         f"effect of the adapter {effect:.2f}, logits differ by {difference:.1e}"
     )
-    # PEFT decomposes the weights for PiSSA in f32.
+    # For PiSSA, PEFT decomposes the weights in f32.
     tolerance = TOLERANCE * (10 if config.get("init_lora_weights") == "pissa" else 1)
     assert difference <= tolerance, f"{folder}: logits differ by {difference}"
     return effect
@@ -127,9 +127,9 @@ def main():
     parser.add_argument("--inputs", type=Path, help="a file for asym predict")
     options = parser.parse_args()
     effects = [check(options.asym.absolute(), folder, options.model, options.inputs) for folder in options.folders]
-    # Adapters without effect would pass whatever they were.
-    assert min(effects) > 1e-3, f"an adapter changes nothing: {effects}"
-    print(f"{len(effects)} folders are PEFT's, with torch {torch.__version__}, PEFT {peft.__version__}", file=sys.stderr)
+    # Adapters without an effect would pass every comparison.
+    assert min(effects) > 1e-3, f"an adapter has no effect: {effects}"
+    print(f"{len(effects)} folders pass, with torch {torch.__version__}, PEFT {peft.__version__}", file=sys.stderr)
 
 
 if __name__ == "__main__":

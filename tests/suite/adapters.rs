@@ -1,4 +1,4 @@
-//! The adapters against PEFT below the level of a whole model: fixtures of `tests/fixtures/make.py`.
+//! Compares parts of adapters with PEFT, without a whole model. `tests/fixtures/make.py` creates the fixtures.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::convert::Infallible;
@@ -49,7 +49,7 @@ fn gradients(model: &Three, stored: &Tensors, step: usize) -> GradientsParams {
                 return;
             }
             let values = at_step(&self.stored[&format!("gradients.{}", entry.name)], self.step);
-            // Files hold the transposes of what Burn does.
+            // Burn stores the transpose of the matrix in the file.
             let gradient =
                 Tensor::<2>::from_data(TensorData::new(values, [entry.shape[0], entry.shape[1]]), &Device::default());
             self.gradients.register::<D>(param.id, gradient.transpose().reshape(param.shape()));
@@ -107,7 +107,7 @@ fn ranks_move_as_in_peft_step_by_step() {
     }
     println!("ranks: {ranks:?}");
     assert_eq!((ranks[0], *ranks.last().unwrap()), (12, 6));
-    assert!(ranks.windows(2).any(|pair| pair[1] > pair[0]), "a triplet came back: {ranks:?}");
+    assert!(ranks.windows(2).any(|pair| pair[1] > pair[0]), "no triplet was restored: {ranks:?}");
 }
 
 /// An adapted embedding, convolution and linear layer.
@@ -128,7 +128,7 @@ impl Mixed {
         }
     }
 
-    /// The three outputs on the fixture's inputs.
+    /// The three outputs for the inputs of the fixture.
     fn outputs(&self, inputs: &Tensors, device: &Device) -> [Vec<f32>; 3] {
         let ids = TensorData::new(inputs["ids"].i64(), inputs["ids"].shape.clone());
         [
@@ -159,7 +159,7 @@ fn embeddings_and_convolutions_adapt_as_in_peft() {
                 assert!(difference(output, before) > 0.05, "{name}: the adapter must have an effect");
             }
         }
-        // The written file equals the one that was read.
+        // The written file equals the file that was read.
         let again = scratch("adapters-conv");
         save_adapter(&model, &config, &again, &SaveOptions::default()).unwrap();
         let tensors = |folder: &std::path::Path| read(&folder.join("adapter_model.safetensors"));
@@ -203,5 +203,5 @@ fn a_frozen_a_is_projected_out_of_the_gradient_as_in_peft() {
     assert!(difference(&floats(projected), &expected) < 1e-5 * scale);
 
     let lora = AdapterConfig::lora(4).targets(["query"]);
-    assert!(ProjectedGradient::new(&lora, &model, &Naming::BURN).is_err(), "a trained A has nothing to project");
+    assert!(ProjectedGradient::new(&lora, &model, &Naming::BURN).is_err(), "a trained A was accepted");
 }

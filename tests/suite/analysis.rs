@@ -1,5 +1,4 @@
-//! The results of the analyses through the command: `asym similarity`, `asym inspect` with bounds, `asym parameters`, and what they
-//! refuse.
+//! The commands for analyses: `asym similarity`, `asym inspect` with bounds, `asym parameters`, and their errors.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -33,7 +32,7 @@ fn refusal(args: &[&str], parts: &[&str]) {
     }
 }
 
-/// LoRA on the embedded checkpoint as it starts, with B moved from zero.
+/// An untrained LoRA adapter for the embedded checkpoint. If `moved` is set, B has other values than zero.
 fn adapter(name: &str, seed: u64, config: &AdapterConfig, moved: bool) -> PathBuf {
     let folder = scratch("similarity").with_file_name(format!("similarity-{name}"));
     let _ = std::fs::remove_dir_all(&folder);
@@ -78,7 +77,7 @@ fn similarity_is_one_for_the_same_and_low_for_other_starts() {
             assert!((row.of(side).moments().mean - 1.0).abs() < 1e-9, "{row:?}");
         }
     }
-    // A starts at random, so that the two are independent: r/d on average, within four standard errors of the exact spread.
+    // The random initial values of A are independent, so the mean similarity is r/d, within four standard errors.
     let rows = compare(&[factors(&one), factors(&two)]).unwrap();
     let of_a: Vec<f64> = rows.iter().map(|row| row.a.moments().mean).collect();
     let expected = asym::analysis::similarity::Expected::of(128, 8, 8);
@@ -87,7 +86,7 @@ fn similarity_is_one_for_the_same_and_low_for_other_starts() {
     assert!((mean - expected.mean).abs() < 4.0 * error, "{mean} is not {}", expected.mean);
 }
 
-/// Folders that PEFT wrote: every method that has factors.
+/// Folders written by PEFT with each method that has factors.
 #[test]
 fn folders_of_peft_are_compared_too() {
     for (name, module) in [
@@ -109,7 +108,7 @@ fn folders_of_peft_are_compared_too() {
     }
 }
 
-/// The encoder's and the decoder's layers have the same numbers and names within them, and are not each other.
+/// Layers of the encoder and the decoder have the same indices and module names, but they are different layers.
 #[test]
 fn encoder_and_decoder_are_not_mixed_up() {
     let other = copy(&fixture("peft-bart-all"), "similarity-bart");
@@ -141,7 +140,7 @@ fn what_cannot_be_compared_is_refused() {
     refusal(&["similarity", lora, path(&fixture("peft-ia3"))], &["peft-ia3", "(IA)", "no factors A and B"]);
     refusal(&["similarity", lora, path(&fixture("peft-vera"))], &["VeRA", "no factors A and B"]);
     refusal(&["similarity", lora, "/no/such/folder"], &["/no/such/folder"]);
-    refusal(&["similarity", lora, lora, "--figure", "somewhere/"], &["names no file"]);
+    refusal(&["similarity", lora, lora, "--figure", "somewhere/"], &["the file name is missing"]);
     let start = adapter("untrained", 1, &AdapterConfig::lora(4), false);
     refusal(&["similarity", path(&start), path(&start)], &["B of `roberta.encoder.layer.0.", "all zeros"]);
 
@@ -168,7 +167,8 @@ fn inspect_bounds_the_generalization_error() {
     let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/mini/glue/b-only-orthonormal-r8.toml");
     let said = stdout(&asym(["inspect", "--recipe", recipe, "--examples", "3000", "--bits", "8", "--sigma", "0.5"]));
     println!("{said}");
-    // Eight weights of 128 x 128: r·Σd_out = 8192; √(2·8·¼·ln 2·8192/3000) = 2.752, by √2 for both factors 3.891.
+    // For eight weights of 128 x 128, r·Σd_out is 8192 and √(2·8·¼·ln 2·8192/3000) is 2.752. For both factors, this is multiplied
+    // by √2, which gives 3.891.
     let rows: Vec<Vec<&str>> = said
         .lines()
         .filter(|line| line.starts_with("| "))
@@ -183,9 +183,9 @@ fn inspect_bounds_the_generalization_error() {
     ] {
         assert!(rows.contains(&row.to_vec()), "{row:?} in {said}");
     }
-    assert!(said.contains("lora_A.weight") && said.contains("says nothing"), "{said}");
+    assert!(said.contains("lora_A.weight") && said.contains("is vacuous"), "{said}");
 
-    // From a configuration alone, of a size that no memory here holds.
+    // A configuration is enough, even if the model is too large for the memory.
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/asym-analysis/data/configs/Llama-2-7b.json");
     let said = stdout(&asym(["inspect", "--model", config]));
     assert!(said.contains("model.layers.31.self_attn.q_proj.weight") && said.contains("6 738 415 616"), "{said}");
@@ -202,7 +202,7 @@ fn inspect_bounds_the_generalization_error() {
     refusal(&["inspect", "--model", "/no/such/config.json"], &["/no/such/config.json"]);
 }
 
-/// From a recipe's key to an adapter that loads without the data its A came from.
+/// A recipe can initialize A from the inputs of the layers. The adapter then loads without the training data.
 #[test]
 fn a_recipe_may_start_a_from_what_layers_read() {
     let folder = scratch("input-svd");
@@ -221,7 +221,7 @@ fn a_recipe_may_start_a_from_what_layers_read() {
             }
         }
     }
-    // No batch passes when it is loaded, and the frozen A stays frozen.
+    // Loading needs no batch of data, and A is frozen.
     let said = stdout(&asym(["inspect", "--adapter", path(&adapter)]));
     let frozen = said.lines().filter(|line| line.contains("lora_A") && line.contains("frozen")).count();
     assert_eq!(frozen, 8, "{said}");
@@ -236,7 +236,7 @@ fn parameters_stand_beside_what_the_paper_prints() {
     assert!(said.contains("355.0M: no count"), "{said}");
 }
 
-/// Other programs read the numbers of a table, all of them and in full.
+/// JSON and CSV contain all numbers of a table in full precision.
 #[test]
 fn tables_have_a_form_for_other_programs() {
     let lora = fixture("peft-lora");
@@ -267,7 +267,11 @@ fn tables_have_a_form_for_other_programs() {
 
     let csv = stdout(&asym(["parameters", "--csv"]));
     assert!(csv.lines().any(|line| line.starts_with("roberta-large,") && line.contains(",786432,")), "{csv}");
-    assert_eq!(asym(["parameters", "--csv", "--json"]).status.code(), Some(2), "one form at a time");
+    assert_eq!(
+        asym(["parameters", "--csv", "--json"]).status.code(),
+        Some(2),
+        "--csv and --json were accepted together"
+    );
     let bounds = ["inspect", "--adapter", path(&lora), "--examples", "100", "--json"];
-    refusal(&bounds, &["--examples", "below a table only"]);
+    refusal(&bounds, &["--examples", "only below a table"]);
 }

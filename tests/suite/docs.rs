@@ -1,4 +1,4 @@
-//! The documentation, held against the program: links lead to files, and commands have options that exist.
+//! Checks the documentation: links lead to existing files, and the options of commands exist.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use asym::cli::Args;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-/// The pages in Markdown, without those of other folders than ours.
+/// The Markdown pages in `folder`, without hidden folders, build output and runs.
 fn pages(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -31,7 +31,7 @@ fn all() -> Vec<(PathBuf, String)> {
     pages(Path::new(env!("CARGO_MANIFEST_DIR"))).into_iter().map(read).collect()
 }
 
-/// The lines of blocks of shell commands. A line that goes on is one with the next, and comments are left out.
+/// The commands in code blocks of the language `sh`. Continued lines are joined, and comments are removed.
 fn commands(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let (mut inside, mut goes_on) = (false, false);
@@ -70,11 +70,11 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
-/// The part of a command that `asym` would parse; `None` for another program.
+/// The part of a command that `asym` would parse. `None` if the command runs another program.
 fn arguments(command: &str) -> Option<Vec<String>> {
     let words = words(command);
     let at = words.iter().position(|word| word == "asym" || word.ends_with("/asym"))?;
-    // Variables before it, as in `BURN_DEVICE=cuda:1 asym`.
+    // Environment variables may precede the program, as in `BURN_DEVICE=cuda:1 asym`.
     let is_program = words[..at].iter().all(|word| word.contains('='));
     is_program.then(|| words[at..].to_vec())
 }

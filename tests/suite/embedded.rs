@@ -1,4 +1,4 @@
-//! The embedded checkpoints, their tokenizer or image processor, and the generated tasks fit together.
+//! Checks that the embedded checkpoints, their tokenizers or image processors, and the generated tasks fit together.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use asym::core::layout;
@@ -16,7 +16,7 @@ use burn::tensor::Device;
 fn checkpoint_tokenizer_and_tasks_fit_together() {
     let base = ROBERTA_MINI.base().unwrap();
     for dataset in Dataset::ALL {
-        // A token for each word: with the marks around a pair, nothing is cut at 64.
+        // Each word is one token, so a pair with its special tokens is not truncated at 64 tokens.
         let task = Glue { dataset: *dataset, options: GlueOptions { max_length: Some(64) } };
         let data = task.prepare(generated(*dataset, 0), &base).unwrap();
         let (train, dev) = (data.train.all(), data.evaluation.dev.all());
@@ -39,12 +39,12 @@ fn each_embedded_checkpoint_is_found_by_its_name_and_by_the_tasks_that_train_it(
     assert_eq!(found, [ROBERTA_MINI.name, VIT_MINI.name, BART_MINI.name]);
 }
 
-/// The mini ViT takes the drawn pictures as they are, and was pre-trained on other shapes.
+/// The mini ViT uses the drawn images without resizing, and it was pre-trained on other shapes.
 #[test]
 fn the_mini_vit_and_the_drawn_pictures_fit_together() {
     let base = VIT_MINI.base().unwrap();
     let loaded = base.checkpoint.load::<VitClassifier>(Some(7), 0, &Device::default()).unwrap();
-    // Each run draws its own head.
+    // Each run initializes its own head.
     assert_eq!(loaded.initialized, ["classifier.weight", "classifier.bias"]);
     assert!(loaded.left_out.is_empty());
     let known = Shape::PRETRAINING.map(Shape::name);
@@ -58,7 +58,8 @@ fn the_mini_vit_and_the_drawn_pictures_fit_together() {
     }
 }
 
-/// The mini BART reads whole reports, has a token for each of their words, and searches with the settings of its `config.json`.
+/// The mini BART reads whole reports, its vocabulary contains all of their words, and beam search uses the settings in its
+/// `config.json`.
 #[test]
 fn the_mini_bart_and_the_generated_reports_fit_together() {
     let base = BART_MINI.base().unwrap();
@@ -69,7 +70,7 @@ fn the_mini_bart_and_the_generated_reports_fit_together() {
     let prepared = task.prepare(data, &base).unwrap();
     let found = [prepared.train.all(), prepared.evaluation.dev.all()];
     for (pairs, expected) in found.into_iter().zip(expected) {
-        // Two marks stand around the words.
+        // The words are between two special tokens.
         assert!(pairs.iter().zip(expected).all(|(pair, words)| pair.source.len() == words + 2));
         let unknown = base.tokenizer().unwrap().token_id("<unk>").unwrap() as u32;
         assert!(pairs.iter().all(|pair| !pair.source.contains(&unknown) && !pair.target.contains(&unknown)));
@@ -78,7 +79,7 @@ fn the_mini_bart_and_the_generated_reports_fit_together() {
     assert_eq!((search.num_beams, search.no_repeat_ngram_size), (4, 3));
 }
 
-/// The checkpoint is read once. A head that is drawn later is the one that reading the checkpoint again would draw.
+/// The checkpoint is read once. A head that is initialized later equals the head of a checkpoint that is read again.
 #[test]
 fn the_weights_are_read_once_for_all_runs() {
     let (base, device) = (ROBERTA_MINI.base().unwrap(), Device::default());

@@ -1,4 +1,4 @@
-//! `asym evaluate mmlu`: its answers, its folder, and what it refuses.
+//! `asym evaluate mmlu`: the answers, the output folder, and errors.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::common::{asym, fixture, llama, scratch};
 
-/// Words of the tokenizer. All others are one unknown token.
+/// The words of the tokenizer. All other words are the unknown token.
 const WORDS: [&str; 12] = ["[UNK]", "A", "B", "C", "D", "What", "bone", "is", "one", "two", "Question", "Answer"];
 
-/// A small Llama with random weights, and a tokenizer of words.
+/// A small Llama with random weights, and a word-level tokenizer.
 fn model(name: &str) -> PathBuf {
     let folder = scratch(name);
     let mut config = LlamaConfig::new(WORDS.len(), 24, 2, 4);
@@ -95,7 +95,7 @@ fn an_evaluation_that_was_stopped_goes_on() {
     let case = Case::new("evaluate-goes-on");
     let all = [SHORT.as_slice(), &["--protocol", "choice,loglikelihood,generated"]].concat();
     let table = case.table(&all);
-    // Anatomy and marketing are no humanities.
+    // Neither anatomy nor marketing belongs to the humanities.
     let has_gap = |line: &&str| line.split('|').any(|cell| cell.trim() == "-");
     assert_eq!(table.lines().filter(has_gap).count(), 6, "{table}");
     let whole = case.answers("choice-5.jsonl");
@@ -107,7 +107,7 @@ fn an_evaluation_that_was_stopped_goes_on() {
         let right = answer["question"].as_u64().unwrap() as usize % 4;
         assert_eq!((&answer["answer"], &answer["right"]), (&json!(["A", "B", "C", "D"][best]), &json!(best == right)));
     }
-    // A likelihood is a probability.
+    // Likelihoods are probabilities, so their sum is at most 1.
     for answer in case.answers("loglikelihood-0.jsonl") {
         let sum: f64 = answer["scores"].as_array().unwrap().iter().map(|score| score.as_f64().unwrap().exp()).sum();
         assert!(sum > 0.0 && sum <= 1.0 + 1e-6, "{answer}");
@@ -119,7 +119,7 @@ fn an_evaluation_that_was_stopped_goes_on() {
     assert_eq!(results[1]["micro"]["questions"], 14);
     assert!((results[1]["micro"]["accuracy"].as_f64().unwrap() - right as f64 / 14.0).abs() < 1e-12);
 
-    // Without some answers, and with half a line, the same command asks these questions again.
+    // If answers are missing or a line is incomplete, the same command asks these questions again.
     let path = case.output.join("choice-5.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
     let kept: Vec<&str> = text.lines().take(5).collect();
@@ -132,12 +132,12 @@ fn an_evaluation_that_was_stopped_goes_on() {
         let scores = |answer: &Value| answer["scores"].as_array().unwrap().clone();
         assert!(scores(again).iter().zip(&scores(before)).all(|(a, b)| close(a, b)), "{again} and {before}");
     }
-    // Another size of batches changes nothing.
+    // The batch size does not change the result.
     std::fs::remove_dir_all(&case.output).unwrap();
     assert_eq!(case.table(&[all.as_slice(), &["--batch-size", "1"]].concat()), table);
 
     let error = case.refusal(&[all.as_slice(), &["--dtype", "bf16"]].concat());
-    assert!(error.contains("evaluation.json") && error.contains("dtype is \"f32\" there"), "{error}");
+    assert!(error.contains("evaluation.json") && error.contains("dtype is \"f32\", but this evaluation"), "{error}");
     std::fs::write(&path, "{\"subject\":\"anatomy\"}\n").unwrap();
     let error = case.refusal(&all);
     assert!(error.contains("choice-5.jsonl:1: missing field"), "{error}");
@@ -149,13 +149,13 @@ fn bad_input_is_refused() {
     for (options, expected) in [
         (&["--subjects", "anatomie"][..], "there is no subject `anatomie` (did you mean `anatomy`?)"),
         (&["--subjects", "anatomy,astronomy"], "no file of the subject astronomy for the split `val`"),
-        (&[], "no file of the subject abstract_algebra for the split `val`, and of 54 others"),
+        (&[], "no file of the subject abstract_algebra for the split `val` (other subjects without a file: 54)"),
         (&["--subjects", "anatomy", "--shots", "6"], "five examples"),
         (&["--subjects", "anatomy", "--batch-size", "0"], "at least one prompt"),
         (&["--subjects", "anatomy", "--split", "train"], "expected test, val or dev"),
         (&["--subjects", "astronomy,virology"], "no files of MMLU for the split `val`"),
     ] {
-        // A split that is given twice is the last one.
+        // `case.refusal` already gives --split, and an option cannot be given twice.
         let error = if options.contains(&"--split") {
             let [model, data, output] = [&case.model, &case.data, &case.output].map(|path| path.to_str().unwrap());
             let args = ["evaluate", "mmlu", "--model", model, "--data", data, "--output", output];
@@ -165,7 +165,7 @@ fn bad_input_is_refused() {
         };
         assert!(error.contains(expected), "{options:?}: {error}");
     }
-    // The embedded model has not read of what the benchmark asks.
+    // The embedded model is not the default for the questions of the benchmark.
     let [data, output] = [&case.data, &case.output].map(|path| path.to_str().unwrap());
     let output =
         asym(["evaluate", "mmlu", "--data", data, "--output", output, "--split", "val", "--subjects", "anatomy"]);
@@ -174,7 +174,7 @@ fn bad_input_is_refused() {
     let file = case.data.join("val/anatomy_val.csv");
     let whole = std::fs::read_to_string(&file).unwrap();
     for (rows, expected) in [
-        ("one,A,B,C,D,E\n", "anatomy_val.csv:1: the right answer is `E`, and A, B, C or D is expected"),
+        ("one,A,B,C,D,E\n", "anatomy_val.csv:1: the right answer is `E`, but A, B, C or D is expected"),
         ("one,A,B,C,D,A\none,A,B,C,A\n", "anatomy_val.csv:2"),
     ] {
         std::fs::write(&file, rows).unwrap();
@@ -185,21 +185,21 @@ fn bad_input_is_refused() {
     let dev = case.data.join("dev/anatomy_dev.csv");
     std::fs::write(&dev, "one,A,B,C,D,A\n").unwrap();
     let error = case.refusal(&["--subjects", "anatomy", "--shots", "5"]);
-    assert!(error.contains("anatomy: the part dev has 1 examples, and --shots 5 needs as many"), "{error}");
-    assert!(!case.output.exists(), "nothing was written");
+    assert!(error.contains("anatomy: the split dev has 1 examples, but --shots 5 needs 5"), "{error}");
+    assert!(!case.output.exists(), "the output folder was written");
 }
 
 #[test]
 fn models_and_tokenizers_that_cannot_answer_are_refused() {
     let mut case = Case::new("evaluate-models");
-    // A prompt that is too long is cut by one protocol alone.
+    // Only one protocol truncates prompts that are too long.
     crate::common::edit_json(&case.model.join("config.json"), |config| {
         config.insert("max_position_embeddings".into(), json!(20));
     });
     let error = case.refusal(&["--subjects", "anatomy", "--protocol", "choice"]);
-    assert!(error.contains("question 0 of anatomy takes") && error.contains("the model reads 20 at most"), "{error}");
+    assert!(error.contains("question 0 of anatomy has") && error.contains("a prompt can have at most 20"), "{error}");
     case.table(&["--subjects", "anatomy", "--protocol", "loglikelihood"]);
-    // Its vocabulary has a token for D and its space, and none for the others.
+    // The vocabulary has a token for D with its space, but not for the other letters.
     case.model = llama("evaluate-pieces");
     crate::common::edit_json(&case.model.join("config.json"), |config| {
         config.insert("max_position_embeddings".into(), json!(4096));
@@ -208,10 +208,10 @@ fn models_and_tokenizers_that_cannot_answer_are_refused() {
     assert!(error.contains("this tokenizer encodes the answer `A` as"), "{error}");
     case.model = fixture("bert-classifier");
     let error = case.refusal(&["--subjects", "anatomy"]);
-    assert!(error.contains("answers no questions of MMLU; give a Llama"), "{error}");
+    assert!(error.contains("cannot answer the questions of MMLU; give a Llama"), "{error}");
 }
 
-/// `task.mmlu` of a run asks the questions that the command asks of the adapter that the run leaves.
+/// With `task.mmlu`, a run asks the same questions as the command does for the adapter of the run.
 #[test]
 fn a_run_asks_what_the_command_asks() {
     let case = Case::new("mmlu-in-a-run");
@@ -238,8 +238,8 @@ fn a_run_asks_what_the_command_asks() {
     let run = runs.join("b-only-r4-seed1");
     let json = |path: &Path| serde_json::from_str::<Value>(&std::fs::read_to_string(path).unwrap()).unwrap();
     let results = json(&run.join("results.json"));
-    assert!(run.join("evaluation-2/generated-0.jsonl").is_file(), "the answers are on file");
-    // Not before the last epoch.
+    assert!(run.join("evaluation-2/generated-0.jsonl").is_file(), "the answers were not saved");
+    // MMLU is evaluated only after the last epoch.
     assert!(results["epochs"][0]["dev"].get("mmlu all").is_none(), "{results}");
     case.table(&["--adapter", run.join("adapter").to_str().unwrap(), "--protocol", "generated,choice"]);
     let answers = json(&case.output.join("results.json"));

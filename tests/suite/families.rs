@@ -1,4 +1,4 @@
-//! Adapters on ViT, Llama and BART: only what is to be trained moves, files go to PEFT and back, text is generated.
+//! Adapters on ViT, Llama and BART: only trained parameters change, files are compatible with PEFT, and text is generated.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -16,12 +16,12 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::common::{copy, difference, edit_json, fixture, scratch};
 
-/// A model of a fixture, and a loss that it can be trained on.
+/// A model in a fixture, with logits for a loss.
 trait Family: PretrainedModel {
     const FIXTURE: &'static str;
-    /// Queries and values, as a user names them.
+    /// The target names for queries and values.
     const QUERY_VALUE: [&'static str; 2];
-    /// How many linear layers `all-linear` takes.
+    /// The number of linear layers that `all-linear` selects.
     const LINEAR: usize;
 
     fn rows(&self, input: Self::Input) -> Tensor<2>;
@@ -77,7 +77,7 @@ fn load_from<M: Family>(folder: &Path, device: &Device) -> (M, M::Input) {
     (loaded.model, read_inputs(folder.join("inputs.safetensors"), device).unwrap())
 }
 
-/// Everything that a model holds, by name.
+/// All parameters of a model, with their values.
 fn values<M: PretrainedModel>(model: &M) -> Vec<(Entry, Vec<f32>)> {
     let all = layout::collect(model, &model.naming(), |_| true);
     all.into_iter().map(|(entry, values)| (entry, values.unwrap())).collect()
@@ -88,16 +88,16 @@ fn adapters<M: PretrainedModel>(model: &M) -> usize {
     entries.iter().filter(|entry| entry.field() == "lora_A.weight").count()
 }
 
-/// With the head that a task trains whole, where there is one.
+/// The configuration that also trains and saves the task head, if the model has one.
 fn saving(mut config: AdapterConfig, head: &[&str]) -> AdapterConfig {
     config.modules_to_save = head.iter().map(ToString::to_string).collect();
     config
 }
 
-/// Train B and the head for some steps: the loss falls, they move, and nothing else does.
+/// Train B and the head for some steps. The loss falls, and only these parameters change.
 fn trains<M: Family>() {
     let device = Device::default().autodiff();
-    // Dropout is noise that some steps do not outweigh.
+    // Without dropout, the loss falls reliably in few steps.
     let folder = copy(&fixture(M::FIXTURE), &format!("families-{}", M::FIXTURE));
     edit_json(&folder.join("config.json"), |config| {
         config.iter_mut().filter(|(key, _)| key.contains("dropout")).for_each(|(_, value)| *value = 0.0.into());
@@ -134,7 +134,7 @@ fn trains<M: Family>() {
                 entry.field() == "lora_B.weight" || head.iter().any(|head| entry.name.starts_with(&format!("{head}.")));
             assert_eq!(difference(before, &after) > 0.0, trained, "{what}: {}", entry.name);
         }
-        // Back and forth between the devices, and merged, it computes the same.
+        // The merged model computes the same logits, on the device without autodiff.
         let logits = model.valid().logits(input.clone());
         let merged = merge(model).valid().logits(input.clone());
         let largest = difference(&floats(&merged), &floats(&logits));
@@ -154,7 +154,8 @@ fn only_b_and_the_head_are_trained() {
     trains::<BartClassifier>();
 }
 
-/// The files are those that PEFT would have written: `tests/python/check_peft.py` loads the folders that `ASYM_EXPORT` names.
+/// A saved adapter loads with the same logits. If `ASYM_EXPORT` is set, the adapters are saved there for
+/// `tests/python/check_peft.py`.
 fn round_trip<M: Family>(task_type: &str) {
     let export = std::env::var_os("ASYM_EXPORT").map_or_else(|| scratch("families-export"), PathBuf::from);
     let device = Device::default();
@@ -176,7 +177,7 @@ fn round_trip<M: Family>(task_type: &str) {
             },
         );
         let logits = floats(&model.logits(input.clone()));
-        assert!(difference(&logits, &floats(&plain.logits(input.clone()))) > 0.02, "{what}: it has an effect");
+        assert!(difference(&logits, &floats(&plain.logits(input.clone()))) > 0.02, "{what}: the adapter has no effect");
         let folder = export.join(&what);
         let options = SaveOptions { naming, base_model: base.to_str(), task_type: Some(task_type), seed: Some(11) };
         save_adapter(&model, &config, &folder, &options).unwrap();
@@ -193,7 +194,7 @@ fn an_adapter_that_was_written_is_read_as_it_was() {
     round_trip::<BartLanguageModel>("SEQ_2_SEQ_LM");
 }
 
-/// Settings that exercise everything that moves rows: rows that end early, beams that change places, several answers.
+/// Settings that change the order or the number of rows: rows that end early, beam search, and several sequences per row.
 const SETTINGS: &[&str] = &[
     r#"{"max_new_tokens": 8}"#,
     r#"{"max_new_tokens": 8, "num_beams": 3, "no_repeat_ngram_size": 2}"#,
@@ -201,11 +202,11 @@ const SETTINGS: &[&str] = &[
     r#"{"max_new_tokens": 8, "do_sample": true, "num_return_sequences": 2, "temperature": 0.7, "seed": 4}"#,
 ];
 
-/// The rows of a batch, one by one.
+/// Access to single rows of a batch.
 trait Rows: GenerativeModel {
     fn row(input: &Self::Input, row: usize) -> Self::Input;
 
-    /// Without the answer that the file has logits for.
+    /// The input without the decoder inputs, which the fixture has for its logits.
     fn beginning(input: Self::Input) -> Self::Input {
         input
     }
@@ -217,7 +218,7 @@ fn row(tensor: &Tensor<2, Int>, row: usize) -> Tensor<2, Int> {
 
 impl Rows for LlamaLanguageModel {
     fn row(input: &LlamaInput, at: usize) -> LlamaInput {
-        // Without its padding, which is on the left.
+        // The row without its padding, which is on the left.
         let mask = row(input.attention_mask.as_ref().unwrap(), at);
         let [_, length] = mask.dims();
         let count = mask.sum().into_scalar::<i64>() as usize;
@@ -231,7 +232,7 @@ impl Rows for BartLanguageModel {
     }
 
     fn row(input: &BartInput, at: usize) -> BartInput {
-        // Without its padding, which is on the right.
+        // The row without its padding, which is on the right.
         let count = row(input.attention_mask.as_ref().unwrap(), at).sum().into_scalar::<i64>() as usize;
         let input_ids = row(&input.input_ids, at).slice([0..1, 0..count]);
         BartInput { input_ids, attention_mask: None, decoder_input_ids: None, decoder_attention_mask: None }
@@ -250,10 +251,10 @@ fn generates<M: Rows + Family>() {
             sequences.rows.into_iter().map(|row| row.continuation().to_vec()).collect::<Vec<_>>()
         };
         let batched = generated(&input, &config, 0);
-        assert!(batched.iter().any(|row| row != &batched[0]), "{text}: rows differ");
+        assert!(batched.iter().any(|row| row != &batched[0]), "{text}: all rows are equal");
 
         let uncached = config.overlaid_with(&GenerationConfig::strict(r#"{"use_cache": false}"#).unwrap());
-        assert_eq!(generated(&input, &uncached, 0), batched, "{} {text}: with cache = without", M::FIXTURE);
+        assert_eq!(generated(&input, &uncached, 0), batched, "{} {text}: without the cache", M::FIXTURE);
 
         let each = batched.len() / 3;
         for at in 0..3 {

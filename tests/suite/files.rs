@@ -1,5 +1,5 @@
-//! Checkpoints and adapters by what they are for: what is refused says so, what is harmless is left out, and what every family can
-//! do is done.
+//! Files of checkpoints and adapters: unsupported ones are refused with the reason, harmless extra tensors are left out, and
+//! classifiers and generation work for each family.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Stored, asym, copy, difference, edit_json, fixture, llama, read, scratch, write};
 
-/// The last line of what the command says; it must fail.
+/// The last line on standard error of a command that must fail.
 fn refusal(args: &[&str]) -> String {
     let run = asym(args);
     let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
@@ -48,7 +48,7 @@ fn checkpoints_of_other_tasks_are_refused_by_what_they_are() {
         ("RobertaForTokenClassification", "token classifier"),
         ("BertForMultipleChoice", "multiple-choice classifier"),
         ("BertForNextSentencePrediction", "next-sentence classifier"),
-        ("BertForQuestionAnswering", "question answerer"),
+        ("BertForQuestionAnswering", "question-answering model"),
     ] {
         let model = copy(&fixture("bert-classifier"), &format!("files-{class}"));
         edit_json(&model.join("config.json"), |config| config["architectures"] = json!([class]));
@@ -59,7 +59,7 @@ fn checkpoints_of_other_tasks_are_refused_by_what_they_are() {
     }
     for (task_type, task) in [
         ("TOKEN_CLS", "token classifier"),
-        ("QUESTION_ANS", "question answerer"),
+        ("QUESTION_ANS", "question-answering model"),
         ("FEATURE_EXTRACTION", "the model without a head"),
     ] {
         let adapter = copy(&fixture("peft-bert-lora"), &format!("files-{task_type}"));
@@ -92,7 +92,7 @@ fn weights_that_are_not_read_are_named() {
     let inputs = model.join("inputs.safetensors");
     text(&prediction(&model, &inputs, &scratch("files-null-output").join("logits")));
 
-    // Without a word in the configuration, the dtype says it.
+    // The dtype shows quantization even if the configuration does not mention it.
     let model = copy(&fixture("bert-classifier"), "files-f8");
     let path = model.join("model.safetensors");
     let mut tensors = read(&path);
@@ -113,7 +113,7 @@ fn weights_that_are_not_read_are_named() {
     assert!(predicted("link-config", &link, &[]).contains("symbolic link"));
 }
 
-/// The fixture `name` with other tensors and another class.
+/// The fixture `name` with changed tensors and, if `class` is given, another class.
 fn changed(name: &str, to: &str, class: Option<&str>, change: impl FnOnce(&mut crate::common::Tensors)) -> PathBuf {
     let model = copy(&fixture(name), to);
     if let Some(class) = class {
@@ -148,7 +148,7 @@ fn the_head_of_another_task_is_left_out_and_the_new_one_drawn() {
         tensors.insert("qa_outputs.bias".into(), floats(&[2]));
     });
     assert_eq!(heads(&answers), ["qa_outputs"]);
-    // A token classifier's head has the name of the new one, and another number of labels or the same.
+    // The head of a token classifier has the name of the new head, with a different or the same number of labels.
     for labels in [2, 5] {
         let name = format!("files-ner-{labels}");
         let tokens = changed("bert-classifier", &name, Some("BertForTokenClassification"), |tensors| {
@@ -270,7 +270,7 @@ fn llama_and_bart_classify_texts() {
             TextClassifier::Llama(checkpoint.load(None, 0, &device).unwrap().model)
         };
         for pair in [false, true] {
-            // Beside longer texts a text has the same answer as alone.
+            // A text has the same probabilities in a batch with longer texts as alone.
             for (found, ids) in classified(&folder, &TEXTS, pair) {
                 let logits = model.logits(&[(&ids, &vec![0; ids.len()])], &device);
                 let expected = softmax(logits.into_data().iter::<f32>().collect());
@@ -293,7 +293,7 @@ fn a_language_model_is_no_classifier_and_a_classifier_writes_no_text() {
     assert!(message.contains("score.weight") && message.contains("no trained head"), "{message}");
     let folder = fixture("variants").join("llama-classifier");
     let message = refusal(&["generate", "--model", folder.to_str().unwrap(), "--prompt", "a"]);
-    assert!(message.contains("generates no text"), "{message}");
+    assert!(message.contains("cannot generate text"), "{message}");
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn masked_language_models_keep_a_decoder_of_their_own() {
     assert_ne!(tensors["cls.predictions.decoder.weight"], tensors["bert.embeddings.word_embeddings.weight"]);
     let (found, expected) = (tensors["cls.predictions.decoder.weight"].f32(), read(&folder.join("model.safetensors")));
     assert_eq!(found, expected["cls.predictions.decoder.weight"].f32());
-    // The classifier of the same checkpoint does not mind.
+    // A classifier from the same checkpoint has no such decoder, so its configuration stays tied.
     let classifier: SequenceClassifier = Checkpoint::open(&folder).unwrap().load(Some(2), 0, &device).unwrap().model;
     assert!(classifier.config().tie_word_embeddings);
 }
@@ -335,7 +335,7 @@ fn prompts_pass_through_the_chat_template() {
         serde_json::from_str::<Value>(&line).unwrap()["tokens"].clone()
     };
     let through = tokens(&["--prompt", "  hello  "]);
-    assert_eq!(through, tokens(&["--prompt", "hello"]), "the template strips the prompt");
+    assert_eq!(through, tokens(&["--prompt", "hello"]), "the template did not strip the prompt");
     assert_ne!(through, tokens(&["--prompt", "hello", "--no-chat-template"]));
     let run = asym(["generate", "--model", model, "--prompt", "hello", "--max-new-tokens", "2"]);
     assert!(String::from_utf8_lossy(&run.stderr).contains("--no-chat-template"));
@@ -344,7 +344,7 @@ fn prompts_pass_through_the_chat_template() {
     assert!(message.contains("only for tools"), "{message}");
 }
 
-/// Each line is answered behind all turns before it, and the answers are those of `--prompt`.
+/// The answer to a line depends on all previous turns. The first answer is the same as with `--prompt`.
 #[test]
 fn a_conversation_keeps_its_turns() {
     let template = "{% for message in messages %}[{{ message['role'] }}] {{ message['content'] }}\n{% endfor %}{% if add_generation_prompt %}[me]{% endif %}";
@@ -373,10 +373,14 @@ fn a_conversation_keeps_its_turns() {
     assert!(said.starts_with(&first), "{said:?} and {first:?}");
     let second = &said[first.len()..];
     assert!(!second.is_empty() && second != once("world"), "{said:?}");
-    assert_eq!(talk("hello\nworld\n", &[]).1, said, "empty lines are no turns, and a conversation repeats");
+    assert_eq!(
+        talk("hello\nworld\n", &[]).1,
+        said,
+        "empty lines count as turns, or the conversation is not reproducible"
+    );
     assert_ne!(talk("hello\nworld\n", &["--system", "be brief"]).1, said);
     let (good, _, err) = talk("hello\n", &["--system", &"long ".repeat(2000)]);
-    assert!(!good && err.contains("shorten it"), "{err}");
+    assert!(!good && err.contains("shorten the turn"), "{err}");
     let plain = llama("files-no-chat");
     let message = refusal(&["generate", "--model", plain.to_str().unwrap(), "--chat"]);
     assert!(message.contains("no chat template"), "{message}");
@@ -400,7 +404,7 @@ fn options_that_imply_sampling_sample() {
         assert!(run.status.success() && stderr.contains("sampled") && stderr.contains(option[0]), "{stderr}");
         assert_eq!(String::from_utf8_lossy(&run.stdout), stdout(&[&option[..], &["--do-sample"]].concat()));
     }
-    // Who asks for both is told.
+    // An explicit contradiction is refused.
     let run = generate(&["--temperature", "0.5", "--generate", r#"{"do_sample": false}"#]);
     assert!(!run.status.success() && String::from_utf8_lossy(&run.stderr).contains("temperature"));
 }
@@ -418,7 +422,7 @@ fn texts_that_end_a_row_end_it() {
     let (all, tokens) = (whole["text"].as_str().unwrap(), whole["tokens"].as_array().unwrap());
     let tokenizer = Tokenizer::for_generation(&folder).unwrap();
     let ids: Vec<u32> = tokens.iter().map(|id| id.as_u64().unwrap() as u32).collect();
-    // A text from the middle: the row ends with the token that completes it.
+    // The stop string is from the middle of the text. The row ends with the token that completes it.
     let middle = tokenizer.decode(&ids[..6]).unwrap();
     let stop: String = middle.chars().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect();
     assert!(all.contains(&stop), "{all:?} {stop:?}");
@@ -462,7 +466,7 @@ fn pictures_are_given_as_files_and_folders() {
         .collect();
     assert_eq!(names.len(), 9, "{names:?}");
     assert!(names[1..8].is_sorted() && names[1].ends_with("animation.gif"), "{names:?}");
-    // Each picture has the answer that it has alone, and the same in whatever format.
+    // An image has the same probabilities in a batch as alone, and the same probabilities in another file format.
     let probabilities = |line: &str| -> Vec<f32> {
         let line: Value = serde_json::from_str(line).unwrap();
         line["probabilities"].as_object().unwrap().values().map(|value| value.as_f64().unwrap() as f32).collect()
@@ -476,7 +480,7 @@ fn pictures_are_given_as_files_and_folders() {
     assert!(message.contains("no picture in this folder"), "{message}");
 }
 
-/// The library says what it leaves out through the log crate, and the command prints it.
+/// The library logs what it leaves out with the log crate, and the command prints these messages.
 #[test]
 fn rows_that_are_left_out_are_counted_on_standard_error() {
     let folder = scratch("short-rows");
@@ -485,7 +489,7 @@ fn rows_that_are_left_out_are_counted_on_standard_error() {
     let header = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n";
     std::fs::write(folder.join("train.tsv"), format!("{header}{rows}8\t8\t8\tcut off\n")).unwrap();
     std::fs::write(folder.join("dev.tsv"), format!("{header}{rows}")).unwrap();
-    // The task has no preview, but its data are read first.
+    // The task has no preview, but the data are read before that is checked.
     let run = asym(["data", "--preview", "-", "--task", "qqp", "--data", folder.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(

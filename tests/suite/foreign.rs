@@ -1,11 +1,11 @@
-//! Files that somebody else made, through the command: what is out of proportion, not a number, or not meant for asym.
+//! Files from other sources, read by the command: extreme sizes, values that are not finite, and files that are not for asym.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
 
 use crate::common::{asym, copy, edit_json, fixture, llama, predict, scratch};
 
-/// The message of a command that must refuse, with an exit code and without a panic.
+/// The message of a command that must fail with exit code 1 and without a panic.
 fn refusal<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
     let run = asym(args);
     let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
@@ -23,7 +23,7 @@ fn classifier(name: &str) -> PathBuf {
     let folder = copy(&fixture("roberta-classifier"), name);
     std::fs::copy(fixture("tokenizer").join("tokenizer.json"), folder.join("tokenizer.json")).unwrap();
     edit_json(&folder.join("tokenizer.json"), |tokenizer| {
-        // The model of the fixture has 60 rows: one word is enough.
+        // The embedding of the fixture has 60 rows, so the vocabulary must be small.
         let post = tokenizer["post_processor"].clone();
         tokenizer["model"] = serde_json::json!({
             "type": "WordLevel", "unk_token": "<unk>",
@@ -82,10 +82,13 @@ fn a_recipe_of_another_program_is_not_used() {
         std::fs::write(folder.join("recipe.toml"), foreign).unwrap();
         let run = classify();
         let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
-        assert!(run.status.success() && stderr.contains("recipe.toml: no recipe of asym"), "{stderr}");
+        assert!(
+            run.status.success() && stderr.contains("recipe.toml: ignored, since it is not a recipe of asym"),
+            "{stderr}"
+        );
         assert_eq!(run.stdout, expected);
     }
-    // One of asym's must be whole.
+    // A recipe of asym must be valid.
     std::fs::write(folder.join("recipe.toml"), "tasks = [\"nothing\"]\n").unwrap();
     let message = refusal(&["classify", "--model", text(&model), "--adapter", text(&adapter), "--text", "cat"]);
     assert!(message.contains("error: ") && message.contains("recipe.toml"), "{message}");
@@ -100,12 +103,12 @@ fn commands_to_the_terminal_in_a_file_are_spelled_out() {
     };
     let message = table("x\u{1b}[2J\u{1b}]0;title\u{7},y\n1,2\n");
     assert!(message.contains("x\\u{1b}[2J") && !message.contains(['\u{1b}', '\u{7}']), "{message:?}");
-    // A cell of a megabyte is not the message.
+    // A cell of a megabyte is shortened in the message.
     let message = table(&format!("a,b\nword,{}\nword,1\nword,2\n", "x".repeat(1 << 20)));
     assert!(message.len() < 6000, "{} bytes", message.len());
 }
 
-/// The id of a special token stands in the post-processor too, where no vocabulary bounds it.
+/// The post-processor and the added tokens contain ids that are not limited by the vocabulary.
 #[test]
 fn a_special_token_behind_the_embedding_is_refused() {
     let model = classifier("foreign-special");
@@ -131,7 +134,7 @@ fn a_special_token_behind_the_embedding_is_refused() {
     refusal(&["generate", "--model", text(&model), "--prompt", "far away"]);
 }
 
-/// A prompt is not encoded beyond what the model can read.
+/// A prompt is encoded only up to the number of tokens that the model can read.
 #[test]
 fn a_prompt_of_many_megabytes_is_refused() {
     let model = llama("foreign-prompt");

@@ -1,4 +1,4 @@
-//! Instruction tuning by the command: what is shown before a run, the run, and what becomes of its adapter.
+//! Instruction tuning with the command: the preview of examples, the run, and the use of its adapter.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::common::{fixture, scratch};
 
-/// A folder with a small Llama of random weights in `model`, and rows in `rows.json`.
+/// A folder with a small Llama with random weights in `model`, and with examples in `rows.json`.
 fn case(name: &str) -> PathBuf {
     let folder = scratch(name);
     let model = folder.join("model");
@@ -76,14 +76,14 @@ fn a_table_is_trained_and_its_adapters_speak() {
     for part in [
         "40 rows; 38 to train on and 2 to evaluate on, 5 % drawn with seed 0",
         "columns instruction, output, input; template {{ instruction }}",
-        "the tokens of the answers count in the loss",
+        "the loss is computed on the tokens of the answers",
         "each text ends with <|im_end|>, unless it is cut",
         "none is cut",
         "LoRA r=4 seed 1: loss ",
     ] {
         assert!(said.contains(part), "`{part}` in {said}");
     }
-    // A loss is no percentage, and less of it is better.
+    // A loss is not a percentage, and a lower loss is better.
     assert!(table.contains(" loss | ") && table.contains(" perplexity |") && !table.contains("loss %"), "{table}");
     assert!(table.contains("Against LoRA r=4, seed by seed, less is better,"), "{table}");
 
@@ -96,7 +96,7 @@ fn a_table_is_trained_and_its_adapters_speak() {
     let perplexity = results["scores"]["perplexity"].as_f64().unwrap();
     assert!((perplexity - losses[2].exp()).abs() < 1e-9);
 
-    // The recipe that a run leaves says what was left open, and repeats it.
+    // The recipe of a run contains the settings that were left out, and it reproduces the run.
     let left = std::fs::read_to_string(folder.join("runs/lora-r4-seed1/recipe.toml")).unwrap();
     for part in ["input = \"input\"", "eos = true", "loss = \"answer\"", "unlabeled = \"refuse\"", "dev_share = 0.05"] {
         assert!(left.contains(part), "{part}: {left}");
@@ -109,7 +109,7 @@ fn a_table_is_trained_and_its_adapters_speak() {
     };
     assert_eq!(logged("runs/lora-r4-seed1"), logged("again/instruction/recipe-seed1"));
 
-    // An adapter is one of PEFT's for causal language models, and a whole model has its tokenizer.
+    // The adapter is a PEFT adapter for causal language models, and a fully trained model is saved with its tokenizer.
     let config = std::fs::read_to_string(folder.join("runs/b-only-r4-seed1/adapter/adapter_config.json")).unwrap();
     assert!(config.contains("\"CAUSAL_LM\""), "{config}");
     let prompt = ["--prompt", "Say men.\n", "--max-new-tokens", "4"];
@@ -134,7 +134,7 @@ fn an_example_is_shown_before_a_run_is_paid_for() {
     assert!(labeled.len() == 2 && labeled.iter().all(|line| line.ends_with(" <|im_end|>")), "{text}");
     assert!(said.contains("template stanford"), "{said}");
 
-    // In a file: every token of each batch in its order.
+    // The file contains all tokens of the batches, in the order of training.
     let (good, _, said) =
         preview(&["batches.jsonl", "--seed", "3", "--examples", "9", "batch_size=4", "task.loss=all"]);
     assert!(good, "{said}");
@@ -149,7 +149,7 @@ fn an_example_is_shown_before_a_run_is_paid_for() {
     }
     let (good, _, said) = preview(&["batches.jsonl"]);
     assert!(!good && said.contains("exists already"), "{said}");
-    // A model of another family, before anything is read of it.
+    // A model of another family is refused before its weights are read.
     let bert = fixture("bert-classifier");
     let other =
         ["data", "--task", "alpaca", "--model", bert.to_str().unwrap(), "--data", "rows.json", "--preview", "-"];
@@ -157,7 +157,8 @@ fn an_example_is_shown_before_a_run_is_paid_for() {
     assert!(!good && said.contains("alpaca trains Llama"), "{said}");
 }
 
-/// Without a model and data, the embedded Llama is trained on rows about an invented world and asked about it.
+/// Without a model and data, the embedded Llama is trained on examples about an invented world and evaluated on questions about
+/// it.
 #[test]
 fn a_table_about_the_invented_world_needs_no_file() {
     let folder = scratch("instruction-invented");
@@ -172,7 +173,7 @@ fn a_table_about_the_invented_world_needs_no_file() {
     }
     let runs = folder.join("runs/alpaca-1/b-only-r4-seed1");
     let results: Value = serde_json::from_str(&std::fs::read_to_string(runs.join("results.json")).unwrap()).unwrap();
-    // The command asks the same questions of the adapter that the run left.
+    // The command evaluates the adapter of the run on the same questions.
     let adapter = runs.join("adapter");
     let again = ["evaluate", "mmlu", "--adapter", adapter.to_str().unwrap(), "--output", "answers"];
     let (good, _, said) = run(&folder, &again);

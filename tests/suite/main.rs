@@ -1,4 +1,4 @@
-//! The tests of the command and of the whole library: one program, so that Burn is linked once.
+//! The tests of the command and of the whole library. They are one program, so that Burn is linked only once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "../common/mod.rs"]

@@ -1,4 +1,4 @@
-//! A user's own file, from `asym table` to `asym classify`, as a person types it. The model is the embedded one.
+//! A user's own file, from `asym table` to `asym classify`. The model is the embedded RoBERTa.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::common::{refused, run_in as run, scratch};
 
-/// Sentences about one of two animals, in which a color and a number are said too.
+/// Sentences about one of two animals, with a color and a number.
 fn animals() -> Vec<(String, &'static str, bool, f64)> {
     let row = |at: usize| {
         let (animal, large) = ([("cat", "small"), ("horse", "large")][at % 2], at.is_multiple_of(3));
@@ -36,7 +36,7 @@ fn a_csv_becomes_a_classifier_that_names_its_labels() {
     for part in [
         "60 rows; 48 to train on and 12 to evaluate on",
         "large: 24 (50.0 %), small: 24 (50.0 %)",
-        "the most frequent answer, large, is right for 50.0 %",
+        "the most frequent answer, large, is correct for 50.0 %",
         "none is cut",
         "the first example as tokens",
         "parameters are trained",
@@ -57,18 +57,18 @@ fn a_csv_becomes_a_classifier_that_names_its_labels() {
     let names: Vec<String> =
         object(found.lines().next().unwrap())["probabilities"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(names, ["large", "small"]);
-    // The adapter knows its labels wherever it is taken.
+    // The adapter keeps its labels when it is moved.
     let moved: PathBuf = folder.join("elsewhere");
     std::fs::rename(&adapter, &moved).unwrap();
     assert_eq!(classify(&moved), found);
 
-    // So does the merged model, which is a checkpoint of its own.
+    // The merged model has the labels too.
     run(&folder, &["merge", "--adapter", moved.to_str().unwrap(), "--output", "merged"]);
     let config = object(&std::fs::read_to_string(folder.join("merged/config.json")).unwrap());
     assert_eq!(config["id2label"], serde_json::json!({"0": "large", "1": "small"}));
     assert_eq!(config["problem_type"], "single_label_classification");
 
-    // The recipe that the run left repeats it, and a pair is none of its examples.
+    // The recipe of the run reproduces it, and a pair is refused, because the task has single texts.
     let recipe = folder.join("runs/classification-1/lora-r4-seed1/recipe.toml");
     let text = std::fs::read_to_string(&recipe).unwrap();
     assert!(text.contains("labels = [\"large\", \"small\"]") && text.contains("single_label_classification"), "{text}");
@@ -102,7 +102,7 @@ fn several_labels_and_scores_are_answered_as_they_were_trained() {
     let found: Vec<Value> = found.lines().map(object).collect();
     assert_eq!(found[0]["labels"], serde_json::json!(["red"]), "{found:?}");
     assert_eq!(found[1]["labels"], serde_json::json!(["large"]), "{found:?}");
-    // A sigmoid for each label, not a share of one.
+    // Each label has its own sigmoid, so the probabilities do not add up to 1.
     let sum: f64 = found[0]["probabilities"].as_object().unwrap().values().map(|one| one.as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() > 1e-3, "{found:?}");
 
@@ -129,7 +129,7 @@ fn a_table_continues_as_it_was_started() {
     let results = || std::fs::read_to_string(folder.join("out/lora-r4-seed1/results.json")).unwrap();
     let before = results();
     run(&folder, &table(&[&own[..], &["--resume"]].concat()));
-    assert_eq!(results(), before, "a finished run is kept");
+    assert_eq!(results(), before, "a finished run was trained again");
     let err = refused(&folder, &table(&[&own[..], &["--resume", "--batch-size", "4"]].concat()));
     assert!(err.contains("training.batch_size was 16 and is 4"), "{err}");
     let err = refused(&folder, &table(&[&own[..], &["--resume", "task.max_length=20"]].concat()));
@@ -139,7 +139,7 @@ fn a_table_continues_as_it_was_started() {
     let err = refused(&folder, &[&other[..], &own[..], &["--resume"]].concat());
     assert!(err.contains("training.epochs was 30 and is 3"), "{err}");
     assert!(!folder.join("out/head-seed1").exists());
-    // A row that changed in the file.
+    // A changed file of data is refused.
     std::fs::write(folder.join("animals.csv"), format!("text,size\n{rows}the cat,huge\n")).unwrap();
     let err = refused(&folder, &table(&[&own[..], &["--resume"]].concat()));
     assert!(err.contains("task.labels was"), "{err}");

@@ -1,5 +1,5 @@
-//! Adapters that asym writes load again with equal logits; `tests/python/check_peft.py` loads the same folders in PEFT.
-//! `ASYM_EXPORT` names where they are written.
+//! Adapters written by asym load with equal logits. `tests/python/check_peft.py` loads the same folders in PEFT. `ASYM_EXPORT` is
+//! the folder to which they are written.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::PathBuf;
@@ -19,21 +19,21 @@ fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-/// Every method, every way to say where it goes, and what can be trained beside it. α is never r.
+/// All methods, all ways to select layers, and all options for biases. α is always different from r.
 fn configs() -> Vec<(&'static str, AdapterConfig)> {
     let lora = || Lora::b_only(3).alpha(5.0);
     let names = ["query", "intermediate.dense"];
     let on = |method: Method| AdapterConfig::new(method).targets(names);
     let mut pruned = AdaLora::new(5, 2).alpha(7.0);
     for layer in 0..2 {
-        // One layer loses all of its triplets.
+        // All triplets of one layer are pruned.
         let kept = if layer == 1 { [false; 5] } else { [true, false, true, true, false] };
         pruned.rank_pattern.insert(format!("encoder.layer.{layer}.attention.self.query"), kept.to_vec());
         pruned
             .rank_pattern
             .insert(format!("encoder.layer.{layer}.intermediate.dense"), vec![false, true, false, true, true]);
     }
-    // A pattern names what is adapted, as an allocator makes it.
+    // As in a rank pattern written by an allocator, only adapted modules are listed.
     let mut fewer = pruned.clone();
     fewer.rank_pattern.remove("encoder.layer.0.attention.self.query");
     vec![
@@ -57,7 +57,7 @@ fn configs() -> Vec<(&'static str, AdapterConfig)> {
     ]
 }
 
-/// The pattern of pruned ranks under the names of `family`.
+/// The configuration whose rank pattern has the module names of `family`.
 fn named(mut config: AdapterConfig, family: &str) -> AdapterConfig {
     if let Method::AdaLora(settings) = &mut config.method {
         let kept = std::mem::take(&mut settings.rank_pattern).into_iter();
@@ -78,13 +78,13 @@ fn an_adapter_that_was_written_is_read_as_it_was() {
         let input: asym::models::EncoderInput = read_inputs(base.join("inputs.safetensors"), &device).unwrap();
         for (name, config) in configs() {
             let config = named(config, family).modules_to_save(["classifier"]);
-            // Drawn with every triplet, as in training.
+            // Initialized with all triplets, as in training.
             let mut whole = config.clone();
             if let Method::AdaLora(settings) = &mut whole.method {
                 settings.rank_pattern = Patterns::new();
             }
             let model = whole.attach_named(plain.clone(), 11, &naming).unwrap();
-            // As after training: nothing that is trained is where it started, the head and biases included.
+            // As after training, all trained values differ from their initial values, including the head and biases.
             let trained: Vec<String> =
                 inspect(&model, &naming).rows.into_iter().filter(|row| row.trained).map(|row| row.entry.path).collect();
             let model = layout::rewrite(
@@ -119,7 +119,7 @@ fn an_adapter_that_was_written_is_read_as_it_was() {
                 settings.total_steps = Some(1);
             }
             if name != "ia3-layers" {
-                // There, where PEFT asks for it, the feed-forward layers are written out.
+                // With layer indices, the names of the feed-forward layers are written out, as PEFT requires.
                 assert_eq!(read.method, expected, "{family} {name}");
             }
             assert_eq!(read.bias, config.bias, "{family} {name}");
@@ -136,7 +136,7 @@ fn an_adapter_that_was_written_is_read_as_it_was() {
             let largest = difference(&merged, &logits);
             println!("{family} {name}: {} tensors, merged differs by {largest:.1e}", adapters(&again).len());
             assert!(largest < 1e-5, "{family} {name}: merged differs by {largest}");
-            // And once more, from what was read.
+            // The loaded adapter is saved again.
             let twice = scratch(&format!("peft-export-twice-{family}-{name}"));
             save_adapter(&again, &read, &twice, &options).unwrap();
             let tensors = |folder: &std::path::Path| crate::common::read(&folder.join("adapter_model.safetensors"));

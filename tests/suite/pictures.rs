@@ -1,4 +1,4 @@
-//! A user's own pictures, from `asym table` to `asym classify`, as a person types it. The model is a tiny ViT of the fixtures.
+//! A user's own images, from `asym table` to `asym classify`. The model is a tiny ViT of the fixtures.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::common::{copy, fixture, refused, run_in as run, scratch};
 
-/// A picture of one color with a lighter bar, as a BMP file of `side` pixels, a multiple of 4.
+/// A BMP file of one color with a lighter bar. Both sides have `side` pixels, a multiple of 4.
 fn bitmap(side: u32, color: [u8; 3], bar: u32) -> Vec<u8> {
     let size = 54 + 3 * side * side;
     let mut bytes = b"BM".to_vec();
@@ -23,7 +23,7 @@ fn bitmap(side: u32, color: [u8; 3], bar: u32) -> Vec<u8> {
     bytes
 }
 
-/// A folder of `count` blue and as many red pictures of some brightness.
+/// Write `count` blue and `count` red images with this brightness to `folder`.
 fn colors(folder: &Path, count: u8, brightness: u8) {
     for (name, color) in [("blue", [brightness, 20, 20]), ("red", [20, 20, brightness])] {
         std::fs::create_dir_all(folder.join(name)).unwrap();
@@ -65,16 +65,16 @@ fn folders_of_pictures_become_a_classifier_that_names_its_classes() {
     let command = [&fixed[..], &own[..]].concat();
     let (out, err) = run(&folder, &command);
     for part in [
-        "pictures: 20 pictures; 20 % of each class, drawn with seed 0, set aside to evaluate on",
+        "pictures: 20 pictures; 20 % of each class, drawn with seed 0, held out for evaluation",
         "classes: blue 10, red 10",
         "24 x 24 pixels, 3 x 3 patches",
-        "the checkpoint is for 32 x 32 pixels: its positions are interpolated",
+        "the checkpoint is for 32 x 32 pixels, so its position embeddings are interpolated",
     ] {
         assert!(err.contains(part), "`{part}` in: {err}");
     }
     assert!(out.contains("accuracy %") && out.contains("majority %") && out.contains("input %"), "{out}");
 
-    // The contact sheet has a row of 8 pictures for each class, and margins.
+    // The contact sheet has a row of 8 images for each class, with margins.
     let sheet = ["data", "--preview", "sheet.png", "--data", "pictures", "--model", model, "task.image_size=24"];
     let (out, _) = run(&folder, &sheet);
     assert!(
@@ -82,11 +82,11 @@ fn folders_of_pictures_become_a_classifier_that_names_its_classes() {
         "{out}"
     );
     let png = std::fs::read(folder.join("sheet.png")).unwrap();
-    // The header of the file has the size too.
+    // The header of the file contains the same size.
     assert!(png.starts_with(b"\x89PNG") && png[16..24] == [0, 0, 0, 210, 0, 0, 0, 54], "{:?}", &png[..24]);
     assert!(refused(&folder, &sheet).contains("exists already"));
 
-    // The adapter and the model name the classes of pictures that they have not seen, prepared in the same way.
+    // The adapter and the model classify new images, which are preprocessed in the same way.
     colors(&folder.join("more"), 3, 120);
     let runs = folder.join("runs/image-classification-1");
     for (run_folder, option, place) in [("full-seed1", "--model", "model"), ("b-only-r4-seed1", "--adapter", "adapter")]
@@ -102,7 +102,7 @@ fn folders_of_pictures_become_a_classifier_that_names_its_classes() {
         let labels: Vec<&Value> = found.iter().map(|line| &line["label"]).collect();
         assert_eq!(labels, ["red", "red", "red", "blue"], "{run_folder}: {found:?}");
     }
-    // The run's own recipe repeats it bit for bit, augmentation and threads included.
+    // The recipe of the run reproduces it bit for bit, including augmentation and threads.
     let recipe = runs.join("b-only-r4-seed1/recipe.toml");
     run(&folder, &["run", recipe.to_str().unwrap(), "--output", "again"]);
     let scores = |path: PathBuf| {
@@ -138,15 +138,16 @@ fn one_environment_is_trained_on_and_the_others_are_tested() {
     assert!((score("ood") - (score("bright") + score("dark")) / 2.0).abs() < 1e-12);
     assert!((score("gap") - (score("train") - score("ood"))).abs() < 1e-12);
     assert!((score("gap dark") - (score("train") - score("dark"))).abs() < 1e-12);
-    // Training pictures are evaluated with their augmentation, which turns red to other colors, and others as they are.
+    // Training images are evaluated with augmentation, which changes red to other colors. All other images are evaluated without
+    // it.
     assert!(score("ood") > 0.9 && score("dark/red") > 0.9 && score("train") > 0.5, "{results}");
-    // No other environment is looked at before the last epoch.
+    // The other environments are evaluated only after the last epoch.
     let epochs = results["epochs"].as_array().unwrap();
     assert!(epochs.len() == 10 && epochs[..9].iter().all(|epoch| epoch["dev"].get("dark").is_none()));
     assert!(epochs.iter().all(|epoch| epoch["dev"].get("id").is_some()));
 }
 
-/// Without a model and data, the embedded ViT is trained on drawn pictures.
+/// Without a model and data, the embedded ViT is trained on drawn images.
 #[test]
 fn a_table_of_drawn_pictures_needs_no_file() {
     let folder = scratch("pictures-drawn");
@@ -162,7 +163,7 @@ fn a_table_of_drawn_pictures_needs_no_file() {
         assert!(err.contains(part), "`{part}` in: {err}");
     }
     assert!(out.contains("outline %") && !out.contains("paper"), "{out}");
-    // The adapter finds the embedded checkpoint by its name.
+    // The embedded checkpoint is found by the name in the adapter.
     let (out, _) = run(&folder, &["data", "--preview", "sheet.png", "--task", "domainbed", "--columns", "4"]);
     assert!(out.contains("row 1: crescent") && out.contains("row 7: triangle"), "{out}");
     let adapter = folder.join("runs/domainbed-1/b-only-r4-seed1/adapter");
@@ -174,7 +175,7 @@ fn a_table_of_drawn_pictures_needs_no_file() {
     );
 }
 
-/// The environments of PACS are known by their names, so that the paper's environment and scores are too.
+/// PACS is recognized by the names of its environments, so the environment and the scores of the paper are used.
 #[test]
 fn a_data_set_of_domainbed_is_recognized_by_its_environments() {
     let (folder, model) = (scratch("pictures-recognized"), model("pictures-recognized-model"));
@@ -221,7 +222,7 @@ fn unfit_pictures_and_models_are_refused_before_work() {
     let (_, err) = run(&folder, &table(&["task.broken=skip", "--output", "skipped"]));
     assert!(err.contains("2 of 14 pictures cannot be read and are left out") && err.contains("cut.bmp"), "{err}");
     let message = refused(&folder, &table(&["task.image_size=7"]));
-    assert!(message.contains("image_size` is 7: it must be at least the patch of the model"), "{message}");
+    assert!(message.contains("image_size` is 7: it must be at least the patch size of the model"), "{message}");
     std::fs::remove_file(model.join("preprocessor_config.json")).unwrap();
     let message = refused(&folder, &table(&["task.broken=skip"]));
     assert!(message.contains("neither preprocessor_config.json nor"), "{message}");
@@ -230,5 +231,5 @@ fn unfit_pictures_and_models_are_refused_before_work() {
         ["table", "--data", "pictures", "--model", other.to_str().unwrap(), "--methods", "head", "task.broken=skip"];
     let message = refused(&folder, &args);
     assert!(message.contains("image-classification trains ViT"), "{message}");
-    assert!(!folder.join("runs").exists(), "a refused command leaves no run");
+    assert!(!folder.join("runs").exists(), "a refused command left a run");
 }

@@ -1,5 +1,5 @@
-//! `asym predict` gives the logits of transformers and PEFT: on fixtures that `tests/fixtures/make.py` made, and on the
-//! shared reference where `ASYM_SHARED` names its folder.
+//! `asym predict` computes the logits of transformers and PEFT. The fixtures are created by `tests/fixtures/make.py`. If
+//! `ASYM_SHARED` is set, the reference outputs in that folder are compared too.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::ffi::OsStr;
@@ -9,7 +9,7 @@ use crate::common::{asym, copy, difference, edit_json, fixture, predict, read, r
 
 const TOLERANCE: f32 = 1e-4;
 
-/// Run the model in `folder` with `more` options on the inputs beside `expected`, and compare with its tensor `key`.
+/// Run `model` with the options `more` on the inputs in `case`, and compare with the expected tensor `key`.
 fn check(model: &Path, case: &Path, more: &[&OsStr], key: &str) {
     let merged = if more.contains(&OsStr::new("--merge")) { " with --merge" } else { "" };
     let name = format!("{} {key}{merged}", case.file_name().unwrap().display());
@@ -18,14 +18,14 @@ fn check(model: &Path, case: &Path, more: &[&OsStr], key: &str) {
     let run = predict(model, &inputs, &output, more);
     let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(run.status.success(), "{name}: {stderr}");
-    assert!(stderr.contains("device: "), "{name}: the device is printed: {stderr}");
+    assert!(stderr.contains("device: "), "{name}: the device is not printed: {stderr}");
 
     let (written, inputs) = (read(&output), read(&inputs));
     let expected = &read(&case.join("expected.safetensors"))[key];
     assert_eq!(written.len(), 1, "{name}");
     assert_eq!(written["logits"].shape, expected.shape, "{name}");
     let width = *expected.shape.last().unwrap();
-    // Only the outputs of a masked language model at tokens count; those at padding are arbitrary.
+    // For a masked language model, only the outputs at tokens are compared, because the outputs at padding are arbitrary.
     let counts = |row: usize| match (expected.shape.len(), inputs.get("attention_mask")) {
         (3, Some(mask)) => mask.i64()[row] == 1,
         _ => true,
@@ -39,7 +39,7 @@ fn check(model: &Path, case: &Path, more: &[&OsStr], key: &str) {
     assert!(largest < TOLERANCE, "{name}: logits differ by {largest}");
 }
 
-/// Factored against PEFT's adapted logits and merged against PEFT's merged ones, and each against the other.
+/// Compare the logits with and without merging with PEFT's logits, also with and without merging.
 fn check_adapter(model: &Path, adapter: &Path) {
     let option: [&OsStr; 2] = ["--adapter".as_ref(), adapter.as_os_str()];
     let merged = [option[0], option[1], "--merge".as_ref()];
@@ -81,7 +81,7 @@ fn shared_reference_is_met() {
 
 #[test]
 fn a_masked_language_model_takes_the_head_of_its_adapter() {
-    // As a user has it: the Hub's checkpoint has no classifier, the adapter brings one.
+    // As with checkpoints on the Hub, only the adapter has a classifier.
     let model = copy(&fixture("roberta-mlm"), "predict-mlm");
     edit_json(&model.join("config.json"), |config| {
         config.insert("id2label".into(), serde_json::json!({"0": "a", "1": "b", "2": "c"}));
@@ -96,7 +96,7 @@ fn a_masked_language_model_takes_the_head_of_its_adapter() {
 
 #[test]
 fn an_adapter_finds_its_base_model() {
-    // `../roberta-classifier`, beside the adapter and wherever the program runs.
+    // The base model `../roberta-classifier` is relative to the adapter, not to the current folder.
     let (adapter, output) = (fixture("peft-lora"), scratch("predict-base").join("logits.safetensors"));
     let run = asym([
         OsStr::new("predict"),
@@ -126,7 +126,7 @@ fn an_adapter_finds_its_base_model() {
     edit_json(&lost.join("adapter_config.json"), |config| {
         config.insert("base_model_name_or_path".into(), serde_json::json!(asym::embedded::ROBERTA_MINI.name));
     });
-    // The embedded model has more layers: it is found, and refused for what the adapter lacks.
+    // The embedded model is found, but the adapter has no factors for its additional layers.
     let stderr = String::from_utf8_lossy(&inspect(&lost).stderr).into_owned();
     assert!(stderr.contains("missing") && stderr.contains("encoder.layer.3"), "{stderr}");
 }
@@ -142,7 +142,7 @@ fn inspect_counts_what_the_adapter_trains() {
     ]);
     let stdout = String::from_utf8_lossy(&run.stdout).into_owned();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    // Two layers, rank 3: query 24 -> 24 and intermediate.dense 24 -> 40; the head 24 -> 24 -> 3.
+    // Two layers with rank 3 have query (24 -> 24) and intermediate.dense (24 -> 40). The head is 24 -> 24 -> 3.
     let trained = 2 * 3 * (24 + 24 + 24 + 40) + (24 * 24 + 24) + (24 * 3 + 3);
     let digits: String = stdout.lines().last().unwrap().split_whitespace().collect();
     assert!(digits.starts_with(&format!("trained:{trained}of")), "{trained} in {stdout}");

@@ -1,4 +1,4 @@
-//! The recipes of the paper's GLUE tables, and the commands that run, use and hand them in.
+//! The recipes for the paper's tables, and the commands that run recipes and use, evaluate and submit their results.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The message of a command that must fail, with an exit code and without a panic.
+/// The message of a command that must fail with an exit code and without a panic.
 fn refusal<const N: usize>(args: [&str; N], parts: &[&str]) -> String {
     let output = asym(args);
     let message = stderr(&output);
@@ -66,17 +66,17 @@ fn every_row_of_the_papers_tables_has_a_recipe_at_both_scales() {
             run.validate().unwrap();
         }
         for task in &plan.tasks {
-            // The header has the numbers of the paper's table for this very tuning.
+            // The header of the recipe contains the paper's scores for this tuning.
             let cell = task.paper(&plan.tuning).pop().unwrap_or_else(|| panic!("{name}: {task}"));
             let score = cell.std.map_or(cell.mean.to_string(), |std| format!("{:?} ± {std}", cell.mean));
             assert!(header.contains(&format!("{task} {score}")), "{name}: {task} {score}");
-            assert!(cells.insert((task.name(), plan.tuning.to_string())), "{name} is a row that another recipe is");
+            assert!(cells.insert((task.name(), plan.tuning.to_string())), "{name} has the row of another recipe");
         }
     }
     assert_eq!(cells.len(), paper_cells().unwrap().len());
 }
 
-/// Tables 7, 11, 12 and 13, whose rows are the same for four data sets.
+/// Tables 7, 11, 12 and 13 have the same rows for four data sets.
 #[test]
 fn every_row_of_the_domainbed_tables_has_a_recipe_at_both_scales() {
     let (found, mini) = (recipes("recipes/domainbed"), recipes("recipes/mini/domainbed"));
@@ -103,7 +103,7 @@ fn every_row_of_the_domainbed_tables_has_a_recipe_at_both_scales() {
                 id.std.unwrap()
             );
             assert!(header.contains(&line), "{name}: {line}");
-            // The accuracies of four environments: three by their names.
+            // Without `ood`, `train` and `gap`, the scores are the accuracies of the four environments.
             cells.insert((run.task.name(), recipe.tuning.to_string(), scores.len() - 3));
         }
     }
@@ -111,7 +111,7 @@ fn every_row_of_the_domainbed_tables_has_a_recipe_at_both_scales() {
     assert_eq!((found.len(), count), (7, domainbed_cells().unwrap().len()));
 }
 
-/// Tables 2, 6 and 9: both benchmarks have the same rows, which the embedded scale has once.
+/// Tables 2, 6 and 9: both benchmarks have the same rows. The embedded scale has one recipe per row.
 #[test]
 fn every_row_of_the_tables_of_summarization_has_a_recipe_at_the_embedded_scale() {
     let mini = recipes("recipes/mini/summarization");
@@ -119,7 +119,7 @@ fn every_row_of_the_tables_of_summarization_has_a_recipe_at_the_embedded_scale()
         let found = recipes(&format!("recipes/summarization/{benchmark}"));
         assert_eq!(found.len(), mini.len());
         for ((name, recipe), (mini_name, mini)) in found.iter().zip(&mini) {
-            // The schedule of AdaLoRA follows the length of the training.
+            // The schedule of AdaLoRA depends on the number of training steps.
             let is_same = name.starts_with("adalora") || recipe.tuning == mini.tuning;
             assert!(name == mini_name && is_same, "{name}: {} and {}", recipe.tuning, mini.tuning);
             let (task, data) = (mini.tasks[0].name(), (mini.model.as_deref(), mini.data.as_deref()));
@@ -129,7 +129,7 @@ fn every_row_of_the_tables_of_summarization_has_a_recipe_at_the_embedded_scale()
     }
 }
 
-/// Tables 3 and 8, which are the same. The paper does not say whether its row of the model alone is tuned.
+/// Tables 3 and 8 are the same. The paper does not say whether the row for the plain model is tuned.
 #[test]
 fn every_row_of_the_tables_of_mmlu_has_a_recipe_at_both_scales() {
     let (found, mini) = (recipes("recipes/instruction"), recipes("recipes/mini/instruction"));
@@ -168,7 +168,7 @@ fn every_row_of_the_summarization_tables_has_a_recipe() {
         let folder = format!("recipes/summarization/{task}");
         for (name, recipe) in recipes(&folder) {
             let header = std::fs::read_to_string(root(&folder).join(format!("{name}.toml"))).unwrap();
-            let Tuning::Adapter(config) = &recipe.tuning else { panic!("{name}: an adapter") };
+            let Tuning::Adapter(config) = &recipe.tuning else { panic!("{name}: not an adapter") };
             let run = recipe.runs().next().unwrap();
             run.validate().unwrap();
             assert_eq!((run.task.name(), recipe.runs().count()), (task.to_string(), 1), "{name}");
@@ -176,7 +176,7 @@ fn every_row_of_the_summarization_tables_has_a_recipe() {
             if let asym::core::Method::AdaLora(adalora) = &config.method {
                 assert_eq!([adalora.warmup_steps, adalora.final_steps, adalora.interval], schedule);
                 assert_eq!(run.training.steps(examples), steps);
-                assert!(adalora.warmup_steps + adalora.final_steps < steps, "there is room for the schedule");
+                assert!(adalora.warmup_steps + adalora.final_steps < steps, "the schedule is longer than the training");
                 continue;
             }
             let scores = run.task.paper(&recipe.tuning);
@@ -184,7 +184,7 @@ fn every_row_of_the_summarization_tables_has_a_recipe() {
             let [one, two, sum] = ["rouge1 cut", "rouge2 cut", "rougeLsum cut"].map(score);
             let line = format!("ROUGE-1 {one:.2}, ROUGE-2 {two:.2}, ROUGE-Lsum {sum:.2}.");
             assert!(header.contains(&line), "{name}: {line}");
-            // 48 examples a step, of which 3000 are the warm-up.
+            // A step has 48 examples, and the warmup has 3000 steps.
             assert_eq!(run.training.batch_size * run.training.gradient_accumulation, 48);
             let warmup = run.training.warmup_ratio * run.training.steps(examples) as f64;
             assert!((warmup - 3000.0).abs() < 5.0, "{warmup}");
@@ -194,7 +194,8 @@ fn every_row_of_the_summarization_tables_has_a_recipe() {
     assert_eq!(cells.len(), summarization_cells().unwrap().len());
 }
 
-/// A recipe runs, its folder's own recipe repeats it bit for bit, and its adapter classifies and hands in.
+/// A recipe runs, the recipe in the run's folder reproduces the run bit for bit, and the adapter is used to classify and to
+/// submit.
 #[test]
 fn a_recipe_runs_and_what_it_leaves_is_of_use() {
     let folder = scratch("recipe-run");
@@ -221,7 +222,7 @@ fn a_recipe_runs_and_what_it_leaves_is_of_use() {
         stdout(&asym(["run", recipe, "tasks=stsb", "seeds=1", "epochs=1", "--output", &path("runs"), "--resume"]));
     assert!(again.contains("| pearson"), "{again}");
 
-    // The task is that of the run beside the adapter.
+    // The task comes from the recipe of the run that saved the adapter.
     let adapter = path("runs/mnli/b-only-orthonormal-r8-seed1/adapter");
     let premise = "the boy praised the girl .";
     let answers = stdout(&asym(["classify", "--adapter", &adapter, "--text", premise, "--pair", premise, "--json"]));
@@ -267,7 +268,7 @@ fn a_recipe_runs_and_what_it_leaves_is_of_use() {
     let other = ["submit", "--task", "mrpc", "--data", &path("tests"), "--adapter", &stsb, "--output", &out];
     assert!(!asym(other).status.success());
 
-    // Full fine-tuning leaves a checkpoint with tokenizer and labels.
+    // Full fine-tuning saves a checkpoint with tokenizer and labels.
     let full = ["run", recipe, "tasks=sst2", "seeds=1", "epochs=1", "tuning=full", "--output", &path("full")];
     stdout(&asym(full));
     let model = path("full/sst2/b-only-orthonormal-r8-seed1/model");
@@ -282,7 +283,7 @@ fn a_recipe_runs_and_what_it_leaves_is_of_use() {
     assert!(stderr(&asym(of("cola"))).contains("trained on sst2, not on cola"));
     stdout(&asym(of("sst2")));
 
-    // A checkpoint's own order of the labels is heeded; one of another task is refused.
+    // The order of the labels in the checkpoint is respected, and labels of another task are refused.
     std::fs::remove_file(folder.join("full/sst2/b-only-orthonormal-r8-seed1/recipe.toml")).unwrap();
     let label = |names: [&str; 2]| {
         crate::common::edit_json(&PathBuf::from(&model).join("config.json"), |config| {
@@ -293,10 +294,10 @@ fn a_recipe_runs_and_what_it_leaves_is_of_use() {
     };
     let (plain, swapped) = (stdout(&label(["negative", "positive"])), stdout(&label(["POSITIVE", "NEGATIVE"])));
     assert_ne!(plain.split('\t').next().unwrap(), swapped.to_lowercase().split('\t').next().unwrap());
-    assert!(stderr(&label(["cat", "dog"])).contains("label `cat` is none of the task's"));
+    assert!(stderr(&label(["cat", "dog"])).contains("label `cat` is not a label of the task"));
 }
 
-/// Written as GLUE's files, a generated set is read back as it was made.
+/// A generated data set is written in GLUE's file layout, and it is the same when it is read again.
 #[test]
 fn generated_sets_are_written_in_glues_layout() {
     let folder = scratch("generated").join("glue");
@@ -324,8 +325,8 @@ fn mistakes_are_refused_before_anything_is_trained() {
     refusal(["run", mini, "tasks=mprc"], &["`mprc`", "did you mean `mrpc`?"]);
     refusal(["run", mini, "epochs"], &["key=value"]);
     refusal(["run", mini, "epochs=0"], &["`epochs` is 0"]);
-    refusal(["run", mini, "tasks=rte,rte"], &["`rte` stands twice in tasks"]);
-    refusal(["table", "--task", "rte", "--methods", "lora,lora-r8"], &["`lora-r8` stands twice in methods"]);
+    refusal(["run", mini, "tasks=rte,rte"], &["`rte` appears twice in tasks"]);
+    refusal(["table", "--task", "rte", "--methods", "lora,lora-r8"], &["`lora-r8` appears twice in methods"]);
     refusal(
         ["table", "--task", "rte", "--methods", "b-only,full", "--dtype", "bf16"],
         &["`dtype`", "full fine-tuning"],
@@ -342,7 +343,7 @@ fn mistakes_are_refused_before_anything_is_trained() {
         &["2 --text and 1 --pair"],
     );
 
-    // A checkpoint of another class, before anything is read of it.
+    // A checkpoint of another family is refused before its weights are read.
     for (name, family) in [("vit", "ViT"), ("llama", "Llama"), ("bart", "BART")] {
         let model = format!("model={}", crate::common::fixture(name).display());
         refusal(["run", mini, "tasks=rte", &model], &["config.json", "rte", family]);
@@ -360,7 +361,7 @@ fn mistakes_are_refused_before_anything_is_trained() {
         std::fs::write(folder.join(name), quoted).unwrap();
     }
     refusal(["run", mini, "tasks=rte", &data], &["train.tsv:2", "quoted", ".csv"]);
-    // A name on the Hub, with no Hub to ask.
+    // A name on the Hub without access to the Hub.
     let cache = scratch("empty-cache");
     let offline = std::process::Command::new(env!("CARGO_BIN_EXE_asym"))
         .args(["run", mini, "model=FacebookAI/roberta-large", "--offline"])
@@ -373,7 +374,7 @@ fn mistakes_are_refused_before_anything_is_trained() {
     assert!(message.contains("--offline") || message.contains("offline"), "{message}");
     let unreachable = std::process::Command::new(env!("CARGO_BIN_EXE_asym"))
         .args(["run", mini, "data=nyu-mll/glue"])
-        // Nothing listens on the discard port.
+        // No server listens on the discard port.
         .envs([("HF_ENDPOINT", "http://127.0.0.1:9"), ("HF_HUB_CACHE", cache.to_str().unwrap())])
         .output()
         .unwrap();

@@ -1,5 +1,5 @@
-//! Bad input through the command: refused with an exit code and a message that names the place, never a panic, and no
-//! output is left.
+//! Invalid input for the command: it fails with an exit code and with a message that contains the location of the problem. It
+//! does not panic, and it does not leave an output file.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::ffi::OsStr;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::common::{Stored, asym, copy, edit_json, fixture, predict, read, scratch, write};
 
-/// What `asym predict` says; it must fail, and leave no output.
+/// The standard error of `asym predict`, which must fail without an output file.
 fn refusal(name: &str, model: &Path, inputs: &Path, more: &[&OsStr]) -> String {
     let output = scratch(&format!("bad-{name}-output")).join("logits.safetensors");
     let run = predict(model, inputs, &output, more);
@@ -19,7 +19,7 @@ fn refusal(name: &str, model: &Path, inputs: &Path, more: &[&OsStr]) -> String {
     stderr
 }
 
-/// As [`refusal`]; the message must name each of `parts`.
+/// Like [`refusal`]. The message must contain all `parts`.
 fn refused(name: &str, model: &Path, inputs: &Path, more: &[&OsStr], parts: &[&str]) {
     let stderr = refusal(name, model, inputs, more);
     println!("{name}: {stderr}");
@@ -55,7 +55,7 @@ fn damaged_checkpoints_are_refused() {
     let mut endless = weights.clone();
     endless[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     spoilt("endless-header", &endless);
-    // A header of the same length whose shapes do not fit its offsets.
+    // A header of the same length with a shape that does not match its offsets.
     let header = 8 + u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
     let lying =
         String::from_utf8(weights[8..header].to_vec()).unwrap().replace("\"shape\":[24,24]", "\"shape\":[99,24]");
@@ -144,7 +144,7 @@ fn an_output_that_exists_is_kept() {
 
 #[test]
 fn heads_that_nobody_trained_are_refused() {
-    // A checkpoint of the bare encoder, and a masked language model with an adapter that saves no head.
+    // First a checkpoint of the bare encoder, then a masked language model with an adapter without a head.
     let bare = fixture("bert-bare-old");
     refused("headless", &bare, &bare.join("inputs.safetensors"), &[], &[text(&bare), "classifier.weight", "--adapter"]);
 
@@ -197,7 +197,7 @@ fn adapters_that_do_not_fit_are_refused() {
     config("future", "use_next_years_idea", true.into(), &["use_next_years_idea", "true"]);
     let folder = copy(&fixture("peft-lora"), "bad-target");
     edit_json(&folder.join("adapter_config.json"), |config| config["target_modules"] = serde_json::json!(["queries"]));
-    // The targets are matched against the model: the message lists what there is.
+    // The targets are matched with the modules of the model, and the message lists these modules.
     let stderr = refusal("target", &model, &inputs, &adapter(&folder));
     assert!(stderr.contains("queries") && stderr.contains("query, key, value"), "{stderr}");
 
@@ -222,7 +222,7 @@ fn adapters_of_another_kind_are_refused_by_field_and_value() {
             &[parts, &["adapter_config.json", field.trim_start_matches("lora_")]].concat(),
         );
     };
-    // They change the base weights by data that the folder lacks.
+    // These initializations change the base weights, and the folder does not have the data for that.
     for init in ["corda", "corda_kpm", "loftq", "pissa_niter_many", "of_tomorrow"] {
         changed("peft-lora", "init_lora_weights", init.into(), &[init, "path_initial_model_for_weight_conversion"]);
     }
@@ -285,7 +285,7 @@ fn a_command_line_that_makes_no_sense_is_refused() {
 fn devices_that_are_not_there_are_refused() {
     let model = fixture("roberta-classifier");
     for (device, parts) in
-        [("abacus", ["abacus", "built with"]), ("flex:7", ["flex:7", "1 device"]), ("flex:x", ["flex:x", "number"])]
+        [("abacus", ["abacus", "built with"]), ("flex:7", ["flex:7", "1 device"]), ("flex:x", ["flex:x", "index"])]
     {
         let run = std::process::Command::new(env!("CARGO_BIN_EXE_asym"))
             .args(["inspect", "--model"])

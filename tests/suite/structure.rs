@@ -1,4 +1,4 @@
-//! The structure of the workspace, held against the sources: who may know whom. ARCHITECTURE.md says why.
+//! Checks the structure of the workspace: which crates and files may import others. ARCHITECTURE.md gives the reasons.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The Rust files below a folder, by path, without their tests.
+/// The Rust files in a folder and its subfolders, by path, without their tests.
 fn sources(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -28,7 +28,7 @@ fn crate_sources(name: &str) -> BTreeMap<PathBuf, String> {
     sources(&root().join("crates").join(name).join("src"))
 }
 
-/// The dependencies of a crate, without those of its tests.
+/// The dependencies of a crate, without dev-dependencies.
 fn dependencies(name: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
     let table: toml::Table = toml::from_str(&text).unwrap();
@@ -51,7 +51,7 @@ fn data_and_figures_know_no_tensor_and_no_crate_of_ours() {
     }
 }
 
-/// A file that is moved into place before it is on the disk can be empty after a power cut, under the name of a whole one.
+/// If a file is renamed before its contents are on the disk, a file with the final name can be empty after a power failure.
 #[test]
 fn files_are_on_the_disk_before_they_are_moved_into_place() {
     let mut files = sources(&root().join("src"));
@@ -62,14 +62,14 @@ fn files_are_on_the_disk_before_they_are_moved_into_place() {
     assert!(moves.len() > 3, "{moves:?}");
     for (path, text) in moves {
         let before = text.split("fs::rename(").next().unwrap();
-        // A folder, whose files are written by the function of asym-core.
+        // A folder is renamed. Its files are written by the function of asym-core.
         let is_folder = path.ends_with("merge.rs") && text.contains("asym_core::write_whole");
         assert!(before.contains("sync_all()") || text.contains("sync_all()?") || is_folder, "{}", path.display());
     }
-    // Results are written by that function and not in the place where they are read.
+    // Results are written by this function, not directly to the final path.
     let direct = |text: &String| text.contains("fs::write(") || text.contains("File::create(");
     let direct = files.iter().filter(|(_, text)| direct(text)).map(|(path, _)| path.file_name().unwrap());
-    // One of them makes folders for tests.
+    // `scratch.rs` creates folders for tests.
     let direct: Vec<_> = direct.filter(|name| *name != "scratch.rs").collect();
     assert_eq!(direct, ["files.rs", "output.rs", "save.rs", "write.rs", "checkpoint.rs"]);
 }
@@ -80,7 +80,7 @@ fn the_loop_knows_no_model_no_tokenizer_and_no_task() {
     let mut files = crate_sources("asym-train");
     files.append(&mut crate_sources("asym-data"));
     files.append(&mut sources(&root().join("src/cli")));
-    // The subcommands for GLUE alone, and the list of all subcommands.
+    // The subcommands that are only for GLUE, and the list of all subcommands, are excluded.
     files.retain(|path, _| {
         !["data.rs", "submit.rs", "command.rs"].iter().any(|own| path.ends_with(Path::new("cli").join(own)))
     });
@@ -89,7 +89,7 @@ fn the_loop_knows_no_model_no_tokenizer_and_no_task() {
     }
 }
 
-/// The modules of the tasks, by the lines of `tasks!`.
+/// The modules of the tasks, from the lines of `tasks!`.
 fn tasks() -> Vec<String> {
     let registry = std::fs::read_to_string(root().join("crates/asym-tasks/src/registry/mod.rs")).unwrap();
     let lines = registry.split("\ntasks! {").nth(1).unwrap().split('}').next().unwrap();
@@ -111,7 +111,7 @@ fn tasks_never_import_each_other_and_nobody_imports_them_but_the_registry() {
     }
 }
 
-/// A module's file, by the path of the module, and what it re-exports: name -> module path.
+/// The files of modules and their texts, by module path.
 struct Modules {
     files: BTreeMap<Vec<String>, PathBuf>,
     texts: BTreeMap<Vec<String>, String>,
@@ -132,7 +132,7 @@ impl Modules {
         Self { files, texts }
     }
 
-    /// The paths in the `use` items of a text, without groups: `a::{b, c::d}` is two.
+    /// The paths in the `use` items of a text. Groups are expanded: `a::{b, c::d}` has two paths.
     fn uses(text: &str, public: bool) -> Vec<Vec<String>> {
         fn expand(prefix: &[String], tree: &str, found: &mut Vec<Vec<String>>) {
             let mut depth = 0;
@@ -192,14 +192,15 @@ impl Modules {
         }
     }
 
-    /// The module that defines what `path` names: the longest prefix that is a file, or the file that it re-exports it from.
+    /// The module that defines the item at `path`: the longest prefix of `path` that is a file, or the file from which this
+    /// module re-exports the item.
     fn definition(&self, path: &[String]) -> Option<Vec<String>> {
         let length = (0..=path.len()).rev().find(|length| self.files.contains_key(&path[..*length]))?;
         let module = path[..length].to_vec();
         let Some(name) = path.get(length) else { return Some(module) };
         for reexport in Self::uses(&self.texts[&module], true) {
             if reexport.last() == Some(name) {
-                // `self::a::B`, whose `self` is gone, or `a::B`.
+                // `self::a::B`, from which `self` was removed, or `a::B`.
                 if let Some(target) = self.absolute(&module, &reexport).filter(|target| *target != path) {
                     return self.definition(&target);
                 }
@@ -208,7 +209,7 @@ impl Modules {
         Some(module)
     }
 
-    /// Circles of imports through more than two files, each by its shortest form from one file.
+    /// Cycles of imports through more than two files. For each file, only the shortest cycle that starts at it is found.
     fn circles(&self) -> Vec<Vec<PathBuf>> {
         let imports: BTreeMap<&Vec<String>, BTreeSet<Vec<String>>> = self
             .texts
@@ -221,7 +222,7 @@ impl Modules {
             .collect();
         let mut found = Vec::new();
         for start in self.texts.keys() {
-            // Breadth first, over paths that visit no file twice; two files that import each other are allowed.
+            // A breadth-first search over paths without repeated files. Two files may import each other.
             let mut paths: Vec<Vec<&Vec<String>>> = vec![vec![start]];
             'search: while !paths.is_empty() && paths[0].len() <= self.texts.len() {
                 let mut longer = Vec::new();
@@ -231,7 +232,7 @@ impl Modules {
                             found.push(path.iter().map(|module| self.files[*module].clone()).collect());
                             break 'search;
                         }
-                        // Each circle is found from its first file.
+                        // Each cycle is found only from its first file.
                         if next > start && !path.contains(&next) {
                             let next = imports.get_key_value(next).unwrap().0;
                             longer.push([path.as_slice(), &[*next]].concat());
@@ -257,7 +258,7 @@ fn no_more_than_two_files_import_each_other_in_a_circle() {
     }
 }
 
-/// The test above finds a circle that is there.
+/// The search of the test above finds an existing cycle.
 #[test]
 fn circles_are_found() {
     let module = |name: &str| vec![name.to_string()];
@@ -271,6 +272,6 @@ fn circles_are_found() {
     let texts: BTreeMap<_, _> = texts.into_iter().map(|(module, text)| (module, text.to_string())).collect();
     let files = texts.keys().map(|module| (module.clone(), PathBuf::from(module.join("/")))).collect();
     let circles = Modules { files, texts }.circles();
-    // Two files may import each other; a -> b -> c -> a and a -> b -> d -> a are circles.
+    // Two files may import each other. a -> b -> c -> a and a -> b -> d -> a are cycles.
     assert_eq!(circles, [["a", "b", "c"].map(PathBuf::from).to_vec()]);
 }

@@ -1,4 +1,5 @@
-//! Summarization: losses and summaries beside PyTorch's, and the commands from a table to the summary of a file.
+//! Summarization: losses and summaries are compared with PyTorch, and the commands are tested from a table to the summary of a
+//! file.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -17,12 +18,12 @@ use serde_json::{Value, json};
 
 use crate::common::{Tensors, difference, fixture, folder_from, read, refused, run_in as run, scratch};
 
-/// A folder of `tests/fixtures/make_summarization.py`: a model without dropout, and what it was trained with.
+/// A folder of `tests/fixtures/make_summarization.py`: a model without dropout, and the settings of its training.
 struct Case {
     folder: PathBuf,
     base: Checkpoint,
     learning_rate: f64,
-    /// Tokens of a summary.
+    /// The number of tokens of a summary.
     length: usize,
 }
 
@@ -87,7 +88,7 @@ fn losses(Case { folder, base, learning_rate, .. }: &Case) {
     }
 }
 
-/// Eight beams of the model that was trained there without smoothing.
+/// Summaries with eight beams, from the adapter that the fixture's script trained without label smoothing.
 fn summaries(Case { folder, base, length, .. }: &Case, generation: &Path) {
     let (data, expected) = (read(&folder.join("data.safetensors")), read(&folder.join("expected.safetensors")));
     let device = Device::default();
@@ -117,7 +118,7 @@ fn summaries(Case { folder, base, length, .. }: &Case, generation: &Path) {
         different.insert(tokens);
     }
     println!("{}: {} summaries, {} of them different", folder.display(), found.rows.len(), different.len());
-    assert!(different.len() > 3, "the summaries depend on the documents");
+    assert!(different.len() > 3, "the summaries do not depend on the documents");
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn summaries_are_those_of_transformers() {
 #[test]
 fn a_model_of_barts_shape_on_xsum() {
     let Some(case) = Case::base_shaped() else { return };
-    // Its summaries are not compared: beams of a random model of this size have scores that are equal in f32.
+    // The summaries are not compared, because beams of a random model of this size have equal scores in f32.
     losses(&case);
 }
 
@@ -142,7 +143,7 @@ const WORDS: [&str; 20] = [
     "big", "on", "Monday", "Tuesday", "Friday",
 ];
 
-/// A small BART with random weights, and a tokenizer of words that adds the tokens of BART.
+/// A small BART with random weights, and a word-level tokenizer that adds BART's special tokens.
 fn model(name: &str) -> PathBuf {
     let folder = scratch(name);
     let mut config = BartConfig::new(WORDS.len(), 32, 1);
@@ -173,7 +174,7 @@ fn model(name: &str) -> PathBuf {
     folder
 }
 
-/// Documents of two sentences. The summary is of the second one, without its adjective.
+/// Documents with two sentences. The summary is the second sentence without its adjective.
 fn documents(count: usize) -> Vec<(String, String)> {
     let word = |from: usize, of: usize, at: usize| WORDS[from + at % of];
     let each = |at: usize| {
@@ -211,7 +212,7 @@ fn from_a_table_to_the_summary_of_a_file() {
     let folder = model("summarization-table");
     let rows = documents(80);
     std::fs::write(folder.join("train.jsonl"), json_lines(&rows[..64])).unwrap();
-    // An empty summary is left out, and said so.
+    // An example with an empty summary is left out, with a message.
     let empty = "{\"id\": 7, \"report\": \"the cat sat .\", \"abstract\": \" \"}\n";
     std::fs::write(folder.join("validation.jsonl"), json_lines(&rows[64..]) + empty).unwrap();
     let columns = ["task.text=report", "task.summary=abstract", "task.max_target_length=6", "task.num_beams=2"];
@@ -226,7 +227,7 @@ fn from_a_table_to_the_summary_of_a_file() {
     for part in [
         "64 documents to train on",
         "16 to evaluate on",
-        "since document or summary is empty: 1, the first in line 17",
+        "because the document or the summary is empty: 1, the first in line 17",
         "16 documents are summarized: 2 beams, at most 6 tokens",
         "the first example as tokens",
     ] {
@@ -237,7 +238,7 @@ fn from_a_table_to_the_summary_of_a_file() {
     let scores = results(&full.join("results.json"))["scores"].clone();
     let rouge2 = scores["rouge2"].as_f64().unwrap();
     println!("{out}\n{scores}");
-    // The summaries of the run are on file, and say the same.
+    // The summaries of the run are saved, and they have the scores of the run.
     let summaries = lines(&full.join("evaluation-12/summaries.jsonl"));
     assert_eq!(summaries.len(), 16);
     let adapter = lines(&folder.join("runs/lora-r4-seed1/evaluation-12/summaries.jsonl"));
@@ -264,7 +265,7 @@ fn from_a_table_to_the_summary_of_a_file() {
     let mean = each.iter().map(|row| row["rouge2"]["f1"].as_f64().unwrap()).sum::<f64>() / 16.0;
     close(&rouge["scores"]["rouge2"]["f1"]["mean"], mean);
 
-    // The evaluation alone gives the scores of the run, with the settings of its recipe.
+    // The evaluation command computes the scores of the run with the settings of its recipe.
     let evaluate = |model: &[&str], output: &str, more: &[&str]| {
         let fixed = ["evaluate", "summarization", "--data", ".", "--output", output];
         run(&folder, &[&fixed[..], model, more].concat())
@@ -275,7 +276,7 @@ fn from_a_table_to_the_summary_of_a_file() {
     let json = results(&folder.join("answers/results.json"));
     close(&json["whole references"]["scores"]["rouge2"]["f1"]["mean"], rouge2);
     close(&json["cut references"]["scores"]["rougeLsum"]["f1"]["mean"], scores["rougeLsum cut"].as_f64().unwrap());
-    // Without some answers, and with half a line, the same command writes these again.
+    // If summaries are missing or a line is incomplete, the same command generates these summaries again.
     let file = folder.join("answers/summaries.jsonl");
     let text = std::fs::read_to_string(&file).unwrap();
     let kept: String = text.lines().take(5).map(|line| format!("{line}\n")).collect();
@@ -304,18 +305,21 @@ fn from_a_table_to_the_summary_of_a_file() {
             "task.num_beams=3",
         ],
     );
-    assert!(error.contains("evaluation.json") && error.contains("num_beams is 2 there and 3 here"), "{error}");
+    assert!(
+        error.contains("evaluation.json") && error.contains("num_beams is 2, but this evaluation needs 3"),
+        "{error}"
+    );
     let adapter = ["--adapter", "runs/lora-r4-seed1/adapter"];
     evaluate(&adapter, "tuned", &["task.eval_examples=4", "--merge"]);
     assert_eq!(lines(&folder.join("tuned/summaries.jsonl")).len(), 4);
 
-    // A file, longer than the model reads.
+    // A file that is longer than the model can read.
     std::fs::write(folder.join("short.txt"), format!("\u{feff}{}\n", rows[70].0)).unwrap();
     std::fs::write(folder.join("long.txt"), "the old cat sat . ".repeat(20_000)).unwrap();
     let summarize = ["summarize", "--model", "runs/full-seed1/model", "--file", "short.txt", "--file", "long.txt"];
     let (out, err) = run(&folder, &summarize);
     assert_eq!(out.lines().count(), 2, "{out}");
-    assert!(err.contains("long.txt: ") && err.contains("of which 40 are read and the rest is cut"), "{err}");
+    assert!(err.contains("long.txt: ") && err.contains("to 40 tokens"), "{err}");
     assert!(!err.contains("short.txt: "), "{err}");
     let of_run = summaries.iter().find(|line| line["row"] == 6).unwrap();
     assert_eq!(out.lines().next().unwrap(), of_run["prediction"].as_str().unwrap());
@@ -354,7 +358,7 @@ fn bad_input_is_refused() {
         let error = table(more);
         assert!(error.contains(expected), "{expected} in {error}");
     }
-    // No token that ends a text.
+    // The tokenizer does not add the end-of-text token.
     let text = std::fs::read_to_string(folder.join("tokenizer.json")).unwrap();
     crate::common::edit_json(&folder.join("tokenizer.json"), |tokenizer| {
         for form in ["single", "pair"] {
@@ -362,16 +366,16 @@ fn bad_input_is_refused() {
         }
     });
     let error = table(&own);
-    assert!(error.contains("ends no text with the token 2"), "{error}");
+    assert!(error.contains("does not end texts with the token 2"), "{error}");
     std::fs::write(folder.join("tokenizer.json"), text).unwrap();
 
     let evaluate = |more: &[&str]| refused(&folder, &[&["evaluate", "summarization"], more].concat());
     let llama = fixture("llama").display().to_string();
     let columns = ["task.text=report", "task.summary=abstract"];
     let error = evaluate(&[&["--model", &llama, "--data", "data.jsonl", "--output", "a"][..], &columns].concat());
-    assert!(error.contains("summarizes no text; give a BART"), "{error}");
+    assert!(error.contains("cannot summarize texts; give a BART"), "{error}");
     let error = evaluate(&["--model", ".", "--data", "data.jsonl", "--output", "a", "--task", "rte"]);
-    assert!(error.contains("the task rte summarizes nothing"), "{error}");
+    assert!(error.contains("the task rte is not a summarization task"), "{error}");
     let error =
         evaluate(&[&["--model", ".", "--data", ".", "--split", "test", "--output", "a"][..], &columns].concat());
     assert!(error.contains("no set test"), "{error}");
@@ -381,8 +385,8 @@ fn bad_input_is_refused() {
     for (more, expected) in [
         (&["--model", ".", "--file", "empty.txt"][..], "empty.txt: no text"),
         (&["--model", ".", "--file", "absent.txt"], "absent.txt"),
-        (&["--model", &llama, "--file", "text.txt"], "summarizes no text; give a BART"),
-        (&["--model", ".", "--file", "text.txt", "--max-length", "41"], "the model reads 40 tokens at most"),
+        (&["--model", &llama, "--file", "text.txt"], "cannot summarize texts; give a BART"),
+        (&["--model", ".", "--file", "text.txt", "--max-length", "41"], "the model has only 40 positions"),
         (&["--model", ".", "--file", "text.txt", "--num-beams", "0"], "num_beams"),
     ] {
         let error = refused(&folder, &[&["summarize"], more].concat());
@@ -407,7 +411,7 @@ fn bad_input_is_refused() {
     assert!(out.contains("| rouge1    | 33.33 |"), "{out}");
 }
 
-/// Without a model and data, the embedded BART is shown the generated reports, and its summaries are evaluated.
+/// Without a model and data, the embedded BART is trained on the generated reports, and its summaries are evaluated.
 #[test]
 fn the_embedded_world_needs_no_file() {
     let folder = scratch("summarization-embedded");
@@ -420,7 +424,7 @@ fn the_embedded_world_needs_no_file() {
     let table = ["table", "--task", "summarization", "--methods", "b-only-r8", "--seeds", "1", "--epochs", "1"];
     run(&folder, &[&table[..], &["--output", "runs", "task.eval_examples=8"]].concat());
     let scores = results(&folder.join("runs/b-only-r8-seed1/results.json"))["scores"].clone();
-    // The adapter names its base model, and the task beside it needs no data.
+    // The adapter contains the name of its base model, and the task in the run's recipe needs no data.
     let adapter = ["evaluate", "summarization", "--adapter", "runs/b-only-r8-seed1/adapter", "--output", "answers"];
     run(&folder, &adapter);
     let again = results(&folder.join("answers/results.json"));

@@ -1,4 +1,4 @@
-//! `asym sweep`: several processes on one folder, learning rates that are chosen, and what is refused. The model is the embedded one.
+//! `asym sweep`: several processes on one folder, the selection of learning rates, and errors. The model is the embedded RoBERTa.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ fn results(run: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(run.join("results.json")).unwrap()).unwrap()
 }
 
-/// The part of a result that is the same whenever a run is made.
+/// The part of a result that is reproducible.
 fn ending(run: &Path) -> (Value, Value, Vec<u8>) {
     let results = results(run);
     let adapter = std::fs::read(run.join("adapter/adapter_model.safetensors")).unwrap();
@@ -63,9 +63,12 @@ fn three_processes_make_each_run_once_and_each_seed_chooses_its_rate() {
     let command = ["sweep", "listed.toml", "given.toml", "--output"];
     let (out, err) = run(&folder, &[&command[..], &["once", "--compare", "given"]].concat());
     assert!(out.contains("Against "), "{out}");
-    assert!(out.contains(" of 1e-4, 5e-3, by the score on 20 % of the training examples"), "{out}");
+    assert!(out.contains("candidates 1e-4, 5e-3, compared by the score on 20 % of the training examples"), "{out}");
     assert!(err.contains("48 to train on and 12 to evaluate on"), "{err}");
-    assert!(err.contains("38 to train on and 10 to evaluate on") && err.contains("(to choose by)"), "{err}");
+    assert!(
+        err.contains("38 to train on and 10 to evaluate on") && err.contains("(to select a learning rate)"),
+        "{err}"
+    );
 
     let start = || {
         let mut asym = Command::new(env!("CARGO_BIN_EXE_asym"));
@@ -82,7 +85,7 @@ fn three_processes_make_each_run_once_and_each_seed_chooses_its_rate() {
             err.lines().filter(|line| line.contains("samples/s in training,")).map(str::to_string).collect::<Vec<_>>(),
         );
     }
-    // Each run was trained by one of them, and all are those of one process.
+    // Each run was trained by one of the processes, and the results equal those of a single process.
     assert_eq!(made.len(), RUNS.len(), "{made:#?}");
     let of = |sweep: &str, name: &str| folder.join(sweep).join("classification").join(name);
     for name in RUNS {
@@ -91,7 +94,8 @@ fn three_processes_make_each_run_once_and_each_seed_chooses_its_rate() {
     }
 
     for seed in [1, 2] {
-        // The runs that decide see 38 of the 48 training examples, and are evaluated on the other 10. The test set has 12.
+        // The runs that select a learning rate are trained on 38 of the 48 training examples and evaluated on the other 10. The
+        // evaluation set has 12 examples.
         let score = |rate: &str| {
             let run = results(&of("once", &format!("listed-lr{rate}-seed{seed}")));
             assert_eq!(run["training"]["examples"], 3 * 38);
@@ -106,7 +110,7 @@ fn three_processes_make_each_run_once_and_each_seed_chooses_its_rate() {
         assert_eq!(results(&counting)["training"]["examples"], 3 * 48);
         assert_eq!(results(&counting)["evaluation"]["examples"], 3 * 12);
     }
-    // The recipe of a run that decides repeats it.
+    // The recipe of a run that selects the learning rate reproduces this run.
     let deciding = of("once", RUNS[1]);
     run(&folder, &["run", deciding.join("recipe.toml").to_str().unwrap(), "--output", "again"]);
     assert!(ending(&folder.join("again/classification/recipe-seed1")) == ending(&deciding));
@@ -124,12 +128,13 @@ fn a_list_has_a_command_for_each_run_and_a_status_says_what_is_open() {
     let (list, _) = run(&folder, &[&command[..], &["--list"]].concat());
     let ends: Vec<&str> = list.lines().map(|line| line.rsplit_once("--cell=classification/").unwrap().1).collect();
     assert_eq!(ends, RUNS);
-    assert!(!folder.join("runs").exists(), "a list makes nothing");
+    assert!(!folder.join("runs").exists(), "--list created a folder");
     let (status, _) = run(&folder, &[&command[..], &["--status"]].concat());
     assert!(status.starts_with("runs: 8 runs: 0 done, 0 running, 0 failed, 8 open"), "{status}");
-    assert!(!folder.join("runs").exists(), "a status makes nothing");
+    assert!(!folder.join("runs").exists(), "--status created a folder");
 
-    // A run by its command, as a scheduler starts it, and one by its number, which first makes those that decide.
+    // First a run is started by its command, as a scheduler does. Then a run is started by its number, which first trains the
+    // runs that select its learning rate.
     let words: Vec<&str> = list.lines().nth(3).unwrap().split(' ').skip(1).collect();
     run(&folder, &words);
     run(&folder, &[&command[..], &["--cell", "3"]].concat());
@@ -148,7 +153,7 @@ fn a_list_has_a_command_for_each_run_and_a_status_says_what_is_open() {
     assert_eq!((lines[0], lines.len()), ("run,state,details,score,value", 9));
     assert!(lines[1].starts_with(&format!("classification/{},done,,", RUNS[0])), "{csv}");
 
-    // A rate that is too high for any training is not chosen, and a run that fails for good is named.
+    // A learning rate with which training fails is not selected, and a failed run is listed.
     let change = "learning_rate=[1e-3, 1e30]";
     let hot = ["sweep", "listed.toml", change, "epochs=1", "--seeds", "1", "--output", "hot"];
     let (out, _) = run(&folder, &hot);
@@ -170,16 +175,16 @@ fn what_cannot_be_swept_is_refused_before_anything_is_made() {
     std::fs::copy(folder.join("given.toml"), folder.join("other/given.toml")).unwrap();
     std::fs::write(folder.join("file"), "").unwrap();
     for (words, part) in [
-        (vec!["given.toml", "other/given.toml"], "`classification/given` stands twice in recipes"),
+        (vec!["given.toml", "other/given.toml"], "`classification/given` appears twice in recipes"),
         (vec!["given.toml", "--compare", "lora"], "no row `lora` to compare with; its rows are given"),
         (vec!["given.toml", "--cell", "3"], "give a number from 1 to 2, or a name such as classification/given-seed2"),
         (vec!["given.toml", "--cell", "classification/given-seed9"], "there is no run `classification/given-seed9`"),
         (vec!["given.toml", "learning_rate=[]"], "`learning_rate` is empty"),
-        (vec!["given.toml", "learning_rate=[1e-3, 1e-3]"], "stands twice in learning_rate"),
+        (vec!["given.toml", "learning_rate=[1e-3, 1e-3]"], "appears twice in learning_rate"),
         (vec!["listed.toml", "hold_out=1.5"], "`hold_out` is 1.5: it must be above 0 and below 1"),
         (vec!["given.toml", "--seeds", "0"], "--seeds"),
         (vec!["nowhere.toml"], "nowhere.toml"),
-        (vec!["epochs=1"], "name at least one recipe"),
+        (vec!["epochs=1"], "give at least one recipe"),
         (vec!["given.toml", "--list", "task.separator='''a\nb'''"], "has a line break"),
     ] {
         let err = refused(&folder, &[&["sweep"][..], &words, &["--output", "runs"]].concat());
@@ -188,17 +193,17 @@ fn what_cannot_be_swept_is_refused_before_anything_is_made() {
     }
     let err = refused(&folder, &["sweep", "given.toml", "--output", "file"]);
     assert!(err.contains("file"), "{err}");
-    // A folder with other runs of the same names.
+    // The folder has runs with the same names but other settings.
     run(&folder, &["sweep", "given.toml", "epochs=1", "--seeds", "1", "--output", "runs"]);
     let err = refused(&folder, &["sweep", "given.toml", "epochs=2", "--output", "runs"]);
     assert!(err.contains("training.epochs was 1 and is 2"), "{err}");
-    // Another row may come into it, and the grid has both.
+    // Another row can be added to the folder, and the grid then contains both rows.
     run(&folder, &["sweep", "listed.toml", "learning_rate=1e-3", "epochs=1", "--seeds", "1", "--output", "runs"]);
     let (status, _) = run(&folder, &["sweep", "--status", "--output", "runs"]);
     assert!(status.starts_with("runs: 2 runs: 2 done"), "{status}");
 }
 
-/// A folder that nobody may write to: it can be read, and nothing else.
+/// A read-only folder can be read by all commands, but no run can be trained in it.
 #[test]
 #[cfg(unix)]
 fn a_read_only_folder_can_be_reported_on() {
@@ -213,7 +218,7 @@ fn a_read_only_folder_can_be_reported_on() {
     allow(0o555);
     let (status, _) = run(&folder, &["sweep", "--status", "--output", "runs"]);
     let (report, _) = run(&folder, &["report", "runs", "--output", "report"]);
-    // The finished runs are printed, since nothing is to be made.
+    // The table is printed, since all runs are finished.
     let (table, _) = run(&folder, &["sweep", "given.toml", "epochs=1", "--seeds", "1", "--output", "runs"]);
     let is_root = std::fs::write(folder.join("runs/probe"), "").is_ok();
     let more =

@@ -1,5 +1,5 @@
-//! Schedule, weight decay, accumulation and clipping of the training loop against transformers' own `Trainer`, step by step. The
-//! fixtures are made by `tests/fixtures/make_trainer.py`.
+//! Compares the schedule, weight decay, gradient accumulation and clipping of the training loop with the `Trainer` of
+//! transformers, step by step. The fixtures are created by `tests/fixtures/make_trainer.py`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use burn::tensor::Device;
 
 use crate::common::{Tensors, difference, fixture, read, scratch};
 
-/// The examples in their order.
+/// The examples of the fixture, in their order.
 fn examples(file: &Tensors) -> Examples {
     let (ids, lengths, labels) = (file["input_ids"].i64(), file["lengths"].i64(), file["labels"].i64());
     let longest = file["input_ids"].shape[1];
@@ -26,7 +26,7 @@ fn examples(file: &Tensors) -> Examples {
     Examples::new(examples, Padding { pad_id: 1, token_types: false }, 2)
 }
 
-/// Train as the fixture in `name` was, and hold every step and every final value against it.
+/// Train as in the fixture `name`, and compare all steps and all final values.
 fn check(name: &str, max_grad_norm: f64, adapter: Option<&Path>) {
     let folder = fixture(name);
     let device = Device::default().autodiff();
@@ -58,7 +58,7 @@ fn check(name: &str, max_grad_norm: f64, adapter: Option<&Path>) {
     let mut state = State::new(model, tuning, &naming, &settings, steps).unwrap();
     let path = scratch(name).join("run");
     let opened = RunFolder::open(&path, &toml::Table::new(), "fixture", &device, Existing::Refuse).unwrap();
-    let Opened::Run(run) = opened else { panic!("a new run") };
+    let Opened::Run(run) = opened else { panic!("the run is not new") };
     fit(&mut state, &TextLoss, &train, &(), Run { folder: Some(&run), ..Run::new(name) }).unwrap();
 
     let lines = std::fs::read_to_string(run.metrics()).unwrap();
@@ -75,7 +75,10 @@ fn check(name: &str, max_grad_norm: f64, adapter: Option<&Path>) {
     close("grad_norm", &expected["grad_norms"].f32(), 1e-3);
     close("learning_rate", &expected["learning_rates"].f32(), 1e-9);
     let clipped = expected["grad_norms"].f32().iter().filter(|norm| f64::from(**norm) > max_grad_norm).count();
-    assert!(0 < clipped && clipped < steps, "the limit bites in some steps and not in all: {clipped} of {steps}");
+    assert!(
+        0 < clipped && clipped < steps,
+        "gradients must be clipped in some steps, but not in all: {clipped} of {steps}"
+    );
 
     let (last, prefix) = match adapter {
         Some(_) => (read(&folder.join("final/adapter_model.safetensors")), "base_model.model."),
@@ -87,7 +90,7 @@ fn check(name: &str, max_grad_norm: f64, adapter: Option<&Path>) {
         let Some(expected) = last.get(&format!("{prefix}{}", entry.name)) else { continue };
         compared += 1;
         let difference = difference(&values.unwrap(), &expected.f32());
-        // The true gradient of a key's bias is 0, and Adam divides its rounding errors by themselves.
+        // The exact gradient of a key's bias is 0, so Adam scales its rounding errors to full steps.
         if entry.name.ends_with("self.key.bias") {
             assert!(difference < 2e-2, "{}: {difference}", entry.name);
         } else {

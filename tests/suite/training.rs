@@ -1,6 +1,7 @@
-//! The training loop computes the steps of PyTorch with PEFT: losses and final adapters of the B-only method, from a fixture
-//! that `tests/fixtures/make.py` made; from the shared reference if `ASYM_SHARED` names its folder, and on real MiniLM if
-//! `ASYM_MINILM` names the checkpoint's. `trainer.rs` holds schedule, decay, accumulation and clipping.
+//! Compares the training loop with PyTorch and PEFT: losses and final adapters when only B is trained. `tests/fixtures/make.py`
+//! creates the fixture. If `ASYM_SHARED` is set, the reference in that folder is compared too, and with the folder of the MiniLM
+//! checkpoint in `ASYM_MINILM` also training on MRPC. `trainer.rs` tests schedule, weight decay, gradient accumulation and
+//! clipping.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use crate::common::{Stored, Tensors, copy, difference, fixture, folder_from, rea
 /// The prefix of every key in PEFT.
 const PREFIX: &str = "base_model.model.";
 
-/// PEFT's folder with what asym writes into the metadata of its own: A is frozen. PEFT has no field for it.
+/// PEFT's folder with asym's metadata, which states that A is frozen. PEFT has no field for it.
 fn with_frozen_a(peft: &Path, name: &str) -> std::path::PathBuf {
     let folder = copy(peft, &format!("training-{name}"));
     let path = folder.join("adapter_model.safetensors");
@@ -60,7 +61,7 @@ fn batches(file: &Tensors, device: &Device) -> Vec<(EncoderInput, Tensor<1, Int>
         .collect()
 }
 
-/// Batches that a file prescribes, each in the place of an example.
+/// The batches in a file. Each batch has the index of an example.
 struct Prescribed(Tensors);
 
 impl Source for Prescribed {
@@ -80,7 +81,7 @@ impl Source for Prescribed {
     }
 }
 
-/// The parameters that PEFT's file names, as that file holds them.
+/// The parameters of the model that are in PEFT's file, with its names and layout.
 fn values(model: &SequenceClassifier, naming: &Naming, like: &Tensors) -> HashMap<String, Vec<f32>> {
     let key = |name: &str| format!("{PREFIX}{name}");
     layout::collect(model, naming, |entry| like.contains_key(&key(&entry.name)))
@@ -95,11 +96,11 @@ struct Case<'a> {
     training: &'a Path,
     num_labels: Option<usize>,
     learning_rate: f64,
-    /// The largest difference that a value of the final adapter may have.
+    /// The maximum difference of a value of the final adapter.
     tolerance: f32,
 }
 
-/// Train as the reference did, and compare every loss and the final adapter.
+/// Train as in the reference, and compare all losses and the final adapter.
 fn check(case: &Case<'_>) {
     let device = Device::default().autodiff();
     let checkpoint = without_dropout(case.model);
@@ -110,13 +111,13 @@ fn check(case: &Case<'_>) {
     assert_eq!(config.factors().map(|(a, b)| (a.train, b.train)), Some((false, true)));
     let initial = read(&initial.join("adapter_model.safetensors"));
     for (key, values) in values(&model, &naming, &initial) {
-        assert_eq!(values, initial[&key].f32(), "{key} is loaded as it is");
+        assert_eq!(values, initial[&key].f32(), "{key} changed when it was loaded");
     }
 
     let expected = read(&case.training.join("expected.safetensors"))["losses"].f32();
     let train = Prescribed(read(&case.training.join("batches.safetensors")));
     assert_eq!(train.len(), expected.len());
-    // The reference has one learning rate for all steps.
+    // The reference uses a constant learning rate.
     let settings = TrainSettings {
         epochs: 1,
         batch_size: 1,
@@ -134,17 +135,18 @@ fn check(case: &Case<'_>) {
 
     let last = read(&case.training.join("final").join("adapter_model.safetensors"));
     let trained = values(&model, &naming, &last);
-    assert_eq!(trained.len(), last.len(), "every tensor of the reference is compared");
+    assert_eq!(trained.len(), last.len(), "not all tensors of the reference are compared");
     let mut adapter_difference = 0.0f32;
     for (key, values) in &trained {
         if key.contains("lora_A") {
             let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-            assert_eq!(bits(values), bits(&initial[key].f32()), "{key} is frozen");
+            assert_eq!(bits(values), bits(&initial[key].f32()), "{key} is not frozen");
         } else {
-            assert!(difference(values, &initial[key].f32()) > 1e-4, "{key} is trained");
+            assert!(difference(values, &initial[key].f32()) > 1e-4, "{key} is not trained");
             let difference = difference(values, &last[key].f32());
             if key.ends_with("bias") {
-                // The reference decays biases, which the loop spares: 20 steps of 5e-3 · 0.01 are a thousandth of a bias.
+                // Unlike the loop, the reference applies weight decay to biases. 20 steps of 5e-3 · 0.01 are a thousandth of a
+                // bias.
                 assert!(difference < 2e-3, "{key}: {difference}");
             } else {
                 adapter_difference = adapter_difference.max(difference);

@@ -1,5 +1,5 @@
-//! Files as users have them: each folder of `fixtures/variants` gives the logits of transformers and PEFT, adapters also merged,
-//! and saved again.
+//! Variants of files that users have: for each folder in `fixtures/variants`, the logits equal those of transformers and PEFT.
+//! Adapters are also merged and saved again.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -26,14 +26,15 @@ fn name(folder: &Path) -> String {
     folder.file_name().unwrap().to_string_lossy().into_owned()
 }
 
-/// The base of a variant that is an adapter.
+/// The base model of an adapter.
 fn base(folder: &Path) -> PathBuf {
     let text = std::fs::read_to_string(folder.join("adapter_config.json")).unwrap();
     let config: serde_json::Value = serde_json::from_str(&text).unwrap();
     folder.join(config["base_model_name_or_path"].as_str().unwrap())
 }
 
-/// How far the logits of `asym predict` are from those of `folder`, where the mask is 1, in parts of the largest.
+/// The largest difference between the logits of `asym predict` and the expected logits in `folder`, where the mask is 1, relative
+/// to the largest logit.
 fn error(folder: &Path, what: &str, options: &[&str]) -> f32 {
     let (inputs, output) = (folder.join("inputs.safetensors"), scratch(&format!("variants-{what}")).join("logits"));
     let run = asym(
@@ -77,7 +78,7 @@ fn adapters_are_read_as_peft_reads_them_and_merge_to_the_same() {
         let found = error(&folder, &format!("{what}-in-memory"), &["--adapter", path, "--merge"]);
         assert!(found < 1e-4, "{what} merged in memory: {found}");
 
-        // `tests/python/check_merged.py` reads the folders that `ASYM_MERGED` names.
+        // `tests/python/check_merged.py` reads the folders in `ASYM_MERGED`.
         let export = std::env::var_os("ASYM_MERGED").map(|export| PathBuf::from(export).join(&what));
         let merged = export.clone().unwrap_or_else(|| scratch(&format!("variants-{what}-merged")).join("model"));
         if let Some(parent) = merged.parent() {
@@ -123,7 +124,7 @@ fn a_merge_writes_both_tensors_of_a_tie_that_it_takes_apart() {
         assert_eq!(config["tie_word_embeddings"], false, "{what}");
         assert!(keys.iter().all(|key| found.iter().any(|found| found == key)), "{what}: {found:?}");
     }
-    // Rows that both sides share leave the tie as it is.
+    // If the trained rows are shared, the parameters stay tied.
     for (what, copy) in [
         ("llama-tokens", "lm_head.weight"),
         ("bart-tokens", "lm_head.weight"),
@@ -139,7 +140,8 @@ fn a_merge_writes_both_tensors_of_a_tie_that_it_takes_apart() {
     assert_eq!(config["tie_word_embeddings"], false);
 }
 
-/// Load a variant's adapter, save it, and load that: `tests/python/check_peft.py` loads the folders that `ASYM_EXPORT` names.
+/// Load the adapter of a variant, save it, and load the saved adapter. `tests/python/check_peft.py` reads the folders in
+/// `ASYM_EXPORT`.
 fn saved_again<M: PretrainedModel>(what: &str, task_type: Option<&str>) {
     let folder = fixture("variants").join(what);
     let (base, device) = (base(&folder), Device::default());
@@ -158,7 +160,7 @@ fn saved_again<M: PretrainedModel>(what: &str, task_type: Option<&str>) {
     assert_eq!(difference(&logits(&second), &logits(&model)), 0.0, "{what}");
     assert_eq!(read_again.token_rows, config.token_rows, "{what}");
     assert_eq!(read_again.taken_out, config.taken_out, "{what}");
-    // Merged in the library, it computes the same.
+    // The model that is merged by the library computes the same logits.
     let merged = asym::models::merge(model.clone());
     let largest = difference(&logits(&merged), &logits(&model));
     assert!(largest < 1e-4, "{what}: {largest}");

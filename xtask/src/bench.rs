@@ -1,4 +1,5 @@
-//! Training steps side by side: asym, Burn's `apply_lora`, PyTorch with transformers and PEFT, in turns within one run.
+//! Compares training steps of asym, of Burn's `apply_lora`, and of PyTorch with transformers and PEFT, in alternation within one
+//! run.
 
 mod contestant;
 pub(crate) mod epoch;
@@ -15,10 +16,10 @@ use clap::{Args, ValueEnum};
 use self::contestant::{Contestant, Dtype, build, fastest, keeping_pages, machine, median, range, settings};
 use self::report::Report;
 
-/// The contestants and the number of rounds.
+/// Options of `cargo xtask bench`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// A Python with torch, transformers and peft; without it, asym and Burn alone are measured
+    /// Python with torch, transformers and peft; without it, only asym and Burn are measured
     #[arg(long)]
     python: Option<PathBuf>,
     /// Encoders
@@ -27,28 +28,28 @@ pub(crate) struct Options {
     /// The trained parameters
     #[arg(long, value_delimiter = ',', default_value = "b-only,lora,full")]
     methods: Vec<String>,
-    /// Dtypes of the frozen weights; full fine-tuning has f32 alone
+    /// Dtypes of the frozen weights; full fine-tuning is measured only in f32
     #[arg(long, value_enum, value_delimiter = ',', default_value = "f32,bf16")]
     dtypes: Vec<Dtype>,
-    /// Steps of each contestant, in turns
+    /// Number of measured steps of each program
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// Sequences
+    /// Number of sequences in a batch
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    /// Tokens of a sequence
+    /// Number of tokens in a sequence
     #[arg(long, default_value_t = 128)]
     length: usize,
-    /// Adapters on all linear layers, and not on query and value
+    /// Adapt all linear layers instead of query and value
     #[arg(long)]
     all_linear: bool,
-    /// Also with torch.compile
+    /// Also measure torch.compile
     #[arg(long)]
     compile: bool,
-    /// A tiny encoder and two rounds: whether it works, and not how fast
+    /// Use a tiny encoder and two rounds, only to check that the benchmark works
     #[arg(long)]
     smoke: bool,
-    /// File to write the table to, besides standard output
+    /// File to which the table is also written
     #[arg(long)]
     output: Option<PathBuf>,
 }
@@ -75,7 +76,7 @@ impl Model {
 
 pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
     if options.rounds == 0 {
-        bail!("--rounds 0 measures nothing; give at least 1");
+        bail!("--rounds 0: expected at least 1");
     }
     let worker = build(root, "step")?;
     let mut report = Report::new(options.output.as_deref())?;
@@ -111,7 +112,7 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
                     "- {name}, {method}: the products of a step alone take {share:.2} of asym's step in f32."
                 )?;
             }
-            // asym is the first of each dtype.
+            // asym is the first program of each dtype.
             let ours = |wanted: Dtype| {
                 let first = contestants.iter().find(|(dtype, _)| *dtype == wanted);
                 first.map_or(f64::NAN, |(_, contestant)| median(&contestant.seconds))
@@ -137,7 +138,7 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
     report.finish()
 }
 
-/// All that take the same step: asym first, and the peer in its fastest setting.
+/// The programs for the same step: first asym, and last the peer in its fastest setting.
 fn contestants(
     options: &Options,
     worker: &Path,

@@ -1,4 +1,4 @@
-//! The files that a run leaves, without its times and its memory.
+//! The results of a run, without times and memory.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// All that must be equal between a run and one that was never disturbed: not the times, and not the memory.
+/// The results that must be equal for a run and an undisturbed run. Times and memory are excluded.
 #[derive(PartialEq)]
 pub(crate) struct Ending {
     log: Vec<Value>,
@@ -32,7 +32,7 @@ impl Ending {
         Ok(Self { log, results, files })
     }
 
-    /// The difference from the run that nothing disturbed, in words.
+    /// A description of the difference from the undisturbed run.
     pub(crate) fn difference(&self, expected: &Self) -> Option<String> {
         let differs = || -> Vec<&String> {
             self.files

@@ -1,4 +1,4 @@
-//! Runs that are killed, stopped, started twice and out of space, and still end as the run that nothing disturbed.
+//! Runs are killed, stopped, started twice or run out of disk space. Their results must equal those of an undisturbed run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -11,13 +11,13 @@ use clap::Args;
 /// Options of `cargo xtask kill`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// How often a run is killed
+    /// Number of times that a run is killed
     #[arg(long, default_value_t = 20)]
     kills: usize,
     /// The method that is trained
     #[arg(long, default_value = "adalora-r4")]
     method: String,
-    /// Seed of the moments
+    /// Seed of the random times
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Folder for the runs, which is removed at the end
@@ -25,23 +25,23 @@ pub struct Options {
     folder: Option<PathBuf>,
 }
 
-/// A run of three epochs of 20 steps.
+/// The options of a run with three epochs of 20 steps.
 const LABELS: &str = "--task cola --epochs 3 --batch-size 150 --save-every 1";
 
-/// Its steps.
+/// The number of steps of this run.
 const STEPS: usize = 60;
 
-/// A run of 50 steps, after which 200 reports are summarized.
+/// The options of a run with 50 steps, after which 200 reports are summarized.
 const SUMMARIES: &str = "--task summarization --epochs 1 --batch-size 40";
 
-/// The longest time to wait for anything.
+/// The maximum time to wait for a step or a summary.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Do all of it, and compare each run with the undisturbed one.
+/// Run all checks, and compare each run with the undisturbed run.
 ///
 /// # Errors
 ///
-/// A run that ends otherwise, or a message that is missing.
+/// Returns an error if a run ends differently, or if a message is missing.
 pub fn kill(options: &Options, root: &Path) -> Result<()> {
     let mut build = crate::cargo();
     build.args(["build", "--release", "--bin", "asym"]);
@@ -66,7 +66,7 @@ pub(crate) fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
-/// A small generator (xorshift), so that the moments are those of the seed.
+/// A small random generator (xorshift), so that the times depend only on the seed.
 pub(crate) struct Moments(pub(crate) u64);
 
 impl Moments {
@@ -99,7 +99,7 @@ impl Trial {
         self.summarizing()
     }
 
-    /// Kill −9 at random moments.
+    /// Kill the run with SIGKILL at random times.
     fn killed(&mut self, kills: usize, expected: &Ending) -> Result<()> {
         let output = self.folder.join("killed");
         let mut steps: Vec<u64> = (0..kills).map(|_| self.moments.below(STEPS as u64)).collect();
@@ -115,7 +115,7 @@ impl Trial {
         self.compare(&output, expected, &format!("kill -9 after steps {steps:?}"))
     }
 
-    /// SIGTERM, as a scheduler sends it at its time limit.
+    /// Stop the run with SIGTERM, as a scheduler does at its time limit.
     fn terminated(&mut self, expected: &Ending) -> Result<()> {
         let output = self.folder.join("terminated");
         for step in [7, 33] {
@@ -129,7 +129,7 @@ impl Trial {
         self.compare(&output, expected, "SIGTERM after steps 7 and 33")
     }
 
-    /// Two processes on one folder at once: one works, the other says who does.
+    /// Start two processes on one folder at the same time: one trains, and the other reports which process is working.
     fn twice(&mut self, expected: &Ending) -> Result<()> {
         let output = self.folder.join("twice");
         let children = [self.start(&output)?, self.start(&output)?];
@@ -139,14 +139,14 @@ impl Trial {
             if found.status.success() {
                 worked += 1;
             } else {
-                expect(&found, false, "works here")?;
+                expect(&found, false, "is working here")?;
             }
         }
         ensure!(worked == 1, "{worked} of two processes worked in one folder");
         self.compare(&output, expected, "two processes at once")
     }
 
-    /// A disk that fills up, where this process may mount one.
+    /// Fill the disk during a run, if this process may mount a file system.
     fn full(&mut self, expected: &Ending) -> Result<()> {
         let disk = self.folder.join("disk");
         std::fs::create_dir_all(&disk)?;
@@ -166,7 +166,7 @@ impl Trial {
         for left in [0, 40_000, 400_000] {
             let mut child = self.start(&output)?;
             self.reach(&mut child, &output, 10)?;
-            // The rest of the disk is too small for a line of the log, for a checkpoint's state, or for its tensors.
+            // The remaining space is too small for a line of the log, for a checkpoint's state, or for its tensors.
             fill(&ballast, left)?;
             expect(&child.wait_with_output()?, false, "No space left")?;
             std::fs::remove_file(&ballast)?;
@@ -175,7 +175,8 @@ impl Trial {
         self.compare(&output, expected, "a disk of 2 MB that filled up three times")
     }
 
-    /// Kill −9 while the trained model writes summaries: those on file are kept, and the run ends as the undisturbed one.
+    /// Kill the run with SIGKILL while the trained model generates summaries. Saved summaries are kept, and the results equal
+    /// those of an undisturbed run.
     fn summarizing(&mut self) -> Result<()> {
         let (once, output) = (self.folder.join("summaries"), self.folder.join("summaries-killed"));
         expect(&self.continued(SUMMARIES, &once)?.wait_with_output()?, true, "")?;
@@ -237,12 +238,12 @@ impl Trial {
         if let Some(difference) = Ending::read(&self.run(output))?.difference(expected) {
             bail!("{name}: {difference}");
         }
-        println!("{name}: log, results and adapter equal the undisturbed run's");
+        println!("{name}: log, results and adapter equal those of the undisturbed run");
         Ok(())
     }
 }
 
-/// A process that ended well or not, and said `part`.
+/// Check whether a process succeeded or failed as expected, and that its standard error contains `part`.
 fn expect(output: &Output, success: bool, part: &str) -> Result<()> {
     let text = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success() == success, "a run ended with {}:\n{text}", output.status);

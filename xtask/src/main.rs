@@ -1,6 +1,7 @@
-//! Chores of the project: `cargo xtask <chore>`.
+//! Development tasks of the project: `cargo xtask <command>`.
 //!
-//! It depends on no crate of the workspace, so that it builds in seconds; it runs cargo and the project's own binaries.
+//! This program depends on no other crate of the workspace, so that it builds in seconds. It runs cargo and the project's
+//! programs.
 
 mod bench;
 mod ending;
@@ -13,7 +14,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
-/// Chores of the project.
+/// Development tasks of the project.
 #[derive(Debug, Parser)]
 struct Args {
     #[command(subcommand)]
@@ -22,27 +23,27 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
-    /// Run what continuous integration runs
+    /// Run the checks of continuous integration
     Ci,
-    /// Make an embedded checkpoint in models/ anew, all from a seed
+    /// Recreate an embedded checkpoint in models/ from its seed
     Pretrain {
-        /// Passed on to `asym pretrain`: the checkpoint, and options such as --seed 2
+        /// Arguments of `asym pretrain`: the checkpoint, and options such as --seed 2
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         rest: Vec<String>,
     },
-    /// Time training steps beside Burn's own LoRA and Python's PEFT, in turns, and print a table
+    /// Time training steps of asym, of Burn's own LoRA and of Python's PEFT in alternation, and print a table
     Bench(bench::Options),
-    /// Time loading, an epoch and measuring of a real task beside transformers and PEFT, in turns, and print a table
+    /// Time loading, an epoch and the evaluation of a real task with asym and with PEFT in alternation, and print a table
     BenchEpoch(bench::epoch::Options),
-    /// Time steps of ViT, BART and Llama beside PEFT's, and tokens that they generate, in turns, and print tables
+    /// Time training steps and generation of ViT, BART and Llama with asym and with PEFT in alternation, and print tables
     BenchModels(bench::models::Options),
-    /// Kill a run at random moments, stop it, start it twice and fill its disk; it must end as the undisturbed run does
+    /// Kill a run at random times, stop it, start it twice and fill its disk; the results must equal those of an undisturbed run
     Kill(kill::Options),
-    /// Kill the processes of a sweep at random moments; its runs must be those of one process that nothing disturbed
+    /// Kill processes of a sweep at random times; the results must equal those of a single undisturbed process
     Sweep(sweep::Options),
-    /// Compare the runs in a folder with those in another, but for their times
+    /// Compare the runs in two folders, except for times and memory
     Same(sweep::SameOptions),
-    /// Make tests/fixtures anew; needs Python with what the script's header names
+    /// Recreate tests/fixtures; needs Python with the packages in the headers of the scripts
     Fixtures,
 }
 
@@ -87,7 +88,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
-/// Cargo, without the variables in which it tells this program of its own package: with them it would build some crates anew.
+/// Cargo, without the environment variables that describe the package of this program. With them, cargo would rebuild some
+/// crates.
 fn cargo() -> Command {
     let mut command = Command::new(env!("CARGO"));
     let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");

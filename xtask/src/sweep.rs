@@ -1,4 +1,4 @@
-//! Sweeps by several processes that are killed, and the comparison of their runs with those of a sweep that nothing disturbed.
+//! Sweeps by several processes that are killed, and the comparison of their runs with those of an undisturbed sweep.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,13 +13,13 @@ use crate::kill::{Moments, target};
 /// Options of `cargo xtask sweep`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Processes that work at once
+    /// Number of processes
     #[arg(long, default_value_t = 4)]
     workers: usize,
-    /// How often one of them is killed
+    /// Number of times that a process is killed
     #[arg(long, default_value_t = 5)]
     kills: usize,
-    /// Seed of the moments
+    /// Seed of the random times
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -27,24 +27,24 @@ pub struct Options {
 /// Options of `cargo xtask same`.
 #[derive(Debug, Args)]
 pub struct SameOptions {
-    /// Folder of runs that nothing disturbed
+    /// Folder of undisturbed runs
     expected: PathBuf,
-    /// Folder of the same runs
+    /// Folder of the runs to compare with them
     found: PathBuf,
 }
 
-/// The recipes: 2 tasks × 3 methods × 4 seeds, of seconds each.
+/// The recipes: 2 tasks × 3 methods × 4 seeds, each of which takes a few seconds.
 const RECIPES: [&str; 3] = ["lora-r8", "b-only-orthonormal-r8", "a-only-orthonormal-r8"];
 const SETTINGS: [&str; 5] = ["tasks=rte,mrpc", "epochs=1", "save_every=5", "--seeds", "4"];
 
-/// The longest time to wait for anything.
+/// The maximum time to wait for all workers.
 const PATIENCE: Duration = Duration::from_secs(1200);
 
-/// Make a sweep with several processes, kill some of them, and compare each run with that of one process that nothing disturbed.
+/// Run a sweep with several processes, kill some of them, and compare each run with that of a single undisturbed process.
 ///
 /// # Errors
 ///
-/// A process that ends otherwise, and a run that differs or is missing.
+/// Returns an error if a process fails, or if a run differs or is missing.
 pub fn sweep(options: &Options, root: &Path) -> Result<()> {
     let mut build = crate::cargo();
     build.args(["build", "--release", "--bin", "asym"]);
@@ -68,7 +68,7 @@ fn compared(options: &Options, root: &Path, folder: &Path) -> Result<()> {
         let at = moments.below(workers.len() as u64) as usize;
         workers[at].kill()?;
         workers[at].wait()?;
-        println!("{:6.1} s: worker {} is killed, and another one starts", started.elapsed().as_secs_f64(), at + 1);
+        println!("{:6.1} s: worker {} is killed, and a new worker starts", started.elapsed().as_secs_f64(), at + 1);
         workers[at] = start(root, &together, true)?;
     }
     for worker in &mut workers {
@@ -88,7 +88,7 @@ fn start(root: &Path, output: &Path, wait: bool) -> Result<Child> {
     command.arg("sweep");
     command.args(RECIPES.map(|name| root.join(format!("recipes/mini/glue/{name}.toml"))));
     command.args(SETTINGS).arg("--output").arg(output).args(wait.then_some("--wait"));
-    // One thread each, so that the workers do not wait for each other's.
+    // Each worker has one thread, so that the workers do not compete for cores.
     command.env("RAYON_NUM_THREADS", "1").stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().with_context(|| asym.display().to_string())
 }
@@ -97,7 +97,7 @@ fn start(root: &Path, output: &Path, wait: bool) -> Result<Child> {
 ///
 /// # Errors
 ///
-/// A run that one folder has alone, and runs that differ in their log, their results or their adapter.
+/// Returns an error if a run exists in only one of the folders, or if the log, the results or the adapter of a run differ.
 pub fn same(options: &SameOptions) -> Result<()> {
     let [expected, found] = [&options.expected, &options.found].map(|root| runs(root, Path::new("")));
     let (expected, found) = (expected?, found?);
@@ -105,7 +105,7 @@ pub fn same(options: &SameOptions) -> Result<()> {
     if expected != found {
         let lacks: Vec<_> = expected.iter().filter(|run| !found.contains(run)).collect();
         let more: Vec<_> = found.iter().filter(|run| !expected.contains(run)).collect();
-        bail!("{}: lacks {lacks:?}, and has {more:?} besides", options.found.display());
+        bail!("{}: missing runs: {lacks:?}; additional runs: {more:?}", options.found.display());
     }
     for run in &expected {
         let ending = Ending::read(&options.found.join(run))?;
@@ -113,11 +113,11 @@ pub fn same(options: &SameOptions) -> Result<()> {
             bail!("{}: {difference}", run.display());
         }
     }
-    println!("{} runs: log, results and adapter of each equal the undisturbed run's", expected.len());
+    println!("{} runs: log, results and adapter of each run equal those of the undisturbed run", expected.len());
     Ok(())
 }
 
-/// The folders below `root` that have results, by their paths within it.
+/// The folders in `root` that have results, by their paths relative to `root`.
 fn runs(root: &Path, place: &Path) -> Result<Vec<PathBuf>> {
     let path = root.join(place);
     if path.join("results.json").is_file() {

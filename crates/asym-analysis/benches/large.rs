@@ -1,4 +1,4 @@
-//! How long the mathematics of one large layer takes: 4096 x 4096, r = 32, f64 on one core.
+//! The time that the mathematics of one large layer takes: 4096 x 4096, r = 32, f64 on one core.
 //!
 //! ```text
 //! cargo bench --bench large
@@ -14,7 +14,7 @@ use divan::Bencher;
 const D: usize = 4096;
 const RANK: usize = 32;
 
-/// Inputs whose variances fall as 1/i, along the axes: rotated ones take as long.
+/// Σ of inputs whose variances along the axes decrease as 1/i. Rotated inputs would take the same time.
 fn sigma() -> Matrix {
     Matrix::from_fn(D, D, |i, j| if i == j { 1.0 / (i + 1) as f64 } else { 0.0 })
 }

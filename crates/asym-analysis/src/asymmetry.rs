@@ -1,18 +1,18 @@
 //! Theorem 3.3 by simulation: is it better to freeze a random A than a random B?
 //!
-//! The theorem says that it is better to freeze A, for Q and U uniform on their Stiefel manifolds, with high probability
+//! The theorem states that it is better to freeze A, for Q and U uniform on their Stiefel manifolds, with high probability
 //! as d/r → ∞, for every Σ and Δ. This does not hold as stated. Two expectations of the noise-free losses, as shares of tr
 //! ΔΣΔᵀ, are exact at every size:
 //!
-//! - freezing B leaves 1 − r/d_out on average, for any Σ and Δ, since E\[UUᵀ\] = (r/d_out) I;
-//! - freezing A leaves 1 − r/m on average, for any Δ, if inputs vary in m ≥ r directions equally (0 if m ≤ r).
+//! - with B frozen, the loss is 1 − r/d_out on average, for any Σ and Δ, since E\[UUᵀ\] = (r/d_out) I;
+//! - with A frozen, the loss is 1 − r/m on average, for any Δ, if inputs vary in m ≥ r directions equally (0 if m ≤ r).
 //!
-//! For Σ = I, it is therefore worse to freeze the factor of the wider side, and for square shapes it is a coin toss. The
-//! theorem's conclusion holds if inputs vary in fewer directions than there are outputs. If inputs vary unequally, the
-//! result depends on Δ: freezing A is better if Δ acts on directions with much variance, since Q's features consist mostly
-//! of those directions, and worse at every d/r if Δ acts on directions with little variance. The error in the proof is the
-//! inequality of appendix E.3: the product of three positive semi-definite matrices may have a negative trace
-//! ([`key_inequality`]).
+//! For Σ = I, it is therefore worse to freeze the factor on the wider side of the weight, which is A if d_in > d_out and B
+//! otherwise. For square weights, both factors are equally good on average. The theorem's conclusion holds if inputs vary equally
+//! in fewer directions than there are outputs. If inputs vary unequally, the result depends on Δ. Freezing A is better if Δ acts
+//! on directions with much variance, since Q's features consist mostly of those directions. Freezing A is worse at every d/r if Δ
+//! acts on directions with little variance. The error in the proof is the inequality of appendix E.3, because the product of
+//! three positive semi-definite matrices may have a negative trace ([`key_inequality`]).
 
 mod gap;
 mod report;
@@ -33,7 +33,7 @@ pub use gap::{Gap, KeyInequality, gap, key_inequality};
 pub use report::{Survey, Surveyed, gaps, losses, probabilities, table};
 pub use setting::{Change, Expected, Inputs, Setting};
 
-/// Losses closer than this, as shares of tr ΔΣΔᵀ, are a tie: what is apart by less is apart by rounding.
+/// Losses are a tie if their difference, as a share of tr ΔΣΔᵀ, is at most this. Such differences are due to rounding.
 const TIE: f64 = 1e-12;
 
 /// The noise-free losses of one draw of Δ, Q and U, as shares of tr ΔΣΔᵀ.
@@ -48,17 +48,17 @@ pub struct Draw {
 /// The results of many draws of one setting.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Simulation {
-    /// Draws in which freezing A left strictly less than freezing B.
+    /// The number of draws in which the loss with A frozen is strictly smaller than the loss with B frozen.
     pub wins: usize,
-    /// Draws in which both left the same, to 1e-12.
+    /// The number of draws in which both losses are equal to within 1e-12.
     pub ties: usize,
-    /// All draws.
+    /// The number of draws.
     pub draws: usize,
     /// The losses with A frozen.
     pub freeze_a: Moments,
     /// The losses with B frozen.
     pub freeze_b: Moments,
-    /// The second less the first: positive where the theorem holds.
+    /// `freeze_b` minus `freeze_a`. It is positive where the theorem holds.
     pub gap: Moments,
 }
 
@@ -75,7 +75,7 @@ impl Simulation {
         let shrink = 1.0 + Z * Z / n;
         let center = (p + Z * Z / (2.0 * n)) / shrink;
         let half = Z / shrink * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        // Rounding must not move an end past the share itself, at 0 and at 1.
+        // At 0 and at 1, rounding must not move an end of the interval past the probability.
         ((center - half).clamp(0.0, p), (center + half).clamp(p, 1.0))
     }
 }
@@ -91,11 +91,11 @@ struct Sample {
 }
 
 impl Setting {
-    /// Draw number `index` of the run `seed`: Δ, and Q and U uniform on their Stiefel manifolds. It depends on nothing else,
-    /// and settings that differ only in the inputs or the change use the same Q and U.
+    /// The losses of one draw of Δ, Q and U, where Q and U are uniform on their Stiefel manifolds. The draw depends only on the
+    /// setting, `seed` and `index`. Settings that differ only in the inputs or the change use the same Q and U.
     ///
-    /// Σ is diagonal, without loss of generality: with Σ = HΛHᵀ the losses depend on Q through QH and on Δ through ΔH, QH
-    /// is as uniform as Q, and every [`Change`] is defined by Σ's eigenvectors or does not depend on directions at all.
+    /// Σ is diagonal without loss of generality. With Σ = HΛHᵀ, the losses depend on Q through QH and on Δ through ΔH. QH has the
+    /// same distribution as Q, and every [`Change`] is defined by Σ's eigenvectors or does not depend on directions.
     ///
     /// # Errors
     ///
@@ -109,23 +109,23 @@ impl Setting {
         let varying = deviations.len();
         let (first, acting) = self.change.directions(varying);
         let Sample { change, q, u } = self.sample(seed, index);
-        // ΔΣ^½ in the directions on which Δ acts. No other matters.
+        // ΔΣ^½ in the directions on which Δ acts. Other directions have no effect.
         let change = scale_columns(change.as_ref(), |j| deviations[first + j]);
         let total = square_norm(change.as_ref());
 
-        // By Lemma 3.1, A = Q explains ‖ΔΣ^½P‖² where P projects on what Σ^½Qᵀ spans. The singular value decomposition
-        // of that, rather than an inverse of QΣQᵀ, sees variances down to 1e-24 of the largest.
+        // By Lemma 3.1, A = Q explains ‖ΔΣ^½P‖², where P is the projection on the column space of Σ^½Qᵀ. Its singular value
+        // decomposition, unlike an inverse of QΣQᵀ, resolves variances down to 1e-24 of the largest.
         let features = Mat::from_fn(varying, self.rank, |i, j| deviations[i] * q[(i, j)]);
         let span = compact_svd("Σ^½Qᵀ", features.as_ref(), NEGLIGIBLE)?.left;
         let by_a = square_norm((&change * span.subrows(first, acting)).as_ref());
         let by_b = square_norm((u.transpose() * &change).as_ref());
-        // As shares, these have errors of about 1e-16, even after cancellation. Differences below TIE count as ties.
+        // As shares, these have errors of about 1e-16, even after cancellation. Differences up to TIE are ties.
         let left = |explained: f64| (1.0 - explained / total).clamp(0.0, 1.0);
         Ok(Draw { freeze_a: left(by_a), freeze_b: left(by_b) })
     }
 
     fn sample(&self, seed: u64, index: u64) -> Sample {
-        // Each has its own random stream, so it does not change when the size of another one changes.
+        // Each matrix has its own random stream, so it does not change when the size of another matrix changes.
         let rng = |name: &str| stream(seed, &format!("asymmetry.{name}.{index}"));
         let (_, acting) = self.change.directions(self.varying());
         let change = match self.change {
@@ -144,7 +144,7 @@ impl Setting {
         }
     }
 
-    /// Draws 0 .. `draws` of the run `seed`, on all cores. The result does not depend on their number.
+    /// Simulate the draws 0 .. `draws` with `seed`, on all cores. The result does not depend on the number of cores.
     ///
     /// # Errors
     ///
@@ -171,7 +171,7 @@ impl Simulation {
     }
 }
 
-/// Q and U drawn over and over for one problem, such as a real layer's: the losses as in [`Setting::simulate`].
+/// Simulate many draws of Q and U for one problem, such as that of a real layer. The losses are as in [`Setting::simulate`].
 ///
 /// # Errors
 ///
@@ -207,8 +207,8 @@ fn at_least_two(draws: usize) -> Result<(), AnalysisError> {
     Ok(())
 }
 
-/// `work` of 0 .. `count`, in order. Threads that end with the call: faer keeps buffers of tens of MiB for each that ever
-/// multiplied.
+/// The results of `work` for 0 .. `count`, in order. The threads end with the call, because faer keeps buffers of tens of MiB for
+/// each thread that has multiplied matrices.
 fn in_parallel<T: Send>(
     count: usize,
     work: impl Fn(u64) -> Result<T, AnalysisError> + Sync,
@@ -235,7 +235,7 @@ fn in_parallel<T: Send>(
 mod tests {
     use super::*;
 
-    /// The shortcuts of a draw against the lemmas on whole matrices.
+    /// Compares the shortcuts of a draw with the lemmas on whole matrices.
     #[test]
     fn a_draw_is_what_the_lemmas_say() {
         let inputs = [Inputs::Isotropic, Inputs::LowRank { rank: 5 }, Inputs::PowerLaw { exponent: 1.5 }];
@@ -267,7 +267,7 @@ mod tests {
         let of = |wins, draws| {
             Simulation { wins, ties: 0, draws, freeze_a: moments, freeze_b: moments, gap: moments }.interval()
         };
-        // Its ends are the p of which the share is 1.96 standard deviations away: a definition, not the formula.
+        // By definition, the ends are the values of p for which the share is 1.96 standard deviations from p.
         for (wins, draws) in [(10, 100), (1, 3), (999, 1000), (0, 100), (100, 100)] {
             let share = wins as f64 / draws as f64;
             let (low, high) = of(wins, draws);

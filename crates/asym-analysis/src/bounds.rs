@@ -1,14 +1,14 @@
-//! How far training and test loss may lie apart: the paper's Lemma B.5.
+//! A bound on the difference between training and test loss: the paper's Lemma B.5.
 //!
-//! From the mutual-information bound of Xu and Raginsky (2017): an algorithm that writes its result into p parameters of q
-//! bits each tells at most p·q·ln 2 nats of its training set, and with gen = E\[test loss − training loss\], over training sets
-//! and the algorithm's own randomness,
+//! The lemma follows from the mutual-information bound of Xu and Raginsky (2017). The result of an algorithm has p parameters of
+//! q bits each, so it contains at most p·q·ln 2 nats of information about the training set. Let
+//! gen = E\[test loss − training loss\], where the expectation is over training sets and the randomness of the algorithm. Then
 //!
 //! ```text
 //! |gen| ≤ √( 2σ²·q·ln 2·p / n )        p = r·Σ(d_in + d_out) for BA, r·Σd_out for B alone, r·Σd_in for A alone
 //! ```
 //!
-//! The paper prints the sum over layers after the root, but it belongs inside the root, like p. Otherwise the paper's
+//! The paper prints the sum over layers after the root, but it belongs inside the root, like p. Otherwise, the paper's
 //! remark that the bound of B alone is smaller by √2 would not follow. The bound therefore depends on the adapter only
 //! through the number of its trained parameters. If d_in = d_out, the bound of B alone at rank 2r equals the bound of both
 //! factors at rank r.
@@ -24,12 +24,12 @@ use asym_figure::Table;
 
 use crate::AnalysisError;
 
-/// The inputs of the bound, except for the trained parameters.
+/// The inputs of the bound, except for the number of trained parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Learning {
-    /// n, the training examples.
+    /// n, the number of training examples.
     pub examples: usize,
-    /// q, the bits of each trained parameter.
+    /// q, the number of bits of each trained parameter.
     pub bits: u32,
     /// σ: the loss is σ-sub-Gaussian. A loss between 0 and c is (c/2)-sub-Gaussian (Hoeffding), so σ = 1/2 bounds an
     /// error rate.
@@ -37,7 +37,7 @@ pub struct Learning {
 }
 
 impl Learning {
-    /// Refuse what bounds nothing.
+    /// Create the inputs of the bound, and check them.
     ///
     /// # Errors
     ///
@@ -47,13 +47,13 @@ impl Learning {
             true => Ok(()),
             false => Err(AnalysisError::Setting { field, found, expected: String::from(expected) }),
         };
-        setting("examples", examples as f64, examples > 0, "at least 1: without examples nothing is bounded")?;
+        setting("examples", examples as f64, examples > 0, "at least 1: without examples, there is no bound")?;
         setting("bits", f64::from(bits), bits > 0, "at least 1")?;
         setting("sigma", sigma, sigma.is_finite() && sigma > 0.0, "a positive number")?;
         Ok(Self { examples, bits, sigma })
     }
 
-    /// √(2σ²·q·ln 2·p / n), in the loss's own unit, for p trained parameters.
+    /// √(2σ²·q·ln 2·p / n), in the unit of the loss, for p trained parameters.
     pub fn bound(&self, trained: usize) -> f64 {
         let nats = f64::from(self.bits) * std::f64::consts::LN_2 * trained as f64;
         (2.0 * self.sigma.powi(2) * nats / self.examples as f64).sqrt()
@@ -63,16 +63,16 @@ impl Learning {
 /// One adapted weight, with the sizes of its factors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdaptedWeight {
-    /// Features in.
+    /// The number of input features.
     pub d_input: usize,
-    /// Features out.
+    /// The number of output features.
     pub d_output: usize,
     /// The rank r.
     pub rank: usize,
 }
 
 impl AdaptedWeight {
-    /// The weights of an inspected model that carry a pair of factors.
+    /// The weights of an inspected model that have a pair of factors.
     pub fn of(table: &Inspection) -> Vec<Self> {
         let adapter = || table.rows.iter().map(|row| &row.entry).filter(|entry| entry.kind == Kind::Adapter);
         let is = |field: &str, letter: &str| {
@@ -93,19 +93,19 @@ impl AdaptedWeight {
     }
 }
 
-/// Which factors are trained: Definition B.4's algorithms.
+/// The trained factors: the algorithms of Definition B.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trained {
-    /// Both.
+    /// Both factors.
     BA,
-    /// B, with A as it was drawn.
+    /// B, with A frozen at its initial value.
     B,
-    /// A, with B as it was drawn.
+    /// A, with B frozen at its initial value.
     A,
 }
 
 impl Trained {
-    /// The trained values of these weights, with their ranks times `times`.
+    /// The number of trained values of these weights, with their ranks multiplied by `times`.
     pub fn count(self, weights: &[AdaptedWeight], times: usize) -> usize {
         let per_rank = |weight: &AdaptedWeight| match self {
             Self::BA => weight.d_input + weight.d_output,
@@ -126,7 +126,7 @@ impl fmt::Display for Trained {
     }
 }
 
-/// The lemma's three algorithms side by side, and B alone at twice the rank; its `Display` is a table in Markdown.
+/// The bounds of the lemma's three algorithms, and of B alone at twice the rank. `Display` writes them as a table in Markdown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bounds<'a> {
     /// The adapted weights.
@@ -166,7 +166,7 @@ impl fmt::Display for Bounds<'_> {
         match self.learning.bound(self.trained) >= 2.0 * sigma {
             true => write!(
                 f,
-                "\nA loss from 0 to {} never differs by more than that: at this n, the bound says nothing.",
+                "\nLosses from 0 to {} never differ by more than this range, so the bound is vacuous at this n.",
                 2.0 * sigma
             ),
             false => Ok(()),
@@ -188,11 +188,11 @@ mod tests {
         let b = Trained::B.count(&weights, 1);
         assert_eq!(b, 393_216);
         assert!((learning.bound(b) - 34.4805).abs() < 1e-3, "{}", learning.bound(b));
-        // The paper's own remark: smaller by √2, and equal at twice the rank.
+        // The paper's remark: the bound of B alone is smaller by √2, and equal to that of both factors at twice the rank.
         let both = Trained::BA.count(&weights, 1);
         assert!((learning.bound(both) / learning.bound(b) - 2f64.sqrt()).abs() < 1e-12);
         assert_eq!(Trained::B.count(&weights, 2), both);
-        // Four times the examples, half the bound.
+        // Four times as many examples halve the bound.
         let more = Learning { examples: 4 * 3668, ..learning };
         assert!((learning.bound(b) / more.bound(b) - 2.0).abs() < 1e-12);
     }

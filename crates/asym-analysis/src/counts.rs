@@ -1,11 +1,11 @@
-//! The trained parameters of every row in the paper's tables, counted from the models' configurations, next to the printed
-//! figures.
+//! The number of trained parameters of every row in the paper's tables, computed from the models' configurations, and the sizes
+//! that the paper prints.
 //!
-//! `data/paper-parameters.csv` has the rows and the sizes as the paper prints them, `data/configs` the four models as Hugging
-//! Face's `config.json` describes them. No weight is read or made: a model here is its shapes.
+//! `data/paper-parameters.csv` contains the rows and the printed sizes. `data/configs` contains Hugging Face's `config.json` of
+//! each of the four models. No weights are read or created, because only the shapes are needed.
 //!
-//! The paper does not say which parameters its sizes count, and no single way of counting gives all of them. [`Row::explain`]
-//! therefore says of each printed figure which [`Reading`] gives its digits, if any does.
+//! The paper does not state which parameters its sizes count, and no single way of counting explains all of them.
+//! [`Row::explain`] therefore lists, for each printed figure, every [`Reading`] with the same digits.
 
 mod readings;
 
@@ -29,27 +29,26 @@ const CONFIGS: [(&str, &str); 4] = [
     ("vit-base-patch16-224", include_str!("../data/configs/vit-base-patch16-224.json")),
 ];
 
-/// The rank to which AdaLoRA's rows are pruned: PEFT's default, since the paper gives none. It does not change the
-/// count.
+/// The rank to which AdaLoRA is pruned. The paper does not state it, so this is PEFT's default. It does not change the count.
 const ADALORA_TARGET: usize = 8;
 
-/// BART's bias of zeros over the vocabulary, which transformers keeps as a buffer and does not count.
+/// BART's bias of zeros over the vocabulary. It is a buffer in transformers, and so is not counted as a parameter.
 const BUFFER: &str = "final_logits_bias";
 
-/// Why a row cannot be counted.
+/// The reason why a row cannot be counted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CountError {
     /// The table of rows is damaged.
     #[error("paper-parameters.csv: {0}")]
     Table(#[from] csv::Error),
-    /// A row names no model of those there are, or no method.
-    #[error("paper-parameters.csv: `{0}` is none of the models or methods, nor a list of numbers")]
+    /// The model, the method or the list of labels in a row is unknown or invalid.
+    #[error("paper-parameters.csv: `{0}` is not a known model, a known method or a list of numbers")]
     Unknown(String),
     /// The model cannot be built.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The adapter does not fit.
+    /// The adapter does not fit the model.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
 }
@@ -57,9 +56,9 @@ pub enum CountError {
 /// A row of the paper's tables.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Row {
-    /// The numbers of the tables that have it, with a space between.
+    /// The numbers of the tables that contain the row, separated by spaces.
     pub tables: String,
-    /// The model, as its file is called.
+    /// The model, which is the name of its file in `data/configs`.
     pub model: String,
     method: String,
     rank: Option<usize>,
@@ -76,19 +75,19 @@ pub struct Row {
 /// The trained parameters of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// Trained parameters of the adapter.
+    /// The trained parameters of the adapter.
     pub adapter: usize,
-    /// The classifier's head, which every method trains; 0 for a language model.
+    /// The parameters of the classifier's head, which every method trains; 0 for a language model.
     pub head: usize,
-    /// The model without head and adapter.
+    /// The parameters of the model without head and adapter.
     pub body: usize,
-    /// The adapter's parameters that stay as they were drawn.
+    /// The frozen parameters of the adapter.
     pub frozen_factors: usize,
     /// The parameters of the bare model's pooler, which is not part of the classifier; 0 if there is no pooler.
     pub pooler: usize,
     /// Whether the body is trained too.
     pub full: bool,
-    /// The classes that the head tells apart.
+    /// The number of classes of the head.
     pub labels: usize,
 }
 
@@ -96,7 +95,7 @@ pub struct Count {
 ///
 /// # Errors
 ///
-/// [`CountError::Table`] if the file compiled in is damaged.
+/// [`CountError::Table`] if the embedded file is damaged.
 pub fn rows() -> Result<Vec<Row>, CountError> {
     Ok(csv::Reader::from_reader(ROWS.as_bytes()).deserialize().collect::<Result<_, _>>()?)
 }
@@ -115,7 +114,7 @@ impl Row {
         })
     }
 
-    /// The adapter that the row trains, if it trains one.
+    /// The adapter that the row trains, if any.
     fn adapter(&self) -> Result<Option<AdapterConfig>, CountError> {
         let unknown = || CountError::Unknown(format!("{} in the tables {}", self.method, self.tables));
         let targets = Targets::Names(self.targets.split(' ').map(ToString::to_string).collect());
@@ -134,11 +133,11 @@ impl Row {
         Ok(Some(config.targets(targets)))
     }
 
-    /// The trained parameters of the row, for each number of labels that its data sets have; once for a language model.
+    /// The counts of the row, one for each number of labels of its data sets; a single count for a language model.
     ///
     /// # Errors
     ///
-    /// A row that names no model or method; what building the model or attaching the adapter refuses.
+    /// [`CountError::Unknown`] for an unknown model or method, and the errors of building the model and of attaching the adapter.
     pub fn counts(&self, device: &Device) -> Result<Vec<Count>, CountError> {
         let (name, text) = CONFIGS
             .iter()
@@ -162,7 +161,7 @@ impl Row {
         labels.iter().map(count).collect()
     }
 
-    /// The readings that give the digits of each figure that the paper prints for the row, for these counts of it.
+    /// The figures that the paper prints for the row, each with its readings. `counts` are the counts of the row.
     pub fn explain(&self, counts: &[Count]) -> Vec<(Figure, Vec<Reading>)> {
         let figures = Figure::in_text(&self.printed).into_iter();
         figures.map(|figure| (figure, Reading::of(figure, counts))).collect()
@@ -206,7 +205,7 @@ impl WithModel for Counting<'_> {
             head: sum(&|row| in_head(&row.entry)),
             body: sum(&|row| !of_adapter(&row.entry) && !in_head(&row.entry) && row.entry.name != BUFFER),
             pooler: match self.config {
-                // A square layer with a bias. RoBERTa's and BERT's heads have it.
+                // The pooler is a square layer with a bias. In RoBERTa and BERT, such a layer belongs to the head.
                 Config::Vit(config) => config.hidden_size.saturating_mul(config.hidden_size.saturating_add(1)),
                 _ => 0,
             },
@@ -216,8 +215,8 @@ impl WithModel for Counting<'_> {
     }
 }
 
-/// Every row, what it trains, and what the paper prints: a table in Markdown for each model. Numbered notes say what the paper's figures
-/// count.
+/// A table in Markdown for each model, with the trained parameters of each row and the size that the paper prints. Numbered notes
+/// explain what the paper's figures count.
 ///
 /// # Errors
 ///
@@ -258,7 +257,7 @@ pub fn report(device: &Device) -> Result<String, CountError> {
     Ok(format!("{}\nThe figures of the paper count:\n\n{}", tables.collect::<Vec<_>>().join("\n"), legend))
 }
 
-/// A line on each figure that the paper prints for a row.
+/// The figures that the paper prints for a row, with their readings, as text.
 fn explanation(figures: &[(Figure, Vec<Reading>)]) -> String {
     let lines = figures.iter().map(|(figure, readings)| {
         let readings: Vec<String> = readings.iter().map(ToString::to_string).collect();

@@ -1,5 +1,4 @@
-//! The losses of [`least_squares`](crate::least_squares) by gradient descent on asym-core's own layer. Training finds the
-//! losses of the lemmas.
+//! Gradient descent on asym-core's layer. It reaches the losses of the lemmas in [`least_squares`](crate::least_squares).
 
 use asym_core::linalg::{Matrix, gaussian, orthonormal};
 use asym_core::random::stream;
@@ -16,7 +15,7 @@ use crate::least_squares::Problem;
 use crate::linalg::{check, check_shape, to_mat};
 use crate::similarity::Side;
 
-/// The course of a gradient descent.
+/// The losses of a gradient descent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Descent {
     /// The expected loss before each step and after the last one. It includes the noise.
@@ -30,7 +29,7 @@ impl Descent {
     }
 }
 
-/// Draws the descent for two spectra of Σ, an easy one and a harder one. Δ and the factors come from `seed`.
+/// Draws the descent for two spectra of Σ, an easy one and a harder one. `seed` determines Δ and the factors.
 ///
 /// # Errors
 ///
@@ -53,7 +52,7 @@ pub fn figure(seed: u64, device: &Device) -> Result<Figure, AnalysisError> {
     Ok(figure)
 }
 
-/// Draws both descents on one problem over the steps, next to the lemmas' losses. Q and U come from `seed`.
+/// Draws both descents on one problem over the steps, next to the lemmas' losses. `seed` determines Q and U.
 ///
 /// # Errors
 ///
@@ -91,17 +90,17 @@ fn panel(
     Ok(panel)
 }
 
-/// Freezes one factor at `value`, starts the other at zero, and trains it by plain gradient descent in f64 on the expected
-/// loss.
+/// Freezes one factor at `value`, initializes the other factor to zero, and trains it by plain gradient descent in f64 on the
+/// expected loss.
 ///
-/// The layer's W0 is zero, and its target is Δ. The inputs are d_in rows whose second moment is Σ exactly, so their
-/// squared error is the expected loss without the noise. The size of a step is the inverse of the loss's largest curvature,
-/// and descent converges with it. It ends after `steps`, or when a step gains less than 1e-13 of the loss before training.
+/// The layer's W0 is zero, and its target is Δ. The inputs are d_in rows whose second moment is exactly Σ, so their squared error
+/// is the expected loss without the noise. The step size is the inverse of the largest curvature of the loss, for which gradient
+/// descent converges. It ends after `steps` steps, or when a step lowers the loss by less than 1e-13 of the loss before training.
 ///
 /// # Errors
 ///
-/// It refuses a `value` that has another shape than the problem, is not finite, or has a rank above min(d_in, d_out). It
-/// refuses a device without autodiff or without f64. It fails if a decomposition does not converge.
+/// An error for a `value` whose shape does not fit the problem, that is not finite, or whose rank is above min(d_in, d_out); for
+/// a device without autodiff or without f64; and for a decomposition that does not converge.
 pub fn descend(
     problem: &Problem,
     frozen: Side,
@@ -112,7 +111,7 @@ pub fn descend(
     train(problem, frozen, to_mat(value).as_ref(), steps, device)
 }
 
-/// [`descend`] from faer's matrix.
+/// [`descend`] for a faer matrix.
 fn train(
     problem: &Problem,
     frozen: Side,
@@ -157,7 +156,7 @@ fn train(
     }
 }
 
-/// Makes an adapted layer in f64 with W0 = 0. One factor is frozen at `value`, and the other is trained from zero.
+/// Makes an adapted layer in f64 with W0 = 0. One factor is frozen at `value`, and the other factor is zero and trained.
 fn layer(
     frozen: Side,
     value: MatRef<'_, f64>,
@@ -170,7 +169,7 @@ fn layer(
     // With α = r, the update is B·A without a factor.
     let lora = Lora::new(rank).alpha(rank as f64).a(factor(Side::A)).b(factor(Side::B));
     let layer = AdapterConfig::new(lora).targets("").attach_blank(layer, &Default::default());
-    // The rank is the one setting here that a layer can refuse.
+    // The rank is the only setting here that may not fit a layer.
     let layer = layer.map_err(|_| AnalysisError::Rank { rank, d_in, d_out })?;
     // Burn stores both factors transposed.
     Ok(layer.map(&mut InF64 { field: String::new(), frozen, value: tensor(value.transpose(), device) }))
@@ -204,12 +203,13 @@ impl ModuleMapper for InF64 {
     }
 }
 
-/// Computes X with XᵀX = Σ, and Σ's largest eigenvalue. X has d_in rows: each is an eigenvector of Σ times its deviation.
+/// Computes X with XᵀX = Σ, and Σ's largest eigenvalue. X has d_in rows. Each row is an eigenvector of Σ times the root of its
+/// eigenvalue.
 fn rows(sigma: MatRef<'_, f64>) -> Result<(Mat<f64>, f64), AnalysisError> {
     let what = || AnalysisError::NoConvergence { what: "Σ".into() };
     let eigen = sigma.self_adjoint_eigen(Triangle::Lower).map_err(|_| what())?;
     let (values, vectors) = (eigen.S().column_vector(), eigen.U());
-    // Rounding may leave a zero eigenvalue a little below 0.
+    // Rounding may make a zero eigenvalue slightly negative.
     let rows = Mat::from_fn(sigma.nrows(), sigma.nrows(), |i, j| values[i].max(0.0).sqrt() * vectors[(j, i)]);
     Ok((rows, values[sigma.nrows() - 1]))
 }

@@ -1,8 +1,8 @@
-//! Errors of the analyses. Each says how to correct it.
+//! The errors of the analyses. Most messages state how to correct the error.
 
 use std::borrow::Cow;
 
-/// An error of this crate. Each variant carries the place, what was expected and what was found.
+/// An error of this crate. A variant contains the quantity in error, and the expected and found values where they apply.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnalysisError {
@@ -42,22 +42,22 @@ pub enum AnalysisError {
         /// The entry.
         found: f64,
     },
-    /// A Σ that is not symmetric, and so no second moment.
+    /// A Σ that is not symmetric, and so is not a second moment.
     #[error(
         "Σ is not symmetric: {above} at ({row}, {column}) but {below} at ({column}, {row}); \
-         compute it as XᵀX/n, or pass (Σ + Σᵀ)/2 if that is what is meant"
+         compute it as XᵀX/n, or pass (Σ + Σᵀ)/2"
     )]
     Asymmetric {
-        /// Row of the worst entry.
+        /// The row of the entry with the largest difference.
         row: usize,
-        /// Column of the worst entry.
+        /// The column of this entry.
         column: usize,
         /// Σ at (row, column).
         above: f64,
         /// Σ at (column, row).
         below: f64,
     },
-    /// A Σ with a negative eigenvalue, and so no second moment.
+    /// A Σ with a negative eigenvalue, and so not a second moment.
     #[error(
         "Σ is not positive semi-definite: its most negative eigenvalue is {smallest:e}, its largest {largest:e}; \
          accumulate XᵀX in f64, or add a small multiple of the identity"
@@ -69,7 +69,7 @@ pub enum AnalysisError {
         largest: f64,
     },
     /// A matrix of zeros where a direction is needed.
-    #[error("{what} is all zeros, so that the trained factor would have no effect: draw it at random")]
+    #[error("{what} is all zeros, so the trained factor would have no effect: initialize the frozen factor randomly")]
     Zero {
         /// The matrix.
         what: Cow<'static, str>,
@@ -77,7 +77,7 @@ pub enum AnalysisError {
     /// A rank that no pair of factors of these shapes can use.
     #[error("rank {rank} does not fit a change of {d_out} × {d_in}: choose a rank from 1 to {}", d_in.min(d_out))]
     Rank {
-        /// The rank asked for.
+        /// The requested rank.
         rank: usize,
         /// Input features.
         d_in: usize,
@@ -89,18 +89,18 @@ pub enum AnalysisError {
     Setting {
         /// The argument or field.
         field: &'static str,
-        /// The value that was given.
+        /// The given value.
         found: f64,
-        /// The range that is allowed.
+        /// The allowed range.
         expected: String,
     },
     /// Values too large for f64.
-    #[error("{what} overflows f64: scale the inputs or the weights down")]
+    #[error("{what} overflows f64: scale down the inputs or the weights")]
     Overflow {
         /// The quantity.
         what: Cow<'static, str>,
     },
-    /// An iterative decomposition that gave up.
+    /// An iterative decomposition that did not converge.
     #[error(
         "the decomposition of {what} did not converge: its entries span too many orders of magnitude; rescale them"
     )]
@@ -108,44 +108,44 @@ pub enum AnalysisError {
         /// The matrix.
         what: Cow<'static, str>,
     },
-    /// A factor that spans nothing.
+    /// A factor of zeros, which spans no subspace.
     #[error(
-        "{what} is all zeros, which span no subspace: a factor that starts at zero has to be trained before it is compared"
+        "{what} is all zeros, which span no subspace: a factor that is initialized to zero must be trained before it is compared"
     )]
     ZeroFactor {
         /// The factor.
         what: String,
     },
-    /// Fewer adapters than can be compared.
-    #[error("{found} adapters given: similarity is that of at least two")]
+    /// Fewer than two adapters.
+    #[error("the number of adapters is {found}: similarity needs at least two adapters")]
     TooFew {
-        /// Their number.
+        /// The number of adapters.
         found: usize,
     },
     /// Adapters without a module that has factors in all of them.
     #[error("no module has factors in every adapter: there is nothing to compare")]
     NothingInCommon,
-    /// A problem whose change has no effect on what is read.
-    #[error("the change has no effect on any input: tr ΔΣΔᵀ is 0, and no factor can explain a part of it")]
+    /// A problem whose change has no effect for any input.
+    #[error("the change has no effect for any input: tr ΔΣΔᵀ is 0, so there is nothing that a factor can explain")]
     NothingToExplain,
-    /// Adapters that were not made for the same layers.
+    /// Adapters that do not adapt the same layers.
     #[error(
         "`{module}` is {expected} in {first} and {found} in {second}: compare adapters of one model and the same targets"
     )]
     OtherModel {
         /// The first adapter.
         first: String,
-        /// The other.
+        /// The second adapter.
         second: String,
         /// The module in which they differ.
         module: String,
-        /// Its sizes in the first.
+        /// The module's sizes in the first adapter.
         expected: String,
-        /// Its sizes in the other.
+        /// The module's sizes in the second adapter.
         found: String,
     },
-    /// A device that cannot descend.
-    #[error("{device} has no autodiff in f64: use the CPU's, Device::flex().autodiff()")]
+    /// A device without autodiff in f64, which gradient descent needs.
+    #[error("{device} has no autodiff in f64: use the CPU, Device::flex().autodiff()")]
     NoF64 {
         /// The device.
         device: String,

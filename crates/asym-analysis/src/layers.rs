@@ -1,4 +1,4 @@
-//! Theorem 3.3 on real layers. The losses are those for the Σ of a layer's inputs and the Δ that training made.
+//! Theorem 3.3 on real layers: the losses for the Σ of a layer's inputs and the Δ of its training.
 
 use asym_core::linalg::{Matrix, truncated_svd};
 use asym_core::random::stream;
@@ -9,25 +9,25 @@ use crate::least_squares::{Problem, positive};
 use crate::linalg::{to_mat, to_matrix};
 use crate::{AnalysisError, names};
 
-/// A layer's change by training, and the second moment of its inputs.
+/// The change of a layer's weight by training, and the second moment of the layer's inputs.
 #[derive(Debug, Clone)]
 pub struct TrainedLayer {
-    /// Its name.
+    /// The layer's name.
     pub module: String,
-    /// Δ, which training added to its weight: `[d_out, d_in]`.
+    /// Δ, the change of its weight by training, `[d_out, d_in]`.
     pub delta: Matrix,
-    /// Σ = E\[xxᵀ\] of its inputs, `[d_in, d_in]`. It may come from sums in f32.
+    /// Σ = E\[xxᵀ\] of its inputs, `[d_in, d_in]`. It may be summed in f32.
     pub moment: Matrix,
 }
 
-/// Losses that adapters of one rank would leave in a layer, as shares of tr ΔΣΔᵀ.
+/// The losses of a layer with adapters of one rank, as shares of tr ΔΣΔᵀ.
 #[derive(Debug, Clone)]
 pub struct LayerLosses {
     /// The layer's name.
     pub module: String,
-    /// Features in and out.
+    /// The numbers of input and output features.
     pub sizes: (usize, usize),
-    /// (tr Σ)² / tr Σ². This is the number of directions if inputs vary equally in some directions and not at all in others.
+    /// (tr Σ)² / tr Σ². If inputs vary equally in m directions and not at all in the others, this is m.
     pub directions: f64,
     /// Losses with random factors, each frozen in turn.
     pub random: Simulation,
@@ -38,8 +38,8 @@ pub struct LayerLosses {
 }
 
 impl TrainedLayer {
-    /// Takes a layer's weight before and after training, each `[d_out, d_in]` row by row, and the moment of its inputs. It
-    /// returns None if their sizes do not go together.
+    /// A layer with its weight `before` and `after` training, each `[d_out, d_in]` row by row, and the second `moment` of its
+    /// inputs. Returns `None` if the sizes do not match.
     pub fn new(module: &str, before: &[f32], after: &[f32], moment: &Matrix) -> Option<Self> {
         let d_in = moment.columns();
         let d_out = before.len().checked_div(d_in)?;
@@ -55,8 +55,8 @@ impl TrainedLayer {
     ///
     /// # Errors
     ///
-    /// It refuses a rank that does not fit the layer, a layer that training did not change
-    /// ([`AnalysisError::NothingToExplain`]), and a problem that [`Problem::new`] refuses.
+    /// [`AnalysisError::Rank`] for a rank that does not fit the layer; [`AnalysisError::NothingToExplain`] for a layer that
+    /// training did not change; and the errors of [`Problem::new`].
     pub fn losses(&self, rank: usize, draws: usize, seed: u64) -> Result<LayerLosses, AnalysisError> {
         let (d_in, d_out) = (self.delta.columns(), self.delta.rows());
         if rank == 0 || rank > d_in.min(d_out) {
@@ -80,7 +80,7 @@ impl TrainedLayer {
     }
 }
 
-/// Draws a panel for each kind of module: the loss that is left, over the layers.
+/// Draws a panel for each kind of module, with the remaining loss over the layers.
 pub fn figure(losses: &[LayerLosses], title: impl Into<String>) -> Figure {
     let kinds = names::kinds(losses.iter().map(|row| row.module.as_str()));
     let panel = |(kind, short): &(String, String)| {
@@ -187,7 +187,7 @@ mod tests {
         let problem = Problem::new(&layer.delta, &without_rounding(&layer.moment).unwrap(), 0.0).unwrap();
         let best = problem.best(RANK).unwrap().loss / problem.total();
         assert!((found.best - best).abs() < 1e-9);
-        // The best pair leaves no more than any A does, and rank 8 in eight directions leaves nothing.
+        // The loss of the best pair is smaller than with a frozen A. With rank 8 in eight directions, the loss is 0.
         assert!(found.best < found.top_inputs && found.best < found.random.freeze_a.mean);
         let all = layer.losses(8, 2, 7).unwrap();
         assert!(all.top_inputs < 1e-5 && all.random.freeze_a.mean < 1e-5, "{all:?}");

@@ -1,11 +1,11 @@
 //! Multivariate least squares with a low-rank change (section 3.1.1, appendices B.1.1 and E).
 //!
-//! A pre-trained W0 is to become W_targ = W0 + Δ by a change BA of rank r. With inputs of second moment Σ and label noise
-//! of variance σ² on each output, the expected squared error of the change is
+//! A change BA of rank r should turn a pre-trained W0 into W_targ = W0 + Δ. If the inputs have the second moment Σ, and each
+//! output has label noise of variance σ², the expected squared error is
 //!
 //! L(A, B) = d_out σ² + tr\[(Δ − BA) Σ (Δ − BA)ᵀ\].
 //!
-//! The paper takes Σ = Cov X, as it centers X or trains the bias; with a frozen bias Σ is E\[xxᵀ\].
+//! The paper uses Σ = Cov X, because it centers X or trains the bias. With a frozen bias, Σ is E\[xxᵀ\].
 
 mod moment;
 mod top;
@@ -26,12 +26,12 @@ use crate::linalg::{
 pub struct Problem {
     pub(crate) delta: Mat<f64>,
     pub(crate) sigma: Mat<f64>,
-    /// ΔΣ, `[d_out, d_in]`: the one product of full size that every answer needs.
+    /// ΔΣ, `[d_out, d_in]`: the only product of full size, which every method uses.
     pub(crate) delta_sigma: Mat<f64>,
     noise_variance: f64,
     /// tr ΔΣΔᵀ.
     total: f64,
-    /// About the largest eigenvalue of Σ, the measure of what is negligible.
+    /// An estimate of the largest eigenvalue of Σ, by which negligible variances are recognized.
     largest: f64,
 }
 
@@ -42,9 +42,9 @@ pub struct Fit {
     pub a: Matrix,
     /// B, `[d_out, rank]`.
     pub b: Matrix,
-    /// L(A, B), from the residual: see [`Problem::loss`].
+    /// L(A, B), computed from the residual: see [`Problem::loss`].
     pub loss: f64,
-    /// The amount by which the pair lowers [`Problem::untrained_loss`], by the closed form of its lemma. It is never negative.
+    /// The amount by which the pair lowers [`Problem::untrained_loss`], computed by the closed form. It is never negative.
     pub explained: f64,
 }
 
@@ -77,7 +77,7 @@ impl Problem {
         if !total.is_finite() {
             return Err(AnalysisError::Overflow { what: "ΔΣΔᵀ".into() });
         }
-        // Rounding may leave a trace below zero if Δ acts on nothing that varies.
+        // Rounding may make the trace negative if Δ acts only on directions in which inputs do not vary.
         Ok(Self { delta, sigma, delta_sigma, noise_variance, total: total.max(0.0), largest })
     }
 
@@ -101,12 +101,12 @@ impl Problem {
         to_matrix(self.sigma.as_ref())
     }
 
-    /// tr ΔΣΔᵀ: what there is to explain.
+    /// tr ΔΣΔᵀ, the part of the loss that factors can explain.
     pub fn total(&self) -> f64 {
         self.total
     }
 
-    /// d_out σ²: no factors do better.
+    /// d_out σ², the lower bound of the loss for all factors.
     pub fn noise_floor(&self) -> f64 {
         self.d_out() as f64 * self.noise_variance
     }
@@ -132,21 +132,21 @@ impl Problem {
         if loss.is_finite() { Ok(loss) } else { Err(AnalysisError::Overflow { what: "the loss".into() }) }
     }
 
-    /// The trace of the residual's own square. The lemmas' form, total minus explained, would lose a loss near zero to
-    /// cancellation. RΣ is ΔΣ − B(AΣ), which spares the product of full size; it is as exact as that product, as either is
-    /// off by the rounding of numbers as large as ΔΣ.
+    /// The loss as tr RΣRᵀ with the residual R = Δ − BA. The form of the lemmas, total minus explained, would suffer from
+    /// cancellation for a loss near zero. RΣ is computed as ΔΣ − B(AΣ), which avoids a product of full size. It is as accurate as
+    /// that product, because both have the rounding errors of numbers as large as ΔΣ.
     fn residual_loss(&self, a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> f64 {
         let residual = &self.delta - b * a;
         let residual_sigma = &self.delta_sigma - b * (a * &self.sigma);
         self.noise_floor() + inner(residual_sigma.as_ref(), residual.as_ref()).max(0.0)
     }
 
-    /// Lemma 3.1: A frozen at `q` `[rank, d_in]`, the best B is B\* = ΔΣQᵀ(QΣQᵀ)⁺, regression on the projected features,
-    /// which explains tr\[QΣΔᵀΔΣQᵀ(QΣQᵀ)⁺\].
+    /// Lemma 3.1: with A frozen at `q`, `[rank, d_in]`, the best B is B\* = ΔΣQᵀ(QΣQᵀ)⁺. This is regression on the projected
+    /// features. It explains tr\[QΣΔᵀΔΣQᵀ(QΣQᵀ)⁺\].
     ///
-    /// The rows of Q need not be orthonormal, nor independent. Where QΣQᵀ is singular there are many B\*; this is the one
-    /// of the smallest change ‖BQ‖. Directions with less than 1e-12 of Σ's largest variance count as not varying. One that
-    /// varies by a share λ enters with a relative error of some 1e-16 / λ, that of Σ's own rounding.
+    /// The rows of Q need not be orthonormal or independent. If QΣQᵀ is singular, there are many B\*, and this method returns the
+    /// one with the smallest change ‖BQ‖. Directions with less than 1e-12 of Σ's largest variance are treated as constant. A
+    /// direction with a share λ of the largest variance has a relative error of about 1e-16 / λ, from the rounding of Σ.
     ///
     /// # Errors
     ///
@@ -155,12 +155,12 @@ impl Problem {
         self.frozen_a(to_mat(q).as_ref())
     }
 
-    /// [`freeze_a`](Self::freeze_a) from faer's matrix.
+    /// [`freeze_a`](Self::freeze_a) for a faer matrix.
     pub(crate) fn frozen_a(&self, q: MatRef<'_, f64>) -> Result<Fit, AnalysisError> {
         check("Q", q)?;
         check_shape("Q", q, None, Some(self.d_in()))?;
-        // L depends on BQ alone, and so on Q's row space. An orthonormal basis V of it keeps the scales and dependences
-        // of Q's rows out of the judgement of what varies.
+        // L depends only on BQ, and so only on the row space of Q. With an orthonormal basis V of this space, the scales and
+        // dependences of Q's rows have no effect on which directions are treated as constant.
         let rows = compact_svd("Q", q, NEGLIGIBLE)?;
         if rows.values.is_empty() {
             return Err(AnalysisError::Zero { what: "the frozen A = Q".into() });
@@ -170,7 +170,7 @@ impl Problem {
         let eigen = gram
             .self_adjoint_eigen(Side::Lower)
             .map_err(|_| AnalysisError::NoConvergence { what: "QΣQᵀ".into() })?;
-        // Ascending, so what varies is at the end.
+        // The variances are ascending, so the directions that vary come last.
         let variances: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
         let flat = variances.iter().filter(|variance| **variance <= NEGLIGIBLE * self.largest).count();
         let varying = eigen.U().subcols(flat, variances.len() - flat);
@@ -185,10 +185,10 @@ impl Problem {
         Ok(Fit { a: to_matrix(q), b: to_matrix(b.as_ref()), loss, explained })
     }
 
-    /// Lemma 3.2: B frozen at `u` `[d_out, rank]`, a best A is A\* = U⁺Δ for any Σ, the projected outputs, which explains
-    /// tr\[PΔΣΔᵀ\] with P = UU⁺ the projection on U's columns.
+    /// Lemma 3.2: with B frozen at `u`, `[d_out, rank]`, a best A is A\* = U⁺Δ for any Σ. This is Δ with projected outputs. It
+    /// explains tr\[PΔΣΔᵀ\], where P = UU⁺ is the projection on the column space of U.
     ///
-    /// For orthonormal columns that is the paper's UᵀΔ and tr\[UᵀΔΣΔᵀU\].
+    /// For orthonormal columns, these are the paper's UᵀΔ and tr\[UᵀΔΣΔᵀU\].
     ///
     /// # Errors
     ///
@@ -197,7 +197,7 @@ impl Problem {
         self.frozen_b(to_mat(u).as_ref())
     }
 
-    /// [`freeze_b`](Self::freeze_b) from faer's matrix.
+    /// [`freeze_b`](Self::freeze_b) for a faer matrix.
     pub(crate) fn frozen_b(&self, u: MatRef<'_, f64>) -> Result<Fit, AnalysisError> {
         check("U", u)?;
         check_shape("U", u, Some(self.d_out()), None)?;
@@ -213,12 +213,12 @@ impl Problem {
         Ok(Fit { a: to_matrix(a.as_ref()), b: to_matrix(u), loss, explained })
     }
 
-    /// The best pair of a rank: B = U_r and A = U_rᵀΔ, with U_r the top r eigenvectors of ΔΣΔᵀ as columns.
+    /// The best pair of a rank: B = U_r and A = U_rᵀΔ, where the columns of U_r are the top r eigenvectors of ΔΣΔᵀ.
     ///
-    /// The loss is ‖(Δ − BA)Σ^½‖² over the noise, so BAΣ^½ is to be the best approximation of ΔΣ^½ of rank r: by
-    /// Eckart and Young its projection on its top left singular vectors, which are the eigenvectors of
-    /// (ΔΣ^½)(ΔΣ^½)ᵀ = ΔΣΔᵀ. BA = U_r U_rᵀΔ attains it, without a root or an inverse of Σ. Since U_rᵀΔΣ^½ = S_r V_rᵀ, the
-    /// rows of A span what those of V_rᵀΣ^-½ do wherever Σ is regular.
+    /// The loss is ‖(Δ − BA)Σ^½‖² plus the noise, so BAΣ^½ must be the best approximation of rank r to ΔΣ^½. By the theorem of
+    /// Eckart and Young, this is the projection of ΔΣ^½ on its top r left singular vectors, which are the eigenvectors of
+    /// (ΔΣ^½)(ΔΣ^½)ᵀ = ΔΣΔᵀ. BA = U_r U_rᵀΔ attains this minimum without a root or an inverse of Σ. Since U_rᵀΔΣ^½ = S_r V_rᵀ,
+    /// the rows of A span the same space as the rows of V_rᵀΣ^-½ if Σ is regular.
     ///
     /// # Errors
     ///
@@ -231,7 +231,7 @@ impl Problem {
         let b = if d_out <= d_in {
             top::eigenvectors(self.delta_sigma.as_ref(), self.delta.as_ref(), rank)?
         } else {
-            // Δ = HR with orthonormal H, so ΔΣΔᵀ = H(RΣRᵀ)Hᵀ, whose core is no larger than Σ.
+            // Δ = HR with orthonormal H, so ΔΣΔᵀ = H(RΣRᵀ)Hᵀ. The core RΣRᵀ is not larger than Σ.
             let qr = self.delta.qr();
             let basis = qr.compute_thin_Q();
             let core = basis.transpose() * &self.delta_sigma;

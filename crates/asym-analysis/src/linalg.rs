@@ -1,4 +1,4 @@
-//! Small matrix tools on faer.
+//! Matrix functions on faer.
 
 use std::borrow::Cow;
 
@@ -7,21 +7,21 @@ use faer::{Mat, MatRef};
 
 use crate::AnalysisError;
 
-/// Variances below this share of the largest count as none. Sums of rounded products leave some 1e-15 where a direction
-/// does not vary at all; dividing by that would turn noise into factors.
+/// Variances below this share of the largest variance are treated as 0. In a direction without variance, rounding results in
+/// about 1e-15. Dividing by such a value would turn noise into factors.
 pub(crate) const NEGLIGIBLE: f64 = 1e-12;
 
-/// A copy for faer, in its own layout of padded and aligned columns: the rounding of its results may depend on the layout.
+/// A copy in faer's layout of padded and aligned columns, on which the rounding of its results may depend.
 pub(crate) fn to_mat(matrix: &Matrix) -> Mat<f64> {
     Mat::from_fn(matrix.rows(), matrix.columns(), |i, j| matrix[(i, j)])
 }
 
-/// A copy for the caller, who need not have faer.
+/// A copy for callers, which need not depend on faer.
 pub(crate) fn to_matrix(m: MatRef<'_, f64>) -> Matrix {
     Matrix::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)])
 }
 
-/// The inner product tr(MᵀN) of two matrices of one shape.
+/// The inner product tr(MᵀN) of two matrices of the same shape.
 pub(crate) fn inner(m: MatRef<'_, f64>, n: MatRef<'_, f64>) -> f64 {
     (0..m.ncols()).map(|j| m.col(j).iter().zip(n.col(j).iter()).map(|(x, y)| x * y).sum::<f64>()).sum()
 }
@@ -31,13 +31,13 @@ pub(crate) fn square_norm(m: MatRef<'_, f64>) -> f64 {
     inner(m, m)
 }
 
-/// The columns of `m`, each times a number.
+/// The matrix `m` with column j multiplied by `factor(j)`.
 pub(crate) fn scale_columns(m: MatRef<'_, f64>, factor: impl Fn(usize) -> f64) -> Mat<f64> {
     let factors: Vec<f64> = (0..m.ncols()).map(factor).collect();
     Mat::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] * factors[j])
 }
 
-/// Refuse a matrix that is empty or holds an entry that is not finite.
+/// Refuse a matrix that is empty or contains an entry that is not finite.
 pub(crate) fn check(what: impl Into<Cow<'static, str>>, m: MatRef<'_, f64>) -> Result<(), AnalysisError> {
     if m.nrows() == 0 || m.ncols() == 0 {
         return Err(AnalysisError::Empty { what: what.into(), rows: m.nrows(), columns: m.ncols() });
@@ -51,7 +51,7 @@ pub(crate) fn check(what: impl Into<Cow<'static, str>>, m: MatRef<'_, f64>) -> R
     Ok(())
 }
 
-/// Refuse a matrix of another shape. A side left open is the rank, r.
+/// Refuse a matrix of another shape. A side that is `None` is the rank r, which may have any value.
 pub(crate) fn check_shape(
     what: impl Into<Cow<'static, str>>,
     m: MatRef<'_, f64>,
@@ -66,14 +66,15 @@ pub(crate) fn check_shape(
     Err(AnalysisError::Shape { what: what.into(), expected, rows: m.nrows(), columns: m.ncols() })
 }
 
-/// M = left · diag(values) · rightᵀ with as many values as M has rank.
+/// M = left · diag(values) · rightᵀ, where the number of values is the rank of M.
 pub(crate) struct Compact {
     pub(crate) left: Mat<f64>,
     pub(crate) values: Vec<f64>,
     pub(crate) right: Mat<f64>,
 }
 
-/// The singular value decomposition without the values that are rounding's: that are `negligible` of the largest, or less.
+/// The singular value decomposition without the singular values that are due to rounding: those of at most `negligible` times the
+/// largest.
 pub(crate) fn compact_svd(
     what: impl Into<Cow<'static, str>>,
     m: MatRef<'_, f64>,
@@ -103,7 +104,8 @@ mod tests {
         assert!((back - m).norm_max() < 1e-13);
     }
 
-    /// E[I − QᵀQ] = (1 − r/d) I, on the diagonal and off it. Exact at every d, as QᵀQ commutes in law with rotations.
+    /// E[I − QᵀQ] = (1 − r/d) I, on the diagonal and off it. This is exact at every d, because the distribution of QᵀQ is
+    /// invariant under rotations.
     #[test]
     fn the_projection_on_random_rows_is_r_over_d_on_average() {
         let (d, r, draws) = (6, 2, 4000);

@@ -1,20 +1,20 @@
-//! The facts in a module's name: its layer, its kind, its place among others.
+//! Information from a module's name: its layer, its kind, and its position among the modules.
 
-/// The first number in a module's name: that of its layer.
+/// The number of a module's layer, which is the first number in the module's name.
 pub(crate) fn layer(module: &str) -> Option<usize> {
     module.split('.').find_map(|segment| segment.parse().ok())
 }
 
-/// A module's name without its layer's number: what it has in common with those of other layers. The encoder's modules and the
-/// decoder's are of two kinds.
+/// A module's name without the number of its layer, which is the same for all layers. Modules of an encoder and of a decoder are
+/// of different kinds.
 pub(crate) fn kind(module: &str) -> String {
     let number = module.split('.').position(|segment| segment.parse::<usize>().is_ok());
     let others = module.split('.').enumerate().filter(|(at, _)| Some(*at) != number).map(|(_, segment)| segment);
     others.collect::<Vec<_>>().join(".")
 }
 
-/// The different kinds among `modules`, in order of appearance, each with the shortest name that is still its own: without
-/// the segments with which all begin.
+/// The distinct kinds among `modules`, in order of appearance. Each kind has a short name, which lacks the leading segments that
+/// all kinds share.
 pub(crate) fn kinds<'a>(modules: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
     let mut kinds: Vec<String> = Vec::new();
     for module in modules {
@@ -32,7 +32,7 @@ pub(crate) fn kinds<'a>(modules: impl Iterator<Item = &'a str>) -> Vec<(String, 
     kinds.into_iter().zip(short).collect()
 }
 
-/// The order in which people count: layer 10 comes after layer 9.
+/// A sort key for natural order: layer 10 comes after layer 9.
 pub(crate) fn natural(module: &str) -> Vec<(usize, String)> {
     let key = |segment: &str| match segment.parse() {
         Ok(number) => (number, String::new()),
@@ -65,7 +65,7 @@ mod tests {
             |modules: &[&str]| kinds(modules.iter().copied()).into_iter().map(|(_, short)| short).collect::<Vec<_>>();
         assert_eq!(short(&["b.layer.0.attention.query", "b.layer.1.attention.value"]), ["query", "value"]);
         assert_eq!(short(&["b.layer.0.query"]), ["query"]);
-        // A name that ends in its number, and one without.
+        // Names that end in the number of the layer, and names without a number.
         assert_eq!(short(&["mlp.0", "mlp.3"]), ["mlp"]);
         assert_eq!(short(&["conv", "linear"]), ["conv", "linear"]);
         assert_eq!((layer("conv"), layer("mlp.3")), (None, Some(3)));

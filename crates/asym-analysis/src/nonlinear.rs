@@ -8,9 +8,9 @@
 //! - ∇_B = Σ_i J_fᵀ(Wx_i) \[∇h(f(Wx_i)) − y_i\] (Qx_i)ᵀ where A = Q is frozen: features are projected, outputs are not,
 //! - ∇_A = Uᵀ Σ_i J_fᵀ(Wx_i) \[∇h(f(Wx_i)) − y_i\] x_iᵀ where B = U is frozen: outputs are projected.
 //!
-//! For logistic regression ∇h is the softmax p, so the bracket is p − y. The paper prints y − p there, the gradient's
-//! negative, against its own (6); and its (7), Σ y ln p, is the log-likelihood: the loss is minus that. Here signs are
-//! those of a loss that is to fall.
+//! For logistic regression, ∇h is the softmax p, so the bracket is p − y. The paper prints y − p there, which is the negative
+//! gradient and contradicts its equation (6). Its equation (7), Σ y ln p, is the log-likelihood, which is the negative loss. In
+//! this module, all signs are those of a loss to be minimized.
 
 use asym_core::linalg::Matrix;
 use faer::Mat;
@@ -18,14 +18,14 @@ use faer::Mat;
 use crate::AnalysisError;
 use crate::linalg::{check, check_shape, inner, to_mat, to_matrix};
 
-/// The function h of (5), from R^K. In a generalized linear model it is the log-partition of the outputs' distribution,
-/// whose gradient is their mean.
+/// The function h of (5), on R^K. In a generalized linear model, it is the log-partition function of the outputs' distribution,
+/// and its gradient is the mean of the outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogPartition {
-    /// h(z) = ½‖z‖²: least squares. The loss is Σ ½‖f − y‖² less Σ ½‖y‖².
+    /// h(z) = ½‖z‖²: least squares. The loss is Σ ½‖f − y‖² minus Σ ½‖y‖².
     LeastSquares,
-    /// h(z) = ln Σ_k e^{z_k}: multiclass logistic regression. With one-hot y the loss is the cross-entropy.
+    /// h(z) = ln Σ_k e^{z_k}: multiclass logistic regression. With one-hot y, the loss is the cross-entropy.
     Logistic,
     /// h(z) = Σ_k e^{z_k}: Poisson regression of counts.
     Poisson,
@@ -37,7 +37,7 @@ impl LogPartition {
         match self {
             Self::LeastSquares => 0.5 * z.iter().map(|z| z * z).sum::<f64>(),
             Self::Logistic => {
-                // Shifted by the largest, so e^z does not overflow.
+                // z is shifted by its largest value, so that e^z does not overflow.
                 let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 largest + z.iter().map(|z| (z - largest).exp()).sum::<f64>().ln()
             }
@@ -45,7 +45,7 @@ impl LogPartition {
         }
     }
 
-    /// ∇h(z): what the model predicts for y.
+    /// ∇h(z), the model's prediction of y.
     pub fn gradient(self, z: &[f64]) -> Vec<f64> {
         match self {
             Self::LeastSquares => z.to_vec(),
@@ -58,11 +58,11 @@ impl LogPartition {
     }
 }
 
-/// The function f of (5), from the adapted layer's outputs R^d_out to R^K: what the network does after that layer.
+/// The function f of (5), from the adapted layer's outputs in R^d_out to R^K: the part of the network after that layer.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Downstream {
-    /// f(z) = z: the adapted layer is the last.
+    /// f(z) = z: the adapted layer is the last layer.
     Identity,
     /// f(z) = V tanh(z): the adapted layer is within a network.
     Tanh {
@@ -95,12 +95,13 @@ pub struct Gradients {
 }
 
 impl GeneralizedLinear {
-    /// `inputs` has the x_i as rows, `[n, d_in]`, and `targets` the y_i, `[n, K]`: any vectors, not only one-hot ones.
+    /// The rows of `inputs`, `[n, d_in]`, are the x_i. The rows of `targets`, `[n, K]`, are the y_i, which may be any vectors,
+    /// not only one-hot vectors.
     ///
     /// # Errors
     ///
-    /// A matrix that is empty or not finite; not as many targets as inputs; a V whose rows are not as many as the
-    /// targets' columns.
+    /// A matrix that is empty or not finite; different numbers of inputs and targets; a V whose number of rows differs from the
+    /// number of columns of `targets`.
     pub fn new(h: LogPartition, f: &Downstream, inputs: &Matrix, targets: &Matrix) -> Result<Self, AnalysisError> {
         let (inputs, targets) = (to_mat(inputs), to_mat(targets));
         let v = match f {
@@ -117,7 +118,7 @@ impl GeneralizedLinear {
         Ok(Self { h, v, inputs, targets })
     }
 
-    /// d_out: the rows of W.
+    /// d_out, the number of rows of W.
     pub fn d_out(&self) -> usize {
         self.v.as_ref().unwrap_or(&self.targets).ncols()
     }
@@ -134,8 +135,8 @@ impl GeneralizedLinear {
         self.loss_of(&self.outputs(&(&self.inputs * w.transpose())))
     }
 
-    /// L(W0 + BA) and its gradients. With A frozen only `b` of them is used, with B frozen only `a`, in full fine-tuning
-    /// only `w`.
+    /// L(W0 + BA) and its gradients. Only the gradient `b` is used with A frozen, only `a` with B frozen, and only `w` in full
+    /// fine-tuning.
     ///
     /// # Errors
     ///
@@ -160,7 +161,7 @@ impl GeneralizedLinear {
                 errors[(i, k)] = mean - self.targets[(i, k)];
             }
         }
-        // J_fᵀ of each row's error, [n, d_out].
+        // J_fᵀ times the error of each row, [n, d_out].
         let fit = match &self.v {
             None => errors,
             Some(v) => {

@@ -1,9 +1,9 @@
-//! How alike learned factors are: the paper's Figure 1 and appendix D.
+//! The similarity of learned factors: the paper's Figure 1 and appendix D.
 //!
-//! An update B·A is the same update as (B·C)(C⁻¹·A) for any invertible C, so what a factor has learned is the subspace it
-//! spans: A's rows, B's columns. Two of them are compared by the canonical correlations' goodness of fit
-//! ‖U_Yᵀ·U_X‖²_F / min(r_X, r_Y) of orthonormal bases U: 1 where one subspace holds the other, 0 where they are at right
-//! angles, and [`Expected`] where they are independent.
+//! An update B·A equals the update (B·C)(C⁻¹·A) for any invertible C. A factor is therefore characterized by the subspace that it
+//! spans: the row space of A, or the column space of B. The similarity of two subspaces with orthonormal bases U_X and U_Y is the
+//! goodness of fit of canonical correlations, ‖U_Yᵀ·U_X‖²_F / min(r_X, r_Y). It is 1 if one subspace contains the other, and 0 if
+//! the subspaces are orthogonal. [`Expected`] describes the similarity of independent subspaces.
 
 mod report;
 
@@ -19,20 +19,21 @@ use crate::{AnalysisError, names};
 
 pub use report::{panel, panels, table};
 
-/// Singular values below this part of the largest are rounding: factors come from files in 32 bits or less.
+/// Singular values of at most this share of the largest are treated as rounding errors, because factors are read from files with
+/// 32 bits or less per value.
 const NEGLIGIBLE: f64 = 1e-6;
 
-/// Which factor of an update.
+/// A factor of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// A, whose rows span what is read of the input.
+    /// A, whose rows span the input directions on which the update depends.
     A,
-    /// B, whose columns span what is written to the output.
+    /// B, whose columns span the output directions that the update changes.
     B,
 }
 
 impl Side {
-    /// Both.
+    /// Both factors.
     pub const BOTH: [Self; 2] = [Self::A, Self::B];
 }
 
@@ -52,17 +53,18 @@ pub struct Basis(Mat<f64>);
 impl Basis {
     /// The space that the columns of `matrix` span, by its left singular vectors.
     ///
-    /// Columns that depend on others except for rounding add nothing: the basis has as many vectors as the matrix has rank.
+    /// The number of vectors in the basis is the rank of the matrix. A column that depends on other columns, except for rounding,
+    /// does not increase it.
     ///
     /// # Errors
     ///
-    /// [`AnalysisError::ZeroFactor`] for a matrix of zeros, which spans nothing; one that is empty or not finite; a
-    /// decomposition that does not converge.
+    /// [`AnalysisError::ZeroFactor`] for a matrix of zeros, which spans no subspace; and errors for a matrix that is empty or not
+    /// finite, and for a decomposition that does not converge.
     pub fn of_columns(matrix: &Matrix, what: &str) -> Result<Self, AnalysisError> {
         Self::spanned(to_mat(matrix).as_ref(), what)
     }
 
-    /// [`of_columns`](Self::of_columns) of faer's matrix.
+    /// [`of_columns`](Self::of_columns) for a faer matrix.
     fn spanned(matrix: MatRef<'_, f64>, what: &str) -> Result<Self, AnalysisError> {
         check(what.to_string(), matrix)?;
         let svd = compact_svd(what.to_string(), matrix, NEGLIGIBLE)?;
@@ -72,11 +74,12 @@ impl Basis {
         }
     }
 
-    /// The space that a factor of `pair` spans: A's rows, its right singular vectors, or B's columns.
+    /// The space that a factor of `pair` spans: the row space of A, by its right singular vectors, or the column space of B.
+    /// `whose` is the name of the adapter in error messages.
     ///
     /// # Errors
     ///
-    /// The errors of [`of_columns`](Self::of_columns); `whose` names the adapter in the message.
+    /// The errors of [`of_columns`](Self::of_columns).
     pub fn of_factor(pair: &FactorPair, side: Side, whose: &str) -> Result<Self, AnalysisError> {
         let what = format!("{side} of `{}` in {whose}", pair.module);
         match side {
@@ -90,12 +93,12 @@ impl Basis {
         self.0.ncols()
     }
 
-    /// The dimension of the space around it.
+    /// The dimension of the space that contains the subspace.
     pub fn ambient(&self) -> usize {
         self.0.nrows()
     }
 
-    /// ‖U_Yᵀ·U_X‖²_F / min(r_X, r_Y), from 0 to 1 except for rounding. Symmetric.
+    /// ‖U_Yᵀ·U_X‖²_F / min(r_X, r_Y), from 0 to 1 except for rounding. It is symmetric.
     ///
     /// # Errors
     ///
@@ -121,13 +124,14 @@ impl Basis {
 
 /// The similarity of independent subspaces, uniform on their Grassmannians: mean and standard deviation.
 ///
-/// With P and Q the projections, ‖U_Yᵀ·U_X‖²_F = tr PQ. E\[P\] = (r_X/d)·I gives its mean r_X·r_Y/d exactly; its variance is
-/// 2·r_X·r_Y·(d − r_X)(d − r_Y) / (d²·(d − 1)(d + 2)), from the second moments of a uniform projection.
+/// Let P and Q be the projections on the subspaces. Then ‖U_Yᵀ·U_X‖²_F = tr PQ. Its mean is exactly r_X·r_Y/d, because E\[P\] =
+/// (r_X/d)·I. Its variance is 2·r_X·r_Y·(d − r_X)(d − r_Y) / (d²·(d − 1)(d + 2)), which follows from the second moments of a
+/// uniform projection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expected {
     /// max(r_X, r_Y)/d.
     pub mean: f64,
-    /// The standard deviation of one pair's similarity.
+    /// The standard deviation of the similarity of one pair.
     pub std: f64,
 }
 
@@ -136,15 +140,15 @@ impl Expected {
     pub fn of(d: usize, r_x: usize, r_y: usize) -> Self {
         let (n, x, y, smaller) = (d as f64, r_x as f64, r_y as f64, r_x.min(r_y) as f64);
         let variance = 2.0 * x * y * (n - x) * (n - y) / (n * n * (n - 1.0) * (n + 2.0));
-        // On a line there is one subspace.
+        // In one dimension, there is only one subspace.
         Self { mean: x * y / n / smaller, std: if d > 1 { variance.sqrt() / smaller } else { 0.0 } }
     }
 }
 
-/// An adapter's factors, and what it is called.
+/// The name and the factors of an adapter.
 #[derive(Debug, Clone)]
 pub struct Adapter {
-    /// Its folder.
+    /// The folder of the adapter.
     pub name: String,
     /// The factors of each weight, in the order of the modules' names.
     pub pairs: Vec<FactorPair>,
@@ -179,7 +183,7 @@ pub struct Similarity {
 }
 
 impl Similarity {
-    /// One factor's.
+    /// The similarity of one factor.
     pub fn of(&self, side: Side) -> &Alike {
         match side {
             Side::A => &self.a,
@@ -188,13 +192,13 @@ impl Similarity {
     }
 }
 
-/// Compare adapters of one model pair by pair, module by module, in the order in which layers are counted. A module to which
-/// AdaLoRA left no rank in one of them is skipped.
+/// Compare all pairs of `adapters` of one model in each module. The result is sorted by module, with layers in numerical order. A
+/// module is skipped if AdaLoRA pruned all its ranks in one of the adapters.
 ///
 /// # Errors
 ///
-/// Fewer than two adapters; adapters that do not adapt the same modules, or not with the same sizes
-/// ([`AnalysisError::OtherModel`]); a factor of zeros or with values that are not finite; no module that all have.
+/// Fewer than two adapters; adapters that adapt different modules or modules of different sizes ([`AnalysisError::OtherModel`]);
+/// a factor of zeros or with values that are not finite; no module with factors in all adapters.
 pub fn compare(adapters: &[Adapter]) -> Result<Vec<Similarity>, AnalysisError> {
     let [first, others @ ..] = adapters else { return Err(AnalysisError::TooFew { found: 0 }) };
     if others.is_empty() {
@@ -237,7 +241,7 @@ fn alike(adapters: &[(&str, &FactorPair)], side: Side) -> Result<Alike, Analysis
     Ok(Alike { pairs, independent })
 }
 
-/// Refuse adapters that were not made for the same layers.
+/// Refuse adapters that do not adapt the same layers.
 fn same_model(first: &Adapter, other: &Adapter) -> Result<(), AnalysisError> {
     let refuse = |module: &str, expected: String, found: String| AnalysisError::OtherModel {
         first: first.name.clone(),
@@ -249,7 +253,7 @@ fn same_model(first: &Adapter, other: &Adapter) -> Result<(), AnalysisError> {
     let size = |pair: &FactorPair| format!("{} -> {}", pair.a.columns(), pair.b.rows());
     let of = |adapter: &Adapter, module: &str| {
         let pair = adapter.pairs.iter().find(|pair| pair.module == module);
-        pair.map_or("nothing there".to_string(), size)
+        pair.map_or("missing".to_string(), size)
     };
     let modules = first.pairs.iter().chain(&other.pairs).map(|pair| &pair.module);
     match modules.map(|module| (module, of(first, module), of(other, module))).find(|(_, a, b)| a != b) {
@@ -292,8 +296,8 @@ mod tests {
         close(part(2, 4).similarity(&part(0, 4)).unwrap(), 0.5);
     }
 
-    /// Mean and spread over draws against the exact expressions: within three standard errors. The error of the
-    /// variance is computed as for a normal sample.
+    /// Compares mean and standard deviation over draws with the exact expressions, within three standard errors. The standard
+    /// error of the standard deviation is based on that of a normal sample.
     #[test]
     fn independent_subspaces_are_as_alike_as_expected() {
         for (d, r_x, r_y) in [(64, 8, 8), (48, 4, 12), (20, 1, 1), (32, 30, 5)] {
@@ -305,12 +309,12 @@ mod tests {
             let std = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (draws - 1) as f64).sqrt();
             let error = expected.std / (draws as f64).sqrt();
             assert!((mean - expected.mean).abs() < 3.0 * error, "{d} {r_x} {r_y}: {mean} is not {}", expected.mean);
-            // A tail heavier than normal in few dimensions: twice the error of a normal sample.
+            // In few dimensions, the tail is heavier than that of a normal sample, so twice its error is allowed.
             let spread = 2.0 * 3.0 * expected.std / (2.0 * draws as f64).sqrt();
             assert!((std - expected.std).abs() < spread, "{d} {r_x} {r_y}: {std} is not {}", expected.std);
         }
         assert_eq!(Expected::of(1024, 8, 8).mean, 8.0 / 1024.0);
-        // The similarity of the whole space and any part of it is certain.
+        // The whole space contains every subspace, so the similarity is always 1.
         assert_eq!(Expected::of(16, 16, 4), Expected { mean: 1.0, std: 0.0 });
     }
 
@@ -336,7 +340,7 @@ mod tests {
         let names = ["m.dec.10.q", "m.dec.2.q", "m.enc.2.q"];
         let of = |seed| adapter("it", names.iter().map(|name| pair(name, 12, 10, seed)).collect());
         let mut moved = of(1);
-        // In another order, and with one B that is another.
+        // The modules are in another order, and one B differs.
         moved.pairs.reverse();
         moved.pairs[0].b = pair("other", 12, 10, 9).b;
         let rows = compare(&[of(1), moved]).unwrap();
@@ -367,7 +371,7 @@ mod tests {
         let wider = message(&[adapter("two", vec![pair("query", 14, 10, 1)])]);
         assert!(wider.contains("`query`") && wider.contains("12 -> 10") && wider.contains("14 -> 10"), "{wider}");
         let more = message(&[adapter("two", vec![pair("query", 12, 10, 1), pair("value", 12, 10, 1)])]);
-        assert!(more.contains("`value`") && more.contains("nothing there"), "{more}");
+        assert!(more.contains("`value`") && more.contains("missing"), "{more}");
         let mut empty = pair("query", 12, 10, 1);
         empty.b = Matrix::zeros(10, 2);
         let zero = message(&[adapter("two", vec![empty.clone()])]);

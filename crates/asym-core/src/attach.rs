@@ -1,4 +1,4 @@
-//! Attaching adapters: selects the adapted weights, the frozen parameters and the fully trained modules.
+//! Attaching adapters: the selection of the adapted weights, the frozen parameters and the fully trained modules.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,14 +15,14 @@ use crate::{Adapter, AdapterConfig, AdapterError, Bias, Init, InputMoment, Targe
 /// The output layers of language models. `all-linear` skips them, as in PEFT, because they are as large as the vocabulary.
 const OUTPUT_EMBEDDINGS: [&str; 3] = ["lm_head", "lm_head.decoder", "predictions.decoder"];
 
-/// Where the values of the factors come from.
+/// The source of the values of the factors.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Values {
-    /// They are drawn from a seed.
+    /// They are initialized from this random seed.
     Drawn(u64),
     /// They are zeros.
     Blank,
-    /// They are zeros until those of a file replace them. The largest size of a factor in the file.
+    /// They are zeros, which the values in a file replace later. The number is the largest dimension of a factor in the file.
     Loaded(usize),
 }
 
@@ -35,7 +35,7 @@ impl Values {
     }
 }
 
-/// A module that takes an adapter: `model.adapt(&config, seed)`.
+/// A module to which an adapter can be attached with `model.adapt(&config, seed)`.
 pub trait Adapt: Module {
     /// The same as [`AdapterConfig::attach`], for a chain of calls.
     ///
@@ -64,16 +64,16 @@ impl AdapterConfig {
     /// Attach this adapter to `model` and freeze the model's own parameters, except the modules to save and the
     /// selected biases.
     ///
-    /// Targets and modules to save are matched against the names that `naming` gives. Each factor is drawn from
-    /// (`seed`, name).
+    /// Targets and modules to save are matched against the names that `naming` returns. The initial values of each factor
+    /// depend only on `seed` and its name.
     ///
     /// An [`AdaptedLinear`](crate::AdaptedLinear), an [`AdaptedEmbedding`](crate::AdaptedEmbedding) and an
     /// [`AdaptedConv2d`](crate::AdaptedConv2d) have a factored forward pass. Any other layer composes its dense weight
     /// in each forward pass. Autodiff then keeps this weight and the layer's input, and computes a gradient with the
     /// shape of the weight. Such a layer does not save the memory that freezing A saves in a factored layer.
     ///
-    /// Frozen parameters are outside the autodiff graph, and stay outside through `train`, `valid`, `fork`, records and
-    /// [`merge`]. Only `unfreeze` and `set_require_grad` change this.
+    /// Frozen parameters are outside the autodiff graph, and remain outside after `train`, `valid`, `fork`, loading of records
+    /// and [`merge`]. Only `unfreeze` and `set_require_grad` change this.
     ///
     /// # Errors
     ///
@@ -92,8 +92,8 @@ impl AdapterConfig {
     /// Like [`attach_named`](Self::attach_named), for factors that are initialized from the inputs of their layers.
     ///
     /// `batches` receives the model and must run some batches without padding through it. It is called only if a factor
-    /// needs inputs. On an autodiff device, Burn's dropout is active and a graph is kept for each batch. Call this
-    /// method before `train()` to avoid both.
+    /// needs inputs. On an autodiff device, Burn's dropout is active and a graph is kept for each batch. To avoid this, call
+    /// this method before `train()`.
     ///
     /// # Errors
     ///
@@ -109,8 +109,8 @@ impl AdapterConfig {
         self.attach_drawn(model, Values::Drawn(seed), naming, batches)
     }
 
-    /// Like [`attach_named`](Self::attach_named), but all factors are zeros. This is for counting parameters, and for
-    /// factors whose values are set later. No weight is read.
+    /// Like [`attach_named`](Self::attach_named), but all factors are zeros. Use this method to count parameters, or if the
+    /// values of the factors are set later. No weight is read.
     ///
     /// # Errors
     ///
@@ -119,8 +119,8 @@ impl AdapterConfig {
         self.attach_drawn(model, Values::Blank, naming, |_| ())
     }
 
-    /// Like [`attach_blank`](Self::attach_blank), for values from a file, which may have more rank than can be drawn, but no more
-    /// than `largest`, the largest size of a factor in the file.
+    /// Like [`attach_blank`](Self::attach_blank), for values from a file. The rank may be larger than any rank that can be
+    /// initialized, but not larger than `largest`, the largest dimension of a factor in the file.
     pub(crate) fn attach_loaded<M: Module>(
         &self,
         model: M,
@@ -130,7 +130,7 @@ impl AdapterConfig {
         self.attach_drawn(model, Values::Loaded(largest), naming, |_| ())
     }
 
-    /// Like [`attach_observed`](Self::attach_observed).
+    /// Like [`attach_observed`](Self::attach_observed), for values from any source.
     fn attach_drawn<M: Module>(
         &self,
         model: M,
@@ -166,7 +166,7 @@ impl AdapterConfig {
                 available: layout::last_segments(adapted.into_iter()),
             });
         }
-        // The model's order makes the first error deterministic.
+        // The layers are checked in the model's order, so the first error is deterministic.
         entries.iter().filter_map(|entry| sites.get(&entry.path)).try_for_each(|site| settings.check(site))?;
 
         let adapted: HashSet<&str> = sites.values().map(|site| site.module.as_str()).collect();
@@ -239,7 +239,7 @@ impl AdapterConfig {
                 weights.iter().filter(|entry| regex.is_match(entry.module())).copied().collect()
             }
             Targets::Names(wanted) => {
-                // A name may match only fully trained modules, which are skipped as in PEFT.
+                // As in PEFT, a name may match only fully trained modules, which get no adapter.
                 let known = |name: &str| {
                     let mut all = entries.iter().filter(|entry| matches!(entry.kind, Kind::Weight { .. }));
                     all.any(|entry| layout::names(entry.module(), name))
@@ -286,7 +286,7 @@ impl AdapterConfig {
 
     fn in_layers<'a>(&self, found: Vec<&'a Entry>) -> Result<Vec<&'a Entry>, AdapterError> {
         let Some(layers) = &self.layers else { return Ok(found) };
-        // As in PEFT, the index is the first number after the name of a list. The last number may be that of an expert.
+        // As in PEFT, the index is the first number after the name of a list. A later number may be the index of an expert.
         let lists: Vec<Pattern> = if layers.lists.is_empty() {
             vec![Pattern::new(r"^.*?\.[^.]*\.(?<index>\d+)\.")?]
         } else {
@@ -299,7 +299,7 @@ impl AdapterConfig {
         let index = |module: &str| -> Option<usize> {
             lists.iter().find_map(|list| list.captures(module))?.name("index")?.as_str().parse().ok()
         };
-        // A full module name among the targets is selected independently of its layer number, as in PEFT.
+        // As in PEFT, a target that is a full module name is selected regardless of the index of its layer.
         let named = |module: &str| matches!(&self.targets, Targets::Names(names) if names.iter().any(|n| n == module));
         let chosen = |module: &str| named(module) || index(module).is_some_and(|index| layers.indices.contains(&index));
         let rest: Vec<&Entry> = found.iter().filter(|entry| chosen(entry.module())).copied().collect();
@@ -334,11 +334,11 @@ pub fn train_only<M: Module>(model: M, naming: &Naming, names: &[String]) -> Res
 
 /// Merge the adapters into their weights. The result is a plain module with the same outputs.
 ///
-/// The merged weights stay frozen, like the weights before. The outputs of a layer with a factored forward pass change
-/// only by rounding. If (IA)³ scales the output of a layer, its bias is scaled too.
+/// The merged weights remain frozen. The outputs of a layer with a factored forward pass change only by rounding. If (IA)³
+/// scales the output of a layer, the bias of the layer is scaled too.
 ///
-/// This function does not detect a model that uses one weight in two places, such as an embedding that is also the output layer.
-/// It merges an adapter of the embedding into both places. `merge` of `asym-models` unties the two first.
+/// This function does not detect that a model uses one weight twice, such as an embedding that is also the output layer. An
+/// adapter of the embedding then also changes the output layer. `merge` of `asym-models` unties such weights first.
 pub fn merge<M: Module>(model: M) -> M {
     let mut scales = Scales { path: Vec::new(), found: HashMap::new() };
     model.visit(&mut scales);
@@ -387,7 +387,7 @@ impl ModuleMapper for Scales {
     }
 }
 
-/// The paths of the parameters in the modules in `names`.
+/// The paths of all parameters of the modules in `names`.
 fn trained_whole(entries: &[Entry], names: &[String]) -> Result<HashSet<String>, AdapterError> {
     if let Some(pattern) = names.iter().find(|name| !entries.iter().any(|entry| layout::within(&entry.name, name))) {
         // Modules to train fully are usually outside the numbered layers.
@@ -408,14 +408,14 @@ fn trained_whole(entries: &[Entry], names: &[String]) -> Result<HashSet<String>,
         .collect())
 }
 
-/// Attaches adapters and freezes parameters. Burn identifies parameters only by path.
+/// Attaches adapters and freezes parameters. Burn passes only the path of a parameter.
 struct Attacher<'a> {
     /// `None` if no weight gets an adapter.
     config: Option<&'a AdapterConfig>,
     seed: Option<u64>,
     /// The adapted layers, by path of the weight.
     sites: &'a HashMap<String, Site>,
-    /// Paths of the model's own parameters that are trained.
+    /// The paths of the model's own parameters that are trained.
     trained: &'a HashSet<String>,
     /// The moments of the layers' inputs, by module.
     inputs: &'a HashMap<String, InputMoment>,
@@ -431,11 +431,11 @@ impl Reparameterizer for Attacher<'_> {
         path: &str,
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<Adapter>) {
-        // This call comes before the adapter is attached. On an adapted parameter, it would drop the adapter.
+        // The calls below drop an adapter of the parameter, so they come before the adapter is attached.
         let trained = self.trained.contains(path);
-        // A lazy parameter has no dtype yet, and gets the device's.
+        // A lazy parameter has no dtype yet. It is initialized later, in the default dtype of the device.
         let param = if trained && param.is_initialized() && param.base().dtype() == DType::BF16 {
-            // The optimizer's steps are smaller than what bf16 can tell apart.
+            // The precision of bf16 is too low for the small steps of an optimizer.
             let (id, tensor) = (param.id, param.base().cast(DType::F32));
             param.transform_for_load(tensor, id)
         } else {
@@ -445,7 +445,7 @@ impl Reparameterizer for Attacher<'_> {
         let (Some(config), Some(site)) = (self.config, self.sites.get(path)) else {
             return (param, None);
         };
-        // Few initializations depend on W0. A lazy weight is initialized only for those.
+        // Few initializations of factors depend on W0. A lazy weight is initialized only for these.
         let weight = || match site.layer {
             Layer::Linear | Layer::Embedding => param.base().reshape([site.d_input, site.d_output]),
             Layer::Conv2d => param.base().reshape([site.d_output, site.d_input]).transpose(),

@@ -1,19 +1,19 @@
-//! A linear layer as an adapter sees it.
+//! The linear layer that an adapter extends.
 
 use asym_kernels::{PackedWeight, linear, rounded_linear};
 use burn::tensor::{DType, Tensor};
 
 /// A linear layer without its adapter.
 ///
-/// A weight in bf16 under an input in f32 is multiplied as [`rounded_linear`] says, with sums in f32. Otherwise all tensors have
-/// one dtype.
+/// If the weight is in bf16 and the input in f32, the product is that of [`rounded_linear`], with sums in f32. Otherwise, all
+/// tensors must have the same dtype.
 #[derive(Debug, Clone)]
 pub struct BaseLinear {
     /// W0, `[d_input, d_output]`.
     pub weight: Tensor<2>,
     /// The bias, `[d_output]`.
     pub bias: Option<Tensor<1>>,
-    /// The copies of a weight in bf16, which the layer keeps.
+    /// The copies of a weight in bf16. The layer owns them.
     pub packed: PackedWeight,
 }
 

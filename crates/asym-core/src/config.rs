@@ -5,19 +5,20 @@ use serde::{Deserialize, Serialize};
 use crate::adapter::{Factor, Lora, Method};
 use crate::{AdapterError, Patterns};
 
-/// A selection of layers, to adapt or to exclude.
+/// A selection of layers to adapt or to exclude.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Targets {
-    /// Modules whose name is one of these, or ends in `.` and one of these, such as `["query", "value"]`.
+    /// Modules with one of these names, or with a name that ends in `.` and one of these names. An example is
+    /// `["query", "value"]`.
     Names(Vec<String>),
-    /// `"all-linear"` selects every linear layer outside the fully trained modules. Any other string is a regular
-    /// expression that must match the full name of a module.
+    /// `"all-linear"` selects every linear layer except the output layer of a language model and the fully trained modules. Any
+    /// other string is a regular expression that must match the full name of a module.
     Pattern(String),
 }
 
 impl Targets {
-    /// The keyword for every linear layer except the head, as in PEFT.
+    /// The keyword for every linear layer except the output layer of a language model, as in PEFT.
     pub const ALL_LINEAR: &'static str = "all-linear";
 }
 
@@ -27,7 +28,7 @@ impl<S: Into<String>> FromIterator<S> for Targets {
     }
 }
 
-// This is not generic over the type of the names, so the type of an empty array is known.
+// This is not generic over the type of the names, so the element type of an empty array can be inferred.
 impl<const N: usize> From<[&str; N]> for Targets {
     fn from(names: [&str; N]) -> Self {
         names.into_iter().collect()
@@ -56,15 +57,15 @@ impl From<&str> for Targets {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layers {
-    /// The numbers of the layers, starting at 0.
+    /// The indices of the layers, starting at 0.
     pub indices: Vec<usize>,
-    /// The names of the lists of layers, such as `layer`, as regular expressions. If there are no names, the number of
-    /// a layer is the first number in its name that is not at the start.
+    /// The names of the lists of layers, such as `layer`, as regular expressions. If this is empty, the index of a layer is
+    /// the first number in its name after at least two other segments.
     #[serde(default)]
     pub lists: Vec<String>,
 }
 
-/// Which of the model's own biases are trained, and saved with the adapter.
+/// The biases of the model that are trained and saved with the adapter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bias {
@@ -77,8 +78,8 @@ pub enum Bias {
     Adapted,
 }
 
-/// The part of the base weights that the start of an adapter from a file took out of them, by PEFT's `init_lora_weights`. The
-/// adapter is on the rest.
+/// The part that was subtracted from the base weights when an adapter from a file was initialized, according to PEFT's
+/// `init_lora_weights`. The adapter is added to the remaining weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TakenOut {
     /// Nothing.
@@ -92,11 +93,11 @@ pub enum TakenOut {
 
 /// The configuration of an adapter: the method, the target layers, and the modules that are trained with it.
 ///
-/// The names follow PEFT, and the notation follows the paper: A is r × d_in and is applied first, B is d_out × r.
+/// The names are those of PEFT. The notation is that of the paper: A is r × d_in and is applied first, and B is d_out × r.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdapterConfig {
     /// The method and its settings.
-    // This is flattened, so a recipe reads `method = "lora"`, `rank = 8`. The settings of each method refuse
+    // This field is flattened, so a recipe contains `method = "lora"` and `rank = 8`. The settings of each method reject
     // unknown fields.
     #[serde(flatten)]
     pub method: Method,
@@ -112,18 +113,18 @@ pub struct AdapterConfig {
     /// Modules that are fully trained and saved, such as a new task head. Names match as in [`Targets::Names`].
     #[serde(default)]
     pub modules_to_save: Vec<String>,
-    /// The numbers of the layers to which the targets are limited. Default: all.
+    /// The indices of the layers to which the targets are limited. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Layers>,
-    /// The rows of embeddings that an adapter from a file replaces, by module: PEFT's `trainable_token_indices`. They are loaded,
-    /// merged and saved, and never trained here, so a recipe cannot ask for them.
+    /// The rows of embeddings that an adapter from a file replaces, by module (PEFT's `trainable_token_indices`). They are
+    /// loaded, merged and saved, but never trained here, so a recipe cannot contain them.
     #[serde(skip)]
     pub token_rows: Patterns<Vec<usize>>,
-    /// The biases of the factors B of an adapter from a file, by module: PEFT's `lora_bias`. They are added to the biases of the
-    /// layers, saved, and never trained here.
+    /// The biases of the factors B of an adapter from a file, by module (PEFT's `lora_bias`). They are added to the biases of the
+    /// layers and saved, but never trained here.
     #[serde(skip)]
     pub factor_biases: Patterns<Vec<f32>>,
-    /// The part of the base weights that the start of an adapter from a file took out of them.
+    /// The part that was subtracted from the base weights when an adapter from a file was initialized.
     #[serde(skip)]
     pub taken_out: TakenOut,
 }
@@ -159,8 +160,8 @@ impl AdapterConfig {
         Self::new(Lora::a_only(rank))
     }
 
-    /// Set the layers that get an adapter: names in an array, a vector or a slice, or a regular expression. Any iterator of names
-    /// becomes [`Targets`] by `collect`.
+    /// Set the layers that get an adapter: names in an array, a vector or a slice, or a regular expression. An iterator of names
+    /// can be collected into [`Targets`].
     pub fn targets(mut self, targets: impl Into<Targets>) -> Self {
         self.targets = targets.into();
         self
@@ -172,7 +173,7 @@ impl AdapterConfig {
         self
     }
 
-    /// Restrict the targets to the layers with these numbers.
+    /// Restrict the targets to the layers with these indices.
     pub fn layers(mut self, indices: impl IntoIterator<Item = usize>) -> Self {
         self.layers = Some(Layers { indices: indices.into_iter().collect(), lists: Vec::new() });
         self
@@ -228,7 +229,7 @@ impl AdapterConfig {
     }
 }
 
-/// Return an error unless `good`, which says that the setting is in its range.
+/// Return an error if `good` is false, that is, if the setting is outside its range.
 pub(crate) fn setting(field: &'static str, found: f64, good: bool, expected: &'static str) -> Result<(), AdapterError> {
     if good { Ok(()) } else { Err(AdapterError::Setting { field, found, expected }) }
 }

@@ -1,4 +1,4 @@
-//! The adapted convolution: the factored forward.
+//! The adapted convolution with a factored forward pass.
 
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::nn::PaddingConfig2d;
@@ -11,22 +11,22 @@ use crate::Adapter;
 
 /// A two-dimensional convolution that can carry an adapter, in place of Burn's [`Conv2d`].
 ///
-/// Without an adapter it computes what [`Conv2d`] does. With one it adds a convolution with r outputs followed by one of
-/// size 1, as PEFT does. With more than one group it composes the update of the kernel instead, of which PEFT's two
-/// convolutions are none; and PEFT leaves dilation out of its first one. Adapters of grouped and of dilated convolutions
-/// are therefore asym's alone: PEFT refuses the first, and computes something else from the second.
+/// Without an adapter, it computes the same as [`Conv2d`]. With an adapter, it adds a convolution with r output channels,
+/// followed by a convolution of size 1, as PEFT does. With more than one group, it adds a convolution with the composed update
+/// of the kernel instead, because two convolutions do not compute this update. Adapters of grouped or dilated convolutions work
+/// only in asym: PEFT rejects those of grouped convolutions, and its first convolution ignores dilation.
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct AdaptedConv2d {
-    /// W0, `[channels_out, channels_in / groups, kernel_height, kernel_width]`, with the adapter attached where there is one.
+    /// W0, `[channels_out, channels_in / groups, kernel_height, kernel_width]`, with the adapter, if there is one.
     pub weight: Param<Tensor<4>>,
     /// The bias, `[channels_out]`.
     pub bias: Option<Param<Tensor<1>>>,
-    /// Steps of the kernel, along height and width.
+    /// The stride along height and width.
     pub stride: [usize; 2],
-    /// Steps between the kernel's elements.
+    /// The distance between the elements of the kernel along height and width.
     pub dilation: [usize; 2],
-    /// Groups of channels that do not see each other.
+    /// The number of groups of channels. An output channel depends only on the input channels of its group.
     pub groups: usize,
     /// The padding of the input.
     #[module(skip)]
@@ -34,7 +34,7 @@ pub struct AdaptedConv2d {
 }
 
 impl AdaptedConv2d {
-    /// A convolution on `device` as Burn's configuration describes it, without an adapter.
+    /// A convolution on `device` with Burn's configuration, without an adapter.
     pub fn new(config: &Conv2dConfig, device: &Device) -> Self {
         config.init(device).into()
     }
@@ -55,7 +55,7 @@ impl AdaptedConv2d {
 
         match self.weight.reparameterization::<Adapter>() {
             Some(adapter) => adapter.conv2d(input, self.weight.base(), bias, options),
-            // `val` and not `base`: a reparameterization of another crate must keep its effect.
+            // `val` instead of `base`, so that a reparameterization of another crate is applied.
             None => conv2d(input, self.weight.val(), bias, options),
         }
     }
@@ -66,7 +66,8 @@ fn pairs(padding: &PaddingConfig2d, size: [usize; 2], kernel: [usize; 2], stride
     match *padding {
         PaddingConfig2d::Valid => [(0, 0); 2],
         PaddingConfig2d::Explicit(top, left, bottom, right) => [(top, bottom), (left, right)],
-        // As many outputs as steps fit into the input; where the rest is odd, the end has one more.
+        // The size of the output is that of the input divided by the stride, rounded up. If the padding is odd, the end gets
+        // one more.
         PaddingConfig2d::Same => [0, 1].map(|axis| {
             let steps = size[axis].div_ceil(stride[axis]).saturating_sub(1);
             let rest = (steps * stride[axis] + kernel[axis]).saturating_sub(size[axis]);

@@ -1,4 +1,4 @@
-//! The adapted embedding: the factored forward.
+//! The adapted embedding with a factored forward pass.
 
 use std::ops::Range;
 
@@ -13,24 +13,24 @@ use crate::{Adapter, BaseLinear};
 
 /// An embedding that can carry an adapter, in place of Burn's [`Embedding`].
 ///
-/// Without an adapter it computes what [`Embedding`] does. With one it looks ids up in A, which is r wide, and multiplies
-/// the rows it found by B; `W0 + s·A·B`, which is as large as the vocabulary, is never formed.
+/// Without an adapter, it computes the same as [`Embedding`]. With an adapter, it looks up the ids in A, whose rows have r
+/// values, and multiplies the resulting rows by B. It never forms `W0 + s·A·B`, which has a row for each id.
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct AdaptedEmbedding {
-    /// W0, `[n_embedding, d_model]`, with the adapter attached where there is one.
+    /// W0, `[n_embedding, d_model]`, with the adapter, if there is one.
     pub weight: Param<Tensor<2>>,
     #[module(skip)]
     packed: PackedWeight,
 }
 
 impl AdaptedEmbedding {
-    /// An embedding on `device` as Burn's configuration describes it, without an adapter.
+    /// An embedding on `device` with Burn's configuration, without an adapter.
     pub fn new(config: &EmbeddingConfig, device: &Device) -> Self {
         config.init(device).into()
     }
 
-    /// The rows of the ids; in f32 where the weight is in bf16.
+    /// The rows of the ids, in f32 if the weight is in bf16.
     ///
     /// # Shapes
     ///
@@ -39,30 +39,30 @@ impl AdaptedEmbedding {
     pub fn forward(&self, input: Tensor<2, Int>) -> Tensor<3> {
         let rows = match self.weight.reparameterization::<Adapter>() {
             Some(adapter) => adapter.embedding(input, self.weight.base()),
-            // `val` and not `base`: a reparameterization of another crate must keep its effect.
+            // `val` instead of `base`, so that a reparameterization of another crate is applied.
             None => embedding(self.weight.val(), input),
         };
         computed(rows)
     }
 
-    /// Rows that follow one another, as [`forward`](Self::forward) gives them: `[range.len(), d_model]`.
+    /// The rows in `range`, with the values and the dtype of [`forward`](Self::forward): `[range.len(), d_model]`.
     ///
     /// # Panics
     ///
-    /// Panics if there are not as many rows.
+    /// Panics if `range` is not within the rows.
     pub fn rows(&self, range: Range<usize>) -> Tensor<2> {
         computed(self.weight.val().narrow(0, range.start, range.len()))
     }
 
-    /// The output layer whose weight is the transpose of `weight`, for a model that ties its output to this embedding: x·Wᵀ + bias.
+    /// The output layer x·Wᵀ + bias of a model that ties its output layer to this embedding.
     ///
-    /// `weight` is W0 or what an adapter makes of it, `[n_embedding, d_model]`.
+    /// `weight` is W, `[n_embedding, d_model]`: W0 or the adapted weight.
     pub fn output_layer(&self, weight: Tensor<2>, bias: Option<Tensor<1>>) -> BaseLinear {
         BaseLinear { weight: weight.transpose(), bias, packed: self.packed.clone() }
     }
 }
 
-/// Rows in the dtype that a model computes in.
+/// The rows in the dtype in which the model computes.
 fn computed<const D: usize>(rows: Tensor<D>) -> Tensor<D> {
     if rows.dtype() == DType::BF16 { rows.cast(DType::F32) } else { rows }
 }

@@ -1,8 +1,8 @@
-//! Errors of adapters. Each says how to correct it.
+//! Errors of adapters. The messages describe how to correct them.
 
 use std::path::PathBuf;
 
-/// An error of this crate. Each variant carries the place, what was expected and what was found.
+/// An error of this crate. Each variant contains the location, the expected value and the found value, as far as they apply.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdapterError {
@@ -14,24 +14,24 @@ pub enum AdapterError {
     Rank {
         /// Name of the adapted module.
         module: String,
-        /// The rank asked for.
+        /// The requested rank.
         rank: usize,
         /// Input features of the module.
         d_input: usize,
         /// Output features of the module.
         d_output: usize,
     },
-    /// The configuration of an adapter has a rank that none of its tensors can have.
+    /// A rank in the configuration of an adapter that is larger than every dimension of its factors.
     #[error(
-        "rank {rank} of `{module}` in adapter_config.json is above every size of the factors in the file, the largest of which is \
-         {most}; the two files do not belong together"
+        "rank {rank} of `{module}` in adapter_config.json is larger than every dimension of the factors in the file \
+         (the largest is {most}); the two files do not belong together"
     )]
     LoadedRank {
         /// Name of the adapted module.
         module: String,
         /// The rank in the configuration.
         rank: usize,
-        /// The largest size of a factor in the file.
+        /// The largest dimension of a factor in the file.
         most: usize,
     },
     /// A setting outside its range.
@@ -45,15 +45,15 @@ pub enum AdapterError {
         expected: &'static str,
     },
     /// Two settings that exclude each other.
-    #[error("`{field}` does not go together with the other settings: {reason}")]
+    #[error("`{field}` conflicts with the other settings: {reason}")]
     Conflict {
         /// The field of [`AdapterConfig`](crate::AdapterConfig).
         field: &'static str,
-        /// Why, and what to do.
+        /// The reason, and how to correct the settings.
         reason: &'static str,
     },
     /// A layer that the method cannot adapt.
-    #[error("{method} adapts linear layers, and `{module}` is {found}: leave it out of the targets, or use LoRA")]
+    #[error("{method} adapts only linear layers, but `{module}` is {found}: remove it from the targets, or use LoRA")]
     Layer {
         /// Name of the module.
         module: String,
@@ -62,17 +62,17 @@ pub enum AdapterError {
         /// The kind of the module.
         found: crate::layout::Layer,
     },
-    /// A factor on the output of a module whose bias this crate never sees.
+    /// A factor for the output of a module whose bias is not accessible to this crate.
     #[error(
-        "`{module}` has a bias that its scale would miss: it is not an `AdaptedLinear`, and an adapter that is \
-         composed into the weight never sees the output; use `AdaptedLinear` there"
+        "(IA)³ cannot scale the bias of `{module}`: the module is not an `AdaptedLinear`, so only its weight is \
+         adapted; use `AdaptedLinear` for it"
     )]
     BiasOnDense {
         /// Name of the module.
         module: String,
     },
-    /// A pattern of pruned ranks of another length than the rank.
-    #[error("`rank_pattern` has {found} values for `{module}`: the initial rank is {expected}")]
+    /// A pattern of pruned ranks whose length differs from the initial rank.
+    #[error("`rank_pattern` has {found} values for `{module}`, but the initial rank is {expected}")]
     RankPattern {
         /// Name of the module.
         module: String,
@@ -81,22 +81,22 @@ pub enum AdapterError {
         /// The initial rank.
         expected: usize,
     },
-    /// A setting that leaves none of the targets.
-    #[error("{field} {setting} excludes all {targets} layers that the targets name")]
+    /// A setting that excludes all targets.
+    #[error("{field} {setting} excludes all {targets} layers that the targets match")]
     NothingLeft {
         /// The field of [`AdapterConfig`](crate::AdapterConfig).
         field: &'static str,
         /// Its value.
         setting: String,
-        /// Layers before it was applied.
+        /// The number of layers before the setting was applied.
         targets: usize,
     },
-    /// A target, or a module to save, that names nothing in the model.
-    #[error("{field} `{pattern}` matches nothing; there is: {}", available.join(", "))]
+    /// A name or pattern of targets or other modules that matches nothing in the model.
+    #[error("{field} `{pattern}` matches nothing; available names: {}", available.join(", "))]
     NoMatch {
         /// The field of [`AdapterConfig`](crate::AdapterConfig).
         field: &'static str,
-        /// The name or pattern given.
+        /// The name or pattern.
         pattern: String,
         /// The names that would match.
         available: Vec<String>,
@@ -104,26 +104,25 @@ pub enum AdapterError {
     /// A pattern that is not a regular expression, or that uses a feature which only Python has.
     #[error("`{pattern}` is not a supported regular expression: {source}")]
     Pattern {
-        /// The pattern given.
+        /// The pattern.
         pattern: String,
         /// The problem.
         source: Box<fancy_regex::Error>,
     },
-    /// Dropout on the input of a module whose forward never passes through this crate.
+    /// Dropout on the input of a module whose forward pass is not implemented in this crate.
     #[error(
-        "dropout {dropout} on the input of `{module}` is impossible: it is not one of asym's layers, and an \
-         adapter that is composed into the weight never sees the input; set dropout to 0 or use `AdaptedLinear` or \
-         `AdaptedConv2d` there"
+        "dropout {dropout} on the input of `{module}` is impossible: the module is not one of asym's layers, so the \
+         adapter has no access to its input; set dropout to 0, or use `AdaptedLinear` or `AdaptedConv2d` for it"
     )]
     DropoutOnDense {
         /// Name of the module.
         module: String,
-        /// The probability asked for.
+        /// The requested probability.
         dropout: f64,
     },
-    /// The pre-trained weight of a module, or what it reads, has no singular value decomposition.
+    /// The singular value decomposition of a weight, of the moment of an input or of a factor failed.
     #[error(
-        "`{module}`: the singular vectors of its weight or input do not exist: there are values that are not finite"
+        "`{module}`: the weight, the input or a factor has no singular vectors, because some of its values are not finite"
     )]
     NoSvd {
         /// Name of the module.
@@ -131,33 +130,33 @@ pub enum AdapterError {
     },
     /// A factor that is initialized from a layer's inputs, although no inputs were observed.
     #[error(
-        "`{module}`: its factor A starts from what the layer reads (`input-svd`), and no input was seen: attach with \
-         `attach_observed` and let a batch pass; only an `AdaptedLinear` shows its input"
+        "`{module}`: factor A is initialized from the inputs of the layer (`input-svd`), but no input was observed: \
+         call `attach_observed` and run a batch; only the input of an `AdaptedLinear` can be observed"
     )]
     Unobserved {
         /// Name of the module.
         module: String,
     },
-    /// A factor that starts from what a layer reads, where that is too little.
-    #[error("`{module}` read {rows} rows: {rank} directions of its input want at least as many; pass more batches")]
+    /// A factor that is initialized from a layer's inputs, although the layer received fewer rows than the rank.
+    #[error("`{module}` received {rows} input rows, but its rank is {rank}; run more batches")]
     FewRows {
         /// Name of the module.
         module: String,
-        /// The rows that were seen.
+        /// The number of rows that were observed.
         rows: usize,
         /// The rank.
         rank: usize,
     },
-    /// A folder whose method learns no factors A and B for each weight.
-    #[error("{}: {method} has no factors A and B of each weight's own to be read", path.display())]
+    /// A folder whose method has no factors A and B for each weight.
+    #[error("{}: {method} has no separate factors A and B for each weight", path.display())]
     NoFactors {
         /// The folder.
         path: PathBuf,
         /// The method.
         method: String,
     },
-    /// The model carries adapters already.
-    #[error("`{module}` has an adapter already: merge it first, or start from a plain model")]
+    /// The model already has adapters.
+    #[error("`{module}` already has an adapter: merge it first, or start from a model without adapters")]
     AlreadyAdapted {
         /// Name of the first adapted module.
         module: String,
@@ -174,25 +173,25 @@ pub enum AdapterError {
         source: std::io::Error,
     },
     /// A folder without an adapter in PEFT's format.
-    #[error("{}: no adapter here, `{missing}` is missing{hint}", path.display())]
+    #[error("{}: not an adapter, because `{missing}` is missing{hint}", path.display())]
     NoAdapter {
         /// The folder.
         path: PathBuf,
-        /// The file that was looked for.
+        /// The missing file.
         missing: &'static str,
         /// Advice, if there is any.
         hint: &'static str,
     },
-    /// A base model that an adapter names and that is not here.
+    /// The base model of an adapter is not a local folder.
     #[error(
-        "{}: its base model `{name}` is no folder here, neither from where the program runs nor from the adapter's folder: \
-         give the base model's folder",
+        "{}: the base model `{name}` is not a folder, relative to the working directory or to the adapter's folder: \
+         specify the folder of the base model",
         path.display()
     )]
     BaseModel {
         /// The configuration file.
         path: PathBuf,
-        /// The name or path in it.
+        /// The name or path of the base model in this file.
         name: String,
     },
     /// A configuration that is not JSON or lacks a field.
@@ -203,7 +202,7 @@ pub enum AdapterError {
         /// The problem.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A safetensors file that cannot be read: truncated, or with a header that lies.
+    /// A safetensors file that cannot be read, because it is truncated or has an invalid header.
     #[error("{}: not a valid safetensors file: {source}", path.display())]
     Safetensors {
         /// The file.
@@ -211,15 +210,15 @@ pub enum AdapterError {
         /// The problem.
         source: safetensors::SafeTensorError,
     },
-    /// A safetensors file that has two tensors of one name.
-    #[error("{}: the key `{key}` is there twice; save the adapter again", path.display())]
+    /// A safetensors file that has two tensors with the same name.
+    #[error("{}: the key `{key}` appears twice; save the adapter again", path.display())]
     RepeatedKey {
         /// The file.
         path: PathBuf,
         /// The key.
         key: String,
     },
-    /// A configuration whose settings are refused.
+    /// A configuration with invalid settings.
     #[error("{}: {source}", path.display())]
     Refused {
         /// The file.
@@ -227,8 +226,8 @@ pub enum AdapterError {
         /// The problem.
         source: Box<AdapterError>,
     },
-    /// A field of `adapter_config.json` that this version does not understand.
-    #[error("{}: `{field}` is {found}, which is not supported here; supported: {supported}", path.display())]
+    /// A field of `adapter_config.json` that is unknown, or whose value is not supported.
+    #[error("{}: `{field}` is {found}, which is not supported; supported: {supported}", path.display())]
     UnsupportedField {
         /// The configuration file.
         path: PathBuf,
@@ -239,25 +238,25 @@ pub enum AdapterError {
         /// The values that are accepted.
         supported: String,
     },
-    /// Tensors that the model needs and the file lacks.
+    /// Tensors that the model needs and that are missing in the file.
     #[error("{}: missing {}{hint}", path.display(), keys.join(", "))]
     MissingKeys {
         /// The file.
         path: PathBuf,
-        /// The keys looked for.
+        /// The missing keys.
         keys: Vec<String>,
         /// Advice, if there is any.
         hint: &'static str,
     },
-    /// Tensors of the file for which the model has no place.
+    /// Tensors of the file that do not belong to the model.
     #[error("{}: unexpected {}; the adapter belongs to another model or other targets", path.display(), keys.join(", "))]
     UnexpectedKeys {
         /// The file.
         path: PathBuf,
-        /// The keys left over.
+        /// The unexpected keys.
         keys: Vec<String>,
     },
-    /// A tensor of another shape than the model's.
+    /// A tensor whose shape differs from the shape in the model.
     #[error("{}: `{key}` has shape {found:?}, expected {expected:?}", path.display())]
     Shape {
         /// The file.
@@ -269,7 +268,7 @@ pub enum AdapterError {
         /// The shape in the file.
         found: Vec<usize>,
     },
-    /// A tensor of a type that holds no weights.
+    /// A tensor with an unsupported dtype.
     #[error("{}: `{key}` has dtype {found}, expected F32, F16, BF16 or F64", path.display())]
     Dtype {
         /// The file.
@@ -280,7 +279,7 @@ pub enum AdapterError {
         found: String,
     },
     /// A tensor with a value that is not finite.
-    #[error("{}: `{key}` holds {found} at index {index}: the file is damaged or its training diverged", path.display())]
+    #[error("{}: `{key}` contains {found} at index {index}: the file is damaged, or the training diverged", path.display())]
     NotFinite {
         /// The file.
         path: PathBuf,
@@ -288,7 +287,7 @@ pub enum AdapterError {
         key: String,
         /// The first such value.
         found: f32,
-        /// Its place in the flattened tensor.
+        /// Its index in the flattened tensor.
         index: usize,
     },
 }

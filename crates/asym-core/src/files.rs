@@ -33,18 +33,18 @@ pub fn fill_whole<E>(
     fill: impl FnOnce(&Path) -> Result<(), E>,
     refused: impl FnOnce(io::Error) -> E,
 ) -> Result<(), E> {
-    // Without the wait for the disk, a power cut after the move could leave an empty file under the right name.
+    // Without `sync_all`, a power cut after the move could leave an empty file under the final name.
     let place = || File::options().write(true).open(part)?.sync_all().and_then(|()| fs::rename(part, path));
     fill(part).and_then(|()| place().map_err(refused)).inspect_err(|_| {
-        // The rest of a file that could not be finished is useless. An error at its removal would hide the first one.
+        // An incomplete file is useless. An error of its removal is ignored, because it would hide the first error.
         let _ = fs::remove_file(part);
     })
 }
 
-/// The first key that the header of a safetensors file has twice, which its format forbids. The crate takes the last of them.
-/// A header that is not a JSON object is refused by the crate.
+/// The first key that is repeated in the header of a safetensors file, which the format forbids. The safetensors crate uses the
+/// last entry of such a key. `None` if no key is repeated or if the header is not a JSON object, which the crate rejects.
 ///
-/// `file` is the file, or its beginning with the whole header.
+/// `file` is the contents of the file, or their beginning with the whole header.
 pub fn repeated_key(file: &[u8]) -> Option<String> {
     struct Keys(Option<String>);
     impl<'de> Deserialize<'de> for Keys {
@@ -75,8 +75,8 @@ pub fn repeated_key(file: &[u8]) -> Option<String> {
     serde_json::from_slice(header).ok().and_then(|Keys(repeated)| repeated)
 }
 
-/// A safetensors file whose metadata are in alphabetical order. The crate writes them in the order of a hash map, so the same
-/// tensors would make another file each time. Bytes that are not a safetensors file are returned unchanged.
+/// A safetensors file whose metadata are in alphabetical order. The safetensors crate writes them in the order of a hash map, so
+/// the same tensors would give a different file each time. Bytes that are not a safetensors file are returned unchanged.
 pub(crate) fn ordered(bytes: Vec<u8>) -> Vec<u8> {
     let reordered = || -> Option<Vec<u8>> {
         let (length, rest) = bytes.split_first_chunk::<8>()?;
@@ -85,7 +85,7 @@ pub(crate) fn ordered(bytes: Vec<u8>) -> Vec<u8> {
         let metadata = header.get_mut("__metadata__")?.as_object_mut()?;
         metadata.sort_keys();
         let mut text = serde_json::to_string(&header).ok()?;
-        // Tensors begin at a multiple of eight bytes.
+        // The tensors must begin at a multiple of eight bytes.
         text.push_str(&" ".repeat(text.len().next_multiple_of(8) - text.len()));
         Some([&(text.len() as u64).to_le_bytes(), text.as_bytes(), tensors].concat())
     };
@@ -157,7 +157,7 @@ mod tests {
             let with_length = [&length.to_le_bytes()[..], &bytes].concat();
             for bytes in [bytes, with_length] {
                 let _ = repeated_key(&bytes);
-                // Bytes that are no safetensors file stay as they are.
+                // Bytes that are not a safetensors file are returned unchanged.
                 if SafeTensors::deserialize(&bytes).is_err() {
                     prop_assert_eq!(ordered(bytes.clone()), bytes);
                 }

@@ -1,4 +1,4 @@
-//! How a factor starts.
+//! The initialization of a factor.
 
 use burn::tensor::Tensor;
 use faer::Mat;
@@ -8,34 +8,36 @@ use serde::{Deserialize, Serialize};
 use crate::linalg::{apart, normal, orthonormal_mat, truncated_svd_mat};
 use crate::observe::InputMoment;
 
-/// The values of a factor before the first step, in the paper's notation.
+/// The initial values of a factor, with their symbols in the paper's notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Init {
     /// Zeros (`0`).
     Zero,
-    /// Uniform on the Stiefel manifold (`rand`): the Q of a Gaussian's QR decomposition with the signs of R's diagonal
-    /// made positive. A gets orthonormal rows, B orthonormal columns.
+    /// Uniform on the Stiefel manifold (`rand`): the Q of the QR decomposition of a Gaussian matrix, with signs that make the
+    /// diagonal of R positive. A has orthonormal rows, and B has orthonormal columns.
     Orthonormal,
-    /// Kaiming uniform with a = √5 (`km`), as LoRA's own code starts A: uniform within ±1/√fan_in, where the fan-in of
+    /// Kaiming uniform with a = √5 (`km`), as in the code of LoRA for A: uniform within ±1/√fan_in, where the fan-in of
     /// A is d_in and that of B is r.
     Kaiming,
     /// Normal with standard deviation 1/r.
     Gaussian,
-    /// The top r right singular vectors of W0 (`V`), as rows of A. For B: their counterpart, as [`Init::SvdU`].
+    /// The top r right singular vectors of W0 (`V`) as rows of A. For B, this is the same as [`Init::SvdU`].
     SvdV,
-    /// The top r left singular vectors of W0 (`U`), as columns of B. For A: their counterpart, as [`Init::SvdV`].
+    /// The top r left singular vectors of W0 (`U`) as columns of B. For A, this is the same as [`Init::SvdV`].
     SvdU,
-    /// The top r eigenvectors of E\[xxᵀ\], the second moment of the layer's input, as rows of A: the r features that hold
-    /// most of what the layer reads, and the best A for a ΔW of which nothing is known but its size (paper, Lemma 3.1 with
-    /// E\[ΔᵀΔ\] ∝ I). EVA (Paischer et al., 2024) initializes LoRA in the same way. For A of linear layers alone, and with
-    /// [`attach_observed`](crate::AdapterConfig::attach_observed). Where inputs have fewer than r directions, the rest are
-    /// arbitrary.
+    /// The top r eigenvectors of E\[xxᵀ\], the second moment of the layer's input, as rows of A.
+    ///
+    /// These r directions contain the largest part of the input. They are the best A if nothing is known about ΔW except its
+    /// size (paper, Lemma 3.1 with E\[ΔᵀΔ\] ∝ I). EVA (Paischer et al., 2024) initializes LoRA in the same way.
+    ///
+    /// This is only for A of linear layers, and it requires [`attach_observed`](crate::AdapterConfig::attach_observed). If the
+    /// inputs span fewer than r directions, the remaining rows are arbitrary.
     InputSvd,
 }
 
-/// Which factor is drawn, with its size.
+/// The factor that is initialized, with its size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shape {
     /// A, stored as its transpose `[d_input, rank]`.
@@ -53,7 +55,7 @@ impl Shape {
         }
     }
 
-    /// The features on the factor's long side, and the rank.
+    /// The number of input or output features, and the rank.
     fn long_and_rank(self) -> (usize, usize) {
         match self {
             Self::A { d_input, rank } => (d_input, rank),
@@ -61,7 +63,7 @@ impl Shape {
         }
     }
 
-    /// The values in storage order, from the tall matrix (features × rank) with orthonormal columns.
+    /// The values in storage order, from a matrix (features × rank) with orthonormal columns.
     fn store(self, tall: &Mat<f64>) -> Vec<f32> {
         let [rows, columns] = self.dims();
         let at = |row: usize, column: usize| match self {
@@ -72,18 +74,18 @@ impl Shape {
     }
 }
 
-/// Why a factor has no start.
+/// The reason why a factor cannot be initialized.
 #[derive(Debug)]
 pub(crate) enum NoStart {
-    /// A decomposition did not converge: the matrix holds values that are not finite.
+    /// A decomposition did not converge, because the matrix contains values that are not finite.
     Svd,
     /// The inputs of the layer were not observed.
     Unobserved,
-    /// Fewer rows were read than the rank has directions.
+    /// The layer received fewer input rows than the rank.
     FewRows { rows: usize, rank: usize },
 }
 
-/// The information on which a factor may depend, in addition to its shape.
+/// The information on which the initial values of a factor may depend, in addition to its shape.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
     /// W0 as Burn stores it, `[d_input, d_output]`, computed on request.
@@ -93,7 +95,7 @@ pub(crate) struct Known<'a> {
 }
 
 impl Init {
-    /// Its name in recipes.
+    /// The name in recipes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Zero => "zero",
@@ -106,7 +108,7 @@ impl Init {
         }
     }
 
-    /// Its symbol in the paper's notation.
+    /// The symbol in the paper's notation.
     pub fn symbol(self) -> &'static str {
         match self {
             Self::Zero => "0",
@@ -119,7 +121,7 @@ impl Init {
         }
     }
 
-    /// Draw a factor in storage order.
+    /// The initial values of a factor, in storage order.
     pub(crate) fn draw(self, shape: Shape, known: Known<'_>, rng: &mut (impl Rng + Send)) -> Result<Vec<f32>, NoStart> {
         let (long, rank) = shape.long_and_rank();
         let count = long * rank;
@@ -144,7 +146,7 @@ impl Init {
                 let values: Vec<f32> = weight.to_data().iter::<f32>().collect();
                 let weight = Mat::from_fn(rows, columns, |i, j| f64::from(values[i * columns + j]));
                 let (left, _, right) = apart(|| truncated_svd_mat(weight.as_ref(), rank, rng)).ok_or(NoStart::Svd)?;
-                // Burn stores W0ᵀ, so its left singular vectors are W0's right ones.
+                // Burn stores W0ᵀ, whose left singular vectors are the right singular vectors of W0.
                 shape.store(match shape {
                     Shape::A { .. } => &left,
                     Shape::B { .. } => &right,

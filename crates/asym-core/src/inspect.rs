@@ -1,4 +1,4 @@
-//! The parameter table: what there is, what is trained.
+//! The table of all parameters and of those that are trained.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,7 +17,7 @@ pub struct Row {
     pub trained: bool,
 }
 
-/// The parameters of a module and what is trained of them; its `Display` is the table.
+/// The parameters of a module and whether they are trained. `Display` formats them as a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
     /// One row per parameter, in the order of the module's fields.
@@ -28,18 +28,18 @@ pub struct Inspection {
 pub fn inspect<M: Module>(module: &M, naming: &Naming) -> Inspection {
     #[derive(Default)]
     struct Inspector {
-        /// Parameters that all layers share count once.
+        /// The names of parameters that all layers share, so that each is listed once.
         shared: HashSet<String>,
         rows: Vec<Row>,
     }
     impl EachParam for Inspector {
         fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
-            // A parameter that was not made yet stays so: a stand-in of one value takes its settings and is asked in its place.
+            // A lazy parameter is not initialized here. A copy with a tensor of one value has the same settings.
             let param = match param.is_initialized() {
                 true => param.clone(),
                 false => param.clone().transform_for_load(Tensor::zeros([1; D], &param.lazy_device()), param.id),
             };
-            // On a plain device the tensor itself does not tell whether it will be trained.
+            // On a device without autodiff, the tensor does not show whether it will be trained.
             let trained = param.is_require_grad() || Module::train(param.valid()).is_require_grad();
             if entry.kind != Kind::Shared || self.shared.insert(entry.name.clone()) {
                 self.rows.push(Row { entry, trained });
@@ -52,17 +52,17 @@ pub fn inspect<M: Module>(module: &M, naming: &Naming) -> Inspection {
 }
 
 impl Inspection {
-    /// Number of trained values; `usize::MAX` if there are more.
+    /// The number of trained values; `usize::MAX` if there are more.
     pub fn trained(&self) -> usize {
         sum(self.rows.iter().filter(|row| row.trained))
     }
 
-    /// Number of all values, adapters included; `usize::MAX` if there are more.
+    /// The number of all values, including adapters; `usize::MAX` if there are more.
     pub fn total(&self) -> usize {
         sum(self.rows.iter())
     }
 
-    /// Trained values in all values.
+    /// The share of trained values in all values, from 0 to 1.
     pub fn share(&self) -> f64 {
         self.trained() as f64 / self.total().max(1) as f64
     }
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn sums_do_not_wrap() {
-        // 2^70 values, as the sizes of a configuration can say.
+        // A configuration can have such dimensions. The first row has 2^70 values.
         let row = |entry: Entry, trained| Row { entry, trained };
         let entry = |shape: &[usize]| Entry::sized("a", shape);
         let table = Inspection {

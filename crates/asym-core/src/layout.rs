@@ -1,7 +1,7 @@
 //! The parameters of a module, with the names and the layout of PyTorch's files.
 //!
-//! Burn stores a linear weight as `[d_input, d_output]` and calls a norm's parameters gamma and beta; the files of
-//! Hugging Face and PEFT store `[d_output, d_input]`, weight and bias. This module converts between the two.
+//! Burn stores a linear weight as `[d_input, d_output]` and calls a norm's parameters gamma and beta. The files of
+//! Hugging Face and PEFT store `[d_output, d_input]`, weight and bias. This module converts between these forms.
 
 mod values;
 
@@ -120,7 +120,7 @@ impl Entry {
         self.name.strip_prefix(self.module.as_str()).map_or(&self.name, |field| field.trim_start_matches('.'))
     }
 
-    /// A parameter of this shape, outside of a model.
+    /// A parameter of this shape that belongs to no model.
     #[cfg(test)]
     pub(crate) fn sized(name: &str, shape: &[usize]) -> Self {
         let (path, name, module) = (name.into(), name.into(), name.into());
@@ -201,10 +201,10 @@ pub(crate) fn each<M: Module>(module: &M, naming: &Naming, visitor: &mut impl Ea
     module.visit(&mut Visitor { place: Place::new(naming), inner: visitor });
 }
 
-/// Replace the parameters for which `value` returns values in file order, and keep the rest.
+/// Replace the parameters for which `value` returns values in file order, and keep all other parameters.
 ///
 /// Parameters keep their ids, their devices and whether they are trained. A lazy parameter is replaced without being
-/// initialized. Parameters that the adapters of all layers share keep sharing one tensor.
+/// initialized. Parameters that the adapters of all layers share still share one tensor afterwards.
 ///
 /// # Errors
 ///
@@ -221,8 +221,8 @@ pub fn replace<M: Module, E>(
     replace_with(module, naming, |_| NewDtype::Default, value)
 }
 
-/// Like [`replace`], with tensors of the dtype that `dtype` gives for each. Each is converted by itself, so the model is
-/// never in memory twice.
+/// Like [`replace`], with the dtype that `dtype` returns for each parameter. The parameters are converted one by one, so the
+/// model is never in memory twice.
 ///
 /// # Errors
 ///
@@ -230,7 +230,7 @@ pub fn replace<M: Module, E>(
 ///
 /// # Panics
 ///
-/// As [`replace`].
+/// Panics under the same condition as [`replace`].
 pub fn replace_as<M: Module, E>(
     module: M,
     naming: &Naming,
@@ -261,14 +261,14 @@ fn replace_with<M: Module, E>(
     }
 }
 
-/// Replace the values of parameters, in file order, with those that `value` computes from them. A parameter is kept if
+/// Replace the values of parameters with those that `value` computes from them, both in file order. A parameter is kept if
 /// `value` returns `None`.
 ///
 /// Only the parameters that `wanted` selects are read. They keep their dtypes. See [`replace`].
 ///
 /// # Panics
 ///
-/// As [`replace`].
+/// Panics under the same condition as [`replace`].
 pub fn rewrite<M: Module>(
     module: M,
     naming: &Naming,
@@ -278,8 +278,8 @@ pub fn rewrite<M: Module>(
     map(module, naming, |_| NewDtype::Kept, |entry, read| wanted(entry).then(|| value(entry, read())).flatten())
 }
 
-/// Replace tensors of `module` with those of `from`, for every parameter that both have with the same shape and that
-/// `wanted` selects.
+/// Replace tensors of `module` with those of `from`, for every parameter that exists in both modules with the same shape and
+/// that `wanted` selects.
 ///
 /// The two modules then share these tensors. The ids and devices of `module` are kept.
 pub fn adopt<M: Module>(module: M, from: &M, naming: &Naming, wanted: impl Fn(&Entry) -> bool) -> M {
@@ -324,7 +324,7 @@ pub fn adopt<M: Module>(module: M, from: &M, naming: &Naming, wanted: impl Fn(&E
 }
 
 /// The dtype of a parameter in a model with frozen weights in bf16: bf16 for the weight of an
-/// [`AdaptedLinear`](crate::AdaptedLinear) and of an [`AdaptedEmbedding`](crate::AdaptedEmbedding), and f32 for all others.
+/// [`AdaptedLinear`](crate::AdaptedLinear) or an [`AdaptedEmbedding`](crate::AdaptedEmbedding), and f32 for all other parameters.
 pub fn rounded(entry: &Entry) -> FloatDType {
     match entry.kind {
         Kind::Weight { layer: Layer::Linear | Layer::Embedding, factored: true } => FloatDType::BF16,
@@ -334,8 +334,8 @@ pub fn rounded(entry: &Entry) -> FloatDType {
 
 /// Round the frozen weights of this crate's linear layers and embeddings to bf16. All other parameters keep their dtype.
 ///
-/// The model then computes in f32, except for the products with these weights: see [`BaseLinear`](crate::BaseLinear). Attach an adapter
-/// first, or freeze the model. A weight that is trained is not rounded.
+/// The model then computes in f32, except for the products with these weights (see [`BaseLinear`](crate::BaseLinear)). Attach an
+/// adapter first, or freeze the model, because a weight that is trained is not rounded.
 pub fn round<M: Module>(module: M) -> M {
     struct Round<'a>(Place<'a>);
     impl ModuleMapper for Round<'_> {
@@ -368,9 +368,9 @@ pub fn cast<M: Module>(module: M, dtype: FloatDType) -> M {
     module.map(&mut Cast(dtype))
 }
 
-/// The dtype of a tensor that replaces another.
+/// The dtype of a tensor that replaces another tensor.
 enum NewDtype {
-    /// The default of the device.
+    /// The default dtype of the device.
     Default,
     /// The dtype of the tensor that it replaces.
     Kept,
@@ -426,12 +426,12 @@ fn map<M: Module>(
     module.map(&mut Mapper { place: Place::new(naming), value, dtype, shared: HashMap::new() })
 }
 
-/// The position of a traversal.
+/// The current position in the traversal of a module.
 struct Place<'a> {
     naming: &'a Naming,
     path: Vec<String>,
     containers: Vec<String>,
-    /// The last weight that was visited. The next adapter belongs to it.
+    /// The layer of the last weight that was visited. An adapter that is visited next belongs to this layer.
     owner: Option<Owner>,
 }
 
@@ -520,13 +520,13 @@ pub(crate) fn names(name: &str, wanted: &str) -> bool {
     name == wanted || name.strip_suffix(wanted).is_some_and(|prefix| prefix.ends_with('.'))
 }
 
-/// Whether the parameter or module `name` is in a module that `wanted` names.
+/// Whether the parameter or module `name` is in a module that matches `wanted`, by the same rule.
 pub fn within(name: &str, wanted: &str) -> bool {
     let ends = name.match_indices('.').map(|(end, _)| end).chain([name.len()]);
     ends.into_iter().any(|end| names(&name[..end], wanted))
 }
 
-/// The distinct last segments of `names`, in order of appearance. They can be used as names in lists.
+/// The distinct last segments of `names`, in order of appearance. A list of names can contain them.
 pub(crate) fn last_segments<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = HashSet::new();
     names

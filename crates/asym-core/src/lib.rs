@@ -13,7 +13,7 @@
 //! paper's B̂₀A_rand) and [`AdapterConfig::a_only`] (B_randÂ₀) are three settings of the same method.
 //!
 //! Frozen parameters are outside the autodiff graph. If W0 and A are frozen, [`AdaptedLinear`] keeps r numbers per
-//! token for the backward pass, where LoRA keeps d_in. It computes no matrix with the shape of W0.
+//! token for the backward pass, while LoRA keeps d_in numbers. It computes no matrix with the shape of W0.
 //!
 //! ```
 //! use asym_core::{AdaptedLinear, AdaptedLinearConfig, AdapterConfig, Factor, Init, Lora, inspect, merge};
@@ -56,12 +56,12 @@
 //! | choose a method: LoRA and its variants, DoRA, AdaLoRA, VeRA, (IA)³ | [`Method`] |
 //! | adapt embeddings and convolutions | [`AdaptedEmbedding`], [`AdaptedConv2d`] |
 //! | train B with a higher learning rate than A, or with a projected gradient | [`optim`] |
-//! | adapt a model, also one whose layers are Burn's own | [`AdapterConfig::attach`], [`Adapt`] |
+//! | adapt a model, including one with Burn's own layers | [`AdapterConfig::attach`], [`Adapt`] |
 //! | initialize A from the inputs of a layer | [`AdapterConfig::attach_observed`] |
 //! | save for and load from Python's PEFT | [`save_adapter`], [`load_adapter`] |
-//! | study learned factors without their model | [`read_factors`] |
+//! | read learned factors without the model | [`read_factors`] |
 //! | train only a head | [`train_only`] |
-//! | read and write tensors with their names in files | [`layout`] |
+//! | read and write tensors under their names in files | [`layout`] |
 
 pub mod adapter;
 mod attach;

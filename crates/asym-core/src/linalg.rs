@@ -1,4 +1,4 @@
-//! Linear algebra on the host, in f64: what drawing a factor and studying a learned one have in common.
+//! Linear algebra on the host in f64, for the initialization and for the analysis of factors.
 
 mod matrix;
 
@@ -19,8 +19,8 @@ pub struct TruncatedSvd {
     pub right: Matrix,
 }
 
-/// Run `work` on a thread of its own. faer keeps buffers of twice the last cache level's size for each thread that ever
-/// multiplied, tens of MiB for a factor of a few KiB; they go with the thread.
+/// Run `work` on a new thread. faer keeps buffers of twice the size of the last cache level for each thread that has multiplied
+/// matrices. These are tens of MiB for a factor of a few KiB. They are freed when the thread ends.
 pub fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     match std::thread::scope(|scope| scope.spawn(work).join()) {
         Ok(result) => result,
@@ -38,8 +38,8 @@ pub fn gaussian(rows: usize, columns: usize, rng: &mut impl Rng) -> Matrix {
     Matrix::from_rows(rows, columns, &values)
 }
 
-/// A matrix with orthonormal columns, uniform on the Stiefel manifold: the Q of a Gaussian's QR decomposition with the signs
-/// of R's diagonal made positive (Mezzadri, 2007).
+/// A matrix with orthonormal columns, uniform on the Stiefel manifold: the Q of the QR decomposition of a Gaussian matrix, with
+/// signs that make the diagonal of R positive (Mezzadri, 2007).
 ///
 /// # Panics
 ///
@@ -48,7 +48,7 @@ pub fn orthonormal(rows: usize, columns: usize, rng: &mut impl Rng) -> Matrix {
     Matrix::of(orthonormal_mat(rows, columns, rng).as_ref())
 }
 
-/// [`orthonormal`] for faer.
+/// Like [`orthonormal`], as a matrix of faer.
 pub(crate) fn orthonormal_mat(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> {
     assert!(columns <= rows, "{columns} orthonormal columns do not fit into {rows} dimensions");
     let qr = gaussian(rows, columns, rng).to_mat().qr();
@@ -65,21 +65,21 @@ pub(crate) fn orthonormal_mat(rows: usize, columns: usize, rng: &mut impl Rng) -
 }
 
 /// The top `rank` singular values and vectors, by randomized subspace iteration (Halko, Martinsson and Tropp, 2011,
-/// algorithm 4.4): a full decomposition of a large weight would take minutes. None where it does not converge: the matrix
-/// holds values that are not finite.
+/// algorithm 4.4). A full decomposition of a large weight would take minutes. `None` if the decomposition does not converge,
+/// because the matrix contains values that are not finite.
 ///
-/// Vectors are as exact as the spectrum decays between the r-th and the (r + 16)-th singular value.
-/// The largest component of each left vector is positive, so the result does not depend on the start.
+/// The vectors are more accurate if the spectrum decays faster between the r-th and the (r + 16)-th singular value. The largest
+/// component of each left vector is positive, so the signs do not depend on the random start.
 ///
 /// # Panics
 ///
-/// Panics if `rank` is above the number of rows or columns.
+/// Panics if `rank` is larger than the number of rows or columns.
 pub fn truncated_svd(matrix: &Matrix, rank: usize, rng: &mut impl Rng) -> Option<TruncatedSvd> {
     let (left, values, right) = truncated_svd_mat(matrix.to_mat().as_ref(), rank, rng)?;
     Some(TruncatedSvd { left: Matrix::of(left.as_ref()), values, right: Matrix::of(right.as_ref()) })
 }
 
-/// [`truncated_svd`] for faer: left vectors, values and right vectors.
+/// Like [`truncated_svd`], with matrices of faer: left vectors, values and right vectors.
 pub(crate) fn truncated_svd_mat(
     matrix: MatRef<'_, f64>,
     rank: usize,
@@ -88,10 +88,10 @@ pub(crate) fn truncated_svd_mat(
     const OVERSAMPLING: usize = 16;
     const ITERATIONS: usize = 24;
     let (rows, columns) = (matrix.nrows(), matrix.ncols());
-    assert!(rank <= rows.min(columns), "{rows} x {columns} has no {rank} singular values");
+    assert!(rank <= rows.min(columns), "a {rows} x {columns} matrix has fewer than {rank} singular values");
     let width = (rank + OVERSAMPLING).min(rows).min(columns);
 
-    // Where the subspace is nearly the whole space, the exact decomposition is as cheap.
+    // If the subspace is nearly the whole space, the exact decomposition costs the same.
     let (left, values, right) = if 2 * width >= rows.min(columns) {
         let svd = matrix.thin_svd().ok()?;
         (svd.U().to_owned(), svd.S().column_vector().to_owned(), svd.V().to_owned())

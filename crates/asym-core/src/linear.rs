@@ -1,4 +1,4 @@
-//! The adapted linear layer: the factored forward.
+//! The adapted linear layer with a factored forward pass.
 
 use asym_kernels::{Kept, PackedWeight};
 use burn::config::Config;
@@ -9,23 +9,23 @@ use burn::tensor::{DType, Device, Tensor, assert_shape};
 use crate::observe::Observer;
 use crate::{Adapter, BaseLinear};
 
-/// Configuration of an [`AdaptedLinear`], as of Burn's [`LinearConfig`].
+/// The configuration of an [`AdaptedLinear`], like Burn's [`LinearConfig`].
 #[derive(Config, Debug)]
 pub struct AdaptedLinearConfig {
-    /// Input features.
+    /// The number of input features.
     pub d_input: usize,
-    /// Output features.
+    /// The number of output features.
     pub d_output: usize,
     /// Whether a bias is added.
     #[config(default = true)]
     pub bias: bool,
-    /// How weight and bias start. Default: uniform within ±1/√d_input, as in Burn and PyTorch.
+    /// The initialization of weight and bias. Default: uniform within ±1/√d_input, as in Burn and PyTorch.
     #[config(default = "Initializer::KaimingUniform{gain: 0.577_350_269_189_625_8, fan_out_only: false}")]
     pub initializer: Initializer,
 }
 
 impl AdaptedLinearConfig {
-    /// A layer on `device`, without an adapter. Its parameters are made when they are first read.
+    /// A layer on `device`, without an adapter. Its parameters are initialized when they are first used.
     pub fn init(&self, device: &Device) -> AdaptedLinear {
         LinearConfig::new(self.d_input, self.d_output)
             .with_bias(self.bias)
@@ -37,15 +37,16 @@ impl AdaptedLinearConfig {
 
 /// A linear layer that can carry an adapter, in place of Burn's [`Linear`].
 ///
-/// Without an adapter it computes what [`Linear`] does. With one it computes `x·W0 + bias + s·((x·A)·B)` and never forms
-/// `W0 + s·A·B`. Where W0 and A are frozen, autodiff then keeps `x·A`, r numbers a token, and not `x`, d_input numbers
-/// a token (the argument of LoRA-FA, Zhang et al., 2023), and computes no gradient of W0's shape.
+/// Without an adapter, it computes the same as [`Linear`]. With an adapter, it computes `x·W0 + bias + s·((x·A)·B)` and never
+/// forms `W0 + s·A·B`. If W0 and A are frozen, autodiff keeps `x·A` (r numbers per token) instead of `x` (d_input numbers per
+/// token), which is the idea of LoRA-FA (Zhang et al., 2023). It computes no gradient with the shape of W0.
 ///
-/// A frozen W0 can be in bf16 while all else is in f32: [`layout::round`](crate::layout::round) makes it so. See [`BaseLinear`].
+/// A frozen W0 can be in bf16 while all other tensors are in f32. [`layout::round`](crate::layout::round) converts a model to
+/// this form. See [`BaseLinear`].
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct AdaptedLinear {
-    /// W0, `[d_input, d_output]`, with the adapter attached where there is one.
+    /// W0, `[d_input, d_output]`, with the adapter, if there is one.
     pub weight: Param<Tensor<2>>,
     /// The bias, `[d_output]`.
     pub bias: Option<Param<Tensor<1>>>,
@@ -54,7 +55,7 @@ pub struct AdaptedLinear {
 }
 
 impl AdaptedLinear {
-    /// A layer with these parameters, `[d_input, d_output]` and `[d_output]`.
+    /// A layer with these parameters, of shape `[d_input, d_output]` and `[d_output]`.
     pub fn new(weight: Param<Tensor<2>>, bias: Option<Param<Tensor<1>>>) -> Self {
         Self { weight, bias, packed: PackedWeight::default() }
     }
@@ -80,14 +81,14 @@ impl AdaptedLinear {
         let base = |weight| BaseLinear { weight, bias, packed: self.packed.clone() };
         match self.weight.reparameterization::<Adapter>() {
             Some(adapter) => adapter.linear(input, base(self.weight.base())),
-            // `val` and not `base`: a reparameterization of another crate must keep its effect.
+            // `val` instead of `base`, so that a reparameterization of another crate is applied.
             None => base(self.weight.val()).forward(input),
         }
     }
 }
 
 impl AdaptedLinear {
-    /// How a model keeps activations beside this layer for backward: rounded to bf16 where the weight is.
+    /// How a model keeps the activations next to this layer for the backward pass: rounded to bf16 if the weight is in bf16.
     pub fn kept(&self) -> Kept {
         if self.weight.base().dtype() == DType::BF16 { Kept::Rounded } else { Kept::Exact }
     }

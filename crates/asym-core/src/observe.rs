@@ -1,4 +1,4 @@
-//! The second moment of the inputs of layers, gathered while batches pass the model.
+//! The second moments of the inputs of layers, which are computed while batches run through the model.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,29 +10,30 @@ use faer::Mat;
 use crate::layout::{self, Kind, Layer, Naming};
 use crate::linalg::Matrix;
 
-/// The second moment of one layer's input, over all rows that it read.
+/// The second moment of one layer's input, over all input rows of the layer.
 #[derive(Debug, Clone)]
 pub struct InputMoment {
-    /// f32, as the sums are: the moments of a large model take as much memory as its weights.
+    /// E\[xxᵀ\] in f32, because the moments of a large model take as much memory as its weights.
     pub(crate) moment: Mat<f32>,
-    /// The rows that were read: tokens, where texts pass.
+    /// The number of input rows, which are tokens in a language model.
     pub rows: usize,
 }
 
 impl InputMoment {
-    /// E\[xxᵀ\], `[d_input, d_input]`. Not centered: with a frozen bias, the mean is a direction like any other.
+    /// E\[xxᵀ\], `[d_input, d_input]`. The mean is not subtracted: with a frozen bias, it is a direction like any other.
     pub fn moment(&self) -> Matrix {
         Matrix::from_fn(self.moment.nrows(), self.moment.ncols(), |i, j| f64::from(self.moment[(i, j)]))
     }
 }
 
-/// Gather the second moments of the inputs of linear layers, by the names of the layers in files, while `batches` passes batches
-/// through the model that it is given.
+/// Compute the second moments of the inputs of linear layers, by the names of the layers in files.
 ///
-/// The result has the layers that `wanted` names, that are an [`AdaptedLinear`](crate::AdaptedLinear) without an adapter, and that
-/// a batch reached. Every row counts, padding included: pass batches without padding. Sums are kept on the model's device
-/// in f32, d_input² values for each layer. On an autodiff device Burn's dropout is active and each batch keeps a graph: call this
-/// before `train()`.
+/// `batches` receives the model and must run some batches through it. The result contains each
+/// [`AdaptedLinear`](crate::AdaptedLinear) without an adapter that `wanted` selects by name and that received a batch.
+///
+/// Padding is included in the moments, so use batches without padding. The sums are kept on the model's device in f32, with
+/// d_input² values per layer. On an autodiff device, Burn's dropout is active and a graph is kept for each batch. To avoid this,
+/// call this function before `train()`.
 pub fn observe_inputs<M: Module>(
     model: &M,
     naming: &Naming,
@@ -52,7 +53,7 @@ pub fn observe_inputs<M: Module>(
             let (sum, rows) = observer.seen.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
             let [size, _] = sum.dims();
             let values: Vec<f32> = sum.into_data().iter::<f32>().collect();
-            // Some products leave XᵀX a little asymmetric.
+            // Some matrix products compute XᵀX with a small asymmetry.
             let even = |i: usize, j: usize| 0.5 * (values[i * size + j] + values[j * size + i]);
             let moment = Mat::from_fn(size, size, |i, j| even(i, j) / rows as f32);
             Some((module, InputMoment { moment, rows }))
@@ -60,11 +61,11 @@ pub fn observe_inputs<M: Module>(
         .collect()
 }
 
-/// Σxxᵀ `[d_input, d_input]` and the number of rows; absent before the first.
+/// Σxxᵀ `[d_input, d_input]` and the number of rows; `None` before the first row.
 #[derive(Debug, Clone, Default)]
 struct Seen(Arc<Mutex<Option<(Tensor<2>, usize)>>>);
 
-/// Rides on a weight as an adapter does, changes nothing, and remembers what the layer reads.
+/// A reparameterization that does not change the weight, and that accumulates the second moment of the layer's input.
 #[derive(Module, Debug, Default)]
 pub(crate) struct Observer {
     #[module(skip)]
@@ -72,10 +73,10 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// Take note of `[..., d_input]`.
+    /// Add an input `[..., d_input]` to the sums.
     pub(crate) fn see<const D: usize>(&self, input: Tensor<D>) {
         let width = input.dims()[D - 1];
-        // f16 has no room for sums of squares.
+        // Sums of squares can overflow in f16.
         let rows: Tensor<2> = input.detach().cast(FloatDType::F32).reshape([-1, width as i32]);
         let count = rows.dims()[0];
         let product = rows.clone().transpose().matmul(rows);

@@ -16,15 +16,15 @@ use crate::{AdapterConfig, AdapterError, Method};
 /// factor B and every vector.
 ///
 /// The group is that of PEFT's `create_loraplus_optimizer`, with two exceptions. PEFT stores AdaLoRA's E and (IA)³'s
-/// factors as columns and trains them with the lower rate. PEFT also has a separate, small rate for the adapters of
-/// embeddings.
+/// factors as columns and trains them with the lower learning rate. PEFT also has a separate, small learning rate for the
+/// adapters of embeddings.
 pub fn fast_parameters<M: Module>(model: &M) -> ParamGroup {
     ids(model, &Naming::BURN, |entry, dimensions| dimensions == 1 || is_b(entry))
 }
 
 /// The parameters without weight decay: biases, and the weights of norms.
 ///
-/// The rule is that of `Trainer.get_decay_parameter_names` in transformers 5.23: a parameter has no decay if it belongs
+/// The rule is that of `Trainer.get_decay_parameter_names` in transformers 5.23. A parameter has no decay if it belongs
 /// to a norm, or if its name in files, in lower case, contains `bias`, `layernorm` or `rmsnorm`, or has a segment that
 /// is `norm` or ends in `_norm`. Burn's own norms are recognized by the names of their fields, `gamma` and `beta`.
 pub fn undecayed_parameters<M: Module>(model: &M, naming: &Naming) -> ParamGroup {
@@ -61,11 +61,11 @@ fn is_b(entry: &Entry) -> bool {
     entry.kind == Kind::Adapter && entry.path.ends_with(".b")
 }
 
-/// LoRA-FA's gradient of B (Zhang et al., 2023, arXiv:2308.03303), whose effect on the weight is closest to that of the
+/// LoRA-FA's gradient of B (Zhang et al., 2023, arXiv:2308.03303). Its effect on the weight is the closest to the effect of the
 /// full gradient.
 ///
 /// With A frozen, G_B ← (1/s²)·G_B·(A·Aᵀ)⁻¹, as in PEFT's `create_lorafa_optimizer`. For an orthonormal A, this is a
-/// factor of 1/s². It has no effect on optimizers such as Adam, which divide by the size of the gradient.
+/// factor of 1/s², which has no effect on optimizers such as Adam that divide by the size of the gradient.
 #[derive(Debug, Clone)]
 pub struct ProjectedGradient {
     /// (A·Aᵀ)⁻¹ / s², by the id of B.
@@ -79,14 +79,15 @@ impl ProjectedGradient {
     ///
     /// # Errors
     ///
-    /// [`AdapterError::Conflict`] unless the method is LoRA with A frozen and B trained.
+    /// [`AdapterError::Conflict`] if the method is not LoRA with A frozen and B trained; [`AdapterError::NoSvd`] if a factor A
+    /// has values that are not finite.
     pub fn new<M: Module>(config: &AdapterConfig, model: &M, naming: &Naming) -> Result<Self, AdapterError> {
         let lora = match &config.method {
             Method::Lora(lora) if !lora.a.train && lora.b.train => lora,
             _ => {
                 return Err(AdapterError::Conflict {
                     field: "projected_gradient",
-                    reason: "it requires LoRA with A frozen and B trained: choose that method, or disable it",
+                    reason: "it requires LoRA with A frozen and B trained; choose this method, or disable the projection",
                 });
             }
         };
@@ -121,7 +122,7 @@ impl ProjectedGradient {
         Ok(Self { projections: siblings.found })
     }
 
-    /// Project the gradient of each B. The other gradients are kept.
+    /// Project the gradient of each B. All other gradients are unchanged.
     pub fn apply(&self, mut gradients: GradientsParams) -> GradientsParams {
         for (id, projection) in &self.projections {
             if let Some(gradient) = gradients.remove::<2>(*id) {

@@ -1,4 +1,4 @@
-//! Regular expressions of configurations, which are Python's: with look-ahead and look-behind.
+//! Regular expressions in configurations. They are those of Python, with look-ahead and look-behind.
 
 use fancy_regex::{Captures, Regex};
 
@@ -27,7 +27,7 @@ impl Pattern {
         Self::compiled(&format!("^(?:{text})$"), text)
     }
 
-    /// Compile `text`, which must match to the end of a name, from its start or any dot on.
+    /// Compile `text`, which must match a whole name, or the end of a name after any of its dots.
     ///
     /// # Errors
     ///
@@ -38,19 +38,19 @@ impl Pattern {
 
     fn compiled(expression: &str, text: &str) -> Result<Self, AdapterError> {
         let wrong = |source| AdapterError::Pattern { pattern: text.to_string(), source: Box::new(source) };
-        // A pattern such as `a)|(b` would be completed by what is put around it.
+        // A pattern such as `a)|(b` is invalid, but the parentheses around it would make it valid.
         if expression != text {
             Regex::new(text).map_err(wrong)?;
         }
         Regex::new(expression).map(Self).map_err(wrong)
     }
 
-    /// Whether it matches. An expression that needs too many steps on a name does not.
+    /// Whether the expression matches `name`. If it needs too many steps, it does not match.
     pub(crate) fn is_match(&self, name: &str) -> bool {
         self.0.is_match(name).unwrap_or(false)
     }
 
-    /// The groups of its first match.
+    /// The groups of the first match in `name`.
     pub(crate) fn captures<'a>(&self, name: &'a str) -> Option<Captures<'a>> {
         self.0.captures(name).ok().flatten()
     }
@@ -84,8 +84,8 @@ mod tests {
     proptest! {
         #![proptest_config(config(300))]
 
-        /// The expression that is compiled has more around the pattern, which must not complete it. It would be in the comment that
-        /// ends a pattern in verbose mode, which is refused.
+        /// The compiled expression has more characters around the pattern. They must not make an invalid pattern valid. A pattern
+        /// that ends with a comment in verbose mode is refused, because the comment would contain these characters.
         #[test]
         fn a_pattern_is_an_expression_by_itself(text in "([ab.*+?|^$(){}=!<:\\\\\\[\\]#-]|\\(\\?[=!:x#]|\\PC){0,12}") {
             let alone = Pattern::new(&text);

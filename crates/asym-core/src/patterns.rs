@@ -1,12 +1,12 @@
-//! Settings that differ from module to module.
+//! Settings that differ between modules.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 /// An ordered map from patterns or names of modules to values.
 ///
-/// Entries keep the order in which they were inserted or written in a file, and patterns are tried in that order: the first that
-/// matches counts. Two maps are equal if they have the same entries, in any order.
+/// Entries keep the order in which they were inserted or in which they appear in a file. Patterns are tried in this order, and
+/// the first pattern that matches is used. Two maps are equal if they have the same entries, in any order.
 ///
 /// ```
 /// use asym_core::{Lora, Patterns};
@@ -25,18 +25,18 @@ impl<T> Patterns<T> {
         Self(IndexMap::new())
     }
 
-    /// Insert an entry at the end, and return None. If there is an entry of this key, its value is replaced in its place, and the
-    /// old value returned.
+    /// Insert an entry at the end and return `None`. If the key exists, replace its value, keep its position and return the old
+    /// value.
     pub fn insert(&mut self, key: impl Into<String>, value: T) -> Option<T> {
         self.0.insert(key.into(), value)
     }
 
-    /// Remove the entry of this key, and return its value. The others keep their order.
+    /// Remove the entry with this key and return its value. The other entries keep their order.
     pub fn remove(&mut self, key: &str) -> Option<T> {
         self.0.shift_remove(key)
     }
 
-    /// The value of this key. The key is compared as text: nothing is matched.
+    /// The value of this key. The key is compared as text and not used as a pattern.
     pub fn get(&self, key: &str) -> Option<&T> {
         self.0.get(key)
     }
@@ -95,7 +95,7 @@ impl<K: Into<String>, T, const N: usize> From<[(K, T); N]> for Patterns<T> {
 
 impl<T> IntoIterator for Patterns<T> {
     type Item = (String, T);
-    // A named type of std, as that of the map is another crate's.
+    // A type of the standard library, so the public interface does not contain the map's type, which is from another crate.
     type IntoIter = std::vec::IntoIter<(String, T)>;
 
     fn into_iter(self) -> Self::IntoIter {
@@ -108,7 +108,7 @@ impl<T> IntoIterator for Patterns<T> {
 mod tests {
     use super::*;
 
-    /// An order that is neither that of the alphabet nor that of the values.
+    /// Neither the keys nor the values are sorted.
     const JSON: &str = r#"{"z":1,"a":3,"m":2}"#;
 
     #[test]

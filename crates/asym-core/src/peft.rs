@@ -1,8 +1,8 @@
-//! Adapters in PEFT's format, both ways.
+//! Saving and loading adapters in PEFT's format.
 //!
-//! A folder holds `adapter_config.json` and `adapter_model.safetensors`, as `save_pretrained` of Hugging Face's PEFT writes
+//! A folder contains `adapter_config.json` and `adapter_model.safetensors`, as `save_pretrained` of Hugging Face's PEFT writes
 //! them, and a model card. Settings for which PEFT has no field, such as which factor is frozen, are in the safetensors
-//! metadata under `asym`, since older versions of PEFT refuse a configuration with a field they do not know.
+//! metadata under `asym`, because older versions of PEFT reject a configuration with an unknown field.
 
 mod base;
 mod card;
@@ -28,23 +28,23 @@ use crate::{AdapterConfig, AdapterError, Factor, Targets};
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 const CARD: &str = "README.md";
-/// The start of the keys of a model's own modules.
+/// The prefix of the keys of a model's own modules.
 const PREFIX: &str = "base_model.model.";
 
-/// The files next to the tensors.
+/// Information about an adapter that is saved in addition to its tensors.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SaveOptions<'a> {
-    /// How the model's parameters are called in files.
+    /// The names of the model's parameters in files.
     pub naming: Naming,
-    /// The base model's folder or its name on the Hub, so the adapter can be used without naming it again.
+    /// The base model's folder or its name on the Hub. If it is saved, it need not be specified when the adapter is used.
     pub base_model: Option<&'a str>,
-    /// PEFT's task type, such as `SEQ_CLS`: which class PEFT's `AutoPeftModel` builds.
+    /// PEFT's task type, such as `SEQ_CLS`. It determines the class that PEFT's `AutoPeftModel` creates.
     pub task_type: Option<&'a str>,
-    /// The seed from which the factors were drawn.
+    /// The random seed from which the factors were initialized.
     pub seed: Option<u64>,
 }
 
-/// The facts of an adapter for which PEFT's file has no place.
+/// The settings of an adapter for which PEFT's configuration has no field.
 #[derive(Debug, Serialize, Deserialize)]
 struct Extra {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,7 @@ struct Extra {
     seed: Option<u64>,
 }
 
-/// Which parameters of a model an adapter folder holds, and under which keys.
+/// The parameters of a model that an adapter folder contains, with their keys.
 struct Stored<'a> {
     config: &'a AdapterConfig,
     adapted: HashSet<String>,
@@ -66,7 +66,7 @@ impl<'a> Stored<'a> {
         let emptied = config.method.settings().emptied();
         let adapted = entries.filter(|entry| match entry.kind {
             Kind::Adapter => true,
-            // PEFT's adapter is still there where the rank is 0.
+            // In PEFT, a module has an adapter even if its rank is 0.
             Kind::Weight { .. } => emptied.contains(&entry.module()),
             _ => false,
         });
@@ -80,7 +80,7 @@ impl<'a> Stored<'a> {
             || self.config.trains_bias(entry, |module| self.adapted.contains(module))
     }
 
-    /// PEFT's key: its own wrapper, the base model inside, and, in a layer that it replaced, the frozen layer.
+    /// PEFT's key, with the names of PEFT's wrapper, of the base model in it and, in an adapted layer, of the base layer.
     fn key(&self, entry: &Entry) -> String {
         match entry.kind {
             Kind::Shared => format!("base_model.{}", entry.name),
@@ -92,14 +92,13 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// Save the adapters of `model`, and its modules trained whole, into `folder` in PEFT's format.
+/// Save the adapters of `model` and its fully trained modules in `folder`, in PEFT's format.
 ///
-/// Frozen factors are saved too. The folder is made where it is missing; files of an older save are replaced, each in
-/// one step.
+/// Frozen factors are saved too. The folder is created if it does not exist. Existing files are replaced atomically.
 ///
 /// # Errors
 ///
-/// [`AdapterError::NotAdapted`], or what the system refuses.
+/// [`AdapterError::NotAdapted`] if the model has no adapter; [`AdapterError::Io`] if a file cannot be written.
 pub fn save_adapter<M: Module>(
     model: &M,
     config: &AdapterConfig,
@@ -157,13 +156,13 @@ pub fn save_adapter<M: Module>(
 
 /// Attach the adapter of `folder`, in PEFT's format, to `model` and load its values.
 ///
-/// A folder that asym wrote freezes what was frozen; in any other, every parameter of the method is trained, but VeRA's
-/// projections. Use `model.valid()` to predict.
+/// If asym wrote the folder, the same factors are frozen as before. In any other adapter, every parameter of the method is
+/// trained, except VeRA's projections. Use `model.valid()` for inference.
 ///
 /// # Errors
 ///
-/// A missing or damaged file; a setting of PEFT that is not supported, by name; keys that are missing or left over; a
-/// shape that does not fit; values that are not finite; and what [`AdapterConfig::attach_named`] refuses.
+/// A missing or damaged file; an unsupported setting of PEFT, by name; missing or unexpected keys; a wrong shape; values that
+/// are not finite; and the errors of [`AdapterConfig::attach_named`].
 pub fn load_adapter<M: Module>(
     model: M,
     folder: impl AsRef<Path>,
@@ -172,7 +171,7 @@ pub fn load_adapter<M: Module>(
     load_adapter_with(model, folder, &LoadOptions { naming: *naming, ties: &[] })
 }
 
-/// Like [`load_adapter`], for a model whose base ties parameters.
+/// Like [`load_adapter`], for a base model with tied parameters.
 ///
 /// # Errors
 ///
@@ -197,9 +196,9 @@ pub fn load_adapter_with<M: Module>(
         }
     }
 
-    // PEFT lists every name that a head could have, `classifier` and `score`, regardless of the model's own name.
+    // PEFT lists all usual names of a head, `classifier` and `score`, regardless of the name in this model.
     let before = layout::entries(&model, naming);
-    // And it takes a module whose name only ends like one of them, as DistilBERT's `pre_classifier`.
+    // PEFT also saves a module whose name only ends with one of these names, such as DistilBERT's `pre_classifier`.
     for entry in &before {
         let is_named = |name: &String| layout::within(&entry.name, name);
         let ends_so = config.modules_to_save.iter().any(|name| entry.module().ends_with(name.as_str()));
@@ -209,13 +208,13 @@ pub fn load_adapter_with<M: Module>(
         }
     }
     config.modules_to_save.retain(|name| before.iter().any(|entry| layout::within(&entry.name, name)));
-    // PEFT also accepts a list if only one of its names is found.
+    // PEFT accepts a list of targets if at least one of its names is found.
     if let Targets::Names(names) = &mut config.targets
         && names.iter().any(|name| before.iter().any(|entry| layout::names(entry.module(), name)))
     {
         names.retain(|name| before.iter().any(|entry| layout::names(entry.module(), name)));
     }
-    // With `ensure_weight_tying` an adapter of one side of a tie is on the other side too, which no target names.
+    // With `ensure_weight_tying`, an adapter of a tied weight is also on the copies of this weight, which are not targets.
     if let Targets::Names(names) = &mut config.targets {
         let copies =
             options.ties.iter().flat_map(|(_, copies)| *copies).filter_map(|copy| copy.strip_suffix(".weight"));
@@ -230,7 +229,7 @@ pub fn load_adapter_with<M: Module>(
     let (model, read) = base::Folder { path: &path, file: &file, options }.rebase(model, &mut config)?;
     let is_factor = |key: &str| key.contains("lora_") || key.contains("vera_");
     let factors = file.iter().filter(|(key, _)| is_factor(key));
-    // The header can promise any size of a tensor that is empty. The model's own sizes bound it.
+    // The header can contain any dimensions of an empty tensor. They are limited by those of the model.
     let widest = before.iter().flat_map(|entry| entry.shape.iter().copied()).max().unwrap_or(0);
     let sizes = factors.flat_map(|(_, view)| {
         let most = if view.shape().contains(&0) { widest } else { usize::MAX };
@@ -250,8 +249,8 @@ pub fn load_adapter_with<M: Module>(
     Ok((base::without_start(model, &config, naming, &stored.adapted)?, config))
 }
 
-/// The way to name the parameters of `model` that the adapter in `folder` has: the first of several that knows most of its
-/// tensors. A library that renames its modules leaves folders of both kinds behind.
+/// The naming of the parameters of `model` in the adapter in `folder`: the first of `ways` that matches the most tensors of the
+/// adapter. Adapters have different namings if a library has renamed its modules.
 ///
 /// # Errors
 ///
@@ -270,7 +269,7 @@ pub fn adapter_naming<M: Module>(model: &M, folder: impl AsRef<Path>, ways: &[Na
         };
         file.names().iter().filter(|key| of(key)).count()
     };
-    // `max_by_key` takes the last of equals, and the first is wanted.
+    // `max_by_key` returns the last of several maxima. The list is reversed to get the first.
     Ok(ways.iter().rev().max_by_key(known).copied().unwrap_or_default())
 }
 
@@ -280,7 +279,7 @@ fn read(folder: &Path, path: &Path) -> Result<Vec<u8>, AdapterError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let hint = match folder.join("adapter_model.bin").exists() {
                 true => {
-                    "; `adapter_model.bin` holds Python objects: save the adapter again with safe_serialization=True"
+                    "; `adapter_model.bin` contains Python objects: save the adapter again with safe_serialization=True"
                 }
                 false => "",
             };
@@ -298,16 +297,16 @@ fn parse<'a>(path: &Path, data: &'a [u8]) -> Result<SafeTensors<'a>, AdapterErro
     SafeTensors::deserialize(data).map_err(|source| AdapterError::Safetensors { path: path.to_path_buf(), source })
 }
 
-/// DoRA's magnitude, which some versions of PEFT save as the weight of a module.
+/// The end of the key of DoRA's magnitude. Some versions of PEFT save the magnitude as the weight of a module.
 const MAGNITUDE: &str = "lora_magnitude_vector";
 const WEIGHT: &str = ".weight";
 
-/// The key of a file by the name that it has here.
+/// A key of the file without the spelling of some versions of PEFT.
 fn canonical(key: &str) -> &str {
     key.strip_suffix(WEIGHT).filter(|key| key.ends_with(MAGNITUDE)).unwrap_or(key)
 }
 
-/// The tensor of the file under `key`, checked.
+/// The values of the tensor with this key. The shape, the dtype and the values are checked.
 fn tensor(path: &Path, file: &SafeTensors<'_>, key: String, shape: &[usize]) -> Result<Vec<f32>, AdapterError> {
     let path = || path.to_path_buf();
     let other = || file.tensor(&format!("{key}{WEIGHT}"));
@@ -344,14 +343,14 @@ fn check_keys(
             keys: sorted(missing),
             hint: match projections {
                 true => {
-                    "; VeRA's projections come from PyTorch's generator: save the adapter again with \
+                    "; VeRA's projections come from PyTorch's random generator: save the adapter again with \
                      save_projection=True"
                 }
                 false => "",
             },
         });
     }
-    // A layer whose rank was pruned to nothing has empty tensors.
+    // A layer whose rank was pruned to 0 has empty tensors.
     let empty = |name: &str| file.tensor(name).is_ok_and(|view| view.shape().contains(&0));
     let unexpected: Vec<String> = names
         .iter()
@@ -369,7 +368,7 @@ fn check_keys(
     }
 }
 
-/// Write a file whole.
+/// Write a file atomically.
 fn write(path: &Path, data: &[u8]) -> Result<(), AdapterError> {
     write_whole(path, data).map_err(|source| AdapterError::Io { path: path.to_path_buf(), source })
 }

@@ -1,25 +1,25 @@
-//! Randomness that depends on nothing but a seed and a name.
+//! Random numbers that depend only on a seed and a name.
 //!
-//! Parameters are drawn on the host, each from a stream of its own, so the same recipe gives the same factors on
-//! every backend, in any order of creation, and after every refactoring that keeps their names.
+//! Parameters are initialized on the host, each from a separate random stream. The same recipe therefore gives the same factors
+//! on every backend, in any order of creation, and after any refactoring that keeps their names.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// The random stream of the parameter `name` in the run `seed`.
+/// The random stream of the parameter `name` for this seed.
 ///
-/// The seed keys ChaCha8; the name, through 64-bit FNV-1a, chooses one of its 2⁶⁴ independent streams.
+/// The seed is the key of ChaCha8. The 64-bit FNV-1a hash of the name selects one of its 2⁶⁴ independent streams.
 pub fn stream(seed: u64, name: &str) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(fnv1a(name.as_bytes()));
     rng
 }
 
-/// A seed for the thing `name` number `index` in the run `seed`: a step, an epoch, a worker.
+/// A seed that is derived from `seed`, a name and an index, such as the index of an epoch or of an example.
 pub fn derive_seed(seed: u64, name: &str, index: u64) -> u64 {
     use rand::Rng;
     let mut rng = stream(seed, name);
-    // Two words a value: each index reads its own.
+    // Each index reads two different words of the stream.
     rng.set_word_pos(u128::from(index) * 2);
     rng.next_u64()
 }
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn fnv1a_is_the_published_function() {
-        // Test vectors of the FNV reference (draft-eastlake-fnv, 64 bit).
+        // These are test vectors of the FNV reference (draft-eastlake-fnv, 64 bit).
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
     }

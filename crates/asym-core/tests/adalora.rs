@@ -1,4 +1,4 @@
-//! AdaLoRA finds where rank is needed.
+//! AdaLoRA gives the rank to the layer that needs it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use asym_core::{
@@ -27,8 +27,8 @@ impl Model {
     }
 }
 
-/// The ranks that are left of two layers of rank 6 with a budget of 3 for each, after learning an update of `rank` in the
-/// first layer alone.
+/// The final ranks of two layers with initial rank 6 and target rank 3, after learning an update of rank `rank` in only the
+/// first layer.
 fn learned(rank: usize) -> Vec<usize> {
     let device = Device::default().autodiff();
     device.seed(3);
@@ -60,7 +60,7 @@ fn learned(rank: usize) -> Vec<usize> {
 
 #[test]
 fn the_budget_goes_where_the_update_is() {
-    // Six triplets in all: the layer whose update has rank 4 keeps at least as many, and more than the idle one.
+    // There are six triplets in total. The layer whose update has rank 4 keeps at least four, and more than the idle layer.
     let ranks = learned(4);
     assert_eq!(ranks.iter().sum::<usize>(), 6);
     assert!(ranks[0] >= 4 && ranks[0] > ranks[1], "{ranks:?}");
@@ -72,7 +72,7 @@ fn the_penalty_is_zero_for_orthonormal_factors_alone() {
     let config = AdapterConfig::new(AdaLora::new(6, 3)).targets(["needed", "idle"]);
     let model = config.attach(Model::new(&device), 5).unwrap();
     let penalty: f32 = orthogonality(&model).unwrap().into_scalar();
-    // Factors drawn with deviation 0.02: AAᵀ is near 0, ‖0 − I‖ of rank 6 is √6.
+    // The factors have standard deviation 0.02, so AAᵀ is near 0. For rank 6, ‖0 − I‖ is √6.
     assert!((penalty - 6f32.sqrt()).abs() < 0.05, "{penalty}");
     let identity = asym_core::layout::rewrite(
         model,

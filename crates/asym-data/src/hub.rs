@@ -1,10 +1,11 @@
-//! Checkpoints and data sets from the Hugging Face Hub, or from the cache that other programs share.
+//! Checkpoints and data sets from the Hugging Face Hub, or from the cache that is shared with other programs.
 //!
-//! A repository's list of files is read first, so a missing file is known before a large one is downloaded. A file
-//! enters the cache after its checksum was verified. The cache has the layout of `huggingface_hub`, and files that are
-//! already there are used. An interrupted download is resumed. In offline mode no request is made.
+//! A repository's list of files is read first, so a missing file is reported before a large file is downloaded. A file is added
+//! to the cache after its checksum was verified (only its length, if the server sends no checksum). The cache has the layout of
+//! `huggingface_hub`, and files that it already contains are used. An interrupted download is resumed. In offline mode no
+//! request is made.
 //!
-//! Progress and warnings are messages of the `log` crate; with a logger that takes those of level info, a download shows a
+//! Progress and warnings are logged with the `log` crate. If the logger accepts messages of level info, a download shows a
 //! progress bar on a terminal.
 
 mod address;
@@ -38,28 +39,29 @@ const ENDPOINT: &str = "https://huggingface.co";
 const CONFIG: &str = "config.json";
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
-/// The largest number of files that an error names.
+/// The largest number of files listed in an error.
 const EXAMPLES: usize = 12;
 
-/// The Hub or mirror that is asked, and the cache that files go to.
+/// The options of a [`Hub`]: the endpoint, the cache, and how failed requests are retried.
 #[derive(Clone)]
 pub struct HubOptions {
     /// Whether only the cache is used.
     pub offline: bool,
-    /// The folder of the cache, which holds `models--owner--name`. By default `.cache/huggingface/hub` in the home
-    /// folder.
+    /// The folder of the cache, which contains folders such as `models--owner--name`. By default `.cache/huggingface/hub` in
+    /// the home folder.
     pub cache: Option<PathBuf>,
-    /// The address of the Hub or a mirror. By default the Hub's.
+    /// The address of the Hub or a mirror. By default, the address of the Hub.
     pub endpoint: Option<String>,
     /// The access token for private repositories.
     pub token: Option<String>,
-    /// The number of retries of a request. It is counted from the last attempt that received data, and an attempt that ran
-    /// into the time limit counts as two.
+    /// The largest number of retries of a request in a row. The count starts again after an attempt that received 1 MiB or
+    /// more. An attempt that timed out counts as two.
     pub retries: usize,
     /// The wait before the first retry. It doubles with each retry, up to 30 seconds. A server may ask for a longer wait
     /// (`Retry-After`), up to 5 minutes.
     pub wait: Duration,
-    /// The connection counts as lost if nothing is received for this long, or less than a kibibyte in a second.
+    /// The connection is treated as lost if nothing is received for this long, or if the rate over this time is below 1 KiB per
+    /// second.
     pub stall: Duration,
 }
 
@@ -127,7 +129,7 @@ impl HubOptions {
     }
 }
 
-/// The Hub, or the cache alone.
+/// A client of the Hub, or of the cache alone in offline mode.
 #[derive(Clone)]
 pub struct Hub {
     offline: bool,
@@ -175,19 +177,19 @@ impl Hub {
         Ok(Self { offline, cache, client, token: has_token, retries, wait })
     }
 
-    /// The folder of a model: config.json, the weights (model.safetensors, or shards and their index), and the
-    /// tokenizer's files, if there are any.
+    /// The folder of a model. It contains config.json, the weights (model.safetensors, or shards and their index), and, if the
+    /// repository has them, the files of the tokenizer, the image processor and the generation settings.
     ///
-    /// `repo` is `owner/name` or `name`, followed by `@revision` if the revision is not `main`. Online, the endpoint is
-    /// asked for the commit and the list of its files. Only files that the cache lacks are downloaded.
+    /// `repo` is `owner/name` or `name`, followed by `@revision` if the revision is not `main`. Unless offline mode is on, the
+    /// commit and the list of its files are requested from the endpoint, and the files that the cache lacks are downloaded.
     ///
     /// # Errors
     ///
-    /// The name is not valid, the repository is not found or has no config.json or no safetensors, there is no
-    /// connection, or a file arrived damaged. In offline mode, the cache lacks a file.
+    /// The name is not valid, the repository is not found or has no config.json or no safetensors file, there is no connection,
+    /// or a downloaded file is damaged. In offline mode, a file is missing from the cache.
     pub fn model(&self, repo: &str) -> Result<PathBuf, HubError> {
         let snapshot = self.snapshot(Name::parse(Kind::Model, repo)?)?;
-        snapshot.require(CONFIG, "which says what the model is")?;
+        snapshot.require(CONFIG, "which describes the model")?;
         let single = snapshot.has(SINGLE);
         if !single && !snapshot.has(INDEX) {
             return Err(snapshot.without_weights());
@@ -208,7 +210,7 @@ impl Hub {
             snapshot.get(INDEX)?;
             let shards = shards(&snapshot.folder.join(INDEX))?;
             for shard in &shards {
-                snapshot.require(shard, "a shard that its index names")?;
+                snapshot.require(shard, "a shard that is listed in its index")?;
             }
             for shard in &shards {
                 snapshot.get(shard)?;
@@ -225,10 +227,10 @@ impl Hub {
     pub fn adapter(&self, repo: &str) -> Result<PathBuf, HubError> {
         let snapshot = self.snapshot(Name::parse(Kind::Model, repo)?)?;
         let files = [
-            ("adapter_config.json", "which says what the adapter is"),
+            ("adapter_config.json", "which describes the adapter"),
             (
                 "adapter_model.safetensors",
-                "which has the adapter's tensors; one in adapter_model.bin is saved anew in Python",
+                "which has the adapter's tensors; an adapter in adapter_model.bin must be saved again in Python",
             ),
         ];
         files.iter().try_for_each(|(file, why)| snapshot.require(file, why))?;
@@ -236,13 +238,14 @@ impl Hub {
         snapshot.finish()
     }
 
-    /// The folder of a dataset's commit, and the paths of the files in it that `wanted` accepts. All of them are there.
+    /// The folder of a dataset's commit, and the paths of the files in it that `wanted` accepts. All of these files exist.
     ///
     /// `repo` is as for [`model`](Self::model). In offline mode only the files in the cache are considered.
     ///
     /// # Errors
     ///
-    /// [`HubError::NoneWanted`] if no file is accepted, and the errors of [`model`](Self::model).
+    /// [`HubError::NoneWanted`] (in offline mode [`HubError::NotCached`]) if `wanted` accepts no file, and the errors of
+    /// [`model`](Self::model).
     pub fn dataset(&self, repo: &str, wanted: &dyn Fn(&str) -> bool) -> Result<(PathBuf, Vec<String>), HubError> {
         let snapshot = self.snapshot(Name::parse(Kind::Dataset, repo)?)?;
         let files: Vec<String> = snapshot.files.iter().filter(|file| wanted(file)).cloned().collect();
@@ -285,7 +288,7 @@ impl Hub {
         Ok(commit.to_string())
     }
 
-    /// Asks for a repository's commit and list of files.
+    /// Requests a repository's commit and list of files.
     fn info(&self, name: &Name) -> Result<RepoInfo, HubError> {
         let what = format!("the list of files of {}", name.id);
         let mut attempts = Attempts::new(&what, self.retries, self.wait);
@@ -305,7 +308,7 @@ impl Hub {
                 Err(fault) => fault,
             };
             let explain = |fault: Fault, tried| fault.explain(name, &what, &self.client.endpoint, tried);
-            // Without a network, the user should get the error at once.
+            // Retries are useless without a network, so this error is returned immediately.
             if matches!(fault, Fault::Unreachable(..)) {
                 return Err(explain(fault, attempts.tried()));
             }
@@ -313,7 +316,7 @@ impl Hub {
         }
     }
 
-    /// The file of the cache that holds the commit of a revision.
+    /// The file of the cache that contains the commit of a revision.
     fn refs(&self, name: &Name) -> PathBuf {
         self.cache.path().join(name.at(&name.revision).folder_name()).join("refs").join(&name.revision)
     }
@@ -355,7 +358,7 @@ impl Snapshot<'_> {
         Err(HubError::FileNotFound { repo, revision, file: file.to_string(), why: why.to_string() })
     }
 
-    /// Makes sure that a file, one of `files`, is in the folder.
+    /// Makes sure that `file`, which must be one of `files`, is in the folder.
     fn get(&self, file: &str) -> Result<(), HubError> {
         self.fetch.as_ref().map_or(Ok(()), |fetch| fetch.get(file))
     }
@@ -385,8 +388,8 @@ impl Snapshot<'_> {
     fn none_wanted(&self) -> HubError {
         let mut examples: Vec<String> = self.files.iter().take(EXAMPLES).cloned().collect();
         if self.fetch.is_none() {
-            let there = if examples.is_empty() { "nothing".to_string() } else { examples.join(", ") };
-            return self.hub.not_cached(&self.name, format!("every file that is looked for (there is {there})"));
+            let there = if examples.is_empty() { "no files".to_string() } else { examples.join(", ") };
+            return self.hub.not_cached(&self.name, format!("all files that are looked for (it contains {there})"));
         }
         if self.files.len() > examples.len() {
             examples.push(format!("and {} more", self.files.len() - examples.len()));
@@ -395,18 +398,18 @@ impl Snapshot<'_> {
     }
 }
 
-/// The shards that an index names, each once.
+/// The shards that are listed in an index, without duplicates.
 fn shards(path: &Path) -> Result<BTreeSet<String>, HubError> {
     let text = std::fs::read(path).map_err(|source| HubError::Io { path: path.to_path_buf(), source })?;
     let wrong = |source| HubError::Index { path: path.to_path_buf(), source };
     let index: serde_json::Value = serde_json::from_slice(&text).map_err(|error| wrong(error.into()))?;
     let map = index["weight_map"].as_object().ok_or_else(|| wrong("it has no weight_map".into()))?;
     map.values()
-        .map(|shard| shard.as_str().map(String::from).ok_or_else(|| wrong("a shard has no name".into())))
+        .map(|shard| shard.as_str().map(String::from).ok_or_else(|| wrong("a shard's name is not a string".into())))
         .collect()
 }
 
-/// The files below a folder, by their paths from it. Links without a target are left out.
+/// Adds the files below a folder to `files`, as paths relative to the folder with `prefix` in front. Broken links are skipped.
 fn walk(folder: &Path, prefix: &str, files: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
@@ -419,7 +422,7 @@ fn walk(folder: &Path, prefix: &str, files: &mut BTreeSet<String>) {
     }
 }
 
-/// The folder in a user's home that holds the shared cache and the token.
+/// The folder in a user's home folder that contains the shared cache and the token.
 fn home(user: Option<PathBuf>) -> Option<PathBuf> {
     Some(user?.join(".cache").join("huggingface"))
 }

@@ -1,9 +1,9 @@
-//! Pictures as pixel values, with the results of Hugging Face's image processor for ViT and Pillow.
+//! Conversion of pictures to pixel values, with the same results as the image processors of Hugging Face's transformers with
+//! Pillow.
 //!
-//! A picture is opened as `transformers.image_utils.load_image` opens it: it is turned by its EXIF orientation and
-//! converted to RGB as Pillow's `convert("RGB")` does. Then follow the steps that the checkpoint's configuration asks
-//! for: resize, center crop, rescale and normalize. Decoding and resizing follow Pillow 13's arithmetic to the last
-//! bit, so a checkpoint gives the same answers as in Python.
+//! A picture is opened as in `transformers.image_utils.load_image`: it is rotated by its EXIF orientation and converted to RGB
+//! as by Pillow's `convert("RGB")`. The steps of the checkpoint's configuration follow: resize, center crop, rescale and
+//! normalize. Decoding and resizing are bit-identical to Pillow 13, so a checkpoint computes the same results as in Python.
 
 mod augment;
 mod config;
@@ -25,14 +25,14 @@ use resize::Filter;
 /// The pixel values of a picture, for a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pixels {
-    /// `[channels, height, width]`, row by row: all of red, then green, then blue, or the brightness alone. The
-    /// configuration decides the unit. With the defaults of ViT, black is -1 and white is 1.
+    /// The values of shape `[channels, height, width]`, row by row: all red values, then green, then blue, or the brightness
+    /// alone. The configuration determines their range. With the defaults of ViT, black is -1 and white is 1.
     pub values: Vec<f32>,
-    /// 3, or 1 for a model that sees brightness.
+    /// The number of channels: 3 for colors, or 1 for brightness.
     pub channels: usize,
-    /// Rows.
+    /// The number of rows.
     pub height: usize,
-    /// Columns.
+    /// The number of columns.
     pub width: usize,
 }
 
@@ -42,25 +42,25 @@ pub struct ImageProcessor {
     resize: Option<(Target, Filter)>,
     /// Height and width.
     crop: Option<(usize, usize)>,
-    /// The factor of a sample of 0 to 255.
+    /// The factor by which a sample from 0 to 255 is multiplied.
     rescale: Option<f64>,
     normalize: Option<Normalize>,
-    /// Whether pictures become brightness alone.
+    /// Whether pictures are converted to brightness.
     gray: bool,
 }
 
 /// The size to which a picture is resized, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
-    /// Height and width, regardless of the picture's shape.
+    /// Height and width, regardless of the picture's aspect ratio.
     Exactly { height: usize, width: usize },
     /// The length of the shorter side. The aspect ratio is kept.
     ShortestEdge(usize),
-    /// The same, unless the longer side would be longer than `longest`.
+    /// The length of the shorter side, reduced if the longer side would be longer than `longest`. The aspect ratio is kept.
     Within { shortest: usize, longest: usize },
 }
 
-/// The mean that is subtracted from each channel, and the standard deviation that divides the result.
+/// The mean that is subtracted from each channel, and the standard deviation by which the result is divided.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Normalize {
     mean: [f32; 3],
@@ -68,12 +68,12 @@ struct Normalize {
 }
 
 impl ImageProcessor {
-    /// Reads a checkpoint's folder: `processor_config.json` if it has an `image_processor`, else
-    /// `preprocessor_config.json`, the order of transformers 5. A key that is absent has the value that the class named
-    /// by `image_processor_type` gives it. If no class is named, it is ViT's.
+    /// Reads a checkpoint's folder: `processor_config.json` if it has an `image_processor`, else `preprocessor_config.json`, as
+    /// in transformers 5. An absent key has the default of the class in `image_processor_type`. If no class is given, the class
+    /// is ViT's.
     ///
-    /// `do_convert_rgb` changes nothing: every picture is converted, and its transparency dropped. For the classes that
-    /// set it, transformers 5 then paints the color white that a PNG declares as transparent. This is not done here.
+    /// `do_convert_rgb` is ignored: every picture is converted to RGB, and transparency is dropped. For the classes that set
+    /// this key, transformers 5 also replaces the transparent color of a PNG by white. This is not done here.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl ImageProcessor {
         config::read(folder)
     }
 
-    /// Reads the text of a `preprocessor_config.json`, which errors call `name`.
+    /// Reads the text of a `preprocessor_config.json`. `name` is the name of the file in errors.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl ImageProcessor {
         config::parse(text, Path::new(name))
     }
 
-    /// ViT's processor for pictures of `height` and `width` pixels: bilinear, values from -1 to 1.
+    /// ViT's processor with results of `height` rows and `width` columns: bilinear resizing, and values from -1 to 1.
     ///
     /// # Errors
     ///
@@ -101,13 +101,15 @@ impl ImageProcessor {
         config::vit(height, width)
     }
 
-    /// The same steps for a model of `channels` channels: 1 sees brightness, any other number colors.
+    /// The same steps for a model of `channels` channels. The values are brightness for 1 channel and colors for any other
+    /// number.
     pub fn for_channels(self, channels: usize) -> Self {
         Self { gray: channels == 1, ..self }
     }
 
-    /// The same steps for results of `edge` rows and columns. A size of the shorter side and a crop keep their ratio, and so do
-    /// height and width if the crop or the size is not a square: `edge` is the longer of both.
+    /// The same steps for results of `edge` rows and columns. The resize and the crop are scaled by the same factor. If the
+    /// result is not a square, its aspect ratio is kept, and `edge` is its longer side. If the size of the result depends on
+    /// the picture, this is [`whole`](Self::whole).
     ///
     /// # Errors
     ///
@@ -133,8 +135,8 @@ impl ImageProcessor {
         Ok(Self { resize, crop, ..self })
     }
 
-    /// The same values of the whole picture, which is resized to `edge` rows and columns regardless of its shape, by the bilinear
-    /// filter. This is DomainBed's preparation of pictures.
+    /// The same steps without a crop: the whole picture is resized to `edge` rows and columns with the bilinear filter,
+    /// regardless of its aspect ratio. DomainBed prepares pictures in this way.
     ///
     /// # Errors
     ///
@@ -145,8 +147,8 @@ impl ImageProcessor {
         Ok(Self { resize: Some((target, Filter::Bilinear)), crop: None, ..self })
     }
 
-    /// The configuration as `preprocessor_config.json` has it, from which [`from_folder`](Self::from_folder) and transformers
-    /// make the same steps.
+    /// The configuration as the text of a `preprocessor_config.json`, from which [`from_folder`](Self::from_folder) and
+    /// transformers read the same steps.
     pub fn to_json(&self) -> String {
         config::to_json(self)
     }
@@ -174,10 +176,10 @@ impl ImageProcessor {
         self.process(&path.display().to_string(), &bytes)
     }
 
-    /// Turns the bytes of such a file into pixel values. `name` is the name of the file in errors.
+    /// Converts the bytes of a picture's file to pixel values. `name` is the name of the file in errors.
     ///
-    /// A damaged JPEG is refused, while Pillow fills the missing parts of some with gray. An animation gives its first
-    /// picture.
+    /// A damaged JPEG is refused, whereas Pillow fills the missing parts of some damaged JPEGs with gray. Only the first
+    /// picture of an animation is read.
     ///
     /// # Errors
     ///
@@ -198,7 +200,7 @@ impl ImageProcessor {
         Ok(if self.gray { picture.gray() } else { picture })
     }
 
-    /// Resizes an opened picture as the configuration asks. `name` is the name of the file in errors.
+    /// Resizes an opened picture according to the configuration. `name` is the name of the file in errors.
     ///
     /// # Errors
     ///
@@ -210,8 +212,8 @@ impl ImageProcessor {
         Ok(resize::resize(picture, height, width, filter))
     }
 
-    /// Makes the `changes` of an opened picture, which is then of the [`output_size`](Self::output_size), or of the size of the
-    /// crop if there is none. The filter is the configuration's, or bilinear.
+    /// Applies `changes` to an opened picture and resizes it to the [`output_size`](Self::output_size), or to the size of the
+    /// changes' crop if there is none. The filter is that of the configuration, or bilinear.
     ///
     /// # Panics
     ///
@@ -222,7 +224,7 @@ impl ImageProcessor {
         changes.apply(picture, height, width, filter)
     }
 
-    /// Crops a resized picture and turns samples into values.
+    /// Crops a resized picture and converts its samples to values.
     pub fn values(&self, picture: &Picture) -> Pixels {
         let (height, width) = self.crop.unwrap_or((picture.height, picture.width));
         let rows = window(picture.height, height);
@@ -242,7 +244,7 @@ impl ImageProcessor {
         Pixels { values, channels, height, width }
     }
 
-    /// The value of each of the 256 samples in a channel, computed with NumPy's types.
+    /// The value of each of the 256 possible samples in a channel, computed with the same types as in NumPy.
     fn values_of(&self, channel: usize) -> [f32; 256] {
         std::array::from_fn(|sample| {
             let value = self.rescale.map_or(sample as f32, |factor| (sample as f64 * factor) as f32);
@@ -281,8 +283,8 @@ fn within(picture: &Picture, shortest: usize, longest: usize) -> (usize, usize) 
     if width < height { (other, edge) } else { (edge, other) }
 }
 
-/// The `wanted` positions in the middle of `present` ones, with `None` for each that is outside. If the two differ by
-/// an odd number, the start is rounded down as by Python's `//`, also below zero.
+/// The `wanted` positions in the middle of `present` positions, with `None` for each position outside. If `wanted` and
+/// `present` differ by an odd number, the start is rounded down as by Python's `//`, also below zero.
 fn window(present: usize, wanted: usize) -> Vec<Option<usize>> {
     let first = (present as isize - wanted as isize).div_euclid(2);
     (0..wanted)

@@ -1,7 +1,7 @@
-//! Files of the field: repositories of the Hugging Face Hub, tokenizers, image processors and tables.
+//! Readers of machine learning files: repositories of the Hugging Face Hub, tokenizers, image processors and tables.
 //!
-//! This crate knows file formats, token ids and pixels. It does not know a tensor, a model or a task, and it
-//! depends on no other crate of the workspace. Each module can be used without the others.
+//! This crate handles file formats, token ids and pixels. It contains no tensors, models or tasks, and it does not depend on
+//! any other crate of the workspace. Each module can be used without the others.
 //!
 //! | module | reads | errors |
 //! |---|---|---|
@@ -10,7 +10,7 @@
 //! | [`image_processor`] | a checkpoint's image processor, which turns pictures into pixel values | [`ImageError`] |
 //! | [`pictures`] | folders and tables of pictures, without decoding them | [`PicturesError`] |
 //! | [`table`] | rows of TSV, CSV, JSON lines and Parquet files | [`TableError`] |
-//! | [`template`] | Jinja templates of a user's own | [`TemplateError`] |
+//! | [`template`] | Jinja templates written by a user | [`TemplateError`] |
 
 #[cfg(feature = "hub")]
 pub mod hub;

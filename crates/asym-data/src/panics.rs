@@ -1,7 +1,7 @@
-//! Panics of libraries that read files of others.
+//! Panics of libraries that read untrusted files.
 //!
-//! A decoder that meets a damaged file should return an error, but some have assertions of their own. Each place that
-//! hands a file to such a library calls it through [`caught`].
+//! A decoder should return an error for a damaged file, but some decoders panic in an assertion. All code that passes a file to
+//! such a library calls it through [`caught`].
 
 use std::any::Any;
 use std::cell::Cell;
@@ -25,7 +25,7 @@ impl Panicked {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let message = text.or_else(|| payload.downcast_ref::<String>().cloned());
         let message = message.unwrap_or_else(|| "no message".to_owned());
-        // An assertion has a line for each side.
+        // The message of a failed assertion has several lines.
         Self { message: message.split_whitespace().collect::<Vec<_>>().join(" ") }
     }
 }
@@ -40,8 +40,8 @@ impl std::error::Error for Panicked {}
 
 /// Calls `work`, and returns an error if it panics. The message of the panic is not printed.
 ///
-/// `work` must not change a value that lives on after a panic. The first call puts a panic hook before the program's,
-/// which passes on every panic outside of this function.
+/// `work` must not change a value that is used after a panic. The first call installs a panic hook. For a panic outside of this
+/// function, this hook calls the previous hook.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -1,7 +1,7 @@
 //! Collections of pictures: folders of class folders, and tables of the Hub with a column of pictures.
 //!
-//! Nothing is decoded here. A [`Collection`] lists the pictures of each class in the order of torchvision's `ImageFolder`: classes
-//! by name, and pictures by path. Names are compared by their bytes, as Python compares them.
+//! Nothing is decoded here. A [`Collection`] lists the pictures of each class in the order of torchvision's `ImageFolder`:
+//! classes by name, and pictures by path. Names are compared by their bytes, which gives the same order as in Python.
 
 mod error;
 mod folders;
@@ -24,7 +24,7 @@ use crate::image_processor::ImageError;
 pub struct Collection {
     /// The name, such as `train` or `cartoon`.
     pub name: String,
-    /// The classes, by name.
+    /// The classes, sorted by name.
     pub classes: Vec<Class>,
 }
 
@@ -33,11 +33,11 @@ pub struct Collection {
 pub struct Class {
     /// The name.
     pub name: String,
-    /// The pictures, by path.
+    /// The pictures, sorted by path. Pictures of a table without paths are in the order of the rows.
     pub pictures: Vec<PictureFile>,
 }
 
-/// A picture as it is stored.
+/// An encoded picture, in a file or in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PictureFile {
     name: String,
@@ -56,12 +56,12 @@ impl Collection {
         self.classes.iter().map(|class| class.pictures.len()).sum()
     }
 
-    /// Whether there is no picture.
+    /// Whether the collection has no pictures.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The pictures with the place of their class, class by class.
+    /// The pictures with the index of their class, class by class.
     pub fn pictures(&self) -> impl Iterator<Item = (usize, &PictureFile)> {
         self.classes
             .iter()
@@ -76,17 +76,17 @@ impl PictureFile {
         Self { name: path.display().to_string(), stored: Stored::File(path.to_owned()) }
     }
 
-    /// The bytes of a file, which messages call `name`.
+    /// The bytes of a picture's file. `name` is its name in messages.
     pub fn bytes(name: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
         Self { name: name.into(), stored: Stored::Bytes(bytes.into()) }
     }
 
-    /// The path, or the name in a table.
+    /// The path of the file, or the name that was given to [`bytes`](Self::bytes).
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The bytes of the file.
+    /// The bytes of the picture's file.
     ///
     /// # Errors
     ///

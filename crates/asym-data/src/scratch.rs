@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// A folder under the system's temporary one, removed at the end.
+/// A folder below the system's temporary folder. It is removed when this value is dropped.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -31,15 +31,15 @@ impl Drop for Scratch {
     }
 }
 
-/// The folder of real data in the variable `ASYM_SHARED`. Prints a line if it is not set.
+/// The folder of real data in the environment variable `ASYM_SHARED`. Prints a line if the variable is not set.
 pub(crate) fn shared() -> Option<PathBuf> {
     variable(
         "ASYM_SHARED",
-        "the folder that holds data/MRPC, data/CoLA, data/alpaca, data/tok-roberta and data/tok-llama",
+        "the folder that contains data/MRPC, data/CoLA, data/alpaca, data/tok-roberta and data/tok-llama",
     )
 }
 
-/// The folder in an environment variable. Prints a line with `what` if it is not set.
+/// The folder in an environment variable. Prints a line with `what` if the variable is not set.
 pub(crate) fn variable(name: &str, what: &str) -> Option<PathBuf> {
     let folder = std::env::var_os(name).map(PathBuf::from);
     if folder.is_none() {

@@ -1,10 +1,10 @@
-//! Rows of a file: CSV, TSV, JSON lines, a JSON array, gzip of these, or Parquet.
+//! Rows of a table in a file: CSV, TSV, JSON lines, a JSON array, one of these compressed with gzip, or Parquet.
 //!
-//! A [`Reading`] says how the file is written and which columns are wanted. [`read`] and [`parse`] give the wanted
-//! cells of each row and the line of the row. They do not know the meaning of a cell.
+//! A [`Reading`] sets the format of the file and the wanted columns. [`read`] and [`parse`] return the wanted cells of each row
+//! and the line of the row. They do not interpret the cells.
 //!
-//! Each format has a file of its own below this one. It gives the names of the columns to the `Collector` once, and
-//! then the cells of each row.
+//! Each format has its own submodule. It passes the names of the columns to the `Collector` once, and then the cells of each
+//! row.
 
 mod collector;
 mod csv;
@@ -29,16 +29,18 @@ pub use row::{Cell, Columns, Format, Reading, Row};
 
 /// The first bytes of a gzip archive.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// The largest number of bytes that a byte of an archive may become. Texts become five or ten, and zeros a thousand.
+/// The largest allowed ratio of decompressed to compressed bytes. The ratio is five to ten for texts, and about a thousand for
+/// zeros.
 const UNPACKED: u64 = 100;
-/// An archive may always become as many bytes.
+/// An archive may always be decompressed to this number of bytes.
 const SMALL: u64 = 64 << 20;
 
-/// Reads the file at `path`. A text that is compressed with gzip is unpacked, regardless of its name.
+/// Reads the file at `path`. A text that is compressed with gzip is decompressed, regardless of its name.
 ///
 /// # Errors
 ///
-/// [`TableError::Io`], [`TableError::Gzip`], [`TableError::Bomb`], [`TableError::NotUtf8`], [`TableError::Parquet`], and the errors of [`parse`].
+/// [`TableError::Io`], [`TableError::Gzip`], [`TableError::Bomb`], [`TableError::NotUtf8`], [`TableError::Parquet`], and the
+/// errors of [`parse`].
 pub fn read(path: &Path, reading: &Reading) -> Result<Vec<Row>, TableError> {
     let name = path.display().to_string();
     if reading.format == Format::Parquet {
@@ -72,8 +74,9 @@ pub fn read(path: &Path, reading: &Reading) -> Result<Vec<Row>, TableError> {
 /// # Errors
 ///
 /// [`TableError::EmptyFile`], [`TableError::MissingColumn`], [`TableError::RepeatedColumn`], [`TableError::Position`],
-/// [`TableError::Csv`], [`TableError::JsonArray`], and, with the line, [`TableError::QuotedTsv`], [`TableError::OpenQuote`], [`TableError::Json`], [`TableError::ColumnCount`]
-/// and [`TableError::MissingValue`]. [`TableError::Parquet`] if the format is Parquet, which is not text.
+/// [`TableError::Number`], [`TableError::Csv`], [`TableError::JsonArray`], and, with the line, [`TableError::QuotedTsv`],
+/// [`TableError::OpenQuote`], [`TableError::Json`], [`TableError::ColumnCount`] and [`TableError::MissingValue`].
+/// [`TableError::Parquet`] if the format is Parquet, which is not text.
 pub fn parse(name: &str, text: &str, reading: &Reading) -> Result<Vec<Row>, TableError> {
     // Some files begin with a byte order mark, which would become part of the first column's name.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

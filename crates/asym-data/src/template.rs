@@ -1,4 +1,4 @@
-//! Jinja templates of a user's own, with values by name.
+//! Jinja templates written by a user, with named values.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use minijinja::{Environment, UndefinedBehavior};
 #[error("{0}")]
 pub struct TemplateError(Box<minijinja::Error>);
 
-/// The name of the one template of an environment.
+/// The name of the only template of an environment.
 const NAME: &str = "template";
 
-/// A text with places for values.
+/// A template of a text with named values.
 #[derive(Clone, Debug)]
 pub struct TextTemplate(Environment<'static>);
 
 impl TextTemplate {
-    /// The template in `source`. All of it counts, a line break at its end included.
+    /// The template in `source`. A line break at the end of `source` is kept.
     ///
     /// # Errors
     ///
-    /// [`TemplateError`] for a text that is not Jinja.
+    /// [`TemplateError`] if `source` is not valid Jinja.
     pub fn new(source: &str) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         let failed = |error| TemplateError(Box::new(error));
         let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().map_err(failed)?;
         environment.set_syntax(syntax);
-        // A name that is written wrongly would be an empty text.
+        // By default, a misspelled name would be replaced by an empty text.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
@@ -37,11 +37,11 @@ impl TextTemplate {
         Ok(Self(environment))
     }
 
-    /// The text with `values` by their names.
+    /// The text with `values`, which are pairs of a name and a value.
     ///
     /// # Errors
     ///
-    /// [`TemplateError`] if the template names a value that is not there.
+    /// [`TemplateError`] if the template uses a value that is not in `values`.
     pub fn render(&self, values: &[(&str, &str)]) -> Result<String, TemplateError> {
         let failed = |error| TemplateError(Box::new(error));
         let values: BTreeMap<&str, &str> = values.iter().copied().collect();

@@ -1,7 +1,9 @@
-//! A checkpoint's tokenizer: text in, ids with special tokens out, truncated as Hugging Face does.
+//! A checkpoint's tokenizer, which converts texts to token ids with special tokens and truncates them like Hugging Face's
+//! transformers.
 //!
-//! `tokenizer.json` may fix padding and truncation, which the `tokenizers` crate then applies to each text. Both are
-//! switched off on reading: truncation is an argument of [`Tokenizer::encode`], and the caller pads.
+//! `tokenizer.json` may contain settings for padding and truncation, which the `tokenizers` crate then applies to each text.
+//! Both are switched off when the file is read, because truncation is an argument of [`Tokenizer::encode`], and the caller pads
+//! the texts.
 
 use std::path::Path;
 
@@ -33,15 +35,15 @@ pub use spans::{SpanTokenizer, Spans};
 
 use crate::panics::caught;
 
-/// The sizes of a model that bound its tokenizer, from the model's configuration.
+/// The sizes of a model that limit its tokenizer, from the model's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelLimits {
-    /// Rows of the word embedding.
+    /// The number of rows of the word embedding.
     pub vocab_size: usize,
     /// The largest number of tokens in a sequence. RoBERTa's positions begin after the padding id, so its number is
     /// `max_position_embeddings - pad_token_id - 1`.
     pub positions: usize,
-    /// Rows of the token type embedding. If there is only one, the model gets no token types.
+    /// The number of rows of the token type embedding. If there is only one row, the model gets no token types.
     pub type_vocab_size: usize,
 }
 
@@ -62,30 +64,31 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     /// The file, or the name of the bytes, for errors.
     name: String,
-    /// Which end of a text is cut. The choice of the file holds, but its length does not.
+    /// The side on which a text is truncated. It is read from the file, but the maximum length in the file is not used.
     direction: TruncationDirection,
     pad_id: Option<u32>,
-    /// The rows of the model's embedding, if they are known. A text with a token beyond them is refused.
+    /// The number of rows of the model's embedding, if it is known. A text with a token beyond the last row is refused.
     rows: Option<usize>,
 }
 
 impl Tokenizer {
-    /// Reads a checkpoint's folder: `tokenizer.json`, else RoBERTa's `vocab.json` and `merges.txt`, else
-    /// SentencePiece's `tokenizer.model`, as Llama has it, else BERT's `vocab.txt`. Settings of `tokenizer_config.json` come
-    /// before those of `tokenizer.json`: lower case, accents, the side that is cut, added tokens.
+    /// Reads a checkpoint's folder: `tokenizer.json`, else RoBERTa's `vocab.json` and `merges.txt`, else SentencePiece's
+    /// `tokenizer.model`, as Llama has it, else BERT's `vocab.txt`. Settings of `tokenizer_config.json` take precedence over
+    /// those of `tokenizer.json`: lower case, accents, Chinese characters, the side of truncation, added tokens.
     ///
     /// # Errors
     ///
     /// [`TokenizerError::MissingFile`], [`TokenizerError::Io`], [`TokenizerError::UnreadableTokenizer`],
-    /// [`TokenizerError::MissingToken`], [`TokenizerError::NoSpecialTokens`], [`TokenizerError::SentencePiece`].
+    /// [`TokenizerError::MissingToken`], [`TokenizerError::AddedToken`], [`TokenizerError::NoSpecialTokens`],
+    /// [`TokenizerError::SentencePiece`].
     pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
         let tokenizer = Self::for_generation(folder)?;
         tokenizer.check_special_tokens()?;
         Ok(tokenizer)
     }
 
-    /// Reads a folder as [`from_folder`](Self::from_folder) does, but accepts a tokenizer without special tokens. A
-    /// classifier needs the first special token, and a model that continues a text does not.
+    /// Reads a folder as [`from_folder`](Self::from_folder) does, but accepts a tokenizer without special tokens. A classifier
+    /// needs the first special token, but a model that continues a text does not.
     ///
     /// # Errors
     ///
@@ -98,7 +101,7 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
-    /// The tokenizer of the files in `folder`, without the settings of `config` that any tokenizer can have.
+    /// The tokenizer of the files in `folder`. Only BERT's `vocab.txt` is read with the settings of `config`.
     fn of_files(folder: &Path, config: &TokenizerConfig) -> Result<Self, TokenizerError> {
         let whole = folder.join("tokenizer.json");
         let (vocab, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
@@ -152,7 +155,7 @@ impl Tokenizer {
         };
         let (start, end) = (id("<s>")?, id("</s>")?);
         id("<pad>")?;
-        // Only tokens of the vocabulary are added. Any other would get an id beyond the last row of the embedding.
+        // Only tokens of the vocabulary are added. Any other token would get an id beyond the last row of the embedding.
         let special: Vec<AddedToken> = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
             .into_iter()
             .filter(|token| inner.token_to_id(token).is_some())
@@ -205,13 +208,13 @@ impl Tokenizer {
         Ok(Self { inner, name, direction, pad_id, rows: None })
     }
 
-    /// The same tokenizer for a model with `rows` rows in its embedding. A token beyond them is an error only if a text
+    /// The same tokenizer for a model with `rows` rows in its embedding. A token beyond the last row is an error only if a text
     /// contains it.
     pub fn for_rows(self, rows: usize) -> Self {
         Self { rows: Some(rows), ..self }
     }
 
-    /// Refuse a tokenizer that adds no special tokens, which the head of an encoder reads.
+    /// Refuses a tokenizer that adds no special tokens. The head of an encoder reads the first special token.
     ///
     /// # Errors
     ///
@@ -223,7 +226,7 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// The text of a `tokenizer.json` for this tokenizer, as it is used here: without padding or truncation of its own.
+    /// The text of a `tokenizer.json` for this tokenizer, without settings for padding and truncation.
     ///
     /// # Errors
     ///
@@ -234,7 +237,7 @@ impl Tokenizer {
             .map_err(|source| TokenizerError::UnreadableTokenizer { path: self.name.clone(), source })
     }
 
-    /// Size of the vocabulary: one more than its largest id, also if some smaller ids are unused.
+    /// The size of the vocabulary: one more than its largest id, even if some smaller ids are unused.
     pub fn vocab_size(&self) -> usize {
         self.largest().map_or(0, |(_, id)| id + 1)
     }
@@ -254,8 +257,9 @@ impl Tokenizer {
         self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(pair))
     }
 
-    /// Checks that the model can take the special tokens and segments of this tokenizer, and `max_length` tokens, special
-    /// tokens included. Ids of other tokens are checked in the texts that have them, and the padding is the model's.
+    /// Checks that the model supports the special tokens and segments of this tokenizer, and `max_length` tokens, special
+    /// tokens included. The ids of other tokens are checked when a text is encoded. The padding id is not checked, because it
+    /// comes from the model's configuration.
     ///
     /// # Errors
     ///
@@ -267,7 +271,7 @@ impl Tokenizer {
         let probe = self.encode("a", Some("b"), usize::MAX)?;
         self.check_ids(&probe.input_ids, limits.vocab_size)?;
         let segment = probe.type_ids.iter().copied().max().unwrap_or(0) as usize;
-        // A model with one token type gets no token types at all.
+        // A model with only one token type gets no token types.
         if limits.type_vocab_size > 1 && segment >= limits.type_vocab_size {
             return Err(TokenizerError::TooManySegments {
                 path: self.name.clone(),
@@ -280,12 +284,12 @@ impl Tokenizer {
 
     /// Encodes a text, or a pair of texts, into at most `max_length` tokens, special tokens included.
     ///
-    /// A longer text loses its last tokens. In a pair, the longer text loses tokens first, as with `truncation=True` in
-    /// transformers.
+    /// A longer text loses its last tokens, or its first tokens if the tokenizer truncates on the left. In a pair, the longer
+    /// text loses tokens first, as with `truncation=True` in transformers.
     ///
-    /// A text of more than 16 KiB is encoded as far as `max_length` tokens need, so time and memory depend on
-    /// `max_length` and not on the text. At most 256 bytes for each token are read, and at least 128 KiB: the rest is cut
-    /// off, also if the text has fewer tokens than `max_length` up to there.
+    /// If a text has more than 16 KiB, only the part that is needed for `max_length` tokens is encoded, so time and memory
+    /// depend on `max_length` and not on the length of the text. This part has at most 256 bytes for each token, or 128 KiB if
+    /// that is more. The rest of the text is cut off, even if the part has fewer than `max_length` tokens.
     ///
     /// # Errors
     ///
@@ -304,7 +308,8 @@ impl Tokenizer {
         Ok(encoding)
     }
 
-    /// Encodes a text that has its special tokens already, as a chat template makes it, into at most `max_length` tokens.
+    /// Encodes a text that already has its special tokens, such as the result of a chat template, into at most `max_length`
+    /// tokens.
     ///
     /// # Errors
     ///
@@ -321,7 +326,7 @@ impl Tokenizer {
         Ok(Encoding { type_ids: vec![0; input_ids.len()], input_ids, cut: tokens.saturating_sub(max_length) })
     }
 
-    /// Checks that ids are below the rows of an embedding.
+    /// Checks that ids are below the number of rows of an embedding.
     fn check_ids(&self, ids: &[u32], rows: usize) -> Result<(), TokenizerError> {
         match ids.iter().find(|id| **id as usize >= rows) {
             Some(id) => Err(TokenizerError::TokenizerTooLarge {
@@ -334,15 +339,15 @@ impl Tokenizer {
         }
     }
 
-    /// Encodes each text, then cuts them together to `length` tokens, special tokens not included. The tokenizer's own
-    /// truncation is not used: tokenizers 0.23.2 cuts each text of a pair to `length` before it compares them, so
-    /// an odd token goes to the wrong text.
+    /// Encodes each text, then truncates the texts together to `length` tokens, special tokens not included. The truncation of
+    /// the tokenizers crate's `encode` is not used, because version 0.23.2 truncates each text of a pair to `length` before it
+    /// compares their lengths, so an odd token goes to the wrong text.
     fn encode_cut(&self, first: &str, second: Option<&str>, length: usize) -> Result<Encoding, Source> {
         let (first, mut tokens) = self.encode_enough(first, length)?;
         let second = match second {
             Some(text) => {
                 let (mut encoding, more) = self.encode_enough(text, length)?;
-                // Some post-processors set the segments themselves. BERT's own takes them from here.
+                // Some post-processors set the segments themselves. BERT's post-processor uses these segments.
                 encoding.set_type_ids(vec![1; encoding.len()]);
                 tokens = tokens.saturating_add(more);
                 Some(encoding)
@@ -356,7 +361,7 @@ impl Tokenizer {
             stride: 0,
         };
         let (mut first, mut second) = truncate_encodings(first, second, &params)?;
-        // The tokens that were cut off would get special tokens as well.
+        // Special tokens would be added to the overflowing tokens as well.
         first.take_overflowing();
         second.iter_mut().for_each(|encoding| drop(encoding.take_overflowing()));
         let encoding = guarded(|| self.inner.post_process(first, second, true))?;
@@ -367,8 +372,8 @@ impl Tokenizer {
         })
     }
 
-    /// Encodes as much of a text as its first or last `length` tokens need, without special tokens. Gives the number of
-    /// tokens of the whole text too. This number is an estimate if only a part was encoded.
+    /// Encodes as much of a text as its first or last `length` tokens need, without special tokens. Also returns the number of
+    /// tokens of the whole text, which is an estimate if only a part was encoded.
     fn encode_enough(&self, text: &str, length: usize) -> Result<(tokenizers::Encoding, usize), Source> {
         let mut pieces = Pieces::new(text, length, self.direction);
         loop {
@@ -395,9 +400,9 @@ impl Tokenizer {
         guarded(|| self.inner.decode(ids, true)).map_err(unreadable)
     }
 
-    /// Whether one of `strings` is in the text of `ids` and ends in that of the last of them. Special tokens are texts too.
+    /// Whether the last of `ids` completes one of `strings` in the text of `ids`. Special tokens are part of the text.
     pub fn ends_with_any(&self, ids: &[u32], strings: &[String]) -> bool {
-        // No text of one token is empty for long: twice the bytes of the longest are enough.
+        // Tokens with an empty text are rare, so twice as many tokens as the longest string has bytes are enough.
         let longest = strings.iter().map(String::len).max().unwrap_or(0);
         let tail = &ids[ids.len().saturating_sub(2 * longest + 1)..];
         let text = |ids: &[u32]| guarded(|| self.inner.decode(ids, false)).unwrap_or_default();
@@ -411,7 +416,7 @@ impl Tokenizer {
     }
 }
 
-/// Calls the tokenizers crate, some of whose parts panic on files that contradict themselves.
+/// Calls the tokenizers crate and converts a panic to an error. Parts of this crate panic on inconsistent files.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Source>) -> Result<T, Source> {
     caught(work).unwrap_or_else(|panic| Err(Box::new(panic)))
 }

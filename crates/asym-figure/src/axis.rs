@@ -1,14 +1,14 @@
-//! An axis: its range, its ticks and the places of its values.
+//! An axis: its range, its ticks and the positions of its values.
 
 use crate::{Axis, Kind, Panel, Scale};
 
-/// Share of the plot's side that stays free at each end of an axis, so no marker lies on the frame.
+/// Share of the plot's side that is left free at each end of an axis, so that no marker is on the frame.
 const MARGIN: f64 = 0.035;
 /// Largest number of ticks that are chosen for a linear axis.
 const MOST_TICKS: u32 = 7;
 
 impl Scale {
-    /// Place of a value on the scale, up to a shift and a factor.
+    /// Position of a value on the scale, up to an offset and a factor.
     pub(crate) fn of(self, value: f64) -> f64 {
         match self {
             Self::Linear => value,
@@ -18,12 +18,12 @@ impl Scale {
     }
 }
 
-/// A tick with its label. The label is empty where it would touch another.
+/// A tick with its label. The label is empty if it would touch another label.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tick {
-    /// Its value.
+    /// The value.
     pub value: f64,
-    /// Its label.
+    /// The label.
     pub label: String,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Ticks {
     pub minor: Vec<f64>,
 }
 
-/// Map of the values of an axis onto the canvas.
+/// Mapping of the values of an axis to the canvas.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Map {
     scale: Scale,
@@ -47,39 +47,39 @@ pub(crate) struct Map {
 }
 
 impl Map {
-    /// Maps `range` onto the canvas from `from` to `to`, less a margin at both ends.
+    /// Maps `range` to the canvas from `from` to `to`, with a margin at both ends.
     pub fn new(scale: Scale, range: (f64, f64), from: f64, to: f64) -> Self {
         Self { scale, low: scale.of(range.0), high: scale.of(range.1), from, to }.onto(from, to)
     }
 
-    /// Maps the same axis onto the canvas from `from` to `to`.
+    /// Maps the same axis to the canvas from `from` to `to`.
     pub fn onto(self, from: f64, to: f64) -> Self {
         let margin = MARGIN * (to - from);
         Self { from: from + margin, to: to - margin, ..self }
     }
 
-    /// Leaves `more` of the canvas free at both ends. This holds for an axis from left to right only.
+    /// Leaves `more` of the canvas free at both ends. This works only for an axis from left to right.
     pub fn narrowed(self, more: f64) -> Self {
         Self { from: self.from + more, to: self.to - more, ..self }
     }
 
-    /// Place of a value on the canvas, in hundredths of a millimeter.
+    /// Position of a value on the canvas, in hundredths of a millimeter.
     pub fn at(&self, value: f64) -> f64 {
         self.from + (self.scale.of(value) - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 
-    /// Place of the upper or left end of the range.
+    /// Position of the upper or left end of the range.
     pub fn first(&self) -> f64 {
         self.from.min(self.to)
     }
 
-    /// Place of the lower or right end of the range.
+    /// Position of the lower or right end of the range.
     pub fn last(&self) -> f64 {
         self.from.max(self.to)
     }
 }
 
-/// Ranges of the panel's axes. A range that was not given holds the data, their spreads and the ticks.
+/// Ranges of the panel's axes. An axis without a given range covers the data, their spreads and the ticks.
 pub(crate) fn ranges(panel: &Panel) -> [(f64, f64); 2] {
     let values = |is_x: bool| {
         panel.series.iter().flat_map(move |series| {
@@ -100,7 +100,7 @@ fn range(axis: &Axis, values: impl Iterator<Item = f64>) -> (f64, f64) {
     }
     let values = values.chain(axis.ticks.iter().map(|tick| tick.0));
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-    // The map divides by the length of the range. One value, or values that differ by rounding only, need a wider range.
+    // `Map` divides by the length of the range. A single value, or values that differ only by rounding, need a wider range.
     match axis.scale {
         Scale::Linear if high - low <= 1e-9 * low.abs().max(high.abs()) => {
             let half = if high == 0.0 { 1.0 } else { high.abs() * 0.1 };
@@ -111,7 +111,7 @@ fn range(axis: &Axis, values: impl Iterator<Item = f64>) -> (f64, f64) {
     }
 }
 
-/// Chooses the ticks of an axis over a range. `fit` says whether the labels keep clear of each other.
+/// Chooses the ticks of an axis over a range. `fit` returns whether the labels do not touch each other.
 pub(crate) fn ticks<E>(axis: &Axis, range: (f64, f64), fit: impl Fn(&[Tick]) -> Result<bool, E>) -> Result<Ticks, E> {
     if !axis.ticks.is_empty() {
         let major = axis.ticks.iter().map(|(value, label)| Tick { value: *value, label: label.clone() }).collect();
@@ -143,7 +143,7 @@ pub(crate) fn ticks<E>(axis: &Axis, range: (f64, f64), fit: impl Fn(&[Tick]) -> 
     Ok(Ticks { major: thinned(major, fit)?, minor: Vec::new() })
 }
 
-/// Keeps as many labels as fit, at equal strides.
+/// Keeps the labels at the smallest stride at which they fit.
 fn thinned<E>(ticks: Vec<Tick>, fit: impl Fn(&[Tick]) -> Result<bool, E>) -> Result<Vec<Tick>, E> {
     for stride in 1..=ticks.len() {
         let kept: Vec<Tick> = ticks.iter().step_by(stride).cloned().collect();
@@ -172,8 +172,8 @@ fn nice((low, high): (f64, f64), most: u32) -> Vec<Tick> {
     if factor == 10 {
         (factor, exponent) = (1, exponent + 1);
     }
-    // A power of ten below 1 has no exact f64, but its inverse has one. Division gives a tick at 0.3, where
-    // multiplication would give 0.30000000000000004.
+    // A power of ten below 1 has no exact f64, but its inverse has one. Division results in a tick at 0.3,
+    // and multiplication would result in 0.30000000000000004.
     let at = |count: f64| {
         let whole = count * f64::from(factor);
         if exponent < 0 { whole / 10f64.powi(-exponent) } else { whole * 10f64.powi(exponent) }
@@ -185,7 +185,7 @@ fn nice((low, high): (f64, f64), most: u32) -> Vec<Tick> {
     labeled(values, exponent)
 }
 
-/// Labels values whose last digit is that of 10 to the power `exponent`.
+/// Labels values with digits down to 10 to the power `exponent`.
 fn labeled(values: Vec<f64>, exponent: i32) -> Vec<Tick> {
     let most = values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
     let scientific = most >= 1e6 || exponent < -4;
@@ -232,7 +232,7 @@ fn between_tens((low, high): (f64, f64)) -> Vec<f64> {
     values.filter(|&value| low <= value && value <= high).collect()
 }
 
-/// Writes a whole number in raised digits.
+/// Writes an integer in superscript digits.
 fn superscript(number: i32) -> String {
     let raised = |letter: char| match letter {
         '-' => '⁻',

@@ -1,18 +1,18 @@
-//! Series that are drawn side by side, so none hides another at the same x.
+//! Series that are drawn side by side, so that no series hides another at the same x.
 
 use crate::axis::Map;
 use crate::style::MARKER;
 use crate::{Kind, Panel, Series};
 
-/// Distance between series that are drawn side by side, in hundredths of a millimeter, where there is room.
+/// Distance between series that are drawn side by side, in hundredths of a millimeter, if there is enough room.
 const BESIDE: f64 = 1.6 * MARKER;
 
-/// The series that are drawn side by side where they have values at the same x.
+/// The series that are drawn side by side if they have values at the same x.
 pub(crate) fn beside(panel: &Panel) -> impl Iterator<Item = &Series> {
     panel.series.iter().filter(|one| matches!(one.kind, Kind::Bars | Kind::Points))
 }
 
-/// Distance between the series of [`beside`], and distance of the outer ones from their x. Both are 0 if no two series
+/// Distance between the series of [`beside`], and distance of the outer series from their x. Both are 0 if no two series
 /// have values at the same x.
 pub(crate) fn offsets(panel: &Panel, x: &Map) -> (f64, f64) {
     let series = beside(panel).count();
@@ -23,7 +23,7 @@ pub(crate) fn offsets(panel: &Panel, x: &Map) -> (f64, f64) {
     if series < 2 || places.len() == all {
         return (0.0, 0.0);
     }
-    // Half the way to the next x stays free, so a reader sees to which x a point belongs.
+    // Half of the distance to the next x is left free, so that a reader sees to which x a point belongs.
     let room = places.windows(2).map(|pair| pair[1] - pair[0]).fold(x.last() - x.first(), f64::min);
     let step = BESIDE.min(0.5 * room / (series - 1) as f64);
     (step, step * (series - 1) as f64 / 2.0)

@@ -1,5 +1,5 @@
-//! Marks on the canvas, in hundredths of a millimeter. plotters takes whole numbers only, and this unit is finer than
-//! print.
+//! Shapes and text on the canvas, in hundredths of a millimeter. plotters accepts only integers, and this unit is finer than the
+//! resolution of print.
 
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
@@ -12,13 +12,13 @@ use crate::error::FigureError;
 use crate::style::{Look, MARKER, Marker, OUTLINE};
 use crate::text::Block;
 
-/// Distance in ems from the place where plotters puts words down to their baseline. A viewer does not need the font to
-/// find the baseline, as it would for other anchors.
+/// Distance in ems from the position at which plotters places text down to the baseline. With this anchor, unlike others, a
+/// viewer does not need the font to find the baseline.
 const ANCHOR: f64 = 0.76;
 /// Width of the white ring around a marker, in hundredths of a millimeter. It sets the marker off from lines below.
 const HALO: f64 = 20.0;
 
-/// A place on the canvas: to the right, and down.
+/// A position on the canvas: x to the right, and y downwards.
 pub(crate) type Place = (f64, f64);
 
 /// The drawing area.
@@ -27,7 +27,7 @@ pub(crate) struct Canvas<'a> {
 }
 
 impl<'a> Canvas<'a> {
-    /// Makes a white canvas whose SVG goes to `svg`.
+    /// Makes a white canvas whose SVG is written to `svg`.
     pub fn new(svg: &'a mut String, width: u32, height: u32) -> Result<Self, FigureError> {
         let area = SVGBackend::with_string(svg, (width, height)).into_drawing_area();
         area.fill(&WHITE).map_err(failed)?;
@@ -39,13 +39,13 @@ impl<'a> Canvas<'a> {
         self.area.present().map_err(failed)
     }
 
-    /// Draws a line through all places.
+    /// Draws a line through all positions.
     pub fn line(&self, places: &[Place], color: RGBColor, width: u32) -> Result<(), FigureError> {
         self.put(&PathElement::new(whole(places), stroke(color, width)))
     }
 
-    /// Draws a line with gaps through all places. The lengths in `dash` are drawn and left out in turn. An empty `dash`
-    /// leaves no gaps.
+    /// Draws a dashed line through all positions. `dash` contains the lengths of dashes and gaps in turn. An empty `dash` means
+    /// no gaps.
     pub fn dashed(&self, places: &[Place], dash: &[f64], color: RGBColor, width: u32) -> Result<(), FigureError> {
         if dash.is_empty() {
             return self.line(places, color, width);
@@ -82,7 +82,7 @@ impl<'a> Canvas<'a> {
                 if !look.hollow {
                     self.area(&outline, look.color.to_rgba())?;
                 }
-                // The line continues past the first corner, so the last one is joined like the others.
+                // The line continues past the first corner, so that the last corner is joined like the others.
                 outline.extend_from_within(..2);
                 self.line(&outline, look.color, OUTLINE)
             }
@@ -94,7 +94,7 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Writes lines of words below `top`, with their `side` at `x`.
+    /// Writes lines of text below `top`, with their `side` at `x`.
     pub fn words(&self, block: &Block, x: f64, top: f64, side: HPos) -> Result<(), FigureError> {
         let style = block.face.style().pos(Pos::new(side, VPos::Top));
         for (number, line) in block.lines.iter().enumerate() {
@@ -143,12 +143,12 @@ fn whole(places: &[Place]) -> Vec<(i32, i32)> {
     places.iter().copied().map(point).collect()
 }
 
-/// Place of a marker's corner, which is given in hundredths of the radius.
+/// Position of a marker's corner, which is given in hundredths of the radius.
 fn moved(at: Place, corner: (i16, i16), radius: f64) -> Place {
     (at.0 + f64::from(corner.0) / 100.0 * radius, at.1 + f64::from(corner.1) / 100.0 * radius)
 }
 
-/// Cuts a line into the pieces that a dash leaves. A piece goes around corners.
+/// Cuts a line into the dashes of `dash`. A dash may go around corners.
 fn dashes(places: &[Place], dash: &[f64]) -> Vec<Vec<Place>> {
     let mut pieces = Vec::new();
     let mut piece: Vec<Place> = places.iter().take(1).copied().collect();

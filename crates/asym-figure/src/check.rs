@@ -5,11 +5,11 @@ use crate::error::{FigureError, Spot};
 use crate::style::STYLES;
 use crate::{Axis, Figure, Kind, Panel, Point, Scale, Series};
 
-/// Distance that a value may lie beyond a given range, as a share of the range. A cosine of 1.0000001 is due to
+/// Distance that a value may be outside a given range, as a share of the range. For example, a cosine of 1.0000001 is due to
 /// rounding, and is not an error.
 const ROUNDING: f64 = 1e-3;
 
-/// Refuses a figure that cannot be drawn as it is meant.
+/// Refuses a figure that cannot be drawn as intended.
 pub(crate) fn check(figure: &Figure) -> Result<(), FigureError> {
     if figure.panels.is_empty() {
         return Err(FigureError::NoPanels { title: figure.title.clone() });
@@ -63,8 +63,8 @@ fn check_panel(panel: &Panel) -> Result<(), FigureError> {
     Ok(())
 }
 
-/// Tells whether the ticks of a range can be counted. They cannot if their distance is too large for an f64, or too
-/// small for one of full precision.
+/// Returns whether the ticks of a range can be counted. They cannot if their distance is too large for an f64, or too small for
+/// an f64 of full precision.
 fn countable(scale: Scale, low: f64, high: f64) -> bool {
     match scale {
         Scale::Linear => (1e-290..=1e305).contains(&(high - low)),
@@ -99,7 +99,8 @@ fn check_point(panel: &Panel, kind: Kind, point: &Point, spot: impl Fn() -> Spot
         if axis.scale != Scale::Linear && value <= 0.0 {
             return Err(FigureError::NotPositive { spot: spot(), what, value });
         }
-        // The ends of a spread may lie outside. Probabilities often have a mean of 0.98 and a deviation of 0.05.
+        // The ends of a spread may be outside the range. For example, probabilities may have a mean of 0.98 and a standard
+        // deviation of 0.05.
         if let Some((low, high)) = axis.range
             && (what == "x" || what == "y")
             && !within(axis.scale, (low, high), value)
@@ -115,14 +116,15 @@ fn check_point(panel: &Panel, kind: Kind, point: &Point, spot: impl Fn() -> Spot
     }
 }
 
-/// Tells whether a value lies in a range, except for rounding.
+/// Returns whether a value is in a range, except for rounding.
 fn within(scale: Scale, (low, high): (f64, f64), value: f64) -> bool {
     let (low, high, value) = (scale.of(low), scale.of(high), scale.of(value));
     let slack = ROUNDING * (high - low);
     low - slack <= value && value <= high + slack
 }
 
-/// Checks that a name has one look in all panels, and a look has one name. The panels share a legend.
+/// Checks that series with the same name have the same kind and style in all panels, and that series with different names do not.
+/// The panels share a legend.
 fn check_looks(figure: &Figure) -> Result<(), FigureError> {
     let mut seen: Vec<&Series> = Vec::new();
     for series in figure.panels.iter().flat_map(|panel| &panel.series) {

@@ -29,7 +29,7 @@ pub(crate) struct Drawing {
 pub(crate) fn draw(figure: &Figure) -> Result<Drawing, FigureError> {
     text::register()?;
     let page = layout(figure)?;
-    // The page has whole millimeters, so its picture has whole pixels.
+    // The size of the page is rounded up to whole millimeters, so that the image has whole pixels.
     let [width, height] = [page.width, page.height].map(|side| (side / 100.0).ceil() as u32);
     let mut svg = String::new();
     let canvas = Canvas::new(&mut svg, width * 100, height * 100)?;
@@ -49,7 +49,7 @@ pub(crate) fn draw(figure: &Figure) -> Result<Drawing, FigureError> {
     Ok(Drawing { svg: sized(&svg, width, height), width, height })
 }
 
-/// Gives the drawing its size in print. plotters knows pixels only, and would make it 17 meters wide.
+/// Sets the printed size of the drawing. plotters supports only pixels, with which the drawing would be several meters wide.
 fn sized(svg: &str, width: u32, height: u32) -> String {
     let pixels = format!("width=\"{}\" height=\"{}\"", width * 100, height * 100);
     let print = format!("width=\"{width}mm\" height=\"{height}mm\" stroke-linejoin=\"round\"");

@@ -1,16 +1,16 @@
-//! The errors of a figure. Each says what to do about it.
+//! The errors of a figure. Most messages state how to correct the error.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// The place of a value in a figure, for error messages.
+/// The position of a value in a figure, for error messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
     /// Title of the panel.
     pub panel: String,
     /// Name of the series.
     pub series: String,
-    /// Number of the point within the series, from 0.
+    /// Index of the point within the series, from 0.
     pub index: usize,
 }
 
@@ -20,64 +20,66 @@ impl fmt::Display for Spot {
     }
 }
 
-/// An error of a figure. Each variant carries the place and what was found. Its message says what to do.
+/// An error of a figure. Most variants contain the position and the value in error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FigureError {
-    /// A figure with nothing in it.
+    /// A figure without panels.
     #[error("the figure `{title}` has no panels: add at least one")]
     NoPanels {
         /// Title of the figure.
         title: String,
     },
-    /// A grid of no columns.
-    #[error("the figure `{title}` has 0 columns: its {panels} panels need from 1 to {panels}")]
+    /// A grid without columns.
+    #[error("the figure `{title}` has 0 columns: its {panels} panels need 1 to {panels} columns")]
     NoColumns {
         /// Title of the figure.
         title: String,
         /// Number of panels.
         panels: usize,
     },
-    /// Two panels with one title. The CSV could not tell them apart.
-    #[error("two panels are titled `{panel}`: the table names panels by their titles, so give each its own")]
+    /// Two panels with the same title. They could not be distinguished in the CSV.
+    #[error(
+        "two panels have the title `{panel}`: the CSV identifies panels by their titles, so give them different titles"
+    )]
     RepeatedPanel {
         /// The title.
         panel: String,
     },
     /// A panel without points.
-    #[error("panel `{panel}` has no points: leave it out, or find out where its data were lost")]
+    #[error("panel `{panel}` has no points: remove the panel, or check why its data are missing")]
     EmptyPanel {
         /// Title of the panel.
         panel: String,
     },
-    /// A series without points. The legend would name it for nothing.
-    #[error("series `{series}` in panel `{panel}` has no points: leave it out, or find out where its data were lost")]
+    /// A series without points, which would appear only in the legend.
+    #[error("series `{series}` in panel `{panel}` has no points: remove the series, or check why its data are missing")]
     EmptySeries {
         /// Title of the panel.
         panel: String,
         /// Name of the series.
         series: String,
     },
-    /// Two series of one name in one panel.
-    #[error("panel `{panel}` has two series named `{series}`: join them, or give each its own name")]
+    /// Two series with the same name in one panel.
+    #[error("panel `{panel}` has two series named `{series}`: join them, or give them different names")]
     RepeatedSeries {
         /// Title of the panel.
         panel: String,
         /// The name.
         series: String,
     },
-    /// A style that the palette does not have.
-    #[error("series `{series}` asks for style {style}: there are {styles}, from 0 to {}", styles - 1)]
+    /// A style that does not exist.
+    #[error("series `{series}` has style {style}: there are {styles} styles, from 0 to {}", styles - 1)]
     NoStyle {
         /// Name of the series.
         series: String,
-        /// The style that the series asks for.
+        /// The style of the series.
         style: usize,
         /// Number of styles.
         styles: usize,
     },
-    /// One name with two looks. The shared legend could show only one of them.
-    #[error("series `{series}` is {first} in one panel and {second} in another: give it one look, or two names")]
+    /// Series with the same name that differ in kind or style. The shared legend could show only one of them.
+    #[error("series `{series}` is {first} in one panel and {second} in another: use one kind and style, or two names")]
     TwoLooks {
         /// Name of the series.
         series: String,
@@ -86,8 +88,8 @@ pub enum FigureError {
         /// Kind and style in a panel where they differ.
         second: String,
     },
-    /// Two names with one look. A reader could not tell them apart.
-    #[error("series `{first}` and `{second}` are both {look}: give each its own style")]
+    /// Series with different names and the same kind and style. A reader could not distinguish them.
+    #[error("series `{first}` and `{second}` are both {look}: give them different styles")]
     SharedLook {
         /// The name that comes first.
         first: String,
@@ -99,7 +101,7 @@ pub enum FigureError {
     /// A value that is infinite or not a number.
     #[error("{what} is {value} at {spot}: only finite values can be drawn, so drop the point or fix its computation")]
     NotFinite {
-        /// Place of the value.
+        /// Position of the value.
         spot: Spot,
         /// Name of the value: `x`, `y`, `low` or `high`.
         what: &'static str,
@@ -107,9 +109,11 @@ pub enum FigureError {
         value: f64,
     },
     /// A value that has no logarithm.
-    #[error("{what} is {value} at {spot}: a logarithmic axis needs values above 0, so drop it or use a linear axis")]
+    #[error(
+        "{what} is {value} at {spot}: a logarithmic axis needs values above 0, so drop the point or use a linear axis"
+    )]
     NotPositive {
-        /// Place of the value.
+        /// Position of the value.
         spot: Spot,
         /// Name of the value: `x`, `y`, `low` or `high`.
         what: &'static str,
@@ -122,7 +126,7 @@ pub enum FigureError {
          on the axis, not as distances from y"
     )]
     Spread {
-        /// Place of the value.
+        /// Position of the value.
         spot: Spot,
         /// The lower end.
         low: f64,
@@ -134,7 +138,7 @@ pub enum FigureError {
     /// A value that the given range would hide.
     #[error("{what} is {value} at {spot}, outside the axis from {low} to {high}: widen the range, or drop the point")]
     OutOfRange {
-        /// Place of the value.
+        /// Position of the value.
         spot: Spot,
         /// Name of the value: `x` or `y`.
         what: &'static str,
@@ -145,21 +149,23 @@ pub enum FigureError {
         /// End of the axis.
         high: f64,
     },
-    /// A line whose x falls.
-    #[error("x falls from {before} to {value} at {spot}: sort the points of a line by x, or draw them as points alone")]
+    /// A line whose x is not in ascending order.
+    #[error(
+        "x falls from {before} to {value} at {spot}: sort the points of a line by x, or draw points without a line"
+    )]
     Unsorted {
-        /// Place of the value.
+        /// Position of the value.
         spot: Spot,
         /// The point's x.
         value: f64,
         /// The x of the previous point.
         before: f64,
     },
-    /// A range that is empty, or that its scale cannot show.
+    /// A range that is empty, or that cannot be drawn on its scale.
     #[error(
         "the {axis} axis of panel `{panel}` goes from {low:?} to {high:?}: both ends must be finite, the first must be \
          below the second, a logarithmic axis must begin above 0, and the ends must be neither too close nor too far \
-         apart for ticks; give another range, or give the data in another unit"
+         apart for ticks; use another range, or another unit for the data"
     )]
     Range {
         /// Title of the panel.
@@ -173,8 +179,8 @@ pub enum FigureError {
     },
     /// A tick that is not on its axis.
     #[error(
-        "the {axis} axis of panel `{panel}` has a tick at {value}, which is not on it: ticks must be finite, within \
-         the range where one is given, and above 0 on a logarithmic axis"
+        "the {axis} axis of panel `{panel}` has a tick at {value}, which is not on the axis: ticks must be finite, \
+         within the range if one is given, and above 0 on a logarithmic axis"
     )]
     Tick {
         /// Title of the panel.
@@ -190,12 +196,12 @@ pub enum FigureError {
         /// Message of plotters.
         reason: String,
     },
-    /// The drawing could not be turned into a picture of pixels.
+    /// The drawing could not be converted to an image.
     #[error("the drawing could not be rasterized at {width} x {height} pixels: {reason}")]
     Raster {
-        /// Width of the picture in pixels.
+        /// Width of the image in pixels.
         width: u32,
-        /// Height of the picture in pixels.
+        /// Height of the image in pixels.
         height: u32,
         /// Message of resvg.
         reason: String,
@@ -207,7 +213,7 @@ pub enum FigureError {
         reason: String,
     },
     /// A file or folder could not be written.
-    #[error("{} could not be written: check that the folder exists, has room and lets you write", path.display())]
+    #[error("{} could not be written: check that the folder exists and is writable, and that the disk has space", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! The layout of a page. Places are in hundredths of a millimeter from its upper left corner.
+//! The layout of a page. Positions are in hundredths of a millimeter from its upper left corner.
 
 use crate::axis::{self, Map, Tick, Ticks};
 use crate::beside::offsets;
@@ -11,15 +11,15 @@ use crate::{Figure, Panel, Point, Series};
 const NARROW: f64 = 8600.0;
 /// Width of a figure of two columns of print.
 const WIDE: f64 = 17000.0;
-/// Smallest width of a plot. A figure grows before its plots get narrower than this.
+/// Smallest width of a plot. A figure gets wider if its plots would be narrower than this.
 const LEAST_PLOT: f64 = 2800.0;
-/// White at the edges of the page.
+/// Margin at the edges of the page.
 const EDGE: f64 = 150.0;
 /// Distance from a plot to the next panel or the edge. Half of the last label may extend into it.
 const BESIDE: f64 = 320.0;
 /// Distance between the rows of panels.
 const BETWEEN_ROWS: f64 = 420.0;
-/// Distance from a block of words to the next element.
+/// Distance from a block of text to the next element.
 const GAP: f64 = 130.0;
 /// Length of a tick.
 pub(crate) const TICK_LENGTH: f64 = 80.0;
@@ -82,12 +82,12 @@ pub(crate) struct Chart<'a> {
     pub title: (Block, Place),
     /// Label of x, with the middle of its upper side.
     pub x_label: (Block, Place),
-    /// Label of y, read from below, with the middle of its left side.
+    /// Label of y, which is read from bottom to top, with the middle of its left side.
     pub y_label: (Block, Place),
 }
 
 impl Chart<'_> {
-    /// Place of a point.
+    /// Position of a point.
     pub fn at(&self, point: &Point) -> Place {
         (self.x.at(point.x), self.y.at(point.y))
     }
@@ -95,9 +95,9 @@ impl Chart<'_> {
 
 /// An entry of the legend.
 pub(crate) struct Entry<'a> {
-    /// The first series of the name.
+    /// The first series with this name.
     pub series: &'a Series,
-    /// True if any series of the name has spreads.
+    /// True if any series with this name has spreads.
     pub spread: bool,
     /// Left end of the sample.
     pub sample: Place,
@@ -105,7 +105,7 @@ pub(crate) struct Entry<'a> {
     pub name: (Block, Place),
 }
 
-/// The left side of a panel: the vertical axis without its place. The width of the plot depends on it.
+/// The left side of a panel: the vertical axis without its position. The width of the plot depends on the width of this side.
 struct Side {
     range: (f64, f64),
     ticks: Ticks,
@@ -185,7 +185,7 @@ fn side(panel: &Panel, tall: f64) -> Result<Side, FigureError> {
     Ok(Side { range, ticks, marks, label, width })
 }
 
-/// Tells whether spans with these middles and lengths keep clear of each other.
+/// Returns whether spans with these middles and lengths are at least `gap` apart.
 fn apart(mut spans: Vec<(f64, f64)>, gap: f64) -> bool {
     spans.sort_by(|one, other| one.0.total_cmp(&other.0));
     spans.windows(2).all(|pair| pair[1].0 - pair[0].0 >= (pair[0].1 + pair[1].1) / 2.0 + gap)
@@ -198,7 +198,7 @@ fn chart<'a>(panel: &'a Panel, side: Side, left: f64, plot: f64, gutter: f64) ->
     let whole = Map::new(panel.x.scale, range, left, right);
     let (beside, outer) = offsets(panel, &whole);
     let x = whole.narrowed(outer);
-    // The labels at the ends may reach over the sides of the plot, but not over the edge or into the next panel.
+    // The labels at the ends may extend beyond the sides of the plot, but not beyond the edge or into the next panel.
     let mark = |tick: &Tick| -> Result<(Block, f64), FigureError> {
         let block = Block::new(&tick.label, TICK, plot)?;
         let half = block.width / 2.0;
@@ -256,7 +256,7 @@ impl Chart<'_> {
     }
 }
 
-/// Lays out the legend below `top`, and gives its lower end. It has one entry for each name, in as many columns as fit.
+/// Lays out the legend below `top`, and returns its lower end. It has one entry for each name, in as many columns as fit.
 fn legend(figure: &Figure, width: f64, top: f64) -> Result<(Vec<Entry<'_>>, f64), FigureError> {
     let mut names: Vec<(&Series, bool)> = Vec::new();
     for series in figure.panels.iter().flat_map(|panel| &panel.series) {

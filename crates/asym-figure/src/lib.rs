@@ -1,8 +1,8 @@
 //! Figures of a paper: line charts in several panels with one legend. Each figure is saved as an SVG, a PNG and a CSV
-//! of its data. A [`Table`] is Markdown for a terminal.
+//! of its data. A [`Table`] is a Markdown table for a terminal.
 //!
-//! A figure is plain data. [`Figure::save`] checks it, lays it out and writes the three files. The same figure gives
-//! the same bytes on every machine, because the font comes with the program.
+//! A figure is plain data. [`Figure::save`] checks it, lays it out and writes the three files. The files of a figure are
+//! the same on every machine, because the font is part of the program.
 //!
 //! ```no_run
 //! use asym_figure::{Axis, Figure, Panel, Point, Series};
@@ -38,8 +38,8 @@ pub use table::{TERMINAL, Table, numbered};
 
 /// A figure: panels in a grid, and below them one legend and one note.
 ///
-/// A figure with one column of panels is 8.6 cm wide, as one column of print is. Other figures are 17 cm wide, as two
-/// columns of print are. A figure gets wider where its panels would be too small to read.
+/// A figure with one column of panels is 8.6 cm wide, like one column of print. Other figures are 17 cm wide, like two
+/// columns of print. A figure is wider if its panels would be too small to read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
     /// Title above the panels; empty for none.
@@ -48,16 +48,16 @@ pub struct Figure {
     pub note: Option<String>,
     /// The panels, row by row.
     pub panels: Vec<Panel>,
-    /// Number of panels in a row, at least 1. A number above that of the panels is lowered to it.
+    /// Number of panels in a row, at least 1. It is reduced to the number of panels if it is larger.
     pub columns: usize,
-    /// Height of each plot in millimeters. Without it, a plot is 38 or 45 millimeters high.
+    /// Height of each plot in millimeters. By default, it is 45, or 38 if there are three or more columns.
     pub tall: Option<f64>,
 }
 
 /// One chart of a figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
-    /// Title above the chart, with the panel's letter if you want one. The title names the panel in the CSV, so no two
+    /// Title above the chart, which may include the panel's letter. The title identifies the panel in the CSV, so no two
     /// panels may have the same title.
     pub title: String,
     /// The horizontal axis.
@@ -75,11 +75,11 @@ pub struct Axis {
     pub label: String,
     /// Spacing of the values.
     pub scale: Scale,
-    /// First and last value, in the unit of the data. Without a range, the axis holds the data, their spreads and the
-    /// ticks. A given range cuts off spreads that leave it, and a value outside it is refused.
+    /// First and last value, in the unit of the data. Without a range, the axis covers the data, their spreads and the
+    /// ticks. Spreads are clipped to a given range, and a value outside the range is refused.
     pub range: Option<(f64, f64)>,
-    /// Places and labels of the ticks. They are chosen from the range if the list is empty. Where labels would touch,
-    /// only every second (or third, and so on) is written.
+    /// Positions and labels of the ticks. They are chosen from the range if the list is empty. If labels would touch,
+    /// only every second label (or third, and so on) is written.
     pub ticks: Vec<(f64, String)>,
 }
 
@@ -97,24 +97,24 @@ pub enum Scale {
 /// The way in which a series is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A line joins the markers, and spreads are a band. Where the points are close, only every second (or third, and
+    /// A line joins the markers, and spreads are a band. If the points are close, only every second point (or third, and
     /// so on) has a marker.
     Line,
     /// A thin line joins the markers, and spreads are error bars. Use it for few points of many series, where bands
     /// would cover each other.
     Bars,
-    /// Markers stand alone, and spreads are error bars.
+    /// Markers have no line, and spreads are error bars.
     Points,
-    /// Markers stand alone, and spreads are error bars from left to right, as in a forest plot.
+    /// Markers have no line, and spreads are error bars from left to right, as in a forest plot.
     Across,
     /// A thin dashed line has no markers. Use it for a reference such as chance.
     Dashed,
 }
 
-/// The points of one name in one panel.
+/// A named list of points in one panel.
 ///
 /// Series of [`Kind::Bars`] and [`Kind::Points`] that have values at the same x are drawn side by side with a
-/// small distance, so no bar hides another. The CSV has the x that was given.
+/// small distance, so no bar hides another. The CSV contains the original x.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// Name in the legend. The legend lists a name once, even if several panels have it.
@@ -131,9 +131,9 @@ pub struct Series {
 /// One value of a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
-    /// Place on the horizontal axis, in its unit.
+    /// Value on the horizontal axis, in its unit.
     pub x: f64,
-    /// Place on the vertical axis, in its unit.
+    /// Value on the vertical axis, in its unit.
     pub y: f64,
     /// Lower and upper end of the spread around `y`, as values on the vertical axis (not as distances). In a series of
     /// [`Kind::Across`] it is the spread around `x`, as values on the horizontal axis.
@@ -191,19 +191,20 @@ impl Figure {
         Ok(draw::draw(self)?.svg)
     }
 
-    /// Writes the figure to `stem.svg`, `stem.png` and `stem.csv`, and returns their paths. It makes missing folders.
-    /// Each file is written under another name and then moved into place, so no reader finds half a file.
+    /// Writes the figure to `stem.svg`, `stem.png` and `stem.csv`, and returns their paths. It creates missing folders.
+    /// Each file is written under another name and then moved into place, so no reader sees an incomplete file.
     ///
     /// # Errors
     ///
-    /// Before it writes anything, it refuses a figure that cannot be drawn as it is meant:
+    /// A figure is refused before anything is written if
     ///
-    /// - A figure has no panels, or a panel or series has no points.
-    /// - A value is not finite, not above 0 on a logarithmic axis, or outside the given range.
-    /// - A spread does not contain its value.
-    /// - A name has two looks, or a look has two names.
+    /// - it has no panels, or a panel or series has no points,
+    /// - a value is not finite, not above 0 on a logarithmic axis, or outside the given range,
+    /// - a spread does not contain its value,
+    /// - two panels, or two series of a panel, have the same name, or
+    /// - the kind or style of series with the same name differs, or series with different names have the same kind and style.
     ///
-    /// It also returns an error if drawing or writing fails.
+    /// An error is also returned if drawing or writing fails.
     pub fn save(&self, stem: &Path) -> Result<Saved, FigureError> {
         check::check(self)?;
         let drawing = draw::draw(self)?;
@@ -252,7 +253,7 @@ impl Axis {
         self
     }
 
-    /// Sets the ticks: places in the unit of the data, and labels.
+    /// Sets the ticks: positions in the unit of the data, and labels.
     pub fn ticked<L: Into<String>>(mut self, ticks: impl IntoIterator<Item = (f64, L)>) -> Self {
         self.ticks = ticks.into_iter().map(|(value, label)| (value, label.into())).collect();
         self
@@ -270,12 +271,12 @@ impl Series {
         Self { kind: Kind::Bars, ..Self::line(name, style, points) }
     }
 
-    /// A series of [`Kind::Points`]: markers alone, spreads as error bars.
+    /// A series of [`Kind::Points`]: markers without a line, spreads as error bars.
     pub fn points(name: impl Into<String>, style: usize, points: Vec<Point>) -> Self {
         Self { kind: Kind::Points, ..Self::line(name, style, points) }
     }
 
-    /// A series of [`Kind::Across`]: markers alone, spreads as error bars from left to right.
+    /// A series of [`Kind::Across`]: markers without a line, spreads as error bars from left to right.
     pub fn across(name: impl Into<String>, style: usize, points: Vec<Point>) -> Self {
         Self { kind: Kind::Across, ..Self::line(name, style, points) }
     }

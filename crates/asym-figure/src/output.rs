@@ -20,7 +20,7 @@ const PIXELS: u32 = 12;
 pub(crate) fn png(drawing: &Drawing) -> Result<Vec<u8>, FigureError> {
     let (width, height) = (drawing.width * PIXELS, drawing.height * PIXELS);
     let failed = |reason: String| FigureError::Raster { width, height, reason };
-    // The fonts of the system are left out, so every machine makes the same picture.
+    // System fonts are not used, so that the image is the same on every machine.
     let mut fonts = fontdb::Database::new();
     fonts.load_font_data(dejavu::sans::regular().to_vec());
     fonts.load_font_data(dejavu::sans::bold().to_vec());
@@ -33,7 +33,7 @@ pub(crate) fn png(drawing: &Drawing) -> Result<Vec<u8>, FigureError> {
     pixels.encode_png().map_err(|error| failed(error.to_string()))
 }
 
-/// Writes the points as a table. A number has the fewest digits that give it back exactly.
+/// Writes the points as a table. Each number has the fewest digits from which it can be restored exactly.
 pub(crate) fn csv(figure: &Figure) -> Result<Vec<u8>, FigureError> {
     let failed = |error: csv::Error| FigureError::Table { reason: error.to_string() };
     let mut table = csv::Writer::from_writer(Vec::new());
@@ -51,7 +51,7 @@ pub(crate) fn csv(figure: &Figure) -> Result<Vec<u8>, FigureError> {
     table.into_inner().map_err(|error| FigureError::Table { reason: error.to_string() })
 }
 
-/// Writes `bytes` to `stem.extension` and returns the path. A dot in the stem's name stays, as in `d_r_0.5`.
+/// Writes `bytes` to `stem.extension` and returns the path. A dot in the stem's name is kept, as in `d_r_0.5`.
 pub(crate) fn write(stem: &Path, extension: &str, bytes: &[u8]) -> Result<PathBuf, FigureError> {
     let path = extended(stem, extension);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -61,8 +61,8 @@ pub(crate) fn write(stem: &Path, extension: &str, bytes: &[u8]) -> Result<PathBu
     Ok(path)
 }
 
-/// Writes a file under another name and moves it into place when it is on the disk. A killed program or a power cut
-/// leaves the old file or the new one, and never half a file.
+/// Writes a file under another name and moves it into place when it is on the disk. If the program is killed or the power fails,
+/// the old file or the complete new file remains.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = extended(path, "part");
     let write = || {
@@ -72,7 +72,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::rename(&part, path)
     };
     write().inspect_err(|_| {
-        // An unfinished file is of no use. The first error is the one to report, even if the file cannot be removed.
+        // Remove the incomplete file. If this fails too, only the first error is reported.
         let _ = fs::remove_file(&part);
     })
 }

@@ -33,7 +33,7 @@ pub(crate) fn draw(canvas: &Canvas<'_>, chart: &Chart<'_>) -> Result<(), FigureE
         let places: Vec<Place> = one.points.iter().map(|point| chart.at(point)).collect();
         canvas.dashed(&places, look.dash, look.color, LINE)?;
         let stride = stride(&places);
-        // Curves of many points may run along each other, so each style has its markers at other places.
+        // Curves of many points may be close to each other, so each style has its markers at different points.
         let first = (stride * (one.style % 4) / 4).min(places.len() - 1);
         places.iter().skip(first).step_by(stride).try_for_each(|&place| canvas.marker(place, &look))?;
     }
@@ -74,7 +74,7 @@ pub(crate) fn draw(canvas: &Canvas<'_>, chart: &Chart<'_>) -> Result<(), FigureE
 }
 
 /// Stride from one marker of a line to the next. It is 1 or 2 if markers do not touch at that stride. A curve of many
-/// points has only as many markers as a reader needs to know the line.
+/// points has only as many markers as a reader needs to recognize the line.
 fn stride(places: &[Place]) -> usize {
     let (Some(first), Some(last)) = (places.first(), places.last()) else { return 1 };
     let step = (last.0 - first.0) / places.len().saturating_sub(1).max(1) as f64;
@@ -126,20 +126,20 @@ fn cut(corners: &[Place], edge: f64, side: f64) -> Vec<Place> {
     kept
 }
 
-/// Draws an error bar. It has no cap at an end that the range of the axis cuts off.
+/// Draws an error bar. An end that is clipped by the range of the axis has no cap.
 fn bar(canvas: &Canvas<'_>, chart: &Chart<'_>, x: f64, spread: (f64, f64), look: &Look) -> Result<(), FigureError> {
     let (first, last) = (chart.y.first(), chart.y.last());
     let ends = [spread.0, spread.1].map(|end| chart.y.at(end));
     let clipped = ends.map(|end| end.clamp(first, last));
     canvas.line(&clipped.map(|end| (x, end)), look.color, OUTLINE)?;
-    // The canvas rounds half a hundredth of a millimeter away.
+    // The canvas rounds to hundredths of a millimeter, so smaller differences are not visible.
     for (end, _) in clipped.iter().zip(ends).filter(|(clipped, end)| (*clipped - end).abs() < 0.5) {
         canvas.line(&[(x - CAP, *end), (x + CAP, *end)], look.color, OUTLINE)?;
     }
     Ok(())
 }
 
-/// Draws an error bar from left to right, as [`bar`] does from above to below.
+/// Draws a horizontal error bar. [`bar`] draws a vertical one.
 fn bar_across(
     canvas: &Canvas<'_>,
     chart: &Chart<'_>,
@@ -156,7 +156,7 @@ fn bar_across(
     Ok(())
 }
 
-/// Draws the look of a series on a line from `from` to `to`, for the legend.
+/// Draws a sample of a series from `from` to `to`, for the legend.
 pub(crate) fn sample(
     canvas: &Canvas<'_>,
     series: &Series,

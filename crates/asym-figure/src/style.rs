@@ -1,12 +1,12 @@
-//! The looks of series. Color-blind readers can tell the colors apart. Each look also has a marker and a dash of its
-//! own, for print without colors.
+//! The looks of series. Color-blind readers can distinguish the colors. The looks also differ in marker and dash, for print
+//! without colors.
 
 use plotters::style::RGBColor;
 
-/// Number of styles. The [`style`](crate::Series::style) of a series is below it.
+/// Number of styles. The [`style`](crate::Series::style) of a series must be smaller.
 pub const STYLES: usize = 8;
 
-/// Color of words and axes. It is not quite black, because black is for the data.
+/// Color of text and axes. It is not quite black, because black is used for data.
 pub(crate) const INK: RGBColor = RGBColor(0x26, 0x26, 0x26);
 /// Color of the note under the panels.
 pub(crate) const FAINT_INK: RGBColor = RGBColor(0x4d, 0x4d, 0x4d);
@@ -21,7 +21,7 @@ pub(crate) const LINE: u32 = 36;
 pub(crate) const OUTLINE: u32 = 28;
 /// Radius of a marker, in hundredths of a millimeter.
 pub(crate) const MARKER: f64 = 62.0;
-/// Dashes of a reference line, in hundredths of a millimeter. They are drawn and left out in turn.
+/// Lengths of the dashes and gaps of a reference line in turn, in hundredths of a millimeter.
 pub(crate) const REFERENCE_DASH: &[f64] = &[110.0, 75.0];
 
 /// Shape of a marker.
@@ -42,10 +42,10 @@ pub(crate) struct Look {
     pub color: RGBColor,
     /// Shape of the markers.
     pub marker: Marker,
-    /// True if the marker is white inside. Most neighbors in the palette differ in this, because small print keeps it
-    /// best.
+    /// True if the marker is white inside. Most neighboring styles differ in this property, because it is easy to see in small
+    /// print.
     pub hollow: bool,
-    /// Dashes in hundredths of a millimeter, drawn and left out in turn. An empty list means a line without gaps.
+    /// Lengths of dashes and gaps in turn, in hundredths of a millimeter. An empty list means a line without gaps.
     pub dash: &'static [f64],
 }
 
@@ -75,7 +75,7 @@ const LOOKS: [Look; STYLES] = [
     Look { color: RGBColor(0x80, 0x80, 0x80), marker: Marker::Circle, hollow: true, dash: &[220.0, 110.0] },
 ];
 
-/// Look of a style. The check of the figure has made sure that the style is below [`STYLES`].
+/// Look of a style. The check of the figure ensures that the style is below [`STYLES`].
 pub(crate) fn look(style: usize) -> Look {
     LOOKS[style % STYLES]
 }

@@ -1,4 +1,4 @@
-//! Tables in Markdown, whose columns are as wide as their cells.
+//! Tables in Markdown with aligned columns.
 
 use std::fmt;
 use std::ops::RangeBounds;
@@ -6,7 +6,7 @@ use std::ops::RangeBounds;
 use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
 use comfy_table::{CellAlignment, ContentArrangement};
 
-/// The columns of a terminal that tables fit.
+/// The width of a terminal, in characters, to which tables are fitted.
 pub const TERMINAL: usize = 120;
 
 /// A table of text. Its `Display` is Markdown.
@@ -25,22 +25,22 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table without rows, whose columns `numbers`, counted from 0, are aligned to the right.
+    /// A table without rows. The columns in `numbers`, counted from 0, are aligned to the right.
     pub fn new<C: Into<String>>(header: impl IntoIterator<Item = C>, numbers: impl RangeBounds<usize>) -> Self {
         let header: Vec<String> = header.into_iter().map(Into::into).collect();
         let numbers = (0..header.len()).map(|at| numbers.contains(&at)).collect();
         Self { header, numbers, rows: Vec::new() }
     }
 
-    /// Add a row. Cells that it lacks are empty.
+    /// Add a row. Missing cells are empty.
     pub fn row<C: Into<String>>(&mut self, cells: impl IntoIterator<Item = C>) {
         let mut cells: Vec<String> = cells.into_iter().map(Into::into).collect();
         cells.resize(self.header.len(), String::new());
         self.rows.push(cells);
     }
 
-    /// The same rows as several tables of at most `width` characters, which all begin with the first `names` columns. A column that
-    /// does not fit beside these has a table that is wider.
+    /// Split the columns into tables of at most `width` characters, which all begin with the first `names` columns. If a column
+    /// does not fit next to these columns, its table is wider.
     pub fn within(&self, width: usize, names: usize) -> Vec<Self> {
         let first: Vec<usize> = (0..names.min(self.header.len())).collect();
         let (mut tables, mut columns) = (Vec::new(), first.clone());
@@ -56,7 +56,7 @@ impl Table {
         tables
     }
 
-    /// These columns alone.
+    /// A table with only these columns.
     fn of(&self, columns: &[usize]) -> Self {
         let pick = |cells: &Vec<String>| columns.iter().map(|column| cells[*column].clone()).collect::<Vec<_>>();
         Self {
@@ -66,7 +66,7 @@ impl Table {
         }
     }
 
-    /// The characters of a line. That of dashes has no combining ones.
+    /// The width in characters. It is that of the line of dashes, which has no combining characters.
     fn width(&self) -> usize {
         self.to_string().lines().nth(1).map_or(0, |line| line.chars().count())
     }
@@ -108,6 +108,6 @@ mod tests {
         assert_eq!(parts.len(), 2, "{parts:?}");
         assert!(parts[0].ends_with("| b |     1 |      2 |") && parts[1].ends_with("| b |       |"), "{parts:?}");
         assert_eq!(table.within(21, 1).len(), 3);
-        assert_eq!(table.within(1, 1).len(), 3, "a column that does not fit has a table of its own");
+        assert_eq!(table.within(1, 1).len(), 3, "a column that does not fit has a separate table");
     }
 }

@@ -56,7 +56,7 @@ fn linear() -> [Axis; 2] {
     [Axis::linear("x"), Axis::linear("y")]
 }
 
-/// The error with which a figure is refused, and its message. No file may be made before.
+/// The error with which a figure is refused, and its message. No file may be created.
 fn refusal(figure: &Figure) -> (FigureError, String) {
     let folder = Folder::new();
     let error = figure.save(&folder.0.join("figure")).unwrap_err();
@@ -126,8 +126,8 @@ fn picture_has_its_size_and_colors() {
         };
         picture.pixels().iter().filter(same).count()
     };
-    // The picture has white paper, the ink of the words, and the three colors and the black of the series. It does not
-    // have the color of style 3.
+    // The image contains the white background, the color of the text, and the three colors and the black of the series. It does
+    // not contain the color of style 3.
     assert!(count(255, 255, 255) > picture.pixels().len() / 2);
     for (red, green, blue) in [(0x26, 0x26, 0x26), (0, 0x72, 0xb2), (0xd5, 0x5e, 0), (0, 0x9e, 0x73), (0, 0, 0)] {
         assert!(count(red, green, blue) > 200, "{red} {green} {blue}: {}", count(red, green, blue));
@@ -143,7 +143,7 @@ fn same_figure_gives_same_bytes() {
     for (one, other) in [(&one.svg, &other.svg), (&one.png, &other.png), (&one.csv, &other.csv)] {
         assert_eq!(fs::read(one).unwrap(), fs::read(other).unwrap());
     }
-    // The figure is saved again over itself, and no other file is left next to the three.
+    // The figure is saved again over the old files. The folder contains no other file.
     let again = first.save(&figure());
     assert_eq!(fs::read(&again.png).unwrap(), fs::read(other.png).unwrap());
     assert_eq!(fs::read_dir(again.png.parent().unwrap()).unwrap().count(), 3);
@@ -190,7 +190,7 @@ fn axes_that_do_not_hold_their_data_are_refused() {
     let (error, message) = refusal(&one(y(0.0, 1.0), vec![Point::new(0.0, 1.01)]));
     assert!(matches!(error, FigureError::OutOfRange { what: "y", value: 1.01, low: 0.0, high: 1.0, .. }));
     assert!(message.contains("1.01") && message.contains("from 0 to 1") && message.contains("widen the range"));
-    // A value may be outside by rounding, and a spread is cut off.
+    // A value may be outside the range because of rounding, and a spread is clipped.
     Folder::new().save(&one(y(0.0, 1.0), vec![Point::new(0.0, 1.000_000_1).between(-0.5, 2.0)]));
     for (low, high) in [(1.0, 1.0), (2.0, 1.0), (0.0, f64::NAN)] {
         let (error, _) = refusal(&one(y(low, high), points()));
@@ -262,7 +262,7 @@ fn a_spread_across_belongs_to_the_horizontal_axis() {
         Figure::new("").tall(30.0).with(panel.with(Series::across("s", 0, points)))
     };
     let svg = across(-40.0, 5.0).svg().unwrap();
-    // The axis holds the whole bar.
+    // The axis covers the whole bar.
     assert!(svg.starts_with("<svg") && svg.contains("−40"), "{svg}");
     assert!(matches!(refusal(&across(4.0, 5.0)).0, FigureError::Spread { y, .. } if y == 3.0));
 }

@@ -1,17 +1,18 @@
-//! Words of a figure: their width, and their lines.
+//! Text in a figure: its width and its line breaks.
 
 use plotters::style::{FontFamily, FontStyle, IntoFont, RGBColor, TextStyle, register_font};
 
 use crate::error::FigureError;
 use crate::style::{FAINT_INK, INK};
 
-/// The family that the SVG names. A browser without DejaVu takes its own font. plotters finds the font under this whole
-/// string.
+/// The font family in the SVG. A browser without DejaVu uses its default sans-serif font. plotters looks up the font by this
+/// whole string.
 pub(crate) const FAMILY: &str = "DejaVu Sans, sans-serif";
 
 /// Size that plotters needs for one em.
 const SIZE_OF_EM: f64 = 1.24;
-/// DejaVu's ascent and descent together, in ems. ab_glyph measures for plotters, and takes a size to be this height.
+/// Sum of DejaVu's ascent and descent, in ems. ab_glyph, which measures text for plotters, uses this height as the size of the
+/// font.
 const HEIGHT_OF_EM: f64 = 2384.0 / 2048.0;
 /// Distance from one line to the next, in ems.
 const LEADING: f64 = 1.22;
@@ -20,7 +21,7 @@ const ASCENT: f64 = 0.97;
 /// Hundredths of a millimeter in a point.
 const POINT: f64 = 2540.0 / 72.0;
 
-/// A size, weight and color of words.
+/// A size, weight and color of text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Face {
     /// Size in hundredths of a millimeter.
@@ -69,7 +70,7 @@ impl Face {
     }
 }
 
-/// Registers DejaVu with plotters, which has no font of its own.
+/// Registers DejaVu with plotters, which includes no font.
 pub(crate) fn register() -> Result<(), FigureError> {
     for (style, bytes) in [(FontStyle::Normal, dejavu::sans::regular()), (FontStyle::Bold, dejavu::sans::bold())] {
         register_font(FAMILY, style, bytes)
@@ -95,7 +96,7 @@ impl Block {
     pub fn new(text: &str, face: Face, room: f64) -> Result<Self, FigureError> {
         let mut block = Self::filled(text, face, room)?;
         if block.lines.len() > 1 {
-            // The smallest room with the same number of lines makes them about equally wide.
+            // With the smallest room for the same number of lines, the lines are about equally wide.
             let (mut too_little, mut enough) = (room / 2.0, room);
             for _ in 0..6 {
                 let middle = f64::midpoint(too_little, enough);
@@ -110,7 +111,7 @@ impl Block {
         Ok(block)
     }
 
-    /// Breaks `text` into lines of at most `room` hundredths of a millimeter. Each line takes as many words as fit.
+    /// Breaks `text` into lines of at most `room` hundredths of a millimeter. Each line contains as many words as fit.
     pub fn filled(text: &str, face: Face, room: f64) -> Result<Self, FigureError> {
         let lines = lines(text, face, room)?;
         let mut width = 0.0_f64;
@@ -126,7 +127,7 @@ impl Block {
     }
 }
 
-/// Breaks a text into lines, at its own line ends and where a word does not fit.
+/// Breaks a text into lines, at its line breaks and before a word that does not fit.
 fn lines(text: &str, face: Face, room: f64) -> Result<Vec<String>, FigureError> {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.lines() {
@@ -158,7 +159,7 @@ fn pieces(word: &str, face: Face, room: f64) -> Result<Vec<String>, FigureError>
         piece.push(letter);
         if !mark && piece.chars().count() > 1 && face.width(&piece)? > room {
             piece.pop();
-            // The word is broken after a dot or a similar sign if it has one, because names of modules have such parts.
+            // The word is broken after a dot or a similar character if it has one, because names of modules have such parts.
             let end = piece.rfind(['.', '_', '/', '-']).map_or(piece.len(), |last| last + 1);
             let rest = format!("{}{letter}", &piece[end..]);
             piece.truncate(end);

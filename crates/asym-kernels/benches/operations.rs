@@ -1,4 +1,5 @@
-//! Each operation and its composed form, forward and backward, at the sizes of RoBERTa-base with 8 sequences of 128 tokens.
+//! Benchmarks of each operation and its composed form, forward and backward, with the sizes of RoBERTa-base for 8 sequences of
+//! 128 tokens.
 //!
 //! ```text
 //! cargo bench -p asym-kernels --bench operations

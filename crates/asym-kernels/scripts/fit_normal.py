@@ -1,10 +1,10 @@
-"""The polynomial of `src/normal.rs`: P(t) = Φ(−x)·exp(x²/2) with t = 1/(1 + 0.325·x), for x from 0 to 14.
+"""The polynomial of `src/host/normal.rs`: P(t) = Φ(−x)·exp(x²/2) with t = 1/(1 + 0.325·x), for x from 0 to 14.
 
     pip install numpy mpmath
     python crates/asym-kernels/scripts/fit_normal.py
 
-Lawson's algorithm: least squares, with weights that grow where the error is large, until it is nearly minimax. The error is
-weighed by exp(−x²/2), which makes it that of Φ, plus a fiftieth for the tail's sake.
+The method is Lawson's algorithm: least squares with weights that increase where the error is large, until the fit is nearly
+minimax. The error has the weight exp(−x²/2), so that it is the error of Φ, plus 0.02 for the accuracy of the tail.
 """
 
 import mpmath

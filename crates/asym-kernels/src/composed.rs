@@ -1,4 +1,4 @@
-//! The same operations composed of Burn's own: for other backends and other dtypes, and the oracle of the tests.
+//! The same operations, composed of Burn's own operations, for other backends and dtypes. They are the reference in the tests.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use std::ops::Range;
@@ -34,7 +34,7 @@ pub fn attention(
             split.unsqueeze_dim::<5>(2).repeat_dim(2, group).reshape([batch, heads.query, keys, width])
         }
     };
-    // The query is scaled and not the scores, which are more numbers as soon as length > width.
+    // The query is scaled instead of the scores, because there are more scores if length > width.
     let query = split(query * (width as f64).powf(-0.5), queries, heads.query);
     let (key, value) = (shared(key), shared(value));
 
@@ -52,7 +52,7 @@ pub fn attention(
     };
     let dtype = scores.dtype();
     let probabilities = match dtype {
-        // The sum of many small numbers, which half precision does not hold.
+        // Half precision is not enough for the sum of many small numbers.
         DType::F16 | DType::BF16 => softmax(scores.cast(DType::F32), 3).cast(dtype),
         _ => softmax(scores, 3),
     };
@@ -80,7 +80,7 @@ pub fn packed_attention(
     Tensor::cat(each.collect(), 1)
 }
 
-/// Where a key stands after the query: `[1, 1, queries, keys]`.
+/// Whether the position of a key is after that of the query: `[1, 1, queries, keys]`.
 fn later_keys(queries: usize, keys: usize, like: &Tensor<4>) -> Tensor<4, Bool> {
     let device = like.device();
     let place = |end: usize| Tensor::<1, Int>::arange(0..end as i64, &device);
@@ -99,7 +99,7 @@ pub fn residual_norm<const D: usize>(
     layer_norm(norm, epsilon, dropout.forward(input) + residual)
 }
 
-/// The same result as [`layer_norm`](crate::layer_norm()). Burn's own takes its statistics in the dtype of its input.
+/// The same result as [`layer_norm`](crate::layer_norm()). Burn's own layer norm computes mean and variance in the input's dtype.
 pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<D>) -> Tensor<D> {
     let dtype = input.dtype();
     if !matches!(dtype, DType::F16 | DType::BF16) {
@@ -119,7 +119,7 @@ pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<
 /// The same result as [`rms_norm`](crate::rms_norm()).
 pub fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Tensor<D>) -> Tensor<D> {
     let dtype = input.dtype();
-    // Squares overflow in half precision, and ε vanishes in it.
+    // In half precision, squares can overflow and ε can be rounded to zero.
     let rows = input.cast(full(dtype));
     let mean = (rows.clone() * rows.clone()).mean_dim(D - 1);
     (rows / (mean + epsilon).sqrt()).cast(dtype) * gamma.cast(dtype).unsqueeze()
@@ -131,7 +131,7 @@ pub fn rotary(input: Tensor<3>, heads: usize, rotation: &Rotation) -> Tensor<3> 
     let [_, _, half] = rotation.cos.dims();
     let rows = input.cast(full(dtype)).reshape([batch, length, heads, 2 * half]);
     let (first, second) = (rows.clone().narrow(3, 0, half), rows.narrow(3, half, half));
-    // The same for every head: [batch or 1, length, 1, width / 2].
+    // The angles are the same for every head: [batch or 1, length, 1, width / 2].
     let [cos, sin] =
         [&rotation.cos, &rotation.sin].map(|angles| angles.clone().cast(full(dtype)).unsqueeze_dim::<4>(2));
     let turned = [
@@ -141,12 +141,12 @@ pub fn rotary(input: Tensor<3>, heads: usize, rotation: &Rotation) -> Tensor<3> 
     Tensor::cat(turned.into(), 3).reshape([batch, length, features]).cast(dtype)
 }
 
-/// The dtype to compute in where tensors are `dtype`: f32 for half precision.
+/// The dtype in which tensors of `dtype` are computed: f32 for half precision, and `dtype` otherwise.
 fn full(dtype: DType) -> DType {
     if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype }
 }
 
-/// The same result as [`dropout`](crate::dropout()), with a mask that is kept.
+/// Like [`dropout`](crate::dropout()), with Burn's mask, which is kept for the backward pass.
 pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<D> {
     layer.forward(input)
 }
@@ -156,7 +156,7 @@ pub fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<
     module::linear(input, weight, bias)
 }
 
-/// The same result as [`rounded_linear`](crate::rounded_linear()): the product is the backend's own in the dtype of the weight.
+/// Like [`rounded_linear`](crate::rounded_linear()), with the backend's own product in the dtype of the weight.
 pub fn rounded_linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     let dtype = input.dtype();
     let product = module::linear(input.cast(weight.dtype()), weight, None).cast(dtype);
@@ -169,7 +169,7 @@ pub fn rounded_linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias:
 /// The same result as [`add_low_rank`](crate::add_low_rank()).
 pub fn add_low_rank<const D: usize>(output: Tensor<D>, input: Tensor<D>, update: LowRank) -> Tensor<D> {
     let LowRank { a, b, scale } = update;
-    // Scaled while it is r wide.
+    // The scale is applied here because this tensor has only r features.
     output + module::linear(module::linear(input, a, None).mul_scalar(scale), b, None)
 }
 
@@ -178,11 +178,11 @@ pub fn gated_silu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
     activation::silu(gate) * up
 }
 
-/// The same result as [`gelu`](crate::gelu()). It is computed as the tangent y = x·g − x·(x·φ(x)), where the derivative
-/// g = Φ(x) + x·φ(x) is held constant.
+/// The same result as [`gelu`](crate::gelu()). It is computed as y = x·g − x₀·(x₀·φ(x₀)), where x₀ is a detached copy of x and
+/// g = Φ(x₀) + x₀·φ(x₀) is the derivative at x₀. Autodiff treats both as constants.
 ///
 /// The value x·Φ(x) and the gradient g are both exact, and autodiff keeps only g. The plain composition
-/// x·(1 + erf(x/√2))/2 keeps three tensors of this size. First order only, as all of Burn's autodiff.
+/// x·(1 + erf(x/√2))/2 keeps three tensors of this size. Only first derivatives are correct, as in all of Burn's autodiff.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if !x.device().is_autodiff() {
         return activation::gelu(x);

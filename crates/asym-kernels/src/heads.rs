@@ -5,28 +5,28 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-/// How the features of queries, keys and values are divided, and which keys a query sees.
+/// The numbers of attention heads, and whether attention is causal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heads {
-    /// Heads of the queries.
+    /// The number of heads of the queries.
     pub query: usize,
-    /// Heads of keys and values, each shared by `query / key_value` heads of the queries.
+    /// The number of heads of keys and values. Each is shared by `query / key_value` heads of the queries.
     pub key_value: usize,
-    /// Whether a query sees only the keys up to its own position. The last query has the position of the last key.
+    /// Whether a query attends only to the keys up to its own position. The last query has the position of the last key.
     pub causal: bool,
 }
 
 impl Heads {
-    /// The same number of heads for keys and values as for queries; each query sees every key.
+    /// The same number of heads for queries, keys and values, where each query attends to every key.
     pub const fn new(heads: usize) -> Self {
         Self { query: heads, key_value: heads, causal: false }
     }
 
-    /// Features of a head.
+    /// The number of features per head.
     ///
     /// # Panics
     ///
-    /// Panics if heads do not divide the features.
+    /// Panics if the numbers of heads do not divide the numbers of features.
     pub(crate) fn width(&self, query: &Tensor<3>, key: &Tensor<3>) -> usize {
         let ([_, _, features], [_, _, key_features]) = (query.dims(), key.dims());
         let width = features / self.query;
@@ -40,7 +40,7 @@ impl Heads {
     }
 }
 
-/// Sequences whose tokens follow each other directly, without padding between them.
+/// Sequences that are stored one after another, without padding between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequences(pub(crate) Arc<[Sequence]>);
 
@@ -52,7 +52,7 @@ pub(crate) struct Sequence {
 }
 
 impl Sequences {
-    /// Sequences of these lengths, in the order of their rows, in which each token is a query and a key.
+    /// Sequences of these lengths, in the order of their rows. Each token is both a query and a key.
     pub fn new(lengths: impl IntoIterator<Item = usize>) -> Self {
         let mut start = 0;
         let rows = lengths.into_iter().map(|length| {
@@ -63,27 +63,27 @@ impl Sequences {
         Self(rows.collect())
     }
 
-    /// `count` sequences of the same length: `queries` and `keys`.
+    /// `count` sequences, each with the same numbers of queries and keys.
     #[cfg(feature = "host")]
     pub(crate) fn uniform(count: usize, queries: usize, keys: usize) -> Self {
         let rows = |at: usize, length: usize| at * length..(at + 1) * length;
         Self((0..count).map(|at| Sequence { queries: rows(at, queries), keys: rows(at, keys) }).collect())
     }
 
-    /// The same keys, with only the first token of each sequence as a query. The rows of these tokens follow each other
-    /// directly.
+    /// The same keys, with only the first token of each sequence as a query. The rows of these queries are stored one after
+    /// another.
     pub fn first_queries(&self) -> Self {
         let sequence = |(at, sequence): (usize, &Sequence)| Sequence { queries: at..at + 1, ..sequence.clone() };
         Self(self.0.iter().enumerate().map(sequence).collect())
     }
 
-    /// The same queries, which see the keys of `others` instead, sequence by sequence: cross-attention.
+    /// The same queries with the keys of `others`, sequence by sequence, for cross-attention.
     ///
     /// # Panics
     ///
-    /// Panics if there are not as many.
+    /// Panics if the numbers of sequences differ.
     pub fn attending_to(&self, others: &Self) -> Self {
-        assert_eq!(self.0.len(), others.0.len(), "sequences of queries and of keys");
+        assert_eq!(self.0.len(), others.0.len(), "the numbers of sequences of queries and of keys");
         let each = self.0.iter().zip(others.0.iter());
         Self(each.map(|(own, other)| Sequence { queries: own.queries.clone(), keys: other.keys.clone() }).collect())
     }

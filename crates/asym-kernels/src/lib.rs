@@ -1,32 +1,32 @@
-//! Burn operations for the CPU that make few passes over memory and keep little for backward.
+//! Burn operations for the CPU that make few passes over memory and keep little memory for the backward pass.
 //!
 //! Burn composes attention, layer norm and GELU from element-wise operations. Each of these operations is a separate pass
 //! over memory, and under autodiff most of them keep their input. In this crate, each of the following is a single operation
-//! of the graph with its own backward pass:
+//! of the autodiff graph with its own backward pass:
 //!
 //! | operation | kept for backward | composed |
 //! |---|---|---|
-//! | [`attention`] | Q, K, V | these, and three tensors of heads · length² |
-//! | [`packed_attention`] | the same, for sequences without padding between them | |
-//! | [`residual_norm`], [`layer_norm`] | the normalized rows | these, their variance, a mask, the sum |
-//! | [`rms_norm`] | its input | this, and the normalized rows |
-//! | [`rotary`] | cosines and sines | the same, in a pass for each product and sum |
+//! | [`attention`] | Q, K, V | Q, K, V and three tensors of heads · length² |
+//! | [`packed_attention`] | Q, K, V, for sequences without padding between them | |
+//! | [`residual_norm`], [`layer_norm`] | the normalized rows | the normalized rows, their variance, a mask, the sum |
+//! | [`rms_norm`] | its input | its input and the normalized rows |
+//! | [`rotary`] | cosines and sines | the same, with one pass for each product and sum |
 //! | [`gelu`] | its input | the derivative |
-//! | [`gated_silu`] | gate and up | these, σ(gate) and silu(gate) |
+//! | [`gated_silu`] | gate and up | gate, up, σ(gate) and silu(gate) |
 //! | [`dropout`] | a seed | a mask as wide as its input |
-//! | [`linear`] | what the products of tracked factors need | the same, by one matrix product a sequence |
-//! | [`rounded_linear`] | nothing, for a frozen weight in bf16 | its input in bf16 where the backend keeps it |
-//! | [`add_low_rank`] | x·A, and x where A is tracked | the same, with one more sum |
+//! | [`linear`] | the operands that tracked inputs need | the same, with one matrix product per sequence |
+//! | [`rounded_linear`] | nothing, for a frozen weight in bf16 | its input in bf16, if the backend keeps it |
+//! | [`add_low_rank`] | x·A, and x if A is tracked | the same, with one more sum |
 //!
-//! With [`Kept::Rounded`], activations of f32 are kept in bf16, and GELU's derivative in 8 bits.
+//! With [`Kept::Rounded`], activations in f32 are kept in bf16, and the derivative of GELU is kept in 8 bits.
 //!
-//! These operations work on tensors in the host's memory, which means Burn's flex backend, in f32. All of them except the
-//! products also support half precision, with f32 arithmetic. On other backends, each function computes its [`composed`]
-//! form, which is also the oracle of the tests. All operations run on rayon's threads, and their results do not depend on
-//! the number of threads.
+//! These operations work on f32 tensors in the host's memory, that is, with Burn's flex backend. All of them except
+//! [`rounded_linear`] and [`add_low_rank`] also support half precision, with f32 arithmetic. On other backends, each function
+//! computes its [`composed`] form, which is also the reference in the tests. All operations run on rayon's threads, and their
+//! results do not depend on the number of threads.
 //!
-//! The feature `host`, on by default, compiles these kernels. Without it, the crate has only the composed forms and depends
-//! on no backend.
+//! The feature `host`, which is enabled by default, compiles these kernels. Without it, the crate has only the composed forms
+//! and depends on no backend.
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
@@ -51,7 +51,7 @@ pub use operations::{
     packed_attention, residual_norm, rms_norm, rotary, rounded_linear,
 };
 
-/// The copies of a layer's weight that the kernels of the feature `host` read. Without this feature, there are none.
+/// The copies of a layer's weight for the kernels of the feature `host`. Without this feature, there are no copies.
 #[cfg(not(feature = "host"))]
 #[derive(Debug, Clone, Default)]
 pub struct PackedWeight(());

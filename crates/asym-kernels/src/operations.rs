@@ -1,4 +1,4 @@
-//! The operations. Each is a kernel on the host, with the feature `host`, and its composed form elsewhere.
+//! The operations. On the host, with the feature `host`, each is a kernel. On other devices, it is its composed form.
 
 #![cfg_attr(
     not(feature = "host"),
@@ -14,39 +14,39 @@ use burn::tensor::{Device, Tensor};
 use crate::host;
 use crate::{Heads, PackedWeight, Sequences, composed};
 
-/// Whether tensors on `device` lie in the host's memory and this crate has its kernels for them.
+/// Whether tensors on `device` are in the host's memory and this crate has kernels for them.
 ///
-/// Burn distinguishes backends only by cargo features, which belong to the program and not to this crate, so the name
-/// of the device has to do. A name that is not known costs speed, nothing else.
+/// Burn distinguishes backends only by cargo features, which the program chooses and not this crate, so this function checks
+/// the name of the device. An unknown name only makes operations slower.
 pub fn is_host(device: &Device) -> bool {
     cfg!(feature = "host") && format!("{device:?}").contains("Flex")
 }
 
-/// How an operation keeps activations of f32 for its backward pass on the host.
+/// How an operation on the host keeps f32 activations for its backward pass.
 ///
-/// It changes neither outputs nor what operations of other devices keep.
+/// This affects neither the outputs nor operations on other devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kept {
     /// Without rounding.
     #[default]
     Exact,
-    /// Rounded to bf16, in half the memory. Gradients then have relative errors of about 2⁻⁹, the precision of bf16.
+    /// Rounded to bf16, which takes half the memory. Gradients then have relative errors of about 2⁻⁹, the precision of bf16.
     Rounded,
 }
 
 /// softmax(Q·Kᵀ/√width + bias)·V for each head, with dropout of the probabilities.
 ///
-/// On the host, autodiff keeps Q, K and V, as `kept` says, and nothing of size queries · keys.
+/// On the host, autodiff keeps Q, K and V in the form of `kept`, and no tensor of size queries · keys.
 ///
 /// # Shapes
 ///
 /// - query, output: `[batch, queries, heads · width]`
 /// - key, value: `[batch, keys, key-value heads · width]`
-/// - bias: `[batch, 1, 1, keys]`, added to the scores of each key; not learned
+/// - bias: `[batch, 1, 1, keys]`, added to the scores of each key, without a gradient
 ///
 /// # Panics
 ///
-/// Panics if heads do not divide the features, or causal attention has more queries than keys.
+/// Panics if heads do not divide the features, or if causal attention has more queries than keys.
 pub fn attention(
     query: Tensor<3>,
     key: Tensor<3>,
@@ -58,7 +58,7 @@ pub fn attention(
 ) -> Tensor<3> {
     let ([batch, queries, _], [_, keys, _]) = (query.dims(), key.dims());
     let width = heads.width(&query, &key);
-    assert!(!heads.causal || queries <= keys, "{queries} queries stand at the end of {keys} keys");
+    assert!(!heads.causal || queries <= keys, "causal attention of {queries} queries to {keys} keys");
     #[cfg(feature = "host")]
     if host::takes(&query) && batch * queries * keys * width > 0 {
         let sequences = Sequences::uniform(batch, queries, keys);
@@ -67,7 +67,7 @@ pub fn attention(
     composed::attention(query, key, value, bias, heads, dropout)
 }
 
-/// [`attention`] within each of `sequences`, whose rows follow each other directly: no work is done on padding.
+/// [`attention`] within each of `sequences`, which are stored without padding between them.
 ///
 /// # Shapes
 ///
@@ -76,8 +76,8 @@ pub fn attention(
 ///
 /// # Panics
 ///
-/// Panics if heads do not divide the features, if sequences do not fit the rows, if one is empty, or if causal attention has more
-/// queries than keys.
+/// Panics if heads do not divide the features, if sequences exceed the rows, if a sequence is empty, or if causal attention has
+/// more queries than keys.
 pub fn packed_attention(
     query: Tensor<3>,
     key: Tensor<3>,
@@ -92,7 +92,7 @@ pub fn packed_attention(
     for (of_query, of_key) in sequences.rows() {
         let fits = of_query.end <= queries && of_key.end <= keys && !of_query.is_empty() && !of_key.is_empty();
         assert!(fits, "queries {of_query:?} and keys {of_key:?} in {queries} and {keys} rows");
-        assert!(!heads.causal || of_query.len() <= of_key.len(), "{of_query:?} stand at the end of {of_key:?}");
+        assert!(!heads.causal || of_query.len() <= of_key.len(), "causal attention of {of_query:?} to {of_key:?}");
     }
     #[cfg(feature = "host")]
     if host::takes(&query) {
@@ -103,7 +103,7 @@ pub fn packed_attention(
 
 /// LayerNorm(dropout(x) + residual).
 ///
-/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalized rows, as `kept` says.
+/// `epsilon` must be that of `norm`, where it is private. On the host, autodiff keeps the normalized rows in the form of `kept`.
 ///
 /// # Shapes
 ///
@@ -120,7 +120,7 @@ pub fn residual_norm<const D: usize>(
     residual: Tensor<D>,
     kept: Kept,
 ) -> Tensor<D> {
-    assert_eq!(input.dims(), residual.dims(), "the two terms of a residual connection");
+    assert_eq!(input.dims(), residual.dims(), "the shapes of input and residual");
     #[cfg(feature = "host")]
     if let Some(beta) = norm.beta.as_ref().filter(|_| host::takes(&input)) {
         return host::residual_norm((norm, beta, epsilon), dropout, input, residual, kept);
@@ -128,9 +128,9 @@ pub fn residual_norm<const D: usize>(
     composed::residual_norm(norm, epsilon, dropout, input, residual)
 }
 
-/// LayerNorm(x), with statistics in f32 regardless of the dtype.
+/// LayerNorm(x). In half precision, mean and variance are computed in f32.
 ///
-/// `epsilon` is that of `norm`, which keeps it to itself. On the host, autodiff keeps the normalized rows, as `kept` says.
+/// `epsilon` must be that of `norm`, where it is private. On the host, autodiff keeps the normalized rows in the form of `kept`.
 ///
 /// # Shapes
 ///
@@ -143,10 +143,10 @@ pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<
     composed::layer_norm(norm, epsilon, input)
 }
 
-/// γ · x / √(mean of x² + ε), with statistics in f32 regardless of the dtype.
+/// γ · x / √(mean of x² + ε). In half precision, the mean is computed in f32.
 ///
-/// In half precision the normalized rows are rounded before γ multiplies them, as Llama's are in transformers. On the
-/// host, autodiff keeps the input, as `kept` says.
+/// In half precision, the normalized rows are rounded before they are multiplied by γ, as in transformers for Llama. On the
+/// host, autodiff keeps the input in the form of `kept`.
 ///
 /// # Shapes
 ///
@@ -155,9 +155,9 @@ pub fn layer_norm<const D: usize>(norm: &LayerNorm, epsilon: f64, input: Tensor<
 ///
 /// # Panics
 ///
-/// Panics if γ has not as many features as the input.
+/// Panics if the length of γ differs from the number of features of the input.
 pub fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Tensor<D>, kept: Kept) -> Tensor<D> {
-    assert_eq!(gamma.dims(), [input.dims()[D - 1]], "the scale of a norm");
+    assert_eq!(gamma.dims(), [input.dims()[D - 1]], "the shape of γ");
     #[cfg(feature = "host")]
     if host::takes(&input) && !input.dims().contains(&0) {
         return host::rms_norm(gamma, epsilon, input, kept);
@@ -165,18 +165,18 @@ pub fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Tensor<D>
     composed::rms_norm(gamma, epsilon, input)
 }
 
-/// The angles by which the pairs of a head's features are turned; not learned.
+/// The angles by which the pairs of a head's features are rotated. They are not trained.
 ///
-/// Both are `[batch or 1, length, width / 2]`, in f32 also where the rows that they turn are not.
+/// Both tensors are `[batch or 1, length, width / 2]`. They are in f32, even if the input is in half precision.
 #[derive(Debug, Clone)]
 pub struct Rotation {
-    /// Cosine of each angle.
+    /// The cosine of each angle.
     pub cos: Tensor<3>,
-    /// Sine of each angle.
+    /// The sine of each angle.
     pub sin: Tensor<3>,
 }
 
-/// Every head of `input`, turned: x₁·cos − x₂·sin and x₂·cos + x₁·sin, of its first and its second half.
+/// Rotary position embedding: the halves x₁ and x₂ of each head become x₁·cos − x₂·sin and x₂·cos + x₁·sin.
 ///
 /// On the host, autodiff keeps the cosines and sines, which all layers share.
 ///
@@ -186,7 +186,7 @@ pub struct Rotation {
 ///
 /// # Panics
 ///
-/// Panics if the angles are not those of as many sequences, positions and pairs.
+/// Panics if the shape of the angles does not match the sequences, positions and features of the input.
 pub fn rotary(input: Tensor<3>, heads: usize, rotation: &Rotation) -> Tensor<3> {
     let [batch, length, features] = input.dims();
     let angles @ [sequences, positions, half] = rotation.cos.dims();
@@ -208,9 +208,9 @@ pub fn rotary(input: Tensor<3>, heads: usize, rotation: &Rotation) -> Tensor<3> 
 
 /// x·Φ(x), with its exact gradient Φ(x) + x·φ(x).
 ///
-/// Burn's own `gelu` is exact forward everywhere, but backward only on flex: elsewhere its gradient is that of the tanh
-/// approximation. On the host, autodiff keeps the input, or with [`Kept::Rounded`] the derivative in 8 bits, which is off by
-/// 0.0025 at the most.
+/// The output of Burn's own `gelu` is exact on every backend, but its gradient is exact only on flex. On other backends, it is
+/// the gradient of the tanh approximation. On the host, autodiff keeps the input or, with [`Kept::Rounded`], the derivative in 8
+/// bits with an error of at most 0.0025.
 pub fn gelu<const D: usize>(input: Tensor<D>, kept: Kept) -> Tensor<D> {
     #[cfg(feature = "host")]
     if host::takes(&input) {
@@ -221,17 +221,18 @@ pub fn gelu<const D: usize>(input: Tensor<D>, kept: Kept) -> Tensor<D> {
 
 /// silu(gate) · up.
 ///
-/// On the host, autodiff keeps both where the gate is tracked, and the gate alone where only `up` is, as `kept` says.
+/// On the host, autodiff keeps gate and up if the gate is tracked, and only the gate if only `up` is tracked, in the form of
+/// `kept`.
 ///
 /// # Shapes
 ///
-/// - gate, up, output: the same
+/// - gate, up, output: any shape, the same for all
 ///
 /// # Panics
 ///
 /// Panics if shapes differ.
 pub fn gated_silu<const D: usize>(gate: Tensor<D>, up: Tensor<D>, kept: Kept) -> Tensor<D> {
-    assert_eq!(gate.dims(), up.dims(), "a gate and what passes it");
+    assert_eq!(gate.dims(), up.dims(), "the shapes of gate and up");
     #[cfg(feature = "host")]
     if host::takes(&gate) && gate.dtype() == up.dtype() {
         return host::gated_silu(gate, up, kept);
@@ -241,7 +242,8 @@ pub fn gated_silu<const D: usize>(gate: Tensor<D>, up: Tensor<D>, kept: Kept) ->
 
 /// Dropout with `layer`'s probability. It is active only in training, on a device with autodiff.
 ///
-/// Reproducible from `Device::seed`, as Burn's own, but with other numbers. On the host nothing is kept for backward.
+/// The mask is reproducible with `Device::seed`, but it differs from that of Burn's own dropout. On the host, no tensor is kept
+/// for the backward pass.
 pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "host")]
     if host::takes(&input) {
@@ -252,9 +254,9 @@ pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<
 
 /// x·W + bias.
 ///
-/// Burn's own multiplies sequence by sequence wherever a sequence is a whole number of tiles long, which suits a GPU; on the
-/// host it copies the weight into a new layout for each of them. Here all rows are one product, which adds to rows that hold
-/// the bias.
+/// Burn's own linear layer multiplies sequence by sequence if the length of a sequence is a multiple of the tile size. This is
+/// fast on a GPU, but on the host the layout of the weight is changed again for each sequence. Here, all rows are multiplied in
+/// one product, which is added to rows that are filled with the bias.
 ///
 /// # Shapes
 ///
@@ -274,10 +276,10 @@ pub fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<
     composed::linear(input, weight, bias)
 }
 
-/// x·W + bias for x in f32 and a frozen W in bf16: the product rounds x to bf16 where that is faster, and sums in f32.
+/// x·W + bias for x in f32 and a frozen W in bf16. x is rounded to bf16 if this makes the product faster. Sums are in f32.
 ///
-/// Only the weight is kept for backward, which the layer has in any case. On a device that is not the host's memory, x is
-/// rounded, and the product is rounded once more, as that device gives it.
+/// Only the weight is kept for the backward pass, and the layer has it in any case. On devices other than the host, x is always
+/// rounded to bf16, and the product is computed and rounded in bf16 by the device.
 ///
 /// # Shapes
 ///
@@ -310,13 +312,13 @@ pub struct LowRank {
     pub a: Tensor<2>,
     /// Bᵀ: `[r, d_output]`.
     pub b: Tensor<2>,
-    /// The factor s.
+    /// The scale s.
     pub scale: f64,
 }
 
 /// `output` + s·(x·A)·B.
 ///
-/// On the host, s·x·A, which is r wide, is kept for backward where B is tracked, and `input` where A is.
+/// On the host, s·x·A, which has r features, is kept for the backward pass if B is tracked, and `input` if A is tracked.
 ///
 /// # Shapes
 ///

@@ -1,4 +1,4 @@
-//! Activations that are kept rounded: outputs are the same, and gradients are off by what rounding explains.
+//! Tests of rounded activations: the outputs are the same, and the errors of the gradients are as small as the rounding errors.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use asym_kernels::{
@@ -22,7 +22,7 @@ fn values(tensor: Tensor<3>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-/// Output, and the gradients of the inputs of a weighted sum of it.
+/// The output, and the gradients of the inputs for a weighted sum of the output.
 fn pass(operation: &dyn Fn([Tensor<3>; 3], Kept) -> Tensor<3>, kept: Kept) -> (Vec<f32>, Vec<Vec<f32>>) {
     let inputs = [1, 2, 3].map(|seed| random(seed).require_grad());
     let output = operation(inputs.clone(), kept);
@@ -57,7 +57,7 @@ fn rounding_changes_gradients_alone_and_by_little() {
         ("GELU", Box::new(|[x, ..], kept| gelu(x, kept))),
         ("gated SiLU", Box::new(|[gate, up, _], kept| gated_silu(gate, up, kept))),
         ("gated SiLU without a tracked gate", Box::new(|[gate, up, _], kept| gated_silu(gate.detach(), up, kept))),
-        // GELU's output goes on in place, and its gradient comes from another operation.
+        // The next operation changes GELU's output in place and computes its gradient.
         ("two in a row", Box::new(|[x, r, _], kept| residual_norm(&norm, 1e-5, &none, gelu(x, kept), r, kept))),
     ];
     for (name, operation) in &operations {
@@ -68,10 +68,10 @@ fn rounding_changes_gradients_alone_and_by_little() {
         for (exact, rounded) in exact.iter().zip(&rounded) {
             let largest = exact.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
             let worst = exact.iter().zip(rounded).fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
-            assert!(worst <= 1e-2 * largest, "{name}: a gradient is off by {worst}, the largest is {largest}");
+            assert!(worst <= 1e-2 * largest, "{name}: a gradient differs by {worst}, the largest is {largest}");
         }
     }
-    // With dropout, both draw one mask for each pass: the gradient is zero exactly where the output was dropped.
+    // With dropout, the backward pass has the same mask as the forward pass, so the share of zeros in the gradient is about 0.1.
     let x = random(1).require_grad();
     let zeros = Tensor::<3>::zeros([2, LENGTH, WIDTH], &device);
     let dropped = residual_norm(&norm, 1e-5, &tenth, x.clone(), zeros, Kept::Rounded);

@@ -1,4 +1,4 @@
-//! Each operation against its composed form: values and gradients, over shapes, strides, masks and dtypes.
+//! Comparison of each operation with its composed form: values and gradients for several shapes, strides, masks and dtypes.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::slice;
@@ -34,23 +34,23 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
 
-/// The largest difference, over the largest value of the reference.
+/// The largest difference, relative to the largest value of the reference.
 fn error(values: &[f64], reference: &[f64]) -> f64 {
     assert_eq!(values.len(), reference.len());
     let largest = reference.iter().fold(1e-30f64, |largest, value| largest.max(value.abs()));
     values.iter().zip(reference).map(|(a, b)| (a - b).abs() / largest).fold(0.0, f64::max)
 }
 
-/// An output's values and the gradients of what was tracked, for a loss that weighs every output differently.
+/// The values of the output and the gradients of the tracked inputs. The loss has a different weight for each output.
 struct Pass {
     output: Vec<f64>,
     gradients: Vec<Vec<f64>>,
 }
 
-/// An operation of tracked inputs of rank 3 and 2.
+/// An operation on tracked inputs of rank 3 and of rank 2.
 type Apply<'a> = &'a dyn Fn(Vec<Tensor<3>>, Vec<Tensor<2>>) -> Tensor<3>;
 
-/// `matrices` and `rows` are the inputs of rank 2 and 3, in the order in which `apply` takes them.
+/// Run `apply` with inputs of this dtype. `rows` are its inputs of rank 3, and `matrices` its inputs of rank 2.
 fn pass(
     rows: &[Tensor<3>],
     matrices: &[Tensor<2>],
@@ -67,7 +67,7 @@ fn pass(
     Pass { gradients: of_rows.chain(of_matrices).collect(), output: values(output) }
 }
 
-/// f32 within 1e-5 of the largest reference value; where an exact zero is the reference, within 1e-5 of zero.
+/// Check that f32 values differ by at most 1e-5, either relative to the largest reference value or as an absolute error.
 fn agree(name: &str, ours: &Pass, oracle: &Pass) {
     let each = ours.gradients.iter().zip(&oracle.gradients).chain([(&ours.output, &oracle.output)]);
     for (index, (ours, oracle)) in each.enumerate() {
@@ -80,21 +80,21 @@ fn agree(name: &str, ours: &Pass, oracle: &Pass) {
     }
 }
 
-/// Half precision: within twice the composed form's own error against f64.
+/// Check that the error against f64 in half precision is at most twice that of the composed form.
 fn half(name: &str, ours: &Pass, composed: &Pass, exact: &Pass, unit: f64) {
     let triples = ours.gradients.iter().zip(&composed.gradients).zip(&exact.gradients);
     let output = ((&ours.output, &composed.output), &exact.output);
     for (index, ((ours, composed), exact)) in triples.chain([output]).enumerate() {
-        // The result itself is rounded: no one can be nearer than half a unit of its dtype.
+        // Rounding the result to its dtype alone can cause an error of half a unit.
         let allowed = 2.0 * error(composed, exact).max(unit / 2.0);
         assert!(error(ours, exact) <= allowed, "{name}, {index}: {:e} and {allowed:e}", error(ours, exact));
     }
 }
 
-/// Half precisions, and the distance of 1 to the next number of each.
+/// The dtypes of half precision, with the distance from 1 to the next larger number.
 const HALVES: [(FloatDType, f64); 2] = [(FloatDType::F16, 1.0 / 1024.0), (FloatDType::BF16, 1.0 / 128.0)];
 
-/// Both forms of an operation, over f32 and the half precisions.
+/// Compare both forms of an operation in f32 and, if `halves` is true, in half precision.
 fn both(
     name: &str,
     rows: &[Tensor<3>],
@@ -105,7 +105,7 @@ fn both(
 ) {
     agree(name, &pass(rows, matrices, FloatDType::F32, ours), &pass(rows, matrices, FloatDType::F32, oracle));
     for (dtype, unit) in HALVES.iter().filter(|_| halves) {
-        // All three start from the same rounded numbers.
+        // All three computations have the same rounded inputs.
         let rounded: Vec<_> = rows.iter().map(|rows| rows.clone().cast(*dtype).cast(FloatDType::F32)).collect();
         let exact = pass(&rounded, matrices, FloatDType::F64, oracle);
         let (ours, composed) = (pass(&rounded, matrices, *dtype, ours), pass(&rounded, matrices, *dtype, oracle));
@@ -116,8 +116,8 @@ fn both(
 #[test]
 fn attention_is_its_composed_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    // (batch, queries, keys, heads, heads of keys, width, causal): odd lengths, one token, one head, widths that are no
-    // multiple of a vector register, more rows than a block, groups, cross-attention, and a cache's queries at the end.
+    // (batch, queries, keys, heads, heads of keys, width, causal). The cases are odd lengths, one token, one head, widths that
+    // are not a multiple of a vector register, more rows than a block, groups, cross-attention, and queries after a cache.
     for (batch, queries, keys, query, key_value, width, causal) in [
         (2, 7, 7, 3, 3, 5, false),
         (1, 1, 1, 1, 1, 1, false),
@@ -134,7 +134,7 @@ fn attention_is_its_composed_form() {
             random([batch, keys, key_value * width], &mut rng),
             random([batch, keys, key_value * width], &mut rng),
         ];
-        // Padded at the end; of the last sequence, no key counts at all.
+        // The end of each sequence is masked. In the last sequence of a larger batch, all keys are masked.
         let hidden = |i: usize| (i % keys > 2 && i % keys > keys / 2) || (batch > 1 && i / keys == batch - 1);
         let padded: Vec<f32> = (0..batch * keys).map(|i| if hidden(i) { -30000.0 } else { 0.0 }).collect();
         let padded = Tensor::<4>::from_data(TensorData::new(padded, [batch, 1, 1, keys]), &device());
@@ -151,7 +151,7 @@ fn attention_is_its_composed_form() {
             let name = format!("{batch}, {queries} x {keys}, {heads:?}, mask {}", bias.is_some());
             both(&name, &rows, &[], &ours, &oracle, keys > 2);
         }
-        // Without a graph, and where only one of the three is tracked, the values are the same.
+        // The values are the same without a graph and if only one of the inputs is tracked.
         let [q, k, v] = rows;
         let tracked = attention(q.clone().require_grad(), k.clone(), v.clone(), None, heads, &none(), Kept::Exact);
         let plain = attention(q.inner(), k.inner(), v.inner(), None, heads, &none(), Kept::Exact);
@@ -211,7 +211,7 @@ fn linear_and_low_rank_are_their_composed_forms() {
             }
         };
         both(&format!("linear {shape:?}"), &rows, &matrices, &apply(linear), &apply(composed::linear), false);
-        // A weight that lies the other way round, as a tied embedding does, and no bias.
+        // The weight is transposed, as that of a tied embedding, and there is no bias.
         let turned = [random([d_output, shape[2]], &mut rng)];
         let apply = |form: Form| {
             move |rows: Vec<Tensor<3>>, matrices: Vec<Tensor<2>>| {
@@ -237,7 +237,7 @@ fn linear_and_low_rank_are_their_composed_forms() {
             &apply(composed::add_low_rank),
             false,
         );
-        // The output that it adds to is not changed where someone else still reads it.
+        // The tensor to which the update is added does not change if it is still used elsewhere.
         let before = values(rows[0].clone());
         let update = LowRank { a: matrices[0].clone(), b: matrices[1].clone(), scale: 1.0 };
         let _ = add_low_rank(rows[0].clone(), rows[1].clone(), update);
@@ -273,7 +273,7 @@ fn residual_norm_is_its_composed_form() {
     for shape in [[2, 7, 15], [1, 1, 2], [3, 33, 32], [2, 20, 130]] {
         let rows = [random(shape, &mut rng), random(shape, &mut rng)];
         let fixed = norm(shape[2], &mut rng);
-        // In the dtype of the rows, as a model's parameters are.
+        // The parameters of the norm have the dtype of the rows, as in a model.
         let cast = |like: &Tensor<3>| {
             let dtype = like.dtype();
             let mut norm = fixed.clone();
@@ -287,10 +287,10 @@ fn residual_norm_is_its_composed_form() {
         let oracle_fixed = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
             composed::residual_norm(&cast(&rows[0]), 1e-5, &none(), rows[0].clone(), rows[1].clone())
         };
-        // Two features always become -1 and 1: the gradient is 0 but for ε, and has no relative error in half precision.
+        // Two features always become -1 and 1. The gradient is 0 except for ε, so it has no relative error in half precision.
         both(&format!("{shape:?}"), &rows, &[], &ours_fixed, &oracle_fixed, shape[2] > 2);
 
-        // Scale and shift, and that a frozen norm gives its inputs the same gradients.
+        // The gradients of scale and shift are correct, and those of the inputs are the same with a frozen norm.
         let gradients = |norm: &LayerNorm, form: &dyn Fn(&LayerNorm) -> Tensor<3>| {
             let gradients = (form(norm) * random(shape, &mut ChaCha8Rng::seed_from_u64(99))).sum().backward();
             [&norm.gamma, norm.beta.as_ref().unwrap()].map(|param| param.val().grad(&gradients).map(values))
@@ -328,7 +328,7 @@ fn residual_norm_is_its_composed_form() {
 #[test]
 fn rms_norm_is_its_composed_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
-    // The gradient of a single feature is 0 but for ε, and has no relative error in half precision.
+    // The gradient of a single feature is 0 except for ε, so it has no relative error in half precision.
     for shape in [[2, 7, 15], [1, 1, 1], [3, 33, 32], [2, 20, 130]] {
         let (rows, gamma) = ([random(shape, &mut rng)], [random([1, shape[2]], &mut rng)]);
         type Form = fn(Tensor<1>, f64, Tensor<3>) -> Tensor<3>;
@@ -338,13 +338,13 @@ fn rms_norm_is_its_composed_form() {
                 form(matrices[0].clone().reshape([width]), epsilon, rows[0].clone())
             }
         };
-        // A usual ε, and one as large as the squares, so that it counts.
+        // A usual ε, and one that is as large as the squares, so that it has an effect.
         for epsilon in [1e-5, 1.0] {
             let (ours, oracle) = (apply(exact_rms_norm, epsilon), apply(composed::rms_norm, epsilon));
             both(&format!("{shape:?}, {epsilon}"), &rows, &gamma, &ours, &oracle, width > 1);
         }
 
-        // A frozen scale, frozen rows, and neither tracked.
+        // The scale, the rows or both are frozen.
         let all = pass(&rows, &gamma, FloatDType::F32, &apply(exact_rms_norm, 1e-5));
         let ([x], [gamma]) = (rows, gamma);
         let gamma = gamma.reshape([width]);
@@ -358,7 +358,7 @@ fn rms_norm_is_its_composed_form() {
         assert_eq!(of_gamma.gradients[0], all.gradients[1]);
         assert_eq!(values(rms_norm(gamma.clone().inner(), 1e-5, x.clone().inner(), Kept::Exact)), all.output);
 
-        // In half precision both forms round where transformers does, and squares that f16 cannot hold are no matter.
+        // In half precision, both forms round at the same points as transformers. Squares that overflow in f16 cause no error.
         for (dtype, unit) in HALVES {
             let large = (x.clone() * 1000.0).cast(dtype);
             let exact = values(composed::rms_norm(
@@ -375,7 +375,7 @@ fn rms_norm_is_its_composed_form() {
     }
 }
 
-/// Angles of every kind, of `shape`.
+/// Random angles of this shape.
 fn rotation(shape: [usize; 3], rng: &mut impl Rng) -> Rotation {
     let angles = random(shape, rng) * 3.0;
     Rotation { cos: angles.clone().cos(), sin: angles.sin() }
@@ -395,14 +395,14 @@ fn rotary_is_its_composed_form() {
         let name = format!("{batch}, {length}, {heads}, {half}, {sequences}");
         both(&name, &rows, &[], &ours, &oracle, true);
 
-        // A tensor that is turned does not change for its other readers; nor do values depend on the graph.
+        // The input does not change if it is still used elsewhere, and the values are the same without a graph.
         let [x] = rows;
         let before = values(x.clone());
         let plain = Rotation { cos: rotation.cos.clone().inner(), sin: rotation.sin.clone().inner() };
         let turned = rotary(x.clone().inner(), heads, &plain);
         assert_eq!(values(turned.clone()), values(rotary(x.clone().require_grad(), heads, &rotation)));
         assert_eq!(values(x), before);
-        // And turned back it is what it was.
+        // The inverse rotation restores the input.
         let back = Rotation { cos: plain.cos, sin: -plain.sin };
         assert!(error(&values(rotary(turned, heads, &back)), &before) < 1e-5, "{name}");
     }
@@ -412,7 +412,7 @@ fn rotary_is_its_composed_form() {
 fn gated_silu_is_its_composed_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     for shape in [[1, 1, 1], [3, 5, 7], [2, 33, 300]] {
-        // Gates far out too, where σ is 0 or 1.
+        // Large gates, for which σ is 0 or 1, are also tested.
         let rows = [random(shape, &mut rng) * 4.0, random(shape, &mut rng)];
         let far = [rows[0].clone() * 25.0, rows[1].clone()];
         let ours = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gated_silu(rows[0].clone(), rows[1].clone(), Kept::Exact);
@@ -420,7 +420,7 @@ fn gated_silu_is_its_composed_form() {
         both(&format!("{shape:?}"), &rows, &[], &ours, &oracle, true);
         both(&format!("{shape:?}, far"), &far, &[], &ours, &oracle, true);
 
-        // Where only one is tracked its gradient is the same, and without a graph so are the values.
+        // The gradient of an input is the same if only this input is tracked. The values are the same without a graph.
         let all = pass(&rows, &[], FloatDType::F32, &ours);
         let [gate, up] = rows;
         let of_gate = |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| gated_silu(rows[0].clone(), up.clone(), Kept::Exact);
@@ -435,19 +435,19 @@ fn gated_silu_is_its_composed_form() {
     }
 }
 
-/// Numbers that can be checked by hand, since the composed forms share their formulas with ours.
+/// Values that were computed by hand, because the composed forms have the same formulas as the kernels.
 #[test]
 fn known_values() {
     let row = |row: [f32; 2]| Tensor::<3>::from_data([[row]], &device());
     type Norm = fn(Tensor<1>, f64, Tensor<3>) -> Tensor<3>;
     for form in [exact_rms_norm, composed::rms_norm] as [Norm; 2] {
-        // The mean of the squares is 25/2, and with ε 16.
+        // The mean of the squares is 25/2. With ε, it is 16.
         let gamma = Tensor::<1>::from_data([1.0f32, -2.0], &device());
         assert_eq!(values(form(gamma, 3.5, row([3.0, 4.0]))), [0.75, -2.0]);
     }
     type Turn = fn(Tensor<3>, usize, &Rotation) -> Tensor<3>;
     for form in [rotary, composed::rotary] as [Turn; 2] {
-        // A quarter turn, and one of the angle of 3-4-5.
+        // The rotations are a quarter turn, and one by an angle of the 3-4-5 triangle.
         let one = |value: f32| Tensor::<3>::from_data([[[value]]], &device());
         assert_eq!(values(form(row([3.0, 4.0]), 1, &Rotation { cos: one(0.0), sin: one(1.0) })), [-4.0, 3.0]);
         let turned = form(row([5.0, 10.0]), 1, &Rotation { cos: one(0.6), sin: one(0.8) });
@@ -504,8 +504,8 @@ fn what_is_not_contiguous_is_read_in_order() {
     assert!(error(&ours, &values(composed::linear(q, weight, None))) < 1e-5);
 }
 
-/// With dropout the masks differ from the composed form's, so that the gradient is held to finite differences, which need
-/// the same mask twice: the device's seed gives it. In one test, since the generator is one for the whole process.
+/// The masks of dropout differ from those of the composed form, so the gradient is compared with finite differences. These need
+/// the same mask twice, for which the device's seed is set. This is one test, because the process has only one generator.
 #[test]
 fn dropout_draws_the_same_mask_forward_and_backward() {
     let device = device();
@@ -541,6 +541,6 @@ fn dropout_draws_the_same_mask_forward_and_backward() {
         device.seed(8);
         let other = values(apply(first.clone()));
         device.seed(7);
-        assert_ne!(values(apply(first.clone())), other, "{name}: another seed, another mask");
+        assert_ne!(values(apply(first.clone())), other, "{name}: another seed must give another mask");
     }
 }

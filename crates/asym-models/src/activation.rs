@@ -1,4 +1,4 @@
-//! The activations of the models. Their gradients are exact on every backend.
+//! The activation functions of the models. Their gradients are exact on every backend.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    /// Φ(x) by Simpson's rule over its density, in f64: a source that shares nothing with the code above.
+    /// x·Φ(x) in f64, by Simpson's rule over the normal density. This reference shares no code with the implementation above.
     fn gelu_f64(x: f64) -> f64 {
         const STEPS: usize = 2000;
         let density = |t: f64| (-0.5 * t * t).exp() / (2.0 * PI).sqrt();

@@ -1,8 +1,8 @@
-//! Adapters in PEFT's format on the models of this crate: the changes that they make outside the adapted layers.
+//! Adapters in PEFT's format on the models of this crate, and the changes that they make outside the adapted layers.
 //!
-//! PEFT unties weights if an adapter changes only one side of the tie: LoRA on the word embedding does not change the head, and
-//! an embedding that is saved in full is not used by the head. Such a model is loaded here with a tensor for each side. Folders
-//! of a model with a resized vocabulary contain the new embeddings.
+//! PEFT unties two weights if an adapter changes only one of them. LoRA on the word embedding does not change the head,
+//! and the head does not use an embedding that the adapter saves in full. Such a model is loaded here with a separate
+//! tensor for each weight. If the vocabulary was resized, the adapter's folder contains the new embeddings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,20 +14,20 @@ use crate::keys::within;
 use crate::weights::{Stored, open_file};
 use crate::{KeyTable, ModelConfig, ModelError, PretrainedModel};
 
-/// The names of weights in PEFT's files begin with this.
+/// The prefix of the weights' names in PEFT's files.
 const PREFIX: &str = "base_model.model.";
 const WEIGHT: &str = ".weight";
 
-/// The configuration of a model with `config` after the adapter in `folder` is applied: untied if the adapter unties the
-/// weights, and with the adapter's vocabulary size.
+/// The configuration that a model with `config` has after the adapter in `folder` is applied. It is untied if the adapter
+/// unties weights, and it has the vocabulary size of the adapter. Without an adapter file in `folder`, this is `config`.
 ///
 /// # Errors
 ///
-/// A folder without an adapter, or with an adapter that cannot be read.
+/// Returns an error if the adapter file cannot be read.
 pub fn adapted_config<M: PretrainedModel>(config: &M::Config, folder: &Path) -> Result<M::Config, ModelError> {
     let tensors = match open_file(&folder.join("adapter_model.safetensors")) {
         Ok(tensors) => tensors,
-        // The adapter itself is read later, with an error that says more.
+        // The adapter is read later, with a more detailed error.
         Err(ModelError::MissingFile { .. }) => return Ok(config.clone()),
         Err(error) => return Err(error),
     };
@@ -43,7 +43,7 @@ pub fn adapted_config<M: PretrainedModel>(config: &M::Config, folder: &Path) -> 
     }
 }
 
-/// Whether an adapter with these tensors changes only one side of a tie.
+/// Whether an adapter with these tensors changes only one of two tied weights. `saved` are the modules that it saves in full.
 fn parts(table: &KeyTable, tensors: &BTreeMap<String, Stored>, saved: &[String]) -> bool {
     let names = || tensors.keys().filter_map(|key| key.strip_prefix(PREFIX));
     table.tied.iter().any(|(parameter, copies)| {
@@ -51,7 +51,7 @@ fn parts(table: &KeyTable, tensors: &BTreeMap<String, Stored>, saved: &[String])
         let is_saved = saved.iter().any(|name| layout::within(parameter, name));
         let of_parameter = |name: &str| {
             within(name, module)
-                // Rows and whole tensors that are not saved by name replace the base's own, on both sides.
+                // Rows and whole tensors that are not among `modules_to_save` replace those of the base model in both weights.
                 && (is_saved || !(name.contains(".token_adapter.") || name == *parameter))
         };
         let of_copy = |name: &str| {
@@ -61,7 +61,7 @@ fn parts(table: &KeyTable, tensors: &BTreeMap<String, Stored>, saved: &[String])
     })
 }
 
-/// The rows of the word embedding or the head that an adapter brings.
+/// The number of rows of the word embedding or the head in the adapter's file, if it contains one of them.
 fn rows(table: &KeyTable, tensors: &BTreeMap<String, Stored>) -> Option<usize> {
     let sides = table.vocabulary.iter();
     let keys = sides.flat_map(|side| [format!("{PREFIX}{side}{WEIGHT}"), format!("{PREFIX}{side}.base_layer{WEIGHT}")]);
@@ -80,7 +80,7 @@ pub fn load_adapter<M: PretrainedModel>(
     let folder = folder.as_ref();
     let table = M::keys(model.config());
     let was_tied = model.config().is_tied();
-    // A file that cannot be read is reported by the next step.
+    // If the file cannot be read, `load_adapter_with` below reports the error.
     let model = match adapted_config::<M>(model.config(), folder) {
         Ok(config) => {
             let resized = config.vocabulary() != model.config().vocabulary();
@@ -100,10 +100,10 @@ pub fn load_adapter<M: PretrainedModel>(
     asym_core::load_adapter_with(model, folder, &LoadOptions { naming, ties })
 }
 
-/// Check that an adapter that brings a vocabulary of another size has the rows of each side of `model`.
+/// Check that an adapter that resizes the vocabulary contains the weights of `model`'s word embeddings and head.
 fn check_sides<M: PretrainedModel>(model: &M, folder: &Path, was_tied: bool) -> Result<(), AdapterError> {
     let (path, table) = (folder.join("adapter_model.safetensors"), M::keys(model.config()));
-    // The adapter itself is read next, with an error that says more.
+    // The adapter is read next, with a more detailed error.
     let Ok(tensors) = open_file(&path) else { return Ok(()) };
     let has = |side: &str| {
         ["", ".base_layer"].iter().any(|layer| tensors.contains_key(&format!("{PREFIX}{side}{layer}{WEIGHT}")))
@@ -122,14 +122,14 @@ fn check_sides<M: PretrainedModel>(model: &M, folder: &Path, was_tied: bool) -> 
         Some(side) => Err(AdapterError::MissingKeys {
             path,
             keys: vec![format!("{PREFIX}{side}{WEIGHT}")],
-            hint: "; the adapter has a vocabulary of another size than the base, and must bring all of its rows",
+            hint: "; the adapter changes the size of the vocabulary, so it must contain all rows of this weight",
         }),
         None => Ok(()),
     }
 }
 
-/// `model` with another configuration of the same sizes, except for the rows of the vocabulary. A parameter that is no longer
-/// tied gets its own tensor, and new rows are zeros.
+/// `model` with another configuration, which may differ only in the tied weights and the vocabulary size. A parameter
+/// that is no longer tied gets its own tensor, and new rows are zeros.
 fn reshaped<M: PretrainedModel>(model: M, config: &M::Config) -> M {
     let old = model.config();
     if (old.is_tied(), old.vocabulary()) == (config.is_tied(), config.vocabulary()) {
@@ -141,8 +141,8 @@ fn reshaped<M: PretrainedModel>(model: M, config: &M::Config) -> M {
     })
 }
 
-/// A model with `config` and the tensors of `model`. `value` gives the values of a parameter that the two have in different
-/// shapes, or that is a copy of one.
+/// A model with `config` and the tensors of `model`. `value` returns the values of a parameter by its name. It is called
+/// for a parameter whose shapes in the two models differ, and for the source of a parameter that was tied.
 fn with_own_copies<M: PretrainedModel>(model: &M, config: &M::Config, value: impl Fn(&str) -> Option<Vec<f32>>) -> M {
     let naming = M::keys(config).naming;
     let device = &model.devices().into_iter().next().unwrap_or_default();
@@ -166,8 +166,8 @@ fn with_own_copies<M: PretrainedModel>(model: &M, config: &M::Config, value: imp
     }
 }
 
-/// Merge the adapters of `model` into its weights. An embedding that is also the head gets a tensor of its own, since an adapter
-/// changes the embedding alone: the merged model has the same outputs.
+/// Merge the adapters of `model` into its weights. The outputs of the merged model are the same. If an adapter is on a
+/// word embedding that is tied to the head, the merged model is untied, because the adapter does not change the head.
 pub fn merge<M: PretrainedModel>(model: M) -> M {
     let (config, naming) = (model.config(), M::keys(model.config()).naming);
     let adapted = layout::entries(&model, &naming).into_iter().filter(|entry| entry.kind == Kind::Adapter);
@@ -177,7 +177,7 @@ pub fn merge<M: PretrainedModel>(model: M) -> M {
         return asym_core::merge(model);
     }
     let untied = config.clone().untied();
-    // The head uses the embedding under the adapter.
+    // The head uses the embedding without the adapter.
     let weights = |entry: &layout::Entry| matches!(entry.kind, Kind::Weight { layer: Layer::Embedding, .. });
     let bases: BTreeMap<String, Vec<f32>> = layout::collect(&model, &naming, |entry| weights(entry))
         .into_iter()
@@ -191,12 +191,12 @@ pub fn merge<M: PretrainedModel>(model: M) -> M {
     })
 }
 
-/// The ends of the names that the last layer of a sequence classifier's head has in the families here.
+/// The suffixes of the name that the last layer of a sequence classifier's head has in the supported families.
 const LAST_OF_HEAD: [&str; 4] =
     ["classifier.out_proj.weight", "classification_head.out_proj.weight", "classifier.weight", "score.weight"];
 
-/// The number of labels of the classifier's head that the adapter in `folder` saves whole, in PEFT's format; `None` if it saves
-/// none.
+/// The number of labels of the classification head that the adapter in `folder` saves in full, in PEFT's format. `None`
+/// if it does not save a head.
 ///
 /// # Errors
 ///
@@ -204,7 +204,7 @@ const LAST_OF_HEAD: [&str; 4] =
 pub fn adapter_outputs(folder: &Path) -> Result<Option<usize>, ModelError> {
     let tensors = match open_file(&folder.join("adapter_model.safetensors")) {
         Ok(tensors) => tensors,
-        // The adapter itself is read later, with an error that says more.
+        // The adapter is read later, with a more detailed error.
         Err(ModelError::MissingFile { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };

@@ -16,23 +16,23 @@ type Found<'a> = (&'a str, &'a Stored);
 pub(crate) struct Assigned<'a> {
     /// The tensors, by the names of the parameters.
     pub(crate) stored: BTreeMap<String, Found<'a>>,
-    /// The modules that the model has no place for.
+    /// The modules in the files that the model does not have.
     pub(crate) left_out: Vec<String>,
 }
 
 impl Checkpoint {
-    /// The tensors by their current names.
+    /// The tensors by the current names of their keys.
     fn by_name(&self, table: &KeyTable) -> HashMap<String, Found<'_>> {
         self.tensors.iter().map(|(key, tensor)| (table.canonical(key), (key.as_str(), tensor))).collect()
     }
 
-    /// Whether the files have different tensors for parameters that are tied. `entries` are the parameters of the model that
-    /// ties none of them.
+    /// Whether the files have different tensors for parameters that the configuration ties. `entries` are the parameters
+    /// of the untied model.
     pub(crate) fn differs(&self, table: &KeyTable, entries: &[Entry]) -> Result<bool, ModelError> {
         let by_name = self.by_name(table);
         let wanted: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         for (parameter, copies) in table.tied {
-            // The parameter counts even if the model without ties lacks it: its copies are read from it.
+            // The parameter is compared even if the untied model lacks it, because its copies may be read from it.
             let copies = copies.iter().filter(|copy| wanted.contains(**copy));
             let mut found = [parameter].into_iter().chain(copies).filter_map(|name| by_name.get(*name));
             let Some((_, first)) = found.next() else { continue };
@@ -47,8 +47,8 @@ impl Checkpoint {
 
     /// Find the tensor of each parameter.
     ///
-    /// `renamed` lists the same parameters with the names that transformers uses in memory, if these differ. `tied` says
-    /// whether the configuration ties parameters, so one tensor may stand for several of them.
+    /// `renamed` lists the same parameters with the names that transformers uses in memory, if these differ. `tied` is
+    /// whether the configuration ties parameters. If so, one tensor can be the value of several parameters.
     pub(crate) fn assign(
         &self,
         entries: &[Entry],
@@ -59,7 +59,7 @@ impl Checkpoint {
         let others = renamed.iter().map(|entry| entry.name.as_str());
         let others: HashMap<&str, &Entry> = others.zip(entries).collect();
         let wanted: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-        // The head of another task may have the names of this one's.
+        // The head of another task can have the same names as the head of this model.
         let heads = if matches!(self.purpose(), Some(Purpose::Other(_))) { table.task_head } else { &[] };
         let mut assigned: BTreeMap<String, Found<'_>> = BTreeMap::new();
         let (mut left_out, mut unexpected) = (Vec::new(), Vec::new());
@@ -74,7 +74,7 @@ impl Checkpoint {
                 if let Some(module) = of(table.dropped) {
                     left_out.push(module);
                 } else if table.is_known(&name, |parameter| wanted.contains(parameter)) {
-                    // A buffer or a copy of a parameter.
+                    // A buffer or a copy of a parameter is ignored.
                 } else if is_own(&name, &wanted, table) {
                     unexpected.push(key.clone());
                 } else {
@@ -113,7 +113,7 @@ impl Checkpoint {
         Ok(Assigned { stored: assigned, left_out })
     }
 
-    /// The parameters to initialize, which are those of head modules without any tensor in the checkpoint.
+    /// The names of the parameters to initialize: those in head modules of which the checkpoint has no tensor.
     pub(crate) fn missing(
         &self,
         entries: &[Entry],
@@ -135,8 +135,8 @@ impl Checkpoint {
     }
 }
 
-/// Whether a key that the model does not know looks like one of its own: it is in the base model, or it ends in the name of a
-/// parameter. It is then a sign of a wrong configuration or a damaged file.
+/// Whether an unknown key looks like a key of this model, because it is in the base model or ends in the name of a
+/// parameter. Such a key indicates a wrong configuration or a damaged file.
 fn is_own(name: &str, wanted: &HashSet<&str>, table: &KeyTable) -> bool {
     let (prefix, modules) = table.base;
     let mut ends = name.match_indices('.').map(|(at, _)| &name[at + 1..]);

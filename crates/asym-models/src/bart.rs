@@ -1,6 +1,6 @@
 //! BART: an encoder and a decoder of post-norm blocks, with a language-model or a classification head.
 //!
-//! Sources: Lewis et al., 2020 (arXiv:1910.13461); `modeling_bart.py` of transformers 5.23. Fields are called as the
+//! Sources: Lewis et al., 2020 (arXiv:1910.13461); `modeling_bart.py` of transformers 5.23. Fields have the names of the
 //! checkpoint's keys.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear};
@@ -21,15 +21,15 @@ mod packed;
 pub use config::{BartConfig, HuggingFaceConfig, Stack};
 pub use decode::BartDecoder;
 
-/// The facts of every BART checkpoint.
+/// The entries that the tables of both BART models share.
 const KEYS: KeyTable = KeyTable {
     base: ("model", &["shared", "encoder", "decoder"]),
-    // The Hub's files have one tensor under up to four names.
+    // Files on the Hub contain the word embedding under up to four names.
     tied: &[(
         "model.shared.weight",
         &["model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"],
     )],
-    // transformers 4 unties the head alone.
+    // transformers 4 unties only the head, so the encoder and the decoder still share `model.shared`.
     instead: &[
         ("model.encoder.embed_tokens.weight", "model.shared.weight"),
         ("model.decoder.embed_tokens.weight", "model.shared.weight"),
@@ -56,25 +56,26 @@ pub const BART_CLASSIFIER: KeyTable = KeyTable {
     ..KEYS
 };
 
-/// The number of rows in the position tables that no token uses.
+/// The number of unused rows at the start of the position tables.
 const POSITION_OFFSET: usize = 2;
 
-/// Added to the variance in LayerNorm: PyTorch's default, which BART has no setting for.
+/// The epsilon that is added to the variance in LayerNorm. BART has no setting for it and uses PyTorch's default.
 const EPSILON: f64 = 1e-5;
 
 const DECODER_INPUT_IDS: &str = "decoder_input_ids";
 const DECODER_ATTENTION_MASK: &str = "decoder_attention_mask";
 
-/// A batch for both sides.
+/// A batch for the encoder and the decoder.
 #[derive(Debug, Clone)]
 pub struct BartInput {
     /// The encoder's token ids, `[batch, length]`.
     pub input_ids: Tensor<2, Int>,
-    /// 1 where a token counts and 0 where it is padding, `[batch, length]`. Absent: every token counts.
+    /// 1 for tokens and 0 for padding, `[batch, length]`. If it is `None`, there is no padding.
     pub attention_mask: Option<Tensor<2, Int>>,
-    /// The decoder's token ids, `[batch, decoder length]`. Absent: `input_ids`, moved right by the start token.
+    /// The decoder's token ids, `[batch, decoder length]`. If it is `None`, they are the start token and `input_ids`
+    /// without the last column.
     pub decoder_input_ids: Option<Tensor<2, Int>>,
-    /// The same as `attention_mask` for the decoder.
+    /// The mask of the decoder's tokens, like `attention_mask`.
     pub decoder_attention_mask: Option<Tensor<2, Int>>,
 }
 
@@ -115,10 +116,10 @@ impl ModelInput for BartInput {
     }
 }
 
-/// Both sides, without a head.
+/// The encoder and the decoder, without a head.
 #[derive(Module, Debug)]
 pub struct Bart {
-    /// The word embedding of both sides. Absent where each has its own.
+    /// The word embedding that the encoder and the decoder share. Absent if each has its own.
     shared: Option<AdaptedEmbedding>,
     encoder: Encoder,
     decoder: Decoder,
@@ -183,16 +184,16 @@ struct Attention {
     heads: Heads,
 }
 
-/// The encoder's last hidden state as the decoder's blocks see it: each block's keys and values of it.
+/// The encoder's last hidden state, projected to the keys and values of each block of the decoder.
 #[derive(Debug, Clone)]
 struct Memory {
     keys_and_values: Vec<(Tensor<3>, Tensor<3>)>,
-    /// The tokens that a token of the decoder attends to.
+    /// The encoder tokens that each decoder token attends to.
     seen: Seen,
 }
 
 impl Bart {
-    /// A model whose parameters are made when they are first read. `config` must be valid.
+    /// Create a model with lazy parameters, which are initialized when they are first read. `config` must be valid.
     fn skeleton(config: &BartConfig, device: &Device) -> Self {
         let width = config.d_model;
         let norm = || LayerNormConfig::new(width).with_epsilon(EPSILON).init(device);
@@ -254,7 +255,7 @@ impl Bart {
     ///
     /// # Shapes
     ///
-    /// - both inputs: `[batch, length]`
+    /// - `input_ids`, `attention_mask`: `[batch, length]`
     /// - output: `[batch, length, d_model]`
     pub fn encode(&self, input_ids: Tensor<2, Int>, attention_mask: Option<Tensor<2, Int>>) -> Tensor<3> {
         let [_, length] = input_ids.dims();
@@ -277,7 +278,7 @@ impl Bart {
         self.decode(decoder_input_ids, decoder_attention_mask, &memory, None)
     }
 
-    /// The encoder's state as the decoder's blocks see it, of a padded batch.
+    /// The keys and values that the decoder's blocks compute from the encoder's state of a padded batch.
     fn memory(&self, encoded: Tensor<3>, attention_mask: Option<Tensor<2, Int>>) -> Memory {
         let seen = Seen::masked(attention_mask, &encoded);
         self.memory_seen(&encoded, seen)
@@ -288,7 +289,7 @@ impl Bart {
         Memory { keys_and_values: self.decoder.layers.iter().map(of_block).collect(), seen }
     }
 
-    /// The decoder; with caches, one for each block, after the tokens that these hold.
+    /// The decoder's last hidden state. If `caches` are given, one for each block, the tokens follow those in the caches.
     fn decode(
         &self,
         input_ids: Tensor<2, Int>,
@@ -325,28 +326,28 @@ impl Bart {
         hidden
     }
 
-    /// The input of the encoder's first block: embeddings of words and positions, normalized.
+    /// The input of the encoder's first block: the normalized sum of the embeddings of words and positions.
     fn encoder_input(&self, ids: Tensor<2, Int>, positions: Tensor<3>) -> Tensor<3> {
         let Encoder { embed_tokens, layernorm_embedding, dropout: drop, .. } = &self.encoder;
         let embedded = self.words(embed_tokens.as_ref(), ids) + positions;
         dropout(drop, layer_norm(layernorm_embedding, EPSILON, embedded, Kept::Exact))
     }
 
-    /// The same for the decoder.
+    /// The input of the decoder's first block, computed like that of the encoder.
     fn decoder_input(&self, ids: Tensor<2, Int>, positions: Tensor<3>) -> Tensor<3> {
         let Decoder { embed_tokens, layernorm_embedding, dropout: drop, .. } = &self.decoder;
         let embedded = self.words(embed_tokens.as_ref(), ids) + positions;
         dropout(drop, layer_norm(layernorm_embedding, EPSILON, embedded, Kept::Exact))
     }
 
-    /// The embeddings of words, by a side's own table or by the one that both share.
+    /// The word embeddings, from the table `own` if there is one, or else from the shared table.
     fn words(&self, own: Option<&AdaptedEmbedding>, ids: Tensor<2, Int>) -> Tensor<3> {
-        let Some(table) = own.or(self.shared.as_ref()) else { unreachable!("a skeleton has one or the other") };
+        let Some(table) = own.or(self.shared.as_ref()) else { unreachable!("a word embedding is shared or own") };
         let embedded = table.forward(ids);
         if self.config.scale_embedding { embedded * (self.config.d_model as f64).sqrt() } else { embedded }
     }
 
-    /// The start token, and all ids but the last: `shift_tokens_right` of transformers.
+    /// The start token, followed by all columns of `ids` except the last, as in `shift_tokens_right` of transformers.
     fn moved_right(&self, ids: Tensor<2, Int>) -> Tensor<2, Int> {
         let [batch, length] = ids.dims();
         let start = Tensor::full([batch, 1], self.config.decoder_start_token_id as i64, &ids.device());
@@ -354,7 +355,8 @@ impl Bart {
     }
 }
 
-/// The embeddings of `length` positions from `before` on, which are the same for every row: `[1, length, d_model]`.
+/// The embeddings of `length` positions, starting at position `before`: `[1, length, d_model]`. They are the same for
+/// every row.
 fn positions_from(positions: &AdaptedEmbedding, before: usize, length: usize) -> Tensor<3> {
     positions.rows(POSITION_OFFSET + before..POSITION_OFFSET + before + length).unsqueeze()
 }
@@ -415,14 +417,14 @@ impl Attention {
 #[derive(Module, Debug)]
 pub struct BartLanguageModel {
     model: Bart,
-    /// Absent where the head is the word embedding.
+    /// Absent if the head is tied to the word embedding.
     lm_head: Option<AdaptedLinear>,
-    /// Added to the logits, `[1, vocab_size]`: of the checkpoint, never trained.
+    /// The bias of the logits, `[1, vocab_size]`. It comes from the checkpoint and is not trained.
     final_logits_bias: Param<Tensor<2>>,
 }
 
 impl BartLanguageModel {
-    /// The logits of the token after each of the decoder's.
+    /// The logits of the token that follows each decoder token.
     ///
     /// # Shapes
     ///
@@ -430,14 +432,15 @@ impl BartLanguageModel {
     ///
     /// # Panics
     ///
-    /// On a batch that [`check_input`](crate::check_input) refuses.
+    /// May panic on a batch that [`check_input`](crate::check_input) refuses.
     pub fn forward(&self, input: BartInput) -> Tensor<3> {
         self.head(self.model.forward(input))
     }
 
-    /// The logits of the token after each of some of the decoder's tokens. In training, these are the ones that have a label.
+    /// The logits of the tokens that follow the decoder tokens at `positions`. In training, these are the positions that
+    /// have a label.
     ///
-    /// On the host, neither padding nor the logits of other tokens are computed.
+    /// Logits at other positions are not computed. On the host, padding is not computed either.
     ///
     /// # Shapes
     ///
@@ -446,7 +449,7 @@ impl BartLanguageModel {
     ///
     /// # Panics
     ///
-    /// In the same cases as [`forward`](Self::forward), and if a position is outside the batch.
+    /// In the same cases as [`forward`](Self::forward). Also panics if a position is outside the batch.
     pub fn forward_at(&self, input: BartInput, positions: Tensor<1, Int>) -> Tensor<2> {
         self.head(self.model.states_at(input, positions))
     }
@@ -461,12 +464,12 @@ impl BartLanguageModel {
         match (&self.lm_head, &self.model.shared) {
             (Some(head), _) => head.forward(hidden) + bias.unsqueeze(),
             (None, Some(shared)) => tied_head(shared, Some(bias)).forward(hidden),
-            (None, None) => unreachable!("a skeleton has one or the other"),
+            (None, None) => unreachable!("a model without a shared embedding has a head"),
         }
     }
 }
 
-/// `BartForSequenceClassification`: it looks at the decoder's state of the last token that ends the sequence.
+/// `BartForSequenceClassification`: a classifier of the decoder's state at the last end-of-sequence token.
 #[derive(Module, Debug)]
 pub struct BartClassifier {
     model: Bart,
@@ -489,7 +492,8 @@ impl BartClassifier {
     ///
     /// # Panics
     ///
-    /// On a batch that [`PretrainedModel::check_input`] refuses: every row ends with the ending token, as often as the others.
+    /// May panic on a batch that [`PretrainedModel::check_input`] refuses. Every row must contain the end-of-sequence
+    /// token, and all rows must contain it the same number of times.
     pub fn forward(&self, input: BartInput) -> Tensor<2> {
         let [batch, length] = input.input_ids.dims();
         let ends = input.input_ids.clone().equal_elem(self.model.config.eos_token_id as i64).int();
@@ -560,8 +564,9 @@ impl PretrainedModel for BartClassifier {
         let ends: Vec<usize> = ends.collect();
         match ends.iter().position(|count| *count == 0 || *count != ends[0]) {
             Some(row) => {
-                let expected = format!("eos_token_id {} in each row, and as often in all", config.eos_token_id);
-                let found = format!("{} in row {row}, {} in row 0", ends[row], ends[0]);
+                let expected =
+                    format!("eos_token_id {} at least once, and equally often in all rows", config.eos_token_id);
+                let found = format!("{} times in row {row}, {} times in row 0", ends[row], ends[0]);
                 Err(ModelError::Input { key: INPUT_IDS, expected, found })
             }
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! The parts of the blocks of several models.
+//! Parts of the blocks that several models share.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear, AdaptedLinearConfig, Adapter, BaseLinear};
 use asym_kernels::{Heads, Kept, Sequences, attention, packed_attention};
@@ -8,22 +8,23 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::Activation;
 
-/// A linear layer that waits for its weights: zeros are never drawn, and never made where a checkpoint has values.
+/// A linear layer whose weights are set later. They are lazy zeros, which need no random numbers and are not allocated if
+/// the checkpoint has values.
 pub(crate) fn zero_linear(d_input: usize, d_output: usize, device: &Device) -> AdaptedLinear {
     zero_linear_with(d_input, d_output, true, device)
 }
 
-/// The same, with a bias or without.
+/// Like [`zero_linear`], with or without a bias.
 pub(crate) fn zero_linear_with(d_input: usize, d_output: usize, bias: bool, device: &Device) -> AdaptedLinear {
     AdaptedLinearConfig::new(d_input, d_output).with_bias(bias).with_initializer(Initializer::Zeros).init(device)
 }
 
-/// An embedding that waits for its rows.
+/// An embedding whose rows are set later.
 pub(crate) fn zero_embedding(rows: usize, width: usize, device: &Device) -> AdaptedEmbedding {
     AdaptedEmbedding::new(&EmbeddingConfig::new(rows, width).with_initializer(Initializer::Zeros), device)
 }
 
-/// The head that is the word embedding: what lies under an adapter, which changes the embedding alone, as in PEFT.
+/// The head that is tied to the word embedding. As in PEFT, an adapter on the embedding does not change the head.
 pub(crate) fn tied_head(embedding: &AdaptedEmbedding, bias: Option<Tensor<1>>) -> BaseLinear {
     let weight = match embedding.weight.reparameterization::<Adapter>() {
         Some(_) => embedding.weight.base(),
@@ -32,15 +33,15 @@ pub(crate) fn tied_head(embedding: &AdaptedEmbedding, bias: Option<Tensor<1>>) -
     embedding.output_layer(weight, bias)
 }
 
-/// The rows of all sequences one after another: `[batch, length, width]` becomes `[batch · length, width]`.
+/// The states of all tokens in one matrix: `[batch, length, width]` becomes `[batch · length, width]`.
 pub(crate) fn rows(hidden: Tensor<3>) -> Tensor<2> {
     let [batch, length, width] = hidden.dims();
     hidden.reshape([batch * length, width])
 }
 
-/// 0 where a token may be attended to, else half of the most negative number: the softmax of what it is added to is then 0,
-/// and uniform, not NaN, where a whole row is masked. Half, because a score below it would make infinity of it in f16. Made
-/// once for all blocks.
+/// The bias that masks padding in attention: 0 for tokens and half of the most negative number for padding. The softmax
+/// of a masked score is then 0. If a whole row is masked, its softmax is uniform and not NaN. The number is halved,
+/// because a negative score added to it would otherwise be infinite in f16. The bias is computed once for all blocks.
 ///
 /// # Shapes
 ///
@@ -54,8 +55,7 @@ pub(crate) fn attention_bias(mask: Tensor<2, Int>, hidden: &Tensor<3>) -> Tensor
     masked.reshape([batch, 1, 1, length])
 }
 
-/// Attention among the tokens of one sequence, as BERT, RoBERTa and ViT name its parts. The layers after the attention are
-/// in the block.
+/// Self-attention with the names of BERT, RoBERTa and ViT. The layers after the attention are in the block.
 #[derive(Module, Debug)]
 pub(crate) struct SelfAttention {
     pub(crate) query: AdaptedLinear,
@@ -66,7 +66,7 @@ pub(crate) struct SelfAttention {
 }
 
 impl SelfAttention {
-    /// The tokens `queries` attend to the tokens of `hidden` that `seen` selects.
+    /// The tokens in `queries` attend to the tokens in `hidden` that `seen` selects.
     pub(crate) fn forward(&self, queries: Tensor<3>, hidden: Tensor<3>, seen: &Seen) -> Tensor<3> {
         let query = self.query.forward(queries);
         let key = self.key.forward(hidden.clone());
@@ -79,21 +79,21 @@ impl SelfAttention {
 #[allow(clippy::large_enum_variant, reason = "a forward pass has one")]
 #[derive(Debug, Clone)]
 pub(crate) enum Seen {
-    /// All tokens of its row.
+    /// All tokens of the same row.
     All,
-    /// The tokens of its row that this bias, as of [`attention_bias`], leaves.
+    /// The tokens of the same row that this bias from [`attention_bias`] does not mask.
     Bias(Tensor<4>),
-    /// The tokens of its sequence: the sequences of a batch follow each other directly in one row.
+    /// The tokens of the same sequence. The sequences of a batch are concatenated in one row.
     Sequences(Sequences),
 }
 
 impl Seen {
-    /// The tokens that a padded batch's `mask`, `[batch, length]`, leaves. The bias is in the dtype of `hidden`.
+    /// The tokens of a padded batch for which `mask`, `[batch, length]`, is 1. The bias has the dtype of `hidden`.
     pub(crate) fn masked(mask: Option<Tensor<2, Int>>, hidden: &Tensor<3>) -> Self {
         mask.map_or(Self::All, |mask| Self::Bias(attention_bias(mask, hidden)))
     }
 
-    /// Attention of queries to these tokens' keys and values.
+    /// Compute the attention of the queries to the keys and values of the selected tokens.
     pub(crate) fn attend(
         &self,
         [query, key, value]: [Tensor<3>; 3],
@@ -108,7 +108,7 @@ impl Seen {
         }
     }
 
-    /// The same for the first token of each sequence alone.
+    /// The tokens that the first token of each sequence attends to.
     pub(crate) fn by_first_tokens(&self) -> Self {
         match self {
             Self::Sequences(sequences) => Self::Sequences(sequences.first_queries()),
@@ -117,7 +117,7 @@ impl Seen {
     }
 }
 
-/// The first half of a feed-forward layer.
+/// The first half of a feed-forward layer: a linear layer and the activation.
 #[derive(Module, Debug)]
 pub(crate) struct Intermediate {
     pub(crate) dense: AdaptedLinear,

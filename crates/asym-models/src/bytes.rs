@@ -1,7 +1,7 @@
-//! The bytes of a safetensors file, which are read a piece at a time.
+//! The bytes of a safetensors file, which are read in chunks.
 //!
-//! A file is read and not mapped into memory. If a mapped file is cut short meanwhile, as on a network disk, the system
-//! ends the program with a signal (SIGBUS). A read gives an error instead.
+//! A file is read and not mapped into memory. If a mapped file is truncated, for example on a network disk, the operating
+//! system ends the program with a signal (SIGBUS). Reading a truncated file returns an error instead.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -14,15 +14,15 @@ use safetensors::SafeTensorError;
 use safetensors::tensor::Metadata;
 use serde::de::Error as _;
 
-/// Bytes in a piece. It is a multiple of the size of every dtype.
+/// The size of a chunk in bytes. It is a multiple of the size of every dtype.
 const PIECE: usize = 1 << 20;
-/// The largest header that safetensors accepts.
+/// The size in bytes of the largest header that safetensors accepts.
 const LONGEST_HEADER: usize = 100_000_000;
 
 /// The bytes of a file, or bytes in memory.
 #[derive(Debug)]
 pub(crate) enum Bytes {
-    /// A file and its length when it was opened.
+    /// A file, and its length when it was opened.
     File(Mutex<File>, usize),
     Held(Cow<'static, [u8]>),
 }
@@ -58,7 +58,7 @@ impl Bytes {
         }
     }
 
-    /// Calls `each` with pieces of `range` in their order, and with the place of each piece in the range.
+    /// Call `each` with the chunks of `range` in order, and with the offset of each chunk in the range.
     pub fn pieces(&self, range: Range<usize>, mut each: impl FnMut(usize, &[u8])) -> Result<()> {
         match self {
             Self::Held(bytes) => each(0, &bytes[range]),
@@ -74,7 +74,7 @@ impl Bytes {
         Ok(())
     }
 
-    /// The length of the header and what it says, as `SafeTensors::read_metadata` gives them for a file in memory.
+    /// The length of the header and its parsed content, as `SafeTensors::read_metadata` returns them for a file in memory.
     pub fn metadata(&self) -> Result<std::result::Result<(usize, Metadata), SafeTensorError>> {
         if let Self::Held(bytes) = self {
             return Ok(safetensors::SafeTensors::read_metadata(bytes));
@@ -95,13 +95,13 @@ impl Bytes {
         }
         let bytes = self.get(0..8 + header)?;
         if let Some(key) = asym_core::repeated_key(&bytes) {
-            return invalid(serde_json::Error::custom(format_args!("the key `{key}` is there twice")));
+            return invalid(serde_json::Error::custom(format_args!("the key `{key}` occurs twice")));
         }
         let text = match std::str::from_utf8(&bytes[8..]) {
             Ok(text) => text,
             Err(error) => return Ok(Err(SafeTensorError::InvalidHeader(error))),
         };
-        // The crate checks that the tensors follow each other directly from the first byte of the data.
+        // safetensors checks that the tensors are contiguous and begin at the first byte of the data.
         let metadata: Metadata = match serde_json::from_str(text) {
             Ok(metadata) => metadata,
             Err(error) => return invalid(error),
@@ -114,13 +114,13 @@ impl Bytes {
     }
 }
 
-/// Reads from byte `at` on until `bytes` is full.
+/// Read the bytes from offset `at` on, until `bytes` is full.
 fn read(file: &Mutex<File>, at: usize, bytes: &mut [u8]) -> Result<()> {
     let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
     file.seek(SeekFrom::Start(at as u64))?;
     file.read_exact(bytes).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof => {
-            Error::new(ErrorKind::UnexpectedEof, "the file was cut short while it was read; fetch it again")
+            Error::new(ErrorKind::UnexpectedEof, "the file was truncated while it was read; download it again")
         }
         _ => error,
     })

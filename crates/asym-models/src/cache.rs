@@ -1,24 +1,24 @@
-//! Keys and values of the tokens that a decoder has seen, with room for those to come.
+//! The cached keys and values of the tokens that a decoder has processed.
 
 use burn::tensor::{Int, Tensor};
 
-/// The keys and values of one layer, `[rows, room, features]`, of which the first `length` are there.
+/// The keys and values of one layer, `[rows, allocated tokens, features]`. The first `length` tokens are set.
 ///
-/// Room for many tokens is made at once: a token costs the writing of its own key and value, where growing tensors would
-/// copy all that came before.
+/// Memory is allocated for many tokens in advance, so a step only writes the keys and values of its new tokens.
+/// Otherwise, each step would copy those of all earlier tokens.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyValueCache {
-    /// Absent until the first tokens come, which say what rows, features and dtype there are.
+    /// Absent until the first tokens are appended, which determine the number of rows and features and the dtype.
     tensors: Option<[Tensor<3>; 2]>,
     length: usize,
     capacity: usize,
 }
 
-/// The least room that is made beyond what is there.
+/// The minimum number of tokens that are allocated in advance, within the capacity.
 const ROOM: usize = 64;
 
 impl KeyValueCache {
-    /// Room for `capacity` tokens in each row.
+    /// An empty cache for at most `capacity` tokens in each row.
     pub(crate) fn new(capacity: usize) -> Self {
         Self { tensors: None, length: 0, capacity }
     }
@@ -29,7 +29,7 @@ impl KeyValueCache {
         let (start, end) = (self.length, self.length + tokens);
         let mut tensors = self.tensors.take();
         if tensors.as_ref().is_none_or(|[keys, _]| keys.dims()[1] < end) {
-            // Twice as much each time, so what is copied stays in proportion; the most may be far beyond the end.
+            // The size doubles, so the total cost of copying is linear. The capacity may be far larger than the final length.
             let room = self.capacity.min(2 * end.max(ROOM)).max(end);
             let options = (&key.device(), key.dtype());
             let grown = |old: Option<Tensor<3>>| {
@@ -42,9 +42,9 @@ impl KeyValueCache {
             let (keys, values) = tensors.map(|[keys, values]| (keys, values)).unzip();
             tensors = Some([grown(keys), grown(values)]);
         }
-        let Some([keys, values]) = tensors else { unreachable!("made above") };
+        let Some([keys, values]) = tensors else { unreachable!("allocated above") };
         let place = [0..rows, start..end, 0..features];
-        // Nothing else holds these tensors, so a backend may write where they are.
+        // These tensors have no other references, so a backend can write in place.
         let keys = keys.slice_assign(place.clone(), key);
         let values = values.slice_assign(place, value);
         let seen = [0..rows, 0..end, 0..features];
@@ -53,20 +53,20 @@ impl KeyValueCache {
         all
     }
 
-    /// Row i gets the content of row `rows[i]`. Only the existing tokens are moved, and not the free space after them.
+    /// Row i gets the content of row `rows[i]`. Only the existing tokens are copied, not the free space after them.
     pub(crate) fn select(&mut self, rows: &Tensor<1, Int>) {
         let length = self.length;
         let moved = |tensor: Tensor<3>| tensor.narrow(1, 0, length).select(0, rows.clone());
         self.tensors = self.tensors.take().map(|tensors| tensors.map(moved));
     }
 
-    /// Tokens of a row.
+    /// The number of tokens in each row.
     pub(crate) fn len(&self) -> usize {
         self.length
     }
 }
 
-/// Row indices as a tensor; none where every row stays what it was.
+/// The indices `rows` as a tensor. `None` if there are `before` rows and all of them keep their index.
 pub(crate) fn moved(rows: &[usize], before: usize, like: &burn::tensor::Device) -> Option<Tensor<1, Int>> {
     let stays = rows.len() == before && rows.iter().enumerate().all(|(row, from)| row == *from);
     let indices: Vec<i64> = rows.iter().map(|row| *row as i64).collect();

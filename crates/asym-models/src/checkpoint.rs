@@ -16,19 +16,19 @@ use crate::roberta::{EncoderConfig, MaskedLanguageModel, SequenceClassifier};
 use crate::weights::{self, Stored};
 use crate::{Config, FileDtype, InFamily, ModelConfig, ModelError, PretrainedModel};
 
-/// The help for a head of another size.
-pub(crate) const OWN_HEAD: &str = "; the checkpoint has its own head: keep its number of labels, or ask for a new head (--new-head, or new_head = true in a \
-    recipe)";
+/// The help for a head with a different number of labels.
+pub(crate) const OWN_HEAD: &str = "; the checkpoint has its own head: keep its number of labels, or request a new head (--new-head, or new_head = true in \
+    a recipe)";
 
 /// A model, and the parameters that its checkpoint lacks.
 #[derive(Debug, Clone)]
 pub struct Loaded<M> {
     /// The model.
     pub model: M,
-    /// The names in files of the head's parameters that the checkpoint lacks. They are drawn from the seed and need
-    /// training.
+    /// The parameters of the head that the checkpoint lacks, with their names in files. They are randomly initialized
+    /// from the seed and must be trained.
     pub initialized: Vec<String>,
-    /// The modules in the files that the model has no place for, such as the head of another task. They are left out.
+    /// The modules in the files that the model does not have, such as the head of another task. They are ignored.
     pub left_out: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ pub struct Loaded<M> {
 pub struct Checkpoint {
     path: PathBuf,
     config: Config,
-    /// The text of `config.json`, which may hold settings of the generation too.
+    /// The text of `config.json`, which may also contain generation settings.
     pub(crate) config_text: String,
     /// The first class in `architectures`.
     architecture: Option<String>,
@@ -62,7 +62,7 @@ impl Checkpoint {
     }
 
     /// Open a checkpoint that is compiled into the program: the text of `config.json` and the bytes of
-    /// `model.safetensors`. `name` stands for the path in messages.
+    /// `model.safetensors`. `name` is used as the path in messages.
     ///
     /// # Errors
     ///
@@ -89,17 +89,17 @@ impl Checkpoint {
         &self.config
     }
 
-    /// The first class in `architectures`, if the configuration names one.
+    /// The first class in `architectures`, if the configuration has one.
     pub fn architecture(&self) -> Option<&str> {
         self.architecture.as_deref()
     }
 
-    /// The purpose of the checkpoint, by its architecture.
+    /// The purpose of the checkpoint according to its architecture.
     pub(crate) fn purpose(&self) -> Option<Purpose> {
         purpose::of_class(self.architecture()?)
     }
 
-    /// The folder, or the name of a compiled-in checkpoint.
+    /// The folder of the checkpoint, or the name of a compiled-in checkpoint.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -117,7 +117,7 @@ impl Checkpoint {
         })
     }
 
-    /// BERT's or RoBERTa's configuration.
+    /// The configuration of BERT, RoBERTa or another family of [`EncoderConfig`].
     ///
     /// # Errors
     ///
@@ -126,14 +126,14 @@ impl Checkpoint {
         self.config_of()
     }
 
-    /// The dtype of the weights in files: that of most values in this checkpoint.
+    /// The dtype of most values in this checkpoint.
     pub fn file_dtype(&self) -> FileDtype {
         let count = |dtype: FileDtype| -> usize {
             let of = self.tensors.values().filter(|tensor| tensor.file_dtype() == Some(dtype));
             of.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
         };
-        // If counts are equal, the last one is chosen. Only dtypes with tensors count, so a checkpoint in
-        // F64 has the default.
+        // If counts are equal, the last dtype is chosen. Only dtypes with values are considered, so a checkpoint in F64 gets
+        // the default.
         let there = [FileDtype::BF16, FileDtype::F16, FileDtype::F32].into_iter().filter(|dtype| count(*dtype) > 0);
         there.max_by_key(|dtype| count(*dtype)).unwrap_or_default()
     }
@@ -143,7 +143,7 @@ impl Checkpoint {
         self.tensors.keys().any(|key| keys::within(key, name))
     }
 
-    /// Whether this checkpoint is a masked language model, which has a masked-LM head and no classifier.
+    /// Whether this checkpoint is a masked language model, that is, whether it has a masked-LM head and no classifier.
     pub fn is_masked_language_model(&self) -> bool {
         (self.has("lm_head") || self.has("cls.predictions")) && !self.has("classifier")
     }
@@ -199,9 +199,9 @@ impl Checkpoint {
 
     /// Like [`load`](Self::load), in another precision. Each parameter is converted when it is moved to the device.
     ///
-    /// With BF16, the weights of linear layers and embeddings are in bf16, and all other parameters and the head are in f32: the model
-    /// computes in f32, except for the products with these weights. An adapter can be attached and trained. With F16, all parameters
-    /// are in f16, for inference.
+    /// With BF16, the weights of linear layers and embeddings are in bf16, and all other parameters and the head are in
+    /// f32. The model then computes in f32, except for the products with these weights, and an adapter can be attached
+    /// and trained. With F16, all parameters are in f16, for inference.
     ///
     /// # Errors
     ///
@@ -241,16 +241,17 @@ impl Checkpoint {
         Ok(Loaded { model, initialized, left_out })
     }
 
-    /// Initialize the head of `loaded` again, with `num_labels` labels and from `seed`. All other tensors are shared. If `new_head`
-    /// is set, the checkpoint's own head is dropped too, as with `ignore_mismatched_sizes` of transformers.
+    /// Initialize the parameters of `loaded` that the checkpoint lacks again, with `num_labels` labels and from `seed`.
+    /// All other tensors are shared. If `new_head` is set, the checkpoint's own head is also replaced, as with
+    /// `ignore_mismatched_sizes` of transformers.
     ///
     /// `loaded` must come from [`load`](Self::load) on this checkpoint. The result is the same as that of `load`, but
     /// the checkpoint is not read again.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Config`] for a number of labels that the configuration cannot have; [`ModelError::Shape`] if the checkpoint
-    /// has a head of another size.
+    /// [`ModelError::Config`] if the number of labels is invalid; [`ModelError::Shape`] if the checkpoint has a head with
+    /// a different number of labels.
     pub fn redraw<M: PretrainedModel>(
         &self,
         loaded: &Loaded<M>,
@@ -287,7 +288,7 @@ impl Checkpoint {
 
     /// The configuration of a model, with `num_labels` labels if it is given.
     ///
-    /// If the configuration ties parameters and the files have different tensors for them, the model keeps both, as in
+    /// If the configuration ties parameters and the files have different tensors for them, the result is untied, as in
     /// transformers 5.
     fn configuration<M: PretrainedModel>(
         &self,

@@ -11,7 +11,7 @@ use crate::roberta::{MaskedLanguageModel, SequenceClassifier};
 use crate::vit::VitClassifier;
 use crate::{Checkpoint, Config, ModelError, PretrainedModel};
 
-/// The classes of models that a checkpoint can be loaded into.
+/// The model classes that a checkpoint can be loaded as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelClass {
     /// [`SequenceClassifier`].
@@ -55,14 +55,14 @@ impl ModelClass {
 }
 
 impl Checkpoint {
-    /// The class of this checkpoint, by its family, its `architectures` and its head.
+    /// The class of this checkpoint. It depends on the family, `architectures` and the head.
     ///
-    /// With an adapter, its purpose decides: its task type, the class that it was made from, or a head among the modules that it
-    /// saves. Its folder is for messages.
+    /// If an adapter is given, its purpose is used instead of `architectures`: its task type, the class of its base
+    /// model, or a head among the modules that it saves. The folder is used only in messages.
     ///
     /// # Errors
     ///
-    /// [`ModelError::OtherTask`] if the checkpoint or the adapter is for a task that asym has no model for.
+    /// [`ModelError::OtherTask`] if the checkpoint or the adapter is for a task that asym does not support.
     pub fn class(&self, adapter: Option<(&Path, &AdapterPurpose)>) -> Result<ModelClass, ModelError> {
         let saved = |name: &str| {
             let is = |module: &String| module == name || module.ends_with(&format!(".{name}"));
@@ -106,7 +106,8 @@ impl Checkpoint {
         })
     }
 
-    /// Whether a model that may be a language model or a classifier with the head `head` is a classifier.
+    /// Whether a model that is either a language model or a classifier is a classifier. `head` is the classifier's head,
+    /// and `saved` is whether an adapter saves it.
     fn is_classifier(&self, head: &str, saved: bool, purpose: Option<Purpose>) -> bool {
         match purpose {
             _ if saved => true,
@@ -117,7 +118,7 @@ impl Checkpoint {
     }
 }
 
-/// The field that names an adapter's purpose, and its value.
+/// The field that specifies an adapter's purpose, and its value.
 fn purpose_name(adapter: &AdapterPurpose) -> (&'static str, String) {
     match (&adapter.task_type, &adapter.base_class) {
         (Some(task), _) => ("task_type", task.clone()),

@@ -16,7 +16,7 @@ use crate::roberta::config::EncoderConfig;
 use crate::vit::VitConfig;
 use crate::{Activation, ModelError};
 
-/// The part of [`ModelConfig`] that is the same for every model of tokens: those with a vocabulary and an embedding that may be tied.
+/// The part of [`ModelConfig`] that is the same for every model with a vocabulary and a word embedding that may be tied.
 macro_rules! of_tokens {
     () => {
         fn is_tied(&self) -> bool {
@@ -93,17 +93,17 @@ pub trait ModelConfig: InFamily + Clone + Debug + PartialEq {
         None
     }
 
-    /// Whether parameters of the model are one tensor, such as the word embedding and the head.
+    /// Whether the model ties parameters, such as the word embedding and the head.
     fn is_tied(&self) -> bool {
         false
     }
 
-    /// The same configuration with a tensor of its own for each parameter.
+    /// The same configuration without tied parameters.
     fn untied(self) -> Self {
         self
     }
 
-    /// The rows of the word embedding, if the model has one.
+    /// The number of rows of the word embedding, if the model has one.
     fn vocabulary(&self) -> Option<usize> {
         None
     }
@@ -122,7 +122,7 @@ pub trait InFamily: Sized {
     /// The names of a classifier's labels, in the order of its logits.
     fn labels(&self) -> &[String];
 
-    /// Set the number of labels. If it changes, the labels have the default names of transformers. `path` is used only in
+    /// Set the number of labels. If it changes, the labels get the default names of transformers. `path` is used only in
     /// messages.
     ///
     /// # Errors
@@ -190,14 +190,14 @@ macro_rules! families {
                 }
             }
 
-            /// The keys of `config.json` that the model does not depend on.
+            /// The keys of `config.json` that asym does not use.
             pub fn other(&self) -> &JsonObject {
                 match self {
                     $(Self::$variant(config) => &config.other,)+
                 }
             }
 
-            /// The rows of the word embedding, if the model has one.
+            /// The number of rows of the word embedding, if the model has one.
             pub fn vocabulary(&self) -> Option<usize> {
                 match self {
                     $(Self::$variant(config) => ModelConfig::vocabulary(config),)+
@@ -215,7 +215,7 @@ macro_rules! families {
 }
 
 families! {
-    /// BERT, RoBERTa, and those that share RoBERTa's model.
+    /// BERT, DistilBERT, RoBERTa, and the families that share RoBERTa's architecture.
     Encoder(EncoderConfig): "bert", "roberta", "xlm-roberta", "camembert", "distilbert";
     /// ViT.
     Vit(VitConfig): "vit";
@@ -237,9 +237,9 @@ impl Config {
     }
 }
 
-/// The help for a file that is the text of a link.
-pub(crate) const LINK: &str = "what is there is the text of a symbolic link, which a copy of the cache without links leaves behind; copy the \
-    cache with its links, or fetch the model again";
+/// The help for a file that contains the text of a symbolic link.
+pub(crate) const LINK: &str = "the path contains only the text of a symbolic link, because the Hub's cache was copied without its links; copy the \
+    cache with its links, or download the model again";
 
 /// Whether the bytes of a file are the text of a symbolic link of the Hub's cache.
 pub(crate) fn is_link(bytes: &[u8]) -> bool {
@@ -254,7 +254,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, ModelError> {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').map(ToString::to_string).unwrap_or(text)),
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
             let help = if path.with_file_name("adapter_config.json").exists() {
-                "this folder holds an adapter: give it as --adapter, and its base model as --model"
+                "this folder contains an adapter; pass it as --adapter, and its base model as --model"
             } else {
                 "a checkpoint is a folder with config.json and model.safetensors"
             };
@@ -308,7 +308,7 @@ impl CommonFields {
         other: &JsonObject,
     ) -> Self {
         let labels = || labels.iter().enumerate();
-        // In alphabetical order.
+        // These are in alphabetical order.
         let ids: BTreeMap<String, Value> = labels().map(|(id, label)| (label.clone(), id.into())).collect();
         Self {
             architectures: Some(vec![architecture.into()]),
@@ -343,7 +343,7 @@ impl CommonFields {
     }
 }
 
-/// Names of labels. Numbers and booleans, which some exporters write, are names too.
+/// Read the names of labels. Numbers and booleans, which some exporters write, are converted to names.
 fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTreeMap<String, String>>, D::Error> {
     let values: Option<BTreeMap<String, Value>> = Option::deserialize(deserializer)?;
     let name = |(id, value): (String, Value)| match value {
@@ -351,13 +351,13 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTreeMap<S
         Value::Number(number) => Ok((id, number.to_string())),
         Value::Bool(boolean) => Ok((id, boolean.to_string())),
         _ => {
-            Err(serde::de::Error::custom(format!("the name of label {id} in id2label is neither a text nor a number")))
+            Err(serde::de::Error::custom(format!("the name of label {id} in id2label should be a string or a number")))
         }
     };
     values.map(|values| values.into_iter().map(name).collect()).transpose()
 }
 
-/// The maximum number of labels. No data set has more.
+/// The maximum number of labels. It is larger than in any published data set.
 const MAX_LABELS: usize = 1_000_000;
 
 /// `labels`, or the default names of transformers if the number changes.

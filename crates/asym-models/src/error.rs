@@ -6,7 +6,7 @@ use safetensors::SafeTensorError;
 
 use crate::generation::GenerationError;
 
-/// An error of the reader or writer of JSON, whose own type is inside.
+/// An error of the JSON reader or writer. The type of the JSON library is not exposed.
 pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// An error in creating, loading, running or saving a model.
@@ -29,7 +29,7 @@ pub enum ModelError {
         /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A file is not the expected JSON. The message of `source` has line and column.
+    /// A file is not the expected JSON. The message of `source` contains the line and the column.
     #[error("{}: {source}", path.display())]
     Json {
         /// The file.
@@ -59,52 +59,52 @@ pub enum ModelError {
         /// The family of the checkpoint.
         found: &'static str,
     },
-    /// A checkpoint or an adapter is for a task that asym has no model for.
-    #[error("{}: `{key}` is `{found}`: this is {task}; asym has classifiers of whole texts and images, and language models", path.display())]
+    /// A checkpoint or an adapter is for a task that asym does not support.
+    #[error("{}: `{key}` is `{found}`: this is {task}; asym supports only classifiers of whole texts or images, and language models", path.display())]
     OtherTask {
         /// The file.
         path: PathBuf,
-        /// The key that names the task.
+        /// The key that specifies the task.
         key: &'static str,
-        /// Its value.
+        /// The value of the key.
         found: String,
-        /// The task, for people.
+        /// A description of the task.
         task: &'static str,
     },
     /// A checkpoint has quantized weights.
     #[error(
-        "{}: `quantization_config`: the weights are quantized by {method}, which is not read; use the original checkpoint, or in \
-         Python `model.dequantize()` and `save_pretrained`",
+        "{}: `quantization_config`: the weights are quantized by {method}, which is not supported; use the original checkpoint, or \
+         convert it in Python with `model.dequantize()` and `save_pretrained`",
         path.display()
     )]
     Quantized {
         /// The file.
         path: PathBuf,
-        /// The method, with the number of bits if the file says it.
+        /// The method, with the number of bits if the file contains it.
         method: String,
     },
     /// A device does not support the requested dtype.
-    #[error("{device} does not support {dtype}; ask for f32, or build with a backend whose device supports it")]
+    #[error("{device} does not support {dtype}; use f32, or build with a backend whose device supports it")]
     NoDtype {
         /// The dtype.
         dtype: String,
         /// The device.
         device: String,
     },
-    /// A file is the pointer of Git LFS, and not the file that it stands for.
+    /// A file is a Git LFS pointer instead of the file itself.
     #[error(
-        "{}: this is a Git LFS pointer of {bytes} bytes, and not the file itself; run `git lfs pull` in the folder, or download \
+        "{}: this is a Git LFS pointer of {bytes} bytes, not the file itself; run `git lfs pull` in the folder, or download \
         the file",
         path.display()
     )]
     LfsPointer {
         /// The file.
         path: PathBuf,
-        /// Its length.
+        /// The length of the file.
         bytes: usize,
     },
     /// A file is not valid safetensors. It is truncated, or its header does not match its size.
-    #[error("{}: not a valid safetensors file: {source}; it is truncated or damaged, fetch it again", path.display())]
+    #[error("{}: not a valid safetensors file: {source}; the file is truncated or damaged; download it again", path.display())]
     Safetensors {
         /// The file.
         path: PathBuf,
@@ -112,7 +112,7 @@ pub enum ModelError {
         source: SafeTensorError,
     },
     /// The index assigns a key to a shard that is missing or outside the folder.
-    #[error("{}: `{key}` should be in the shard `{shard}`, which is not in this folder; fetch the missing file", path.display())]
+    #[error("{}: `{key}` should be in the shard `{shard}`, which is not in this folder; download the missing file", path.display())]
     MissingShard {
         /// The index.
         path: PathBuf,
@@ -122,7 +122,7 @@ pub enum ModelError {
         shard: String,
     },
     /// The index assigns a key to a shard that lacks it.
-    #[error("{}: `{key}` should be in the shard `{shard}`, which does not have it; index and shards do not belong together", path.display())]
+    #[error("{}: `{key}` should be in the shard `{shard}`, which does not contain it; the index and the shards do not match", path.display())]
     NotInShard {
         /// The index.
         path: PathBuf,
@@ -134,7 +134,7 @@ pub enum ModelError {
     /// A checkpoint has two tensors for the same parameter.
     #[error("{}: `{first}` and `{second}` are both values of the parameter `{key}`; remove one of them", path.display())]
     DuplicateKey {
-        /// The file of the second.
+        /// The file of the second tensor.
         path: PathBuf,
         /// The parameter.
         key: String,
@@ -185,7 +185,7 @@ pub enum ModelError {
         /// The dtype in the file.
         found: String,
     },
-    /// A tensor has a value that is not finite (in f32).
+    /// A tensor has a value that is not finite in f32.
     #[error("{}: `{key}`: expected finite values, found {found} at index {index}; the checkpoint comes from a diverged run, or it is damaged", path.display())]
     NotFinite {
         /// The file.
@@ -217,22 +217,22 @@ pub enum ModelError {
         /// The value found.
         found: String,
     },
-    /// The model computes no numbers for an input.
+    /// The logits of an input are not finite.
     #[error(
         "row {row}: the logits are not finite (found {found}): the weights, or the adapter with its alpha, are too large for the \
-        dtype, or the input reads rows of an embedding that are not finite"
+        dtype, or the input uses rows of an embedding that are not finite"
     )]
     Logits {
-        /// The row of the batch, or the number of the text, counted from 1.
+        /// The row of the batch, or the index of the text, counted from 1.
         row: usize,
-        /// A logit.
+        /// A logit that is not finite.
         found: f32,
     },
     /// The settings of generation are invalid.
     #[error(transparent)]
     Generation(GenerationError),
     /// A model with adapters cannot be saved as a plain checkpoint.
-    #[error("`{key}` is part of an adapter; merge the model, or save its adapter alone")]
+    #[error("`{key}` is part of an adapter; merge the adapter into the model, or save only the adapter")]
     Adapted {
         /// The first parameter of an adapter.
         key: String,
@@ -240,13 +240,13 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// Create the error of a task that asym has no model for.
+    /// Create the error for a task that asym does not support.
     pub(crate) fn of_task(path: &Path, (key, found): (&'static str, String), task: &'static str) -> Self {
         Self::OtherTask { path: path.into(), key, found, task }
     }
 }
 
-/// The first few keys of a list.
+/// The first few keys of a list, and the number of the other keys.
 fn some_of(keys: &[String]) -> String {
     const SHOWN: usize = 5;
     let shown = keys.iter().take(SHOWN).map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
@@ -256,7 +256,7 @@ fn some_of(keys: &[String]) -> String {
     }
 }
 
-/// Create the error of a setting.
+/// Create the error for an invalid setting.
 pub(crate) fn refuse(path: &Path, key: &'static str, expected: impl Into<String>, found: impl ToString) -> ModelError {
     ModelError::Config { path: path.into(), key, expected: expected.into(), found: found.to_string() }
 }

@@ -1,4 +1,4 @@
-//! Models that text is generated with: a batch in, sequences of tokens out.
+//! Text generation for a batch with the language models of this crate.
 
 use std::borrow::Cow;
 
@@ -11,47 +11,49 @@ use crate::generation::{Generated, Generation, GenerationConfig, GenerationError
 use crate::llama::{LlamaConfig, LlamaDecoder, LlamaInput, LlamaLanguageModel};
 use crate::{Checkpoint, ModelError, PretrainedModel};
 
-/// A model that text is generated with.
+/// A model that generates text.
 pub trait GenerativeModel: PretrainedModel {
-    /// The model at work on one batch.
+    /// The model with its state for one batch.
     type Decoder<'a>: NextToken
     where
         Self: 'a;
 
-    /// The first tokens of each row, without padding. For a decoder-only model, these are the prompts. For an
-    /// encoder-decoder, they are the tokens that its decoder starts with, if the configuration names no token.
+    /// The first tokens of each row. For a decoder-only model, these are the prompts without padding. For an
+    /// encoder-decoder, these are the decoder's input ids. If the input has none, each row starts with `start` or, if it
+    /// is `None`, with the configuration's `decoder_start_token_id`.
     fn prompts(config: &Self::Config, input: &Self::Input, start: Option<u32>) -> Vec<Vec<u32>>;
 
-    /// A decoder for `prompts`, which belong to `input`, with room for sequences of `capacity` tokens.
+    /// A decoder for `input` and its `prompts`, for sequences of at most `capacity` tokens. `cached` is whether it caches
+    /// keys and values.
     fn decoder(&self, input: &Self::Input, prompts: &[Vec<u32>], capacity: usize, cached: bool) -> Self::Decoder<'_>;
 
     /// The maximum length of a sequence, and the size of the vocabulary.
     fn limits(config: &Self::Config) -> (usize, usize);
 
-    /// The source text of each row, without padding: the prompt for a decoder-only model, the input for an
-    /// encoder-decoder.
+    /// The source text of each row, without padding. This is the prompt of a decoder-only model, or the encoder's input
+    /// of an encoder-decoder.
     fn sources(input: &Self::Input, prompts: &[Vec<u32>]) -> Vec<Vec<u32>>;
 
-    /// The beginnings of the sequences in transformers: prompts with their padding on either side.
+    /// The beginning of each sequence as transformers returns it: the prompt with its padding on either side.
     fn padded_prompts(&self, input: &Self::Input, prompts: &[Vec<u32>]) -> Vec<Vec<u32>>;
 }
 
-/// The texts that were generated for a batch.
+/// The generated texts of a batch.
 #[derive(Debug, Clone)]
 pub struct Sequences {
-    /// The rows, `num_return_sequences` for each of the batch.
+    /// The generated rows: `num_return_sequences` for each row of the batch.
     pub rows: Vec<Generated>,
-    /// The beginning of each row, padding included.
+    /// The beginning of each row of the batch, including its padding.
     begin: Vec<Vec<u32>>,
     /// The settings that were used.
     pub settings: Generation,
 }
 
 impl Sequences {
-    /// The rows as one tensor, `[rows, length]`, like `sequences` of transformers: the rows of the batch with their
-    /// continuations, padded on the right.
+    /// The rows as one tensor, `[rows, length]`, like `sequences` of transformers. Each row is a row of the batch with
+    /// its continuation, padded on the right.
     pub fn to_data(&self) -> TensorData {
-        // With beams, transformers treats the padding token 0 as missing, and uses the token that ends a row instead.
+        // With beam search, transformers treats the padding token 0 as missing and uses the first token of `eos_token_id`.
         let pad = self.settings.pad_token_id.filter(|pad| *pad != 0 || self.settings.num_beams == 1);
         let pad = pad.or(self.settings.eos_token_id.first().copied()).unwrap_or(0);
         let each = self.settings.num_return_sequences;
@@ -67,8 +69,8 @@ impl Sequences {
     }
 }
 
-/// The prompts of a batch, and the settings for them. This function makes the same checks as [`generate_batch`], but
-/// needs no model.
+/// The prompts of a batch and the settings for them. This function makes the same checks as [`generate_batch`], but it
+/// does not need a model.
 ///
 /// # Errors
 ///
@@ -87,16 +89,18 @@ pub fn resolve_batch<M: GenerativeModel>(
     Ok((prompts, settings))
 }
 
-/// Continue a batch: what `generate` of transformers does.
+/// Generate continuations of a batch, like `generate` of transformers.
 ///
-/// `first` is the number of the batch's first row among all that are generated from: the tokens sampled for a row then
-/// do not depend on its batch. `progress` gets the number of new tokens of the rows and the maximum number.
+/// `first` is the index of the batch's first row among the rows of all batches. The tokens that are sampled for a row
+/// then do not depend on how the rows are batched. `progress` gets the number of new tokens of each unfinished row and
+/// the maximum number.
 ///
 /// The model must be on a device without autodiff: [`Module::valid`](burn::module::Module::valid).
 ///
 /// # Errors
 ///
-/// The errors of [`GenerationConfig::resolve`], before anything is computed. [`GenerationError::NotFinite`].
+/// The errors of [`GenerationConfig::resolve`], before anything is computed. [`GenerationError::NotFinite`] if the logits
+/// of a row are not finite.
 pub fn generate_batch<M: GenerativeModel>(
     model: &M,
     input: &M::Input,
@@ -107,14 +111,15 @@ pub fn generate_batch<M: GenerativeModel>(
     generate_until(model, input, config, first, (progress, None))
 }
 
-/// Whether a sequence ends with its last token, by its text. The second argument has the texts of `stop_strings`.
+/// A function that decides from the text of a sequence whether its last token ends it. The arguments are the tokens of
+/// the sequence and the texts in `stop_strings`.
 pub type Ends<'a> = &'a dyn Fn(&[u32], &[String]) -> bool;
 
-/// Like [`generate_batch`], for settings with `stop_strings`, which `ends` finds: it knows the tokenizer.
+/// Like [`generate_batch`], for settings with `stop_strings`. `ends` finds them in the text, which requires the tokenizer.
 ///
 /// # Errors
 ///
-/// The errors of [`generate_batch`]. Also [`GenerationError::Conflict`] for `stop_strings` without `ends`.
+/// The errors of [`generate_batch`]. Also returns [`GenerationError::Conflict`] for `stop_strings` without `ends`.
 pub fn generate_until<M: GenerativeModel>(
     model: &M,
     input: &M::Input,
@@ -125,11 +130,11 @@ pub fn generate_until<M: GenerativeModel>(
     run(model, input, config, first, progress, (None, ends))
 }
 
-/// A function that is called with a sequence whenever it has got a new token.
+/// A function that is called with a sequence after each new token.
 pub type Grown<'a> = &'a dyn Fn(&[u32]);
 
-/// Like [`generate_until`], for output that is shown while it is generated: `grown` is called with a sequence, its prompt included, after
-/// each new token. Beam search does not call it, since its rows may change.
+/// Like [`generate_until`], for output that is shown while it is generated. `grown` is called with a sequence, including
+/// its prompt, after each new token. Beam search does not call it, since its rows may change.
 ///
 /// # Errors
 ///
@@ -144,7 +149,7 @@ pub fn generate_aloud<M: GenerativeModel>(
     run(model, input, config, first, |_, _| (), (Some(grown), ends))
 }
 
-/// Continue a batch: the common part of [`generate_until`] and [`generate_aloud`].
+/// The common part of [`generate_until`] and [`generate_aloud`].
 fn run<M: GenerativeModel>(
     model: &M,
     input: &M::Input,
@@ -167,7 +172,7 @@ fn run<M: GenerativeModel>(
     Ok(Sequences { rows, begin: model.padded_prompts(input, &prompts), settings })
 }
 
-/// A decoder whose rows also end by their texts, and that reports each new token.
+/// A decoder that also ends rows at stop strings and reports each new token.
 struct Stopping<'a, D> {
     decoder: D,
     ends: Option<Ends<'a>>,
@@ -246,12 +251,12 @@ fn rows(ids: &Tensor<2, Int>) -> Vec<Vec<u32>> {
 }
 
 impl Checkpoint {
-    /// How the checkpoint's authors generate: `generation_config.json`, else the same keys of `config.json`, where older
-    /// checkpoints have them, with the defaults of the family.
+    /// The generation settings of the checkpoint, from `generation_config.json`. If this file is missing, they come from
+    /// the same keys of `config.json`, where older checkpoints store them, with the defaults of the family.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Io`]; [`ModelError::Generation`] for a file that is not what it should be.
+    /// [`ModelError::Io`] if the file cannot be read; [`ModelError::Generation`] if it is invalid.
     pub fn generation_config(&self) -> Result<GenerationConfig, ModelError> {
         let own = self.path().join("generation_config.json");
         let is_own = own.is_file();
@@ -271,7 +276,7 @@ impl Checkpoint {
         };
         let config = GenerationConfig::parse(family, &path).and_then(|config| config.reading(&text));
         let mut config = config.map_err(ModelError::Generation)?;
-        // The old name of `forced_bos_token_id`, which occurs among the model's own keys.
+        // The predecessor of `forced_bos_token_id` is a boolean among the keys of the model.
         let old = self.config().other().get::<bool>("force_bos_token_to_be_generated");
         if !is_own && old == Some(true) {
             config.forced_bos_token_id = config.bos_token_id;

@@ -7,11 +7,12 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::{ModelConfig, ModelError, PretrainedModel};
 
-/// Initialize a parameter: weights from N(0, `initializer_range`²), biases 0, norms 1 and 0, padding rows 0.
+/// Initialize a parameter. Weights are sampled from N(0, `initializer_range`²). Weights of norms are 1. Biases and
+/// padding rows are 0.
 ///
-/// Source: `PreTrainedModel._init_weights` of transformers 5.23. For ViT, transformers truncates the distribution at
-/// ±2. This is a hundred standard deviations away and is ignored here. The values are drawn on the host from (seed,
-/// name).
+/// Source: `PreTrainedModel._init_weights` of transformers 5.23. For ViT, transformers truncates the distribution at ±2.
+/// This is a hundred standard deviations away and is ignored here. The values are sampled on the host, and depend only on
+/// the seed and the name.
 pub(crate) fn draw(entry: &Entry, config: &impl ModelConfig, seed: u64) -> Vec<f32> {
     if entry.shape.len() < 2 || entry.name.ends_with("final_logits_bias") {
         let norm = entry.field() == "weight" && entry.module().to_lowercase().contains("norm");

@@ -1,4 +1,4 @@
-//! Reads batches from files, writes tensors to files, and checks that a batch fits a model and that its logits are numbers.
+//! Reads batches from files, writes tensors to files, and checks that a batch fits a model and that logits are finite.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub trait ModelInput: Sized + Clone {
     fn check(&self, config: &Self::Config) -> Result<(), ModelError>;
 }
 
-/// The tensors of a file. A batch takes the tensors that it knows.
+/// The tensors of a file. A batch takes its tensors out of it.
 #[derive(Debug)]
 pub struct InputFile {
     path: PathBuf,
@@ -55,11 +55,11 @@ impl InputFile {
             return Err(self.misshapen(key, "[batch, length]", &stored));
         }
         let values = stored.integers(key)?;
-        // A device may compute with integers of 32 bits, and would panic here or take another number.
+        // A device may use 32-bit integers. It would panic on a larger value or change it.
         if let Some(at) = values.iter().position(|value| i32::try_from(*value).is_err()) {
             return Err(ModelError::Input {
                 key,
-                expected: "integers of 32 bits".into(),
+                expected: "32-bit integers".into(),
                 found: format!(
                     "{} at row {}, column {} in {}",
                     values[at],
@@ -82,7 +82,7 @@ impl InputFile {
         match self.ids(key, device)? {
             Some(ids) if ids.dims() != like.dims() => Err(ModelError::Input {
                 key,
-                expected: format!("shape {:?} as {other}", like.dims()),
+                expected: format!("the shape {:?} of {other}", like.dims()),
                 found: format!("{:?}", ids.dims()),
             }),
             ids => Ok(ids),
@@ -161,11 +161,11 @@ pub fn check_input<I: ModelInput>(input: &I, config: &I::Config) -> Result<(), M
     input.check(config)
 }
 
-/// Check the logits of a batch, `[batch, ...]`: numbers that are not finite are an error.
+/// Check that the logits of a batch, `[batch, ...]`, are finite.
 ///
 /// # Errors
 ///
-/// [`ModelError::Logits`] for the first row with such a number.
+/// [`ModelError::Logits`] for the first row with a value that is not finite.
 pub fn check_logits(logits: &TensorData) -> Result<(), ModelError> {
     let rows = logits.shape().first().copied().unwrap_or(1).max(1);
     let width = (logits.num_elements() / rows).max(1);
@@ -193,7 +193,7 @@ pub(crate) fn check_length(key: &'static str, found: usize, limit: usize) -> Res
     Ok(())
 }
 
-/// Check that a tensor has `shape` and that its ids are below `rows`. Return the ids.
+/// Check that a tensor has `shape`, which is that of `other`, and that its ids are below `rows`. Return the ids.
 pub(crate) fn check_ids(
     key: &'static str,
     ids: &Tensor<2, Int>,
@@ -201,7 +201,7 @@ pub(crate) fn check_ids(
     rows: usize,
 ) -> Result<Vec<i64>, ModelError> {
     if ids.dims() != shape {
-        let (expected, found) = (format!("shape {shape:?} as {other}"), format!("{:?}", ids.dims()));
+        let (expected, found) = (format!("the shape {shape:?} of {other}"), format!("{:?}", ids.dims()));
         return Err(ModelError::Input { key, expected, found });
     }
     let values: Vec<i64> = ids.to_data().iter::<i64>().collect();

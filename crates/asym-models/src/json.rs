@@ -1,4 +1,4 @@
-//! JSON that is kept and not interpreted.
+//! JSON objects that are stored without interpreting them.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A JSON object whose keys keep their order, such as the keys of a `config.json` that no model depends on.
+/// A JSON object whose keys keep their order, such as the keys of a `config.json` that no model uses.
 ///
-/// serde reads and writes it as the object, and its text is one line of JSON.
+/// serde reads and writes it as a JSON object. `Display` writes it as one line of JSON.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -32,11 +32,11 @@ impl JsonObject {
         Self::default()
     }
 
-    /// The object that serde makes of `value`, a struct or a map.
+    /// Serialize `value`, a struct or a map, to an object.
     ///
     /// # Errors
     ///
-    /// The error of the serialization, or an error for a value that is no object in JSON.
+    /// Returns an error if the serialization fails, or if the value is not a JSON object.
     pub fn of(value: &impl Serialize) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         match serde_json::to_value(value)? {
             Value::Object(fields) => Ok(Self(fields)),
@@ -44,17 +44,17 @@ impl JsonObject {
         }
     }
 
-    /// The value of `key`; None if there is no such key, or if its value is not a `T`.
+    /// The value of `key`. `None` if there is no such key, or if its value is not a `T`.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         self.0.get(key).and_then(|value| T::deserialize(value).ok())
     }
 
-    /// Take the keys of `other`. A key that both have keeps its place and gets the new value.
+    /// Add the keys of `other`. If a key exists already, it keeps its position and gets the new value.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// Remove a key. The others keep their order. Returns whether the key was there.
+    /// Remove a key. The other keys keep their order. Returns whether the key existed.
     pub fn remove(&mut self, key: &str) -> bool {
         self.0.shift_remove(key).is_some()
     }

@@ -1,4 +1,4 @@
-//! The format of the tables with the names of parameters in Hugging Face's files. Each model has such a table.
+//! The format of the tables with the names of parameters in Hugging Face's files. Each model class has such a table.
 
 use asym_core::Naming;
 
@@ -7,7 +7,7 @@ use asym_core::Naming;
 pub struct KeyTable {
     /// The class in `architectures`.
     pub architecture: &'static str,
-    /// Maps Burn's paths to the names in files, if the two differ.
+    /// Maps Burn's paths to the names in files, if they differ.
     pub naming: Naming,
     /// The names of modules in the memory of transformers 5, if they differ from those in files. Adapters saved with
     /// transformers 5 have these names, and adapters saved with transformers 4 have the names in files. PEFT loads only
@@ -15,7 +15,7 @@ pub struct KeyTable {
     pub in_memory: Option<Naming>,
     /// Modules that a checkpoint of another task lacks. A module is initialized if all of its tensors are missing.
     pub head: &'static [&'static str],
-    /// The head that is fully trained for a task. It is empty if the checkpoint's own head is used.
+    /// The modules of the head that is fully trained for a task. The list is empty if the checkpoint's own head is used.
     pub task_head: &'static [&'static str],
     /// Modules in checkpoints of other tasks that this model does not use.
     pub dropped: &'static [&'static str],
@@ -24,13 +24,13 @@ pub struct KeyTable {
     /// The prefix of the base model, and its modules. Checkpoints of the bare model store the modules without the
     /// prefix.
     pub base: (&'static str, &'static [&'static str]),
-    /// Old suffixes of keys, and the current ones.
+    /// Old suffixes of keys, and the current suffixes.
     pub renamed: &'static [(&'static str, &'static str)],
     /// A parameter, and the keys of its copies. Some files store a copy in addition to the parameter or instead of it.
     pub tied: &'static [(&'static str, &'static [&'static str])],
     /// The modules whose weights have a row for each token.
     pub vocabulary: &'static [&'static str],
-    /// A parameter, and the key that is read if the file lacks the parameter. It is ignored otherwise.
+    /// A parameter, and the key that is read if the file lacks the parameter. The key is ignored otherwise.
     pub instead: &'static [(&'static str, &'static str)],
 }
 

@@ -1,4 +1,4 @@
-//! RoBERTa, BERT, ViT, Llama and BART from Hugging Face checkpoints as Burn modules whose linear layers take adapters.
+//! RoBERTa, BERT, ViT, Llama and BART from Hugging Face checkpoints as Burn modules whose linear layers accept adapters.
 //!
 //! ```no_run
 //! use asym_models::{Checkpoint, EncoderInput};
@@ -23,10 +23,11 @@
 //! | [`llama`] | [`LlamaLanguageModel`], [`LlamaClassifier`] |
 //! | [`bart`] | [`BartLanguageModel`], [`BartClassifier`] |
 //!
-//! [`Checkpoint::load`] makes any of them, and [`generate_batch`] continues what the language models are given.
+//! [`Checkpoint::load`] creates any of these models, and [`generate_batch`] generates text with the language models of
+//! Llama and BART.
 //!
-//! A model keeps the names of its checkpoint: `model.naming()` with [`asym_core`] gives
-//! `roberta.encoder.layer.0.attention.self.query.weight`, so adapters attach and are written as in Python's PEFT.
+//! A model has the parameter names of its checkpoint. With `model.naming()`, [`asym_core`] uses names such as
+//! `roberta.encoder.layer.0.attention.self.query.weight`, so adapters are attached and written as in Python's PEFT.
 
 mod activation;
 mod adapted;

@@ -1,6 +1,6 @@
-//! Llama: a causal decoder with RMSNorm, rotated queries and keys, and a gated feed-forward layer.
+//! Llama: a causal decoder with RMSNorm, rotary position embeddings, and a gated feed-forward layer.
 //!
-//! Sources: Touvron et al., 2023 (arXiv:2307.09288); `modeling_llama.py` of transformers 5.23. Fields are called as the
+//! Sources: Touvron et al., 2023 (arXiv:2307.09288); `modeling_llama.py` of transformers 5.23. Fields have the names of the
 //! checkpoint's keys.
 
 use asym_core::{AdaptedEmbedding, AdaptedLinear};
@@ -31,7 +31,7 @@ pub use score::LlamaScorer;
 pub const LLAMA_LANGUAGE_MODEL: KeyTable = KeyTable {
     architecture: "LlamaForCausalLM",
     head: &["lm_head"],
-    // Wavelengths that old files store.
+    // Old files store the frequencies of the rotation.
     buffers: &["rotary_emb.inv_freq"],
     base: ("model", &["embed_tokens", "layers", "norm"]),
     tied: &[("model.embed_tokens.weight", &["lm_head.weight"])],
@@ -44,7 +44,7 @@ pub const LLAMA_LANGUAGE_MODEL: KeyTable = KeyTable {
 pub struct LlamaInput {
     /// Token ids, `[batch, length]`.
     pub input_ids: Tensor<2, Int>,
-    /// 1 where a token counts and 0 where it is padding, on either side, `[batch, length]`. Absent: every token counts.
+    /// 1 for tokens and 0 for padding, which may be on either side, `[batch, length]`. If it is `None`, there is no padding.
     pub attention_mask: Option<Tensor<2, Int>>,
 }
 
@@ -72,7 +72,7 @@ impl ModelInput for LlamaInput {
     }
 }
 
-/// Embedding, blocks and the last norm.
+/// The embedding, the blocks and the final norm.
 #[derive(Module, Debug)]
 pub struct Llama {
     embed_tokens: AdaptedEmbedding,
@@ -117,7 +117,7 @@ struct Places {
 }
 
 impl Llama {
-    /// A model whose parameters are made when they are first read. `config` must be valid.
+    /// Create a model with lazy parameters, which are initialized when they are first read. `config` must be valid.
     fn skeleton(config: &LlamaConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
         let norm = || RmsNormConfig::new(hidden).with_epsilon(config.rms_norm_eps).init(device);
@@ -151,9 +151,9 @@ impl Llama {
         }
     }
 
-    /// The last hidden state, after the last norm.
+    /// The last hidden state, after the final norm.
     ///
-    /// Positions count all tokens of a row, since the rotation depends on distances alone.
+    /// Positions include padding, since attention depends only on the distances between positions.
     ///
     /// # Shapes
     ///
@@ -184,7 +184,7 @@ impl Llama {
         rows(self.run(hidden, &places, None)).select(0, wanted)
     }
 
-    /// The blocks and the last norm; with caches, one for each block, after the tokens that these hold.
+    /// Run the blocks and the final norm. If `caches` are given, one for each block, the tokens follow those in the caches.
     fn run(&self, mut hidden: Tensor<3>, places: &Places, mut caches: Option<&mut [KeyValueCache]>) -> Tensor<3> {
         for (index, block) in self.layers.iter().enumerate() {
             hidden = block.forward(hidden, places, caches.as_deref_mut().and_then(|caches| caches.get_mut(index)));
@@ -192,7 +192,7 @@ impl Llama {
         normalize(&self.norm, hidden, Kept::Exact)
     }
 
-    /// Cosine and sine of every position's angles, in f32: `[batch or 1, length, head_dim / 2]`.
+    /// The cosines and sines of the angles of every position, in f32: `[batch or 1, length, head_dim / 2]`.
     fn rotation(&self, positions: Tensor<2, Int>) -> Rotation {
         let LlamaConfig { head_dim, rope_theta, rope_scaling, .. } = self.config;
         let frequencies = rope::frequencies(head_dim, rope_theta, rope_scaling);
@@ -204,7 +204,7 @@ impl Llama {
     }
 }
 
-/// RMSNorm with statistics in f32, in the dtype of what it normalizes.
+/// RMSNorm with statistics in f32. The output has the dtype of `hidden`.
 fn normalize(norm: &RmsNorm, hidden: Tensor<3>, kept: Kept) -> Tensor<3> {
     rms_norm(norm.gamma.val(), norm.epsilon, hidden, kept)
 }
@@ -248,12 +248,12 @@ impl Mlp {
 #[derive(Module, Debug)]
 pub struct LlamaLanguageModel {
     model: Llama,
-    /// Absent where the head is the word embedding.
+    /// Absent if the head is tied to the word embedding.
     lm_head: Option<AdaptedLinear>,
 }
 
 impl LlamaLanguageModel {
-    /// The logits of the token after each.
+    /// The logits of the token that follows each token.
     ///
     /// # Shapes
     ///
@@ -261,14 +261,15 @@ impl LlamaLanguageModel {
     ///
     /// # Panics
     ///
-    /// On a batch that [`check_input`](crate::check_input) refuses.
+    /// May panic on a batch that [`check_input`](crate::check_input) refuses.
     pub fn forward(&self, input: LlamaInput) -> Tensor<3> {
         self.head(self.model.forward(input))
     }
 
-    /// The logits of the token after each of some tokens. In training, these are the ones whose next token has a label.
+    /// The logits of the tokens that follow the tokens at `positions`. In training, these are the positions whose next
+    /// token has a label.
     ///
-    /// On the host, neither padding nor the logits of other tokens are computed.
+    /// Logits at other positions are not computed. On the host, padding is not computed either.
     ///
     /// # Shapes
     ///
@@ -277,7 +278,7 @@ impl LlamaLanguageModel {
     ///
     /// # Panics
     ///
-    /// In the same cases as [`forward`](Self::forward), and if a position is outside the batch.
+    /// In the same cases as [`forward`](Self::forward). Also panics if a position is outside the batch.
     pub fn forward_at(&self, input: LlamaInput, positions: Tensor<1, Int>) -> Tensor<2> {
         self.head(self.model.states_at(input, positions))
     }

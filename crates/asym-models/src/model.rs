@@ -23,7 +23,7 @@ pub trait PretrainedModel: Module + 'static {
     /// The input of the model.
     type Input: ModelInput<Config = Self::Config>;
 
-    /// Create a model with lazy parameters, whose values are set later. `config` must be valid.
+    /// Create a model with lazy parameters whose values are set later. `config` must be valid.
     fn skeleton(config: &Self::Config, device: &Device) -> Self;
 
     /// Create a model without values, to count its parameters. A parameter is allocated only when it is read.
@@ -37,10 +37,10 @@ pub trait PretrainedModel: Module + 'static {
         Ok(Self::skeleton(config, device))
     }
 
-    /// The names of its parameters in files.
+    /// The names of the model's parameters in files.
     fn keys(config: &Self::Config) -> &'static KeyTable;
 
-    /// The configuration it was built from.
+    /// The configuration of the model.
     fn config(&self) -> &Self::Config;
 
     /// Check that this model supports a configuration that is valid for its family.
@@ -62,14 +62,14 @@ pub trait PretrainedModel: Module + 'static {
         input.check(config)
     }
 
-    /// Compute the logits of a batch and copy them to the host. `asym predict` writes them.
+    /// Compute the logits of a batch and copy them to the host. `asym predict` writes these logits.
     ///
     /// # Panics
     ///
     /// May panic on a batch that [`check_input`](Self::check_input) refuses.
     fn logits(&self, input: Self::Input) -> TensorData;
 
-    /// The names of its parameters in transformers. Adapters are attached, saved and listed with these names.
+    /// The names of the model's parameters in transformers. Adapters are attached, saved and listed with these names.
     /// Checkpoints use them too, unless [`KeyTable::in_memory`] is set.
     fn naming(&self) -> Naming {
         let table = Self::keys(self.config());

@@ -1,4 +1,4 @@
-//! The purpose of a checkpoint or an adapter, which its files name: the class in `architectures`, or PEFT's task type.
+//! The purpose of a checkpoint or an adapter, according to the class in `architectures` or PEFT's task type.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::ModelError;
 
-/// The purpose of a model, by the end of the name of its class in transformers.
+/// The purpose of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// A classifier of texts or images.
@@ -17,11 +17,11 @@ pub(crate) enum Purpose {
     LanguageModel,
     /// The model without a head.
     Bare,
-    /// Another task, for which asym has no model.
+    /// A task that asym does not support, with a description for messages.
     Other(&'static str),
 }
 
-/// The ends of the names of classes.
+/// The purposes of transformers' model classes, by the suffixes of their names.
 const CLASSES: &[(&str, Purpose)] = &[
     ("ForSequenceClassification", Purpose::Classifier),
     ("ForImageClassification", Purpose::Classifier),
@@ -31,19 +31,19 @@ const CLASSES: &[(&str, Purpose)] = &[
     ("ForCausalLM", Purpose::LanguageModel),
     ("Model", Purpose::Bare),
     ("ForTokenClassification", Purpose::Other("a token classifier, which labels each token")),
-    ("ForQuestionAnswering", Purpose::Other("an extractive question answerer")),
+    ("ForQuestionAnswering", Purpose::Other("an extractive question-answering model")),
     ("ForMultipleChoice", Purpose::Other("a multiple-choice classifier")),
     ("ForNextSentencePrediction", Purpose::Other("a next-sentence classifier")),
     ("ForMaskedImageModeling", Purpose::Other("a masked image model")),
 ];
 
-/// PEFT's task types.
+/// The purposes of PEFT's task types.
 const TASK_TYPES: &[(&str, Purpose)] = &[
     ("SEQ_CLS", Purpose::Classifier),
     ("CAUSAL_LM", Purpose::LanguageModel),
     ("SEQ_2_SEQ_LM", Purpose::LanguageModel),
     ("TOKEN_CLS", Purpose::Other("a token classifier, which labels each token")),
-    ("QUESTION_ANS", Purpose::Other("an extractive question answerer")),
+    ("QUESTION_ANS", Purpose::Other("an extractive question-answering model")),
     ("FEATURE_EXTRACTION", Purpose::Bare),
 ];
 
@@ -52,7 +52,7 @@ pub(crate) fn of_class(name: &str) -> Option<Purpose> {
     CLASSES.iter().find(|(end, _)| name.ends_with(end)).map(|(_, purpose)| *purpose)
 }
 
-/// The purpose of an adapter: its task type, else the class of the model that it was made from.
+/// The purpose of an adapter according to its task type, or else to the class of its base model.
 pub(crate) fn of_adapter(adapter: &AdapterPurpose) -> Option<Purpose> {
     let named = |name: &String| TASK_TYPES.iter().find(|(known, _)| known == name).map(|(_, purpose)| *purpose);
     adapter.task_type.as_ref().and_then(named).or_else(|| of_class(adapter.base_class.as_deref()?))
@@ -69,7 +69,7 @@ struct Header {
 
 /// Read the first class in `architectures`, and refuse a quantized checkpoint. `path` is that of the `config.json`.
 pub(crate) fn architecture(text: &str, path: &Path) -> Result<Option<String>, ModelError> {
-    // The configuration itself says what is wrong with the text.
+    // If the text is invalid, parsing the configuration returns the error.
     let header: Header = serde_json::from_str(text).unwrap_or_default();
     match header.quantization_config.filter(|found| !found.is_null()) {
         Some(found) => {

@@ -1,8 +1,8 @@
-//! BERT and RoBERTa: one encoder, post-norm, with a sequence-classification and a masked-LM head.
+//! BERT and RoBERTa: a post-norm encoder with a sequence-classification or a masked-LM head.
 //!
 //! Sources: Devlin et al., 2019 (arXiv:1810.04805); Liu et al., 2019 (arXiv:1907.11692); `modeling_bert.py` and
-//! `modeling_roberta.py` of transformers 5.23. The two differ in position ids, heads and names. Fields have the
-//! names of the checkpoint's keys if Rust allows it; [`KeyTable`] has the others.
+//! `modeling_roberta.py` of transformers 5.23. BERT and RoBERTa differ in position ids, heads and names. Fields have the
+//! names of the checkpoint's keys if Rust allows it; [`KeyTable`] maps the other names.
 
 use std::path::Path;
 
@@ -64,13 +64,13 @@ struct Attention {
     output: Output,
 }
 
-/// The end of both sublayers: a projection, the residual connection and a norm.
+/// The last part of both sublayers: a projection, the residual connection and a norm.
 #[derive(Module, Debug)]
 struct Output {
     dense: AdaptedLinear,
     layer_norm: LayerNorm,
     dropout: Dropout,
-    /// The epsilon of the norm, which does not make it public.
+    /// The epsilon of the norm, whose own field is private.
     epsilon: f64,
 }
 
@@ -164,7 +164,7 @@ impl Encoder {
                 }
             };
         let [_, _, width] = hidden.dims();
-        // [batch, 1, hidden], or of packed sequences [1, batch, hidden]
+        // [batch, 1, hidden], or [1, batch, hidden] for packed sequences
         let first = |hidden: Tensor<3>| match starts {
             Some(starts) => hidden.select(1, starts),
             None => hidden.slice([0..batch, 0..1]),
@@ -214,7 +214,7 @@ impl Encoder {
         (hidden, seen)
     }
 
-    /// The same as [`embed`](Self::embed), for a batch without its padding.
+    /// Like [`embed`](Self::embed), for a batch without its padding.
     fn embed_packed(&self, packed: &Packed) -> (Tensor<3>, Seen) {
         let Packed { ids, positions, types, packing, .. } = packed;
         let positions = self.embeddings.position_embeddings.forward(positions.clone());
@@ -232,9 +232,9 @@ impl Embeddings {
     ) -> Tensor<3> {
         let [_, length] = input_ids.dims();
         let positions = match config.family {
-            // The same for every row: [1, length, hidden]
+            // The positions are the same for every row: [1, length, hidden]
             Family::Bert | Family::DistilBert => self.position_embeddings.rows(0..length).unsqueeze(),
-            // Positions count from pad_token_id + 1 over tokens that are not padding. Padding has pad_token_id.
+            // Positions count from pad_token_id + 1 over tokens that are not padding. The position of padding is pad_token_id.
             Family::Roberta | Family::XlmRoberta | Family::Camembert => {
                 let real = input_ids.clone().not_equal_elem(config.pad_token_id as i64).int();
                 let ids = real.clone().cumsum(1) * real + config.pad_token_id as i64;
@@ -255,7 +255,7 @@ impl Embeddings {
             Some(ids) => table.forward(ids),      // [batch, length, hidden]
             None => table.rows(0..1).unsqueeze(), // [1, 1, hidden]
         });
-        // These are added first: if both are the same for every row, only one row is computed.
+        // Positions and types are added first. If both are the same for every row, the sum is computed for only one row.
         let places = match types {
             Some(types) => positions + types,
             None => positions,
@@ -270,7 +270,7 @@ impl Block {
         self.forward_queries(hidden.clone(), hidden, seen)
     }
 
-    /// The outputs of the tokens `queries`, which attend to those of `hidden` that `seen` says.
+    /// The outputs of the tokens in `queries`, which attend to the tokens in `hidden` that `seen` selects.
     fn forward_queries(&self, queries: Tensor<3>, hidden: Tensor<3>, seen: &Seen) -> Tensor<3> {
         let attended = self.attention.self_attention.forward(queries.clone(), hidden, seen);
         let hidden = self.attention.output.forward(attended, queries);
@@ -301,7 +301,7 @@ enum ClassificationHead {
     DistilBert(DistilBertHead),
 }
 
-/// BERT's pooler, which the checkpoint keeps in the encoder, and a linear layer.
+/// BERT's pooler, which checkpoints store in the encoder, and a linear layer.
 #[derive(Module, Debug)]
 struct BertHead {
     pooler: AdaptedLinear,
@@ -339,7 +339,7 @@ impl SequenceClassifier {
         Self { backbone: Encoder::skeleton(config, device), head }
     }
 
-    /// Set the names of the labels, which [`save`](crate::save) writes. They are ignored if their number differs from
+    /// Set the names of the labels, which [`save`](crate::save) writes. The names are ignored if their number differs from
     /// the number of labels.
     pub fn with_labels(mut self, names: &[&str]) -> Self {
         if names.len() == self.backbone.config.num_labels() {
@@ -348,7 +348,7 @@ impl SequenceClassifier {
         self
     }
 
-    /// Set the kind of answers, by transformers' name, which [`save`](crate::save) writes as `problem_type`.
+    /// Set transformers' name of the problem type, which [`save`](crate::save) writes as `problem_type`.
     pub fn with_problem_type(mut self, name: &str) -> Self {
         self.backbone.config.other.0.insert("problem_type".to_string(), name.into());
         self
@@ -391,7 +391,7 @@ impl SequenceClassifier {
         self.backbone.config()
     }
 
-    /// The names of its parameters in Hugging Face's files.
+    /// The names of the model's parameters in Hugging Face's files.
     pub fn naming(&self) -> Naming {
         Self::keys(self.config()).naming
     }
@@ -408,10 +408,10 @@ pub struct MaskedLanguageModel {
 struct LanguageModelHead {
     dense: AdaptedLinear,
     layer_norm: LayerNorm,
-    /// The bias of the decoder that is the word embedding. With a decoder of its own, the model only keeps it for the file, as
-    /// transformers does.
+    /// The bias of a decoder that is tied to the word embedding. An untied decoder does not use it, and it is only kept
+    /// for the file, as in transformers.
     bias: Param<Tensor<1>>,
-    /// Absent where the decoder is the word embedding.
+    /// Absent if the decoder is tied to the word embedding.
     decoder: Option<AdaptedLinear>,
     #[module(skip)]
     activation: Activation,
@@ -420,7 +420,7 @@ struct LanguageModelHead {
 impl MaskedLanguageModel {
     pub(crate) fn skeleton(config: &EncoderConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
-        // RoBERTa in transformers applies the exact GELU here, independently of `hidden_act`.
+        // RoBERTa in transformers always applies the exact GELU here and ignores `hidden_act`.
         let activation = match config.family {
             Family::Bert | Family::DistilBert => config.activation,
             Family::Roberta | Family::XlmRoberta | Family::Camembert => Activation::Gelu,
@@ -476,7 +476,7 @@ impl MaskedLanguageModel {
         self.backbone.config()
     }
 
-    /// The names of its parameters in Hugging Face's files.
+    /// The names of the model's parameters in Hugging Face's files.
     pub fn naming(&self) -> Naming {
         Self::keys(self.config()).naming
     }
@@ -528,7 +528,7 @@ impl PretrainedModel for MaskedLanguageModel {
     }
     fn keys(config: &EncoderConfig) -> &'static KeyTable {
         match config.family {
-            // It is refused before: see `check_config`.
+            // This is unreachable for DistilBERT, since `check_config` refuses it.
             Family::Bert | Family::DistilBert => &keys::BERT_MASKED_LM,
             Family::Roberta => &keys::ROBERTA_MASKED_LM,
             Family::XlmRoberta => &keys::XLM_ROBERTA_MASKED_LM,
@@ -540,7 +540,7 @@ impl PretrainedModel for MaskedLanguageModel {
     }
     fn check_config(config: &EncoderConfig, path: &Path) -> Result<(), ModelError> {
         if config.family == Family::DistilBert {
-            let expected = "another family: of DistilBERT asym has the sequence classifier alone";
+            let expected = "another family, since asym supports DistilBERT only as a sequence classifier";
             return Err(refuse(path, "model_type", expected, "`distilbert`"));
         }
         Ok(())

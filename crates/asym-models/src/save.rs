@@ -1,4 +1,4 @@
-//! Writing a checkpoint that transformers loads with no key missing or left over.
+//! Writes checkpoints that transformers loads without missing or unexpected keys.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,24 +11,25 @@ use crate::weights::Finite;
 use crate::write::{Data, Written, write_atomically, write_safetensors};
 use crate::{FileDtype, InFamily, ModelConfig, ModelError, PretrainedModel};
 
-/// The number of labels of a configuration of transformers that has none.
+/// The number of labels in a configuration of transformers that does not specify it.
 const DEFAULT_LABELS: usize = 2;
 
-/// Save `model` in `folder` as `config.json` and `model.safetensors`, replacing what is there.
+/// Save `model` in `folder` as `config.json` and `model.safetensors`. Existing files are replaced.
 ///
-/// Each file is written under a temporary name and then renamed: it is whole or the old one. A tied decoder is not
-/// written, as transformers does not.
+/// Each file is written under a temporary name and then renamed, so a file is never written partially. As in
+/// transformers, a tied decoder is not written.
 ///
 /// # Errors
 ///
-/// [`ModelError::Adapted`] for a model that carries adapters; [`ModelError::NotFinite`] and [`ModelError::TooLarge`]
-/// for a value that the file could not be loaded with; [`ModelError::Io`]. Nothing is written before all is checked.
+/// [`ModelError::Adapted`] if the model has adapters; [`ModelError::NotFinite`] or [`ModelError::TooLarge`] if a value
+/// could not be loaded from the file; [`ModelError::Io`] if a file cannot be written. All values are checked before the
+/// first file is written.
 pub fn save<M: PretrainedModel>(model: &M, folder: impl AsRef<Path>, dtype: FileDtype) -> Result<(), ModelError> {
     write(model, model.config(), folder.as_ref(), dtype, |_| true)
 }
 
-/// Save `model` as [`save`] does, but without the head that is trained for a task, so each task draws its own. The labels have
-/// the default names of transformers.
+/// Save `model` like [`save`], but without the head that is trained for a task, so that each task initializes a new head.
+/// The configuration has two labels with the default names of transformers.
 ///
 /// # Errors
 ///
@@ -70,7 +71,7 @@ fn write<M: PretrainedModel>(
         tensors.push((entry.name, Written { shape: entry.shape, data: Data::floats(values, dtype) }));
     }
 
-    // transformers reports these as missing, though it computes nothing with them.
+    // transformers reports these tensors as missing if they are absent, although it does not use them.
     for (parameter, key) in table.instead {
         let written = |name: &str| tensors.iter().position(|(other, _): &(String, Written)| other == name);
         if let (Some(at), None) = (written(parameter), written(key)) {
@@ -80,7 +81,7 @@ fn write<M: PretrainedModel>(
     }
 
     fs::create_dir_all(folder).map_err(|source| ModelError::Io { path: folder.into(), source })?;
-    // transformers refuses files that do not say which framework's layout they have.
+    // transformers refuses files whose metadata does not contain the framework.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     write_safetensors(&weights_path, tensors, Some(metadata))?;
 

@@ -1,7 +1,8 @@
-//! ViT: an image as a sequence of patches, pre-norm blocks, and a classifier on the first token.
+//! ViT: an encoder of pre-norm blocks for the patches of an image, with a classifier on the first token.
 //!
-//! Sources: Dosovitskiy et al., 2021 (arXiv:2010.11929); `modeling_vit.py` of transformers 5.23. Fields are called as the
-//! checkpoint's keys, which are those of transformers 4: transformers 5 has other names in memory and the same in files.
+//! Sources: Dosovitskiy et al., 2021 (arXiv:2010.11929); `modeling_vit.py` of transformers 5.23. Fields have the names of
+//! the checkpoint's keys, which are those of transformers 4. transformers 5 uses the same names in files, but other names
+//! in memory.
 
 use asym_core::{AdaptedConv2d, AdaptedLinear, Naming};
 use asym_kernels::{Kept, dropout, layer_norm};
@@ -19,7 +20,7 @@ mod positions;
 
 pub use config::{HuggingFaceConfig, Sides, VitConfig};
 
-/// The facts of every ViT checkpoint.
+/// The entries that the tables of both ViT models share.
 const KEYS: KeyTable = KeyTable {
     in_memory: Some(Naming(&[
         ("encoder.layer", "layers"),
@@ -85,17 +86,17 @@ impl ModelInput for VitInput {
         let [batch, channels, height, width] = self.pixel_values.dims();
         let key = PIXEL_VALUES;
         if batch == 0 {
-            return Err(ModelError::Input { key, expected: "a batch".into(), found: "no image".into() });
+            return Err(ModelError::Input { key, expected: "at least one image".into(), found: "none".into() });
         }
         if channels != config.num_channels {
-            let expected = format!("{} channels by num_channels", config.num_channels);
+            let expected = format!("{} channels (num_channels)", config.num_channels);
             return Err(ModelError::Input { key, expected, found: channels.to_string() });
         }
-        // As in transformers. The memory of attention grows with the fourth power of a side.
+        // transformers refuses these images too. The memory of attention grows with the fourth power of the side length.
         if [height, width] != config.image_size && !config.interpolate_pos_encoding {
             let [rows, columns] = config.image_size;
             let expected = format!(
-                "{rows} by {columns} pixels by image_size (images of another size need interpolated positions: the option \
+                "{rows} by {columns} pixels (image_size; images of another size need interpolated positions: the option \
                  --interpolate-pos-encoding, or the key `interpolate_pos_encoding` of config.json)"
             );
             return Err(ModelError::Input { key, expected, found: format!("{height} by {width}") });
@@ -108,7 +109,7 @@ impl ModelInput for VitInput {
     }
 }
 
-/// Embeddings, blocks and the last norm.
+/// The embeddings, the blocks and the final norm.
 #[derive(Module, Debug)]
 pub struct Vit {
     embeddings: Embeddings,
@@ -153,7 +154,7 @@ struct Attention {
     output: Output,
 }
 
-/// The end of both sublayers: project, and add the sublayer's input.
+/// The last part of both sublayers: a projection and the residual connection.
 #[derive(Module, Debug)]
 struct Output {
     dense: AdaptedLinear,
@@ -161,7 +162,7 @@ struct Output {
 }
 
 impl Vit {
-    /// A model whose parameters are made when they are first read. `config` must be valid.
+    /// Create a model with lazy parameters, which are initialized when they are first read. `config` must be valid.
     fn skeleton(config: &VitConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
         let [rows, columns] = config.grid();
@@ -205,7 +206,7 @@ impl Vit {
         }
     }
 
-    /// The last hidden state, after the last norm.
+    /// The last hidden state, after the final norm.
     ///
     /// # Shapes
     ///
@@ -231,8 +232,8 @@ impl Vit {
         states
     }
 
-    /// The last hidden state of the first token alone, `[batch, hidden_size]`: of the last block, no other token's query or
-    /// feed-forward layer has a part in it.
+    /// The last hidden state of the first token, `[batch, hidden_size]`. The last block does not compute the queries,
+    /// the feed-forward layer and the second norm of the other tokens.
     fn first_token(&self, input: VitInput) -> Tensor<2> {
         let mut hidden = self.embeddings.forward(input, &self.config);
         let [batch, _, width] = hidden.dims();
@@ -265,7 +266,7 @@ impl Embeddings {
 }
 
 impl Block {
-    /// The outputs of all tokens, or of the first few, which see all of `hidden`.
+    /// The outputs of all tokens, or of the first `first` tokens. They attend to all tokens in `hidden`.
     fn forward(&self, hidden: Tensor<3>, first: Option<usize>) -> Tensor<3> {
         let [batch, _, _] = hidden.dims();
         let kept = self.intermediate.dense.kept();
@@ -297,8 +298,8 @@ pub struct VitClassifier {
 impl VitClassifier {
     /// The logits of each image.
     ///
-    /// An image of another size than the configured one has its positions interpolated, as `interpolate_pos_encoding`
-    /// of transformers does when it is asked to.
+    /// If the size of the images differs from the configured size, the positions are interpolated, as with
+    /// `interpolate_pos_encoding` of transformers.
     ///
     /// # Shapes
     ///
@@ -306,12 +307,12 @@ impl VitClassifier {
     ///
     /// # Panics
     ///
-    /// On images that [`check_input`](crate::check_input) refuses.
+    /// May panic on images that [`check_input`](crate::check_input) refuses.
     pub fn forward(&self, input: VitInput) -> Tensor<2> {
         self.classifier.forward(self.vit.first_token(input))
     }
 
-    /// Set the names of the labels, which are ignored if there are not as many as outputs.
+    /// Set the names of the labels. They are ignored if their number differs from the number of outputs.
     pub fn with_labels(mut self, names: &[&str]) -> Self {
         if names.len() == self.vit.config.labels.len() {
             self.vit.config.labels = names.iter().map(ToString::to_string).collect();
@@ -325,7 +326,7 @@ impl VitClassifier {
     }
 }
 
-/// `ViTModel`: the last hidden state, and the pooler's view of the first token.
+/// `ViTModel`: the encoder, and a pooler of the first token.
 #[derive(Module, Debug)]
 pub struct VitModel {
     vit: Vit,
@@ -333,7 +334,7 @@ pub struct VitModel {
 }
 
 impl VitModel {
-    /// The last hidden state, after the last norm.
+    /// The last hidden state, after the final norm.
     ///
     /// # Shapes
     ///

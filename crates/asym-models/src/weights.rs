@@ -1,4 +1,4 @@
-//! The tensors of one or several safetensors files, described and not yet read.
+//! The tensors of one or several safetensors files. Their values are read on demand.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -30,7 +30,7 @@ pub(crate) struct Stored {
     range: Range<usize>,
 }
 
-/// Every tensor of a folder: of `model.safetensors`, or of the shards that the index names.
+/// The tensors of a folder, from `model.safetensors` or from the shards in the index.
 pub(crate) fn open_folder(folder: &Path) -> Result<BTreeMap<String, Stored>, ModelError> {
     let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
     if single.exists() {
@@ -39,7 +39,7 @@ pub(crate) fn open_folder(folder: &Path) -> Result<BTreeMap<String, Stored>, Mod
         open_shards(folder, &index)
     } else {
         let help = if folder.join("pytorch_model.bin").exists() {
-            "only pytorch_model.bin is there; in Python, `AutoModel.from_pretrained(..).save_pretrained(..)` converts it"
+            "the folder has only pytorch_model.bin; convert it in Python with `AutoModel.from_pretrained(..).save_pretrained(..)`"
         } else {
             "a checkpoint is a folder with config.json and model.safetensors, or model.safetensors.index.json and shards"
         };
@@ -47,15 +47,15 @@ pub(crate) fn open_folder(folder: &Path) -> Result<BTreeMap<String, Stored>, Mod
     }
 }
 
-/// Every tensor of bytes that are held already.
+/// The tensors of a file whose bytes are in memory.
 pub(crate) fn open_bytes(bytes: Cow<'static, [u8]>, path: PathBuf) -> Result<BTreeMap<String, Stored>, ModelError> {
     describe(Bytes::Held(bytes), path)
 }
 
-/// Every tensor of one file.
+/// The tensors of one file.
 pub(crate) fn open_file(path: &Path) -> Result<BTreeMap<String, Stored>, ModelError> {
     let io = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => ModelError::MissingFile { path: path.into(), help: "is the name right?" },
+        std::io::ErrorKind::NotFound => ModelError::MissingFile { path: path.into(), help: "check the path" },
         _ => ModelError::Io { path: path.into(), source },
     };
     describe(Bytes::open(path).map_err(io)?, path.into())
@@ -75,7 +75,7 @@ fn open_shards(folder: &Path, index_path: &Path) -> Result<BTreeMap<String, Stor
     for (key, shard) in &index.weight_map {
         if !shards.contains_key(shard.as_str()) {
             let path = folder.join(shard);
-            // An index is data from elsewhere: it names files of its folder and nothing above it.
+            // An index is untrusted data. It may only refer to files in its folder.
             let plain = Path::new(shard).file_name().is_some_and(|name| name == shard.as_str());
             if !plain || !path.exists() {
                 return Err(ModelError::MissingShard {
@@ -105,10 +105,10 @@ fn open_shards(folder: &Path, index_path: &Path) -> Result<BTreeMap<String, Stor
     Ok(tensors)
 }
 
-/// The beginning of a file that Git LFS leaves in the place of a large one.
+/// The first bytes of a Git LFS pointer, which replaces a large file.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// The largest number of bytes that are read to know a file that is none of weights.
+/// The number of bytes that are read to detect a Git LFS pointer or the text of a symbolic link.
 const HEAD: usize = 256;
 
 fn describe(bytes: Bytes, path: PathBuf) -> Result<BTreeMap<String, Stored>, ModelError> {
@@ -128,7 +128,7 @@ fn describe(bytes: Bytes, path: PathBuf) -> Result<BTreeMap<String, Stored>, Mod
         Ok(Err(source)) => return Err(ModelError::Safetensors { path, source }),
         Err(source) => return Err(ModelError::Io { path, source }),
     };
-    // Eight bytes of length, the header, the data.
+    // A file consists of eight bytes with the length of the header, the header, and the data.
     let start = header + 8;
     let (bytes, path) = (Arc::new(bytes), Arc::new(path));
     Ok(metadata
@@ -149,12 +149,13 @@ fn describe(bytes: Bytes, path: PathBuf) -> Result<BTreeMap<String, Stored>, Mod
 }
 
 impl Stored {
-    /// Check dtype and values, without keeping them.
+    /// Check that the dtype is supported and that the values are finite. The values are not kept.
     pub(crate) fn check_floats(&self, key: &str) -> Result<(), ModelError> {
         self.check(key, Finite::default())
     }
 
-    /// The same for an embedding, which may have rows of minus infinity: no text that is answered reads them.
+    /// Like [`check_floats`](Self::check_floats), for an embedding. It may have rows of only minus infinity, for tokens
+    /// that no text contains.
     pub(crate) fn check_rows(&self, key: &str) -> Result<(), ModelError> {
         self.check(key, Finite::in_rows(self.shape.last().copied().unwrap_or(1)))
     }
@@ -168,7 +169,7 @@ impl Stored {
                 expected: READABLE,
                 found: match self.dtype {
                     Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64 => format!("{:?}", self.dtype),
-                    other => format!("{other:?}, as in a quantized checkpoint, which is not read"),
+                    other => format!("{other:?}, as in a quantized checkpoint, which is not supported"),
                 },
             }),
             (true, Some((index, found))) => {
@@ -178,7 +179,7 @@ impl Stored {
         }
     }
 
-    /// Whether it is the same tensor, bit for bit.
+    /// Whether two tensors have the same dtype, shape and bytes.
     pub(crate) fn equals(&self, other: &Self) -> Result<bool, ModelError> {
         if (self.dtype, &self.shape) != (other.dtype, &other.shape) {
             return Ok(false);
@@ -197,7 +198,7 @@ impl Stored {
         }
     }
 
-    /// Its dtype, where it is one that files are written in.
+    /// The dtype of the tensor, if asym can write files in this dtype.
     pub(crate) fn file_dtype(&self) -> Option<FileDtype> {
         match self.dtype {
             Dtype::F32 => Some(FileDtype::F32),
@@ -207,14 +208,14 @@ impl Stored {
         }
     }
 
-    /// The values, which [`check_floats`](Self::check_floats) has seen.
+    /// The values as f32. [`check_floats`](Self::check_floats) must have accepted the tensor.
     pub(crate) fn floats(&self) -> Result<Vec<f32>, ModelError> {
         let mut values = Vec::with_capacity(self.shape.iter().product());
         self.each_float(|_, value| values.push(value))?;
         Ok(values)
     }
 
-    /// The same, where `dtype` can hold them.
+    /// Like [`floats`](Self::floats). Returns an error if a finite value is too large for `dtype`.
     pub(crate) fn floats_within(&self, key: &str, dtype: FloatDType) -> Result<Vec<f32>, ModelError> {
         let values = self.floats()?;
         let too_large =
@@ -232,7 +233,7 @@ impl Stored {
         match self.dtype {
             Dtype::I64 => Ok(chunks(bytes).map(i64::from_le_bytes).collect()),
             Dtype::I32 => Ok(chunks(bytes).map(|bytes| i32::from_le_bytes(bytes).into()).collect()),
-            // Masks, which PyTorch's programs often keep as booleans.
+            // PyTorch programs often store masks as booleans.
             Dtype::BOOL | Dtype::U8 => Ok(bytes.iter().map(|byte| i64::from(*byte)).collect()),
             other => Err(ModelError::Dtype {
                 path: self.path.to_path_buf(),
@@ -243,14 +244,15 @@ impl Stored {
         }
     }
 
-    /// Call `each` with index and value; false where the dtype is not one of floats.
+    /// Call `each` with the index and the value of each element. Returns `false` if the dtype is not a supported
+    /// floating-point dtype.
     fn each_float(&self, mut each: impl FnMut(usize, f32)) -> Result<bool, ModelError> {
         let mut known = true;
         self.pieces(|at, piece| {
             let first = at * 8 / self.dtype.bitsize().max(1);
             known &= each_f32(self.dtype, piece, |index, value| each(first + index, value));
         })?;
-        // A tensor without values has no piece.
+        // A tensor without values has no chunk, so its dtype is checked here.
         Ok(known && each_f32(self.dtype, &[], |_, _| ()))
     }
 
@@ -260,31 +262,31 @@ impl Stored {
     }
 }
 
-/// Looks for the first value that is not finite.
+/// Finds the first value that is not finite.
 #[derive(Debug, Default)]
 pub(crate) struct Finite {
-    /// The length of the rows that may be minus infinity throughout; 0 for none.
+    /// The length of rows that may consist of only minus infinity; 0 if there are no such rows.
     width: usize,
-    /// Values of minus infinity in the present row.
+    /// The number of leading values of the current row that are minus infinity.
     low: usize,
-    /// The index and the value.
+    /// The index and the value that were found.
     pub(crate) found: Option<(usize, f32)>,
 }
 
 impl Finite {
-    /// A search that accepts rows of minus infinity alone.
+    /// A search that accepts rows of only minus infinity. `width` is the length of a row.
     pub(crate) fn in_rows(width: usize) -> Self {
         Self { width, ..Self::default() }
     }
 
-    /// Look at the next value.
+    /// Check the next value.
     pub(crate) fn see(&mut self, index: usize, value: f32) {
         if self.found.is_some() || (value.is_finite() && self.low == 0) {
             return;
         }
         let column = index % self.width.max(1);
         if self.width > 0 && value == f32::NEG_INFINITY && column == self.low {
-            // The row begins so, and may go on so.
+            // The row began with minus infinity, and all of its values may be minus infinity.
             self.low = if column + 1 == self.width { 0 } else { column + 1 };
         } else if self.low > 0 {
             self.found = Some((index - column, f32::NEG_INFINITY));
@@ -294,7 +296,7 @@ impl Finite {
     }
 }
 
-/// The bytes in pieces of `N`; safetensors has checked that they divide.
+/// The bytes in chunks of `N`. safetensors has checked that the number of bytes is a multiple of `N`.
 fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
     bytes.as_chunks::<N>().0.iter().copied()
 }

@@ -1,4 +1,4 @@
-//! Tensors in safetensors files, and files that are written whole.
+//! Writes tensors to safetensors files. A file is written completely or not at all.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,17 +13,17 @@ use crate::ModelError;
 /// The dtype of the tensors in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FileDtype {
-    /// 32 bit.
+    /// 32 bits.
     #[default]
     F32,
-    /// 16 bit, IEEE: half the size, for weights that are small numbers.
+    /// 16 bits, IEEE half precision. Values above 65504 do not fit.
     F16,
     /// 16 bits, with the range of f32 and a precision of about three digits.
     BF16,
 }
 
 impl FileDtype {
-    /// The name in `config.json`.
+    /// The name of the dtype in `config.json`.
     pub(crate) const fn torch(self) -> &'static str {
         match self {
             Self::F32 => "float32",
@@ -33,14 +33,15 @@ impl FileDtype {
     }
 }
 
-/// Write named tensors to a file, whole or not at all.
+/// Write named tensors to a file, completely or not at all.
 pub(crate) fn write_safetensors(
     path: &Path,
     tensors: Vec<(String, Written)>,
     metadata: Option<HashMap<String, String>>,
 ) -> Result<(), ModelError> {
     write_atomically(path, |temporary| {
-        // The crate makes a file for its owner's eyes alone; one that is there keeps the permissions that the user's mask gives.
+        // safetensors creates files that only the owner can read. An existing file keeps its permissions, so the file is
+        // created first, with the permissions of the user's umask.
         fs::File::create(temporary).map_err(|source| ModelError::Io { path: path.into(), source })?;
         safetensors::serialize_to_file(tensors, metadata, temporary).map_err(|source| match source {
             SafeTensorError::IoError(source) => ModelError::Io { path: path.into(), source },
@@ -49,7 +50,7 @@ pub(crate) fn write_safetensors(
     })
 }
 
-/// Let `write` fill a temporary file next to `path`, and move it into place when it is on the disk.
+/// Let `write` fill a temporary file next to `path`, and rename it to `path` when it is on the disk.
 pub(crate) fn write_atomically(
     path: &Path,
     write: impl FnOnce(&Path) -> Result<(), ModelError>,
@@ -59,14 +60,14 @@ pub(crate) fn write_atomically(
     asym_core::fill_whole(path, &temporary, write, |source| ModelError::Io { path: path.into(), source })
 }
 
-/// A tensor to be written.
+/// A tensor to write.
 #[derive(Clone)]
 pub(crate) struct Written {
     pub shape: Vec<usize>,
     pub data: Data,
 }
 
-/// Its values.
+/// The values of a tensor.
 #[derive(Clone)]
 pub(crate) enum Data {
     F32(Vec<f32>),
@@ -76,7 +77,7 @@ pub(crate) enum Data {
 }
 
 impl Data {
-    /// Floats in the dtype of a file.
+    /// Convert floats to the dtype of a file.
     pub(crate) fn floats(values: Vec<f32>, dtype: FileDtype) -> Self {
         match dtype {
             FileDtype::F32 => Self::F32(values),

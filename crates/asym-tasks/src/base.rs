@@ -14,13 +14,13 @@ use burn::tensor::Device;
 
 use crate::error::TaskError;
 
-/// The files that a model for texts may have in addition to the tokenizer.
+/// The files that a text model may have in addition to the tokenizer.
 const LANGUAGE_FILES: [&str; 4] =
     ["tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "generation_config.json"];
 
 /// A checkpoint with its tokenizer and other files.
 ///
-/// Its weights are read once for each class of model: see [`load`](Self::load).
+/// Its weights are read once for each model type and dtype; see [`load`](Self::load).
 #[derive(Debug)]
 pub struct Base {
     name: String,
@@ -30,12 +30,12 @@ pub struct Base {
     tokenizer: OnceLock<Tokenizer>,
     /// The image processor of a checkpoint without a folder.
     image_processor: Option<ImageProcessor>,
-    /// A `Loaded<M>` for each model `M` and each dtype that was asked for.
+    /// A `Loaded<M>` for each model type `M` and each dtype that was requested.
     models: Mutex<HashMap<(TypeId, Dtype), Box<dyn Any + Send>>>,
 }
 
 impl Base {
-    /// Open a folder as Hugging Face lays it out. Tokenizer and image processor are read when they are first used.
+    /// Open a folder in the layout of Hugging Face. The tokenizer and the image processor are read when they are first used.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Base {
         Ok(Self::new(name.to_string(), None, Checkpoint::from_bytes(name, config, weights)?))
     }
 
-    /// The same with the tokenizer of these bytes of a `tokenizer.json`.
+    /// Add a tokenizer from the bytes of a `tokenizer.json`.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Base {
         Ok(Self { tokenizer: OnceLock::from(tokenizer), ..self })
     }
 
-    /// The same with the image processor of this text of a `preprocessor_config.json`.
+    /// Add an image processor from the text of a `preprocessor_config.json`.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ impl Base {
         Self { name, folder, checkpoint, tokenizer: OnceLock::new(), image_processor: None, models: Mutex::default() }
     }
 
-    /// The same under another name, such as that on the Hub. Adapters then give it as their base model.
+    /// Change the name, for example to the name on the Hub. Saved adapters record this name as their base model.
     pub fn named(self, name: &str) -> Self {
         Self { name: name.to_string(), ..self }
     }
@@ -89,27 +89,28 @@ impl Base {
         &self.name
     }
 
-    /// The tokenizer of a model that reads a special token.
+    /// The tokenizer of an encoder, whose head reads the hidden states of special tokens.
     ///
     /// # Errors
     ///
-    /// A folder without tokenizer, one that cannot be read, or one that adds no special tokens.
+    /// A folder without a tokenizer, a tokenizer that cannot be read, or a tokenizer that adds no special tokens.
     pub fn tokenizer(&self) -> Result<&Tokenizer, TaskError> {
         let tokenizer = self.language_tokenizer()?;
         tokenizer.check_special_tokens()?;
         Ok(tokenizer)
     }
 
-    /// The tokenizer of a model that continues texts, with or without special tokens.
+    /// The tokenizer of a model that generates text. It need not add special tokens.
     ///
     /// # Errors
     ///
-    /// A folder without tokenizer, or one that cannot be read.
+    /// A folder without a tokenizer, or a tokenizer that cannot be read.
     pub fn language_tokenizer(&self) -> Result<&Tokenizer, TaskError> {
         if let Some(tokenizer) = self.tokenizer.get() {
             return Ok(tokenizer);
         }
-        // A checkpoint without a folder has its tokenizer from the start.
+        // The tokenizer of a checkpoint without a folder is set by `with_tokenizer`. If it was not set, the next line returns an
+        // error.
         let tokenizer = Tokenizer::for_generation(self.folder.as_deref().unwrap_or(Path::new(&self.name)))?;
         let tokenizer = match self.checkpoint.config().vocabulary() {
             Some(rows) => tokenizer.for_rows(rows),
@@ -138,8 +139,8 @@ impl Base {
         Ok(self.folder.as_deref().map(ChatTemplate::from_folder).transpose()?.flatten())
     }
 
-    /// The token that ends a text: `eos_token` of the tokenizer's files, else `eos_token_id` of the model's. `None` if they name
-    /// none.
+    /// The token that ends a text: `eos_token` of the tokenizer's files, or else `eos_token_id` of the model's files. `None` if
+    /// neither is set.
     ///
     /// # Errors
     ///
@@ -153,8 +154,8 @@ impl Base {
         Ok(self.checkpoint.generation_config()?.eos_token_id.and_then(|ids| ids.0.first().copied()))
     }
 
-    /// Write into `folder` the files that text generation needs in addition to the tokenizer: chat template, special
-    /// tokens, settings of generation. A checkpoint need not have them.
+    /// Write into `folder` the files that text generation needs in addition to the tokenizer: the chat template, special tokens
+    /// and generation settings. Files that the checkpoint lacks are skipped.
     ///
     /// # Errors
     ///
@@ -175,7 +176,7 @@ impl Base {
     ///
     /// # Errors
     ///
-    /// A checkpoint without one, or one that cannot be read.
+    /// A checkpoint without an image processor, or an image processor that cannot be read.
     pub fn image_processor(&self) -> Result<ImageProcessor, TaskError> {
         if let Some(processor) = &self.image_processor {
             return Ok(processor.clone());
@@ -187,21 +188,21 @@ impl Base {
     ///
     /// # Errors
     ///
-    /// A checkpoint of another family.
+    /// A checkpoint of another model family.
     pub fn encoder(&self) -> Result<&EncoderConfig, TaskError> {
         Ok(self.checkpoint.encoder()?)
     }
 
-    /// The limits of a model for texts, to which a tokenizer must keep.
+    /// The limits of a text model, which its tokenizer must not exceed.
     ///
     /// # Errors
     ///
-    /// A checkpoint of another family.
+    /// A checkpoint of a model that does not read texts.
     pub fn limits(&self) -> Result<ModelLimits, TaskError> {
         let (vocab_size, positions, type_vocab_size) = match self.checkpoint.config() {
             Config::Llama(config) => (config.vocab_size, config.max_position_embeddings, 1),
             Config::Bart(config) => (config.vocab_size, config.max_position_embeddings, 1),
-            // An error names the families that read texts.
+            // For a ViT, `encoder` returns the error.
             Config::Encoder(_) | Config::Vit(_) => {
                 let config = self.encoder()?;
                 (config.vocab_size, config.max_length(), config.type_vocab_size)
@@ -210,7 +211,8 @@ impl Base {
         Ok(ModelLimits { vocab_size, positions, type_vocab_size })
     }
 
-    /// Read the weights for the model `M`, unless they were read before. Returns the time that it took if they are read now.
+    /// Read the weights of the model `M`, unless they were read before. Returns the time that reading took, or `None` if they
+    /// were read before.
     ///
     /// # Errors
     ///
@@ -223,10 +225,11 @@ impl Base {
         Ok(self.shared::<M>(dtype, device)?.1)
     }
 
-    /// The model `M` with `num_labels` labels, whose head is drawn from `seed` if the checkpoint lacks it or `new_head` is set.
+    /// The model `M` with `num_labels` labels, whose head is initialized from `seed` if the checkpoint lacks it or `new_head` is
+    /// set.
     ///
-    /// The weights are read at the first call with their dtype. All models of one dtype share them, on the device of that call; a model that is trained whole
-    /// gets tensors of its own as soon as it changes them.
+    /// The weights are read at the first call for each dtype. All models of one dtype share these tensors, on the device of the
+    /// first call. A model whose weights are trained gets separate tensors as soon as it changes them.
     ///
     /// # Errors
     ///
@@ -242,7 +245,7 @@ impl Base {
         Ok(self.checkpoint.redraw(&shared, (num_labels, new_head), seed, device)?)
     }
 
-    /// The model as it was read, and the time that it took if it is read now.
+    /// The model as it was read, and the time that reading took, or `None` if it was read before.
     fn shared<M: PretrainedModel + 'static>(
         &self,
         dtype: Dtype,

@@ -1,4 +1,4 @@
-//! One cell of a table: a run of a task. This file alone joins tasks and the loop.
+//! One cell of a table, which is one run of a task. Only this file connects tasks to the training loop.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,32 +22,32 @@ use crate::recipe::{Recipe, RunConfig};
 use crate::registry::{AnyTask, WithTask};
 use crate::task::{Kept, Prepared, Shown, Task};
 
-/// The names by which model and data were asked for; none if they are compiled in.
+/// The names under which the model and the data were requested; `None` if they are compiled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// Folder or name on the Hub of the checkpoint.
+    /// The folder of the checkpoint, or its name on the Hub.
     pub model: Option<String>,
-    /// Folder or name on the Hub of the data.
+    /// The folder of the data, or its name on the Hub.
     pub data: Option<String>,
 }
 
 /// A task whose data were read.
 pub trait ReadTask {
-    /// Lines on the data, for people.
+    /// A description of the data, in lines of text.
     fn describe(&self) -> Vec<String>;
 
-    /// The task, with the settings of its own that the data decide.
+    /// The task, including those of its own settings that depend on the data.
     fn task(&self) -> AnyTask;
 
-    /// Refuse a checkpoint that the task cannot train, before it is read.
+    /// Check that the task can train this checkpoint, before its weights are read.
     ///
     /// # Errors
     ///
     /// [`TaskError::WrongModel`].
     fn check_base(&self, base: &Base) -> Result<(), TaskError>;
 
-    /// Make the data ready for training on `base`, which comes from `model`, and read its weights in the dtype that the runs have.
-    /// Without a dtype, no weight is read.
+    /// Prepare the data for training `base`, which was requested as `model`, and read its weights in the dtype of the runs.
+    /// Without a dtype, the weights are not read.
     ///
     /// # Errors
     ///
@@ -61,52 +61,52 @@ pub trait ReadTask {
     ) -> Result<Box<dyn PreparedTask + 'a>, TaskError>;
 }
 
-/// A task with its data and its model: everything that its runs share.
+/// A task with its data and its model, which all its runs share.
 pub trait PreparedTask {
     /// The time that reading the checkpoint took, if it was read for this task.
     fn read_in(&self) -> Option<Duration>;
 
-    /// Lines on the prepared data, for people.
+    /// A description of the prepared data, in lines of text.
     fn notes(&self) -> &[String];
 
-    /// Refuse, before training, a run that [`run`](Self::run) would refuse.
+    /// Check, before training, that [`run`](Self::run) accepts this run.
     ///
     /// # Errors
     ///
     /// Settings that do not fit the method, the model or the number of steps.
     fn check(&self, run: &RunConfig) -> Result<RunFacts, TaskError>;
 
-    /// The recipe that repeats a run.
+    /// The recipe that reproduces a run.
     fn recipe(&self, run: &RunConfig) -> Recipe;
 
-    /// Training examples as the model is shown them: see [`Task::sheet`].
+    /// Training examples as the model sees them; see [`Task::sheet`].
     ///
     /// # Errors
     ///
     /// The errors of [`Task::sheet`].
     fn sheet(&self, seed: u64, columns: usize) -> Result<Option<Sheet>, TaskError>;
 
-    /// The first `count` training examples of `run`, in the order in which it sees them, as the model reads them: each with the
-    /// number of its batch, from 0. `None` for a task whose examples have no labeled tokens.
+    /// The first `count` training examples of `run`, in training order, as the model reads them. Each example has the index of
+    /// its batch. `None` for a task whose examples have no labeled tokens.
     ///
     /// # Errors
     ///
     /// The errors of [`Task::shown`].
     fn shown(&self, run: &RunConfig, count: usize) -> Result<Option<Vec<(usize, Shown)>>, TaskError>;
 
-    /// The second moments of the inputs of the base model's linear layers, by their names in files, on training examples that
-    /// are drawn from `seed`.
+    /// The second moments of the inputs of the base model's linear layers, computed on training examples that are sampled with
+    /// `seed`. The keys are the names of the layers in checkpoint files.
     ///
     /// # Errors
     ///
     /// A checkpoint that cannot be read.
     fn observe_inputs(&self, seed: u64) -> Result<HashMap<String, InputMoment>, TaskError>;
 
-    /// Train, and evaluate after each epoch. A run that is continued starts at its last checkpoint, and one that was finished is
-    /// not trained again.
+    /// Train, and evaluate after each epoch. A continued run starts at its last checkpoint, and a finished run is not trained
+    /// again.
     ///
-    /// With a `folder`, the run leaves there its recipe, environment, metrics per step, checkpoints, results, and the adapter (or
-    /// the whole model, if no adapter is trained) as of the last good epoch.
+    /// If there is a `folder`, the run writes its recipe, environment, metrics per step, checkpoints and results there. It also
+    /// saves the adapter (or the whole model, if no adapter is trained) before the first step, after each epoch and after a stop.
     ///
     /// # Errors
     ///
@@ -123,19 +123,19 @@ pub trait PreparedTask {
 /// Facts of a run that are known before it starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFacts {
-    /// The parameters that the checkpoint lacks, which each run draws from its seed.
+    /// The parameters that the checkpoint lacks. Each run initializes them from its seed.
     pub initialized: Vec<String>,
-    /// The modules of the base model's checkpoint that are left out, such as the head of another task.
+    /// The modules of the base model's checkpoint that the run does not use, such as the head of another task.
     pub left_out: Vec<String>,
-    /// The number of trained parameters.
+    /// The number of trainable parameters.
     pub trained: usize,
     /// The number of all parameters, adapters included.
     pub total: usize,
-    /// Optimizer steps.
+    /// The number of optimizer steps.
     pub steps: usize,
 }
 
-/// Read the data of `task`. With `hold_out`, this share of the training examples takes the place of those to evaluate on.
+/// Read the data of `task`. If `hold_out` is given, this share of the training examples replaces the evaluation examples.
 ///
 /// # Errors
 ///
@@ -160,7 +160,7 @@ pub fn read(task: &AnyTask, files: &Files, hold_out: Option<f64>) -> Result<Box<
 
 struct WithData<T: Task> {
     task: T,
-    /// The same.
+    /// The task, including those of its own settings that depend on the data.
     settled: AnyTask,
     data: T::Data,
     /// The name of the data in recipes.
@@ -203,7 +203,7 @@ impl<T: Task> ReadTask for WithData<T> {
     }
 }
 
-/// The one implementation of [`PreparedTask`].
+/// The only implementation of [`PreparedTask`].
 pub struct Session<'a, T: Task> {
     /// The task.
     pub task: T,
@@ -211,26 +211,27 @@ pub struct Session<'a, T: Task> {
     pub base: &'a Base,
     /// The task's data, ready for this checkpoint.
     pub data: Prepared<T>,
-    /// The device, plain.
+    /// The device, without autodiff.
     pub device: &'a Device,
-    /// The names of model and data, for the recipe that a run leaves.
+    /// The names of the model and the data, for the recipe that a run writes.
     pub origin: Origin,
-    /// The time that reading the checkpoint took.
+    /// The time that reading the checkpoint took, if it was read for this session.
     pub read: Option<Duration>,
 }
 
-/// The number of training examples for factors that are initialized from a layer's inputs: a few thousand tokens, many
-/// times the rank.
+/// The number of training examples from which factors are initialized if they depend on a layer's inputs. These examples have a
+/// few thousand tokens, which is many times the rank.
 const OBSERVED: usize = 128;
 
-/// Examples that pass at once.
+/// The maximum batch size of these examples.
 const OBSERVED_BATCH: usize = 32;
 
 /// The state at the start of a run.
 type Start<T> = State<Optimized<<T as Task>::Model>>;
 
 impl<T: Task> Session<'_, T> {
-    /// The model that `run` starts from, on the plain device: the head drawn from the seed, adapters attached, the rest frozen.
+    /// The initial model of `run`, on the device without autodiff. A new head is initialized from the seed, the adapter is
+    /// attached, and the parameters that are not trained are frozen.
     ///
     /// # Errors
     ///
@@ -244,14 +245,15 @@ impl<T: Task> Session<'_, T> {
         let mut seen = Ok(());
         let observe = |model: &T::Model| seen = self.observe(model, seed);
         let applied = run.tuning.apply(self.task.label(model), (&naming, head), seed, observe);
-        // An example that cannot be read is the cause of a layer that saw too few.
+        // If an example cannot be read, layers see too few examples. The error of the example is the cause, so it is returned
+        // first.
         seen?;
         let (model, tuning) = applied?;
         Ok((Loaded { model, initialized, left_out }, tuning))
     }
 
-    /// Pass training examples, drawn from `seed`, through `model`. Examples of the same length form a batch, since padding
-    /// would count as input.
+    /// Pass training examples, sampled with `seed`, through `model`. All examples of a batch have the same length, since padding
+    /// would be counted as input.
     fn observe(&self, model: &T::Model, seed: u64) -> Result<(), TrainError> {
         let (train, _) = self.task.of_run(&self.data, seed);
         for indices in observed(train.len(), |index| train.length(index), seed) {
@@ -260,7 +262,8 @@ impl<T: Task> Session<'_, T> {
         Ok(())
     }
 
-    /// The state at the start of `run`, or at its `checkpoint`, and the parameters that the base model's checkpoint lacks.
+    /// The state at the start of `run`, or at its `checkpoint`; the parameters that the base model's checkpoint lacks; and the
+    /// modules of that checkpoint that the run does not use.
     fn state(
         &self,
         run: &RunConfig,
@@ -268,7 +271,7 @@ impl<T: Task> Session<'_, T> {
     ) -> Result<(Start<T>, [Vec<String>; 2]), TaskError> {
         run.validate()?;
         let (Loaded { model, initialized, left_out }, tuning) = self.start(run)?;
-        // The temporary memory of an initialization is not part of training.
+        // The temporary memory of the initialization is not counted as memory of the training.
         memory::reset_peak();
         let naming = model.naming();
         let (model, steps) = (model.train(), run.training.steps(self.data.train.len()));
@@ -279,7 +282,7 @@ impl<T: Task> Session<'_, T> {
         Ok((state, [initialized, left_out]))
     }
 
-    /// Saves the adapter, or the whole model if no adapter is trained, into `folder`.
+    /// A function that saves the adapter, or the whole model if no adapter is trained, into `folder`.
     fn keep<'b>(&'b self, folder: Option<&'b RunFolder>, seed: u64) -> Keep<'b, T::Model> {
         let Some(folder) = folder else { return Box::new(|_, _| Ok(())) };
         Box::new(move |model, tuning| match tuning {
@@ -384,7 +387,7 @@ impl<T: Task> PreparedTask for Session<'_, T> {
 }
 
 impl<T: Task> Session<'_, T> {
-    /// Train from `state` on, in `folder`.
+    /// Train from `state`, and write the files of the run into `folder`.
     fn train(
         &self,
         mut state: Start<T>,
@@ -410,7 +413,7 @@ impl<T: Task> Session<'_, T> {
     }
 }
 
-/// Batches of some examples, drawn from `seed`, each of one length.
+/// Batches of up to [`OBSERVED`] examples, sampled with `seed`. All examples of a batch have the same length.
 fn observed(examples: usize, length: impl Fn(usize) -> usize, seed: u64) -> Vec<Vec<usize>> {
     let order = Order::Shuffled { seed: derive_seed(seed, "observed", 0) }.batches(&vec![0; examples], 1, 0);
     let mut chosen: Vec<usize> = order.into_iter().flatten().take(OBSERVED).collect();

@@ -9,14 +9,14 @@ use crate::recipe::error::RecipeError;
 
 /// Why a task cannot be run.
 ///
-/// A task's own errors come as [`TaskError::Task`], so a new task needs no variant here.
+/// A task's own errors are wrapped in [`TaskError::Task`], so a new task needs no variant here.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// A checkpoint has a class that the task cannot train.
+    /// A checkpoint belongs to a model family that the task cannot train.
     #[error(
-        "{}: this is a checkpoint of {found}, and {task} trains {expected}; give a checkpoint of that kind, or a task for \
-        this one",
+        "{}: this is a checkpoint of {found}, but {task} trains {expected}; use a checkpoint of {expected}, or a task that \
+        trains {found}",
         path.display()
     )]
     WrongModel {
@@ -31,24 +31,24 @@ pub enum TaskError {
     },
 
     /// A name is neither a folder nor a valid name on the Hub.
-    #[error("{name}: no such folder, and no name on the Hub, which has the form owner/name or name")]
+    #[error("{name}: no such folder, and not a valid name on the Hub, which has the form owner/name or name")]
     NoSuchPlace {
         /// The name that was given.
         name: String,
     },
 
     /// A method's name is unknown.
-    #[error("there is no method `{found}`{}; write one of {expected}", hint(nearest.as_deref()))]
+    #[error("there is no method `{found}`{}; use one of {expected}", hint(nearest.as_deref()))]
     UnknownMethod {
         /// The name that was given.
         found: String,
-        /// The name that it is nearest to.
+        /// The most similar known name.
         nearest: Option<String>,
-        /// The forms that are understood.
+        /// The valid forms.
         expected: &'static str,
     },
 
-    /// The table has no row with the name to compare with.
+    /// The row to compare with is not in the table.
     #[error("the table has no row `{found}` to compare with; its rows are {}", listed.join(", "))]
     UnknownReference {
         /// The name that was given.
@@ -57,15 +57,15 @@ pub enum TaskError {
         listed: Vec<String>,
     },
 
-    /// A folder has no run.
-    #[error("{}: there is no run in this folder, nor in the folders within it; name the --output of a table or a sweep", path.display())]
+    /// A folder contains no run.
+    #[error("{}: there is no run in this folder or its subfolders; use the --output folder of a table or a sweep", path.display())]
     NoRuns {
         /// The folder.
         path: PathBuf,
     },
 
     /// No learning rate of a list can be chosen.
-    #[error("no learning rate of {listed:?} can be chosen: every run that would decide failed")]
+    #[error("none of the learning rates {listed:?} can be chosen, because all runs that compare them failed")]
     NoLearningRate {
         /// The learning rates.
         listed: Vec<f64>,
@@ -85,7 +85,7 @@ pub enum TaskError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// The error of the system.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 
@@ -97,7 +97,7 @@ pub enum TaskError {
     #[error(transparent)]
     Task(Box<dyn std::error::Error + Send + Sync>),
 
-    /// A recipe is refused.
+    /// A recipe is invalid.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
 
@@ -105,23 +105,23 @@ pub enum TaskError {
     #[error(transparent)]
     Hub(#[from] HubError),
 
-    /// The tokenizer cannot be read, or does not fit.
+    /// The tokenizer cannot be read, or does not fit the model.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
 
-    /// The image processor cannot be read, or a picture cannot.
+    /// The image processor or a picture cannot be read.
     #[error(transparent)]
     Image(#[from] ImageError),
 
-    /// asym-core refused the adapter.
+    /// asym-core rejected the adapter.
     #[error(transparent)]
     Adapter(#[from] asym_core::AdapterError),
 
-    /// asym-models refused the checkpoint.
+    /// asym-models rejected the checkpoint.
     #[error(transparent)]
     Model(#[from] asym_models::ModelError),
 
-    /// The training was refused, or stopped.
+    /// The training could not start, or it failed.
     #[error(transparent)]
     Train(#[from] asym_train::TrainError),
 }

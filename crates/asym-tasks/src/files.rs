@@ -1,4 +1,4 @@
-//! Where a model or a task's data lie: a folder, the Hub, or the program itself.
+//! The location of a model or of a task's data: a folder, the Hub, or the program itself.
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use asym_data::{Hub, HubOptions};
 
 use crate::error::TaskError;
 
-/// Where a task's data lie.
+/// The location of a task's data.
 pub struct Files {
     name: Option<String>,
     hub: HubOptions,
@@ -16,13 +16,13 @@ pub struct Files {
 }
 
 impl Files {
-    /// The data called `name`: a folder, or a name on the Hub. Without a name, a task generates its own.
+    /// The data called `name`, which is a folder or a name on the Hub. Without a name, the task must generate its data.
     pub fn new(name: Option<&str>, hub: HubOptions) -> Self {
         Self { name: name.map(ToOwned::to_owned), hub, pinned: OnceCell::new() }
     }
 
-    /// The folder of the data; `None` if the task is to generate them. From the Hub, the files that `wanted` accepts by their
-    /// paths are fetched.
+    /// The folder of the data; `None` if the task must generate its data. From the Hub, only the files whose paths `wanted`
+    /// accepts are downloaded.
     ///
     /// # Errors
     ///
@@ -41,11 +41,12 @@ impl Files {
     }
 }
 
-/// Whether `name` is on the Hub. A folder of that name comes first.
+/// Whether `name` refers to the Hub. A folder with this name has priority.
 ///
 /// # Errors
 ///
-/// [`TaskError::NoSuchPlace`] for a name that is neither a folder nor of the form of names on the Hub, such as an absolute path.
+/// [`TaskError::NoSuchPlace`] for a name that is neither an existing folder nor a valid name on the Hub, such as the absolute
+/// path of a missing folder.
 pub fn is_on_hub(name: &str) -> Result<bool, TaskError> {
     if Path::new(name).exists() {
         return Ok(false);
@@ -53,7 +54,7 @@ pub fn is_on_hub(name: &str) -> Result<bool, TaskError> {
     if may_be_repo(name) { Ok(true) } else { Err(TaskError::NoSuchPlace { name: name.to_owned() }) }
 }
 
-/// A name on the Hub with the commit whose folder in the cache is `path`; any other name unchanged.
+/// A name on the Hub, extended by the commit whose cache folder is `path`. Any other name is returned unchanged.
 pub fn pinned(name: &str, path: &Path) -> String {
     let commit = path.file_name().and_then(|commit| commit.to_str()).filter(|_| path != Path::new(name));
     match commit {

@@ -1,31 +1,31 @@
-//! Benchmarks as tasks, recipes, tables, and the metrics and generated data that they use.
+//! Tasks for benchmarks, recipes and result tables, with the metrics and generated data that they use.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | [`task`] | the trait of a task: its files, its batches, its loss, its scores |
-//! | [`registry`] | the tasks by name: a line for each kind |
+//! | [`task`] | the trait of a task, with its files, batches, loss and scores |
+//! | [`registry`] | the tasks by name, one line for each kind of task |
 //! | [`classification`] | a user's own texts with labels |
-//! | [`image_classification`] | a user's own pictures in folders of classes |
-//! | [`domainbed`] | one environment to train on, others to test on |
+//! | [`image_classification`] | a user's own pictures, one folder per class |
+//! | [`domainbed`] | training on the pictures of one environment, testing on those of other environments |
 //! | [`glue`] | GLUE: eight data sets for sequence classifiers |
 //! | [`instruction`] | instructions with answers: Alpaca, and a user's own files |
 //! | [`summarization`] | XSum, CNN/DailyMail, and a user's own documents with summaries |
-//! | [`mmlu`] | an evaluation of Llamas: questions with four answers |
+//! | [`mmlu`] | an evaluation of Llama models on questions with four answers |
 //! | [`recipe`] | the recipe file, and the configuration of one run |
-//! | [`methods`] | methods as a command line names them |
+//! | [`methods`] | fine-tuning methods by their names on the command line |
 //! | [`base`] | a checkpoint, read once for all runs |
-//! | [`cell`] | one run: the only place that joins tasks and the loop of `asym-train` |
-//! | [`sweep`] | tables of runs: methods × learning rates × seeds, made by any number of processes |
-//! | [`report`] | the table, differences by seed, and the page |
-//! | [`answers`] | answers of an evaluation on file |
-//! | [`sets`] | the sets of a user's own tables |
-//! | [`text`] | texts with labels, for all tasks on them: batches, loss, scores, answers |
-//! | [`sequences`] | texts that are written from other texts: batches, loss |
-//! | [`language`] | texts with labeled tokens, for all tasks on them: batches, loss, scores |
-//! | [`images`] | pictures with classes, for all tasks on them: batches, loss, scores |
-//! | [`metrics`] | scores on the host |
-//! | [`rouge`] | ROUGE of summaries, and sentences |
-//! | [`grammar`], [`drawing`], [`trivia`] | generated English, drawn pictures, and an invented world |
+//! | [`cell`] | one run: the only module that connects tasks with the training loop of `asym-train` |
+//! | [`sweep`] | grids of runs: methods × learning rates × seeds, executed by any number of processes |
+//! | [`report`] | the result table, differences by seed, and the HTML page |
+//! | [`answers`] | files with the answers of an evaluation |
+//! | [`sets`] | training and evaluation sets in a user's own tables |
+//! | [`text`] | texts with labels: batches, loss, scores and answers for all such tasks |
+//! | [`sequences`] | texts that are generated from other texts: batches and loss |
+//! | [`language`] | texts with labeled tokens: batches, loss and scores for all such tasks |
+//! | [`images`] | pictures with classes: batches, loss and scores for all such tasks |
+//! | [`metrics`] | metrics, computed on the host |
+//! | [`rouge`] | ROUGE scores of summaries, and sentence splitting |
+//! | [`grammar`], [`drawing`], [`trivia`] | generated English, drawn pictures, and questions about an invented world |
 //! | [`pretrain`] | the pre-training of the embedded checkpoints on generated data |
 
 pub mod answers;
@@ -61,7 +61,7 @@ pub mod task;
 pub mod text;
 pub mod trivia;
 
-// One file for the tests of both crates.
+// The tests of both crates share this file.
 #[cfg(test)]
 #[path = "../../asym-data/src/scratch.rs"]
 mod scratch;

@@ -1,4 +1,4 @@
-//! Methods as a command line names them.
+//! Fine-tuning methods by their names on the command line.
 
 use std::str::FromStr;
 
@@ -8,38 +8,39 @@ use asym_train::Tuning;
 use crate::error::TaskError;
 use crate::names::nearest;
 
-/// A method as it is named on a command line.
+/// A fine-tuning method, as named on the command line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Method {
-    /// Its name, which is also that of its run folders.
+    /// The name of the method, with which the names of its run folders begin.
     pub name: String,
-    /// The part of the model that it trains.
+    /// The parameters that it trains: all of them, the head, or an adapter.
     pub tuning: Tuning,
 }
 
-/// The names of the layers of a model that methods adapt, as transformers 5 has them.
+/// The names of the layers that methods adapt in a model, as in transformers 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerNames {
-    /// The layers of attention that low-rank methods adapt.
+    /// The attention layers that low-rank methods adapt.
     pub attention: &'static [&'static str],
-    /// The keys of attention.
+    /// The key projection of attention.
     pub key: &'static str,
-    /// The values.
+    /// The value projection of attention.
     pub value: &'static str,
     /// The second layer of the feed-forward block.
     pub output: &'static str,
 }
 
 impl LayerNames {
-    /// BERT's and RoBERTa's. Attention has an `output.dense` too, as in PEFT's choice for these models.
+    /// The layers of BERT and RoBERTa. `output.dense` also matches the output layer of attention, as in PEFT's defaults for these
+    /// models.
     pub const BERT: Self = Self { attention: &["query", "value"], key: "key", value: "value", output: "output.dense" };
-    /// Llama's.
+    /// The layers of Llama.
     pub const LLAMA: Self =
         Self { attention: &["q_proj", "v_proj"], key: "k_proj", value: "v_proj", output: "down_proj" };
-    /// ViT's.
+    /// The layers of ViT.
     pub const VIT: Self = Self { attention: &["q_proj", "v_proj"], key: "k_proj", value: "v_proj", output: "mlp.fc2" };
-    /// BART's layers, in the encoder, in the decoder and in cross-attention. The keys are included because of the number of
-    /// parameters that the paper gives.
+    /// The layers of BART, in the encoder, the decoder and cross-attention. The keys are included to match the number of
+    /// parameters in the paper.
     pub const BART: Self =
         Self { attention: &["q_proj", "k_proj", "v_proj"], key: "k_proj", value: "v_proj", output: "fc2" };
 }
@@ -62,10 +63,10 @@ const WORDS: [&str; 12] = [
 
 impl Method {
     const FORMS: &'static str = "full, head, ia3, lora, b-only, b-only-input, a-only, rslora, dora, b-only-dora, adalora, \
-        vera; from lora on they may name a rank, as in b-only-r16";
+        vera; a rank may follow the names from lora on, as in b-only-r16";
 
-    /// The method called `name` on a model with these `layers`, with `rank` if the name has none. (IA)³ adapts keys, values
-    /// and the feed-forward block, and the others the layers of attention.
+    /// The method called `name` on a model with these `layers`, with `rank` if the name contains no rank. (IA)³ adapts keys,
+    /// values and the feed-forward block. The other adapters adapt the attention layers.
     ///
     /// # Errors
     ///
@@ -101,7 +102,7 @@ impl Method {
             "rslora" => adapter(AdapterConfig::new(Lora::new(rank).rank_stabilized())),
             "dora" => adapter(AdapterConfig::new(Dora(Lora::new(rank)))),
             "b-only-dora" => adapter(AdapterConfig::new(Dora(Lora::b_only(rank)))),
-            // Half as much again to choose from, as in AdaLoRA's own experiments.
+            // The initial rank is 1.5 times the target rank, as in the experiments of the AdaLoRA paper.
             "adalora" => adapter(AdapterConfig::new(AdaLora::new(rank.saturating_add(rank.div_ceil(2)), rank))),
             "vera" => adapter(AdapterConfig::new(Vera::new(rank))),
             _ => return Err(unknown(word)),

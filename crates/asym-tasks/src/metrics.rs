@@ -11,16 +11,17 @@ use std::fmt;
 
 pub use summary::Summary;
 
-/// The metrics of tasks with labels or scores.
+/// The metrics of tasks with class labels or numeric targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Metric {
     /// Fraction of correct predictions.
     Accuracy,
     /// Harmonic mean of precision and recall of class 1.
     F1,
-    /// F1 over all decisions on all labels together. For one class per example, this is the accuracy.
+    /// F1 from the counts of all labels together. With one class per example, this is the accuracy.
     MicroF1,
-    /// The mean of the F1 of each class or label. Classes that are neither predicted nor correct are not included.
+    /// The mean of the F1 of each class or label. A class that is neither predicted nor correct is left out. In [`LabelSets`],
+    /// such a label is included with an F1 of 0.
     MacroF1,
     /// Matthews' correlation coefficient, generalized to any number of classes.
     Matthews,
@@ -71,7 +72,7 @@ impl fmt::Display for Metric {
     }
 }
 
-/// Predictions and labels, one of each per example. A class is represented by its number.
+/// Predictions and labels, one of each per example. A class is represented by its index.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcomes {
     predicted: Vec<f64>,
@@ -86,10 +87,10 @@ impl Outcomes {
     }
 }
 
-/// Predictions and labels of examples that have any number of labels at once.
+/// Predictions and labels of examples with any number of labels each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelSets {
-    /// For each label, three numbers of examples: those in which the label is predicted and correct, predicted, and
+    /// For each label, the number of examples in which it is predicted and correct, in which it is predicted, and in which it is
     /// correct.
     counts: Vec<[f64; 3]>,
     /// The number of examples, and the number of examples whose labels are all correct.
@@ -98,7 +99,7 @@ pub struct LabelSets {
 }
 
 impl LabelSets {
-    /// No example yet, of `labels` labels.
+    /// An empty collection of examples with `labels` labels.
     pub fn new(labels: usize) -> Self {
         Self { counts: vec![[0.0; 3]; labels], examples: 0.0, exact: 0.0 }
     }
@@ -119,7 +120,8 @@ impl LabelSets {
         self.exact += f64::from(u8::from(same));
     }
 
-    /// The score. The accuracy is the share of the examples whose labels are all right. Metrics of single answers are 0.
+    /// Compute the score. The accuracy is the fraction of examples whose labels are all correct. Metrics that are not defined for
+    /// several labels per example are 0.
     pub fn score(&self, metric: Metric) -> f64 {
         let f1 = |[hits, predicted, right]: [f64; 3]| ratio(2.0 * hits, predicted + right);
         match metric {
@@ -151,7 +153,7 @@ struct Confusion {
     hits: f64,
     predicted: Vec<f64>,
     right: Vec<f64>,
-    /// The predictions of each class that are right.
+    /// The number of correct predictions of each class.
     hit: Vec<f64>,
 }
 

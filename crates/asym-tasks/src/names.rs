@@ -1,4 +1,4 @@
-//! Names as people type them, and the names that serde knows.
+//! Suggestions for mistyped names, and the field names that serde expects.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use toml::{Table, Value};
 pub enum Names {
     /// One name.
     One(String),
-    /// Several, each of a column of its own.
+    /// Several names.
     Several(Vec<String>),
 }
 
@@ -24,7 +24,7 @@ impl Names {
     }
 }
 
-/// The word of `known` that `found` is nearest to, if it is near at all.
+/// The word of `known` that is most similar to `found`, if one is similar enough.
 pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let found = found.to_lowercase();
     known
@@ -40,19 +40,19 @@ pub(crate) fn hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
 }
 
-/// The names of the fields of `T`, which denies unknown ones.
+/// The names of the fields of `T`, which must deny unknown fields.
 pub(crate) fn fields<T: DeserializeOwned>() -> Vec<String> {
-    // No field has a name of spaces.
+    // No field has a name that consists of spaces.
     let probe = Table::from_iter([("  ".to_string(), Value::Boolean(true))]);
     let error = probe.try_into::<T>().err();
     error.and_then(|error| unknown(error.message())).map(|(_, known)| known).unwrap_or_default()
 }
 
-/// The unknown name, and the known ones, in a message of serde's: "unknown field `x`, expected one of `a`, `b`". serde tells them
-/// nowhere else. A test holds that it does.
+/// The unknown name and the known names in an error message of serde: "unknown field `x`, expected one of `a`, `b`". serde
+/// provides them only in its messages. A test checks that the format is unchanged.
 pub(crate) fn unknown(message: &str) -> Option<(String, Vec<String>)> {
     let (_, rest) = message.strip_prefix("unknown ")?.split_once('`')?;
-    // The unknown name can have any characters, these too. The known ones have none of them.
+    // The unknown name can contain any characters, also these separators. The known names do not contain them.
     let (found, known) = rest.rsplit_once("`, expected ").or_else(|| rest.rsplit_once("`, there are no "))?;
     Some((found.to_owned(), known.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()))
 }

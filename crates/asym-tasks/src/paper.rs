@@ -1,22 +1,22 @@
-//! The rows of the paper's tables, by their methods.
+//! The methods of the rows in the paper's tables.
 
 use asym_core::{Factor, Init, Method};
 use asym_train::Tuning;
 
-/// The method of a row, as the files in `data/` give it.
+/// The method of a row in the files of `data/`.
 pub(crate) struct PaperMethod<'a> {
-    /// Its name: `lora`, `adalora`, `ia3`, `full` or `head`.
+    /// The name: `lora`, `adalora`, `ia3`, `full` or `head`.
     pub name: &'a str,
     /// The rank of LoRA.
     pub rank: Option<usize>,
-    /// The init of A, and whether A is trained.
+    /// The initialization of A, and whether A is trained.
     pub a: (Option<Init>, Option<bool>),
-    /// The same for B.
+    /// The initialization of B, and whether B is trained.
     pub b: (Option<Init>, Option<bool>),
 }
 
 impl PaperMethod<'_> {
-    /// Whether this is the row of `tuning`. The paper has one row of AdaLoRA and of (IA)³ each.
+    /// Whether this is the row of `tuning`. The paper has only one row for AdaLoRA and one for (IA)³.
     pub(crate) fn is(&self, tuning: &Tuning) -> bool {
         let config = match tuning {
             Tuning::Full => return self.name == "full",

@@ -1,10 +1,10 @@
-//! The sets of a user's own tables: a file, or a folder with a training set and one for the evaluation.
+//! The sets of a user's own tables: a file, or a folder with a training set and an evaluation set.
 
 use std::path::{Path, PathBuf};
 
 use asym_data::table::{Columns, Files, Format, Row, TableError};
 
-/// The names of a set for the evaluation, in the order in which a folder is searched.
+/// The names of an evaluation set, in the order in which a folder is searched for them.
 pub(crate) const DEV: [&str; 4] = ["dev", "validation", "valid", "val"];
 
 /// The sets of a user's own data cannot be read.
@@ -13,23 +13,23 @@ pub(crate) const DEV: [&str; 4] = ["dev", "validation", "valid", "val"];
 pub enum SetsError {
     /// A folder lacks a set.
     #[error(
-        "{}: no set {} in this folder; name its file so, with one of the endings {endings}, or give the file itself",
+        "{}: no set {} in this folder; add a file of this name with one of the extensions {endings}, or give the path of a file",
         path.display(),
         names.join(" or ")
     )]
     NoSet {
         /// The folder.
         path: PathBuf,
-        /// The names under which it was looked for.
+        /// The names that were searched for.
         names: Vec<String>,
-        /// The endings of files that can be read.
+        /// The extensions of files that can be read.
         endings: &'static str,
     },
 
     /// A column of a file without a header has a name.
     #[error(
-        "the setting `header` is false, and a column is `{column}`: it must be true for columns with names; without a header, \
-         columns are numbers, counted from 1"
+        "the setting `header` is false, but `{column}` is not the number of a column: set `header` to true for columns with \
+         names; without a header, columns are numbers, counted from 1"
     )]
     Header {
         /// The column.
@@ -41,11 +41,12 @@ pub enum SetsError {
     Table(#[from] TableError),
 }
 
-/// The set of one of these names in the folder at `path`, or in one of its `folders`; the file itself if `path` is one.
+/// The set with one of these `names` in the folder at `path`, or in one of its subfolders `folders`. If `path` is a file, the set
+/// is this file.
 ///
 /// # Errors
 ///
-/// [`SetsError::NoSet`], and parts that are missing.
+/// [`SetsError::NoSet`], and missing parts of a set.
 pub(crate) fn set(path: &Path, folders: &[&str], names: &[&str]) -> Result<Files, SetsError> {
     if !path.is_dir() {
         return Ok(Files::one(path)?);
@@ -59,8 +60,8 @@ pub(crate) fn set(path: &Path, folders: &[&str], names: &[&str]) -> Result<Files
     Err(SetsError::NoSet { path: path.to_owned(), names, endings: Format::ENDINGS })
 }
 
-/// The training set at `path`, and the set of one of the names `dev` in the same folder, if there is one. A file, or the only table
-/// of a folder, is a training set without another.
+/// The training set at `path`, and the set with one of the names `dev` in the same folder, if there is one. If `path` is a file
+/// or a folder with a single table, this table is the training set, and there is no evaluation set.
 ///
 /// # Errors
 ///
@@ -85,7 +86,7 @@ fn find(path: &Path, folders: &[&str], dev: &[&str]) -> Result<(Files, Option<Fi
     }
 }
 
-/// The same as [`find`], with the usual names of an evaluation set, or with the file `dev` as this set.
+/// The same as [`find`], with the usual names of an evaluation set, or with the file `dev` as the evaluation set.
 ///
 /// # Errors
 ///
@@ -101,11 +102,11 @@ pub(crate) fn is_table(path: &str) -> bool {
     Format::of(Path::new(path)).is_some()
 }
 
-/// The file `given`, which lies next to the data at `path`, or where the command was started.
+/// The file `given` next to the data at `path` or, if there is no such file, in the working directory.
 ///
 /// # Errors
 ///
-/// A name without a known ending.
+/// A name without a known extension.
 fn beside(path: &Path, given: &str) -> Result<Files, SetsError> {
     let beside = path.parent().map(|folder| folder.join(given)).filter(|path| path.exists());
     Ok(Files::one(&beside.unwrap_or_else(|| given.into()))?)
@@ -142,7 +143,7 @@ pub(crate) fn texts<const N: usize>(path: &Path, row: &Row, names: &[String; N])
     Ok(found)
 }
 
-/// A folder, and those below it.
+/// A folder, and its subfolders `folders`.
 fn places(path: &Path, folders: &[&str]) -> Vec<PathBuf> {
     std::iter::once(path.to_path_buf()).chain(folders.iter().map(|folder| path.join(folder))).collect()
 }

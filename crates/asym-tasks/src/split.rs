@@ -6,9 +6,9 @@ use asym_train::Order;
 /// The share of the examples that is held out for the evaluation if there is no separate evaluation set.
 pub(crate) const DEV_SHARE: f64 = 0.2;
 
-/// Divide `groups.len()` examples into those to train on and those to evaluate on, each list in its own order. A share of each
-/// group, such as the examples of one label, is held out. At least one example is held out in total, and at least one remains
-/// for training.
+/// Divide `groups.len()` examples into a training list and an evaluation list, both in ascending order. A share of each group,
+/// such as the examples of one label, is held out for the evaluation. At least one example is held out in total, and at least one
+/// remains for training.
 ///
 /// The result is a function of the groups, the share and the seed.
 pub(crate) fn split(groups: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn each_group_has_its_share_and_the_seed_decides() {
-        // 60, 30 and 10 of three groups, mixed.
+        // Three groups of 60, 30 and 10 examples, mixed.
         let groups: Vec<usize> = (0..100).map(|at| [0, 0, 1, 0, 0, 1, 0, 1, 0, 2][at % 10]).collect();
         let (train, dev) = split(&groups, 0.2, 1);
         let of = |list: &[usize], group| list.iter().filter(|at| groups[**at] == group).count();
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn small_groups_share_and_no_group_is_lost_to_the_evaluation() {
-        // 50 groups of two: a fifth of all, not none.
+        // 50 groups of two examples. A fifth of all examples is held out, although a fifth of one group is less than one example.
         let groups: Vec<usize> = (0..100).map(|at| at / 2).collect();
         let (train, dev) = split(&groups, 0.2, 3);
         assert_eq!(dev.len(), 20);

@@ -1,4 +1,4 @@
-//! The trait of a task, and the facts that the rest of the crate knows of it.
+//! The trait of a task, and the information about a task that the other modules use.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,21 +29,21 @@ pub enum Scale {
 pub struct Score {
     /// The name in results and tables.
     pub name: String,
-    /// How it is read.
+    /// The unit of the score.
     pub unit: Unit,
 }
 
-/// How a score is read.
+/// The unit of a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// A share or a correlation, which people read in percent. More is better.
+    /// A fraction or a correlation, which is shown in percent. Higher is better.
     Share,
     /// A plain number, such as a loss. Lower is better.
     Cost,
 }
 
 impl Score {
-    /// A score that people read in percent.
+    /// A score that is shown in percent.
     pub fn share(name: impl ToString) -> Self {
         Self { name: name.to_string(), unit: Unit::Share }
     }
@@ -61,7 +61,7 @@ impl Score {
         }
     }
 
-    /// The number that people read for a score of 1.
+    /// The factor by which the score is multiplied in tables.
     pub const fn factor(&self) -> f64 {
         match self.unit {
             Unit::Share => 100.0,
@@ -81,24 +81,24 @@ impl Score {
 /// A training example as the model reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Shown {
-    /// Its line in the file, counted from 1.
+    /// The line in the file, counted from 1.
     pub line: usize,
-    /// The ids of its tokens.
+    /// The ids of the tokens.
     pub input_ids: Vec<u32>,
-    /// Whether each token counts in the loss.
+    /// Whether each token contributes to the loss.
     pub labeled: Vec<bool>,
-    /// The tokens as the vocabulary spells them.
+    /// The tokens, as in the vocabulary.
     pub tokens: Vec<String>,
 }
 
 /// A score of the paper, in percent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaperScore {
-    /// The name of the score: one of the task's, or of an evaluation of its own, such as MMLU.
+    /// The name of the score: a score of the task, or of a separate evaluation such as MMLU.
     pub score: String,
     /// The mean.
     pub mean: f64,
-    /// The spread that the paper prints next to it.
+    /// The spread that the paper prints next to the mean.
     pub std: Option<f64>,
     /// The number of the table.
     pub table: String,
@@ -115,23 +115,23 @@ pub trait TaskInfo {
         self.name()
     }
 
-    /// The settings of training where a recipe does not say.
+    /// The default settings of training.
     fn defaults(&self, scale: Scale, tuning: &Tuning) -> TrainSettings;
 
-    /// The scores, the headline first.
+    /// The scores, beginning with the headline score.
     fn scores(&self) -> Vec<Score>;
 
-    /// The first of its scores that is in `found`: a run on held-out examples may lack those of a further test.
+    /// The first score of the task that is in `found`. A run on held-out examples may lack the scores of a separate test.
     fn headline(&self, found: &Scores) -> Option<Score> {
         self.scores().into_iter().find(|score| found.contains_key(&score.name))
     }
 
-    /// The names of the layers of the model, which methods on a command line adapt. Recipes name their layers.
+    /// The names of the layers of the model that the methods on a command line adapt. A recipe names its layers itself.
     fn layers(&self) -> LayerNames {
         LayerNames::BERT
     }
 
-    /// The rows of a table that names none: those of the paper.
+    /// The default methods of a table, which are those of the paper.
     fn methods(&self) -> &'static [&'static str] {
         &["full", "head", "lora-r8", "b-only-r8", "b-only-r16", "a-only-r8", "a-only-r16"]
     }
@@ -141,7 +141,7 @@ pub trait TaskInfo {
         Vec::new()
     }
 
-    /// The number of outputs of the model's head; `None` if that is the checkpoint's own.
+    /// The number of outputs of the model's head; `None` if the head is that of the checkpoint.
     fn outputs(&self) -> Option<usize> {
         None
     }
@@ -156,7 +156,7 @@ pub trait TaskInfo {
         None
     }
 
-    /// The most tokens of an example, if the task cuts texts and the recipe or its defaults say where.
+    /// The maximum number of tokens of an example, if the task truncates texts and the recipe or the task sets a maximum.
     fn max_length(&self) -> Option<usize> {
         None
     }
@@ -172,9 +172,9 @@ pub trait TaskInfo {
     }
 }
 
-/// A task: its files, its batches, its loss and its scores.
+/// A task, with its files, batches, loss and scores.
 ///
-/// To add one, write a folder beside `glue` with this trait, and its line in `tasks!` (registry/mod.rs).
+/// To add a task, write a module next to `glue` that implements this trait, and add a line to `tasks!` (registry/mod.rs).
 pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     /// The name of this kind of task.
     const KIND: &'static str;
@@ -182,14 +182,15 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     /// The `task_type` of PEFT's adapter files.
     const PEFT_TASK: Option<&'static str>;
 
-    /// The task's own settings, which are under `[task]` in a recipe. All are optional there. The type must deny unknown fields
-    /// (`#[serde(deny_unknown_fields)]`): serde tells the names of its fields only then.
+    /// The settings of the task, which are under `[task]` in a recipe. All of them are optional. The type must deny unknown
+    /// fields (`#[serde(deny_unknown_fields)]`), because serde lists the names of the fields only in the error for an unknown
+    /// field.
     type Options: Clone + Default + Serialize + DeserializeOwned;
 
     /// The model.
     type Model: PretrainedModel + 'static;
 
-    /// The data as they were read.
+    /// The data that were read.
     type Data;
 
     /// The training examples.
@@ -207,10 +208,10 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     /// The task called `name`; `None` if there is none.
     fn named(name: &str, options: Self::Options) -> Option<Self>;
 
-    /// The settings of the task's own.
+    /// The settings of the task.
     fn options(&self) -> Self::Options;
 
-    /// The same task, with defaults for the settings of its own that a recipe left out.
+    /// The same task, with defaults for the settings that a recipe left out.
     fn resolved(self, scale: Scale) -> Self;
 
     /// Read the data.
@@ -220,28 +221,29 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     /// Files that are missing or damaged.
     fn read(&self, files: &Files) -> Result<Self::Data, TaskError>;
 
-    /// The same task, with the settings of its own that the data decide, such as the names of the labels. A recipe that a run
-    /// leaves has them.
+    /// The same task, with the settings that follow from the data, such as the names of the labels. The recipe in a run's folder
+    /// contains them.
     fn settled(&self, _data: &Self::Data) -> Self {
         self.clone()
     }
 
-    /// The same data, with `share` of the training examples in the place of all those to evaluate on. Runs on them serve to choose
-    /// settings, so no example of a test may be among them.
+    /// The same data, with the fraction `share` of the training examples in place of the evaluation set. Runs on these data serve
+    /// to choose settings, so they must not contain examples of a test set.
     fn hold_out(&self, data: Self::Data, share: f64) -> Self::Data;
 
-    /// Lines on the data, for people: rows, sets, labels.
+    /// Notes on the data for the user: rows, sets, labels.
     fn describe(&self, data: &Self::Data) -> Vec<String>;
 
-    /// Make everything ready for training on `base`. All that can be refused is refused here.
+    /// Prepare everything for training on `base`. Invalid input is refused here, and not during training.
     ///
     /// # Errors
     ///
     /// A checkpoint, a tokenizer or an example that does not fit.
     fn prepare(&self, data: Self::Data, base: &Base) -> Result<Prepared<Self>, TaskError>;
 
-    /// The training examples and the evaluation of the run with `seed`, if they depend on it: a split or an augmentation may be
-    /// drawn from it. By default, all runs have those of `prepared`. The number of training examples must be the same.
+    /// The training examples and the evaluation of the run with `seed`. They may depend on the seed, for example in a split or an
+    /// augmentation. By default, all runs have those of `prepared`. The number of training examples must be the same for all
+    /// seeds.
     fn of_run(&self, prepared: &Prepared<Self>, _seed: u64) -> (Arc<Self::Source>, Self::Evaluation) {
         (Arc::clone(&prepared.train), prepared.evaluation.clone())
     }
@@ -256,7 +258,7 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
         Ok(None)
     }
 
-    /// The training example `index` as the model reads it; `None` if its tokens have no labels of their own.
+    /// The training example `index` as the model reads it; `None` if the task does not label single tokens.
     ///
     /// # Errors
     ///
@@ -265,8 +267,8 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
         Ok(None)
     }
 
-    /// Write into `folder`, which has a trained model or adapter, the files by which inputs are prepared for it: `tokenizer.json` or
-    /// `preprocessor_config.json`.
+    /// Write the file that prepares inputs, `tokenizer.json` or `preprocessor_config.json`, into `folder`, which contains a
+    /// trained model or adapter.
     ///
     /// # Errors
     ///
@@ -279,7 +281,7 @@ pub trait Task: TaskInfo + Clone + PartialEq + std::fmt::Debug + Send + Sync + '
     }
 }
 
-/// The kind of weights that a run keeps in its folder.
+/// The kind of weights that a run saves in its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// An adapter, which needs its base.
@@ -296,6 +298,6 @@ pub struct Prepared<T: Task> {
     pub objective: T::Objective,
     /// The scores.
     pub evaluation: T::Evaluation,
-    /// Lines on the prepared data, for people: lengths, an example as the model reads it.
+    /// Notes on the prepared data for the user: lengths, an example as the model reads it.
     pub notes: Vec<String>,
 }

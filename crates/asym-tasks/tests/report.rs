@@ -1,4 +1,4 @@
-//! The report against the folders of runs: each number of the page, recomputed from the files.
+//! Comparison of the report with the folders of runs: each number on the page is recomputed from the files.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeSet;
@@ -54,7 +54,7 @@ fn sweep(output: &Path, rates: &[f64]) -> Sweep {
     }
 }
 
-/// Numbers that look like any, and are the same in each test.
+/// A deterministic generator of arbitrary numbers.
 struct Numbers(u64);
 
 impl Numbers {
@@ -94,9 +94,9 @@ fn write(path: &Path, experiment: &Experiment, seed: u64, rate: Option<f64>, num
     folder.finish(RunResult::new(names, &outcome, (trainable, 963_074))).unwrap();
     let log: String =
         (1..=60).map(|step| format!("{{\"step\":{step},\"epoch\":1,\"loss\":{}}}\n", numbers.next())).collect();
-    // A killed process may have left half a line.
+    // A killed process may leave half a line.
     std::fs::write(path.join("metrics.jsonl"), log + "{\"step\":61,\"lo").unwrap();
-    // The program counts memory, and a test does not.
+    // Memory is counted in the program, but not in a test.
     let mut results = read(path);
     results["peak_bytes"] = Value::from((30.0 + 9.0 * numbers.next()) as u64 * 1_234_567);
     std::fs::write(path.join("results.json"), results.to_string()).unwrap();
@@ -117,7 +117,7 @@ fn read(run: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(run.join("results.json")).unwrap()).unwrap()
 }
 
-/// The text of a table cell. A word beside the number is kept apart.
+/// A table cell. A word after the number is stored separately.
 #[derive(Debug, Clone)]
 struct Shown {
     task: String,
@@ -169,7 +169,7 @@ fn shown(page: &str, of: &str) -> Vec<Shown> {
     found
 }
 
-/// The results of a row, by seed, as the files have them.
+/// The results of a row in the files, by seed.
 fn results(runs: &Path, task: &str, row: &str) -> Vec<(u64, Value)> {
     let whole = |seed| {
         let run = runs.join(task).join(format!("{row}-seed{seed}"));
@@ -204,7 +204,7 @@ fn number(result: &Value, key: &str) -> f64 {
         "training_samples_per_second" => at("/training/examples") / at("/training/seconds"),
         "evaluation_samples_per_second" => at("/evaluation/examples") / at("/evaluation/seconds"),
         "peak_mib" => at("/peak_bytes") / 1_048_576.0,
-        other => panic!("a column `{other}` that this test does not know"),
+        other => panic!("the column `{other}` is unknown to this test"),
     }
 }
 
@@ -264,7 +264,7 @@ fn expected(runs: &Path, task: &str, row: &str, key: &str) -> (String, String) {
     (text, String::new())
 }
 
-/// Hold every number of the page against the folders, and return the number of numbers.
+/// Compare every number on the page with the folders, and return the number of comparisons.
 fn check(page: &str, runs: &Path) -> usize {
     let mut numbers = 0;
     for cell in shown(page, "data-row") {
@@ -301,7 +301,7 @@ fn check(page: &str, runs: &Path) -> usize {
         }
         numbers += 1;
     }
-    // No number of a table escapes the test.
+    // Every number in a table is tested.
     let tables = page.split("<tbody>").skip(1).map(|rest| rest.split("</tbody>").next().unwrap());
     for cell in tables.flat_map(|table| table.split("<td").skip(1)) {
         let (tag, inner) = cell.split_once('>').unwrap();
@@ -328,21 +328,21 @@ fn each_number_is_that_of_the_folders() {
     make(&sweep);
     let (page, output) = report(&folder.0);
     let _output = Folder(output.clone());
-    // 6 rows of 10 or 11 columns, and 18 runs of 9 or 10.
+    // 6 rows with 10 or 11 columns, and 18 runs with 9 or 10 columns.
     assert!(check(&page, &folder.0) > 200);
     assert!(page.contains("18 runs") && !page.contains("incomplete"), "{page}");
-    // Nothing is loaded, and nothing runs.
+    // The page loads no resources and runs no scripts.
     for word in ["<script", "<link", "<img", "@import", "url(", "http:", "https:"] {
         let page = page.replace("http://www.w3.org/2000/svg", "");
         assert!(!page.contains(word), "{word}");
     }
-    // Every link leads to a place on the page, and no place has the name of another.
+    // Every link leads to an anchor on the page, and anchors are unique.
     let ids: Vec<&str> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let unique: BTreeSet<&&str> = ids.iter().collect();
     assert_eq!(unique.len(), ids.len());
     let links: Vec<&str> = page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(links.len() > 60 && links.iter().all(|link| unique.contains(link)), "{links:?}");
-    // The recipe of each row stands on the page.
+    // The recipe of each row is on the page.
     for (method, text) in [("b-only-r8", "init = \"orthonormal\""), ("probe", "tuning = \"head\"")] {
         let detail =
             page.split(&format!("<h3 id=\"rte-{method}\"")).nth(1).unwrap().split("</section>").next().unwrap();
@@ -389,7 +389,7 @@ fn each_number_is_that_of_the_folders() {
     assert_eq!(lines, 9 * 6 + 9 * 7);
 }
 
-/// A figure has eight looks. The names of equal methods tell their rows apart.
+/// A figure has eight line styles. Rows with the same method are distinguished by their names.
 #[test]
 fn more_rows_than_looks_make_more_figures() {
     let folder = Folder::new("many");
@@ -397,7 +397,7 @@ fn more_rows_than_looks_make_more_figures() {
     let task: AnyTask = "rte".parse().unwrap();
     for row in 1..=10 {
         let recipe = Recipe::new(None, None, task.clone(), vec![1], Tuning::Head);
-        // The name of the settings' file of a recipe called `recipe` must not make its folder the folder of a run.
+        // For a recipe called `recipe`, the name of the settings file must not make its folder look like the folder of a run.
         let name = if row == 1 { "recipe".to_string() } else { format!("row{row}") };
         let experiment = Experiment::of_recipe(&name, &recipe, &task);
         std::fs::create_dir_all(folder.0.join("rte")).unwrap();
@@ -417,7 +417,7 @@ fn more_rows_than_looks_make_more_figures() {
     let (first, second) = (series("rte-parameters-1.csv"), series("rte-parameters-2.csv"));
     assert_eq!((first.len(), second.len()), (8, 2));
     assert!(second.contains("head only (row9)"), "{second:?}");
-    // The forest has them all: 9 differences.
+    // The figure of the differences contains all rows: 9 differences.
     let forest = std::fs::read_to_string(output.join("figures/rte-differences.csv")).unwrap();
     assert_eq!(forest.lines().filter(|line| line.contains("interval")).count(), 9);
 }
@@ -430,7 +430,7 @@ fn what_is_missing_or_damaged_is_named_and_the_rest_is_right() {
     for gone in ["rte/lora-r8-seed2", "rte/b-only-r8-seed3", "mrpc/probe-seed1"] {
         std::fs::remove_dir_all(folder.0.join(gone)).unwrap();
     }
-    // Half a file, as a copy that was interrupted leaves it; one of another version; and one that is running far away.
+    // Half a file, as after an interrupted copy; a file of another version; and a run on another machine.
     let half = folder.0.join("mrpc/lora-r8-seed3/results.json");
     let text = std::fs::read_to_string(&half).unwrap();
     std::fs::write(&half, &text[..text.len() / 2]).unwrap();
@@ -476,7 +476,7 @@ fn what_is_missing_or_damaged_is_named_and_the_rest_is_right() {
     ] {
         assert!(text.contains(part), "{part}");
     }
-    // The numbers are those of the runs that are there. A file of another format has no numbers.
+    // The numbers come from the existing runs. A file of another format has no numbers.
     std::fs::remove_file(&other).unwrap();
     check(&page, &folder.0);
     assert!(shown(&page, "data-row").iter().any(|cell| cell.text == "2 of 3" && cell.key == "seeds"));
@@ -511,10 +511,10 @@ fn a_chosen_learning_rate_is_said() {
     let _output = Folder(output);
     check(&page, &folder.0);
     let text = plain(&page);
-    let choice = "head only: learning rate 3e-3 (seed 1), 1e-3 (seed 2), 3e-3 (seed 3), of 1e-3, 3e-3, by the score on 20 % of the \
-        training examples";
+    let choice = "head only: learning rate 3e-3 (seed 1), 1e-3 (seed 2), 3e-3 (seed 3); candidates 1e-3, 3e-3, compared by the \
+        score on 20 % of the training examples";
     assert!(text.contains(&format!("RTE, {choice}")), "{text}");
-    // The runs that decide are no part of the means, and stand with the others below.
+    // The runs that choose a rate are not included in the means. They are listed with the other runs below.
     assert!(text.contains("30 runs") && text.contains("decides on 1e-3"), "{text}");
     assert!(page.contains("data-folder=\"rte/probe-lr1e-3-seed1\""));
 }

@@ -1,4 +1,4 @@
-//! Batches that threads make ahead of the step.
+//! Batches that threads make in advance.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -6,12 +6,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// Work that is asked for, and where its result goes.
+/// A job, and the channel for its result.
 type Job<T, R> = (T, Sender<R>);
 
-/// Threads that do work in the order in which it is asked for, and hand the results out in that order.
+/// Threads that run jobs. The results are returned in the order in which the jobs were requested.
 ///
-/// The results of one thread and of several are the same, if the work depends on nothing else.
+/// If the result of each job depends only on the job, the number of threads does not change the results.
 pub(crate) struct Ahead<T, R> {
     /// `None` after the threads were told to stop.
     jobs: Option<Sender<Job<T, R>>>,
@@ -20,7 +20,7 @@ pub(crate) struct Ahead<T, R> {
 }
 
 impl<T: Send + 'static, R: Send + 'static> Ahead<T, R> {
-    /// `threads` threads, but at least one, that do `work`.
+    /// Start `threads` threads, but at least one, that run `work` on each job.
     pub(crate) fn new(threads: usize, work: impl Fn(T) -> R + Send + Sync + 'static) -> Self {
         let (jobs, queue) = channel::<Job<T, R>>();
         let shared = Arc::new((Mutex::new(queue), work));
@@ -28,10 +28,10 @@ impl<T: Send + 'static, R: Send + 'static> Ahead<T, R> {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || {
                 let (queue, work) = &*shared;
-                // The lock is held for taking a job, not for doing it.
+                // The lock is held while a job is taken, not while the job runs.
                 let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 while let Ok((job, result)) = next() {
-                    // This fails if no receiver is left.
+                    // This fails if the receiver was dropped.
                     let _ = result.send(work(job));
                 }
             })
@@ -39,22 +39,22 @@ impl<T: Send + 'static, R: Send + 'static> Ahead<T, R> {
         Self { jobs: Some(jobs), threads: (0..threads.max(1)).map(spawn).collect(), waiting: VecDeque::new() }
     }
 
-    /// The number of results that were asked for and not taken.
+    /// The number of requested results that were not taken yet.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Ask for `job`.
+    /// Request the result of `job`.
     pub(crate) fn ask(&mut self, job: T) {
         let (sender, receiver) = channel();
         if let Some(jobs) = &self.jobs {
-            // The threads end only after `jobs` is gone, or by a panic, which `next` passes on.
+            // The threads end only after `jobs` is dropped, or by a panic, which `next` propagates.
             let _ = jobs.send((job, sender));
             self.waiting.push_back(receiver);
         }
     }
 
-    /// Wait for the result of the job that was asked for first; `None` if there is no job.
+    /// Wait for the result of the job that was requested first; `None` if no job is pending.
     ///
     /// # Panics
     ///
@@ -73,7 +73,7 @@ impl<T: Send + 'static, R: Send + 'static> Ahead<T, R> {
 }
 
 impl<T, R> Ahead<T, R> {
-    /// Tell the threads to end, and wait until they do. Returns the panic of one of them.
+    /// Tell the threads to stop, and wait for them. Returns the panic of one of them, if any.
     fn end(&mut self) -> Option<Box<dyn Any + Send>> {
         self.jobs = None;
         self.waiting.clear();
@@ -107,7 +107,7 @@ mod tests {
         assert!(found.iter().map(|(job, _)| *job).eq(0..10));
         let here = std::thread::current().id();
         assert!(found.iter().all(|(_, thread)| *thread != here));
-        assert!(found.iter().any(|(_, thread)| *thread != found[0].1), "one thread did all of it");
+        assert!(found.iter().any(|(_, thread)| *thread != found[0].1), "one thread ran all jobs");
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
         (0..5).for_each(|job| ahead.ask(job));
         assert_eq!(ahead.next(), Some(0));
         drop(ahead);
-        assert_eq!(Arc::strong_count(&counted), 1, "a thread is left");
+        assert_eq!(Arc::strong_count(&counted), 1, "a thread is still running");
     }
 
     #[test]

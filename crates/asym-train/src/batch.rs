@@ -1,4 +1,4 @@
-//! Batches, and the examples that they are made of.
+//! Batches, and the sources of their examples.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ pub trait Batch {
     /// The number of examples, from which throughput is computed.
     fn examples(&self) -> usize;
 
-    /// The number of terms that the batch's mean loss is a mean of: examples for a classifier, labeled tokens for a language
-    /// model. Gradient accumulation weighs each batch by it, so four batches of two equal one batch of eight. A batch of
+    /// The number of terms in the batch's mean loss: examples for a classifier, labeled tokens for a language model. Gradient
+    /// accumulation weights each batch by this number, so four batches of two examples equal one batch of eight. A batch of
     /// weight 0 is skipped.
     fn weight(&self) -> f64 {
         self.examples() as f64
@@ -29,26 +29,27 @@ pub trait Source: Send + Sync + 'static {
     /// The number of examples.
     fn len(&self) -> usize;
 
-    /// Whether there is no example.
+    /// Whether there are no examples.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The length of an example, by which examples are grouped. The default is 0 for all.
+    /// The length of an example, by which examples are grouped. The default is 0 for all examples.
     fn length(&self, _index: usize) -> usize {
         0
     }
 
-    /// The number of threads that make batches ahead of the step. The default is 0: each batch is made when it is asked for, which
-    /// is best for batches that cost little. Decoding pictures costs as much as a part of the step, and wants threads.
+    /// The number of threads that make batches in advance. The default is 0: each batch is made when the loop requests it, which
+    /// is best for cheap batches. Decoding images takes a considerable part of a step's time, so it needs threads.
     fn threads(&self) -> usize {
         0
     }
 
-    /// Make a batch of the examples at `indices` on `device`. With [`threads`](Self::threads), several of them call it at once.
+    /// Make a batch of the examples at `indices` on `device`. With [`threads`](Self::threads), several threads call this method
+    /// concurrently.
     ///
-    /// The result may depend on `epoch`, as augmentation does, but on no other state: a repeated or resumed run must get the
-    /// same batches.
+    /// The result may depend on `epoch`, as augmentation does, but on no other state, because a repeated or resumed run must get
+    /// the same batches.
     ///
     /// # Errors
     ///
@@ -63,7 +64,7 @@ pub struct DatasetSource<I, B> {
 }
 
 impl<I, B> DatasetSource<I, B> {
-    /// The items of `dataset`, put together by `batcher`.
+    /// The items of `dataset`, collated by `batcher`.
     pub fn new(dataset: impl Dataset<I> + 'static, batcher: impl Batcher<I, B> + 'static) -> Self {
         Self { dataset: Arc::new(dataset), batcher: Arc::new(batcher) }
     }

@@ -1,14 +1,15 @@
-//! The state of a run in a folder, from which the run continues bit for bit.
+//! The saved state of a run, from which the run continues bit for bit.
 //!
 //! ```text
 //! checkpoints/checkpoint-40/
-//!   model.bpk             trained parameters, and all of the adapters, as Burn's records
+//!   model.bpk             the trained parameters and all parameters of adapters, as a Burn record
 //!   optimizer.bpk         AdamW's moments
-//!   method.safetensors    AdaLoRA's importance and ranks, if it is trained
-//!   state.json            position, measurements so far, and the names and sizes of all that
+//!   method.safetensors    AdaLoRA's importance and ranks, if the method is AdaLoRA
+//!   state.json            the position, the measurements so far, and the names and sizes of the other files
 //! ```
 //!
-//! The base model is never in it. The schedule, the order of the examples and dropout are functions of the seed and the step.
+//! A checkpoint does not contain the frozen base model. The schedule, the order of the examples and dropout are functions of the
+//! seed and the step.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -34,10 +35,10 @@ const OPTIMIZER: &str = "optimizer.bpk";
 const METHOD: &str = "method.safetensors";
 const STATE: &str = "state.json";
 
-/// The ending of a checkpoint that is being written.
+/// The extension of a checkpoint that is being written.
 const PART: &str = "part";
 
-/// Checkpoints that are kept. The second is for the case that the first cannot be read.
+/// The number of checkpoints that are kept. The older one is used if the newer one cannot be read.
 const KEPT: usize = 2;
 
 /// `state.json`.
@@ -45,14 +46,14 @@ const KEPT: usize = 2;
 struct StateFile {
     format: u32,
     position: Position,
-    /// Steps of the whole run.
+    /// The number of steps of the whole run.
     total_steps: usize,
     /// The paths of the trained parameters.
     trained: Vec<String>,
     /// The digest of the frozen parameters, which are not saved.
     frozen: String,
     past: Past,
-    /// The other files, and their lengths.
+    /// The other files and their lengths in bytes.
     files: BTreeMap<String, u64>,
 }
 
@@ -66,8 +67,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The last checkpoint in the folder `checkpoints` that can be read, and a sentence on each later one that cannot. The log of
-    /// the run has `log_bytes` bytes.
+    /// The last checkpoint in the folder `checkpoints` that can be read, and a message for each later checkpoint, which cannot be
+    /// read. `log_bytes` is the length of the run's log in bytes.
     ///
     /// # Errors
     ///
@@ -91,7 +92,7 @@ impl Checkpoint {
         }
         let expected = state.past.log_bytes;
         if log_bytes < expected {
-            return Err(format!("metrics.jsonl has {log_bytes} bytes, and had {expected} when this was saved").into());
+            return Err(format!("metrics.jsonl has {log_bytes} bytes, and had {expected} at the checkpoint").into());
         }
         for (name, length) in &state.files {
             let found = std::fs::metadata(path.join(name)).map_err(|error| format!("{name}: {error}"))?.len();
@@ -109,23 +110,24 @@ impl Checkpoint {
         })
     }
 
-    /// The position of the run when it was saved.
+    /// The position of the run when the checkpoint was saved.
     pub fn position(&self) -> Position {
         self.state.position
     }
 }
 
 impl<M: Module> State<Optimized<M>> {
-    /// The state of a run of `steps` steps that continues at `checkpoint`. The other arguments are those of [`State::new`], and
-    /// `model` is the one from which the run started: its frozen parameters are not saved.
+    /// The state of a run of `steps` steps that continues from `checkpoint`. The other arguments are those of [`State::new`].
+    /// `model` must be the model from which the run started, because checkpoints do not contain its frozen parameters.
     ///
-    /// A run may be continued with more steps than it was started with. The schedule is then that of a run of that length: the
-    /// steps that were made keep their learning rates, and the next one has the rate that a longer run has at that step.
+    /// A run may be continued with more steps than it was started with. The schedule is then that of the longer run: the
+    /// completed steps are not repeated, and each further step has the learning rate that the longer run has at that step.
     ///
     /// # Errors
     ///
-    /// The errors of [`State::new`]; [`TrainError::OtherModel`] if other parameters are trained or frozen than were then; a conflict if an
-    /// AdaLoRA run is to be extended, since its ranks are chosen for a number of steps.
+    /// The errors of [`State::new`]; [`TrainError::OtherModel`] if the trained or frozen parameters differ from those of the
+    /// checkpoint; [`AdapterError::Conflict`](asym_core::AdapterError::Conflict) if an AdaLoRA run is continued with another
+    /// number of steps, since its ranks depend on this number.
     pub fn resume(
         model: M,
         tuning: Tuning,
@@ -141,11 +143,11 @@ impl<M: Module> State<Optimized<M>> {
             return Err(other(difference));
         }
         if saved.frozen != parameters.frozen {
-            return Err(other(("the frozen parameters that the run started with".into(), "others".into())));
+            return Err(other(("the frozen parameters of the run".into(), "different ones".into())));
         }
         let loaded = model.try_load_record(record.allow_partial(true));
-        let model = loaded.map_err(|error| other(("its parameters".into(), error.to_string())))?;
-        // The trained parameters have the ids of the checkpoint now, by which optimizer, schedule and method know them.
+        let model = loaded.map_err(|error| other(("the saved parameters".into(), error.to_string())))?;
+        // The trained parameters now have the ids of the checkpoint, which optimizer, schedule and method use.
         if let Some(difference) = difference(&saved.trained, &Parameters::of(&model).trained) {
             return Err(other(difference));
         }
@@ -153,8 +155,7 @@ impl<M: Module> State<Optimized<M>> {
         state.trainee.restore(optimizer, saved.position.step);
         if let Some(bytes) = method {
             if steps != saved.total_steps {
-                let reason =
-                    "AdaLoRA's ranks were chosen for the number of steps that the run started with: train anew";
+                let reason = "AdaLoRA's ranks depend on the number of steps at the start of the run: start a new run";
                 return Err(asym_core::AdapterError::Conflict { field: "epochs", reason }.into());
             }
             let device = state.model().devices().into_iter().next().unwrap_or_default();
@@ -167,29 +168,30 @@ impl<M: Module> State<Optimized<M>> {
     }
 }
 
-/// The first parameter that one list has and the other lacks: what was expected, and what was found.
+/// The first parameter that is in only one of the lists, as a description of the expected and of the found model.
 fn difference(expected: &[String], found: &[String]) -> Option<(String, String)> {
     let lacks = |list: &[String], other: &[String]| list.iter().find(|path| !other.contains(path)).cloned();
     if let Some(path) = lacks(expected, found) {
         return Some((format!("`{path}` as a trained parameter"), "a model that does not train it".to_string()));
     }
     let path = lacks(found, expected)?;
-    Some((format!("{} trained parameters", expected.len()), format!("`{path}` as a further one")))
+    Some((format!("{} trained parameters", expected.len()), format!("`{path}` as another one")))
 }
 
 /// Writes the checkpoints of a run.
 pub(crate) struct Checkpoints {
     folder: PathBuf,
     parameters: Parameters,
-    /// The step of the last checkpoint, whose files are known to be good.
+    /// The step of the last checkpoint, whose files are known to be undamaged.
     last: Option<usize>,
 }
 
 impl Checkpoints {
-    /// Into `folder`, for a run of `model` that continued at a checkpoint of the step `resumed`, or that is new.
+    /// Write checkpoints into `folder` for a run of `model`. `resumed` is the step of the checkpoint from which the run
+    /// continues; `None` for a new run.
     ///
-    /// Checkpoints after that step could not be read, and unfinished ones never will be: both are removed, so none of
-    /// them counts among those that are kept.
+    /// Checkpoints after that step, which could not be read, and unfinished checkpoints are removed. Otherwise, they would
+    /// replace good checkpoints among those that are kept.
     ///
     /// # Errors
     ///
@@ -204,7 +206,7 @@ impl Checkpoints {
 
     /// Save `state` with the measurements so far, and remove all but the last two checkpoints.
     ///
-    /// A checkpoint appears under its name when all of it is on the disk. It replaces one of the same step.
+    /// A checkpoint gets its final name when all its files are on the disk. It replaces a checkpoint of the same step.
     ///
     /// # Errors
     ///
@@ -214,7 +216,7 @@ impl Checkpoints {
         let path = self.folder.join(format!("checkpoint-{step}"));
         let failed = |source| TrainError::Checkpoint { path: path.clone(), source };
         if self.last == Some(step) {
-            // The model has not moved since: before and after an evaluation, for instance.
+            // The model has not changed since the last checkpoint, for example during an evaluation.
             return self.update(&path, state, past).map_err(failed);
         }
         let part = path.with_extension(PART);
@@ -227,7 +229,7 @@ impl Checkpoints {
             Ok(())
         });
         written.map_err(|error| {
-            // Free its space: the disk may be full.
+            // Free the space, since the disk may be full.
             let _ = std::fs::remove_dir_all(&part);
             failed(error)
         })?;
@@ -282,7 +284,7 @@ impl Checkpoints {
     }
 }
 
-/// The checkpoints in `folder` by their steps, the last one last. None if there is no such folder.
+/// The checkpoints in `folder`, sorted by step. The list is empty if the folder does not exist.
 fn list(folder: &Path) -> Result<Vec<(usize, PathBuf)>, TrainError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -304,14 +306,14 @@ fn unfinished(folder: &Path) -> impl Iterator<Item = PathBuf> {
     entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == PART))
 }
 
-/// Remove all checkpoints but the last one: a finished run needs one to be extended.
+/// Remove all checkpoints but the last one, which is needed to extend a finished run.
 pub(crate) fn keep_last(folder: &Path) -> Result<(), TrainError> {
     let mut all = list(folder)?;
     all.pop();
     all.iter().try_for_each(|(_, path)| std::fs::remove_dir_all(path).map_err(TrainError::io(path)))
 }
 
-/// Wait until the entries of `folder` are on the disk. Windows cannot open folders, and needs no such call.
+/// Wait until the entries of `folder` are on the disk. On Windows, folders cannot be opened, and no such call is needed.
 fn sync(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

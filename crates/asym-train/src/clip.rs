@@ -5,10 +5,11 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, FloatDType, Tensor};
 
 /// The Euclidean norm over all gradients together, `[1]` on their device, and the gradients, scaled down to `limit` if the norm
-/// is longer.
+/// is larger.
 ///
-/// Burn's own clipping takes each parameter's norm by itself; this is `torch.nn.utils.clip_grad_norm_`. Nothing is read from
-/// the device: the scale is computed there, and is 1 for a norm within the limit.
+/// Burn's clipping uses the norm of each parameter's gradient separately. This function corresponds to
+/// `torch.nn.utils.clip_grad_norm_`. The scale is computed on the device, without a transfer to the host. It is 1 for a norm
+/// within the limit.
 pub fn clip_by_global_norm<M: Module>(
     module: &M,
     gradients: GradientsParams,
@@ -94,7 +95,7 @@ mod tests {
         let (layer, gradients) = example();
         let (norm, clipped) = clip_by_global_norm(&layer, gradients, Some(2.5));
         assert!((norm.into_scalar::<f32>() - 5.0).abs() < 1e-6);
-        // Half of each, though the weight's own norm of 4.2 and the bias's of 2.6 differ.
+        // All gradients are halved, although the norms of the weight's gradient (4.2) and of the bias's gradient (2.6) differ.
         assert!(
             weight(&layer, &clipped).iter().zip([1.5, -1.5]).all(|(found, expected)| (found - expected).abs() < 1e-5)
         );

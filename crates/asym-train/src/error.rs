@@ -1,4 +1,4 @@
-//! Why a run is refused or stops.
+//! The errors of a run.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,27 +8,27 @@ use crate::Worker;
 /// An error of a task, a file format or a model, which this crate only passes on.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a run is refused before it starts, or stops.
+/// The reason why a run is refused before it starts, or why it stops.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A setting is outside its range.
     #[error("`{field}` is {found}: it must be {expected}")]
     Setting {
-        /// The field of the settings, as recipes call it.
+        /// The name of the setting in recipes.
         field: &'static str,
-        /// The value that was given.
+        /// The given value.
         found: f64,
-        /// The range that is allowed.
+        /// The allowed range.
         expected: &'static str,
     },
 
     /// The model has no trained parameter.
-    #[error("no parameter of the model is trained; attach an adapter, or name the modules of a head that it has")]
+    #[error("no parameter of the model is trained; attach an adapter, or name the modules of the model's head")]
     NothingTrained,
 
-    /// There is no example to train on.
-    #[error("there is no example to train on; the training set needs at least one")]
+    /// The training set is empty.
+    #[error("the training set is empty; it needs at least one example")]
     NoExamples,
 
     /// A run would overwrite another one.
@@ -39,7 +39,7 @@ pub enum TrainError {
     },
 
     /// Another process works in the folder.
-    #[error("{}: {worker} works here; wait until it ends, or name another output folder", path.display())]
+    #[error("{}: {worker} is working here; wait until it ends, or name another output folder", path.display())]
     Claimed {
         /// The folder.
         path: PathBuf,
@@ -49,8 +49,8 @@ pub enum TrainError {
 
     /// Another process took over the folder during the run, because this process had not updated its claim for minutes.
     #[error(
-        "{}: {worker} took over this run, since the worker here had written nothing to the folder for minutes; this one stops, \
-        and the other goes on",
+        "{}: {worker} took over this run, because this process had not updated its claim on the folder for minutes; this \
+        process stops, and the other process continues the run",
         path.display()
     )]
     Overtaken {
@@ -60,19 +60,19 @@ pub enum TrainError {
         worker: Box<Worker>,
     },
 
-    /// The folder was moved or removed while the run went on.
+    /// The folder was moved or removed during the run.
     #[error(
-        "{}: the folder of the run was moved or removed, so that the run cannot be saved; move it back and continue with \
+        "{}: the folder of the run was moved or removed, so the run cannot be saved; move the folder back and continue with \
         --resume, or start a new run",
         path.display()
     )]
     FolderGone {
-        /// The folder, as it was named.
+        /// The original path of the folder.
         path: PathBuf,
     },
 
-    /// A folder to resume in is not the folder of a run.
-    #[error("{}: there is `{found}` here, but no recipe.toml: this is not the folder of a run; name another", path.display())]
+    /// A folder in which a run would be resumed is not the folder of a run.
+    #[error("{}: this is not the folder of a run: it contains `{found}`, but no recipe.toml; name another folder", path.display())]
     NotARun {
         /// The folder.
         path: PathBuf,
@@ -80,7 +80,7 @@ pub enum TrainError {
         found: String,
     },
 
-    /// A folder was written by another version.
+    /// A file was written by another version of asym.
     #[error("{}: this file was written by another version of asym ({reason}); train into another output folder", path.display())]
     OtherVersion {
         /// The file.
@@ -91,17 +91,17 @@ pub enum TrainError {
 
     /// A file is truncated, or is not JSON.
     #[error(
-        "{}: this file is half-written or damaged ({reason}); remove it and continue the run with --resume, or copy it anew",
+        "{}: this file is half-written or damaged ({reason}); remove it and continue the run with --resume, or copy it again",
         path.display()
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// The error of the format, with the line and the column.
+        /// The error of the parser, with the line and the column.
         reason: String,
     },
 
-    /// A run would be continued with other settings than it was started with.
+    /// A run would be continued with settings that differ from those at its start.
     #[error("{}: the run was started with other settings: {}; {}", path.display(), listed(changes), advice(changes))]
     Changed {
         /// The folder.
@@ -111,24 +111,24 @@ pub enum TrainError {
     },
 
     /// A checkpoint belongs to another model.
-    #[error("{}: this checkpoint belongs to another model: it has {expected}, and the model has {found}", path.display())]
+    #[error("{}: this checkpoint belongs to another model: expected {expected}, found {found}", path.display())]
     OtherModel {
         /// The checkpoint.
         path: PathBuf,
-        /// A part that the checkpoint expects.
+        /// A property of the model of the checkpoint.
         expected: String,
-        /// The part of the model in its place.
+        /// The corresponding property of this model.
         found: String,
     },
 
-    /// A run would be continued on other examples than it was started with.
+    /// A run would be continued on examples that differ from those at its start.
     #[error("the training examples differ from those at the start of the run; restore the files, or start a new run")]
     OtherData,
 
     /// A checkpoint cannot be written.
     #[error(
-        "{}: the checkpoint cannot be written: {source}; the one before it is kept, and --resume continues there once there is \
-        space",
+        "{}: the checkpoint cannot be written: {source}; the previous checkpoint is kept, and --resume continues from it once \
+        there is space",
         path.display()
     )]
     Checkpoint {
@@ -138,27 +138,27 @@ pub enum TrainError {
         source: BoxError,
     },
 
-    /// The run failed for good when it was made before: it would fail again in the same way.
+    /// The run failed permanently before, and would fail again in the same way.
     #[error("{}: failed before: {message}; remove the folder to try again", path.display())]
     FailedBefore {
         /// The folder.
         path: PathBuf,
-        /// The message of that time.
+        /// The message of the earlier failure.
         message: String,
     },
 
-    /// An epoch has another number of steps than the settings say.
+    /// The number of steps in an epoch differs from the number that the settings imply.
     #[error(
-        "an epoch had {found} steps, and the settings say {expected}; give the settings the batch size of the training loader"
+        "an epoch had {found} steps instead of {expected}; set `batch_size` in the settings to that of the training loader"
     )]
     Steps {
-        /// The steps that were made.
+        /// The number of completed steps.
         found: usize,
-        /// The steps by batch size and accumulation.
+        /// The number of steps that batch size and accumulation imply.
         expected: usize,
     },
 
-    /// The operating system refused access to a file.
+    /// A file or folder cannot be read or written.
     #[error("{}: {source}; check that the path exists and may be read or written", path.display())]
     Io {
         /// The file or folder.
@@ -167,8 +167,8 @@ pub enum TrainError {
         source: std::io::Error,
     },
 
-    /// A file of the run's folder cannot be written as TOML or JSON.
-    #[error("{}: cannot be written: {source}", path.display())]
+    /// The contents of a file in the run's folder cannot be converted to or from TOML or JSON.
+    #[error("{}: invalid TOML or JSON: {source}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -197,21 +197,21 @@ pub enum TrainError {
         source: BoxError,
     },
 
-    /// asym-core refused the adapter.
+    /// An error of asym-core, for example for an adapter that does not fit the model.
     #[error(transparent)]
     Adapter(#[from] asym_core::AdapterError),
 
     /// The loss or its gradient is NaN or infinite.
     #[error(
-        "{}the gradient's norm {grad_norm}, at step {step} (learning rate {learning_rate:e}): the run \
-        stops, and the model that was saved before stays; lower the learning rate, lengthen the warm-up or clip the \
+        "{}the gradient's norm is {grad_norm} at step {step} (learning rate {learning_rate:e}): the run \
+        stops and keeps the model that was saved before; lower the learning rate, lengthen the warm-up or clip the \
         gradient's norm",
-        loss.map_or_else(String::new, |loss| format!("the loss is {loss}, "))
+        loss.map_or_else(String::new, |loss| format!("the loss is {loss} and "))
     )]
     NonFiniteLoss {
-        /// The loss, if the loop knows it. Within burn-train it does not.
+        /// The loss; `None` within burn-train, where the loop does not receive the loss.
         loss: Option<f64>,
-        /// The norm of its gradient over all trained parameters.
+        /// The norm of the gradient over all trained parameters.
         grad_norm: f64,
         /// The optimizer step, counted from 1.
         step: usize,
@@ -221,7 +221,7 @@ pub enum TrainError {
 
     /// A trained parameter is NaN or infinite.
     #[error(
-        "a weight is not finite after step {step}: the run stops, and the model that was saved before stays; lower the \
+        "a weight is not finite after step {step}: the run stops and keeps the model that was saved before; lower the \
         learning rate, lengthen the warm-up or clip the gradient's norm"
     )]
     NonFiniteWeights {
@@ -234,7 +234,7 @@ pub enum TrainError {
         "the score {name} is {found} after epoch {epoch}: the run stops; lower the learning rate or lengthen the warm-up"
     )]
     NonFiniteScore {
-        /// The score.
+        /// The name of the score.
         name: String,
         /// Its value.
         found: f64,
@@ -246,11 +246,11 @@ pub enum TrainError {
 /// A setting that differs between a run and its folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The key in the recipe, with dots into tables.
+    /// The dotted key in the recipe.
     pub key: String,
-    /// The value in the folder; none if it was not given.
+    /// The value in the folder; `None` if it is not set there.
     pub before: Option<String>,
-    /// The value now.
+    /// The new value; `None` if it is not set.
     pub now: Option<String>,
 }
 
@@ -258,7 +258,7 @@ pub struct Change {
 const EPOCHS: &str = "training.epochs";
 
 impl Change {
-    /// Whether this is nothing but more epochs.
+    /// Whether the change is a larger number of epochs.
     pub(crate) fn is_extension(&self) -> bool {
         let epochs = |value: &Option<String>| value.as_ref().and_then(|value| value.parse::<usize>().ok());
         self.key == EPOCHS
@@ -279,14 +279,14 @@ fn listed(changes: &[Change]) -> String {
 
 fn advice(changes: &[Change]) -> &'static str {
     if changes.iter().all(Change::is_extension) {
-        "give --extend to train the further epochs, or name another output folder"
+        "add --extend to train the additional epochs, or name another output folder"
     } else {
-        "give the settings of then, or name another output folder"
+        "use the original settings, or name another output folder"
     }
 }
 
 impl TrainError {
-    /// Whether the training itself failed, by a number that is not finite. It would fail again in the same way.
+    /// Whether the training itself failed because a value is not finite. It would fail again in the same way.
     pub fn is_divergence(&self) -> bool {
         matches!(
             self,

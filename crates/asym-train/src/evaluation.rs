@@ -1,4 +1,4 @@
-//! Scores of a model, after each epoch of training or alone.
+//! Evaluation of a model, after each epoch or without training.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,11 @@ use crate::{Batch, Loader, Order, Pace, Source, StopSignal, TrainError};
 /// Scores by name.
 pub type Scores = BTreeMap<String, f64>;
 
-/// A whole evaluation. Scores such as ROUGE or Matthews' correlation are not means over batches, so the loop leaves all of it
-/// to the task.
+/// An evaluation of a model. The task implements it, not the loop, because scores such as ROUGE or Matthews correlation are not
+/// means over batches.
 pub trait Evaluation<M> {
-    /// The scores of `model`, which is on the plain device with dropout off; `None` if a stop was requested before the end.
+    /// The scores of `model`, which is on a device without autodiff and has dropout turned off; `None` if a stop was requested
+    /// before the end.
     ///
     /// # Errors
     ///
@@ -30,7 +31,7 @@ impl<M> Evaluation<M> for () {
     }
 }
 
-/// The surroundings of an evaluation: the request to stop, the count of its examples, and its place in the run.
+/// The context of an evaluation: the stop signal, the throughput, the batch size, and the position in the run.
 pub struct EvalRoom<'a> {
     stop: &'a StopSignal,
     pace: &'a mut Pace,
@@ -40,50 +41,51 @@ pub struct EvalRoom<'a> {
 }
 
 impl<'a> EvalRoom<'a> {
-    /// An evaluation of `batch_size` examples at once, which `stop` ends early and whose examples `pace` counts.
+    /// The context of an evaluation in batches of `batch_size` examples. `stop` can end it early, and `pace` counts its examples.
     pub fn new(stop: &'a StopSignal, pace: &'a mut Pace, batch_size: usize) -> Self {
         Self { stop, pace, batch_size, last: true, folder: None }
     }
 
-    /// The same, of a run that trains on afterwards unless `last` is set.
+    /// Set whether this is the last evaluation of the run. If it is not, training continues afterwards.
     pub fn with_last(self, last: bool) -> Self {
         Self { last, ..self }
     }
 
-    /// The same, with a folder for what the evaluation keeps, which need not exist.
+    /// Set the folder for the intermediate results of the evaluation. The folder need not exist.
     pub fn with_folder(self, folder: Option<PathBuf>) -> Self {
         Self { folder, ..self }
     }
 
-    /// A folder of this evaluation's own, if the run has one: an evaluation that takes long keeps its answers there and continues
-    /// where it was, after the run was killed and is continued. The model is the same then.
+    /// The folder of this evaluation, if the run has a folder. A long evaluation can save its intermediate results there. When a
+    /// killed run is continued, the evaluation can resume from them, because the model is the same.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
 
-    /// Whether no training follows. Sets on which no choice may depend, and those that take long, can wait until then.
+    /// Whether no training follows this evaluation. Test sets, on which no choice may depend, and sets that take long can be
+    /// evaluated only then.
     pub fn is_last(&self) -> bool {
         self.last
     }
 
-    /// The number of examples that may pass the model at once: in a run, twice those of a training batch, since nothing is kept
-    /// for a backward pass.
+    /// The number of examples in a batch. In a run, this is twice the size of a training batch, since no activations are kept for
+    /// a backward pass.
     pub fn batch_size(&self) -> usize {
         self.batch_size
     }
 
-    /// Whether a stop was requested. A score over a part of the set would pass for one over the whole, so an evaluation
-    /// that stops returns none.
+    /// Whether a stop was requested. An evaluation that stops returns no scores, because a score over a part of the set could be
+    /// mistaken for a score over the whole set.
     pub fn should_stop(&self) -> bool {
         self.stop.requested()
     }
 
-    /// Pass all examples of `source` to `each`, the longest first, in batches of [`batch_size`](Self::batch_size) on `device`;
-    /// false if a stop was requested before the end.
+    /// Pass all examples of `source` to `each`, the longest first, in batches of [`batch_size`](Self::batch_size) on `device`.
+    /// Returns false if a stop was requested before the end.
     ///
     /// # Errors
     ///
-    /// Errors of `source` and of `each`.
+    /// The errors of `source` and of `each`.
     pub fn pass<S: Source>(
         &mut self,
         source: &Arc<S>,
@@ -104,7 +106,8 @@ impl<'a> EvalRoom<'a> {
         }
     }
 
-    /// Count `examples` that were evaluated without [`pass`](Self::pass), whose batch was made in `input`.
+    /// Count `examples` examples that were evaluated without [`pass`](Self::pass). `input` is the time that it took to make their
+    /// batch.
     pub fn passed(&mut self, examples: usize, input: Duration) {
         self.pace.add(examples, input);
     }

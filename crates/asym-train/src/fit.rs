@@ -1,7 +1,7 @@
 //! The training loop.
 //!
-//! It knows a model only as something that an optimizer updates, a batch only by its weight, and a task only by its objective
-//! and its evaluation. [`fit`] runs it on a [`State`]; [`FineTuning`](crate::FineTuning) runs it within burn-train.
+//! The loop uses a model only through its optimizer, a batch only through its weight, and a task only through its objective and
+//! its evaluation. [`fit`] runs the loop on a [`State`]; [`FineTuning`](crate::FineTuning) runs it within burn-train.
 
 use std::time::{Duration, Instant};
 
@@ -17,18 +17,18 @@ use crate::state::{Optimized, Position, State, Update};
 use crate::surroundings::{Step, Surroundings};
 use crate::{Batch, Evaluation, Loader, Objective, Outcome, Run, Source, TrainError};
 
-/// Train `state` for the epochs that are left, and evaluate after each.
+/// Train `state` for the remaining epochs, and evaluate after each epoch.
 ///
-/// Each step takes `gradient_accumulation` batches, each weighted by its share of the terms of the loss, clips the gradient by
-/// its norm over all parameters, and updates the model. Its dropout is drawn from (seed, step). The model is kept before the
-/// first step, after each epoch, and when somebody asks to stop. With a folder, checkpoints are saved on the way, from which
-/// [`State::resume`] continues.
+/// Each step accumulates the gradients of `gradient_accumulation` batches, each weighted by its share of the terms of the loss,
+/// clips the gradient by its norm over all parameters, and updates the model. The random numbers of a step, such as dropout,
+/// depend only on (seed, step). The model is saved with [`Run::keep`] before the first step, after each epoch, and after a stop.
+/// With a folder, checkpoints are saved too, also within epochs. [`State::resume`] continues from a checkpoint.
 ///
 /// # Errors
 ///
-/// [`TrainError::NonFiniteLoss`], [`TrainError::NonFiniteWeights`] and [`TrainError::NonFiniteScore`] at the first number that is
-/// not finite; [`TrainError::NoExamples`]; [`TrainError::OtherData`] if a run continues on other examples; and the errors of the
-/// data, of the evaluation and of the run's folder. The last good model stays kept.
+/// [`TrainError::NonFiniteLoss`], [`TrainError::NonFiniteWeights`] and [`TrainError::NonFiniteScore`] at the first value that is
+/// not finite; [`TrainError::NoExamples`]; [`TrainError::OtherData`] if a run continues on different examples; and the errors of
+/// the data, of the evaluation and of the run's folder. The model that was saved last is kept.
 pub fn fit<O, S, E>(
     state: &mut State<Optimized<O::Model>>,
     objective: &O,
@@ -46,12 +46,12 @@ where
     Ok(run.end(complete))
 }
 
-/// The batches of one epoch after another.
+/// The batches of the epochs.
 pub(crate) trait Epochs<B> {
-    /// Examples of an epoch.
+    /// The number of examples in an epoch.
     fn examples(&self) -> usize;
 
-    /// The batches of an epoch, counted from 0, without the first `skip`.
+    /// The batches of `epoch`, counted from 0, without the first `skip` batches.
     fn batches(&self, epoch: usize, skip: usize) -> Box<dyn Iterator<Item = Result<B, TrainError>> + '_>;
 }
 
@@ -65,7 +65,7 @@ impl<S: Source> Epochs<S::Batch> for Loader<S> {
     }
 }
 
-/// Train all epochs that are left; false if a stop ended the training early.
+/// Train all remaining epochs. Returns false if a stop ended the training early.
 pub(crate) fn train_all<U, G, H>(
     state: &mut State<U>,
     objective: &G,
@@ -87,11 +87,11 @@ where
         around.epoch_started(epoch, train.examples());
         complete = train_epoch(state, objective, train, around)?;
         around.epoch_trained(epoch);
-        // The last step of an epoch has no next one whose loss would tell.
+        // No loss follows the last step of the epoch, so its weights are checked here.
         if !all_finite(&state.trainee.model()) {
             return Err(TrainError::NonFiniteWeights { step: state.position.step });
         }
-        // After a stop too: the training so far is good, even if it ended within an epoch.
+        // The run is also saved after a stop within an epoch, since the training so far is usable.
         around.keep(state)?;
         complete = complete && around.evaluate(epoch, &state.trainee)?;
         if complete {
@@ -102,7 +102,7 @@ where
     Ok(complete)
 }
 
-/// Train the rest of an epoch; false if a stop ended it early.
+/// Train the remaining steps of an epoch. Returns false if a stop ended it early.
 fn train_epoch<U, G, H>(
     state: &mut State<U>,
     objective: &G,
@@ -128,7 +128,7 @@ where
     Ok(false)
 }
 
-/// One step: gradients of each batch, accumulation, clipping, the method's part, the optimizer.
+/// One step: the gradients of each batch, accumulation, clipping, the operations of the method, and the optimizer.
 fn train_step<U, G, H>(
     state: &mut State<U>,
     objective: &G,
@@ -143,7 +143,7 @@ where
 {
     let State { settings, trainee, method, position, .. } = state;
     let model = trainee.model();
-    // A function of (seed, step), so a run repeats bit for bit.
+    // The device's seed depends only on (seed, step), so a run can be repeated bit for bit.
     device_of(&model).seed(derive_seed(settings.seed, "step", position.step as u64));
     let rate = trainee.next_rate();
     let (batches, examples) = (group.len(), group.iter().map(Batch::examples).sum());
@@ -171,10 +171,10 @@ where
     let gradients = method.gradients(&model, gradients);
     trainee.update(rate.clone(), gradients);
 
-    // Read only now that the whole step is queued: a device is not kept waiting for the host.
+    // The values are read only after the whole step is queued, so that the device does not wait for the host.
     let (loss, grad_norm) = read(loss, norm);
     if !(loss.is_none_or(f64::is_finite) && grad_norm.is_finite()) {
-        // The state stays as it was before the step.
+        // Restore the weights from before the step.
         trainee.replace(model);
         let step = position.step + 1;
         return Err(TrainError::NonFiniteLoss { loss, grad_norm, step, learning_rate: rate.base() });
@@ -189,7 +189,7 @@ where
     Ok(Step { loss, grad_norm, learning_rate, number, epoch, examples, input })
 }
 
-/// Both numbers in one transfer.
+/// The values of both tensors, in one transfer.
 fn read(loss: Option<Tensor<1>>, norm: Tensor<1>) -> (Option<f64>, f64) {
     let values: Vec<f64> = match &loss {
         Some(loss) => {

@@ -1,4 +1,4 @@
-//! A run is a folder; every table is made of such folders.
+//! The folder of a run. Every table is built from such folders.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,7 +22,7 @@ const METRICS: &str = "metrics.jsonl";
 const RESULTS: &str = "results.json";
 const FAILURE: &str = "failure.json";
 
-/// Settings that do not change what a run computes. They may differ when it continues.
+/// Settings that do not change the results of a run. They may differ when the run continues.
 const FREE: [&str; 1] = ["training.save_every"];
 
 /// How to treat a folder that exists.
@@ -33,85 +33,86 @@ pub enum Existing {
     Refuse,
     /// Continue the run in it.
     Resume,
-    /// Continue the run in it, also with more epochs than it was started with.
+    /// Continue the run in it. The number of epochs may be larger than at the start of the run.
     Extend,
 }
 
 /// The folder of a run, opened.
-#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
+#[allow(clippy::large_enum_variant, reason = "only one value exists at a time")]
 pub enum Opened {
-    /// The run is to be made, or continued.
+    /// The run is to be started or continued.
     Run(RunFolder),
-    /// The run was finished before.
+    /// The run is already finished.
     Finished(RunResult),
 }
 
-/// The state of a run, seen from outside.
+/// The state of a run, as other processes see it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunState {
     /// The run is finished.
     Done(Box<RunResult>),
-    /// A process works on it now.
+    /// A process is working on the run.
     Running {
         /// The process.
         worker: Worker,
-        /// The steps in the log.
+        /// The last step in the log.
         step: usize,
     },
-    /// It failed for good.
+    /// The run failed permanently.
     Failed {
         /// The reason.
         message: String,
     },
-    /// It is to be made, or continued.
+    /// The run is to be started or continued.
     Open {
-        /// The steps in the log of a run that was interrupted.
+        /// The last step in the log of an interrupted run; 0 if there is none.
         step: usize,
     },
 }
 
-/// Where a run was started: `environment.json`.
+/// The environment in which a run was started: `environment.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// The version of asym.
     pub asym: String,
     /// The base model.
     pub base: String,
-    /// The device, as Burn names it.
+    /// Burn's name of the device.
     pub device: String,
     /// The operating system.
     pub os: String,
     /// The processor's architecture.
     pub architecture: String,
-    /// The threads that the system offers.
+    /// The number of threads that are available to the process.
     pub threads: usize,
-    /// The command, word by word.
+    /// The command and its arguments.
     pub command: Vec<String>,
 }
 
-/// The message of a run that failed for good.
+/// The error message of a run that failed permanently: `failure.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Failure {
     recipe: String,
     message: String,
 }
 
-/// The folder of one run, in which this process works alone.
+/// The folder of one run, which this process has claimed.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     claim: Claim,
     /// The digest of `recipe.toml`.
     recipe: String,
-    /// Whether the folder had no run before it was opened.
+    /// Whether the folder contained no run before it was opened.
     new: bool,
 }
 
 impl RunFolder {
-    /// Open the folder of a run of `recipe`, alone: no other process can until the value is dropped, or this process ends.
+    /// Open the folder of a run of `recipe` exclusively: no other process can open it until the value is dropped or this process
+    /// ends.
     ///
-    /// A new folder gets the files that are known before the run: `recipe.toml`, which is `recipe` as TOML, and
-    /// `environment.json`. A folder that exists is treated as `existing` says.
+    /// Two files are written to a new folder: `recipe.toml`, which is `recipe` as TOML, and `environment.json`. `existing`
+    /// decides how an existing folder is treated.
     ///
     /// # Errors
     ///
@@ -136,7 +137,7 @@ impl RunFolder {
         // A setting that may differ keeps its old value, so the recipe's digest does not change.
         let text = before.filter(|_| changes.is_empty()).unwrap_or(now);
         if !changes.is_empty() && path.join(RESULTS).exists() {
-            // The results of the shorter run, whose last checkpoint stays.
+            // Remove the results of the shorter run. Its last checkpoint is kept.
             std::fs::remove_file(path.join(RESULTS)).map_err(TrainError::io(&path.join(RESULTS)))?;
         }
         let folder = Self { path: path.to_path_buf(), claim, recipe: digest(&text), new };
@@ -164,7 +165,7 @@ impl RunFolder {
         Ok(Opened::Run(folder))
     }
 
-    /// Refuse, before any work, a folder that [`open`](Self::open) would refuse. A folder that does not exist is fine.
+    /// Check, before any work, that [`open`](Self::open) would not refuse the folder. A folder that does not exist is accepted.
     ///
     /// # Errors
     ///
@@ -187,23 +188,24 @@ impl RunFolder {
         refuse(path, &changes, existing)
     }
 
-    /// The process that works in the folder at `path` now.
+    /// The process that is working in the folder at `path`, if any.
     pub fn worker(path: &Path) -> Option<Worker> {
         Claim::worker(path)
     }
 
-    /// The results in the folder at `path`, if its run was finished.
+    /// The results in the folder at `path`, if its run is finished.
     ///
     /// # Errors
     ///
-    /// [`TrainError::OtherVersion`] for a file that this version cannot read, [`TrainError::Damaged`] for one that is not whole, and
+    /// [`TrainError::OtherVersion`] for a file that this version cannot read, [`TrainError::Damaged`] for an incomplete file, and
     /// [`TrainError::Io`].
     pub fn finished(path: &Path) -> Result<Option<RunResult>, TrainError> {
         let Some(recipe) = Self::recipe_in(path)? else { return Ok(None) };
         results(path, &digest(&recipe))
     }
 
-    /// The state of the run in the folder at `path`, of which nothing is changed. A folder that does not exist has an open run.
+    /// The state of the run in the folder at `path`. The files of the run are not changed. A folder that does not exist is an
+    /// open run at step 0.
     ///
     /// # Errors
     ///
@@ -228,7 +230,7 @@ impl RunFolder {
         })
     }
 
-    /// The recipe in the folder at `path`, as TOML; none in a folder without a run.
+    /// The recipe in the folder at `path`, as TOML; `None` for a folder without a run.
     ///
     /// # Errors
     ///
@@ -237,13 +239,13 @@ impl RunFolder {
         Self::recipe_in(path)
     }
 
-    /// Where the run in the folder at `path` was started; `None` if the folder does not say so.
+    /// The environment in which the run in the folder at `path` was started; `None` if `environment.json` cannot be read.
     pub fn environment(path: &Path) -> Option<Environment> {
         let text = std::fs::read_to_string(path.join(ENVIRONMENT)).ok()?;
         serde_json::from_str(&text).ok()
     }
 
-    /// The steps in the log of the run in the folder at `path`, with their losses. A line that is not whole is left out.
+    /// The steps in the log of the run in the folder at `path`, with their losses. Incomplete lines are skipped.
     ///
     /// # Errors
     ///
@@ -252,12 +254,12 @@ impl RunFolder {
         crate::log::losses(&path.join(METRICS))
     }
 
-    /// Tell other processes how far the run is.
+    /// Publish the progress of the run to other processes.
     pub(crate) fn tell(&self, step: usize, steps: usize) {
         self.claim.tell(step, steps);
     }
 
-    /// The last checkpoint that can be read. Says on standard error which later ones cannot.
+    /// The last checkpoint that can be read. Logs a warning for each later checkpoint, which cannot be read.
     ///
     /// # Errors
     ///
@@ -266,8 +268,8 @@ impl RunFolder {
         let log = std::fs::metadata(self.metrics()).map_or(0, |metadata| metadata.len());
         let (found, damaged) = Checkpoint::last(&self.checkpoints(), log)?;
         let instead = match &found {
-            Some(checkpoint) => format!("the one after step {} is taken", checkpoint.position().step),
-            None => "the run starts anew".to_string(),
+            Some(checkpoint) => format!("the checkpoint after step {} is used", checkpoint.position().step),
+            None => "the run starts from the beginning".to_string(),
         };
         damaged.iter().for_each(|damaged| log::warn!("{damaged}; {instead}"));
         Ok(found)
@@ -278,17 +280,17 @@ impl RunFolder {
         self.path.join(METRICS)
     }
 
-    /// The adapter in PEFT's format.
+    /// The folder of the adapter in PEFT's format.
     pub fn adapter(&self) -> PathBuf {
         self.path.join("adapter")
     }
 
-    /// The whole model, if no adapter is trained.
+    /// The folder of the whole model, which is written if no adapter is trained.
     pub fn model(&self) -> PathBuf {
         self.path.join("model")
     }
 
-    /// The folder of what the evaluation after an epoch keeps. Epochs are counted from 1.
+    /// The folder for intermediate results of the evaluation after `epoch`, counted from 1.
     pub fn evaluation(&self, epoch: usize) -> PathBuf {
         self.path.join(format!("evaluation-{epoch}"))
     }
@@ -298,7 +300,8 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
-    /// Copy the recipe into `folder`, such as that of the adapter, which then says what it was trained on wherever it is taken.
+    /// Copy the recipe into `folder`, for example the folder of the adapter, so that a copy of the adapter includes its training
+    /// settings.
     ///
     /// # Errors
     ///
@@ -310,7 +313,7 @@ impl RunFolder {
         asym_core::write_whole(&to, &text).map_err(TrainError::io(&to))
     }
 
-    /// Check that the folder is where it was when it was opened.
+    /// Check that the folder was not moved or removed since it was opened.
     ///
     /// # Errors
     ///
@@ -319,13 +322,13 @@ impl RunFolder {
         self.claim.check()
     }
 
-    /// The same after a step, where it must cost nothing: only if the claim's own thread found something.
+    /// Like [`verify`](Self::verify), but the folder is checked only if the claim's thread has found a problem. This is called
+    /// after each step, so it must cost nothing.
     pub(crate) fn verify_soon(&self) -> Result<(), TrainError> {
         if self.claim.is_doubtful() { self.claim.check() } else { Ok(()) }
     }
 
-    /// Remove the folder of a new run that is refused before its first step. The folder of a run that was to be continued stays as
-    /// it is.
+    /// Remove the folder of a new run that is refused before its first step. The folder of a continued run is not changed.
     pub fn discard(self) {
         if !self.new {
             return;
@@ -335,7 +338,7 @@ impl RunFolder {
         }
         let path = self.path.clone();
         drop(self);
-        // Fails for a folder with other contents.
+        // This fails if the folder contains other files.
         let _ = std::fs::remove_dir(path);
     }
 
@@ -344,7 +347,7 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// [`TrainError::FolderGone`], [`TrainError::Format`] or [`TrainError::Io`].
+    /// [`TrainError::FolderGone`], [`TrainError::Overtaken`], [`TrainError::Format`] or [`TrainError::Io`].
     pub fn finish(&self, result: RunResult) -> Result<RunResult, TrainError> {
         self.verify()?;
         let result = RunResult { recipe: self.recipe.clone(), ..result };
@@ -366,13 +369,13 @@ impl RunFolder {
         self.write_json(FAILURE, &Failure { recipe: self.recipe.clone(), message: message.to_string() })
     }
 
-    /// The recipe in the folder at `path`; none in a new folder.
+    /// The recipe in the folder at `path`; `None` in a new folder.
     fn recipe_in(path: &Path) -> Result<Option<String>, TrainError> {
         let file = path.join(RECIPE);
         match std::fs::read_to_string(&file) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                // A process that was killed before it wrote the recipe leaves nothing else.
+                // A process that was killed before it wrote the recipe leaves only such files.
                 let known = |name: &str| is_claim(name) || name.ends_with(".part");
                 let entries = std::fs::read_dir(path).map_err(TrainError::io(path))?;
                 let mut names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -398,7 +401,7 @@ impl RunFolder {
     }
 }
 
-/// Make the folder at `path`. If it must be new, only one of several processes succeeds.
+/// Create the folder at `path`. If it must be new, only one of several processes succeeds.
 fn make(path: &Path, existing: Existing) -> Result<(), TrainError> {
     if existing != Existing::Refuse {
         return std::fs::create_dir_all(path).map_err(TrainError::io(path));
@@ -406,7 +409,8 @@ fn make(path: &Path, existing: Existing) -> Result<(), TrainError> {
     new_folder(path)
 }
 
-/// Make the folder at `path`, which must be new, and those above it. If several processes do this, only one succeeds.
+/// Create the folder at `path`, which must be new, and its parent folders. If several processes call this function, only one
+/// succeeds.
 ///
 /// # Errors
 ///
@@ -423,12 +427,12 @@ pub fn new_folder(path: &Path) -> Result<(), TrainError> {
     }
 }
 
-/// Change the file `name` in `folder`, alone among the processes that do: `change` gets what is there, and returns what is to be
-/// there, or nothing if that is right. It may be called twice.
+/// Change the file `name` in `folder`, while no other process can change it. `change` receives the contents of the file, if it
+/// exists, and returns the new contents, or `None` to leave the file unchanged. `change` may be called twice.
 ///
 /// # Errors
 ///
-/// The errors of `change`; [`TrainError::Claimed`] if another process keeps the folder for itself; or
+/// The errors of `change`; [`TrainError::Claimed`] if another process does not release its claim on the folder; or
 /// [`TrainError::Io`].
 pub fn amend(
     folder: &Path,
@@ -441,7 +445,7 @@ pub fn amend(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(TrainError::Io { path: file.clone(), source }),
     };
-    // All processes but the first find the file complete, and need not wait for each other.
+    // All processes but the first one find the file complete, and need not wait for each other.
     if change(before()?.as_deref())?.is_none() {
         return Ok(());
     }
@@ -449,7 +453,8 @@ pub fn amend(
     let mut attempts = 0;
     let _claim = loop {
         match Claim::take(folder) {
-            // Another process does it at this moment, or died when it did, which is known after two minutes.
+            // Another process is changing the file, or died while changing it. The claim of a dead process is free after two
+            // minutes at the latest.
             Err(TrainError::Claimed { .. }) if attempts < 3000 => {
                 attempts += 1;
                 std::thread::sleep(Duration::from_millis(50));
@@ -463,13 +468,13 @@ pub fn amend(
     }
 }
 
-/// Agree with other processes on `settings` for the runs in `folder`: the first process writes them to the file `name`, and those of
-/// each later one must be the same.
+/// Agree with other processes on `settings` for the runs in `folder`. The first process writes its settings to the file `name`,
+/// and the settings of each later process must be equal to them.
 ///
 /// # Errors
 ///
-/// [`TrainError::Changed`] with the list of the settings that differ; [`TrainError::OtherVersion`] for a damaged file; and as
-/// [`amend`].
+/// [`TrainError::Changed`] with the list of the settings that differ; [`TrainError::OtherVersion`] for a damaged file; and the
+/// errors of [`amend`].
 pub fn agree(folder: &Path, name: &str, settings: &Table, existing: Existing) -> Result<(), TrainError> {
     amend(folder, name, |before| {
         let Some(before) = before else { return Ok(Some(settings.to_string())) };
@@ -512,23 +517,23 @@ fn results(path: &Path, recipe: &str) -> Result<Option<RunResult>, TrainError> {
     }
     let result: RunResult = serde_json::from_value(value).map_err(|error| other(error.to_string()))?;
     if result.recipe != recipe {
-        log::warn!("{}: these results are of another run, and are not used", file.display());
+        log::warn!("{}: these results belong to another run and are ignored", file.display());
         return Ok(None);
     }
     Ok((!result.interrupted).then_some(result))
 }
 
-/// A recipe that is compared with the recipe in a folder.
+/// The comparison of a recipe with the recipe in a folder.
 struct Compared {
     /// The recipe as TOML.
     now: String,
-    /// The recipe in the folder; none in a new folder.
+    /// The recipe in the folder; `None` in a new folder.
     before: Option<String>,
     /// The settings that differ.
     changes: Vec<Change>,
 }
 
-/// Compare `recipe` with the one in the folder at `path`, where a setting that is left out has the default of `R`.
+/// Compare `recipe` with the recipe in the folder at `path`. A setting that is missing there has the default value of `R`.
 fn compare<R: Serialize + DeserializeOwned>(path: &Path, recipe: &R) -> Result<Compared, TrainError> {
     let file = path.join(RECIPE);
     let format = |source: toml::ser::Error| TrainError::Format { path: file.clone(), source: Box::new(source) };
@@ -567,7 +572,7 @@ fn differences(before: &Table, now: &Table) -> Vec<Change> {
         .collect()
 }
 
-/// The values of a TOML table by their keys with dots.
+/// The values of a TOML table by dotted key.
 fn flatten(key: &str, value: &Value, found: &mut Vec<(String, String)>) {
     let Value::Table(table) = value else {
         found.push((key.to_string(), value.to_string()));

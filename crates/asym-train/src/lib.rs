@@ -2,18 +2,18 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | train a model with an objective and an evaluation of your own | [`fit`] |
-//! | keep burn-train: its dashboard, metrics and interrupter | [`FineTuning`] |
+//! | train a model with your own objective and evaluation | [`fit`] |
+//! | train with burn-train: its dashboard, metrics and interrupter | [`FineTuning`] |
 //! | choose learning rate, schedule, weight decay, accumulation, clipping | [`TrainSettings`] |
-//! | choose what is trained: all, the head, an adapter | [`Tuning`] |
+//! | choose what is trained: the whole model, the head, or an adapter | [`Tuning`] |
 //! | make batches of examples, or of a Burn `Dataset` | [`Source`], [`DatasetSource`], [`Loader`] |
-//! | leave a folder per run, and continue a run that was killed | [`RunFolder`], [`State::resume`] |
-//! | count memory | [`memory`] |
+//! | write a folder per run, and continue a run that was killed | [`RunFolder`], [`State::resume`] |
+//! | measure memory | [`memory`] |
 //!
-//! Nothing is printed. Progress and warnings are messages of the `log` crate; with a logger that takes those of level info, a run
-//! shows a progress bar on a terminal.
+//! Progress and warnings are messages of the `log` crate. If the logger enables level info and standard error is a terminal, a
+//! run shows a progress bar in place of progress messages.
 //!
-//! The crate knows modules, gradients, optimizers, run folders and time. It knows no model class, no tokenizer and no score.
+//! The crate handles modules, gradients, optimizers, run folders and time. It contains no model classes, tokenizers or metrics.
 
 mod ahead;
 mod batch;

@@ -12,16 +12,17 @@ use crate::ahead::Ahead;
 use crate::parameters::hex;
 use crate::{Order, Source, TrainError};
 
-/// Batches that each thread of a source is ahead of the step.
+/// The number of batches per thread that are requested in advance.
 const AHEAD: usize = 2;
 
 /// Batches of a [`Source`] in an [`Order`].
 ///
-/// [`epoch`](Self::epoch) yields the batches of any epoch. As a Burn [`DataLoader`], the first call of [`DataLoader::iter`] is
-/// epoch 0, the next one epoch 1, and so on. A loader that is moved to another device, or sliced, counts on from its original.
+/// [`epoch`](Self::epoch) yields the batches of any epoch. As a Burn [`DataLoader`], the first call of [`DataLoader::iter`]
+/// yields epoch 0, the next call epoch 1, and so on. A loader that is moved to another device or sliced continues the count of
+/// the original loader.
 pub struct Loader<S> {
     source: Arc<S>,
-    /// The examples that this loader yields, as positions in `source`.
+    /// The examples that this loader yields, as indices into `source`.
     members: Vec<usize>,
     batch_size: usize,
     order: Order,
@@ -49,17 +50,17 @@ impl<S: Source> Loader<S> {
         })
     }
 
-    /// The number of examples of an epoch.
+    /// The number of examples in an epoch.
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Whether there is no example.
+    /// Whether there are no examples.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
-    /// The number of batches of an epoch.
+    /// The number of batches in an epoch.
     pub fn num_batches(&self) -> usize {
         self.members.len().div_ceil(self.batch_size)
     }
@@ -71,8 +72,8 @@ impl<S: Source> Loader<S> {
         Batches { loader: self, plan, epoch, processed: 0, ahead: None }
     }
 
-    /// A digest of the examples: of their number, their lengths, and which of the source they are. A run continues only on
-    /// examples with the same digest.
+    /// A digest of the examples' indices in the source and of their lengths. A run continues only on examples with the same
+    /// digest.
     pub fn digest(&self) -> String {
         let mut digest = Sha256::new();
         for &index in &self.members {
@@ -113,18 +114,18 @@ impl<S: Source + 'static> DataLoader<S::Batch> for Loader<S> {
     }
 }
 
-/// The batches of one epoch. A source that has [`threads`](Source::threads) makes them ahead, in the same order.
+/// The batches of one epoch. If the source has [`threads`](Source::threads), they are made in advance, in the same order.
 pub struct Batches<'a, S: Source> {
     loader: &'a Loader<S>,
-    /// The batches that were not asked for yet.
+    /// The batches that were not requested yet, as indices into `members`.
     plan: std::vec::IntoIter<Vec<usize>>,
     epoch: usize,
     processed: usize,
-    /// The threads, from the first batch on.
+    /// The threads; `None` before the first batch.
     ahead: Option<Ahead<Vec<usize>, Made<S>>>,
 }
 
-/// A batch, and the number of its examples.
+/// A batch and the number of its examples.
 type Made<S> = (Result<<S as Source>::Batch, TrainError>, usize);
 
 impl<S: Source> Batches<'_, S> {
@@ -134,13 +135,13 @@ impl<S: Source> Batches<'_, S> {
         self
     }
 
-    /// The examples of the next batch that was not asked for.
+    /// The examples of the next batch that was not requested yet.
     fn indices(&mut self) -> Option<Vec<usize>> {
         let members = &self.loader.members;
         Some(self.plan.next()?.into_iter().map(|position| members[position]).collect())
     }
 
-    /// The next batch, which a thread has made or makes now.
+    /// The next batch, which is made by a thread.
     fn next_ahead(&mut self, threads: usize) -> Option<Made<S>> {
         let mut ahead = self.ahead.take().unwrap_or_else(|| {
             let (source, epoch, device) = (Arc::clone(&self.loader.source), self.epoch, self.loader.device.clone());
@@ -181,7 +182,7 @@ impl<S: Source> Iterator for Batches<'_, S> {
 
 impl<S: Source> ExactSizeIterator for Batches<'_, S> {}
 
-/// The same for burn-train, whose loaders fail with an error of Burn's.
+/// The batches of one epoch for burn-train, whose loaders return Burn's error type.
 struct BurnBatches<'a, S: Source>(Batches<'a, S>);
 
 impl<S: Source> Iterator for BurnBatches<'_, S> {
@@ -206,7 +207,7 @@ mod tests {
     use super::*;
     use crate::Batch;
 
-    /// Examples whose batch is the list of their places; their number, and that of the threads.
+    /// Examples whose batch is the list of their indices. The fields are the number of examples and the number of threads.
     struct Places(usize, usize);
 
     #[derive(Debug)]
@@ -262,7 +263,7 @@ mod tests {
         assert_ne!(first, second);
         assert_eq!(first, indices(loader.epoch(0)));
         assert_eq!(second, indices(loader.epoch(1)));
-        // A moved loader counts on, and its own counting leaves the original alone.
+        // A moved loader continues the count, and does not change the count of the original loader.
         let moved = loader.to_device(&Device::default());
         assert_eq!(indices(moved.iter()), indices(loader.epoch(2)));
         assert_eq!(indices(loader.iter()), indices(loader.epoch(2)));
@@ -279,7 +280,7 @@ mod tests {
         let mut batches = threaded.epoch(1).skip_batches(2);
         assert_eq!(batches.len(), 11);
         batches.next().unwrap().unwrap();
-        assert_eq!(batches.len(), 10, "batches that wait are counted");
+        assert_eq!(batches.len(), 10, "batches made in advance are counted");
         assert_eq!(indices(batches), indices(plain.epoch(1).skip_batches(3)));
         let failed = |loader: &Loader<Places>| loader.epoch(BROKEN).position(|batch| batch.is_err());
         assert_eq!(failed(&threaded), failed(&plain));

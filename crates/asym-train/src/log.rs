@@ -13,7 +13,7 @@ use crate::{Scores, TrainError};
 /// Means and scores of one epoch, by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
-    /// Counted from 1.
+    /// The epoch, counted from 1.
     pub epoch: usize,
     /// Means over the training steps.
     pub train: Scores,
@@ -21,14 +21,14 @@ pub struct Epoch {
     pub dev: Scores,
 }
 
-/// The numbers of one step.
+/// The measurements of one step.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct StepLine {
-    /// Counted from 1.
+    /// The step, counted from 1.
     pub(crate) step: usize,
-    /// Counted from 1.
+    /// The epoch, counted from 1.
     pub(crate) epoch: usize,
-    /// Since the start of the run.
+    /// The seconds since the start of the run.
     pub(crate) seconds: f64,
     pub(crate) grad_norm: f64,
     pub(crate) learning_rate: f64,
@@ -36,7 +36,7 @@ pub(crate) struct StepLine {
     pub(crate) loss: Option<f64>,
 }
 
-/// The part of a step's line that a run which continues needs again.
+/// The fields of a step's line that are read again when a run continues.
 #[derive(Deserialize)]
 struct StepLoss {
     step: Option<usize>,
@@ -45,7 +45,7 @@ struct StepLoss {
 
 /// The number of the last step in the log at `path`; 0 if there is none.
 pub(crate) fn last_step(path: &Path) -> usize {
-    // A line is much shorter.
+    // A line is much shorter than this.
     const TAIL: u64 = 1 << 14;
     let tail = || {
         let mut file = File::open(path)?;
@@ -60,7 +60,7 @@ pub(crate) fn last_step(path: &Path) -> usize {
     tail.split(|byte| *byte == b'\n').rev().find_map(step).unwrap_or_default()
 }
 
-/// The steps in the log at `path`, with their losses. A line that is not whole, as the last one of a killed run, is left out.
+/// The steps in the log at `path`, with their losses. An incomplete line, such as the last line of a killed run, is skipped.
 pub(crate) fn losses(path: &Path) -> Result<Vec<(usize, f64)>, TrainError> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -76,27 +76,27 @@ pub(crate) fn losses(path: &Path) -> Result<Vec<(usize, f64)>, TrainError> {
     Ok(found)
 }
 
-/// Writes `metrics.jsonl`, and keeps the means of the current epoch.
+/// Writes `metrics.jsonl`, and computes the means of each epoch.
 pub(crate) struct MetricsLog {
     file: Option<(PathBuf, File)>,
-    /// The length of the file.
+    /// The length of the file in bytes.
     bytes: u64,
     started: Instant,
-    /// Seconds before `started`, of a run that continues.
+    /// The seconds of the run before `started`, if the run continues.
     before: f64,
-    /// Sums over the steps of this epoch.
+    /// Sums over the steps of this epoch, by name.
     sums: Scores,
     steps: usize,
 }
 
 impl MetricsLog {
-    /// A log in the file at `path`, or without a file. The file is cut back to its length in `past`, since the lines after a
+    /// A log in the file at `path`, or without a file. The file is truncated to its length in `past`, since the lines after a
     /// checkpoint are written again.
     ///
-    /// The file is a new one, with the lines of the old one. If another worker was wrongly considered dead, it still has the old
-    /// file open, and its further lines are lost.
+    /// The remaining lines are copied to a new file. If another worker was wrongly considered dead, it still has the old file
+    /// open, and its further lines are lost.
     ///
-    /// Also returns the losses of the lines that are kept.
+    /// Also returns the losses of the remaining lines.
     pub(crate) fn open(path: Option<&Path>, past: &Past) -> Result<(Self, Vec<f64>), TrainError> {
         let (mut file, mut losses) = (None, Vec::new());
         if let Some(path) = path {
@@ -124,7 +124,7 @@ impl MetricsLog {
         Ok((Self { file, bytes, started, before, sums: past.sums.clone(), steps: past.steps }, losses))
     }
 
-    /// Log a step; its seconds are filled in.
+    /// Log a step. This method sets its `seconds`.
     pub(crate) fn step(&mut self, line: StepLine) -> Result<(), TrainError> {
         let line = StepLine { seconds: self.before + self.started.elapsed().as_secs_f64(), ..line };
         let values =
@@ -148,7 +148,8 @@ impl MetricsLog {
         Ok(epoch)
     }
 
-    /// The measurements so far that only the log knows, for a checkpoint. Its lines are on the disk then.
+    /// The log's part of the measurements so far, for a checkpoint. When this method returns, all lines of the log are on the
+    /// disk.
     pub(crate) fn past(&self) -> Result<Past, TrainError> {
         if let Some((path, file)) = &self.file {
             file.sync_data().map_err(TrainError::io(path))?;
@@ -158,7 +159,7 @@ impl MetricsLog {
 
     fn write(&mut self, line: &impl Serialize) -> Result<(), TrainError> {
         let Some((path, out)) = &mut self.file else { return Ok(()) };
-        // Line by line: a killed run keeps all that it logged, and a full disk is known at once.
+        // Each line is written immediately, so that a killed run keeps all its lines, and a full disk is noticed early.
         let text = serde_json::to_string(line).map_err(std::io::Error::from).map(|line| line + "\n");
         let written = text.and_then(|text| out.write_all(text.as_bytes()).map(|()| text.len() as u64));
         self.bytes += written.map_err(TrainError::io(path))?;
@@ -182,7 +183,7 @@ mod tests {
         let (mut stale, _) = MetricsLog::open(Some(&path), &Past::default()).unwrap();
         (1..=3).for_each(|step| stale.step(line(step)).unwrap());
         assert_eq!(last_step(&path), 3);
-        // The other one continues after step 2.
+        // Another worker continues after step 2.
         let text = std::fs::read_to_string(&path).unwrap();
         let kept = text.lines().take(2).map(|line| line.len() as u64 + 1).sum();
         let (mut log, before) = MetricsLog::open(Some(&path), &Past { log_bytes: kept, ..Past::default() }).unwrap();

@@ -1,6 +1,6 @@
 //! Bytes on the heap, counted exactly.
 //!
-//! A program that wants its peak memory in its results installs the allocator:
+//! To record its peak memory in its results, a program installs the allocator:
 //!
 //! ```
 //! #[global_allocator]
@@ -12,12 +12,12 @@
 //! # }
 //! ```
 //!
-//! On the CPU, tensors take no other memory. The memory of a GPU is not counted.
+//! On the CPU, tensors use no other memory. The memory of a GPU is not counted.
 //!
-//! With the feature `huge-pages`, on Linux, the allocator is jemalloc. It asks for huge pages, which systems often give on request
-//! only, and keeps freed pages, so they are not cleared again in each training step. A product of matrices touches a new page for
-//! each row of a transposed operand, and a page of 4 KiB can cost a look-up that one of 2 MiB saves. `docs/benchmarks.md` says
-//! what it gains. The line above is all that a program of your own needs.
+//! With the feature `huge-pages` on Linux, the allocator is jemalloc. It requests huge pages, which many systems provide only on
+//! request, and keeps freed pages, so the kernel does not clear them again in each training step. A matrix product touches a new
+//! page for each row of a transposed operand. Pages of 2 MiB need fewer address translations than pages of 4 KiB.
+//! `docs/benchmarks.md` contains measurements. A program needs no code other than the declaration above.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::fmt;
@@ -28,7 +28,7 @@ use std::alloc::System as Inner;
 #[cfg(all(target_os = "linux", feature = "huge-pages"))]
 use tikv_jemallocator::Jemalloc as Inner;
 
-/// jemalloc's configuration: huge pages for all that it maps, and freed pages are kept.
+/// jemalloc's configuration: use huge pages for all mappings, and keep freed pages.
 #[cfg(all(target_os = "linux", feature = "huge-pages"))]
 #[used]
 #[unsafe(export_name = "_rjem_malloc_conf")]
@@ -50,10 +50,10 @@ fn shrink(bytes: usize) {
     CURRENT.fetch_sub(bytes, Relaxed);
 }
 
-// SAFETY: every call is passed to the inner allocator as it came; counting touches two atomics and nothing else.
+// SAFETY: every call is forwarded to the inner allocator with the same arguments; counting only updates two atomics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are those that `Inner` asks for.
+        // SAFETY: the caller guarantees the contract of `GlobalAlloc`, which `Inner` requires.
         let pointer = unsafe { Inner.alloc(layout) };
         if !pointer.is_null() {
             grow(layout.size());
@@ -92,7 +92,7 @@ pub fn current() -> usize {
     CURRENT.load(Relaxed)
 }
 
-/// The most bytes that were allocated at once since the last [`reset_peak`].
+/// The largest number of bytes that were allocated at the same time since the last [`reset_peak`].
 pub fn peak() -> usize {
     PEAK.load(Relaxed)
 }
@@ -102,10 +102,10 @@ pub fn reset_peak() {
     PEAK.store(current(), Relaxed);
 }
 
-/// Tell the allocator of glibc to keep the pages that it gets. On other systems, and with the feature `huge-pages`, do nothing.
+/// Configure glibc's allocator to keep freed pages. On other systems, and with the feature `huge-pages`, this does nothing.
 ///
-/// Each step of training frees and allocates the same large blocks. By default, glibc maps each of them again, and the
-/// kernel zeroes it. Call this before the first large allocation. The memory of the peak is then held until [`give_back`].
+/// Each training step frees and allocates the same large blocks. By default, glibc maps each block again, and the kernel clears
+/// it. Call this function before the first large allocation. The process then keeps its peak memory until [`give_back`].
 pub fn keep_pages() {
     #[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "huge-pages")))]
     {
@@ -119,10 +119,10 @@ pub fn keep_pages() {
     }
 }
 
-/// Return freed pages that the allocator keeps to the system, if the allocator supports this.
+/// Return the freed pages that the allocator keeps to the system, if the allocator supports this.
 pub fn give_back() {
     #[cfg(all(target_os = "linux", feature = "huge-pages"))]
-    // SAFETY: the name ends with a zero byte, and `purge` reads and writes no value. 4096 stands for all arenas.
+    // SAFETY: the name ends with a zero byte, and `purge` reads and writes no value. The index 4096 denotes all arenas.
     unsafe {
         let (none, length) = (std::ptr::null_mut(), std::ptr::null_mut());
         tikv_jemalloc_sys::mallctl(c"arena.4096.purge".as_ptr(), none, length, std::ptr::null_mut(), 0);
@@ -137,20 +137,20 @@ pub fn give_back() {
 /// How this program gets huge pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HugePages {
-    /// The system gives them to every program.
+    /// The system provides them to every program.
     Always,
-    /// The system gives them on request, and this program asks if [`Counting`] is its allocator.
+    /// The system provides them on request, and this program requests them if [`Counting`] is its allocator.
     Asked,
-    /// The system gives them on request, and this program does not ask.
+    /// The system provides them on request, and this program does not request them.
     NotAsked,
-    /// The system has turned them off.
+    /// They are turned off in the system.
     Never,
-    /// The system does not say. It is not Linux.
+    /// The setting cannot be read, for example because the system is not Linux.
     Unknown,
 }
 
 impl HugePages {
-    /// The setting of the kernel, and of this build.
+    /// Read the setting from the kernel and from the features of this build.
     pub fn get() -> Self {
         let setting = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
         let chosen = setting.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 
 use crate::{TrainSettings, Tuning};
 
-/// A method's part in the loop. Most methods have none.
+/// The operations of a method in the loop, and their state. Most methods have none.
 pub(crate) struct MethodState {
     tuning: Tuning,
     ranks: Option<RankAllocator>,
@@ -20,11 +20,11 @@ pub(crate) struct MethodState {
 }
 
 impl MethodState {
-    /// For `model`, to which `tuning` was applied, in a run of `steps` steps.
+    /// The state for `model`, to which `tuning` was applied, in a run of `steps` steps.
     ///
     /// # Errors
     ///
-    /// Settings that do not fit the method or this number of steps.
+    /// The errors of the method for settings that do not fit it or this number of steps.
     pub(crate) fn new<M: Module>(
         settings: &TrainSettings,
         tuning: Tuning,
@@ -45,7 +45,7 @@ impl MethodState {
         Ok(state)
     }
 
-    /// The tuning, with the ranks that are left.
+    /// The tuning, with the current ranks.
     pub(crate) fn tuning(&self) -> Tuning {
         let mut tuning = self.tuning.clone();
         if let (Tuning::Adapter(config), Some(ranks)) = (&mut tuning, &self.ranks)
@@ -56,24 +56,24 @@ impl MethodState {
         tuning
     }
 
-    /// The part that moves during a run, as the bytes of the file `path`; `None` if nothing does.
+    /// The part of the state that changes during a run, as the bytes of the file `path`; `None` if nothing changes.
     pub(crate) fn to_bytes(&self, path: &Path) -> Result<Option<Vec<u8>>, AdapterError> {
         self.ranks.as_ref().map(|ranks| ranks.to_bytes(path)).transpose()
     }
 
-    /// Continue from the bytes that [`to_bytes`](Self::to_bytes) made, on the plain `device`.
+    /// Restore the state from the bytes of [`to_bytes`](Self::to_bytes), on `device`, which has no autodiff.
     pub(crate) fn restore(&mut self, bytes: &[u8], path: &Path, device: &Device) -> Result<(), AdapterError> {
         self.ranks.as_mut().map_or(Ok(()), |ranks| ranks.restore(bytes, path, device))
     }
 
-    /// The gradients of the method's own term of the loss, if it has one. It is not a part of the loss that is reported, which
-    /// compares with other methods'.
+    /// The gradients of the method's additional term of the loss, if it has one. The reported loss does not include this term, so
+    /// that it can be compared with the loss of other methods.
     pub(crate) fn penalty<M: Module>(&self, model: &M) -> Option<GradientsParams> {
         let penalty = (self.orthogonality > 0.0).then(|| orthogonality(model)).flatten()?;
         Some(GradientsParams::from_grads(penalty.mul_scalar(self.orthogonality).backward(), model))
     }
 
-    /// The gradients as the optimizer takes them.
+    /// The gradients for the optimizer.
     pub(crate) fn gradients<M: Module>(&mut self, model: &M, gradients: GradientsParams) -> GradientsParams {
         if let Some(ranks) = &mut self.ranks {
             ranks.observe(model, &gradients);

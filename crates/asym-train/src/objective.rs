@@ -1,4 +1,4 @@
-//! How a model and a batch make gradients.
+//! The loss and the gradients of a model on a batch.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -6,18 +6,19 @@ use burn::tensor::Tensor;
 
 use crate::Batch;
 
-/// How a model and a batch make a loss.
+/// The loss of a model on a batch.
 pub trait Objective {
     /// The model.
     type Model: Module;
     /// The batch.
     type Batch: Batch;
 
-    /// The loss `[1]`: the mean over the [`weight`](Batch::weight) of `batch`.
+    /// The loss, `[1]`: the mean over the terms of `batch` that [`Batch::weight`] counts.
     fn loss(&self, model: &Self::Model, batch: &Self::Batch) -> Tensor<1>;
 }
 
-/// The gradients of a batch, and a report on it for loggers. The loop knows no more of forward and backward pass.
+/// The gradients of a batch, and a report on the batch for loggers. The loop runs the forward and backward passes only through
+/// this trait.
 pub(crate) trait Gradients<M> {
     type Batch: Batch;
     /// The report on a batch: its loss, or the output of a burn-train model.
@@ -26,7 +27,7 @@ pub(crate) trait Gradients<M> {
     /// The report on `batch` and the gradients of `share` times its mean loss.
     fn gradients(&self, model: &M, batch: Self::Batch, share: f64) -> (Self::Report, GradientsParams);
 
-    /// The loss of a report, `[1]` outside of the graph, if the report says it.
+    /// The loss in a report, `[1]` outside the autodiff graph; `None` if the report does not contain the loss.
     fn loss(report: &Self::Report) -> Option<Tensor<1>>;
 }
 

@@ -1,35 +1,35 @@
-//! The order of the examples: a function of (seed, epoch) alone, so a repeated or resumed run sees the same batches.
+//! The order of the examples: a function of (seed, epoch) alone, so a repeated or resumed run gets the same batches.
 
 use rand_chacha::rand_core::Rng;
 
-/// Which examples form a batch.
+/// How the examples are arranged in batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// A fresh shuffle each epoch. Within each 50 batches, examples of similar length are in the same batch. For
+    /// A new shuffle in each epoch. Within each group of 50 batches, examples of similar length are in the same batch. For
     /// training.
     Grouped {
         /// The run's seed.
         seed: u64,
     },
-    /// A fresh shuffle each epoch, regardless of the lengths, as PyTorch's `DataLoader(shuffle=True)`.
+    /// A new shuffle in each epoch, regardless of the lengths, like PyTorch's `DataLoader(shuffle=True)`.
     Shuffled {
         /// The run's seed.
         seed: u64,
     },
-    /// The longest first, examples of equal length in their own order; the same each epoch. For evaluation: padding is least,
-    /// and a batch that does not fit in memory is the first one.
+    /// The longest examples first. Examples of equal length keep the order of the source. The order is the same in each epoch.
+    /// For evaluation: there is little padding, and the first batch is the largest, so a lack of memory is noticed at the start.
     ByLength,
-    /// In their own order, the same each epoch.
+    /// The order of the source, in each epoch.
     Sequential,
 }
 
-/// Batches whose examples are sorted together by length in [`Order::Grouped`]. With fifty batches, there is little padding
-/// and an epoch is still mixed well. The length-grouped sampler of transformers uses the same number.
+/// The number of batches whose examples are sorted together by length in [`Order::Grouped`]. With fifty batches, there is little
+/// padding and an epoch is still mixed well. The length-grouped sampler of transformers uses at most the same number.
 const BATCHES_PER_BUCKET: usize = 50;
 
 impl Order {
-    /// The batches of `epoch` over examples of the given `lengths`: each position below `lengths.len()` exactly once,
-    /// `batch_size` in a batch, and one batch of the rest.
+    /// The batches of `epoch` over examples of the given `lengths`. Each index below `lengths.len()` occurs exactly once. Each
+    /// batch has `batch_size` indices, except for at most one smaller batch.
     ///
     /// # Panics
     ///
@@ -63,8 +63,8 @@ fn stream(seed: u64, epoch: usize) -> impl Rng {
     asym_core::random::stream(seed, &format!("batches/{epoch}"))
 }
 
-/// The shuffle of Fisher and Yates, written out because `rand` does not promise that its own stays the same. The upper half
-/// of a 128-bit product is uniform to within n / 2⁶⁴.
+/// The Fisher–Yates shuffle. It is implemented here because `rand` does not guarantee that the result of its shuffle stays the
+/// same. The upper half of a 128-bit product is uniform to within n / 2⁶⁴ for n items.
 fn shuffle<T>(items: &mut [T], rng: &mut impl Rng) {
     for last in (1..items.len()).rev() {
         let draw = u128::from(rng.next_u64()) * (last as u128 + 1);
@@ -77,7 +77,7 @@ fn shuffle<T>(items: &mut [T], rng: &mut impl Rng) {
 mod tests {
     use super::*;
 
-    /// Lengths that look shuffled: 1 to 97.
+    /// Lengths from 1 to 97 in an irregular order.
     fn lengths(n: usize) -> Vec<usize> {
         (0..n).map(|index| 1 + (index * 31) % 97).collect()
     }
@@ -112,7 +112,8 @@ mod tests {
         assert_eq!(Order::ByLength.batches(&lengths, 16, 0), Order::ByLength.batches(&lengths, 16, 1));
     }
 
-    /// Pins the order, so a new version of a dependency cannot change what a seed means. Printed by this test.
+    /// Pins the order, so a new version of a dependency cannot change the order of a seed. The expected order was printed by this
+    /// test.
     #[test]
     fn the_order_of_a_seed_is_pinned() {
         let batches = Order::Shuffled { seed: 42 }.batches(&[1; 8], 8, 0);

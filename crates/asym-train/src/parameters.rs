@@ -1,4 +1,4 @@
-//! The parameters of a model: which are trained, which a checkpoint holds, and a digest of the rest.
+//! The parameters of a model: the trained parameters, those in a checkpoint, and a digest of the others.
 
 use std::collections::HashSet;
 
@@ -8,19 +8,19 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Tensor};
 use sha2::{Digest, Sha256};
 
-/// Values of each frozen parameter that its digest covers.
+/// The number of values of each frozen parameter that the digest includes.
 const SAMPLED: usize = 64;
 
-/// The parameters of a model by their part in a run.
+/// The parameters of a model by their role in a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Parameters {
     /// The paths of the trained parameters.
     pub(crate) trained: Vec<String>,
-    /// The parameters that a checkpoint holds: those that are trained, all that adapters brought along, and the running means of
-    /// batch normalization. Parameters that all layers share are drawn from the seed and not saved, because every layer would
-    /// save them again.
+    /// The parameters in a checkpoint: the trained parameters, all parameters of adapters, and the parameters and running
+    /// statistics of batch normalization. Parameters that all layers share are initialized from the seed and not saved, because
+    /// every layer would save them again.
     pub(crate) saved: Vec<ParamId>,
-    /// A digest of the others: their paths, their shapes, and their first values.
+    /// A digest of the paths, the shapes and the first values of the other parameters.
     pub(crate) frozen: String,
 }
 
@@ -40,7 +40,7 @@ impl Parameters {
     }
 }
 
-/// A digest as text.
+/// A digest in hexadecimal.
 pub(crate) fn hex(digest: Sha256) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -81,7 +81,7 @@ impl ModuleVisitor for Visitor {
         if dims.contains(&0) {
             return;
         }
-        // The first row alone: a reshaped tensor might be copied as a whole.
+        // Only the first row is read, because reshaping might copy the whole tensor.
         let first = std::array::from_fn::<_, D, _>(|axis| 0..if axis + 1 == D { dims[axis].min(SAMPLED) } else { 1 });
         for value in value.slice(first).into_data().iter::<f32>() {
             self.digest.update(value.to_le_bytes());

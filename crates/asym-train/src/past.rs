@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Epoch, Pace, Scores};
 
-/// The measurements of a run so far, which a run that continues adds to.
+/// The measurements of a run so far. A continued run adds to them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Past {
     pub(crate) epochs: Vec<Epoch>,
@@ -14,7 +14,7 @@ pub(crate) struct Past {
     /// Sums over the steps of the current epoch, and their number.
     pub(crate) sums: Scores,
     pub(crate) steps: usize,
-    /// The length of `metrics.jsonl`.
+    /// The length of `metrics.jsonl` in bytes.
     pub(crate) log_bytes: u64,
     /// The digest of the training examples.
     pub(crate) data: String,

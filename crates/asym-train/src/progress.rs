@@ -1,19 +1,19 @@
-//! The progress of a run: a bar on a terminal, and elsewhere a message now and then. Both need a logger that takes the messages of
-//! this crate.
+//! The progress of a run: a progress bar on a terminal, or otherwise a log message at intervals. Both require a logger that
+//! accepts messages of level info.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-/// In a pipe, a line at most this often.
+/// The least time between two progress messages if there is no progress bar.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// The time of the run is estimated after this many steps and this time: the first step is slower than the others.
+/// The remaining time is estimated after this number of steps and this time, because the first step is slower than later steps.
 const FIRST_STEPS: usize = 5;
 const FIRST_TIME: Duration = Duration::from_secs(2);
 
-/// Shorter runs need no estimate.
+/// The estimate is logged only if at least this much time is left.
 const WORTH_SAYING: Duration = Duration::from_secs(20);
 
 /// Shows the progress of a run, its speed, and the remaining time.
@@ -22,9 +22,9 @@ pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     epoch: usize,
     epochs: usize,
-    /// Examples of an epoch.
+    /// The number of examples in an epoch.
     examples: usize,
-    /// Examples trained on so far, and those of them before this process.
+    /// The number of examples trained on so far, and how many of them before this process.
     done: usize,
     before: usize,
     /// Steps of this process.
@@ -35,7 +35,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// The progress of `epochs` epochs, of which `before` examples are done.
+    /// The progress of a run of `epochs` epochs, after training on `before` examples.
     pub(crate) fn new(label: &str, epochs: usize, before: usize) -> Self {
         let now = Instant::now();
         let bar = (log::log_enabled!(log::Level::Info) && std::io::stderr().is_terminal()).then(|| {
@@ -63,7 +63,7 @@ impl Progress {
         }
     }
 
-    /// An epoch of `examples` examples starts.
+    /// Called when `epoch`, which has `examples` examples, starts.
     pub(crate) fn epoch(&mut self, epoch: usize, examples: usize) {
         self.epoch = epoch;
         self.examples = examples;
@@ -72,7 +72,7 @@ impl Progress {
         }
     }
 
-    /// A step over `examples` examples was made.
+    /// Called after a step over `examples` examples.
     pub(crate) fn step(&mut self, examples: usize, loss: Option<f64>, learning_rate: f64) {
         self.done += examples;
         self.steps += 1;
@@ -90,7 +90,7 @@ impl Progress {
         }
     }
 
-    /// Say once what the run costs, from its first steps.
+    /// Log the remaining time once, estimated from the first steps.
     fn estimate(&mut self) {
         let (steps, elapsed) = (self.steps, self.started.elapsed());
         if self.estimated || steps < FIRST_STEPS || elapsed < FIRST_TIME {
@@ -103,7 +103,7 @@ impl Progress {
         }
         let (label, rate, left) = (&self.label, self.rate(), HumanDuration(left));
         let line = format!(
-            "{label}: {left} of training left, by {steps} steps at {rate:.1} samples/s; evaluation comes on top"
+            "{label}: {left} of training left, estimated from {steps} steps at {rate:.1} samples/s, without evaluation"
         );
         match &self.bar {
             Some(bar) => bar.suspend(|| log::info!("{line}")),
@@ -115,7 +115,7 @@ impl Progress {
         self.examples * self.epochs
     }
 
-    /// Examples a second.
+    /// Examples per second.
     fn rate(&self) -> f64 {
         (self.done - self.before) as f64 / self.started.elapsed().as_secs_f64().max(1e-9)
     }

@@ -10,9 +10,9 @@ pub(crate) const FORMAT: u32 = 2;
 /// The measurements of a run: `results.json`. The losses of its steps are in `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
-    /// The version of this file's layout.
+    /// The version of the file format.
     pub(crate) format: u32,
-    /// The digest of the run's `recipe.toml`: the results of another run do not pass for this one's. Empty without a folder.
+    /// The digest of the run's `recipe.toml`, by which the results of another run are recognized. Empty without a folder.
     pub(crate) recipe: String,
     /// The task's name.
     pub task: String,
@@ -22,7 +22,7 @@ pub struct RunResult {
     pub seed: u64,
     /// Scores on the development set after the last epoch, by name.
     pub scores: Scores,
-    /// The same after each epoch, and the means over its training steps.
+    /// Scores on the development set after each epoch, and means over the epoch's training steps.
     pub epochs: Vec<Epoch>,
     /// The number of trainable parameters.
     pub trainable: usize,
@@ -30,19 +30,19 @@ pub struct RunResult {
     pub total: usize,
     /// Optimizer steps.
     pub steps: usize,
-    /// Wall-clock seconds of training and evaluation.
+    /// Wall-clock seconds of the run: training, evaluation and saving.
     pub seconds: f64,
     /// Throughput in training.
     pub training: Pace,
     /// Throughput in evaluation.
     pub evaluation: Pace,
-    /// The most bytes on the heap at once, the model included; absent if the program does not count them. In a table, the weights
-    /// that all runs share count in addition to the weights of a fully fine-tuned model.
+    /// The peak number of bytes on the heap, including the model; absent if the program does not count them. In a table, the
+    /// weights that all runs share are counted in addition to the weights of a fully fine-tuned model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<usize>,
-    /// Whether it was stopped before its last epoch ended.
+    /// Whether the run was stopped before its last epoch ended.
     pub interrupted: bool,
-    /// The loss of each step, of a run that ends just now. The file does not have them.
+    /// The loss of each step. The file does not contain the losses, so this is empty for results that were read from it.
     #[serde(skip)]
     pub losses: Vec<f64>,
 }

@@ -1,4 +1,4 @@
-//! A run of its own around the loop: folder, log, checkpoints, progress, evaluation, and the request to stop.
+//! A run of the loop, with its folder, log, checkpoints, progress, evaluation and stop signal.
 
 use std::time::{Duration, Instant};
 
@@ -13,23 +13,23 @@ use crate::state::{Optimized, State};
 use crate::surroundings::{Step, Surroundings};
 use crate::{Epoch, EvalRoom, Evaluation, Pace, RunFolder, StopSignal, TrainError, Tuning};
 
-/// Saves a model, given with what of it is trained.
+/// A function that saves a model. The arguments are the model and its tuning.
 pub type Keep<'a, M> = Box<dyn FnMut(&M, &Tuning) -> Result<(), TrainError> + 'a>;
 
-/// The surroundings of a run: its label, its folder, and its request to stop.
+/// The surroundings of a run: its label, its folder, its stop signal, and a function that saves the model.
 pub struct Run<'a, M> {
-    /// The name of the run in its progress.
+    /// The name of the run in progress messages.
     pub label: String,
-    /// The folder for `metrics.jsonl` and the checkpoints; without one nothing is written.
+    /// The folder for `metrics.jsonl` and the checkpoints. Without a folder, these files are not written.
     pub folder: Option<&'a RunFolder>,
-    /// The request to stop.
+    /// The stop signal.
     pub stop: StopSignal,
     /// Called with the model before the first step, after each epoch, and after a stop.
     pub keep: Keep<'a, M>,
 }
 
 impl<M> Run<'_, M> {
-    /// A run that leaves nothing.
+    /// A run that writes no files.
     pub fn new(label: &str) -> Self {
         Self { label: label.to_string(), folder: None, stop: StopSignal::default(), keep: Box::new(|_, _| Ok(())) }
     }
@@ -38,24 +38,24 @@ impl<M> Run<'_, M> {
 /// The outcome of a run, including the parts before it was continued.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// The epochs that ended; their evaluation too.
+    /// The epochs whose training and evaluation are complete.
     pub epochs: Vec<Epoch>,
-    /// The training loss of each step. Those before a run was continued come from its folder.
+    /// The training loss of each step. The losses before a run was continued are read from its folder.
     pub losses: Vec<f64>,
     /// Optimizer steps.
     pub steps: usize,
-    /// How fast it trained.
+    /// The throughput of the training.
     pub training: Pace,
-    /// How fast it evaluated.
+    /// The throughput of the evaluation.
     pub evaluation: Pace,
-    /// Wall-clock seconds of all of it.
+    /// Wall-clock seconds of the whole run.
     pub seconds: f64,
-    /// Whether it was stopped before its last epoch ended.
+    /// Whether the run was stopped before its last epoch ended.
     pub interrupted: bool,
 }
 
 impl<'a, M: Module> Run<'a, M> {
-    /// Start the run's clock, log and progress at `state`, to train on examples with the digest `data`.
+    /// Start the clock, the log and the progress of the run at `state`. `data` is the digest of the training examples.
     pub(crate) fn begin<'e, E>(
         self,
         evaluation: &'e E,
@@ -114,11 +114,12 @@ pub(crate) struct Running<'a, 'e, M, E> {
     /// The outcome so far. Its seconds are those before `started`.
     outcome: Outcome,
     data: String,
-    /// Whether the folder still contains the unchanged run. When a run continues, this is true until its first step.
+    /// Whether the folder already contains the current state. This is true at the start of a run that continues, where nothing is
+    /// saved.
     kept: bool,
-    /// Examples that are evaluated at once.
+    /// The number of examples in a batch of the evaluation.
     batch_size: usize,
-    /// Epochs of the whole run.
+    /// The number of epochs of the whole run.
     epochs: usize,
     started: Instant,
     /// The start of the loop over the steps of this epoch, while it runs.
@@ -178,7 +179,7 @@ impl<M: Module, E: Evaluation<M>> Surroundings<Optimized<M>, Tensor<1>> for Runn
         if self.checkpoints.is_none() || !self.due.now(number) {
             return Ok(());
         }
-        // A checkpoint of a model that is lost already would take the place of a good one.
+        // A checkpoint with weights that are not finite would replace a good one.
         if !crate::parameters::all_finite(state.model()) {
             return Err(TrainError::NonFiniteWeights { step: number });
         }
@@ -222,19 +223,20 @@ impl<M: Module, E: Evaluation<M>> Surroundings<Optimized<M>, Tensor<1>> for Runn
 
 /// Decides when the next checkpoint is due.
 struct Due {
-    /// Steps between two, if the settings say.
+    /// The number of steps between two checkpoints, if it is set.
     every: Option<usize>,
     last: Instant,
-    /// The time that the last one took.
+    /// The time that it took to save the last checkpoint.
     cost: Duration,
 }
 
 impl Due {
-    /// Without a number of steps: the least time between two checkpoints, and in multiples of what one costs.
+    /// Without a number of steps, the time between two checkpoints is at least this, and at least `SHARE` times the time that it
+    /// took to save the last one.
     const LEAST: Duration = Duration::from_secs(5);
     const SHARE: u32 = 100;
 
-    /// Whether one is due after the step with this number, counted from 1.
+    /// Whether a checkpoint is due after `step`, counted from 1.
     fn now(&self, step: usize) -> bool {
         match self.every {
             Some(every) => step.is_multiple_of(every),
@@ -260,7 +262,7 @@ mod tests {
         };
         assert!(due(Some(3), 0, 0).now(6) && !due(Some(3), 1000, 0).now(7));
         assert!(due(None, 6, 0).now(1) && !due(None, 4, 0).now(1));
-        // A second for each checkpoint: one in a hundred seconds.
+        // If it takes a second to save a checkpoint, one is due every hundred seconds.
         assert!(due(None, 101, 1000).now(1) && !due(None, 99, 1000).now(1));
     }
 }

@@ -4,21 +4,21 @@ use burn::optim::LearningRate;
 use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use serde::{Deserialize, Serialize};
 
-/// The learning rate after the warm-up, under the names of transformers.
+/// The schedule of the learning rate after the warm-up, with the names that transformers uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LrSchedulerType {
-    /// It falls linearly to 0.
+    /// The learning rate falls linearly to 0.
     #[default]
     Linear,
-    /// It stays at its peak.
+    /// The learning rate stays at its peak.
     ConstantWithWarmup,
 }
 
-/// A linear warm-up from 0, then a linear decay to 0 or a constant rate, as `get_linear_schedule_with_warmup` and
+/// A linear warm-up from 0, then a linear decay to 0 or a constant rate, like `get_linear_schedule_with_warmup` and
 /// `get_constant_schedule_with_warmup` of transformers.
 ///
-/// With a warm-up, the first step has the learning rate 0. Burn's own linear scheduler cannot start there.
+/// With a warm-up, the first step has the learning rate 0. Burn's linear scheduler cannot start at 0.
 #[derive(Clone, Copy, Debug)]
 pub struct LinearWarmup {
     peak: LearningRate,
@@ -29,7 +29,7 @@ pub struct LinearWarmup {
 }
 
 impl LinearWarmup {
-    /// Rise to `peak` over `ratio` of `total` steps, rounded up as transformers does, and fall to 0 at step `total`.
+    /// Rise to `peak` over `ratio` of `total` steps, rounded up as in transformers, and fall to 0 at step `total`.
     pub fn from_ratio(peak: LearningRate, ratio: f64, total: usize) -> Self {
         Self::new(peak, (ratio * total as f64).ceil() as usize, total)
     }
@@ -39,12 +39,12 @@ impl LinearWarmup {
         Self { peak, warmup, total, kind: LrSchedulerType::Linear, step: 0 }
     }
 
-    /// The same warm-up, and this kind of schedule after it.
+    /// Use this kind of schedule after the warm-up.
     pub fn then(self, kind: LrSchedulerType) -> Self {
         Self { kind, ..self }
     }
 
-    /// The learning rate of the step with this number, counted from 0.
+    /// The learning rate of `step`, counted from 0.
     pub fn at(&self, step: usize) -> LearningRate {
         let factor = if step < self.warmup {
             step as f64 / self.warmup as f64
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(schedule.step(), 0.0);
     }
 
-    /// `TrainingArguments.get_warmup_steps` of transformers 5.23 takes the ceiling.
+    /// `TrainingArguments.get_warmup_steps` of transformers 5.23 rounds up.
     #[test]
     fn warm_up_steps_are_rounded_up() {
         let schedule = LinearWarmup::from_ratio(1.0, 0.1, 16);

@@ -18,15 +18,15 @@ pub struct TrainSettings {
     pub epochs: usize,
     /// Examples in a batch, that is, in one forward pass.
     pub batch_size: usize,
-    /// Batches whose gradients make one optimizer step.
+    /// Batches whose gradients are accumulated for one optimizer step.
     pub gradient_accumulation: usize,
     /// The learning rate at the end of the warm-up.
     pub learning_rate: f64,
-    /// The learning rate after the warm-up: it falls linearly to 0, or stays.
+    /// The schedule of the learning rate after the warm-up: a linear decay to 0, or a constant rate.
     pub lr_scheduler_type: LrSchedulerType,
     /// The share of all steps over which the learning rate rises from 0. The number of steps is rounded up.
     pub warmup_ratio: f64,
-    /// AdamW's decoupled weight decay. It spares biases and norms.
+    /// AdamW's decoupled weight decay. It is not applied to biases and norms.
     pub weight_decay: f64,
     /// AdamW's β₁.
     pub adam_beta1: f64,
@@ -34,38 +34,38 @@ pub struct TrainSettings {
     pub adam_beta2: f64,
     /// AdamW's ε. The default is PyTorch's; Burn's is a thousand times larger.
     pub adam_epsilon: f64,
-    /// The gradient is scaled down to this norm, taken over all parameters, if it is longer.
+    /// The limit of the gradient's norm over all parameters. A gradient with a larger norm is scaled down to this norm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_grad_norm: Option<f64>,
-    /// LoRA+: the learning rate of every factor B, and of every trained vector, divided by that of the rest.
+    /// LoRA+: the learning rate of every factor B and of every trained vector, divided by that of the other parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loraplus_lr_ratio: Option<f64>,
-    /// LoRA-FA: project the gradient of B, where A is frozen, onto the inputs that A passes on.
+    /// LoRA-FA: with A frozen, multiply the gradient of B by (A·Aᵀ)⁻¹ / s², where s is the adapter's scale.
     pub projected_gradient: bool,
-    /// Put examples of similar length together: less padding.
+    /// Group examples of similar length in batches, which reduces padding.
     pub group_by_length: bool,
     /// The dtype of frozen weights.
     pub dtype: Dtype,
-    /// Optimizer steps between two checkpoints. Without it, a checkpoint is saved as often as costs less than 1 % of the time,
-    /// and not more often than every five seconds. One is saved after each epoch in any case.
+    /// Optimizer steps between two checkpoints. Without this setting, a checkpoint is saved at most every five seconds, and so
+    /// rarely that checkpoints take less than 1 % of the time. A checkpoint is also saved after each epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_every: Option<usize>,
-    /// The run's seed: the order of the examples and dropout are drawn from it. Recipes list seeds separately from these
-    /// settings.
+    /// The random seed of the run, which determines the order of the examples and dropout. Recipes list seeds separately from
+    /// these settings.
     #[serde(skip)]
     pub seed: u64,
 }
 
-/// The dtype of the frozen weights of linear layers and embeddings. All that is trained, norms, softmax, loss and the optimizer's
-/// state are in f32 in any case.
+/// The dtype of the frozen weights of linear layers and embeddings. Trained parameters, norms, softmax, loss and the optimizer's
+/// state are always in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
-    /// As in the checkpoint.
+    /// 32-bit floating point.
     #[default]
     F32,
-    /// Rounded once, when the model is loaded. Products with them take half the memory traffic, and are faster on processors and
-    /// devices that have units for them: see [`asym_core::layout::round`].
+    /// bfloat16. The weights are rounded once, when the model is loaded. Matrix products with them need half the memory traffic,
+    /// and are faster on processors and devices with bf16 units: see [`asym_core::layout::round`].
     Bf16,
 }
 
@@ -104,12 +104,13 @@ impl Default for TrainSettings {
 }
 
 impl TrainSettings {
-    /// Check the settings, and that they fit what is trained.
+    /// Check the settings, and whether they fit `tuning`.
     ///
     /// # Errors
     ///
-    /// [`TrainError::Setting`] for a number outside its range; [`AdapterError::Conflict`] for a setting of adapters where
-    /// there is no adapter, and for bf16 where no weight is frozen; what [`AdapterConfig::validate`](asym_core::AdapterConfig::validate) refuses.
+    /// [`TrainError::Setting`] for a number outside its range; [`AdapterError::Conflict`] for a setting of adapters if `tuning`
+    /// has no adapter, and for bf16 if no weight is frozen; and the errors of
+    /// [`AdapterConfig::validate`](asym_core::AdapterConfig::validate).
     pub fn validate(&self, tuning: &Tuning) -> Result<(), TrainError> {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let count = |field, value: usize| (field, value as f64, value > 0, "at least 1");
@@ -141,7 +142,7 @@ impl TrainSettings {
             }
         }
         if self.dtype == Dtype::Bf16 && *tuning == Tuning::Full {
-            let reason = "bf16 is for frozen weights, and full fine-tuning has none; leave dtype out, or train an adapter or the head";
+            let reason = "bf16 is for frozen weights, and full fine-tuning has none; remove `dtype`, or train an adapter or the head";
             return Err(AdapterError::Conflict { field: "dtype", reason }.into());
         }
         if let Tuning::Adapter(config) = tuning {
@@ -151,7 +152,7 @@ impl TrainSettings {
             [("projected_gradient", self.projected_gradient), ("loraplus_lr_ratio", self.loraplus_lr_ratio.is_some())];
         for (field, is_set) in of_adapters {
             if is_set {
-                let reason = "it belongs to adapters: make a table of adapters alone, or leave it out";
+                let reason = "it applies only to adapters; remove it, or train only adapters";
                 return Err(AdapterError::Conflict { field, reason }.into());
             }
         }
@@ -173,7 +174,7 @@ impl TrainSettings {
         if self.group_by_length { Order::Grouped { seed: self.seed } } else { Order::Shuffled { seed: self.seed } }
     }
 
-    /// AdamW for `model`, whose biases and norms it does not decay.
+    /// AdamW for `model`, without weight decay for biases and norms.
     pub fn optimizer<M: Module>(&self, model: &M, naming: &Naming) -> ModuleOptimizer {
         let adamw = AdamWConfig::new()
             .with_beta_1(self.adam_beta1 as f32)
@@ -184,7 +185,7 @@ impl TrainSettings {
         decayed.with_group(undecayed_parameters(model, naming), spared, None)
     }
 
-    /// The learning rates of a run of `steps` steps: one for all parameters, or LoRA+'s two.
+    /// The learning rates of a run of `steps` steps: one schedule for all parameters, or LoRA+'s two schedules.
     pub fn schedule<M: Module>(&self, model: &M, steps: usize) -> ModuleLrScheduler {
         let rates = |peak| LinearWarmup::from_ratio(peak, self.warmup_ratio, steps).then(self.lr_scheduler_type);
         let schedule = ModuleLrScheduler::new(rates(self.learning_rate));

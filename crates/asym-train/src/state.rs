@@ -1,4 +1,4 @@
-//! Everything that moves during a run, as one value.
+//! Everything that changes during a run, as one value.
 
 use asym_core::{Naming, layout};
 use burn::module::{Module, ModuleVisitor, Param};
@@ -12,31 +12,31 @@ use crate::method::MethodState;
 use crate::past::Past;
 use crate::{Dtype, TrainError, TrainSettings, Tuning};
 
-/// How far a run is.
+/// The position of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The epoch, counted from 0.
     pub epoch: usize,
-    /// Batches of this epoch that were trained on. All of them, if the epoch is not evaluated yet.
+    /// The number of batches of this epoch that were trained on; all of them while the epoch is evaluated.
     pub batch: usize,
     /// Optimizer steps since the start.
     pub step: usize,
 }
 
-/// Everything that moves during a run: model, optimizer, schedule, the method's own state, and the position. Two equal states
-/// continue equally.
+/// Everything that changes during a run: model, optimizer, schedule, the state of the method, and the position. Training from two
+/// equal states has equal results.
 pub struct State<U> {
     pub(crate) settings: TrainSettings,
     pub(crate) trainee: U,
     pub(crate) method: MethodState,
     pub(crate) position: Position,
-    /// Steps of the whole run.
+    /// The number of steps of the whole run.
     pub(crate) total_steps: usize,
-    /// The measurements of the run until it was saved, if it continues.
+    /// The measurements up to the checkpoint, if the run continues from one.
     pub(crate) past: Option<Past>,
 }
 
-/// A model with the optimizer and the schedule that move it.
+/// A model with its optimizer and its schedule.
 pub struct Optimized<M> {
     model: M,
     optimizer: ModuleOptimizer,
@@ -44,13 +44,13 @@ pub struct Optimized<M> {
 }
 
 impl<M: Module> State<Optimized<M>> {
-    /// The state at the start of a run of `steps` steps, with AdamW and a linear schedule from `settings`. `tuning` must
-    /// have been applied to `model`, and `model` must be on an autodiff device.
+    /// The state at the start of a run of `steps` steps, with AdamW and the schedule from `settings`. `tuning` must have been
+    /// applied to `model`, and `model` must be on an autodiff device.
     ///
     /// # Errors
     ///
-    /// The errors of [`TrainSettings::validate`]; [`TrainError::NothingTrained`]; settings that do not fit the method or this number of
-    /// steps.
+    /// The errors of [`TrainSettings::validate`]; [`TrainError::NothingTrained`]; and [`TrainError::Adapter`] for settings that
+    /// do not fit the method or this number of steps.
     pub fn new(
         model: M,
         tuning: Tuning,
@@ -81,12 +81,12 @@ impl<M: Module> State<Optimized<M>> {
         &self.trainee.model
     }
 
-    /// The tuning; for AdaLoRA with the ranks that are left.
+    /// The tuning; for AdaLoRA, with the current ranks.
     pub fn tuning(&self) -> Tuning {
         self.method.tuning()
     }
 
-    /// How far the run is.
+    /// The current position of the run.
     pub fn position(&self) -> Position {
         self.position
     }
@@ -98,15 +98,16 @@ impl<M: Module> Optimized<M> {
         self.optimizer.to_record()
     }
 
-    /// Continue after `steps` steps with the state that the optimizer had then. A schedule is a function of the step.
+    /// Continue after `steps` steps with the saved state of the optimizer. The schedule depends only on the step, so it is
+    /// advanced by `steps` steps.
     pub(crate) fn restore(&mut self, optimizer: OptimizerRecord, steps: usize) {
         self.optimizer = self.optimizer.clone().load_record(optimizer);
         (0..steps).for_each(|_| drop(self.schedule.step()));
     }
 }
 
-/// Make the parameters that wait for their first use: the loop seeds the device at each step, and would draw them from that
-/// seed. Returns the number of trained parameters.
+/// Initialize the parameters that are initialized lazily. Otherwise, they would be initialized from the seed that the loop gives
+/// the device at each step. Returns the number of trained parameter tensors.
 pub(crate) fn make<M: Module>(model: &M) -> usize {
     struct Make(usize);
     impl ModuleVisitor for Make {
@@ -119,7 +120,7 @@ pub(crate) fn make<M: Module>(model: &M) -> usize {
     make.0
 }
 
-/// A model and what updates it. The loop knows no more of either.
+/// A model with its optimizer. The loop uses both only through this trait.
 pub(crate) trait Update {
     type Model: Module;
 
@@ -132,7 +133,7 @@ pub(crate) trait Update {
     /// One step of the optimizer with the learning rates of [`next_rate`](Self::next_rate).
     fn update(&mut self, rate: ModuleLearningRate, gradients: GradientsParams);
 
-    /// Put another model in the place of this one. Its parameters have the same ids.
+    /// Replace the model by a model whose parameters have the same ids.
     fn replace(&mut self, model: Self::Model);
 }
 
@@ -156,7 +157,7 @@ impl<M: Module> Update for Optimized<M> {
     }
 }
 
-/// burn-train's learner keeps its optimizer and its schedule to itself, and updates its model with them.
+/// The optimizer and the schedule of burn-train's learner are private. The learner updates its model with them.
 impl<M: LearnerModel> Update for Learner<M> {
     type Model = M;
 
@@ -174,7 +175,7 @@ impl<M: LearnerModel> Update for Learner<M> {
     }
 
     fn replace(&mut self, model: M) {
-        // The learner takes a new model only as a record.
+        // The learner can load a new model only from a record.
         self.load_model(model.into_record());
     }
 }

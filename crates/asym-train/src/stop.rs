@@ -1,4 +1,4 @@
-//! Stopping on a signal.
+//! Requests to stop, and signals that make them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 pub struct StopSignal(Arc<AtomicBool>);
 
 impl StopSignal {
-    /// A request that a signal makes: Ctrl-C, SIGTERM (the time limit of a scheduler), or SIGHUP (a terminal that closes). The
-    /// current run stops after its step and is saved. A second signal ends the program at once.
+    /// A request that is made by a signal: Ctrl-C, SIGTERM (sent by a scheduler at its time limit), or SIGHUP (sent when a
+    /// terminal closes). The current run stops after its step and is saved. A second signal, at least a second later, ends the
+    /// program immediately.
     ///
-    /// If the program has a handler of its own already, that one stays, and the request never comes.
+    /// If the program has already installed a signal handler, that handler is kept, and signals make no request.
     pub fn on_signals() -> Self {
         let signal = Self::default();
         let handler = signal.clone();
@@ -27,7 +28,7 @@ impl StopSignal {
             }
             first = Some(Instant::now());
             handler.request();
-            log::warn!("stopping after this step; a second signal (Ctrl-C) ends at once");
+            log::warn!("stopping after this step; a second signal (Ctrl-C) ends the program immediately");
         });
         if let Err(error) = installed {
             log::warn!("signals end the program without saving: {error}");
@@ -35,7 +36,7 @@ impl StopSignal {
         signal
     }
 
-    /// Ask the current run, and all that would follow, to stop.
+    /// Request that the current run and all later runs stop.
     pub fn request(&self) {
         self.0.store(true, Relaxed);
     }

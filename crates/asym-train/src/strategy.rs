@@ -1,4 +1,4 @@
-//! The loop within burn-train: a strategy for a user's own `SupervisedTraining`.
+//! The training loop within burn-train: a strategy for `SupervisedTraining`.
 
 use asym_core::Naming;
 use burn::data::dataloader::Progress;
@@ -22,10 +22,10 @@ use crate::{Batch, TrainError, TrainSettings, Tuning};
 
 /// Fine-tuning as a strategy of burn-train: the loop of [`fit`](crate::fit) around a `Learner`.
 ///
-/// It adds to Burn's own strategy: AdaLoRA's ranks and penalty, LoRA-FA's projected gradient, accumulation that weighs batches
-/// by their examples or tokens, clipping by the norm over all gradients, and a seed for each step. The model, its
-/// `TrainStep`, optimizer and schedule stay the user's: [`TrainSettings::optimizer`] and [`TrainSettings::schedule`] make those
-/// of [`fit`](crate::fit), LoRA+'s learning rates included.
+/// Compared with Burn's strategy, it adds AdaLoRA's ranks and penalty, LoRA-FA's projected gradient, gradient accumulation that
+/// weights batches by their examples or tokens, clipping by the norm over all gradients, and a seed for each step. The caller
+/// provides the model, its `TrainStep`, the optimizer and the schedule. [`TrainSettings::optimizer`] and
+/// [`TrainSettings::schedule`] create the optimizer and the schedule of [`fit`](crate::fit), including LoRA+'s learning rates.
 ///
 /// ```ignore
 /// let learner = Learner::new(model, settings.optimizer(&model, &naming), settings.schedule(&model, steps));
@@ -36,12 +36,13 @@ use crate::{Batch, TrainError, TrainSettings, Tuning};
 ///     .launch(learner);
 /// ```
 ///
-/// The model is on an autodiff device already. Epochs come from `num_epochs`, and accumulation from `grads_accumulation` if it is
-/// given there. `batch_size` of the settings must be that of the training loader, since schedule and ranks depend on the number
-/// of steps. Checkpointers and early stopping work as in Burn's own strategies; a checkpoint does not hold AdaLoRA's ranks.
+/// The model must be on an autodiff device. The number of epochs is `num_epochs`. `grads_accumulation`, if it is set, replaces
+/// the accumulation of the settings. `batch_size` of the settings must equal the batch size of the training loader, since the
+/// schedule and the ranks depend on the number of steps. Checkpointers and early stopping work as in Burn's strategies. A
+/// checkpoint does not contain AdaLoRA's ranks.
 ///
-/// An error ends the training as `LearningResult::error`. burn-train has no variant for the errors of a strategy, so they
-/// come as a `DatasetError`, whose source is the [`TrainError`].
+/// An error ends the training and is returned as `LearningResult::error`. burn-train has no variant for the errors of a strategy,
+/// so it is a `DatasetError`, whose source is the [`TrainError`].
 pub struct FineTuning {
     settings: TrainSettings,
     tuning: Tuning,
@@ -49,7 +50,7 @@ pub struct FineTuning {
 }
 
 impl FineTuning {
-    /// For a model to which `tuning` was applied and whose files are named by `naming`.
+    /// A strategy for a model to which `tuning` was applied. `naming` maps its parameters to their names in files.
     ///
     /// # Errors
     ///
@@ -73,12 +74,12 @@ where
         valid: ValidLoader<M>,
         starting_epoch: usize,
     ) -> (M, SupervisedTrainingEventProcessor<M>) {
-        // The model's own autodiff device, so batches have its strategy of gradient checkpointing.
+        // The model's autodiff device, so that batches use the model's strategy for gradient checkpointing.
         let device = learner.model().devices().into_iter().next().unwrap_or_default().autodiff();
         let plain = device.clone().inner();
         learner.fork(&device);
         let train = train.to_device(&device);
-        // A loader counts its epochs itself.
+        // A loader counts its epochs itself, so the epochs before the first one are skipped.
         (1..starting_epoch).for_each(|_| drop(train.iter()));
         let settings = TrainSettings {
             epochs: components.num_epochs,
@@ -108,7 +109,7 @@ where
     }
 }
 
-/// The gradients that a model's `TrainStep` makes.
+/// The gradients that a model's `TrainStep` computes.
 struct Steps;
 
 impl<M> Gradients<M> for Steps
@@ -150,9 +151,9 @@ impl<B> Epochs<B> for Loaded<B> {
 struct Bus<M: LearnerModel> {
     components: TrainingComponents<M>,
     valid: ValidLoader<M>,
-    /// Examples of the epoch that were trained on, and all of them.
+    /// The number of examples of the epoch that were trained on, and the number of all its examples.
     examples: (usize, usize),
-    /// Steps of the epoch that were made, and all of them by the settings.
+    /// The number of completed steps of the epoch, and the number of steps that the settings imply.
     steps: (usize, usize),
 }
 
@@ -207,7 +208,7 @@ impl<M: LearnerModel> Surroundings<Learner<M>, <M as TrainStep>::Output> for Bus
     fn evaluate(&mut self, epoch: usize, learner: &Learner<M>) -> Result<bool, TrainError> {
         let (found, expected) = self.steps;
         if found != expected {
-            // AdaLoRA's ranks and the schedule would end at another step than the training.
+            // AdaLoRA's ranks and the schedule would not end at the last step of the training.
             return Err(TrainError::Steps { found, expected });
         }
         let model = learner.model().valid();

@@ -7,7 +7,7 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 /// The part of a model that is trained.
-#[allow(clippy::large_enum_variant, reason = "a run has one; a box would be in every caller's way")]
+#[allow(clippy::large_enum_variant, reason = "a run has one such value; a box would only complicate callers")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tuning {
@@ -20,12 +20,12 @@ pub enum Tuning {
 }
 
 impl Tuning {
-    /// Freeze what is not trained, and attach the adapter if there is one, with factors drawn from `seed`.
+    /// Freeze the parameters that are not trained, and attach the adapter, if any, with factors initialized from `seed`.
     ///
-    /// `head` names the modules of the task's head. An adapter that lists no `modules_to_save` trains these. `observe` passes
-    /// batches through the model if a factor starts from the inputs of its layer.
+    /// `head` names the modules of the task's head. An adapter with an empty `modules_to_save` trains these modules. `observe`
+    /// passes batches through the model. It is called only if a factor is initialized from the inputs of its layer.
     ///
-    /// Returns the model and the tuning with the head filled in.
+    /// Returns the model, and the tuning with `modules_to_save` filled in.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The loop on a model, batches and a loss that are none of asym's own.
+//! The loop on a model, batches and a loss that are defined outside asym.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
@@ -37,7 +37,8 @@ fn difference(left: &[f32], right: &[f32]) -> f32 {
     left.iter().zip(right).map(|(left, right)| (left - right).abs()).fold(0.0, f32::max)
 }
 
-/// Sequences have one to five tokens: a mean of the batches' means would be another loss. The last group of an epoch is short.
+/// Sequences have one to five tokens, so the mean of the batches' means would be a different loss. The last group of an epoch has
+/// fewer batches.
 #[test]
 fn four_batches_of_two_are_one_batch_of_eight_where_tokens_count() {
     let _alone = alone();
@@ -49,7 +50,7 @@ fn four_batches_of_two_are_one_batch_of_eight_where_tokens_count() {
         assert!((whole - part).abs() < 1e-6, "{whole} and {part}");
     }
     assert!(difference(&once, &accumulated) < 1e-5, "{}", difference(&once, &accumulated));
-    // A start that is left: the loss falls, and the throughput counts sequences.
+    // The model is trained, since the loss falls. The throughput counts sequences.
     assert!(whole.losses.last() < whole.losses.first());
     assert_eq!(whole.training.examples, 60);
 }
@@ -63,7 +64,7 @@ fn a_run_repeats_and_its_seed_decides() {
     assert_ne!(first.0.losses, other.0.losses);
 }
 
-/// A Burn `Dataset` with its `Batcher` makes the steps of the source that it copies.
+/// A Burn `Dataset` with its `Batcher` results in the same steps as the source with the same examples.
 #[test]
 fn a_dataset_with_its_batcher_is_a_source() {
     let _alone = alone();
@@ -83,7 +84,7 @@ fn a_dataset_with_its_batcher_is_a_source() {
     assert_eq!((outcome.losses, values(state.model())), (expected.losses, weights));
 }
 
-/// A batch whose loss is a mean over nothing is passed over.
+/// A batch whose loss is a mean over zero terms is skipped.
 #[test]
 fn a_batch_without_weight_is_passed_over() {
     let _alone = alone();
@@ -112,7 +113,7 @@ fn a_batch_without_weight_is_passed_over() {
     assert!(found.len() == 4 && found.iter().all(|loss| loss.is_finite()), "{found:?}");
 }
 
-/// Adam hides a constant scale in its first step, so the test compares the weights after all steps.
+/// Adam's first step does not depend on the scale of the gradient, so the test compares the weights after all steps.
 #[test]
 fn clipping_bites() {
     let _alone = alone();
@@ -125,7 +126,7 @@ struct Counting;
 
 impl Evaluation<Network> for Counting {
     fn run(&self, model: &Network, room: &mut EvalRoom<'_>) -> Result<Option<Scores>, TrainError> {
-        assert!(!model.devices()[0].is_autodiff(), "the model is evaluated outside of the graph");
+        assert!(!model.devices()[0].is_autodiff(), "the model is evaluated outside the graph");
         room.passed(5, std::time::Duration::ZERO);
         Ok(Some(Scores::from([("five".to_string(), 5.0)])))
     }
@@ -153,7 +154,7 @@ fn epochs_are_evaluated_and_kept() {
     assert_eq!((outcome.epochs[1].epoch, outcome.epochs[1].dev["five"]), (2, 5.0));
     assert!(outcome.epochs[0].train["loss"] > 0.0);
     assert_eq!((outcome.evaluation.examples, outcome.interrupted), (10, false));
-    // Before the first step and after each epoch, the last one as it ended.
+    // The model is saved before the first step and after each epoch. The last saved model is the final one.
     assert_eq!(kept.len(), 3);
     assert!(kept[0] != kept[1] && kept[2] == values(state.model()));
 }
@@ -196,7 +197,7 @@ fn a_run_that_cannot_be_is_refused() {
     let message = refused(TrainSettings { projected_gradient: true, ..settings() }, Tuning::Full);
     assert!(message.contains("projected_gradient"), "{message}");
 
-    // No layer of the head is there, so that all of the model is frozen.
+    // The list of the head's modules is empty, so the whole model is frozen.
     let (frozen, tuning) = Tuning::Head.apply(Network::new(&device), (&Naming::BURN, &[]), 1, |_| ()).unwrap();
     let error = State::new(frozen, tuning, &Naming::BURN, &settings(), 4).err().unwrap();
     assert!(matches!(error, TrainError::NothingTrained), "{error}");

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 mod common;
 use common::{Network, Sequences, SquaredError, Tokens, alone, values};
 
-/// The recipe that these folders keep.
+/// The recipe of the run folders in these tests.
 type Recipe = toml::Table;
 
 fn scratch(name: &str) -> PathBuf {
@@ -24,7 +24,7 @@ fn scratch(name: &str) -> PathBuf {
     path
 }
 
-/// The squared error, which asks to stop during each of its losses.
+/// The squared error, which requests a stop whenever a loss is computed.
 struct Stopping(StopSignal);
 
 impl Objective for Stopping {
@@ -74,7 +74,7 @@ impl Job {
         RunFolder::open(path, &self.recipe(), "test", &Device::default(), existing)
     }
 
-    /// The state in `folder`: from its start or from its last checkpoint.
+    /// The state of the run in `folder`: its initial state or the state of its last checkpoint.
     fn state(&self, folder: &RunFolder) -> Result<State<asym_train::Optimized<Network>>, TrainError> {
         let device = Device::default();
         let (model, tuning) =
@@ -109,7 +109,7 @@ impl Job {
     }
 }
 
-/// The lines of the log, without the time.
+/// The lines of the log, without the times.
 fn log(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path.join("metrics.jsonl")).unwrap();
     let line = |line: &str| {
@@ -147,7 +147,7 @@ fn a_run_that_is_stopped_after_every_step_equals_one_that_is_not() {
         let mut sessions = 0;
         let (found, found_weights) = loop {
             sessions += 1;
-            assert!(sessions < 40, "{name}: no end");
+            assert!(sessions < 40, "{name}: the run does not end");
             let Opened::Run(folder) = job.open(&parts, Existing::Resume).unwrap() else { panic!("{name}: finished") };
             let (outcome, weights) = job.fit(&folder, true).unwrap();
             if !outcome.interrupted {
@@ -159,13 +159,13 @@ fn a_run_that_is_stopped_after_every_step_equals_one_that_is_not() {
         assert_eq!(bits(&found.losses), bits(&expected.losses), "{name}");
         assert_eq!((&found.epochs, found_weights), (&expected.epochs, weights), "{name}");
         assert_eq!(log(&parts), log(&once), "{name}");
-        // A finished run is taken as it is.
+        // A finished run is not repeated.
         let Opened::Finished(result) = job.open(&parts, Existing::Resume).unwrap() else { panic!("{name}") };
         assert_eq!((result.steps, &result.epochs), (expected.losses.len(), &expected.epochs), "{name}");
     }
 }
 
-/// The files of a run without those that differ from one run to the next.
+/// The results of a run without the values that differ from one run to the next.
 fn results(path: &Path) -> serde_json::Value {
     let mut value: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(path.join("results.json")).unwrap()).unwrap();
@@ -214,7 +214,7 @@ fn the_last_good_checkpoint_is_taken() {
     }
 }
 
-/// A killed process leaves an unfinished checkpoint, and a damaged one would take the place of a good one among the two that stay.
+/// A killed process leaves an unfinished checkpoint. A damaged checkpoint would replace a good one among the two that are kept.
 #[test]
 fn checkpoints_that_cannot_be_read_do_not_stay() {
     let _alone = alone();
@@ -248,12 +248,12 @@ fn a_run_continues_as_it_was_started_or_not_at_all() {
     let Opened::Run(folder) = job.open(&path, Existing::Resume).unwrap() else { panic!("new") };
     job.fit(&folder, true).unwrap();
 
-    // Another process, and a folder that must be new.
+    // The folder is claimed, and later it is not new.
     assert!(matches!(job.open(&path, Existing::Resume), Err(TrainError::Claimed { .. })));
     drop(folder);
     assert!(matches!(job.open(&path, Existing::Refuse), Err(TrainError::OutputExists { .. })));
 
-    // Other settings, all of them at once. The distance between checkpoints is free.
+    // Several settings differ, and all are listed. The interval of checkpoints may differ.
     let changed = TrainSettings { learning_rate: 5e-3, batch_size: 4, save_every: Some(3), ..settings() };
     let error = Job { settings: changed, ..job.clone() }.open(&path, Existing::Resume).err().unwrap();
     let TrainError::Changed { changes, .. } = &error else { panic!("{error}") };
@@ -265,7 +265,7 @@ fn a_run_continues_as_it_was_started_or_not_at_all() {
     let often = TrainSettings { save_every: Some(3), ..settings() };
     assert!(Job { settings: often, ..job.clone() }.open(&path, Existing::Resume).is_ok());
 
-    // The recipe of these tests does not name the model: the checkpoint knows it.
+    // The recipe of these tests does not include the model, so only the checkpoint can detect a different one.
     let Opened::Run(folder) = job.open(&path, Existing::Resume).unwrap() else { panic!("not finished") };
     let refused = |job: Job| job.fit(&folder, false).err().unwrap();
     let error = refused(Job { tuning: lora(3), ..job.clone() });
@@ -276,7 +276,7 @@ fn a_run_continues_as_it_was_started_or_not_at_all() {
     let error = refused(Job { source: 29, ..job.clone() });
     assert!(matches!(error, TrainError::OtherData), "{error}");
 
-    // Folders that are no run's, and of another version.
+    // A folder that is not the folder of a run, and results of another version.
     let foreign = scratch("foreign");
     std::fs::create_dir_all(&foreign).unwrap();
     std::fs::write(foreign.join("thesis.tex"), "years of work").unwrap();
@@ -288,7 +288,7 @@ fn a_run_continues_as_it_was_started_or_not_at_all() {
     assert!(error.to_string().contains("another version"), "{error}");
 }
 
-/// A frozen weight of another value: the checkpoint of a base model that was exchanged.
+/// A frozen weight has another value, as if the checkpoint of the base model had been replaced.
 #[test]
 fn another_base_model_is_noticed() {
     let _alone = alone();
@@ -319,7 +319,7 @@ fn more_epochs_are_an_extension_that_is_asked_for() {
     let path = scratch("longer");
     let (short, _) = job.whole(&path);
     let error = longer.open(&path, Existing::Resume).err().unwrap();
-    assert!(error.to_string().contains("training.epochs was 3 and is 5; give --extend"), "{error}");
+    assert!(error.to_string().contains("training.epochs was 3 and is 5; add --extend"), "{error}");
     let shorter = Job { settings: TrainSettings { epochs: 2, ..settings() }, ..job.clone() };
     assert!(shorter.open(&path, Existing::Extend).is_err());
 
@@ -332,7 +332,7 @@ fn more_epochs_are_an_extension_that_is_asked_for() {
         .iter()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["learning_rate"].as_f64())
         .collect();
-    // 4 steps an epoch: the schedule of 12 steps until then, that of 20 steps from then on.
+    // An epoch has 4 steps. The schedule of 12 steps applies to the first 12 steps, the schedule of 20 steps to the others.
     let linear = |step: usize, warmup: usize, total: usize| 1e-2 * (total - step) as f64 / (total - warmup) as f64;
     for (step, rate) in rates.iter().enumerate().skip(4) {
         let expected = if step < 12 { linear(step, 3, 12) } else { linear(step, 4, 20) };
@@ -340,7 +340,7 @@ fn more_epochs_are_an_extension_that_is_asked_for() {
     }
     let Opened::Finished(_) = longer.open(&path, Existing::Resume).unwrap() else { panic!("finished") };
 
-    // AdaLoRA's ranks are chosen for a number of steps.
+    // AdaLoRA's ranks depend on the number of steps.
     let adalora = AdaLora { interval: 2, warmup_steps: 2, final_steps: 3, ..AdaLora::new(4, 2) };
     let tuning = Tuning::Adapter(AdapterConfig::new(adalora).targets(["first"]));
     let (job, longer) = (Job { tuning: tuning.clone(), ..job }, Job { tuning, ..longer });
@@ -351,7 +351,7 @@ fn more_epochs_are_an_extension_that_is_asked_for() {
     assert!(error.to_string().contains("AdaLoRA's ranks"), "{error}");
 }
 
-/// The learning rate ends the last weights, and no loss comes after them.
+/// The learning rate makes the weights of the last step infinite or NaN, and no loss is computed after that step.
 #[test]
 fn a_run_that_diverges_in_its_last_step_fails_for_good() {
     let _alone = alone();
@@ -367,7 +367,7 @@ fn a_run_that_diverges_in_its_last_step_fails_for_good() {
     let run = Run { folder: Some(&folder), ..Run::new("test") };
     let error = fit(&mut state, &SquaredError, &train, &Error, run).unwrap_err();
     assert!(matches!(error, TrainError::NonFiniteWeights { step: 1 }) && error.is_divergence(), "{error}");
-    // The good state of the start is still the last checkpoint.
+    // The state at the start is still the last checkpoint.
     assert_eq!(job.state(&folder).unwrap().position().step, 0);
     folder.fail(&error.to_string()).unwrap();
     drop(folder);
@@ -388,13 +388,13 @@ fn a_folder_that_is_moved_ends_the_run() {
     let device = Device::default().autodiff();
     let mut state = State::new(Network::new(&device), Tuning::Full, &Naming::BURN, &job.settings, 12).unwrap();
     let train = Loader::new(Arc::new(Sequences(30)), 8, job.settings.order(), &device).unwrap();
-    // A fresh log appears where the folder was, so that the run reaches its first save.
+    // The log is created in a new folder at the same path, so the run reaches its first save.
     std::fs::create_dir_all(&path).unwrap();
     let run = Run { folder: Some(&folder), ..Run::new("test") };
     let error = fit(&mut state, &SquaredError, &train, &Error, run).unwrap_err();
     assert!(matches!(error, TrainError::FolderGone { .. }), "{error}");
     assert!(!path.join("checkpoints").exists() && !path.join("recipe.toml").exists());
-    // Moved back, it continues.
+    // After the folder is moved back, the run continues.
     std::fs::remove_dir_all(&path).unwrap();
     std::fs::rename(&aside, &path).unwrap();
     job.fit(&folder, false).unwrap();

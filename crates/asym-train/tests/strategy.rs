@@ -1,4 +1,4 @@
-//! The loop within burn-train: a user's own `SupervisedTraining` makes the steps of `fit`, bit for bit.
+//! The loop within burn-train: `SupervisedTraining` makes the same steps as `fit`, bit for bit.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
@@ -103,7 +103,7 @@ fn check(settings: &TrainSettings, config: AdapterConfig) {
 
 #[test]
 fn adalora() {
-    // Ranks fall from the second step on.
+    // The ranks decrease from the second step on.
     check(&settings(), AdapterConfig::new(AdaLora::new(4, 2)));
 }
 
@@ -115,12 +115,12 @@ fn loraplus_with_clipping() {
 
 #[test]
 fn lora_fa() {
-    // A Kaiming A is not orthonormal, so that the projection changes the gradient's direction.
+    // An A with Kaiming initialization is not orthonormal, so the projection changes the gradient's direction.
     let lora = Lora::new(2).a(Factor::frozen(Init::Kaiming)).b(Factor::trained(Init::Zero));
     check(&TrainSettings { projected_gradient: true, ..settings() }, AdapterConfig::new(lora));
 }
 
-/// Here the gradients of a batch are scaled after the backward pass, so that they agree to rounding.
+/// Here, the gradients of a batch are scaled after the backward pass, so the results agree only up to rounding.
 #[test]
 fn accumulation_weighs_tokens() {
     let _alone = alone();
@@ -141,16 +141,16 @@ fn an_error_reaches_the_result() {
     let error = launch(&settings, AdapterConfig::lora(2)).error.unwrap().to_string();
     assert!(error.contains("gradient's norm") && error.contains("at step"), "{error}");
 
-    // Schedule and ranks would end at another step than the training.
+    // The schedule and the ranks would not end at the last step of the training.
     let settings = TrainSettings { batch_size: 5, learning_rate: 1e-2, ..settings };
     let error = launch(&settings, AdapterConfig::lora(2)).error.unwrap().to_string();
-    assert!(error.contains("an epoch had 6 steps, and the settings say 5"), "{error}");
+    assert!(error.contains("an epoch had 6 steps instead of 5"), "{error}");
 
     let all = FineTuning::new(TrainSettings { projected_gradient: true, ..settings }, Tuning::Full, Naming::BURN);
     assert!(all.err().unwrap().to_string().contains("projected_gradient"));
 }
 
-/// Checkpointers and early stopping are burn-train's own.
+/// burn-train's checkpointers and early stopping work with the strategy.
 #[test]
 fn checkpoints_are_written_and_early_stopping_stops() {
     let _alone = alone();
@@ -160,7 +160,7 @@ fn checkpoints_are_written_and_early_stopping_stops() {
         (settings.optimizer(&model, &Naming::BURN), settings.schedule(&model, settings.steps(24)));
     let strategy = FineTuning::new(settings.clone(), tuning, Naming::BURN).unwrap();
     let folder = std::env::temp_dir().join(format!("asym-strategy-checkpoints-{}", std::process::id()));
-    // No epoch is better than the first by the highest loss, so that the second is the last.
+    // No epoch has a higher loss than the first one, so the second epoch is the last.
     let stopping = MetricEarlyStoppingStrategy::new(
         &LossMetric::new(),
         Aggregate::Mean,

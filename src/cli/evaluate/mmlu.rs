@@ -26,17 +26,17 @@ pub struct MmluArgs {
     /// Adapter in PEFT format: a folder, or a name on the Hub
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// Folder of the benchmark's files, or a name on the Hub, such as cais/mmlu [default: questions about an invented world, which
-    /// the embedded mini Llama has read of]
+    /// Folder of the benchmark's files, or a name on the Hub, such as cais/mmlu [default: questions about the invented
+    /// world on which the embedded mini Llama was pre-trained]
     #[arg(long)]
     data: Option<String>,
-    /// Part of the benchmark: test, val or dev
+    /// Split of the benchmark: test, val or dev
     #[arg(long, default_value = "test")]
     split: String,
-    /// How questions are asked and answers are read
+    /// How the questions are put to the model and how its answers are determined
     #[arg(long, value_enum, value_delimiter = ',', default_value = "choice,generated")]
     protocol: Vec<ProtocolName>,
-    /// Examples in a prompt, 0 to 5, from the part dev
+    /// Number of examples in a prompt, 0 to 5; they come from the split dev
     #[arg(long, value_delimiter = ',', default_value = "0")]
     shots: Vec<usize>,
     /// Subjects, with underscores as in the files [default: all]
@@ -45,13 +45,13 @@ pub struct MmluArgs {
     /// Folder for answers and scores; an evaluation that was stopped is continued
     #[arg(long)]
     output: PathBuf,
-    /// Prompts in a batch
+    /// Number of prompts in a batch
     #[arg(long, default_value_t = 16)]
     batch_size: usize,
     /// Merge the adapter into the weights first
     #[arg(long, requires = "adapter")]
     merge: bool,
-    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone
+    /// Compute in this dtype, which the device must support; bf16 rounds only the weights of linear layers and embeddings
     #[arg(long, value_enum, default_value_t)]
     dtype: Dtype,
     #[command(flatten)]
@@ -60,7 +60,7 @@ pub struct MmluArgs {
     form: FormArgs,
 }
 
-/// An accuracy, for other programs.
+/// An accuracy in the JSON or CSV output.
 #[derive(Serialize)]
 struct Line {
     protocol: &'static str,
@@ -71,13 +71,13 @@ struct Line {
     /// The grouping to which a group belongs.
     grouping: Option<&'static str>,
     questions: usize,
-    /// Between 0 and 1, as its standard error.
+    /// Between 0 and 1, like its standard error.
     accuracy: f64,
     standard_error: f64,
 }
 
 impl Line {
-    /// All questions, the groups in both groupings, and the subjects.
+    /// The accuracies of all questions, of the groups in both groupings, and of the subjects.
     fn all(scores: &Scores) -> Vec<Self> {
         let line = |part: &str, grouping, found: Accuracy| Self {
             protocol: scores.protocol.name(),
@@ -121,13 +121,13 @@ impl From<ProtocolName> for Protocol {
 }
 
 impl MmluArgs {
-    /// Ask the questions, keep the answers, and print the table.
+    /// Evaluate the questions, save the answers, and print the table.
     pub(super) fn run(&self) -> Result<()> {
         let asked = self.asked()?;
         let device = device::default_device()?;
         let adapter = self.source.adapter(self.adapter.as_deref())?;
         let location = match (&self.model, &adapter) {
-            // It has not read of what the benchmark asks.
+            // The mini Llama is the default only for the invented world, since it was not trained on the benchmark's subjects.
             (None, None) if self.data.is_none() => Location::Embedded(&LLAMA_MINI),
             _ => locate(&self.source, self.model.as_deref(), adapter.as_deref())?,
         };
@@ -135,7 +135,10 @@ impl MmluArgs {
         let checkpoint = &base.checkpoint;
         let class = crate::cli::class(checkpoint, adapter.as_deref())?;
         if class != ModelClass::CausalLanguageModel {
-            bail!("{}: {class:?} answers no questions of MMLU; give a Llama", location.name());
+            bail!(
+                "{}: a model of the class {class:?} cannot answer the questions of MMLU; give a Llama",
+                location.name()
+            );
         }
         let config = crate::cli::adapted_config::<LlamaLanguageModel>(checkpoint, adapter.as_deref())?;
         let tokenizer = base.language_tokenizer()?.clone().for_rows(config.vocab_size);
@@ -164,7 +167,7 @@ impl MmluArgs {
             let place = (Some(self.output.as_path()), self.batch_size);
             match mmlu::ask(&model, &tokenizer, (&asked, prompts), place, &mut progress)? {
                 Some(scores) => all.push(scores),
-                None => bail!("stopped; the same command goes on from here"),
+                None => bail!("stopped; run the same command again to continue"),
             }
         }
         let results = self.output.join("results.json");
@@ -177,7 +180,7 @@ impl MmluArgs {
         Ok(())
     }
 
-    /// The questions and their examples, from files.
+    /// The questions and their examples: from files, or about the invented world.
     fn asked(&self) -> Result<Asked> {
         if self.batch_size == 0 {
             bail!("--batch-size 0: expected at least one prompt in a batch");
@@ -185,13 +188,13 @@ impl MmluArgs {
         let Some(split) = Split::named(&self.split) else { bail!("--split {}: expected test, val or dev", self.split) };
         let most = self.shots.iter().copied().max().unwrap_or(0);
         if most > 5 {
-            bail!("--shots {most}: the part dev has five examples of each subject");
+            bail!("--shots {most}: the split dev has only five examples of each subject");
         }
         let subjects = mmlu::subjects(&self.subjects)?;
         let protocols = self.protocol.iter().map(|protocol| Protocol::from(*protocol)).collect();
         let Some(data) = &self.data else {
             if most > 0 || !self.subjects.is_empty() {
-                bail!("the questions about the invented world have no examples and no choice of subjects; give --data");
+                bail!("the questions about the invented world do not support --shots and --subjects; give --data");
             }
             return Ok(Asked::invented(protocols));
         };
@@ -202,7 +205,7 @@ impl MmluArgs {
         Ok(Asked::read(&folder, split, subjects, (protocols, self.shots.clone()))?)
     }
 
-    /// The settings that all answers of a folder have in common.
+    /// The settings that all answers in a folder have in common.
     fn settings(&self, model: Option<String>, adapter: Option<&Path>) -> Value {
         let versions: Map<String, Value> =
             Protocol::ALL.iter().map(|protocol| (protocol.name().to_string(), protocol.version().into())).collect();

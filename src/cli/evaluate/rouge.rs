@@ -13,10 +13,10 @@ use crate::cli::FormArgs;
 /// Options of `asym evaluate rouge`.
 #[derive(Debug, Args)]
 pub struct RougeArgs {
-    /// File of the summaries: .txt with one per line, or .jsonl, .json, .csv, .tsv or .parquet with a column of them
+    /// File of the summaries: .txt with one summary per line, or .jsonl, .json, .csv, .tsv or .parquet with a column of summaries
     #[arg(long)]
     predictions: PathBuf,
-    /// File of the references, in the same order; it may be the same file
+    /// File of the references, in the order of the summaries; both may be columns of the same file
     #[arg(long)]
     references: PathBuf,
     /// The column of the summaries [default: prediction]
@@ -28,7 +28,7 @@ pub struct RougeArgs {
     /// Write the scores of each row to this file, a JSON object per line
     #[arg(long, value_name = "JSONL")]
     rows: Option<PathBuf>,
-    /// Samples of the bootstrap, from which the intervals come
+    /// Number of bootstrap samples for the confidence intervals
     #[arg(long, default_value_t = Bootstrap::default().samples)]
     samples: usize,
     /// Seed of the bootstrap
@@ -38,15 +38,15 @@ pub struct RougeArgs {
     form: FormArgs,
 }
 
-/// A mean, for other programs.
+/// A mean in the JSON or CSV output.
 #[derive(Clone, Serialize)]
 pub(super) struct Line {
-    /// The references, if there are several kinds.
+    /// The kind of references, if there are several kinds.
     references: Option<&'static str>,
     score: &'static str,
     /// Precision, recall or F1.
     measure: &'static str,
-    /// Between 0 and 1, as its interval.
+    /// Between 0 and 1, like its confidence interval.
     mean: f64,
     low: f64,
     high: f64,

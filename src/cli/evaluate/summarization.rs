@@ -26,23 +26,23 @@ pub struct SummarizationArgs {
     /// Adapter in PEFT format: a folder, or a name on the Hub
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// xsum, cnn-dailymail, or summarization for data of your own, with task.text=COLUMN and task.summary=COLUMN
+    /// xsum, cnn-dailymail, or summarization for your own data, with task.text=COLUMN and task.summary=COLUMN
     /// [default: the task of the run that saved the adapter or the model]
     #[arg(long)]
     task: Option<String>,
     /// The documents and their summaries: a file, a folder, or a name on the Hub [default: generated reports]
     #[arg(long)]
     data: Option<String>,
-    /// Set of a folder; of a file, all rows are evaluated
+    /// The set to evaluate if --data is a folder; if it is a file, all of its rows are evaluated
     #[arg(long, default_value = "validation")]
     split: String,
     /// Folder for summaries and scores; an evaluation that was stopped is continued
     #[arg(long)]
     output: PathBuf,
-    /// Documents in a batch
+    /// Number of documents in a batch
     #[arg(long, default_value_t = 4)]
     batch_size: usize,
-    /// Samples of the bootstrap, from which the intervals come
+    /// Number of bootstrap samples for the confidence intervals
     #[arg(long, default_value_t = Bootstrap::default().samples)]
     samples: usize,
     /// Seed of the bootstrap
@@ -51,7 +51,7 @@ pub struct SummarizationArgs {
     /// Merge the adapter into the weights first, which speeds up generation
     #[arg(long, requires = "adapter")]
     merge: bool,
-    /// Compute in this dtype, which the device must support: bf16 rounds the weights of linear layers and embeddings alone
+    /// Compute in this dtype, which the device must support; bf16 rounds only the weights of linear layers and embeddings
     #[arg(long, value_enum, default_value_t)]
     dtype: Dtype,
     /// Settings of the task, as in a recipe, such as task.num_beams=4 task.eval_examples=500
@@ -64,7 +64,7 @@ pub struct SummarizationArgs {
 }
 
 impl SummarizationArgs {
-    /// Summarize the documents, keep the summaries, and print the scores.
+    /// Summarize the documents, save the summaries, and print the scores.
     pub(super) fn run(&self) -> Result<()> {
         for (option, value) in [("--batch-size", self.batch_size), ("--samples", self.samples)] {
             if value == 0 {
@@ -82,7 +82,7 @@ impl SummarizationArgs {
         let base = location.base()?;
         let class = crate::cli::class(&base.checkpoint, adapter.as_deref())?;
         if class != ModelClass::ConditionalGeneration {
-            bail!("{}: {class:?} summarizes no text; give a BART", location.name());
+            bail!("{}: a model of the class {class:?} cannot summarize texts; give a BART", location.name());
         }
         let config = base.checkpoint.config_of::<BartConfig>()?;
         let positions = config.max_position_embeddings;
@@ -117,7 +117,7 @@ impl SummarizationArgs {
             !stop.requested()
         };
         let answers = summarizer.answer(&questions, (Some(&file), self.batch_size), &mut progress)?;
-        let Some(answers) = answers else { bail!("stopped; the same command goes on from here") };
+        let Some(answers) = answers else { bail!("stopped; run the same command again to continue") };
         let scores = summarization::scores(&answers);
         let bootstrap = Bootstrap { samples: self.samples, seed: self.seed };
         let whole = RougeReport::new(&scores.whole, bootstrap);
@@ -137,11 +137,11 @@ impl SummarizationArgs {
         if empty > 0 {
             crate::cli::note(format!("empty summaries, which score 0: {empty} of {rows}"));
         }
-        crate::cli::note(format!("{}: each summary beside its reference", file.display()));
+        crate::cli::note(format!("{}: each summary with its reference", file.display()));
         Ok(())
     }
 
-    /// The task given by `--task`, or else the task of the run that saved the weights, with the changes.
+    /// The task of `--task`, or else the task of the run that saved the weights, with the changes from the command line.
     fn task(&self, adapter: Option<&Path>) -> Result<Summarization> {
         let place = adapter.or(self.model.as_deref().map(Path::new));
         let (name, options) = match (&self.task, place.map(run_beside).transpose()?.flatten()) {
@@ -162,7 +162,7 @@ impl SummarizationArgs {
         let recipe = Recipe::parse(Path::new("options"), &recipe.to_string(), &self.changes)?;
         match recipe.runs().next().map(|run| run.task) {
             Some(AnyTask::Summarization(task)) => Ok(task),
-            _ => bail!("the task {name} summarizes nothing; give --task xsum, cnn-dailymail or summarization"),
+            _ => bail!("the task {name} is not a summarization task; give --task xsum, cnn-dailymail or summarization"),
         }
     }
 }

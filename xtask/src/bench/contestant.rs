@@ -1,4 +1,5 @@
-//! Programs that are measured in turns: processes that obey lines and answer each with a line of JSON.
+//! Programs that are measured in alternation: processes that read commands from standard input and answer each command with a
+//! line of JSON.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-/// A process that takes steps when told to.
+/// A process that executes commands, such as a training step.
 pub(super) struct Contestant {
     pub(super) name: String,
     process: Child,
@@ -23,7 +24,7 @@ impl Contestant {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A table needs quiet, and yet a wrong option must say what is wrong with it.
+            // Messages of a program would interrupt the table, but messages about invalid options must be visible.
             .stderr(if quiet { Stdio::null() } else { Stdio::inherit() })
             .spawn()
             .with_context(|| format!("{command:?}"))?;
@@ -33,7 +34,7 @@ impl Contestant {
         let answers = BufReader::new(answers);
         let mut contestant =
             Self { name, process, orders: Some(orders), answers, versions: String::new(), seconds: Vec::new() };
-        // Said when it is ready to be measured.
+        // The process prints its versions when it is ready.
         contestant.versions = contestant.answer()?["versions"].as_str().unwrap_or_default().to_string();
         Ok(contestant)
     }
@@ -56,14 +57,15 @@ impl Contestant {
     }
 }
 
-/// Start each setting of a program, and keep the one whose `order` takes the least time. `notes` gets the times of all.
+/// Start a program with each setting, and keep the process for which `order` takes the least time. The times of all settings are
+/// appended to `notes`.
 pub(super) fn fastest(
     name: &str,
     settings: Vec<(String, Command)>,
     order: &str,
     notes: &mut String,
 ) -> Result<Contestant> {
-    /// Orders of each setting. The least time of them counts.
+    /// The number of measurements of each setting. The shortest one is used.
     const TRIES: usize = 3;
     let (mut best, mut times): (Option<(f64, Contestant)>, Vec<String>) = (None, Vec::new());
     for (setting, mut command) in settings {
@@ -79,7 +81,7 @@ pub(super) fn fastest(
     Ok(best.with_context(|| format!("{name}: no setting to start"))?.1)
 }
 
-/// The settings of a peer that is a Python program: each kind of attention, with pages that glibc keeps, of 4 KiB or huge.
+/// The settings of a Python peer: each kind of attention, with pages of 4 KiB and with huge pages. glibc keeps the pages.
 pub(super) fn settings(mut peer: impl FnMut(&str) -> Command) -> Vec<(String, Command)> {
     let mut all = Vec::new();
     for attention in ["eager", "sdpa"] {
@@ -98,7 +100,7 @@ pub(super) fn settings(mut peer: impl FnMut(&str) -> Command) -> Vec<(String, Co
 /// The dtype of the frozen weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Dtype {
-    /// All in f32
+    /// All parameters in f32
     F32,
     /// Frozen weights in bf16
     Bf16,
@@ -115,13 +117,13 @@ impl Dtype {
 
 impl Drop for Contestant {
     fn drop(&mut self) {
-        // The end of its input ends it.
+        // The process ends at the end of its input.
         self.orders = None;
         let _ = self.process.wait();
     }
 }
 
-/// Build one of the project's benches; cargo says where it put it.
+/// Build a benchmark of the project, and return the path of its program.
 pub(super) fn build(root: &Path, bench: &str) -> Result<PathBuf> {
     let output = crate::cargo()
         .args(["build", "--release", "--workspace", "--bench", bench, "--message-format", "json"])
@@ -134,10 +136,12 @@ pub(super) fn build(root: &Path, bench: &str) -> Result<PathBuf> {
     let lines = String::from_utf8_lossy(&output.stdout);
     let artifacts = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut programs = artifacts.filter(|artifact| artifact["target"]["name"] == bench);
-    programs.find_map(|artifact| artifact["executable"].as_str().map(PathBuf::from)).context("cargo named no program")
+    programs
+        .find_map(|artifact| artifact["executable"].as_str().map(PathBuf::from))
+        .context("cargo did not print the path of the program")
 }
 
-/// Tell glibc to keep its pages, as asym's programs tell it: the peer's fastest setting.
+/// Configure glibc to keep its pages, as asym's programs do. This is the fastest setting of the peer.
 pub(super) fn keeping_pages(command: &mut Command) {
     command
         .env("MALLOC_MMAP_THRESHOLD_", "1073741824")
@@ -146,7 +150,7 @@ pub(super) fn keeping_pages(command: &mut Command) {
         .env("HF_HUB_OFFLINE", "1");
 }
 
-/// The machine in words.
+/// A description of the machine.
 pub(super) fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
@@ -171,7 +175,7 @@ pub(super) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The least and the largest.
+/// The smallest and the largest value.
 pub(super) fn range(values: &[f64]) -> (f64, f64) {
     values.iter().fold((f64::INFINITY, 0.0), |(low, high), value| (value.min(low), value.max(high)))
 }

@@ -1,4 +1,4 @@
-//! An epoch of a real task, from checkpoint and files to scores, beside transformers and PEFT.
+//! Compares an epoch of a real task, from checkpoint and files to scores, with transformers and PEFT.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,10 +9,10 @@ use clap::{Args, ValueEnum};
 use super::contestant::{Contestant, Dtype, build, keeping_pages, machine, median, range};
 use super::report::Report;
 
-/// The contestants and the number of rounds.
+/// Options of `cargo xtask bench-epoch`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// A Python with torch, transformers and peft; without it, asym alone is measured
+    /// Python with torch, transformers and peft; without it, only asym is measured
     #[arg(long)]
     python: Option<PathBuf>,
     /// Folder of a checkpoint
@@ -24,16 +24,16 @@ pub(crate) struct Options {
     /// The trained parameters
     #[arg(long, value_enum, value_delimiter = ',', default_value = "b-only")]
     methods: Vec<Method>,
-    /// Dtypes of the frozen weights; full fine-tuning has f32 alone
+    /// Dtypes of the frozen weights; full fine-tuning is measured only in f32
     #[arg(long, value_enum, value_delimiter = ',', default_value = "f32,bf16")]
     dtypes: Vec<Dtype>,
-    /// Examples in a batch
+    /// Number of examples in a batch
     #[arg(long, default_value_t = 16)]
     batch: usize,
-    /// Epochs of each contestant, in turns
+    /// Number of measured epochs of each program
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// File to write the table to, besides standard output
+    /// File to which the table is also written
     #[arg(long)]
     output: Option<PathBuf>,
 }
@@ -44,7 +44,7 @@ enum Method {
     BOnly,
     /// LoRA
     Lora,
-    /// Every parameter
+    /// All parameters
     Full,
 }
 
@@ -58,7 +58,7 @@ impl Method {
     }
 }
 
-/// The measurements of one contestant, a value per round.
+/// The measurements of one program, with one value per round.
 #[derive(Default)]
 struct Measured {
     load: Vec<f64>,
@@ -71,7 +71,7 @@ struct Measured {
 
 pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
     if options.rounds == 0 {
-        bail!("--rounds 0 measures nothing; give at least 1");
+        bail!("--rounds 0: expected at least 1");
     }
     let worker = build(root, "epoch")?;
     let mut report = Report::new(options.output.as_deref())?;
@@ -85,7 +85,7 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
         let (method, dtype) = (method.name(), dtype.name());
         let mut contestants = contestants(options, &worker, root, method, dtype)?;
         let mut measured: Vec<Measured> = contestants.iter().map(|_| Measured::default()).collect();
-        // Reads the files once for all: the first to come should not wait for the disk.
+        // All files are read once before the measurements, so that the first program does not wait for the disk.
         for contestant in &mut contestants {
             contestant.order("load")?;
         }
@@ -106,7 +106,7 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
         }
         for (at, contestant) in contestants.iter().enumerate() {
             let of = &measured[at];
-            // Each order has a row of asym's; the first two contestants are asym's in either order.
+            // Each program is compared with asym in the same order of examples. The first two programs are asym in both orders.
             let ours = median(&measured[at % 2].whole);
             let (low, high) = range(&of.whole);
             let input = median(&of.input);
@@ -127,7 +127,7 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
     report.finish()
 }
 
-/// asym with plain shuffling and with similar lengths together, then the peer with either.
+/// asym with plain shuffling and with examples grouped by length, then the peer with both orders.
 fn contestants(options: &Options, worker: &Path, root: &Path, method: &str, dtype: &str) -> Result<Vec<Contestant>> {
     let mut programs = vec![("asym", worker.to_path_buf(), None)];
     if let Some(python) = &options.python {

@@ -1,4 +1,4 @@
-//! Steps of ViT-B/16, BART-base and a block of Llama 2 7B beside PEFT's, and tokens that they generate beside transformers'.
+//! Compares training steps of ViT-B/16, BART-base and a block of Llama 2 7B with PEFT, and their generation with transformers.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,10 +9,10 @@ use clap::Args;
 use super::contestant::{Contestant, Dtype, build, fastest, machine, median, range, settings};
 use super::report::Report;
 
-/// The contestants and the number of rounds.
+/// Options of `cargo xtask bench-models`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// A Python with torch, transformers and peft; without it, asym alone is measured
+    /// Python with torch, transformers and peft; without it, only asym is measured
     #[arg(long)]
     python: Option<PathBuf>,
     /// Models: vit-base, bart-base, llama-block
@@ -24,26 +24,26 @@ pub(crate) struct Options {
     /// Dtypes of the frozen weights
     #[arg(long, value_enum, value_delimiter = ',', default_value = "f32,bf16")]
     dtypes: Vec<Dtype>,
-    /// Beams of what is generated
+    /// Numbers of beams for generation
     #[arg(long, value_delimiter = ',', default_value = "1,4")]
     beams: Vec<usize>,
-    /// Steps of each contestant, in turns
+    /// Number of measured steps of each program
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Rows
+    /// Number of rows in a batch
     #[arg(long, default_value_t = 4)]
     batch: usize,
-    /// Two blocks of 64 features and two rounds: whether it works, and not how fast
+    /// Use two blocks of 64 features and two rounds, only to check that the benchmark works
     #[arg(long)]
     smoke: bool,
-    /// File to write the tables to, besides standard output
+    /// File to which the tables are also written
     #[arg(long)]
     output: Option<PathBuf>,
 }
 
 pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
     if options.rounds == 0 {
-        bail!("--rounds 0 measures nothing; give at least 1");
+        bail!("--rounds 0: expected at least 1");
     }
     let worker = build(root, "models")?;
     let mut report = Report::new(options.output.as_deref())?;
@@ -89,13 +89,13 @@ pub(crate) fn bench(options: &Options, root: &Path) -> Result<()> {
     report.finish()
 }
 
-/// The part of a row that both tables have.
+/// The columns that both tables have.
 fn row(contestant: &Contestant, ours: f64) -> String {
     let (seconds, (low, high)) = (median(&contestant.seconds), range(&contestant.seconds));
     format!("{} | {seconds:.3} | {low:.3} to {high:.3} | {:.2}", contestant.name, seconds / ours)
 }
 
-/// asym's median in f32 and in bf16: it is the first of each dtype.
+/// The medians of asym in f32 and in bf16. asym is the first program of each dtype.
 fn ours(contestants: &[(Dtype, Contestant)]) -> [f64; 2] {
     [Dtype::F32, Dtype::Bf16].map(|wanted| {
         let first = contestants.iter().find(|(dtype, _)| *dtype == wanted);
@@ -105,7 +105,7 @@ fn ours(contestants: &[(Dtype, Contestant)]) -> [f64; 2] {
 
 fn turns(options: &Options, contestants: &mut [(Dtype, Contestant)], order: &str, what: &str) -> Result<()> {
     let rounds = if options.smoke { 2 } else { options.rounds };
-    // The first contestant fills caches.
+    // The first execution of each program fills caches and is not measured.
     for (_, contestant) in contestants.iter_mut() {
         contestant.seconds(order)?;
     }
@@ -120,7 +120,7 @@ fn turns(options: &Options, contestants: &mut [(Dtype, Contestant)], order: &str
     Ok(())
 }
 
-/// All that take the same step: of each dtype asym, then the peer in its fastest setting.
+/// The programs for the same step: for each dtype asym, then the peer in its fastest setting.
 fn contestants(
     options: &Options,
     worker: &Path,

@@ -1,4 +1,4 @@
-//! A table of measurements, written row by row: a run that is stopped keeps what it measured.
+//! A table of measurements. It is written row by row, so that the measurements of a stopped benchmark are kept.
 
 use std::fs::File;
 use std::io::Write;
@@ -6,12 +6,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Where a table goes: standard output, and a file if one is named.
+/// Writes a table to standard output, and to a file if one is given.
 pub(crate) struct Report {
     file: Option<File>,
-    /// Each named once, in the order of their rows.
+    /// The versions of the programs without duplicates, in the order of the rows.
     versions: Vec<String>,
-    /// Written below the tables.
+    /// The notes below the tables.
     pub(crate) notes: String,
 }
 

@@ -1,4 +1,5 @@
-//! "Intuition on asymmetry gap" (appendix B.1.1): the inequality under the theorem, and how far apart its sides are.
+//! "Intuition on asymmetry gap" (appendix B.1.1): the inequality in the proof of the theorem, and the difference between its
+//! sides.
 
 use faer::MatRef;
 
@@ -9,38 +10,39 @@ use crate::linalg::{inner, to_mat};
 use asym_core::linalg::{Matrix, orthonormal};
 use asym_core::random::stream;
 
-/// Both sides of the inequality that the theorem's proof rests on, for one Q.
+/// Both sides of the inequality in the theorem's proof, for one Q.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KeyInequality {
-    /// tr\[ΣQᵀ(QΣQᵀ)⁻¹QΣΔᵀΔ\], what freezing A = Q explains.
+    /// tr\[ΣQᵀ(QΣQᵀ)⁻¹QΣΔᵀΔ\], the loss that freezing A = Q explains.
     pub left: f64,
     /// tr\[(QᵀQ)ΣQᵀ(QΣQᵀ)⁻¹QΣΔᵀΔ\].
     pub right: f64,
 }
 
-/// The two sides for one problem over many Q.
+/// Both sides of the inequality for one problem, over many draws of Q.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gap {
     /// The left side.
     pub left: Moments,
     /// The right side. Its expectation is (r/d_in) tr ΔΣΔᵀ for every problem.
     pub right: Moments,
-    /// Left less right.
+    /// The left side minus the right side.
     pub gap: Moments,
-    /// Draws in which the inequality did not hold.
+    /// The number of draws in which the inequality did not hold.
     pub violations: usize,
-    /// (1 − r/d_in) tr ΔΣΔᵀ. In the paper's regime, Σ = σ²U_X U_Xᵀ of rank r, that is (1 − r/d_in) σ² tr\[U_X U_XᵀΔᵀΔ\];
-    /// the paper leaves σ² out.
+    /// (1 − r/d_in) tr ΔΣΔᵀ. In the paper's regime, where Σ = σ²U_X U_Xᵀ has rank r, this is (1 − r/d_in) σ² tr\[U_X U_XᵀΔᵀΔ\].
+    /// The paper omits σ².
     pub limit: f64,
 }
 
 /// Both sides of the inequality for a Q `[rank, d_in]` with orthonormal rows.
 ///
-/// The right side is computed as tr\[QΣΔᵀΔQᵀ\], as the proof does in appendix E.3: (QΣQᵀ)(QΣQᵀ)⁺ is the projection on
-/// what QΣ^½ spans, and leaves QΣ as it is, so Qᵀ(QΣQᵀ)(QΣQᵀ)⁺QΣ is QᵀQΣ for a singular Σ too.
+/// The right side is computed as tr\[QΣΔᵀΔQᵀ\], as in the proof in appendix E.3. (QΣQᵀ)(QΣQᵀ)⁺ is the projection on the column
+/// space of QΣ^½ and does not change QΣ, so Qᵀ(QΣQᵀ)(QΣQᵀ)⁺QΣ is QᵀQΣ, even if Σ is singular.
 ///
-/// The inequality need not hold: left less right is tr\[(I − QᵀQ) M ΔᵀΔ\] with M = ΣQᵀ(QΣQᵀ)⁻¹QΣ, the trace of a
-/// product of three positive semi-definite matrices, which may be negative. The paper's argument holds for two.
+/// The inequality need not hold. The left side minus the right side is tr\[(I − QᵀQ) M ΔᵀΔ\] with M = ΣQᵀ(QΣQᵀ)⁻¹QΣ. This is the
+/// trace of a product of three positive semi-definite matrices, which may be negative. The paper's argument is valid for two such
+/// matrices.
 ///
 /// # Errors
 ///
@@ -49,7 +51,7 @@ pub fn key_inequality(problem: &Problem, q: &Matrix) -> Result<KeyInequality, An
     sides(problem, to_mat(q).as_ref())
 }
 
-/// [`key_inequality`] of faer's matrix.
+/// [`key_inequality`] for a faer matrix.
 fn sides(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequality, AnalysisError> {
     let left = problem.frozen_a(q)?.explained;
     let products = q * q.transpose();
@@ -58,7 +60,7 @@ fn sides(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequality, Analysi
             let found = products[(i, j)];
             let expected = if i == j { 1.0 } else { 0.0 };
             if (found - expected).abs() > 1e-8 {
-                let expected = format!("{expected}, as the rows of Q must be orthonormal: take the Q of a QR of Qᵀ");
+                let expected = format!("{expected}, as the rows of Q must be orthonormal: use a QR of Qᵀ");
                 return Err(AnalysisError::Setting { field: "QQᵀ", found, expected });
             }
         }
@@ -67,13 +69,13 @@ fn sides(problem: &Problem, q: MatRef<'_, f64>) -> Result<KeyInequality, Analysi
     Ok(KeyInequality { left, right })
 }
 
-/// The inequality's sides over `draws` of a Q `[rank, d_in]`, uniform on its Stiefel manifold.
+/// Both sides of the inequality over `draws` draws of Q, `[rank, d_in]`, uniform on its Stiefel manifold.
 ///
-/// The limit in the paper's last line, "= … → (1 − r/d) tr\[U_X U_XᵀΔᵀΔ\] as d becomes large", is not a limit: if Σ has rank
-/// r or less, the gap's expectation is [`Gap::limit`] exactly, at every d, since then M = Σ for almost every Q and E\[I −
-/// QᵀQ\] = (1 − r/d) I. The right side alone has expectation (r/d) tr ΔΣΔᵀ exactly, for every Σ. Where Σ has a larger rank
-/// the left side depends on Q: with m equal variances the gap's expectation is (r/m − r/d) tr ΔΣΔᵀ, and with unequal ones it
-/// has no such form and may be negative.
+/// The limit in the paper's last line, "= … → (1 − r/d) tr\[U_X U_XᵀΔᵀΔ\] as d becomes large", is not a limit. If Σ has rank r or
+/// less, the expectation of the gap is exactly [`Gap::limit`] at every d, since M = Σ for almost every Q and
+/// E\[I − QᵀQ\] = (1 − r/d) I. The expectation of the right side is exactly (r/d) tr ΔΣΔᵀ, for every Σ. If Σ has a larger rank,
+/// the left side depends on Q. With m equal variances, the expectation of the gap is (r/m − r/d) tr ΔΣΔᵀ. With unequal variances,
+/// it has no such form and may be negative.
 ///
 /// # Errors
 ///
@@ -89,7 +91,7 @@ pub fn gap(problem: &Problem, rank: usize, draws: usize, seed: u64) -> Result<Ga
         let q = to_mat(&orthonormal(d_in, rank, &mut stream(seed, &format!("asymmetry.gap.{index}"))));
         sides(problem, q.transpose())
     })?;
-    // Rounding would make violations of sides that are equal.
+    // Without this tolerance, rounding would cause violations where both sides are equal.
     let rounding = 1e-12 * problem.total();
     Ok(Gap {
         left: Moments::of(all.iter().map(|sides| sides.left)),
@@ -107,7 +109,7 @@ mod tests {
     use super::*;
     use asym_core::linalg::gaussian;
 
-    /// The sides written out, with an inverse.
+    /// Compares both sides with the paper's formulas, evaluated with an explicit inverse.
     #[test]
     fn both_sides_are_the_papers() {
         let mut rng = stream(1, "gap");

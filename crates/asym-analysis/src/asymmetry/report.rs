@@ -1,4 +1,4 @@
-//! Theorem 3.3 as pictures and as a table. They show where it holds, where it does not, and by how much.
+//! Theorem 3.3 as figures and as a table, which show where it holds, where it does not hold, and by how much.
 
 use asym_core::linalg::{gaussian, orthonormal};
 use asym_core::random::stream;
@@ -15,7 +15,7 @@ use crate::linalg::to_mat;
 pub struct Survey {
     /// The rank r of every adapter.
     pub rank: usize,
-    /// d/r, where d is the shorter side of the weight.
+    /// The values of d/r, where d is the shorter side of the weight.
     pub ratios: Vec<usize>,
     /// Number of draws of Δ, Q and U for each point.
     pub draws: usize,
@@ -23,13 +23,13 @@ pub struct Survey {
     pub seed: u64,
 }
 
-/// The longest d of a survey. With a longer one, a draw takes minutes.
+/// The largest d of a survey. With a larger d, a draw takes minutes.
 const LONGEST: usize = 4096;
 
 /// Shapes of a weight: a name, then d_in and d_out in units of the shorter side.
 const SHAPES: [(&str, usize, usize); 3] = [("d_in = d_out", 1, 1), ("d_in = 4·d_out", 4, 1), ("d_out = 4·d_in", 1, 4)];
 
-/// A panel: its inputs by d_in, and its change by the shorter side.
+/// A panel: the inputs as a function of d_in, and the change as a function of the shorter side.
 struct Scene {
     title: &'static str,
     inputs: fn(usize) -> Inputs,
@@ -72,7 +72,7 @@ pub struct Surveyed {
     shape: usize,
     /// d/r.
     pub ratio: usize,
-    /// The setting that was drawn.
+    /// The simulated setting.
     pub setting: Setting,
     /// The result.
     pub simulation: Simulation,
@@ -91,11 +91,12 @@ impl Survey {
         SCENES.len() * SHAPES.len() * self.ratios.len()
     }
 
-    /// Refuses a survey that cannot be drawn, before anything is drawn.
+    /// Checks the survey, before anything is drawn.
     ///
     /// # Errors
     ///
-    /// It refuses a rank or ratio of 0, no ratios, ratios that do not rise, sides above 4096, and fewer than two draws.
+    /// [`AnalysisError::Setting`] for a rank or a ratio of 0, an empty list of ratios, ratios that are not in ascending order, a
+    /// shorter side above 4096, and fewer than two draws.
     pub fn validate(&self) -> Result<(), AnalysisError> {
         let setting = |field, found: usize, least: usize, expected: &str| {
             if found >= least {
@@ -105,9 +106,9 @@ impl Survey {
             }
         };
         setting("rank", self.rank, 1, "at least 1")?;
-        setting("ratios", self.ratios.iter().copied().min().unwrap_or(0), 1, "a list of numbers of at least 1")?;
+        setting("ratios", self.ratios.iter().copied().min().unwrap_or(0), 1, "one or more numbers above 0")?;
         if let Some(pair) = self.ratios.windows(2).find(|pair| pair[0] >= pair[1]) {
-            let expected = format!("above {}, the one before: list ratios from the smallest on", pair[0]);
+            let expected = format!("above {}, the previous ratio: list the ratios in ascending order", pair[0]);
             return Err(AnalysisError::Setting { field: "ratios", found: pair[1] as f64, expected });
         }
         let longest = self.rank.saturating_mul(self.ratios.last().copied().unwrap_or(0));
@@ -118,7 +119,7 @@ impl Survey {
         setting("draws", self.draws, 2, "2 or more, as one draw has no spread")
     }
 
-    /// Simulates every setting: six kinds of inputs and changes, three shapes, all ratios. It calls `seen` after each.
+    /// Simulates every setting: six kinds of inputs and changes, three shapes, all ratios. It calls `seen` after each setting.
     ///
     /// # Errors
     ///
@@ -194,8 +195,8 @@ pub fn losses(survey: &[Surveyed]) -> Figure {
     }
 }
 
-/// A panel of the gap. `variance` gives the variance of the inputs by direction and r. If `trailing` is true, Δ sees only the
-/// directions in which inputs vary least.
+/// A panel of the gap. `variance` is the variance of the inputs as a function of the direction and r. If `trailing` is true, Δ
+/// acts only on the directions in which inputs vary least.
 struct Regime {
     title: &'static str,
     variance: fn(usize, usize) -> f64,

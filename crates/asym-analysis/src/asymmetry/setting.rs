@@ -2,7 +2,7 @@
 
 use crate::AnalysisError;
 
-/// The spectrum of Σ, the second moment of the inputs, scaled so that tr Σ = d_in. The scale does not matter to shares.
+/// The spectrum of Σ, the second moment of the inputs, scaled so that tr Σ = d_in. The scale has no effect on losses as shares.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Inputs {
@@ -15,7 +15,7 @@ pub enum Inputs {
     },
     /// λ_i ∝ i^−exponent.
     PowerLaw {
-        /// From 0, which is isotropic, to 10.
+        /// The exponent, from 0, which is isotropic, to 10.
         exponent: f64,
     },
 }
@@ -41,24 +41,24 @@ impl Inputs {
     }
 }
 
-/// The change Δ `[d_out, d_in]`, drawn anew for every draw, of standard normals where it acts.
+/// The change Δ, `[d_out, d_in]`, which is sampled for every draw. Its entries are standard normal where it acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// It acts on all inputs.
+    /// Δ acts on all inputs.
     Gaussian,
-    /// It acts on the k eigen-directions of Σ in which inputs vary most.
+    /// Δ acts on the k eigenvectors of Σ along which inputs vary most.
     Leading {
-        /// Their number, up to that of the directions in which inputs vary.
+        /// The number of eigenvectors, at most the number of directions in which inputs vary.
         k: usize,
     },
-    /// It acts on the k eigen-directions in which inputs vary least, among those in which they vary at all: elsewhere a change
-    /// has no effect.
+    /// Δ acts on the k eigenvectors of Σ along which inputs vary least. Eigenvectors along which inputs do not vary are excluded,
+    /// because a change has no effect there.
     Trailing {
-        /// Their number, up to that of the directions in which inputs vary.
+        /// The number of eigenvectors, at most the number of directions in which inputs vary.
         k: usize,
     },
-    /// The product of a d_out × k and a k × d_in matrix of normals.
+    /// Δ is the product of a d_out × k and a k × d_in matrix with standard normal entries.
     LowRank {
         /// The rank, 1 ..= min(d_in, d_out).
         k: usize,
@@ -66,7 +66,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// The first of the `varying` directions on which Δ acts, and their number.
+    /// The index of the first direction on which Δ acts, among the `varying` directions, and the number of such directions.
     pub(super) fn directions(self, varying: usize) -> (usize, usize) {
         match self {
             Self::Gaussian | Self::LowRank { .. } => (0, varying),
@@ -87,21 +87,22 @@ pub struct Setting {
     pub rank: usize,
     /// The spectrum of Σ.
     pub inputs: Inputs,
-    /// The change to be matched.
+    /// The change to be approximated.
     pub change: Change,
 }
 
 /// Exact expectations of a setting's losses, as shares of tr ΔΣΔᵀ.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expected {
-    /// With A frozen: 1 − r/m if inputs vary in m directions equally, 0 if m ≤ r. Known for no other spectrum.
+    /// With A frozen: 1 − r/m if inputs vary in m directions equally, 0 if m ≤ r. `None` for other spectra, for which no closed
+    /// form is known.
     pub freeze_a: Option<f64>,
     /// With B frozen: 1 − r/d_out, regardless of the inputs and the change.
     pub freeze_b: f64,
 }
 
 impl Setting {
-    /// Refuse what cannot be drawn.
+    /// Check that the setting can be simulated.
     ///
     /// # Errors
     ///
@@ -115,8 +116,8 @@ impl Setting {
         match self.inputs {
             Inputs::LowRank { rank } => within("inputs.rank", rank, d_in, "d_in")?,
             Inputs::PowerLaw { exponent } if !(0.0..=10.0).contains(&exponent) => {
-                // With an exponent above 10, variances exceed the precision of f64, and such inputs are not of
-                // interest.
+                // With an exponent above 10, the range of the variances exceeds the precision of f64, and such inputs are
+                // not of interest.
                 let expected = "from 0 to 10".to_owned();
                 return Err(AnalysisError::Setting { field: "inputs.exponent", found: exponent, expected });
             }
@@ -141,12 +142,12 @@ impl Setting {
         self.inputs.spectrum(self.d_in)
     }
 
-    /// The roots of the spectrum.
+    /// The square roots of the spectrum.
     pub(super) fn deviations(&self) -> Vec<f64> {
         self.spectrum().into_iter().map(f64::sqrt).collect()
     }
 
-    /// The expected losses, where they are known in closed form.
+    /// The expected losses in closed form.
     ///
     /// Freezing B explains tr\[UᵀΔΣΔᵀU\], and E\[UUᵀ\] = (r/d_out) I. Freezing A explains ‖ΔΣ^½P‖² with P the projection on
     /// the span of Σ^½Qᵀ; if inputs vary equally in m directions, that is a uniformly random subspace of these directions,

@@ -19,7 +19,7 @@ enum Unit {
 }
 
 impl Figure {
-    /// The figures in a text such as `0.16M-0.2M (0.18-0.29%)`. An unfinished figure, as in `0.29-0.%`, is skipped.
+    /// The figures in a text such as `0.16M-0.2M (0.18-0.29%)`. An incomplete figure, as in `0.29-0.%`, is skipped.
     pub fn in_text(text: &str) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         let mut waiting = 0;
@@ -36,7 +36,7 @@ impl Figure {
                 waiting += 1;
             }
             digits.clear();
-            // The unit comes after the last number of a range.
+            // The unit follows the last number of a range.
             let unit = match character {
                 'M' => Unit::Millions,
                 '%' => Unit::Percent,
@@ -79,17 +79,17 @@ enum Rounding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counted {
     All,
-    /// The bare model's pooler, which no classifier of transformers has.
+    /// The bare model and its pooler, which the ViT classifier of transformers does not have.
     AllWithPooler,
     Head,
     Adapter,
     WithHead,
-    /// PEFT before 0.6 counted the head that was copied for training and its original.
+    /// The adapter, and the head twice. PEFT before 0.6 counted both the original head and its copy for training.
     HeadTwice,
 }
 
 impl Counted {
-    /// Whether a row that trains this can mean it.
+    /// Whether this way of counting is possible for a row with these parameters.
     fn applies(self, count: &Count) -> bool {
         match self {
             Self::All => count.full,
@@ -101,21 +101,21 @@ impl Counted {
     }
 }
 
-/// A way of counting that gives a figure's digits.
+/// A way of counting whose result has the digits of a figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     counted: Counted,
     unit: Unit,
     printed: Unit,
     rounding: Rounding,
-    /// The numbers of classes with which it does, where there are several.
+    /// The numbers of classes for which the digits agree; empty if they agree for all.
     labels: Vec<usize>,
 }
 
 impl Reading {
-    /// The readings of `figure` for these counts, a number of classes each: those that round to its digits, or, where none
-    /// does, those that are cut off to them; what counts fewer things first. A figure in percent may be one in millions
-    /// that was misprinted.
+    /// The readings of `figure`. `counts` has one count for each number of classes. The readings are those that round to the
+    /// digits of the figure. If there are none, they are those that are truncated to these digits. Readings that count fewer
+    /// parts come first. A figure in percent may be a misprinted figure in millions.
     pub fn of(figure: Figure, counts: &[Count]) -> Vec<Self> {
         const WAYS: [Counted; 6] = [
             Counted::Adapter,
@@ -153,7 +153,7 @@ impl Reading {
     }
 }
 
-/// In millions, or in percent of the model without its head, with it, and with the adapter.
+/// The counted parameters in millions, or in percent of the model without its head, with its head, and with head and adapter.
 fn values(counted: Counted, unit: Unit, count: &Count) -> impl Iterator<Item = f64> {
     let trained = match counted {
         Counted::All => count.body + count.head,

@@ -1,4 +1,4 @@
-//! Whether a matrix can be the second moment of something.
+//! The check that a matrix is a second moment.
 
 use faer::{Mat, MatRef, Side};
 
@@ -11,13 +11,14 @@ use asym_core::random::stream;
 /// detects mistakes.
 const ASYMMETRY: f64 = 1e-10;
 
-/// Σ with the rounding of its symmetry evened out, and about its largest eigenvalue. `sigma` is square and finite.
+/// Σ, made exactly symmetric, and an estimate of its largest eigenvalue. `sigma` must be square and finite.
 pub(super) fn second_moment(sigma: Mat<f64>) -> Result<(Mat<f64>, f64), AnalysisError> {
     let sigma = symmetric(sigma)?;
     let largest = largest_eigenvalue(sigma.as_ref());
-    // Cholesky goes through exactly if no eigenvalue is below −shift, and takes a second where the eigenvalues of a
-    // 4096 × 4096 matrix take twenty: those are for the wording of a refusal, and for a doubt of rounding's size. The
-    // diagonal comes first, as it refuses most mistakes; a Σ of zeros has no shift, and needs none.
+    // Except for rounding, the Cholesky decomposition of Σ + shift·I succeeds if and only if no eigenvalue of Σ is below −shift.
+    // For a 4096 × 4096 matrix, it takes one second, and the eigenvalues take twenty. The eigenvalues are computed only for the
+    // error message, or if the decision depends on rounding. The diagonal is checked first, because this detects most mistakes. A
+    // Σ of zeros needs no further check.
     let shift = NEGLIGIBLE * largest;
     let d = sigma.nrows();
     if (0..d).all(|i| sigma[(i, i)] >= -shift) {
@@ -42,7 +43,7 @@ pub(super) fn second_moment(sigma: Mat<f64>) -> Result<(Mat<f64>, f64), Analysis
     Ok((sigma, largest))
 }
 
-/// A second moment `[d_in, d_in]` that was summed in f32, without the small negative eigenvalues that its rounding made.
+/// A second moment `[d_in, d_in]` that was summed in f32, without the small negative eigenvalues that are due to rounding.
 ///
 /// # Errors
 ///
@@ -52,7 +53,7 @@ pub fn without_rounding(sigma: &Matrix) -> Result<Matrix, AnalysisError> {
     Ok(to_matrix(positive(to_mat(sigma))?.as_ref()))
 }
 
-/// [`without_rounding`] of faer's matrix.
+/// [`without_rounding`] for a faer matrix.
 pub(crate) fn positive(sigma: Mat<f64>) -> Result<Mat<f64>, AnalysisError> {
     check("Σ", sigma.as_ref())?;
     check_shape("Σ", sigma.as_ref(), Some(sigma.ncols()), Some(sigma.ncols()))?;
@@ -75,7 +76,7 @@ fn symmetric(mut sigma: Mat<f64>) -> Result<Mat<f64>, AnalysisError> {
             if apart > worst.0 {
                 worst = (apart, i, j);
             }
-            // Half of each first: the sum of two large entries may overflow.
+            // The entries are halved before they are added, because the sum of two large entries may overflow.
             let even = 0.5 * above + 0.5 * below;
             if apart <= allowed {
                 sigma[(i, j)] = even;
@@ -95,7 +96,8 @@ fn symmetric(mut sigma: Mat<f64>) -> Result<Mat<f64>, AnalysisError> {
     Ok(sigma)
 }
 
-/// From below, within a few percent: it only measures what is negligible. Power iteration.
+/// An estimate of the largest eigenvalue by power iteration. It is too small by a few percent at most. It is only used to decide
+/// what is negligible.
 fn largest_eigenvalue(sigma: MatRef<'_, f64>) -> f64 {
     const ITERATIONS: usize = 20;
     let mut x = to_mat(&gaussian(sigma.nrows(), 1, &mut stream(0, "least-squares.power")));

@@ -9,18 +9,18 @@ use crate::linalg::to_mat;
 use asym_core::linalg::gaussian;
 use asym_core::random::stream;
 
-/// Up to this size a full decomposition takes less than a second.
+/// Up to this size, the full decomposition is used. It takes less than a second.
 const SMALL: usize = 1024;
-/// The truncated method pays while its block is a small part of the whole.
+/// The truncated method is used only if the matrix is at least this many times as wide as the block. Otherwise, it is not faster.
 const NARROW: usize = 12;
-/// Products with the block after which the full decomposition is as cheap.
+/// The largest number of products with the block. With more products, the full decomposition is faster.
 const PRODUCTS: usize = 400;
-/// How far the sum of the top eigenvalues, which is what they explain, may be from the best, as a share of it.
+/// The largest relative error of the sum of the top eigenvalues, which is the explained loss.
 const PRECISION: f64 = 1e-13;
 
 const FAILED: AnalysisError = AnalysisError::NoConvergence { what: Cow::Borrowed("ΔΣΔᵀ") };
 
-/// The top `rank` eigenvectors, as orthonormal columns, of the positive semi-definite M = left · rightᵀ, where both are
+/// The top `rank` eigenvectors, as orthonormal columns, of the positive semi-definite M = left · rightᵀ. Both factors are
 /// `[n, m]` with n ≤ m.
 pub(super) fn eigenvectors(
     left: MatRef<'_, f64>,
@@ -36,20 +36,22 @@ pub(super) fn eigenvectors(
         return Ok(vectors);
     }
     let product = left * right.transpose();
-    // Rounding leaves the product a little asymmetric; the solver reads its lower half.
+    // Rounding makes the product slightly asymmetric. The solver reads only its lower triangle.
     let eigen = product.self_adjoint_eigen(Side::Lower).map_err(|_| FAILED)?;
     Ok(last_columns(eigen.U(), rank))
 }
 
-/// Eigenvalues ascend: the top ones come last. The largest first.
+/// The last `rank` columns in reverse order. Eigenvalues are ascending, so the eigenvector of the largest eigenvalue comes first.
 fn last_columns(vectors: MatRef<'_, f64>, rank: usize) -> Mat<f64> {
     Mat::from_fn(vectors.nrows(), rank, |i, j| vectors[(i, vectors.ncols() - 1 - j)])
 }
 
-/// Subspace iteration with a Chebyshev filter (Zhou, Saad, Tiago and Chelikowsky, 2006): a polynomial of M that stays
-/// within 1 below the block's smallest Ritz value and grows as fast as any of its degree above. A plain power needs some
-/// gap⁻¹ products where this needs gap^-½, and the spectrum of a random Δ ends without a gap to speak of. A block, unlike
-/// a single Krylov vector, also finds eigenvalues that come several times.
+/// Subspace iteration with a Chebyshev filter (Zhou, Saad, Tiago and Chelikowsky, 2006).
+///
+/// The filter is a polynomial of M that stays between −1 and 1 below the block's smallest Ritz value and grows faster above it
+/// than any other polynomial of the same degree with this bound. Power iteration needs about gap⁻¹ products, and the filter about
+/// gap^-½. This matters because the spectrum of a random Δ has almost no gap at its upper end. A block, unlike a single Krylov
+/// vector, also finds multiple eigenvalues.
 ///
 /// `None` if it has not converged after [`PRODUCTS`] products.
 fn truncated(
@@ -63,7 +65,7 @@ fn truncated(
     block = apply(&block).qr().compute_thin_Q();
     let mut products = 1;
     while products < PRODUCTS {
-        // Rayleigh and Ritz: the best eigenvectors within the block, the largest first.
+        // Rayleigh–Ritz: the best approximate eigenvectors within the block, by descending eigenvalue.
         let image = apply(&block);
         products += 1;
         let small = block.transpose() * &image;
@@ -72,8 +74,8 @@ fn truncated(
         let ritz: Vec<f64> = eigen.S().column_vector().iter().rev().copied().collect();
         block = &block * &rotation;
         let image = image * rotation;
-        // An eigenvalue is off by no more than ‖Mu − θu‖, nor than its square over the gap to what is left out, which the
-        // block's last stands for.
+        // The error of an eigenvalue is at most the residual ‖Mu − θu‖, and at most the square of the residual over the gap to
+        // the eigenvalues outside the block. The block's last Ritz value is an estimate of these.
         let (top, last) = (ritz[0], ritz[width - 1].max(0.0));
         let error = |j: usize| {
             let residual = (image.col(j) - faer::Scale(ritz[j]) * block.col(j)).norm_l2();
@@ -83,12 +85,13 @@ fn truncated(
         if (0..rank).map(error).sum::<f64>() <= PRECISION * ritz[..rank].iter().sum::<f64>() {
             return Ok(Some(block.subcols(0, rank).to_owned()));
         }
-        // The filter maps [0, last] to [−1, 1]. Its degree stops before the top column outgrows what the others can be
-        // told from.
+        // The filter maps [0, last] to [−1, 1]. Its degree is limited, so that the top column does not grow until rounding hides
+        // the other columns.
         let growth = (2.0 * top / last - 1.0).acosh();
         let degree = (20.0 / growth).clamp(1.0, 24.0) as usize;
         let center = 0.5 * last;
-        // Scaled by its value at `top`, so nothing overflows: T_k(t) / T_k(t_top) by the recurrence of T.
+        // The filter is scaled by its value at `top`, so that nothing overflows. T_k(t) / T_k(t_top) follows from the recurrence
+        // of T.
         let sigma = center / (top - center);
         let mut ratio = sigma;
         let mut before = block;
@@ -111,7 +114,7 @@ mod tests {
     use crate::linalg::{inner, scale_columns};
     use asym_core::linalg::orthonormal;
 
-    /// M = H diag(values) Hᵀ as left · rightᵀ with a random H, and H.
+    /// M = H diag(values) Hᵀ with a random orthogonal H, as left = H diag(values) and right = H.
     fn with_values(values: &[f64], seed: u64) -> (Mat<f64>, Mat<f64>) {
         let h = to_mat(&orthonormal(values.len(), values.len(), &mut stream(seed, "top")));
         (scale_columns(h.as_ref(), |j| values[j]), h)
@@ -131,9 +134,10 @@ mod tests {
             ("slow decay", (0..n).map(|i| 1.0 / (1.0 + i as f64)).collect()),
             ("fast decay", (0..n).map(|i| 0.5f64.powi(i)).collect()),
             ("a dense edge", (0..n).map(|i| 4.0 - 0.015 * i as f64).collect()),
-            // Some three hundred products; a worse filter would want more than are allowed.
+            // This case takes about three hundred products. A worse filter would need more than are allowed.
             ("hardly a gap", (0..n).map(|i| 1.0 - 1.5e-4 * f64::from(i)).collect()),
-            // A degree for the small gap would blow the first vector's rounding over the third and fourth.
+            // With the degree that the small gap needs, the rounding errors of the first vector would exceed the third and
+            // fourth.
             ("a tall head", (0..n).map(|i| if i < 2 { 1e4 } else { 1.0 - 0.004 * f64::from(i) }).collect()),
             ("one value", vec![2.0; n as usize]),
             ("three values", (0..n).map(|i| f64::from(3 - i / 80)).collect()),
@@ -151,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_method_that_gives_up_leaves_the_work_to_the_full_one() {
-        // A thousandth of a percent between neighbors: more products than are allowed.
+        // Neighboring eigenvalues differ by a thousandth of a percent, which needs more products than are allowed.
         let values: Vec<f64> = (0..240).map(|i| 1.0 - 1e-5 * f64::from(i)).collect();
         let (left, right) = with_values(&values, 4);
         assert!(truncated(left.as_ref(), right.as_ref(), 4, 12).unwrap().is_none());

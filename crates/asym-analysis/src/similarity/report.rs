@@ -1,4 +1,4 @@
-//! Similarities as a table and as pictures.
+//! Similarities as a table and as figures.
 
 use asym_figure::{Axis, Panel, Point, Series, Table};
 
@@ -8,7 +8,7 @@ use crate::names;
 /// The styles of lines that do not show measurements: gray, and black.
 const REFERENCES: [usize; 2] = [7, 6];
 
-/// Draws one panel with a line for each factor of each kind of module, over the layers. It is for few kinds, such as query and
+/// Draws one panel with a line for each factor of each kind of module, over the layers. Use it for few kinds, such as query and
 /// value. If all independent subspaces have the same expected similarity, a gray line shows it.
 pub fn panel(title: &str, rows: &[Similarity]) -> Panel {
     let kinds = names::kinds(rows.iter().map(|row| row.module.as_str()));
@@ -46,7 +46,7 @@ pub fn panels(rows: &[Similarity]) -> Vec<Panel> {
     kinds.iter().map(panel).collect()
 }
 
-/// The rows of a kind, each at its layer's number. A row without a number has its place in the list.
+/// The rows of a kind, each with the number of its layer, or with its index if the name of the module contains no number.
 fn places<'a>(rows: &'a [Similarity], kind: &str) -> Vec<(f64, &'a Similarity)> {
     let of = rows.iter().filter(|row| names::kind(&row.module) == kind);
     of.enumerate().map(|(at, row)| (names::layer(&row.module).unwrap_or(at) as f64, row)).collect()
@@ -67,7 +67,7 @@ fn ends(series: &[Series]) -> (Option<f64>, Option<f64>) {
 }
 
 fn framed(title: &str, series: Vec<Series>) -> Panel {
-    // Layers have whole numbers, so ticks lie at layers only.
+    // Layers have whole numbers, so only layers have ticks.
     let mut layers: Vec<f64> = series.iter().flat_map(|series| &series.points).map(|point| point.x).collect();
     layers.sort_by(f64::total_cmp);
     layers.dedup();

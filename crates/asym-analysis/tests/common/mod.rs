@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     missing_docs,
-    reason = "each test file is a program of its own"
+    reason = "each test file is a separate program"
 )]
 
 use std::path::Path;
@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::de::DeserializeOwned;
 
-/// A matrix of a fixture, by rows.
+/// A matrix of a fixture, as a list of rows.
 pub type Rows = Vec<Vec<f64>>;
 
 pub fn fixture<T: DeserializeOwned>(name: &str) -> Vec<T> {
@@ -29,12 +29,12 @@ pub fn mat(rows: &Rows) -> Mat<f64> {
     Mat::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j])
 }
 
-/// The same matrix, as the crate takes it.
+/// A faer matrix as a matrix of the crate.
 pub fn matrix(mat: &Mat<f64>) -> Matrix {
     Matrix::from_fn(mat.nrows(), mat.ncols(), |i, j| mat[(i, j)])
 }
 
-/// The same matrix, for arithmetic.
+/// A matrix of the crate as a faer matrix, for arithmetic.
 pub fn to_mat(matrix: &Matrix) -> Mat<f64> {
     Mat::from_fn(matrix.rows(), matrix.columns(), |i, j| matrix[(i, j)])
 }
@@ -51,13 +51,13 @@ pub fn normals(rows: usize, columns: usize, rng: &mut ChaCha8Rng) -> Mat<f64> {
     Mat::from_fn(rows, columns, |_, _| StandardNormal.sample(rng))
 }
 
-/// A covariance of full rank with eigenvalues apart by some orders of magnitude.
+/// A random covariance matrix. Its rank is `rank`, but at most d.
 pub fn covariance(d: usize, rank: usize, rng: &mut ChaCha8Rng) -> Mat<f64> {
     let factor = normals(d, rank, rng);
     &factor * factor.transpose()
 }
 
-/// Q with orthonormal rows.
+/// A random Q with orthonormal rows.
 pub fn rows(rank: usize, d: usize, rng: &mut ChaCha8Rng) -> Mat<f64> {
     normals(d, rank, rng).qr().compute_thin_Q().transpose().to_owned()
 }

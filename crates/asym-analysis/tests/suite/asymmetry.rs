@@ -1,4 +1,4 @@
-//! Theorem 3.3 by simulation: where it holds and where it does not.
+//! Theorem 3.3 by simulation: cases in which it holds, and cases in which it does not.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -25,7 +25,7 @@ fn a_draw_depends_on_seed_and_index_alone() {
     assert_eq!(draw, setting.draw(1, 2).unwrap());
     assert_ne!(draw, setting.draw(1, 3).unwrap());
     assert_ne!(draw, setting.draw(2, 2).unwrap());
-    // However many threads there are.
+    // The result does not depend on the number of threads.
     let simulation = setting.simulate(7, 1).unwrap();
     let mean = (0..7).map(|i| setting.draw(1, i).unwrap().freeze_a).sum::<f64>() / 7.0;
     assert_eq!(simulation.freeze_a.mean, mean);
@@ -53,7 +53,7 @@ fn flat_spectra_have_exact_expectations() {
         setting(8, 24, 2, Inputs::Isotropic, Change::LowRank { k: 1 }),
         setting(10, 10, 9, Inputs::Isotropic, Change::Leading { k: 1 }),
         setting(10, 6, 3, Inputs::Isotropic, Change::Trailing { k: 2 }),
-        // Inputs of m directions: 1 − r/m.
+        // Inputs that vary in m directions: 1 − r/m.
         setting(30, 10, 3, Inputs::LowRank { rank: 7 }, Change::Gaussian),
         setting(30, 10, 3, Inputs::LowRank { rank: 12 }, Change::Leading { k: 1 }),
         setting(30, 10, 3, Inputs::LowRank { rank: 3 }, Change::LowRank { k: 2 }),
@@ -85,7 +85,7 @@ fn the_theorem_fails_where_inputs_are_isotropic_and_wider_than_the_outputs() {
     let simulation = setting(256, 64, 8, Inputs::Isotropic, Change::Gaussian).simulate(100, 1).unwrap();
     assert_eq!((simulation.wins, simulation.ties), (0, 0));
     assert!(simulation.gap.mean < -0.05);
-    // And the other way round.
+    // If there are more outputs than inputs, the theorem holds.
     let simulation = setting(64, 256, 8, Inputs::Isotropic, Change::Gaussian).simulate(100, 1).unwrap();
     assert_eq!(simulation.wins, 100);
 }
@@ -129,7 +129,7 @@ fn factors_of_full_rank_tie() {
     assert!(simulation.freeze_a.mean < 1e-12);
 }
 
-/// Σ = σ²U_X U_Xᵀ, the paper's regime, at small d, where a limit would not yet be reached.
+/// The paper's regime, Σ = σ²U_X U_Xᵀ, for small d, which is far from a limit.
 #[test]
 fn the_gap_in_the_papers_regime_is_exact_at_every_size_and_carries_the_scale() {
     for (d, rank, inputs, scale) in [(5, 3, 3, 1.0), (5, 3, 3, 4.0), (4, 3, 2, 0.25), (40, 2, 2, 9.0)] {
@@ -142,14 +142,14 @@ fn the_gap_in_the_papers_regime_is_exact_at_every_size_and_carries_the_scale() {
         let limit = (1.0 - rank as f64 / d as f64) * scale * projected;
         assert!((gap.limit - limit).abs() < 1e-10 * limit);
         within_three_errors(gap.gap, limit, "the gap");
-        // The left side no longer depends on Q, but for the rounding that a Q nearly blind to U_X enlarges.
+        // The left side does not depend on Q, except for rounding, which is larger if Q is almost orthogonal to U_X.
         let left = scale * projected;
         assert!((gap.left.mean - left).abs() < 1e-6 * left && gap.left.sd < 1e-6 * left);
         within_three_errors(gap.right, rank as f64 / d as f64 * scale * projected, "the right side");
     }
 }
 
-/// Beyond that regime the right side keeps its expectation and the left one does not.
+/// Outside the paper's regime, the right side has the same expectation, and the left side does not.
 #[test]
 fn the_gap_of_inputs_of_higher_rank_is_another() {
     let mut rng = rng(7);
@@ -170,12 +170,12 @@ fn the_gap_of_inputs_of_higher_rank_is_another() {
     let found = gap(&isotropic, rank, 100, 1).unwrap();
     assert!(found.gap.mean.abs() < 1e-13 * isotropic.total() && found.violations == 0);
 
-    // ΔᵀΔ = I: a product of two positive semi-definite matrices, and the paper's argument holds for each Q.
+    // ΔᵀΔ = I: this is a product of two positive semi-definite matrices, and the paper's argument is valid for each Q.
     let even = posed(Mat::identity(d, d), sigma.clone(), 0.0).unwrap();
     let found = gap(&even, rank, 500, 1).unwrap();
     assert!(found.gap.mean > 0.0 && found.violations == 0);
 
-    // A change of what hardly varies: the inequality fails, and so does its expectation.
+    // The change acts on a direction with little variance. The inequality does not hold, not even in expectation.
     let steep = Mat::from_fn(d, d, |i, j| if i == j { 0.1f64.powi(i as i32) } else { 0.0 });
     let trailing = Mat::from_fn(1, d, |_, j| if j == d - 2 { 1.0 } else { 0.0 });
     let trailing = posed(trailing, steep, 0.0).unwrap();

@@ -1,4 +1,4 @@
-//! Parameters counted from configurations, against PEFT's own.
+//! Compares the parameters that are counted from configurations with PEFT's counts.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use asym_analysis::counts::{Count, Reading, report, rows};
 use burn::tensor::Device;
 
-/// By every setting that changes a count, as `tests/fixtures/make_parameters.py` wrote them.
+/// The counts from `tests/fixtures/make_parameters.py`. The key contains every setting that changes a count.
 fn reference() -> HashMap<Vec<String>, [usize; 4]> {
     let text = include_str!("../fixtures/parameters.csv");
     let mut reader = csv::Reader::from_reader(text.as_bytes());
@@ -29,7 +29,7 @@ fn every_row_counts_what_peft_counts() {
     let mut compared = 0;
     for (row, record) in rows.iter().zip(&records) {
         for Count { adapter, frozen_factors, head, body, labels, .. } in row.counts(&device).unwrap() {
-            // model, method, rank, a_train, b_train, targets; the inits between them change nothing.
+            // model, method, rank, a_train, b_train, targets. The inits, which are skipped, have no effect on the counts.
             let mut key: Vec<String> = [1, 2, 3, 5, 7, 8].map(|at| record[at].to_string()).to_vec();
             key.push(labels.to_string());
             assert_eq!([adapter, frozen_factors, head, body], reference[&key], "{key:?}");
@@ -39,7 +39,7 @@ fn every_row_counts_what_peft_counts() {
     assert!(compared > 100, "{compared}");
 }
 
-/// The paper's figures that one plain reading gives, and those that none does.
+/// Figures of the paper with one or more readings, and a figure without a reading.
 #[test]
 fn printed_figures_are_explained() {
     let device = Device::default();

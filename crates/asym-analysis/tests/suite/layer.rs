@@ -1,4 +1,4 @@
-//! The mathematics against asym-core's own layer: what is derived by hand is what Burn's autodiff finds and training reaches.
+//! Compares the mathematics with asym-core's layer: the gradients with Burn's autodiff, and the losses with training.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use crate::common::{matrix, posed, to_mat};
@@ -19,7 +19,7 @@ fn device() -> Device {
     Device::flex().autodiff()
 }
 
-/// Σ with eigenvalues from 1 down to `smallest`, the first `varying` of them.
+/// Σ with `varying` nonzero eigenvalues, from 1 down to `smallest`.
 fn sigma(d: usize, varying: usize, smallest: f64, seed: u64) -> Mat<f64> {
     let basis = to_mat(&orthonormal(d, varying, &mut stream(seed, "basis")));
     let value = |i: usize| smallest.powf(i as f64 / (varying.max(2) - 1) as f64);
@@ -27,8 +27,8 @@ fn sigma(d: usize, varying: usize, smallest: f64, seed: u64) -> Mat<f64> {
     scaled * basis.transpose()
 }
 
-/// Gradient descent on the factored layer reaches the lemmas' losses, from a Σ of full rank, one of low rank, and oblong
-/// shapes both ways.
+/// Gradient descent on the factored layer reaches the lemmas' losses, for a Σ of full rank and one of low rank, and for wide,
+/// tall and square weights.
 #[test]
 fn gradient_descent_reaches_the_lemmas_losses() {
     for (d_in, d_out, rank, varying, smallest) in
@@ -49,7 +49,7 @@ fn gradient_descent_reaches_the_lemmas_losses() {
                 "{d_in} -> {d_out}, {side} frozen: {} is not {closed} ({steps} steps)",
                 descent.loss()
             );
-            // It comes from above, and each step gains.
+            // Each step lowers the loss.
             assert!(descent.losses.windows(2).all(|pair| pair[1] <= pair[0] * (1.0 + 1e-14)));
         }
     }
@@ -65,7 +65,7 @@ fn what_cannot_descend_is_refused() {
     assert!(matches!(refused(identity(4, 4), &device()), AnalysisError::Rank { rank: 4, d_in: 4, d_out: 3 }));
 }
 
-/// The values by rows, as Burn stores them.
+/// The values row by row, in the order in which Burn stores them.
 fn values(matrix: &Matrix) -> Vec<f32> {
     (0..matrix.rows()).flat_map(|i| matrix.row(i)).map(|value| value as f32).collect()
 }
@@ -85,8 +85,8 @@ fn assert_close(name: &str, found: Tensor<2>, expected: &Matrix) {
     }
 }
 
-/// The gradients of appendix B.1.2, with the signs of a loss that is to fall, against those of an adapted layer under
-/// autodiff: least squares, logistic regression, Poisson, and a layer within a network.
+/// Compares the gradients of appendix B.1.2, with the signs of a loss to be minimized, with autodiff of an adapted layer: for
+/// least squares, logistic regression and Poisson regression, each with the layer alone and within a network.
 #[test]
 fn the_gradients_are_those_of_autodiff() {
     let (n, d_in, d_out, rank, classes) = (7, 6, 5, 2, 4);
@@ -128,7 +128,7 @@ fn the_gradients_are_those_of_autodiff() {
             let y = tensor(&one_hot, &device);
             let loss = match h {
                 LogPartition::LeastSquares => z.clone().powi_scalar(2).sum().mul_scalar(0.5) - (z * y).sum(),
-                // Minus the log-likelihood: what the paper's eq. 7 lacks its minus for.
+                // The negative log-likelihood. The minus is missing in the paper's equation (7).
                 LogPartition::Logistic => -(log_softmax(z, 1) * y).sum(),
                 _ => z.clone().exp().sum() - (z * y).sum(),
             };

@@ -1,4 +1,4 @@
-//! Lemmas 3.1 and 3.2 against NumPy (`tests/fixtures/make_theory.py`) and by their properties.
+//! Compares Lemmas 3.1 and 3.2 with NumPy (`tests/fixtures/make_theory.py`), and tests their properties.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Case {
     name: String,
-    /// The trained factors that are determined: the others are compared by what they predict.
+    /// The trained factors that are determined. The other factors are compared by their predictions.
     compare: String,
     rank: usize,
     noise_variance: f64,
@@ -30,7 +30,7 @@ struct Case {
 #[derive(Deserialize)]
 struct Expected {
     factor: Rows,
-    /// BAΣ, which is determined where the factor is not.
+    /// BAΣ, which is determined even if the factor is not.
     change_sigma: Rows,
     loss: f64,
 }
@@ -76,7 +76,7 @@ fn the_lemmas_agree_with_regressions_on_samples() {
     }
 }
 
-/// Problems of all kinds of shape and rank, with a rank for the adapter.
+/// Problems of different shapes and ranks, each with a rank for the adapter.
 fn problems() -> Vec<(Problem, usize)> {
     let shapes = [(7, 5, 7, 2), (4, 9, 4, 3), (8, 8, 3, 2), (6, 6, 2, 4), (5, 5, 5, 5), (12, 3, 5, 1)];
     let problem = |(i, (d_in, d_out, inputs, rank))| {
@@ -132,8 +132,8 @@ fn no_step_of_the_trained_factor_lowers_the_loss() {
     }
 }
 
-/// Either factor of the best pair, frozen, makes the other of it; and training one after the other from anywhere gets no
-/// further.
+/// If either factor of the best pair is frozen, the best other factor has the same loss. Alternating least squares from a random
+/// start reaches no smaller loss.
 #[test]
 fn the_best_pair_is_the_best_of_each_factor() {
     for (problem, rank) in problems() {
@@ -150,7 +150,7 @@ fn the_best_pair_is_the_best_of_each_factor() {
     }
 }
 
-/// "The best A for a given Δ": rows that span V_rᵀΣ^-½, V_r the top right singular vectors of ΔΣ^½.
+/// "The best A for a given Δ": its rows span the row space of V_rᵀΣ^-½, where V_r are the top right singular vectors of ΔΣ^½.
 #[test]
 fn the_best_a_spans_the_top_right_singular_vectors_over_the_root() {
     let mut rng = rng(13);
@@ -189,13 +189,13 @@ fn losses_scale_with_the_change_the_inputs_and_the_noise_and_not_with_the_frozen
     same(losses(1.0, 4.0, 0.0, &q, &u), 4.0, 0.0);
     same(losses(1.0, 1.0, 0.7, &q, &u), 1.0, 5.0 * 0.7);
     same(losses(1e-60, 1e40, 0.0, &q, &u), 1e-80, 0.0);
-    // The loss knows Q by its row space and U by its column space, whatever the length of each row.
+    // The loss depends only on the row space of Q and on the column space of U, not on the norms of their rows and columns.
     same(losses(1.0, 1.0, 0.0, &(&mix * &q), &(&u * &mix)), 1.0, 0.0);
     let lengths = Mat::from_fn(3, 3, |i, j| if i == j { 1e4f64.powi(i as i32) } else { 0.0 });
     same(losses(1.0, 1.0, 0.0, &(&lengths * &q), &(&u * &lengths)), 1.0, 0.0);
 }
 
-/// The paper's extreme example: inputs of rank r or less, and any Q does.
+/// The paper's extreme example: if inputs have rank r or less, every Q is optimal.
 #[test]
 fn a_random_a_loses_nothing_where_inputs_have_no_more_directions_than_the_rank() {
     for inputs in 1..=4 {
@@ -208,7 +208,7 @@ fn a_random_a_loses_nothing_where_inputs_have_no_more_directions_than_the_rank()
     }
 }
 
-/// A\* does not consider the inputs, B\* does (the remark under the lemmas).
+/// A\* does not depend on the inputs, and B\* does (the remark after the lemmas).
 #[test]
 fn only_the_trained_b_depends_on_the_inputs() {
     let mut rng = rng(20);
@@ -223,7 +223,7 @@ fn only_the_trained_b_depends_on_the_inputs() {
     assert!((&b - &again).norm_max() > 0.1 * b.norm_max());
 }
 
-/// The lemma's closed form would leave some 1e-16 of the whole.
+/// The lemma's closed form would have an error of about 1e-16 of the loss without adapters.
 #[test]
 fn a_loss_near_zero_is_not_lost_to_cancellation() {
     let mut rng = rng(21);
@@ -303,7 +303,7 @@ fn a_problem_that_is_none_is_refused_by_place() {
     assert_eq!(error, AnalysisError::Overflow { what: "ΔΣΔᵀ".into() });
 }
 
-/// Rounding's asymmetry and negative eigenvalues are not mistakes.
+/// Asymmetry and negative eigenvalues that are due to rounding are accepted.
 #[test]
 fn a_second_moment_as_computed_is_accepted() {
     let mut rng = rng(25);

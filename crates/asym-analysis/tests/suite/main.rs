@@ -1,4 +1,4 @@
-//! The tests of the crate: one program, so that Burn is linked once.
+//! The tests of the crate, in one program so that Burn is linked only once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "../common/mod.rs"]

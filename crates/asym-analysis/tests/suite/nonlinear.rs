@@ -1,4 +1,4 @@
-//! The gradients of appendix B.1.2 against NumPy (`tests/fixtures/make_theory.py`) and finite differences.
+//! Compares the gradients of appendix B.1.2 with NumPy (`tests/fixtures/make_theory.py`) and with finite differences.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -124,7 +124,7 @@ fn frozen_factors_project_the_full_gradient() {
     close_mat(a.as_ref(), (model.b.transpose() * &w).as_ref(), "A");
 }
 
-/// The sign of a loss: a step against p − y goes down, along the paper's y − p up.
+/// The sign of the gradient: a step against p − y lowers the loss. A step against the paper's y − p would raise it.
 #[test]
 fn a_step_against_the_gradient_lowers_the_loss() {
     for h in ALL {
@@ -151,7 +151,7 @@ fn each_class_member_is_the_loss_that_it_is_named_after() {
     close(loss(LogPartition::Logistic, &one_hot), cross_entropy, 1.0, "−ln p_c");
     let rates = (0..4).flat_map(|i| (0..3).map(move |k| (i, k)));
     let poisson: f64 = rates.map(|at| z[at].exp() - one_hot[at] * z[at]).sum();
-    close(loss(LogPartition::Poisson, &one_hot), poisson, 1.0, "rates less their logarithms");
+    close(loss(LogPartition::Poisson, &one_hot), poisson, 1.0, "rates minus their logarithms");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! ΔW = (α / r₀)·B·(E ⊙ A): AdaLoRA, a decomposition whose ranks are moved to the layers where they matter.
+//! ΔW = (α / r₀)·B·(E ⊙ A): AdaLoRA, a decomposition that gives more rank to the layers that need it most.
 //!
-//! Zhang et al., 2023 (arXiv:2303.10512). Each of the r₀ triplets (column of B, value of E, row of A) of each layer is
-//! kept or dropped by [`RankAllocator`]; the divisor stays r₀.
+//! Zhang et al., 2023 (arXiv:2303.10512). Each layer has r₀ triplets (column of B, value of E, row of A). [`RankAllocator`]
+//! keeps or drops each of them. The divisor of α is always r₀.
 
 mod allocator;
 
@@ -50,13 +50,14 @@ pub struct AdaLora {
     /// β₂, the smoothing of its uncertainty.
     #[serde(default = "default_beta")]
     pub beta2: f64,
-    /// γ, the weight of the penalty that keeps A and B near orthogonal: see [`orthogonality`].
+    /// γ, the weight of the penalty that keeps A and B nearly orthogonal. See [`orthogonality`].
     #[serde(default = "default_orthogonality")]
     pub orthogonality: f64,
-    /// Steps of the whole training. Absent: whoever trains fills it in.
+    /// The total number of training steps. If it is absent, the training loop sets it with
+    /// [`for_training`](Self::for_training).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_steps: Option<usize>,
-    /// Which triplets of each module are left, by the module's name. Absent: all.
+    /// Which triplets of each module are kept, by the module's name. Modules without an entry keep all triplets.
     #[serde(default, skip_serializing_if = "Patterns::is_empty")]
     pub rank_pattern: Patterns<Vec<bool>>,
 }
@@ -77,7 +78,7 @@ const fn default_orthogonality() -> f64 {
 const DIVISOR_EPSILON: f64 = 1e-5;
 
 impl AdaLora {
-    /// From `initial_rank` down to `target_rank` over the whole training, with the constants of the authors' code.
+    /// AdaLoRA from `initial_rank` to `target_rank` over the whole training, with the constants of the authors' code.
     pub fn new(initial_rank: usize, target_rank: usize) -> Self {
         Self {
             initial_rank,
@@ -107,21 +108,23 @@ impl AdaLora {
         self
     }
 
-    /// With all ranks kept for `warmup` steps, decisions every `interval` steps, and the last `final_steps` with the ranks
-    /// that are left then.
+    /// With full ranks for `warmup` steps, then a decision every `interval` steps, and constant ranks in the last
+    /// `final_steps` steps.
     pub fn schedule(mut self, warmup: usize, interval: usize, final_steps: usize) -> Self {
         (self.warmup_steps, self.interval, self.final_steps) = (warmup, interval, final_steps);
         self
     }
 
-    /// For a training of this many steps.
+    /// With this total number of training steps.
     pub fn total_steps(mut self, steps: usize) -> Self {
         self.total_steps = Some(steps);
         self
     }
 
-    /// These settings for a training of `steps` steps, where they do not say how many: with the first tenth as warm-up
-    /// and the last three tenths with final ranks, where neither is given.
+    /// These settings for a training of `steps` steps, or unchanged if `total_steps` is set.
+    ///
+    /// If warm-up and final steps are both 0, the warm-up is the first tenth of the training, and the final ranks are used in
+    /// the last three tenths.
     pub fn for_training(&self, steps: usize) -> Self {
         if self.total_steps.is_some() {
             return self.clone();
@@ -133,12 +136,12 @@ impl AdaLora {
         }
     }
 
-    /// α, 2r₀ where none was given.
+    /// α, or 2r₀ if α is not set.
     pub fn alpha_or_default(&self) -> f64 {
         self.alpha.unwrap_or(2.0 * self.initial_rank as f64)
     }
 
-    /// Triplets of `module` that are left.
+    /// The number of triplets of `module` that are kept.
     pub fn rank_at(&self, module: &str) -> usize {
         self.rank_pattern.get(module).map_or(self.initial_rank, |kept| kept.iter().filter(|kept| **kept).count())
     }
@@ -189,7 +192,7 @@ impl AdaLora {
     }
 }
 
-/// The module in `module.lora_E`, as PEFT writes the keys of its pattern.
+/// The module's name in `module.lora_E`, the form of the keys in PEFT's pattern.
 fn strip_tensor(key: &str) -> &str {
     key.strip_suffix(".lora_E").unwrap_or(key)
 }
@@ -225,7 +228,7 @@ impl Settings for AdaLora {
             Some(total) if self.warmup_steps.saturating_add(self.final_steps) >= total => Err(AdapterError::Setting {
                 field: "total_steps",
                 found: total as f64,
-                expected: "more than warmup_steps and final_steps together, so that ranks have time to fall",
+                expected: "more than the sum of warmup_steps and final_steps, so that the ranks can decrease",
             }),
             _ => Ok(()),
         }
@@ -276,7 +279,7 @@ impl Settings for AdaLora {
             "peft_type": "ADALORA",
             "init_r": self.initial_rank,
             "target_r": self.target_rank,
-            // PEFT's class inherits it from LoRA and does not read it.
+            // PEFT's class inherits this field from LoRA and does not use it.
             "r": 8,
             "lora_alpha": self.alpha_or_default(),
             "lora_dropout": self.dropout,
@@ -286,7 +289,7 @@ impl Settings for AdaLora {
             "beta1": self.beta1,
             "beta2": self.beta2,
             "orth_reg_weight": self.orthogonality,
-            // PEFT refuses a configuration without it, also where nothing is trained any more.
+            // PEFT rejects a configuration without this field, even if the adapter is not trained further.
             "total_step": self.total_steps.unwrap_or_else(|| {
                 self.warmup_steps.saturating_add(self.final_steps).saturating_add(1)
             }),
@@ -306,7 +309,7 @@ impl Settings for AdaLora {
             return (shape.to_vec(), values);
         };
         let by_row = tensor != "lora_B";
-        // A folder that was loaded has no row for what is pruned.
+        // An adapter that was loaded from a folder has no values for the dropped triplets.
         if kept.len() != if by_row { rows } else { columns } {
             return (shape.to_vec(), values);
         }
@@ -334,12 +337,12 @@ pub struct AdaLoraPair {
 }
 
 impl AdaLoraPair {
-    /// The number of triplets, dropped ones included.
+    /// The number of triplets, including dropped ones.
     pub fn rank(&self) -> usize {
         self.a.shape()[1]
     }
 
-    /// The adapter's part of the layer's output.
+    /// The adapter's contribution to the layer's output.
     ///
     /// # Shapes
     ///
@@ -351,7 +354,7 @@ impl AdaLoraPair {
         linear(scaled, self.b.val(), None)
     }
 
-    /// `[d_input, d_output]`: what merging adds to the weight.
+    /// The update that merging adds to the weight, `[d_input, d_output]`.
     pub fn delta(&self) -> Tensor<2> {
         (self.a.val() * self.e.val().mul_scalar(self.scale).unsqueeze::<2>()).matmul(self.b.val())
     }

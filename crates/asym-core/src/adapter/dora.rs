@@ -1,6 +1,6 @@
-//! W' = m · (W0 + s·B·A) / ‖W0 + s·B·A‖: DoRA, a magnitude per output in addition to LoRA's direction.
+//! W' = m · (W0 + s·B·A) / ‖W0 + s·B·A‖: DoRA, which trains a magnitude per output in addition to LoRA's factors.
 //!
-//! Liu et al., 2024 (arXiv:2402.09353). The norm is a constant in backward (their section 4.3).
+//! Liu et al., 2024 (arXiv:2402.09353). The norm is treated as a constant in the backward pass (section 4.3 of the paper).
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -36,7 +36,7 @@ impl Settings for Dora {
 
     fn label(&self) -> String {
         let direction = self.0.label();
-        // DoRA's own direction is LoRA's; any other is named.
+        // The factors of LoRA are the default. The label contains any other factors.
         match direction.strip_prefix("LoRA ") {
             Some(rank) => format!("DoRA {rank}"),
             None => format!("DoRA {direction}"),
@@ -54,10 +54,10 @@ impl Settings for Dora {
 
     fn build(&self, site: &Site, draw: &mut Draw<'_>) -> Result<Option<Adapter>, AdapterError> {
         let pair = self.0.pair(site, draw)?;
-        // A leaf of the graph, which is what can be trained.
+        // The norm is detached, because only a leaf of the graph can be trained.
         let magnitude = match draw.seed {
             Some(_) => norm(&(draw.known.weight)(), &pair).detach(),
-            // The values come from a file, or they are never read.
+            // The values are set from a file later, or they are never read.
             None => Tensor::zeros([site.d_output], &draw.device),
         };
         Ok(Some(Adapter::DoraPair(DoraPair { pair, magnitude: Param::from_tensor(magnitude) })))
@@ -83,9 +83,9 @@ impl Settings for Dora {
 /// A factor pair and the magnitudes of the adapted weight.
 #[derive(Module, Debug)]
 pub struct DoraPair {
-    /// The pair that turns the weight.
+    /// The factor pair that changes the direction of the weight.
     pub pair: LowRank,
-    /// m, the length of each output's weights: `[d_output]`, trained.
+    /// m, the norm of each output's weights: `[d_output]`, trained.
     pub magnitude: Param<Tensor<1>>,
 }
 
@@ -104,7 +104,7 @@ impl DoraPair {
         let dropout = &self.pair.dropout;
         let dropping = dropout.training.is_enabled() && input.device().is_autodiff() && dropout.prob > 0.0;
         let output = if dropping {
-            // Dropout acts on what the adapter adds: all that differs from the frozen layer.
+            // Dropout applies only to the adapter's contribution, which is the difference from the frozen layer.
             let dropped = asym_kernels::dropout(dropout, input);
             let turned = layer.forward(dropped.clone());
             base + turned * (gain.clone() - 1.0) + self.pair.undropped(dropped) * gain
@@ -147,10 +147,10 @@ impl Weight for DoraPair {
     }
 }
 
-/// ‖W0 + s·B·A‖ of each output, outside of the graph.
+/// ‖W0 + s·B·A‖ of each output, outside the autodiff graph.
 ///
-/// Computed from ‖W0‖², ⟨W0, s·B·A⟩ and ‖s·B·A‖² through matrices of height r. The only temporary of W0's size is its square, which
-/// is freed immediately.
+/// The norm is computed from ‖W0‖², ⟨W0, s·B·A⟩ and ‖s·B·A‖² with matrices of r rows. The only temporary tensor of W0's size is
+/// its square, which is freed immediately.
 fn norm(weight: &Tensor<2>, pair: &LowRank) -> Tensor<1> {
     let weight = weight.clone().detach().cast(pair.a.val().dtype());
     let a = pair.a.val().detach().mul_scalar(pair.scale); // [d_input, r]
@@ -158,11 +158,11 @@ fn norm(weight: &Tensor<2>, pair: &LowRank) -> Tensor<1> {
     let crossed = a.clone().transpose().matmul(weight.clone()) * 2.0; // [r, d_output]
     let squared = a.clone().transpose().matmul(a).matmul(b.clone()); // [r, d_output]
     let square = weight.powi_scalar(2).sum_dim(0) + (b * (crossed + squared)).sum_dim(0);
-    // A weight of zeros has no direction: 0 and not 0/0.
+    // A weight of zeros has no direction. Clamping makes its output 0 instead of 0/0.
     square.squeeze_dim::<1>(0).clamp_min(1e-24).sqrt()
 }
 
-/// A vector along the last of D axes.
+/// The vector as a tensor of D axes, along the last axis.
 fn wide<const D: usize>(vector: Tensor<1>) -> Tensor<D> {
     let [length] = vector.dims();
     let mut shape = [1; D];

@@ -15,23 +15,23 @@ use crate::{AdapterError, BaseLinear, Targets};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ia3 {
-    /// The layers, among the targets, whose input is scaled: the second of each feed-forward pair. The others' output is.
-    /// An empty list: none. A string is a regular expression.
+    /// The targets whose input is scaled, which is usually the second layer of each feed-forward block. The output of all other
+    /// targets is scaled. An empty list selects no layer. A string is a regular expression.
     pub feedforward: Targets,
 }
 
 impl Ia3 {
-    /// The layers that PEFT takes in BERT and RoBERTa, for [`AdapterConfig::targets`](crate::AdapterConfig::targets).
+    /// PEFT's default targets in BERT and RoBERTa, for [`AdapterConfig::targets`](crate::AdapterConfig::targets).
     pub const BERT_TARGETS: [&'static str; 3] = ["key", "value", "output.dense"];
 
-    /// With these layers' input scaled.
+    /// (IA)³ that scales the input of these layers.
     pub fn new(feedforward: impl Into<Targets>) -> Self {
         Self { feedforward: feedforward.into() }
     }
 
     pub(crate) fn scales_input(&self, module: &str) -> bool {
         match &self.feedforward {
-            // PEFT compares ends here and not whole segments, so `dense` finds `predense` too.
+            // As in PEFT, a name matches any end of a module's name, not only whole segments, so `dense` matches `predense`.
             Targets::Names(wanted) => wanted.iter().any(|name| module.ends_with(name.as_str())),
             Targets::Pattern(pattern) => Pattern::whole(pattern).is_ok_and(|pattern| pattern.is_match(module)),
         }
@@ -102,12 +102,12 @@ impl Settings for Ia3 {
     }
 }
 
-/// The factors of one weight: either those of its inputs or those of its outputs.
+/// The factors of one weight, either for its inputs or for its outputs.
 #[derive(Module, Debug)]
 pub struct Ia3Scale {
     /// One factor per input: `[d_input]`, trained.
     pub input: Option<Param<Tensor<1>>>,
-    /// One factor per output, its bias included: `[d_output]`, trained.
+    /// One factor per output, which also scales the bias: `[d_output]`, trained.
     pub output: Option<Param<Tensor<1>>>,
 }
 

@@ -1,4 +1,4 @@
-//! ΔW = s·B·A: LoRA, with either factor trained or frozen, and s = α/r or, for rsLoRA, α/√r.
+//! ΔW = s·B·A: LoRA, in which each factor is trained or frozen. The scale s is α/r or, for rsLoRA, α/√r.
 
 use asym_kernels::{LowRank as Update, add_low_rank, dropout, linear};
 use burn::module::{Module, Param};
@@ -16,23 +16,23 @@ use crate::layout::Layer;
 use crate::pattern::Pattern;
 use crate::{AdapterError, BaseLinear, Init, Patterns};
 
-/// One factor of a low-rank update: how it starts, and whether it is trained.
+/// One factor of a low-rank update: its initialization, and whether it is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Factor {
     /// Its values before the first step.
     pub init: Init,
-    /// Whether the optimizer moves it. A frozen factor is outside the autodiff graph.
+    /// Whether the optimizer updates it. A frozen factor is outside the autodiff graph.
     pub train: bool,
 }
 
 impl Factor {
-    /// A factor that the optimizer moves.
+    /// A factor that the optimizer updates.
     pub const fn trained(init: Init) -> Self {
         Self { init, train: true }
     }
 
-    /// A factor that stays as it starts.
+    /// A factor that keeps its initial values.
     pub const fn frozen(init: Init) -> Self {
         Self { init, train: false }
     }
@@ -49,8 +49,8 @@ pub struct Lora {
     pub alpha: Option<f64>,
     /// Probability with which an element of the adapter's input is dropped in training. Default: 0.
     ///
-    /// On the CPU its mask is drawn again for backward. Elsewhere it is kept, as wide as the input: on a layer with frozen A
-    /// it then costs the memory that freezing A saves. The ids that enter an embedding are never dropped.
+    /// On the CPU, the mask is generated again for the backward pass. On other devices, a mask as wide as the input is kept. In a
+    /// layer with frozen A, this mask takes the memory that freezing A saves. Dropout does not apply to the ids of an embedding.
     #[serde(default)]
     pub dropout: f64,
     /// Scale by α / √r (rsLoRA; Kalajdzievski, 2023), so the update does not shrink as the rank grows.
@@ -62,11 +62,11 @@ pub struct Lora {
     /// The factor B. Default: zero, trained.
     #[serde(default = "default_b")]
     pub b: Factor,
-    /// Ranks of some modules: regular expressions that must match the end of a name from one of its dots on. The first
-    /// that matches counts.
+    /// Ranks of some modules, by regular expressions. An expression must match the whole name of a module, or the end of the
+    /// name after any of its dots. The first expression that matches is used.
     #[serde(default, skip_serializing_if = "Patterns::is_empty")]
     pub rank_pattern: Patterns<usize>,
-    /// α of some modules, found as in [`rank_pattern`](Self::rank_pattern).
+    /// Values of α of some modules, by regular expressions as in [`rank_pattern`](Self::rank_pattern).
     #[serde(default, skip_serializing_if = "Patterns::is_empty")]
     pub alpha_pattern: Patterns<f64>,
 }
@@ -80,7 +80,7 @@ const fn default_b() -> Factor {
 }
 
 impl Lora {
-    /// LoRA as Hu et al. (2021) start it: A Kaiming, B zero, both trained, α = 2r, no dropout.
+    /// LoRA with the initialization of Hu et al. (2021): A Kaiming, B zero, both trained, α = 2r, no dropout.
     pub fn new(rank: usize) -> Self {
         Self {
             rank,
@@ -146,7 +146,7 @@ impl Lora {
         self
     }
 
-    /// α, 2r where none was given.
+    /// α, or 2r if α is not set.
     pub fn alpha_or_default(&self) -> f64 {
         self.alpha.unwrap_or(2.0 * self.rank as f64)
     }
@@ -226,7 +226,7 @@ impl Settings for Lora {
         if (self.a, self.b) == (default.a, default.b) {
             return format!("{} r={}", self.name(), self.rank);
         }
-        // The paper's notation: a hat on what is trained.
+        // In the paper's notation, a trained factor has a hat.
         let factor = |letter: char, factor: Factor| {
             let hat = if factor.train { "\u{302}" } else { "" };
             format!("{letter}{hat}_{}", factor.init.symbol())
@@ -252,7 +252,7 @@ impl Settings for Lora {
         if self.b.init == Init::InputSvd {
             return Err(AdapterError::Conflict {
                 field: "b",
-                reason: "`input-svd` is taken from what a layer reads, which is A's side: choose another init for b",
+                reason: "`input-svd` uses the inputs of a layer, so it is only for A; choose another init for b",
             });
         }
         self.rank_pattern
@@ -262,7 +262,7 @@ impl Settings for Lora {
     }
 
     fn check(&self, site: &Site) -> Result<(), AdapterError> {
-        // An embedding has no input that could be dropped, so dropout means nothing there, as in PEFT.
+        // As in PEFT, dropout has no effect on an embedding, whose inputs are ids.
         if site.layer != Layer::Embedding {
             site.check_dropout(self.dropout)?;
         }
@@ -303,8 +303,8 @@ fn first_match<'a, T>(patterns: &'a Patterns<T>, module: &str) -> Option<&'a T> 
 
 /// The factor pair of one weight.
 ///
-/// Burn stores a linear weight as `[d_input, d_output]`, so both factors are the transposes of the paper's and of PEFT's.
-/// For an embedding, d_input counts its rows; for a convolution, it is channels_in · kernel_height · kernel_width.
+/// Burn stores a linear weight as `[d_input, d_output]`, so both factors are the transposes of those in the paper and in PEFT.
+/// For an embedding, d_input is the number of rows. For a convolution, it is channels_in / groups · kernel_height · kernel_width.
 #[derive(Module, Debug)]
 pub struct LowRank {
     /// Aᵀ: `[d_input, r]`.
@@ -323,7 +323,7 @@ impl LowRank {
         self.a.shape()[1]
     }
 
-    /// s·B(A(dropout(x))), what the adapter adds to a linear layer's output.
+    /// s·B(A(dropout(x))), which the adapter adds to a linear layer's output.
     ///
     /// # Shapes
     ///
@@ -333,14 +333,14 @@ impl LowRank {
         self.undropped(dropout(&self.dropout, input))
     }
 
-    /// The same without dropout.
+    /// Like [`forward`](Self::forward), without dropout.
     pub(super) fn undropped<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let hidden = linear(input, self.a.val(), None);
-        // Scaled while it is r wide.
+        // The scale is applied here because this tensor is only r wide.
         linear(hidden.mul_scalar(self.scale), self.b.val(), None)
     }
 
-    /// s·A·B, `[d_input, d_output]`: what merging adds to the weight.
+    /// s·A·B, `[d_input, d_output]`, which merging adds to the weight.
     pub fn delta(&self) -> Tensor<2> {
         self.a.val().matmul(self.b.val()).mul_scalar(self.scale)
     }
@@ -357,14 +357,14 @@ impl Weight for LowRank {
         add(base, self.delta())
     }
 
-    /// Ids are looked up in A, and the rows found are multiplied by B.
+    /// The ids are looked up in A, and the resulting rows are multiplied by B.
     fn embedding(&self, ids: Tensor<2, Int>, weight: Tensor<2>) -> Tensor<3> {
         let hidden = embedding(self.a.val(), ids.clone()); // [batch, length, r]
         let update = linear(hidden.mul_scalar(self.scale), self.b.val(), None);
         embedding(weight, ids).cast(update.dtype()) + update
     }
 
-    /// A convolution with r outputs, and one of size 1.
+    /// The update is a convolution with r output channels, followed by a convolution with a kernel of size 1.
     fn conv2d(
         &self,
         input: Tensor<4>,
@@ -374,7 +374,7 @@ impl Weight for LowRank {
     ) -> Tensor<4> {
         let output = conv2d(input.clone(), weight.clone(), bias, options.clone());
         let input = dropout(&self.dropout, input);
-        // With groups, a narrow convolution of the whole input is not what ΔW adds.
+        // With groups, the two convolutions do not compute the update ΔW, because the first one reads all input channels.
         if options.groups > 1 {
             return output + conv2d(input, add(weight.zeros_like(), self.delta()), None, options);
         }

@@ -1,7 +1,8 @@
-//! The closed set of adapter methods: their settings, and what a weight then carries.
+//! The closed set of adapter methods, with their settings and their parameters.
 //!
-//! A method is one file here, and one line of `methods!`: a struct of settings (`Settings`), and a module that holds a
-//! weight's parameters (`Weight`). Both traits say how their part is written in PEFT's format.
+//! A method is one file in this folder and one line of `methods!`. It consists of a struct of settings (`Settings`) and a
+//! module with the parameters of one weight (`Weight`). These two traits also define how PEFT's format stores the settings
+//! and the parameters.
 
 mod adalora;
 mod dora;
@@ -30,10 +31,10 @@ use crate::BaseLinear;
 
 /// The operations of the parameters that adapt one weight.
 trait Weight {
-    /// The output of the adapted linear layer, from the layer under it.
+    /// The output of the adapted linear layer, where `base` is the layer without the adapter.
     fn linear<const D: usize>(&self, input: Tensor<D>, base: BaseLinear) -> Tensor<D>;
 
-    /// The adapted weight, in the shape in which the layer keeps it.
+    /// The adapted weight, in the shape of the layer's weight.
     fn compose<const D: usize>(&self, base: Tensor<D>) -> Tensor<D>;
 
     /// The rows of the adapted embedding.
@@ -52,7 +53,7 @@ trait Weight {
         module::conv2d(input, self.compose(weight), bias, options)
     }
 
-    /// A word or two for a module's display.
+    /// A short description for the display of a module.
     fn describe(&self) -> String;
 
     /// How PEFT stores the parameter at the path `field`, of shape `dims` in Burn, in an adapter of `owner`.
@@ -104,7 +105,7 @@ macro_rules! methods {
         }
 
         impl Adapter {
-            /// The output of a linear layer with this adapter, from the layer under it.
+            /// The output of a linear layer with this adapter, where `base` is the layer without the adapter.
             ///
             /// # Shapes
             ///
@@ -149,7 +150,7 @@ macro_rules! methods {
                 }
             }
 
-            /// A word or two for a module's display.
+            /// A short description for the display of a module.
             pub(crate) fn describe(&self) -> String {
                 match self {
                     $(Self::$weight(adapter) => adapter.describe(),)*
@@ -179,7 +180,7 @@ macro_rules! methods {
     };
 }
 
-// In the order in which a PEFT folder is asked what it is: DoRA is LoRA with a switch.
+// The first method that matches the fields of a PEFT folder is used. DoRA precedes LoRA because it is LoRA with a switch.
 methods! {
     /// DoRA (Liu et al., 2024).
     Dora => DoraPair,
@@ -194,35 +195,34 @@ methods! {
 }
 
 impl Method {
-    /// The values of `peft_type` that are read.
+    /// The supported values of `peft_type`.
     pub(crate) const PEFT_TYPES: &'static str = "\"LORA\", \"ADALORA\", \"VERA\" or \"IA3\"";
 }
 
 impl Method {
-    /// The factor of the update for people, with how it is made: `α/r = 16/8 = 2`. `None` for a method without such a factor.
-    /// Layers of a pattern of their own may have another.
+    /// The factor of the update as text with its computation, such as `α/r = 16/8 = 2`. `None` for a method without such a
+    /// factor. Layers that match a pattern may have a different factor.
     pub fn scale(&self) -> Option<String> {
         self.settings().scale()
     }
 }
 
 impl fmt::Display for Method {
-    /// The name of the row in a table.
+    /// Writes the label of the method in tables.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.settings().label())
     }
 }
 
-/// Whether PEFT's fields say `peft_type`.
+/// Whether PEFT's field `peft_type` has this value.
 fn is_type(fields: &Map<String, Value>, peft_type: &str) -> bool {
     fields.get("peft_type").is_some_and(|found| found == peft_type)
 }
 
-/// `base` plus the update `[d_input, d_output]`, in the shape in which the layer keeps its weight. The sum is rounded to the
-/// base's dtype.
+/// `base` plus the update `[d_input, d_output]`, in the shape of `base`. The sum is rounded to the dtype of `base`.
 fn add<const D: usize>(base: Tensor<D>, delta: Tensor<2>) -> Tensor<D> {
     let delta = match D {
-        // The first axis of a convolution's kernel is its outputs.
+        // The first axis of a convolution's kernel is the output channels.
         4 => delta.swap_dims(0, 1),
         _ => delta,
     };
@@ -282,7 +282,7 @@ mod tests {
     proptest! {
         #![proptest_config(config(500))]
 
-        /// The fields of PEFT, and those of a recipe.
+        /// This holds for the fields of PEFT and for those of a recipe.
         #[test]
         fn settings_are_read_as_they_were_written(method in method()) {
             let fields = serde_json::to_string(&method.settings().write().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The facts of a layer that a method adapts, and the interface of a method's settings.
+//! The properties of a layer that a method adapts, and the interface of a method's settings.
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -10,51 +10,50 @@ use crate::init::{Known, NoStart, Shape};
 use crate::layout::{Entry, Kind, Layer};
 use crate::random::stream;
 
-/// The operations of a method's settings. Each method implements it in its own file.
+/// The operations of a method's settings. Each method implements this trait in its own file.
 pub(crate) trait Settings {
-    /// The method's name, for people.
+    /// The name of the method in messages and model cards.
     fn name(&self) -> &'static str;
 
-    /// The name of the row in a table: the method and the difference between its variants.
+    /// The label in tables: the method and the settings that distinguish its variants.
     fn label(&self) -> String;
 
-    /// Refuse settings that no model could make good.
+    /// Reject settings that are invalid for every model.
     fn validate(&self) -> Result<(), AdapterError>;
 
-    /// Refuse a layer that the method cannot adapt with these settings.
+    /// Reject a layer that the method cannot adapt with these settings.
     fn check(&self, site: &Site) -> Result<(), AdapterError>;
 
-    /// The adapter of a layer; `None` where these settings leave nothing of it.
+    /// The adapter of a layer; `None` if its rank is 0 with these settings.
     fn build(&self, site: &Site, draw: &mut Draw<'_>) -> Result<Option<Adapter>, AdapterError>;
 
-    /// PEFT's fields for these settings. Fields that are not among them must be switched off in a folder that is read.
+    /// PEFT's fields for these settings. In a folder that is read, any other field of a method must be switched off.
     fn write(&self) -> Result<Map<String, Value>, serde_json::Error>;
 
-    /// The factor of the update for people, with how it is made: `α/r = 16/8 = 2`. None where the method has no such factor.
+    /// The factor of the update as text with its computation, such as `α/r = 16/8 = 2`. `None` if the method has no such factor.
     fn scale(&self) -> Option<String> {
         None
     }
 
-    /// The factor pair, where its start and training can be chosen.
+    /// The factor pair, if the method has one with configurable initialization and training.
     fn factors(&self) -> Option<(Factor, Factor)> {
         None
     }
 
-    /// Choose the factor pair. This has no effect if the method has no pair to choose.
+    /// Set the factor pair. This has no effect if the method has no such pair.
     fn set_factors(&mut self, _a: Factor, _b: Factor) {}
 
-    /// A name or pattern in these settings that matches none of the adapted `modules`, and its field.
+    /// The first name or pattern in these settings that matches none of the adapted `modules`, with its field.
     fn unmatched(&self, _modules: &[&str]) -> Option<(&'static str, String)> {
         None
     }
 
-    /// Modules that these settings adapt although their rank was pruned to nothing. They have no parameters, but PEFT's
-    /// files name them.
+    /// Adapted modules whose rank was pruned to 0. They have no parameters, but PEFT's files list them.
     fn emptied(&self) -> Vec<&str> {
         Vec::new()
     }
 
-    /// The part of a tensor that is stored if some of the rank was dropped: its shape and values in files.
+    /// The shape and the values of a tensor in files, without the part of the rank that was dropped.
     fn prune(&self, _module: &str, _tensor: &str, shape: &[usize], values: Vec<f32>) -> (Vec<usize>, Vec<f32>) {
         (shape.to_vec(), values)
     }
@@ -67,16 +66,16 @@ pub(crate) struct Site {
     pub(crate) module: String,
     /// Its kind.
     pub(crate) layer: Layer,
-    /// Whether its forward passes through this crate.
+    /// Whether its forward pass is implemented in this crate.
     pub(crate) factored: bool,
-    /// Whether it adds a bias.
+    /// Whether it has a bias.
     pub(crate) bias: bool,
-    /// The largest size in the file with the values of the factors, if the values come from a file. The rank may then be larger
-    /// than any rank that can be initialized.
+    /// The largest dimension of a factor in the file, if the values come from a file. The rank may then be larger than any rank
+    /// that can be initialized.
     pub(crate) loaded: Option<usize>,
-    /// Features in; rows of an embedding; input channels times the kernel's size.
+    /// The number of input features, of the rows of an embedding, or of the input channels per group times the kernel's size.
     pub(crate) d_input: usize,
-    /// Features out.
+    /// The number of output features or channels.
     pub(crate) d_output: usize,
 }
 
@@ -93,8 +92,8 @@ impl Site {
         Some(Self { module: entry.module().to_string(), layer, factored, bias, loaded, d_input, d_output })
     }
 
-    /// Refuse a rank that is 0 or above min(d_input, d_output), or above every size in the file that has the factors: they would
-    /// take any amount of memory before their shapes are compared.
+    /// Reject a rank of 0, and a rank above min(d_input, d_output) or, for values from a file, above `loaded`. Without this
+    /// limit, a file could cause factors of any size to be allocated before the shapes are compared.
     pub(crate) fn check_rank(&self, rank: usize) -> Result<(), AdapterError> {
         let (module, d_input, d_output) = (self.module.clone(), self.d_input, self.d_output);
         match self.loaded {
@@ -105,7 +104,7 @@ impl Site {
         }
     }
 
-    /// Refuse dropout where the adapter never sees the layer's input.
+    /// Reject dropout if the adapter has no access to the layer's input.
     pub(crate) fn check_dropout(&self, dropout: f64) -> Result<(), AdapterError> {
         match dropout > 0.0 && !self.factored {
             true => Err(AdapterError::DropoutOnDense { module: self.module.clone(), dropout }),
@@ -113,12 +112,12 @@ impl Site {
         }
     }
 
-    /// Whether what the layer reads can be seen.
+    /// Whether the inputs of the layer can be observed.
     pub(crate) fn shows_its_input(&self) -> bool {
         self.layer == Layer::Linear && self.factored
     }
 
-    /// Refuse anything but a linear layer.
+    /// Reject any layer that is not linear.
     pub(crate) fn check_linear(&self, method: &'static str) -> Result<(), AdapterError> {
         match self.layer {
             Layer::Linear => Ok(()),
@@ -127,19 +126,19 @@ impl Site {
     }
 }
 
-/// Where an adapter's first values come from.
+/// The sources of an adapter's initial values.
 pub(crate) struct Draw<'a> {
-    /// The run's seed. Absent where a file brings the values: zeros cost the least.
+    /// The random seed of the run. If it is `None`, all factors are zeros, because their values are set later or never read.
     pub(crate) seed: Option<u64>,
-    /// Where the weight is, or will be.
+    /// The device of the weight.
     pub(crate) device: Device,
-    /// W0, which is made when somebody asks for it, and what the layer reads.
+    /// W0, which is computed on request, and the inputs of the layer.
     pub(crate) known: Known<'a>,
     /// The parameters that the adapters of all layers share.
     pub(crate) shared: &'a mut Shared,
 }
 
-/// The parameters that the adapters of all layers share. They are drawn once and have one piece of memory.
+/// The parameters that the adapters of all layers share. They are initialized once and are in memory once.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     /// The largest d_input among the adapted layers.
@@ -151,7 +150,7 @@ pub(crate) struct Shared {
 }
 
 impl Draw<'_> {
-    /// The values of the factor called `name`, from the seed and that name, as Burn stores them.
+    /// The initial values of a factor in Burn's layout. They depend on the random seed and on `name`.
     pub(crate) fn values(
         &self,
         site: &Site,
@@ -185,13 +184,13 @@ impl Draw<'_> {
         Ok(Param::from_tensor(values).set_require_grad(factor.train))
     }
 
-    /// A trained vector with one value throughout.
+    /// A trained vector whose elements are all `value`.
     pub(crate) fn vector(&self, length: usize, value: f64) -> Param<Tensor<1>> {
         Param::from_tensor(Tensor::full([length], value, &self.device))
     }
 }
 
-/// The information about the adapted layer that the adapter's tensors in files need.
+/// The properties of the adapted layer that determine how its adapter's tensors are stored in files.
 #[derive(Debug, Clone)]
 pub(crate) struct Owner {
     /// Its kind.
@@ -200,7 +199,7 @@ pub(crate) struct Owner {
     pub(crate) shape: Vec<usize>,
 }
 
-/// How PEFT stores one tensor of an adapter. Burn's matrices are its transposes.
+/// How PEFT stores one tensor of an adapter. Burn stores the transposes of PEFT's matrices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PeftTensor {
     /// Its name, which follows the module's name.

@@ -1,4 +1,4 @@
-//! ΔW = (λ_b ⊙ B)·(λ_d ⊙ A): VeRA, one frozen random pair for all layers and two trained vectors for each.
+//! ΔW = (λ_b ⊙ B)·(λ_d ⊙ A): VeRA, with one frozen random factor pair for all layers and two trained vectors per layer.
 //!
 //! Kopiczko et al., 2024 (arXiv:2310.11454).
 
@@ -18,19 +18,20 @@ use crate::{AdapterError, BaseLinear, Init};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vera {
-    /// The rank r of the shared pair: from 1 to 65536, regardless of the layers' sizes, since no factor of it is trained.
+    /// The rank r of the shared pair, from 1 to 65536. It is not limited by the layers' sizes, because the pair is not trained.
     pub rank: usize,
     /// The initial value of λ_d. Default: 0.1.
     #[serde(default = "default_d_initial")]
     pub d_initial: f64,
     /// Probability with which an element of the adapter's input is dropped in training. Default: 0.
     ///
-    /// As with LoRA's frozen A, its mask is as wide as the input and kept for backward.
+    /// The mask takes the same memory as that of [`Lora`](crate::Lora).
     #[serde(default)]
     pub dropout: f64,
 }
 
-/// Above any rank that was ever used; below what would exhaust the memory before a file's shapes are looked at.
+/// The largest accepted rank. It is larger than any rank in use, and it limits the memory that is allocated before the shapes
+/// of a file are compared.
 const MAX_RANK: usize = 1 << 16;
 
 const fn default_d_initial() -> f64 {
@@ -43,7 +44,7 @@ impl Vera {
         Self { rank, d_initial: default_d_initial(), dropout: 0.0 }
     }
 
-    /// With this start of λ_d.
+    /// With this initial value of λ_d.
     pub fn d_initial(mut self, value: f64) -> Self {
         self.d_initial = value;
         self
@@ -123,17 +124,17 @@ impl Settings for Vera {
             "vera_dropout": self.dropout,
             "init_weights": true,
             "save_projection": true,
-            // PEFT draws from it before it reads the projections; asym's come from the run's seed.
+            // PEFT initializes the projections from this key before it reads them. asym initializes them from the run's seed.
             "projection_prng_key": 0,
         });
         Ok(fields.as_object().cloned().unwrap_or_default())
     }
 }
 
-/// The vectors of one weight, and the pair that all share.
+/// The vectors of one weight, and the factor pair that all layers share.
 ///
-/// All layers of a model share the memory of the pair, from attaching or loading on; each layer uses the part that fits
-/// it. Moving a model to another device makes a copy for each layer: attach where it is trained.
+/// After attaching or loading, all layers of a model share the memory of the pair. Each layer uses the part that fits its
+/// size. Moving a model to another device makes a copy for each layer, so attach the adapter on the training device.
 #[derive(Module, Debug)]
 pub struct VeraScales {
     /// Aᵀ: `[max_input, r]`, frozen.
@@ -162,13 +163,13 @@ impl VeraScales {
         (a * self.lambda_d.val().unsqueeze::<2>(), b * self.lambda_b.val().unsqueeze::<2>())
     }
 
-    /// The parts of A and B that belong to this layer.
+    /// The parts of A and B that this layer uses.
     fn slices(&self) -> (Tensor<2>, Tensor<2>) {
         let [d_output] = self.lambda_b.dims();
         (self.a.val().narrow(0, 0, self.d_input), self.b.val().narrow(1, 0, d_output))
     }
 
-    /// The adapter's part of the layer's output.
+    /// The adapter's contribution to the layer's output.
     ///
     /// # Shapes
     ///
@@ -176,13 +177,13 @@ impl VeraScales {
     /// - output: `[..., d_output]`
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let (a, b) = self.slices();
-        // The vectors scale what is between the products: neither product's input is kept for backward.
+        // The vectors scale the results of the products, so autodiff keeps the input of neither product.
         let hidden = linear(dropout(&self.dropout, input), a, None);
         let hidden = hidden * self.lambda_d.val().unsqueeze();
         linear(hidden, b, None) * self.lambda_b.val().unsqueeze()
     }
 
-    /// `[d_input, d_output]`: what merging adds to the weight.
+    /// The update that merging adds to the weight, `[d_input, d_output]`.
     pub fn delta(&self) -> Tensor<2> {
         let (a, b) = self.factors();
         a.matmul(b)

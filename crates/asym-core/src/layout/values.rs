@@ -9,7 +9,7 @@ pub fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
     each_f32(view.dtype(), view.data(), |_, value| values.push(value)).then_some(values)
 }
 
-/// Call `each` with the index and the value of each number in `data`, which is little-endian.
+/// Call `each` with the index and the value of each number in the little-endian `data`.
 ///
 /// Returns false if `dtype` is not F32, F16, BF16 or F64.
 pub fn each_f32(dtype: Dtype, data: &[u8], mut each: impl FnMut(usize, f32)) -> bool {
@@ -18,7 +18,7 @@ pub fn each_f32(dtype: Dtype, data: &[u8], mut each: impl FnMut(usize, f32)) -> 
     }
     let mut all = |values: &mut dyn Iterator<Item = f32>| values.enumerate().for_each(|(i, value)| each(i, value));
     match dtype {
-        // F32 does not go through the closure, so it compiles to a copy.
+        // F32 does not use the closure above, so this line compiles to a copy.
         Dtype::F32 => chunks(data).map(f32::from_le_bytes).enumerate().for_each(|(i, value)| each(i, value)),
         Dtype::F16 => all(&mut chunks(data).map(|bytes| f16::from_le_bytes(bytes).to_f32())),
         Dtype::BF16 => all(&mut chunks(data).map(|bytes| bf16::from_le_bytes(bytes).to_f32())),
@@ -30,7 +30,7 @@ pub fn each_f32(dtype: Dtype, data: &[u8], mut each: impl FnMut(usize, f32)) -> 
 
 /// The transpose of `values`, which has `rows` rows and `columns` columns.
 pub(super) fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    // The blocks fit into the L1 cache, because one of the two matrices is accessed across its rows.
+    // One of the two matrices is accessed across its rows, so blocks are used that fit into the L1 cache.
     const BLOCK: usize = 32;
     let mut out = vec![0.0; values.len()];
     for row in (0..rows).step_by(BLOCK) {

@@ -1,4 +1,4 @@
-//! The matrix of the public functions. faer, which computes, stays inside.
+//! The matrix type of the public functions. faer is used only internally.
 
 use std::ops::{Index, IndexMut};
 
@@ -19,13 +19,13 @@ use faer::{Mat, MatRef};
 ///
 /// # Panics
 ///
-/// Indexing panics for an entry outside of the matrix. The functions that make a matrix panic if the number of its values
-/// does not fit into a `usize`.
+/// Indexing panics for an entry outside the matrix. The functions that create a matrix panic if the number of values does not
+/// fit into a `usize`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
     rows: usize,
     columns: usize,
-    /// Entry (i, j) is value j · rows + i.
+    /// The value with index j · rows + i is entry (i, j).
     values: Vec<f64>,
 }
 
@@ -35,7 +35,7 @@ impl Matrix {
         Self { rows, columns, values: vec![0.0; size(rows, columns)] }
     }
 
-    /// A `[rows, columns]` matrix whose entry (i, j) is `f(i, j)`. The calls go column by column.
+    /// A `[rows, columns]` matrix whose entry (i, j) is `f(i, j)`. `f` is called column by column.
     pub fn from_fn(rows: usize, columns: usize, mut f: impl FnMut(usize, usize) -> f64) -> Self {
         let mut values = Vec::with_capacity(size(rows, columns));
         for j in 0..columns {
@@ -48,7 +48,7 @@ impl Matrix {
     ///
     /// # Panics
     ///
-    /// Panics unless there are rows · columns values.
+    /// Panics if the number of values is not rows · columns.
     pub fn from_rows(rows: usize, columns: usize, values: &[f64]) -> Self {
         let found = values.len();
         assert!(found == size(rows, columns), "{rows} × {columns} values are needed, found {found}");
@@ -95,7 +95,7 @@ impl Matrix {
         Self::from_fn(matrix.nrows(), matrix.ncols(), |i, j| matrix[(i, j)])
     }
 
-    /// A copy for faer, in its own layout of padded and aligned columns: the rounding of its results may depend on the layout.
+    /// A copy as a matrix of faer, in its layout of padded and aligned columns, because the rounding of results may depend on it.
     pub(crate) fn to_mat(&self) -> Mat<f64> {
         Mat::from_fn(self.rows, self.columns, |i, j| self[(i, j)])
     }

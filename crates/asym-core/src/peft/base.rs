@@ -1,5 +1,5 @@
-//! The changes of the base model that an adapter's folder has: the base weights that PEFT saves in addition to factors or after the
-//! vocabulary was resized, the rows of an embedding that were trained, and the biases of factors.
+//! Changes of the base model that an adapter's folder contains: the base weights that PEFT saves together with factors or after
+//! the vocabulary was resized, the trained rows of an embedding, and the biases of factors.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -13,18 +13,18 @@ use crate::layout::{self, Entry, Kind, Layer, Naming};
 use crate::linalg::apart;
 use crate::{AdapterConfig, AdapterError, Bias, Dora, Lora, Method, Patterns, TakenOut};
 
-/// How a folder is read.
+/// Options for loading an adapter.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LoadOptions<'a> {
     /// The names of the model's parameters in files.
     pub naming: Naming,
-    /// Parameters that are one tensor in the base model: one, and its copies. The model may have several of them, each with a
-    /// tensor of its own. They change together where PEFT changes the tensor that they share.
+    /// Tied parameters, which are one tensor in the base model: the name of a parameter and the names of its copies. They may be
+    /// separate tensors in the model that is loaded. If PEFT's adapter changes the shared tensor, all of them are changed.
     pub ties: &'a [(&'a str, &'a [&'a str])],
 }
 
 impl<'a> LoadOptions<'a> {
-    /// The names of the tensor that `name` shares, the parameter first; `name` alone if it shares none.
+    /// The names of all parameters that are tied to `name`, where the copies are last; only `name` if it is not tied.
     fn group<'b>(&'b self, name: &'b str) -> Vec<&'b str> {
         let tie = self.ties.iter().find(|(parameter, copies)| *parameter == name || copies.contains(&name));
         tie.map_or_else(
@@ -34,16 +34,16 @@ impl<'a> LoadOptions<'a> {
     }
 }
 
-/// The tensor of the rows that were trained, in the module of its embedding.
+/// The end of the key of an embedding's trained rows, after the name of the embedding.
 const ROWS: &str = ".token_adapter.trainable_tokens_delta";
 
-/// The bias of a factor B, in its module.
+/// The end of the key of the bias of a factor B, after the name of the module.
 const FACTOR_BIAS: &str = ".lora_B.bias";
 
 /// The last segments of the names of output layers that are as large as the vocabulary.
 const HEADS: [&str; 2] = ["lm_head", "decoder"];
 
-/// The folder of an adapter, while it is read.
+/// The folder of an adapter that is being loaded.
 pub(super) struct Folder<'a> {
     pub(super) path: &'a Path,
     pub(super) file: &'a SafeTensors<'a>,
@@ -57,7 +57,7 @@ struct Changes {
     whole: HashMap<String, Vec<f32>>,
     /// Rows and their values, by name.
     rows: HashMap<String, (Vec<usize>, Vec<f32>)>,
-    /// Values to be added, by name.
+    /// Values that are added, by name.
     added: HashMap<String, Vec<f32>>,
 }
 
@@ -72,7 +72,7 @@ impl Folder<'_> {
         self.file.tensor(key).is_ok()
     }
 
-    /// Change the base weights of `model`, which has no adapter yet. Returns the keys that were read, too.
+    /// Change the base weights of `model`, which has no adapter yet. Also returns the keys that were read.
     pub(super) fn rebase<M: Module>(
         &self,
         model: M,
@@ -85,7 +85,8 @@ impl Folder<'_> {
         }
         self.read_rows(&entries, config, &mut changes, &mut read)?;
         self.read_biases(&entries, config, &mut changes, &mut read)?;
-        // A module that the model lacks, because each of its copies has a tensor of its own, computes nothing in PEFT either.
+        // If all copies are separate tensors, the model may lack the tied parameter. Its module computes nothing in PEFT
+        // either, so its keys are accepted without being used.
         for (parameter, _) in
             self.options.ties.iter().filter(|(name, _)| entries.iter().all(|entry| entry.name != *name))
         {
@@ -109,7 +110,7 @@ impl Folder<'_> {
         Ok((model, read))
     }
 
-    /// Read the base weight that PEFT saved for `entry`, or for a parameter that shares its tensor.
+    /// Read the base weight that PEFT saved for `entry` or for a parameter that is tied to it.
     fn read_base(
         &self,
         entry: &Entry,
@@ -136,7 +137,7 @@ impl Folder<'_> {
         Ok(())
     }
 
-    /// Read the rows that were trained. The configuration then names their modules.
+    /// Read the trained rows of embeddings. `config.token_rows` then contains the modules whose rows were found.
     fn read_rows(
         &self,
         entries: &[Entry],
@@ -155,7 +156,7 @@ impl Folder<'_> {
             let weight = format!("{module}.weight");
             let group = self.options.group(&weight);
             let has_rows = |name: &str| modules.iter().any(|module| name.strip_suffix(".weight") == Some(module));
-            // The copies follow the embedding, unless they have rows of their own.
+            // The copies of the embedding get the same rows, unless the file has rows for them.
             let follow = group.first() == Some(&weight.as_str());
             let members = group.iter().filter(|name| **name == weight || (follow && !has_rows(name)));
             let members: Vec<&Entry> =
@@ -177,7 +178,7 @@ impl Folder<'_> {
                 read.insert(key);
             }
         }
-        // PEFT leaves a copy with the rows of its embedding out.
+        // PEFT does not save the rows of a copy separately.
         let is_copy = |name: &str| {
             let of = |(parameter, copies): &(&str, &[&str])| {
                 let copy = |copy: &&str| layout::names(copy.strip_suffix(".weight").unwrap_or(copy), name);
@@ -189,14 +190,14 @@ impl Folder<'_> {
             return Err(AdapterError::MissingKeys {
                 path: self.path.to_path_buf(),
                 keys: vec![format!("{PREFIX}{name}{ROWS}")],
-                hint: "; trainable_token_indices of the configuration asks for it",
+                hint: "; trainable_token_indices in the configuration requires it",
             });
         }
         config.token_rows = found;
         Ok(())
     }
 
-    /// Read the biases of factors B, which are added to those of the layers.
+    /// Read the biases of factors B, which are added to the biases of the layers.
     fn read_biases(
         &self,
         entries: &[Entry],
@@ -216,11 +217,11 @@ impl Folder<'_> {
                 supported: format!("false {why}"),
             };
             if config.bias != Bias::None {
-                return Err(refuse("beside trained biases of the layers".to_string()));
+                return Err(refuse("together with trained biases of the layers".to_string()));
             }
             let name = format!("{module}.bias");
             let Some(entry) = entries.iter().find(|entry| entry.name == name) else {
-                return Err(refuse(format!("on `{module}`, which has no bias that the factor's could be added to")));
+                return Err(refuse(format!("for `{module}`, which has no bias to which it can be added")));
             };
             let values = tensor(self.path, self.file, key.to_string(), &entry.shape)?;
             let scale = lora.scale_at(module) as f32;
@@ -243,7 +244,7 @@ fn is_vocabulary(entry: &Entry) -> bool {
     }
 }
 
-/// The rows of `model` that `config` names, and the biases of its factors, as PEFT's files have them: key, shape and values.
+/// The trained rows of `model` and the biases of its factors according to `config`, in PEFT's form: key, shape and values.
 pub(super) fn saved<M: Module>(
     model: &M,
     config: &AdapterConfig,
@@ -264,7 +265,8 @@ pub(super) fn saved<M: Module>(
         .collect()
 }
 
-/// `model` with its base weights as PEFT leaves them when it loads an adapter whose start took something out of them.
+/// `model` after subtracting from its base weights the part that `config.taken_out` describes, as PEFT does when it loads an
+/// adapter.
 pub(super) fn without_start<M: Module>(
     model: M,
     config: &AdapterConfig,
@@ -296,7 +298,7 @@ pub(super) fn without_start<M: Module>(
     }
 }
 
-/// `weight` `[d_output, d_input]` without what the start took; `None` if its singular values do not exist.
+/// `weight` `[d_output, d_input]` without the part that was subtracted; `None` if the decomposition fails.
 fn rest(weight: &Mat<f64>, taken_out: TakenOut, lora: &Lora, module: &str) -> Option<Mat<f64>> {
     let rank = lora.rank_at(module).min(weight.nrows()).min(weight.ncols());
     let (left, right, scale) = if taken_out == TakenOut::Pissa {

@@ -4,7 +4,7 @@ use super::SaveOptions;
 use crate::inspect::Inspection;
 use crate::{AdapterConfig, Bias, Targets};
 
-/// The card: what the adapter is, and how it is used from either side.
+/// The text of the card: the settings of the adapter, and how to use it in Python and in Rust.
 pub(super) fn text(config: &AdapterConfig, table: &Inspection, options: &SaveOptions<'_>) -> String {
     let base = options.base_model.map_or_else(String::new, |base| format!("base_model: {}\n", yaml(base)));
     let of_base = options.base_model.map_or_else(|| "a model".to_string(), |base| format!("`{base}`"));
@@ -47,7 +47,7 @@ pub(super) fn text(config: &AdapterConfig, table: &Inspection, options: &SaveOpt
     )
 }
 
-/// As code in a table's cell, where a bar would end it.
+/// The targets as code in a cell of a table. A vertical bar would end the cell, so it is escaped.
 fn names_of(targets: &Targets) -> String {
     let code = |name: &String| format!("`{}`", name.replace('|', "\\|"));
     match targets {
@@ -56,7 +56,7 @@ fn names_of(targets: &Targets) -> String {
     }
 }
 
-/// A string as YAML, where a path may hold anything.
+/// A quoted YAML string, because a path may contain any character.
 fn yaml(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }

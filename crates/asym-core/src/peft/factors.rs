@@ -1,4 +1,4 @@
-//! The factor pairs of an adapter folder, for those who study them: no model is needed to read them.
+//! The factor pairs of an adapter folder, which are read without a model.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,8 +7,7 @@ use super::{WEIGHTS, parse, read, read_config, tensor};
 use crate::linalg::Matrix;
 use crate::{AdapterError, Method};
 
-/// The factors of one weight's update B·A. For AdaLoRA, the update is B·(E ⊙ A), and the singular values E are not
-/// included.
+/// The factors of one weight's update B·A. For AdaLoRA, the update is B·(E ⊙ A), and E is not included.
 #[derive(Debug, Clone)]
 pub struct FactorPair {
     /// The adapted module's name.
@@ -19,17 +18,18 @@ pub struct FactorPair {
     pub b: Matrix,
 }
 
-/// The most columns of a factor without rows, or rows without columns: far more than any layer has.
+/// The maximum number of columns of a factor without rows, or of rows without columns. No layer has so many.
 const WIDEST: usize = 1 << 24;
 
-/// The factor pairs in `folder`, an adapter in PEFT's format written by any library, in the order of the modules' names.
+/// The factor pairs in `folder`, an adapter in PEFT's format that any library may have written, in the order of the modules'
+/// names.
 ///
-/// For AdaLoRA, only the triplets that were not dropped are read. Their singular values are not zero.
+/// For AdaLoRA, dropped triplets, whose value of E is zero, are not included.
 ///
 /// # Errors
 ///
-/// A missing or damaged file; values that are not finite; a factor A without its B (or the reverse), or with another
-/// rank; a method that learns no pair of factors for each weight ([`AdapterError::NoFactors`]).
+/// A missing or damaged file; values that are not finite; a factor A without its B, or the reverse; factors with different
+/// ranks; a method without a factor pair for each weight ([`AdapterError::NoFactors`]).
 pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, AdapterError> {
     let folder = folder.as_ref();
     let config = read_config(folder)?;
@@ -42,7 +42,7 @@ pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, Adapter
         let values = tensor(&path, &file, key.to_string(), &shape)?;
         let rows = shape.first().copied().unwrap_or(0);
         let columns = shape.iter().skip(1).fold(1, |columns: usize, size| columns.saturating_mul(*size));
-        // The header can promise any size of a tensor that is empty, which takes no bytes of the file.
+        // The header can contain any dimensions of an empty tensor, because it takes no bytes of the file.
         if values.is_empty() && rows.max(columns) > WIDEST {
             let expected = vec![rows.min(WIDEST), columns.min(WIDEST)];
             return Err(AdapterError::Shape { path: path.clone(), key: key.to_string(), expected, found: shape });
@@ -58,7 +58,7 @@ pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, Adapter
     for key in file.names() {
         let Some(name) = key.strip_prefix("base_model.model.") else { continue };
         for suffix in ["lora_A.weight", "lora_embedding_A", "lora_A"] {
-            // Either factor alone is missed below.
+            // If one factor is missing, this is an error below.
             for suffix_found in [suffix.to_string(), suffix.replace('A', "B")] {
                 if let Some(module) = name.strip_suffix(&suffix_found).and_then(|module| module.strip_suffix('.')) {
                     modules.insert(module.to_string(), suffix);
@@ -68,7 +68,7 @@ pub fn read_factors(folder: impl AsRef<Path>) -> Result<Vec<FactorPair>, Adapter
     }
     if modules.is_empty() && !matches!(config.method, Method::Ia3(_) | Method::Vera(_)) {
         let keys = vec!["base_model.model.….lora_A.weight".to_string()];
-        return Err(AdapterError::MissingKeys { path, keys, hint: "; the file holds no factors of any module" });
+        return Err(AdapterError::MissingKeys { path, keys, hint: "; the file contains no factors of any module" });
     }
     if modules.is_empty() {
         return Err(AdapterError::NoFactors { path: folder.to_path_buf(), method: config.method.to_string() });

@@ -1,4 +1,4 @@
-//! `adapter_config.json`: the fields of all methods. The fields of one method are in that method's file.
+//! `adapter_config.json`: the fields that are common to all methods. The fields of each method are in the method's file.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(super) fn write(
     let mut fields = config.method.settings().write()?;
     let mut targets = target_modules(config, entries, adapted);
     if let Method::Ia3(settings) = &config.method {
-        // PEFT asks for one list within the other, name by name.
+        // PEFT requires that each name in `feedforward_modules` is also in `target_modules`.
         let within =
             matches!(&settings.feedforward, Targets::Names(names) if names.iter().all(|n| targets.contains(n)));
         if !within {
@@ -55,7 +55,7 @@ pub(super) fn write(
     if !config.token_rows.is_empty() {
         fields.insert("trainable_token_indices".into(), json!(config.token_rows));
     }
-    // (IA)³ has no such field, and PEFT's class refuses what it does not know.
+    // (IA)³ has no such field, and PEFT's class rejects unknown fields.
     if !matches!(config.method, Method::Ia3(_)) {
         fields.insert("bias".into(), json!(bias_name(config)));
     }
@@ -71,10 +71,10 @@ fn bias_name(config: &AdapterConfig) -> &'static str {
     }
 }
 
-/// The targets as a list that PEFT resolves to the modules that are adapted here: the names as they were given where they
-/// name those modules and no other, else every module by its whole name.
+/// The targets as a list that PEFT resolves to the modules that are adapted here: the names in `config` if they match only
+/// these modules, and otherwise the full names of these modules.
 ///
-/// So exclusions and numbered layers need no fields of their own, which not every method of PEFT has.
+/// The list replaces fields for exclusions and layer indices, which not every method of PEFT has.
 fn target_modules(config: &AdapterConfig, entries: &[Entry], adapted: &HashSet<String>) -> Vec<String> {
     if let Targets::Names(names) = &config.targets {
         let exactly = entries
@@ -99,7 +99,7 @@ fn whole_names(entries: &[Entry], adapted: &HashSet<String>) -> Vec<String> {
 ///
 /// # Errors
 ///
-/// A missing file, a file that is not JSON, or an unknown field that does not have its default value.
+/// A missing file, a file that is not JSON, an unsupported value, an unknown field that is not switched off, or invalid settings.
 pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterError> {
     let folder = folder.as_ref();
     let path = folder.join(CONFIG);
@@ -112,14 +112,14 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
         supported: supported.to_string(),
     };
 
-    // The kind is checked first: in an adapter of another kind, the other fields do not matter.
+    // The method is checked first, because the other fields of an unsupported method do not matter.
     let Some(kind) = fields.get("peft_type") else {
         return Err(invalid(serde::de::Error::missing_field("peft_type")));
     };
     let Some(method) = Method::read(&fields) else {
         return Err(refuse("peft_type", kind, Method::PEFT_TYPES));
     };
-    // Fields that switch something off may come with values that the method alone would find wrong.
+    // Unsupported values are reported before an error of the method, because their message is more specific.
     if let Some((field, value, supported)) =
         fields.iter().find_map(|(field, value)| Some((field, value, common_objection(field, value)?)))
     {
@@ -161,7 +161,7 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
             .map(|indices| Layers { indices, lists: common.layers_pattern.map(OneOrMany::list).unwrap_or_default() }),
         token_rows: match common.trainable_token_indices {
             None => Patterns::new(),
-            // The file says which module it is.
+            // The module is found by the keys of the file.
             Some(TokenRows::Of(rows)) => Patterns::from([("", rows)]),
             Some(TokenRows::By(modules)) => modules,
         },
@@ -174,7 +174,7 @@ pub fn read_config(folder: impl AsRef<Path>) -> Result<AdapterConfig, AdapterErr
     }
 }
 
-/// Rows of the word embedding, or of several modules.
+/// Indices of rows, either of the word embedding or by module.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum TokenRows {
@@ -182,14 +182,14 @@ enum TokenRows {
     By(Patterns<Vec<usize>>),
 }
 
-/// The purpose of an adapter: the fields that say what model it belongs to.
+/// The purpose of an adapter: the fields that describe the model for which it was trained.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdapterPurpose {
     /// PEFT's task type, such as `SEQ_CLS`.
     pub task_type: Option<String>,
-    /// The class of the model that the adapter was made from, such as `BertForMaskedLM`. PEFT writes it if there is no task type.
+    /// The class of the base model, such as `BertForMaskedLM`. PEFT writes it if there is no task type.
     pub base_class: Option<String>,
-    /// The modules that the adapter saves whole.
+    /// The modules that are fully trained and saved with the adapter.
     pub modules_to_save: Vec<String>,
 }
 
@@ -237,15 +237,15 @@ fn open(folder: &Path) -> Result<Map<String, Value>, AdapterError> {
     serde_json::from_str(&text).map_err(|source| AdapterError::Json { path, source: source.into() })
 }
 
-/// The folder of the base model that an adapter folder names, if it names one.
+/// The folder of the base model according to the configuration in an adapter folder; `None` if the configuration has none.
 ///
-/// A relative path is looked for from where the program runs, as PEFT does, and then from the adapter's folder, so the
-/// two can be moved together.
+/// A relative path is resolved against the working directory, as in PEFT, and then against the adapter's folder, so the
+/// adapter and its base model can be moved together.
 ///
 /// # Errors
 ///
-/// The errors of [`read_config`] for the file itself; [`AdapterError::BaseModel`] if there is no such local folder, for example for a
-/// name on the Hub.
+/// [`AdapterError::NoAdapter`], [`AdapterError::Io`] or [`AdapterError::Json`] if the configuration cannot be read;
+/// [`AdapterError::BaseModel`] if there is no such local folder, for example for a name on the Hub.
 pub fn base_model(folder: impl AsRef<Path>) -> Result<Option<PathBuf>, AdapterError> {
     let folder = folder.as_ref();
     let fields = open(folder)?;
@@ -260,15 +260,15 @@ pub fn base_model(folder: impl AsRef<Path>) -> Result<Option<PathBuf>, AdapterEr
         .ok_or_else(|| AdapterError::BaseModel { path: folder.join(CONFIG), name: name.to_string() })
 }
 
-/// Fields of every method that are read, or say where an adapter comes from, or belong to a feature that another field
-/// switches on.
+/// Whether a field is accepted for every method: it is read, describes the origin of an adapter, or belongs to a feature that
+/// another field enables.
 fn is_common(field: &str) -> bool {
     const READ: &[&str] = &[
         "bias",
         "exclude_modules",
         "layers_pattern",
         "layers_to_transform",
-        // The file says which modules have them.
+        // The keys of the file show which modules have such a bias.
         "lora_bias",
         "modules_to_save",
         "peft_type",
@@ -277,12 +277,12 @@ fn is_common(field: &str) -> bool {
     ];
     const WITHOUT_EFFECT: &[&str] = &[
         "auto_mapping",
-        // The file has the tensors of both sides of the tie.
+        // The file contains the tensors of all tied parameters.
         "ensure_weight_tying",
         "base_model_name_or_path",
-        // PEFT ignores it for linear layers, with a warning. GPT-2's transposed layers are none of the models here.
+        // PEFT ignores it for linear layers, with a warning. No model here has the transposed layers of GPT-2.
         "fan_in_fan_out",
-        // They concern the start of the factors.
+        // The next four fields affect only the initialization of the factors.
         "corda_config",
         "eva_config",
         "loftq_config",
@@ -297,13 +297,13 @@ fn is_common(field: &str) -> bool {
     READ.contains(&field) || WITHOUT_EFFECT.contains(&field)
 }
 
-/// Whether PEFT can load an adapter that started so without data.
+/// Whether PEFT can load an adapter with this initialization without additional data.
 fn is_start(name: &str) -> bool {
     matches!(name, "gaussian" | "orthogonal" | "eva" | "mica" | "lora_ga" | "pissa" | "olora")
         || name.strip_prefix("pissa_niter_").is_some_and(|count| count.parse::<usize>().is_ok())
 }
 
-/// The part of the base weights that a start takes out of them.
+/// The part that an initialization subtracts from the base weights.
 fn taken_out(start: &Value) -> TakenOut {
     match start.as_str() {
         Some(name) if name.starts_with("pissa") => TakenOut::Pissa,
@@ -312,8 +312,8 @@ fn taken_out(start: &Value) -> TakenOut {
     }
 }
 
-/// Whether a field is switched off. One that is not known is accepted in this case only, so a new feature of PEFT is
-/// refused by name and never ignored.
+/// Whether a field is switched off. An unknown field is accepted only in this case, so a new feature of PEFT is rejected by
+/// name and never ignored.
 fn is_off(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
@@ -323,31 +323,31 @@ fn is_off(value: &Value) -> bool {
     }
 }
 
-/// The value that a known field must have, if only one is supported.
+/// The supported values of a field, if `value` is not one of them.
 fn common_objection(field: &str, value: &Value) -> Option<&'static str> {
     let (supported, expected) = match field {
         "bias" => (
             matches!(value.as_str(), None | Some("none" | "all" | "lora_only" | "vera_only")),
             "\"none\", \"all\", \"lora_only\" or \"vera_only\"",
         ),
-        // The others change the base weights by data that the folder does not have.
+        // Other values change the base weights by data that is not in the folder.
         "init_lora_weights" => (
             value.is_boolean() || value.is_null() || value.as_str().is_some_and(is_start),
             "true, false, \"gaussian\", \"orthogonal\", \"eva\", \"mica\", \"lora_ga\", \"pissa\", \"pissa_niter_N\" or \
-             \"olora\"; this one changes the base weights by data that is not in the folder: convert the adapter in PEFT \
-             first, with path_initial_model_for_weight_conversion of save_pretrained",
+             \"olora\"; other values change the base weights by data that is not in the folder: first convert the adapter \
+             with the argument path_initial_model_for_weight_conversion of PEFT's save_pretrained",
         ),
         "init_weights" | "init_ia3_weights" => (value.is_boolean() || value.is_null(), "true or false"),
         "save_projection" => (
             value == true,
-            "true: the projections of VeRA come from PyTorch's generator, and the folder must hold them",
+            "true, because VeRA's projections come from PyTorch's random generator and must be in the folder",
         ),
         _ => return None,
     };
     (!supported).then_some(expected)
 }
 
-/// Whether `key` is a copy that PEFT writes, with `bias="all"`, of the biases of a module that is trained whole.
+/// Whether `key` is a copy of a bias of a fully trained module, which PEFT writes with `bias="all"`.
 pub(super) fn is_repeated_bias(key: &str, config: &AdapterConfig) -> bool {
     config.bias == Bias::All
         && key.ends_with(".bias")

@@ -1,11 +1,11 @@
-//! A small model of asym's layers, and the same of Burn's own, which compose the dense weight.
+//! A small model with asym's layers, and the same model with Burn's layers, which compose the dense weight.
 
 use asym_core::{AdaptedLinear, AdaptedLinearConfig};
 use burn::module::{Module, Param};
 use burn::nn::{Linear, Relu};
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// Two layers of odd shapes that carry adapters, and a head.
+/// Two layers with odd sizes, which get adapters, and a head.
 #[derive(Module, Debug)]
 pub struct Model {
     pub query: AdaptedLinear,
@@ -16,7 +16,7 @@ pub struct Model {
 
 impl Model {
     pub fn new(device: &Device) -> Self {
-        // Burn would draw each model anew: two of these are the same.
+        // Burn would initialize each model differently. With these weights, all models are equal.
         let layer = |d_input: usize, d_output: usize, bias: bool| {
             let wave = |count: usize, phase: f32| -> Vec<f32> {
                 (0..count).map(|i| 0.4 * ((i * i) as f32 * 0.37 + phase + i as f32).sin()).collect()

@@ -11,11 +11,11 @@ const D_OUTPUT: usize = 200;
 fn pair(rank: usize, init: Init, seed: u64) -> (AdaptedLinear, Tensor<2>, Tensor<2>) {
     let device = Device::default();
     let layer = AdaptedLinearConfig::new(D_INPUT, D_OUTPUT).init(&device);
-    // Pre-trained weights have spectra that decay.
+    // The spectrum decays, as in pre-trained weights.
     let decay: Vec<f32> = (0..D_OUTPUT).map(|column| 0.95f32.powi(column as i32)).collect();
     let decay = Tensor::<1>::from_floats(decay.as_slice(), &device).unsqueeze::<2>();
     let layer = AdaptedLinear::new(Param::from_tensor(layer.weight.val() * decay), layer.bias);
-    // A bare layer's weight has the path `weight`, and its module the empty name.
+    // The model is a single layer, so the weight has the path `weight`, and the name of its module is empty.
     let config = AdapterConfig::new(Lora::new(rank).a(Factor::trained(init)).b(Factor::trained(init))).targets("");
     let layer = config.attach(layer, seed).unwrap();
     let Some(Adapter::LowRank(adapter)) = layer.weight.reparameterization::<Adapter>() else { panic!("a pair") };
@@ -44,12 +44,12 @@ fn moments(values: &[f64]) -> (f64, f64, f64) {
 #[test]
 fn orthonormal_factors_are_orthonormal_and_centred() {
     let (_, a, b) = pair(16, Init::Orthonormal, 1);
-    // Stored as transposes: A·Aᵀ = aᵀ·a and Bᵀ·B = b·bᵀ.
+    // The factors are stored as transposes, so A·Aᵀ = aᵀ·a and Bᵀ·B = b·bᵀ.
     assert_identity(a.clone().transpose().matmul(a.clone()));
     assert_identity(b.clone().matmul(b.transpose()));
 
-    // Uniform on the Stiefel manifold: every component has mean 0, also the first, whose sign a QR without the correction
-    // of R's diagonal would fix; E[aᵢⱼ²] = 1/d.
+    // On the Stiefel manifold, every component of a uniform matrix has mean 0, and E[aᵢⱼ²] = 1/d. Without the correction for
+    // the diagonal of R, the first component would always have the same sign.
     let first: Vec<f64> = (0..400).map(|seed| values(pair(1, Init::Orthonormal, seed).1)[0]).collect();
     let (mean, deviation, _) = moments(&first);
     let expected = 1.0 / (D_INPUT as f64).sqrt();
@@ -87,13 +87,13 @@ fn zero_is_zero() {
 
 #[test]
 fn svd_factors_are_the_top_singular_vectors_of_the_weight() {
-    // A rank of 4 takes the randomized path, one of 100 the exact one.
+    // Rank 4 uses the randomized algorithm, and rank 100 uses the exact decomposition.
     for rank in [4, 100] {
         let (layer, a, b) = pair(rank, Init::SvdV, 1);
         assert_identity(a.clone().transpose().matmul(a.clone()));
         assert_identity(b.clone().matmul(b.clone().transpose()));
 
-        // Uᵀ·W·V is diagonal with falling, non-negative values, the singular values.
+        // Uᵀ·W·V is diagonal. Its values are the singular values, which are not negative and do not increase.
         let core = a.transpose().matmul(layer.weight.base()).matmul(b.transpose());
         let core = values(core);
         let diagonal: Vec<f64> = (0..rank).map(|i| core[i * rank + i].abs()).collect();
@@ -103,7 +103,7 @@ fn svd_factors_are_the_top_singular_vectors_of_the_weight() {
                 assert!(i == j || core[i * rank + j].abs() < 1e-4 * diagonal[0], "({i}, {j}): {}", core[i * rank + j]);
             }
         }
-        // No unit vector is stretched more than the first: power iteration from a fixed start agrees.
+        // The first singular value is the largest one, which power iteration from a fixed start also finds.
         let weight = layer.weight.base();
         let mut vector = Tensor::<2>::ones([D_OUTPUT, 1], &weight.device());
         let mut norm = 0.0;

@@ -1,4 +1,4 @@
-//! Properties of every factor pair: start, gradients, freezing, merging.
+//! Properties of every factor pair: initialization, gradients, freezing, merging.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use asym_core::{
@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor, Tolerance};
 
 use crate::common::{Dense, Model, input};
 
-/// Every pair of a trained or frozen A and B, none of whose factors is zero, so that no effect hides.
+/// All combinations of a trained or frozen A and B. No factor is zero, so that every factor has an effect.
 fn pairs() -> Vec<AdapterConfig> {
     let factors = [
         Factor::trained(Init::Kaiming),
@@ -51,7 +51,7 @@ fn factored_is_dense_and_merged() {
         let model = config.attach(plain, 3).unwrap();
         let factored = model.forward(input(&device));
         let difference: f32 = (factored.clone() - before).abs().max().into_scalar();
-        assert!(difference > 1e-2, "the adapter must have an effect, {difference} is none: {config:?}");
+        assert!(difference > 1e-2, "the adapter has almost no effect, {difference}: {config:?}");
 
         close(Dense::from(model.clone()).forward(input(&device)), factored.clone());
         let merged = merge(model);
@@ -71,7 +71,7 @@ fn a_zero_factor_changes_nothing_at_the_start() {
     }
 }
 
-/// Which of (W0, bias, A, B, head) get a gradient.
+/// Whether W0, bias, A, B and head have a gradient.
 fn gradients(model: &Model, device: &Device) -> [bool; 5] {
     let gradients = model.forward(input(device)).powf_scalar(2.0).mean().backward();
     let pair = adapter(&model.query.weight);
@@ -99,7 +99,7 @@ fn only_what_is_trained_has_a_gradient_and_stays_so() {
         let loaded = other.load_record(model.clone().into_record());
         assert_eq!(gradients(&loaded, &device), expected, "record");
 
-        // From a plain device, where nothing is in a graph yet.
+        // The adapter is attached on a device without autodiff.
         let plain = config.attach(Model::new(&Device::default()), 3).unwrap();
         assert!(!adapter(&plain.query.weight).b.is_require_grad());
         assert_eq!(gradients(&plain.train(), &device), expected, "plain, train");
@@ -111,7 +111,7 @@ fn only_what_is_trained_has_a_gradient_and_stays_so() {
     }
 }
 
-/// Names come from whatever has them, and `adapt` is `attach`.
+/// Names can be in any collection, and `adapt` is the same as `attach`.
 #[test]
 fn settings_take_what_iterates() {
     let device = Device::default();
@@ -172,7 +172,7 @@ fn dropout_acts_in_training_alone() {
     close(valid.forward(input(&plain)), undropped.forward(input(&plain)));
 }
 
-/// The model without its adapter and without its effect.
+/// The model without its adapter, which is not merged.
 fn merge_free(model: &Model) -> Model {
     let layer = |layer: &AdaptedLinear| AdaptedLinear::new(Param::from_tensor(layer.weight.base()), layer.bias.clone());
     Model {
@@ -234,7 +234,7 @@ fn bad_settings_are_refused() {
     assert!(matches!(attach(on_query(2).targets("que(")), AdapterError::Pattern { .. }));
 
     let missing = attach(on_query(2).targets(["query", "key"]));
-    assert_eq!(missing.to_string(), "targets `key` matches nothing; there is: query, output, classifier");
+    assert_eq!(missing.to_string(), "targets `key` matches nothing; available names: query, output, classifier");
     // A pattern must match the whole name.
     assert!(matches!(attach(on_query(2).targets("quer")), AdapterError::NoMatch { .. }));
     assert!(AdapterConfig::lora(2).targets("quer.*").attach(Model::new(&device), 0).is_ok());

@@ -1,4 +1,4 @@
-//! Every method through the same properties. A new method is one row of [`rows`].
+//! Properties that are tested for every method. A new method is one row of [`rows`].
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::collections::BTreeSet;
@@ -16,11 +16,11 @@ use crate::common::{Dense, Model, input};
 struct Row {
     name: &'static str,
     config: AdapterConfig,
-    /// The trained parameters of `query`, as files call them. Those of `output` have the same names.
+    /// The names in files of the trained parameters of `query`. Those of `output` have the same names.
     trained: &'static [&'static str],
-    /// Trained values, the head's 17·3 + 3 not counted: query is 13 → 29, output 29 → 17.
+    /// The number of trained values without the 17·3 + 3 of the head. `query` is 13 → 29, and `output` is 29 → 17.
     count: usize,
-    /// Whether layers that compose their weight can carry it.
+    /// Whether layers that compose their weight can have this adapter.
     dense: bool,
 }
 
@@ -59,7 +59,7 @@ fn close(name: &str, left: &[f32], right: &[f32]) {
     assert!(left.len() == right.len() && largest < 1e-5, "{name}: differs by {largest}");
 }
 
-/// As after training: every trained value moved, so that no effect hides behind a zero.
+/// The model with every trained value changed, as after training, so that no effect is hidden by a zero.
 fn moved(model: Model) -> Model {
     let rows = inspect(&model, &Naming::BURN).rows;
     let trained: BTreeSet<String> = rows.into_iter().filter(|row| row.trained).map(|row| row.entry.path).collect();
@@ -74,7 +74,7 @@ fn moved(model: Model) -> Model {
     )
 }
 
-/// The names of what has a gradient that is not zero.
+/// The names of the parameters with a gradient that is not zero.
 fn gradients(model: &Model) -> BTreeSet<String> {
     struct Visitor<'a> {
         gradients: &'a Gradients,
@@ -131,7 +131,7 @@ fn only_what_should_train_has_a_gradient_and_it_stays_so() {
         assert_eq!(gradients(&loaded), expected, "{name}: record");
         close(name, &logits(&loaded), &logits(&model));
 
-        // From a plain device, where nothing is in a graph yet; and back to one.
+        // The adapter is attached on a device without autodiff, or the trained model is moved to such a device.
         let attached = moved(row.config.attach(Model::new(&plain), 3).unwrap());
         assert_eq!(gradients(&attached.clone().train()), expected, "{name}: plain, train");
         close(name, &logits(&attached), &logits(&model));
@@ -160,7 +160,7 @@ fn merged_is_unmerged_and_dense_is_factored() {
     }
 }
 
-/// Gradients of the factored forward against those of the composed weight, an independent computation.
+/// The gradients of the factored forward pass are those of the composed weight, which is an independent computation.
 #[test]
 fn gradients_do_not_depend_on_the_path() {
     let device = Device::default().autodiff();
@@ -238,7 +238,7 @@ fn vera_draws_one_pair_for_all_layers_and_counts_it_once() {
     let config = AdapterConfig::new(Vera::new(7)).targets(["query", "output"]);
     let model = config.attach(Model::new(&device), 3).unwrap();
     let table = inspect(&model, &Naming::BURN);
-    // A is 7 × 29, the largest input, and B 29 × 7, the largest output.
+    // A is 7 × 29 for the largest input, and B is 29 × 7 for the largest output.
     let own = 13 * 29 + 29 + 29 * 17 + 17 * 3 + 3;
     assert_eq!(table.total(), own + 2 * 7 * 29 + 7 + 7 + 29 + 17);
     let of = |layer: &AdaptedLinear| match layer.weight.reparameterization::<Adapter>() {
@@ -256,12 +256,12 @@ fn dora_in_training_drops_what_the_adapter_adds_alone() {
     let model = config(0.5).attach(Model::new(&device), 3).unwrap();
     let still = config(0.0).attach(Model::new(&device), 3).unwrap();
     let once = logits(&model);
-    assert_ne!(once, logits(&model), "drawn anew each time");
+    assert_ne!(once, logits(&model), "each pass has another mask");
     close("valid", &logits(&model.valid()), &logits(&still));
-    // At the start of DoRA with B = 0 nothing is added, so that there is nothing to drop.
+    // If B is 0, DoRA adds nothing, so dropout has no effect.
     let zero = AdapterConfig::new(Dora(Lora::new(5).dropout(0.5))).targets(["query"]);
     close("start", &logits(&zero.attach(Model::new(&device), 3).unwrap()), &logits(&Model::new(&device)));
-    // On the mean of many draws, it is what is not dropped.
+    // The mean over many masks is the output without dropout.
     let weight = |model: &Model| model.query.forward(input(&device)).inner();
     let mean = (0..4000).map(|_| weight(&model)).reduce(|sum, next| sum + next).unwrap() / 4000.0;
     let largest: f32 = (mean - weight(&still)).abs().max().into_scalar();
@@ -312,7 +312,7 @@ fn what_a_method_cannot_do_is_refused() {
     let biased = attach(AdapterConfig::new(Ia3::new([])).bias(Bias::All));
     assert!(matches!(biased, AdapterError::Conflict { field: "bias", .. }), "{biased}");
 
-    // Layers that compose their weight see neither their input nor their bias.
+    // In layers that compose their weight, the adapter has no access to the input and the bias.
     let dense = Dense::from(Model::new(&device));
     let error = AdapterConfig::new(Ia3::new([])).targets(["query"]).attach(dense.clone(), 0).unwrap_err();
     assert!(matches!(error, AdapterError::BiasOnDense { .. }), "{error}");

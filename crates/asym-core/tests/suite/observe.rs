@@ -1,4 +1,4 @@
-//! The inputs of layers, and the factors that start from them.
+//! The observation of the inputs of layers, and factors that are initialized from them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::cell::Cell;
@@ -39,7 +39,7 @@ fn mat(matrix: &Matrix) -> Mat<f64> {
     Mat::from_fn(matrix.rows(), matrix.columns(), |i, j| matrix[(i, j)])
 }
 
-/// Rows whose energy lies in three directions, which are returned as columns.
+/// Rows with most of their energy in three directions, which are returned as columns.
 fn inputs(rows: usize, device: &Device) -> (Tensor<3>, Mat<f64>) {
     let mut rng = stream(1, "inputs");
     let directions = mat(&orthonormal(WIDTH, 3, &mut rng));
@@ -70,7 +70,7 @@ fn the_moment_is_that_of_all_rows_of_all_batches() {
             }
         },
     );
-    // The second layer was not asked for, the plain one cannot be seen, and nothing passed the idle one.
+    // The second layer is not wanted, the input of the plain layer cannot be observed, and the idle layer received no input.
     assert_eq!(moments.keys().collect::<Vec<_>>(), ["first"]);
     let found = &moments["first"];
     assert_eq!(found.rows, 200);
@@ -85,7 +85,7 @@ fn the_moment_is_that_of_all_rows_of_all_batches() {
     }
 }
 
-/// A layer with an adapter keeps it while the others are observed: Burn puts it back in the place that an observer took.
+/// A layer with an adapter keeps it while other layers are observed, because Burn replaces its observer by the adapter.
 #[test]
 fn an_adapted_layer_is_not_observed_and_stays_adapted() {
     let device = Device::default();
@@ -122,19 +122,19 @@ fn a_starts_with_the_directions_that_hold_most_of_the_input() {
     assert!(!pair.a.is_require_grad() && pair.b.is_require_grad());
     let a: Vec<f64> = pair.a.val().into_data().iter::<f64>().collect(); // [d_input, r]
     let a = Mat::from_fn(WIDTH, 3, |i, j| a[i * 3 + j]);
-    // Orthonormal, and the same subspace: all three canonical correlations are 1 but for the noise.
+    // A is orthonormal and has the same subspace: all three canonical correlations are 1, except for the noise.
     for (name, product, tolerance) in
         [("AAᵀ", a.transpose() * &a, 1e-5), ("overlap", directions.transpose() * &a, 0.02)]
     {
         let size = product.squared_norm_l2();
         assert!((size - 3.0).abs() < tolerance, "{name}: {size}");
     }
-    // It is no wish of the seed's: another one gives the same A.
+    // A does not depend on the random seed.
     let again = config.attach_observed(Model::new(&device), 8, &Naming::BURN, pass).unwrap();
     let Some(Adapter::LowRank(other)) = again.first.weight.reparameterization::<Adapter>() else { panic!("a pair") };
     other.a.val().into_data().assert_approx_eq::<f32>(&pair.a.val().into_data(), Tolerance::absolute(1e-4));
 
-    // Where no factor asks, nothing passes.
+    // If no factor needs the inputs, no batch is run.
     called.set(0);
     b_only(Init::Orthonormal, "first").attach_observed(Model::new(&device), 7, &Naming::BURN, pass).unwrap();
     assert_eq!(called.get(), 0);
@@ -170,7 +170,7 @@ fn a_layer_that_nobody_saw_is_refused() {
     assert!(matches!(error.unwrap_err(), AdapterError::NoSvd { module } if module == "first"));
 }
 
-/// An adapter in a file needs no inputs: one whose A came from them loads onto Burn's own layer too.
+/// Loading an adapter needs no inputs. An adapter whose A was initialized from inputs can therefore be loaded into Burn's layers.
 #[test]
 fn a_saved_one_loads_where_inputs_cannot_be_seen() {
     #[derive(Module, Debug)]
@@ -194,7 +194,7 @@ fn a_saved_one_loads_where_inputs_cannot_be_seen() {
     a(&loaded.first.weight).assert_eq(&a(&model.first.weight), true);
 }
 
-/// Counting needs no values: a weight that was not made yet is not made by attaching, nor by listing.
+/// Counting parameters needs no values, so neither attaching nor inspecting initializes a lazy weight.
 #[test]
 fn attaching_and_inspecting_make_no_weight() {
     let device = Device::default();
@@ -210,7 +210,7 @@ fn attaching_and_inspecting_make_no_weight() {
     let dora = AdapterConfig::new(Dora(Lora::new(3))).targets("first|second");
     let model = dora.attach_blank(Model::new(&device), &Naming::BURN).unwrap();
     assert!(!model.first.weight.is_initialized());
-    // The same where the weights are there.
+    // The table is the same if the weights are initialized.
     let made = Model::new(&device);
     for weight in [&made.first.weight, &made.second.weight, &made.idle.weight, &made.plain.weight] {
         weight.val();

@@ -1,4 +1,4 @@
-//! PEFT's format: what is written, what is read, what is refused.
+//! PEFT's format: writing, reading, and the folders that are refused.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl Model {
     }
 }
 
-/// A folder of the test's own, empty.
+/// A path for the folder of one test. The folder does not exist.
 fn folder(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("asym-peft-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&path);
@@ -75,7 +75,7 @@ fn saved(name: &str, device: &Device) -> (Model, Model, PathBuf) {
 fn what_is_saved_is_loaded() {
     let device = Device::default();
     let (plain, model, path) = saved("round", &device);
-    // Another head than the one that was saved.
+    // The head differs from the saved head.
     let other = Model { classifier: Model::new(&device).classifier, ..plain };
     let (loaded, read) = load_adapter(other, &path, &NAMING).unwrap();
     loaded.forward(&device).into_data().assert_eq(&model.forward(&device).into_data(), true);
@@ -113,7 +113,7 @@ fn the_files_are_pefts() {
     assert_eq!(json["lora_alpha"], 6.0);
 }
 
-/// The error of loading the folder after `change` was made to its configuration.
+/// The error of loading the folder after `change` has modified its configuration.
 fn after(change: impl Fn(&mut serde_json::Value), name: &str) -> AdapterError {
     let device = Device::default();
     let (plain, _, path) = saved(name, &device);
@@ -213,7 +213,7 @@ fn damaged_files_are_refused() {
     let error = load_adapter(Model::new(&device), &path, &NAMING).unwrap_err();
     assert!(error.to_string().contains("safe_serialization"), "{error}");
 
-    // A head that is missing.
+    // The head is missing in the file.
     let model = config().attach_named(Model::new(&device), 9, &NAMING).unwrap();
     let path = folder("headless");
     let headless = AdapterConfig { modules_to_save: Vec::new(), ..config() };
@@ -239,7 +239,7 @@ fn empty(tensors: &[(&str, &[u64])]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat()
 }
 
-/// An empty tensor takes no bytes, so its header can promise any size.
+/// An empty tensor takes no bytes, so the header can contain any dimensions of it.
 #[test]
 fn the_sizes_of_an_empty_tensor_are_not_believed() {
     let device = Device::default();
@@ -255,7 +255,7 @@ fn the_sizes_of_an_empty_tensor_are_not_believed() {
         let error = read_factors(&path).unwrap_err();
         assert!(matches!(&error, AdapterError::Shape { key, .. } if key.contains("lora_A")), "{error}");
     }
-    // A rank that was pruned to nothing.
+    // The rank was pruned to 0.
     std::fs::write(&weights, empty(&[(a, &[0, 11]), (b, &[11, 0])])).unwrap();
     let pairs = read_factors(&path).unwrap();
     assert_eq!((pairs[0].a.rows(), pairs[0].a.columns(), pairs[0].b.rows()), (0, 11, 11));

@@ -1,9 +1,9 @@
-//! Addresses: whose they are, and how they may be shown.
+//! Addresses (URLs): their origins, the targets of redirects, and their form in messages.
 
 use std::ops::Range;
 
-/// Scheme, host and port of an address, by which two addresses of one server are known. They are in lower case, and the
-/// port is always there.
+/// Scheme, host and port of an address. Two addresses of the same server have the same origin. An origin is in lower case and
+/// always includes the port.
 pub(super) fn origin(url: &str) -> String {
     let host = host(url).to_ascii_lowercase();
     let has_port =
@@ -16,15 +16,16 @@ pub(super) fn origin(url: &str) -> String {
     format!("{}{port}", host.trim_end_matches(':'))
 }
 
-/// Scheme and host of an address, without the user and everything after the host, which may contain a signature.
+/// Scheme and host of an address, with the port if the address has one. The user is removed, and everything after the host too,
+/// because it may contain a signature.
 pub(super) fn host(url: &str) -> String {
     let url = without_user(url);
     url[..authority(&url).end].to_string()
 }
 
-/// The place of the user and the host.
+/// The byte range of the user, the host and the port in an address.
 fn authority(url: &str) -> Range<usize> {
-    // An address without a scheme may have that of another address in its path.
+    // An address without a scheme may contain another address, with a scheme, in its path or query.
     let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     let start = url.find("://").filter(|at| is_scheme(&url[..*at])).map_or(0, |at| at + 3);
     start..url[start..].find(['/', '?', '#']).map_or(url.len(), |end| start + end)
@@ -39,13 +40,14 @@ pub(super) fn without_user(url: &str) -> String {
     }
 }
 
-/// The target of a redirect: a path of the same host, or a whole address.
+/// The target of a redirect as an absolute address. `location` is a path on the same host or an absolute address. Any other
+/// form is refused.
 pub(super) fn join(url: &str, location: &str) -> Option<String> {
     let scheme = &url[..url.find("//")?];
     if location.starts_with("//") {
         Some(format!("{scheme}{location}"))
     } else if location.starts_with('/') {
-        // The user of the address belongs to its host.
+        // The user and the password are kept, because the host stays the same.
         let start = scheme.len() + 2;
         let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |end| start + end);
         Some(format!("{}{location}", &url[..end]))
@@ -69,7 +71,7 @@ mod tests {
         assert_eq!(origin("https://user:pass@host/x"), origin("https://host:443"));
         assert_eq!(origin("http://[::1]/x"), "http://[::1]:80");
         assert_eq!(origin("http://[::1]:7"), "http://[::1]:7");
-        // Neither a name that begins alike nor another port or scheme is the same.
+        // A host with the same beginning, another port and another scheme are different origins.
         for other in
             ["https://host:12/a", "https://host.else:1/", "http://host:1/", "https://host", "https://host:1@x/"]
         {

@@ -1,7 +1,7 @@
 //! Comparison of a file with its etag.
 //!
-//! The Hub's etags are checksums. For files in large file storage, the etag is the SHA-256 of the content. For others
-//! it is git's name of a blob: the SHA-1 of a header with the length, followed by the content.
+//! The Hub's etags are checksums. For files in large file storage, the etag is the SHA-256 of the content. For other files, it
+//! is git's name of a blob: the SHA-1 of a header with the length, followed by the content.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -73,7 +73,7 @@ pub(super) fn check(path: &Path, etag: &str, size: Option<u64>) -> io::Result<Op
             (format!("{} {etag}", checksum.name()), format!("{} {}", checksum.name(), checksum.file(path)?))
         }
         None => {
-            log::debug!("{}: the etag `{etag}` is no checksum, so that only the length is compared", path.display());
+            log::debug!("{}: the etag `{etag}` is not a checksum, so only the length is compared", path.display());
             let found = path.metadata()?.len();
             (format!("{} bytes", size.unwrap_or(found)), format!("{found} bytes"))
         }
@@ -97,7 +97,7 @@ mod tests {
         assert!(check(&path, blob, None).unwrap().is_none());
         let wrong = check(&path, other, Some(3)).unwrap().unwrap();
         assert_eq!((wrong.expected, wrong.found), (format!("git blob {other}"), format!("git blob {blob}")));
-        // Anything else is compared by its length.
+        // For any other etag, the length is compared.
         assert!(check(&path, "0x8DB", Some(3)).unwrap().is_none());
         assert_eq!(check(&path, "0x8DB", Some(4)).unwrap().unwrap().found, "3 bytes");
         std::fs::remove_file(path).unwrap();

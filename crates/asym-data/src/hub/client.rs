@@ -1,11 +1,11 @@
 //! Requests to the endpoint, and to the hosts of large files.
 //!
-//! Requests are made with hf-hub's client and addresses. Its own download is not used for four reasons. It accepts
-//! compressed answers, for which the Hub's network sends whole files instead of ranges. hf-hub 0.5 reports those as a
-//! missing Content-Range (its issue 141), or appends them to the part that it has. It has no time limits, it panics at
-//! a redirect without a valid target, and it sends the token to the host of a redirect.
+//! Requests are made with hf-hub's client and addresses. The download function of hf-hub is not used for four reasons. It
+//! accepts compressed answers, for which the Hub's network sends whole files instead of ranges. hf-hub 0.5 reports such an
+//! answer as a missing Content-Range (its issue 141), or appends the whole file to its part file. The function has no time
+//! limits, it panics at a redirect without a valid target, and it sends the token to the host of a redirect.
 //!
-//! Redirects are followed here, because the client compares hosts and not ports before it sends the token on.
+//! Redirects are followed here, because the client compares only the hosts, and not the ports, before it forwards the token.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(super) struct Source {
     url: String,
     /// Its etag, without quotes.
     pub etag: String,
-    /// Its length, if the server gives it before the content.
+    /// Its length, if the server announces it before the content.
     pub size: Option<u64>,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Client {
     pub endpoint: String,
     /// The address for requests.
     base: String,
-    /// Sends the token, if there is one.
+    /// The client that sends the token, if there is one.
     known: Api,
     anonymous: Api,
     /// The time limit for the next byte of an answer.
@@ -60,7 +60,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// A client that gives up if nothing is received for as long as `stall`.
+    /// A client that gives up a request if nothing is received for the time `stall`.
     pub fn new(endpoint: String, token: Option<String>, cache: &Cache, stall: Duration) -> Result<Self, Fault> {
         let api = |token: Option<String>| {
             ApiBuilder::from_cache(cache.clone())
@@ -76,20 +76,20 @@ impl Client {
     /// A repository's commit and list of files.
     pub fn info(&self, repo: Repo) -> Result<RepoInfo, Fault> {
         let url = format!("{}/api/{}", self.base, repo.api_url());
-        // A list that comes byte by byte never stalls, so the whole answer has the time limit too.
+        // A list that arrives byte by byte never stalls, so the time limit also applies to the whole answer.
         let mut answer = self.follow(url, None, Some(self.stall))?;
         let text = answer.body_mut().with_config().limit(LONGEST_LIST).read_to_vec()?;
         let info: RepoInfo = serde_json::from_slice(&text).map_err(|error| Fault::Answer(error.to_string()))?;
         // The commit becomes the name of a folder.
         if !is_component(&info.sha) {
-            return Err(Fault::Answer(format!("its commit is `{}`", info.sha)));
+            return Err(Fault::Answer(format!("`{}` is not the name of a commit", info.sha)));
         }
         Ok(info)
     }
 
-    /// The address, etag and length of a file. `repo` is at a commit.
+    /// The address, etag and length of a file. The revision of `repo` is a commit.
     ///
-    /// A redirect that gives both the etag and the length is not followed.
+    /// A redirect that has both the etag and the length is not followed.
     pub fn find(&self, repo: Repo, file: &str) -> Result<Source, Fault> {
         let commit = repo.revision().to_string();
         let mut url = self.known.repo(repo).url(&escaped(file));
@@ -99,7 +99,7 @@ impl Client {
             let headers = answer.headers();
             if let Some(found) = text(headers, "x-repo-commit") {
                 if found != commit {
-                    return Err(Fault::Answer(format!("it is of commit `{found}` where `{commit}` was asked for")));
+                    return Err(Fault::Answer(format!("it belongs to commit `{found}`, but `{commit}` was requested")));
                 }
                 has_commit = true;
             }
@@ -120,14 +120,14 @@ impl Client {
                 }
             };
             let etag = etag.ok_or_else(|| Fault::Answer("it has no etag".into()))?;
-            // A proxy that compresses marks the etag as weak. The names of files in the cache have no such mark.
+            // A proxy that compresses answers marks the etag as weak. The names of files in the cache do not have this mark.
             let etag = etag.strip_prefix("W/").unwrap_or(&etag).replace('"', "");
             if !is_component(&etag) {
-                return Err(Fault::Answer(format!("its etag is `{etag}`")));
+                return Err(Fault::Answer(format!("`{etag}` is not a valid etag")));
             }
             if Checksum::of_etag(&etag).is_none() {
-                // Any server sends its own lengths and etags, even for a login page. The cache is shared with other
-                // programs, which would never ask again.
+                // Any server can send a length and an etag, even for a login page. Such a page must not enter the cache,
+                // because the other programs that share the cache would never download the file again.
                 if !has_commit {
                     return Err(Fault::Answer("it has neither a commit (x-repo-commit) nor a checksum (etag)".into()));
                 }
@@ -140,7 +140,8 @@ impl Client {
         Err(too_many())
     }
 
-    /// The content of a file from a byte on, if the server supports ranges. The caller must check the status.
+    /// The content of a file from byte `from` on. A server that does not support ranges sends the whole file, so the caller
+    /// must check the status.
     pub fn content(&self, file: &str, source: &Source, from: u64) -> Result<Response<Body>, Fault> {
         let range = (from > 0).then(|| format!("bytes={from}-"));
         let answer = self.follow(source.url.clone(), range.as_deref(), None)?;
@@ -160,14 +161,15 @@ impl Client {
         Err(too_many())
     }
 
-    /// One request. Redirects are not followed here: the client would send the token to another port of the same host.
+    /// Sends one request. Redirects are not followed here, because the client would send the token to another port of the same
+    /// host.
     ///
-    /// The token is sent to the endpoint only. The host that stores large files gets a signed address instead. `whole` is
+    /// The token is sent to the endpoint only. For the host that stores large files, the address is signed instead. `whole` is
     /// the time limit of the whole answer.
     fn get(&self, url: &str, range: Option<&str>, whole: Option<Duration>) -> Result<Response<Body>, Fault> {
         let own = address::origin(url) == address::origin(&self.base);
         let api = if own { &self.known } else { &self.anonymous };
-        // hf-hub gives access to this request only, so its address is replaced.
+        // hf-hub exposes only this request, so its address is replaced.
         let mut request = api.model(String::new()).info_request().uri(url);
         if let Some(range) = range {
             request = request.header("Range", range);
@@ -193,13 +195,13 @@ impl Client {
     }
 }
 
-/// The address to which an answer redirects, if it does.
+/// The address to which an answer redirects. `None` if it is not a redirect.
 fn redirect(url: &str, answer: &Response<Body>) -> Result<Option<String>, Fault> {
     if !answer.status().is_redirection() {
         return Ok(None);
     }
     let target = text(answer.headers(), "location").and_then(|location| address::join(url, location));
-    target.map(Some).ok_or_else(|| Fault::Answer("a redirect that leads nowhere".into()))
+    target.map(Some).ok_or_else(|| Fault::Answer("a redirect without a usable Location header".into()))
 }
 
 fn too_many() -> Fault {
@@ -211,7 +213,7 @@ fn refuse_page(file: &str, answer: &Response<Body>) -> Result<(), Fault> {
     let is_page = text(answer.headers(), "content-type")
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));
     if is_page && !file.ends_with(".html") && !file.ends_with(".htm") {
-        return Err(Fault::Answer("it is a web page (text/html), such as one that asks to log in".into()));
+        return Err(Fault::Answer("it is a web page (text/html), such as a login page".into()));
     }
     Ok(())
 }
@@ -228,7 +230,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The length of a file, from the answer to a request for its first byte. The answer may hold the whole file.
+/// The length of a file, from the answer to a request for its first byte. The answer may contain the whole file.
 fn length(answer: &Response<Body>) -> Option<u64> {
     match text(answer.headers(), "content-range") {
         Some(range) => range.rsplit('/').next()?.parse().ok(),

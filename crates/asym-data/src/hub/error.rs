@@ -7,26 +7,26 @@ use super::address;
 /// An error of another library.
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// The files of a repository cannot be had.
+/// The files of a repository could not be obtained.
 ///
-/// `kind` is "model" or "dataset", `repo` the name as `owner/name`, `endpoint` the address of the Hub or its mirror, without
-/// a user and a password.
+/// `kind` is "model" or "dataset", `repo` is the name as `owner/name`, and `endpoint` is the address of the Hub or its mirror,
+/// without a user and a password.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     /// A text is not the name of a repository.
     #[error(
-        "`{found}` is no repository's name: {problem}; write owner/name or owner/name@revision, or ./name for a folder"
+        "`{found}` is not the name of a repository: {problem}; write owner/name or owner/name@revision, or ./name for a folder"
     )]
     Name {
         /// The given text.
         found: String,
-        /// The rule that it breaks.
+        /// The rule that the text violates.
         problem: &'static str,
     },
 
     /// There is no home folder for the cache.
-    #[error("no folder to keep downloads in: there is no home folder; set HF_HOME, or HF_HUB_CACHE")]
+    #[error("no folder for downloads: there is no home folder; set HF_HOME or HF_HUB_CACHE")]
     NoCacheFolder,
 
     /// The endpoint is not an address.
@@ -38,48 +38,48 @@ pub enum HubError {
         found: String,
     },
 
-    /// The endpoint does not show such a repository.
+    /// The repository does not exist, or it is private.
     ///
-    /// The Hub gives the same answer (401) for private repositories and for those that do not exist.
+    /// The Hub sends the same status (401) for private repositories and for repositories that do not exist.
     #[error(
-        "{endpoint} shows no {kind} `{repo}` at revision `{revision}` (status {status}): either there is none (check \
-         the spelling), or it is private, and HF_TOKEN must hold a token that may read it ({}); \
-         a folder is written ./name",
-        if *token { "the token that was sent may not, or is no longer valid" } else { "none is set" }
+        "{endpoint} has no {kind} `{repo}` at revision `{revision}`, or it is private (status {status}): check the spelling, \
+         or set HF_TOKEN to a token that may read the repository ({}); \
+         for a local folder, write ./name",
+        if *token { "the token that was sent may not read it or is no longer valid" } else { "no token is set" }
     )]
     NotFound {
-        /// The kind of repository that was asked for.
+        /// The kind of repository that was requested.
         kind: &'static str,
         /// Its name.
         repo: String,
         /// Its revision.
         revision: String,
-        /// The address that was asked.
+        /// The address of the endpoint.
         endpoint: String,
-        /// The status of the answer.
+        /// The HTTP status of the answer.
         status: u16,
         /// Whether a token was sent.
         token: bool,
     },
 
-    /// The endpoint shows the repository, but refuses its files.
+    /// The endpoint lists the files of the repository, but does not send them.
     #[error(
-        "{endpoint} does not give out `{file}` of {repo} (status {status}): it may ask for terms to be accepted on the \
-         repository's page; do that, and set HF_TOKEN to a token of that account"
+        "{endpoint} refuses to send `{file}` of {repo} (status {status}): the repository may have terms of use; accept \
+         them on its page, and set HF_TOKEN to a token of that account"
     )]
     Refused {
         /// The repository.
         repo: String,
-        /// The file that was asked for.
+        /// The file that was requested.
         file: String,
-        /// The address that was asked.
+        /// The address of the endpoint.
         endpoint: String,
-        /// The status of the answer.
+        /// The HTTP status of the answer.
         status: u16,
     },
 
     /// A file that is needed is not in the repository.
-    #[error("{repo} at revision `{revision}` has no `{file}`, {why}; name another repository or revision")]
+    #[error("{repo} at revision `{revision}` has no `{file}`, {why}; use another repository or revision")]
     FileNotFound {
         /// The repository.
         repo: String,
@@ -87,16 +87,16 @@ pub enum HubError {
         revision: String,
         /// The file.
         file: String,
-        /// Why it is needed.
+        /// A clause that states why the file was expected.
         why: String,
     },
 
     /// A model has no weights in the safetensors format.
     #[error(
         "{repo} at revision `{revision}` has neither model.safetensors nor model.safetensors.index.json (found: {}); \
-         look for a revision or another repository that has them, or convert it in Python: \
-         `AutoModel.from_pretrained(..).save_pretrained(..)` writes a folder that can be named as ./name",
-        if found.is_empty() { "no weights at all".to_string() } else { found.join(", ") }
+         use another revision or repository that has them, or convert the weights in Python: \
+         `AutoModel.from_pretrained(..).save_pretrained(..)` writes a folder that can be used as ./name",
+        if found.is_empty() { "no weights".to_string() } else { found.join(", ") }
     )]
     NoSafetensors {
         /// The repository.
@@ -108,20 +108,20 @@ pub enum HubError {
     },
 
     /// The dataset has none of the files that are looked for.
-    #[error("no file of dataset {repo} at revision `{revision}` is one of those looked for; there are {files}{}",
-        examples.join(", "), files = if examples.is_empty() { "none" } else { "" })]
+    #[error("dataset {repo} at revision `{revision}` has none of the files that are looked for; it has {files}{}",
+        examples.join(", "), files = if examples.is_empty() { "no files" } else { "" })]
     NoneWanted {
         /// The repository.
         repo: String,
         /// Its revision.
         revision: String,
-        /// Some of the files that are there.
+        /// Some of the files in the dataset.
         examples: Vec<String>,
     },
 
-    /// The cache lacks a file in offline mode.
+    /// In offline mode, a file is not in the cache.
     #[error(
-        "{}: of {repo} at revision `{revision}` this cache lacks {missing}, and offline mode is on; \
+        "{}: offline mode is on, and for {repo} at revision `{revision}` this cache lacks {missing}; \
          run once without --offline (and HF_HUB_OFFLINE unset), or set HF_HOME to a cache that has it",
         cache.display()
     )]
@@ -143,9 +143,9 @@ pub enum HubError {
         if is_own_host(host, endpoint) { endpoint.clone() } else { format!("{host}, to which {endpoint} redirects") }
     )]
     NoConnection {
-        /// The address that was asked.
+        /// The address of the endpoint.
         endpoint: String,
-        /// Scheme, host and port of the address that refuses. It is another than the endpoint after a redirect.
+        /// Scheme, host and port of the address without a connection. It differs from the endpoint after a redirect.
         host: String,
         /// The error of the attempt.
         source: Source,
@@ -153,45 +153,45 @@ pub enum HubError {
 
     /// A download was interrupted repeatedly.
     #[error(
-        "`{file}` from {endpoint}: given up after {attempts} attempts in {seconds} seconds, the last: {source}; a file that \
-         arrived in part is kept, and the same command goes on from there"
+        "`{file}` from {endpoint}: given up after {attempts} attempts in {seconds} seconds; the last error: {source}; a \
+         partly downloaded file is kept, and the same command resumes the download"
     )]
     Interrupted {
         /// The file, or another description of the request.
         file: String,
-        /// The address that was asked.
+        /// The address of the endpoint.
         endpoint: String,
-        /// The attempts.
+        /// The number of attempts.
         attempts: usize,
-        /// The time that they took, in seconds.
+        /// The time that the attempts took, in seconds.
         seconds: u64,
         /// The error of the last attempt.
         source: Source,
     },
 
-    /// The server reports an error of its own, or too many requests.
+    /// The server answered with an error status, such as an internal error or too many requests.
     #[error(
         "`{file}` from {endpoint}: the server answered with status {status}, after {attempts} attempts; try again {}, \
          or set HF_ENDPOINT to a mirror",
-        wait.map_or_else(|| "later".to_string(), |seconds| format!("in {seconds} seconds, as it asks"))
+        wait.map_or_else(|| "later".to_string(), |seconds| format!("in {seconds} seconds, as the server asks"))
     )]
     Server {
         /// The file, or another description of the request.
         file: String,
-        /// The address that was asked.
+        /// The address of the endpoint.
         endpoint: String,
-        /// The status of the answer.
+        /// The HTTP status of the answer.
         status: u16,
-        /// The attempts.
+        /// The number of attempts.
         attempts: usize,
         /// The wait that the server asks for, in seconds.
         wait: Option<u64>,
     },
 
-    /// A downloaded file differs from the one that the server announced.
+    /// A downloaded file does not have the checksum or length that the server announced.
     #[error(
-        "`{file}` of {repo} arrived damaged: {expected} expected, {found} found; it was removed: try again, \
-         and look at what stands between (a proxy, a mirror) if it happens again"
+        "the download of `{file}` of {repo} is damaged: {expected} expected, {found} found; the file was removed; \
+         try again, and if it happens again, check the proxy or mirror in use"
     )]
     Checksum {
         /// The repository.
@@ -204,8 +204,8 @@ pub enum HubError {
         found: String,
     },
 
-    /// The path of a file would leave the folder of the cache.
-    #[error("{repo} has a file called `{file}`, which could be written outside the cache; it was refused")]
+    /// The path of a file would lie outside the folder of the cache.
+    #[error("{repo} has a file called `{file}`, whose path may lie outside the cache; the file was refused")]
     UnsafePath {
         /// The repository.
         repo: String,
@@ -214,7 +214,7 @@ pub enum HubError {
     },
 
     /// An index of shards cannot be read.
-    #[error("{}: no index of shards: {source}; remove the file and try again", path.display())]
+    #[error("{}: not a valid index of shards: {source}; remove the file and try again", path.display())]
     Index {
         /// The index.
         path: PathBuf,
@@ -224,20 +224,20 @@ pub enum HubError {
 
     /// An answer did not come from a Hub.
     #[error(
-        "`{file}` from {endpoint}: the answer is not one of a Hub: {problem}; \
+        "`{file}` from {endpoint}: the answer does not come from a Hub: {problem}; \
          is HF_ENDPOINT the address of a Hub or its mirror?"
     )]
     Answer {
         /// The file, or another description of the request.
         file: String,
-        /// The address that was asked.
+        /// The address of the endpoint.
         endpoint: String,
         /// The problem.
         problem: String,
     },
 
     /// The operating system refused access to a file.
-    #[error("{}: {source}; check that the folder may be written to and the disk has room", path.display())]
+    #[error("{}: {source}; check the permissions of the folder and the free space of the disk", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -245,19 +245,19 @@ pub enum HubError {
         source: std::io::Error,
     },
 
-    /// Any other error that hf-hub reports.
+    /// Any other error of hf-hub or the HTTP client.
     #[error("`{file}` from {endpoint}: {source}")]
     Other {
         /// The file, or another description of the request.
         file: String,
-        /// The address that was asked.
+        /// The address of the endpoint.
         endpoint: String,
         /// The reported error.
         source: Source,
     },
 }
 
-/// Whether a host is that of the endpoint.
+/// Whether `host` is the host of the endpoint. An unknown (empty) host is treated as the endpoint's.
 fn is_own_host(host: &str, endpoint: &str) -> bool {
     host.is_empty() || address::origin(host) == address::origin(endpoint)
 }

@@ -1,4 +1,4 @@
-//! Failures of a request, by what to do next.
+//! Failures of a request, grouped by how they are handled.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -16,25 +16,26 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// The reason why a request failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// There is no connection to this host. The host is empty until [`at`](Fault::at) names it.
+    /// There is no connection to this host. The host is empty until [`at`](Fault::at) sets it.
     Unreachable(String, Source),
     /// The connection was lost.
     Broken(Source),
-    /// Nothing, or next to nothing, was received for as long as the time limit.
+    /// Nothing, or very little, was received within the time limit.
     Slow(Source),
-    /// The server refused. It may ask for a wait before the next request.
+    /// The server answered with an error status. It may ask for a wait before the next request.
     Status(u16, Option<Duration>),
     /// The answer did not come from a Hub.
     Answer(String),
-    /// The file differs from the announced one. If it was resumed, the part of an earlier attempt may be the reason.
+    /// The file does not have the announced checksum or length. If the download was resumed, the part file of an earlier
+    /// attempt may be the cause.
     Damaged { mismatch: Mismatch, resumed: bool },
-    /// The file could not be written.
+    /// A file of the cache could not be read or written.
     Disk(PathBuf, io::Error),
-    /// Anything else.
+    /// Any other failure.
     Other(Source),
 }
 
-/// The attempts before a request was given up, and their time.
+/// The number of attempts before a request was given up, and the time that they took.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tried {
     pub attempts: usize,
@@ -51,7 +52,7 @@ impl Fault {
         }
     }
 
-    /// Whether the attempt took as long as the time limit.
+    /// Whether the attempt timed out.
     pub fn is_slow(&self) -> bool {
         matches!(self, Self::Slow(_))
     }
@@ -64,7 +65,7 @@ impl Fault {
         }
     }
 
-    /// The fault of a request to the address `url`.
+    /// This fault with the host of the requested address `url`.
     pub fn at(self, url: &str) -> Self {
         match self {
             Self::Unreachable(_, source) => Self::Unreachable(address::host(url), source),
@@ -77,9 +78,9 @@ impl Fault {
         Self::Broken(io::Error::from(ErrorKind::UnexpectedEof).into())
     }
 
-    /// A body that brought `bytes` in `time`.
+    /// The fault of a body of which only `bytes` bytes arrived in `time`.
     pub fn too_slow(bytes: u64, time: Duration) -> Self {
-        Self::Slow(format!("only {bytes} bytes came in {} seconds", time.as_secs_f64().ceil()).into())
+        Self::Slow(format!("only {bytes} bytes arrived in {} seconds", time.as_secs_f64().ceil()).into())
     }
 
     pub fn disk(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
@@ -87,7 +88,7 @@ impl Fault {
         |source| Self::Disk(path, source)
     }
 
-    /// The error for the caller that asked for `file`.
+    /// The error of the request for `file`.
     pub fn explain(self, name: &Name, file: &str, endpoint: &str, tried: Tried) -> HubError {
         let (repo, revision) = (name.id.clone(), name.revision.clone());
         let (file, endpoint) = (file.to_string(), endpoint.to_string());
@@ -116,7 +117,7 @@ impl Fault {
 }
 
 impl std::fmt::Display for Fault {
-    /// For the line that announces another attempt.
+    /// The text for the log message before the next attempt.
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unreachable(host, source) => write!(out, "no connection to {host}: {source}"),
@@ -141,7 +142,7 @@ impl From<ureq::Error> for Fault {
                 | ErrorKind::UnexpectedEof
                 | ErrorKind::Interrupted => Self::Broken(error.into()),
                 ErrorKind::TimedOut | ErrorKind::WouldBlock => Self::Slow(error.into()),
-                // An unknown host has no kind of its own, and an untrusted certificate has a general one.
+                // There is no specific kind for an unknown host, and an untrusted certificate has a general kind.
                 _ => Self::Unreachable(String::new(), error.into()),
             },
             Error::HostNotFound
@@ -177,7 +178,7 @@ mod tests {
         assert!(matches!(Fault::from(ureq::Error::HostNotFound), Fault::Unreachable(..)));
         let cut = ureq::Error::Io(ErrorKind::UnexpectedEof.into());
         assert!(matches!(Fault::from(cut), Fault::Broken(_)));
-        // The reader of a body wraps errors that are not the system's.
+        // The reader of a body wraps errors that do not come from the system.
         let timeout = io::Error::other(ureq::Error::Timeout(ureq::Timeout::PerRead));
         assert!(matches!(Fault::from(ureq::Error::from(timeout)), Fault::Slow(_)));
     }

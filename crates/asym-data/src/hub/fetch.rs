@@ -1,7 +1,7 @@
 //! The download of the files of a commit into the cache.
 //!
-//! The cache has the layout of hf-hub and `huggingface_hub`: the name of a blob is its etag, and the file of a snapshot
-//! points to it. Received bytes go into hf-hub's part file, which becomes a blob when its checksum is right.
+//! The cache has the layout of hf-hub and `huggingface_hub`: the name of a blob is its etag, and a file of a snapshot points to
+//! its blob. Received bytes are appended to hf-hub's part file, which is renamed to the blob after its checksum was verified.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -19,11 +19,12 @@ use super::fault::Fault;
 use super::name::{Name, is_inside};
 use super::progress::Progress;
 
-/// An attempt that receives this many bytes is not counted as failed.
+/// An attempt that receives at least this many bytes resets the count of failures.
 const STEP: u64 = 1 << 20;
-/// The largest size of a file whose length the server does not announce. Those are small: the Hub announces every length.
+/// The largest size of a file whose length the server does not announce. The Hub announces every length, so this limit only
+/// concerns other servers.
 const UNANNOUNCED: u64 = 64 << 20;
-/// Bytes per second of the slowest connection that is waited for.
+/// The lowest accepted rate of a connection, in bytes per second.
 const SLOWEST: f64 = 1024.0;
 
 /// A commit whose files are downloaded if the cache lacks them.
@@ -51,7 +52,7 @@ impl<'a> Fetch<'a> {
             return Ok(());
         }
         let mut attempts = Attempts::new(file, self.hub.retries, self.hub.wait);
-        // The part of an earlier attempt may be wrong, so the file is downloaded once more from the start.
+        // The part file of an earlier attempt may be wrong, so a damaged file is downloaded once more from the start.
         let mut second_chance = true;
         loop {
             let mut gained = 0;
@@ -69,7 +70,7 @@ impl<'a> Fetch<'a> {
         }
     }
 
-    /// Lets the revision point to this commit, once all its files are there.
+    /// Records this commit as the commit of the revision. This is done after the files were downloaded.
     pub fn finish(&self) -> Result<(), HubError> {
         let refs = self.hub.refs(&self.name);
         let known = fs::read_to_string(&refs).is_ok_and(|commit| commit.trim() == self.commit);
@@ -80,10 +81,10 @@ impl<'a> Fetch<'a> {
         cache.create_ref(&self.commit).map_err(|source| HubError::Io { path: refs, source })
     }
 
-    /// Makes sure that the blob of a file is there and that `pointer` points to it. Another commit may have brought the
-    /// blob.
+    /// Makes sure that the blob of a file exists and that `pointer` points to it. The blob may already have been downloaded for
+    /// another commit.
     fn attempt(&self, file: &str, pointer: &Path, gained: &mut u64) -> Result<(), Fault> {
-        // Each attempt asks again, because the signed address of a large file expires.
+        // Each attempt requests the address again, because the signed address of a large file expires.
         let source = self.hub.client.find(self.name.at(&self.commit), file)?;
         let blob = self.cache.blob_path(&source.etag);
         let blobs = blob.parent().unwrap_or(&blob);
@@ -95,12 +96,12 @@ impl<'a> Fetch<'a> {
         link(&blob, pointer, file.split('/').count()).map_err(Fault::disk(pointer))
     }
 
-    /// Downloads a blob, or the missing rest of it.
+    /// Downloads a blob, or its missing bytes.
     fn bring(&self, file: &str, source: &Source, blob: &Path, gained: &mut u64) -> Result<(), Fault> {
         let part = blob.with_file_name(format!("{}.part", source.etag));
         let mut before = length(&part).unwrap_or(0);
-        // A part is resumed only if a checksum can show whether it belongs to the file, and a length whether it is
-        // whole.
+        // A part file is resumed only if there is a checksum, which shows whether it belongs to the file, and a length, which
+        // shows whether it is complete.
         if Checksum::of_etag(&source.etag).is_none() || source.size.is_none_or(|size| size < before) {
             remove(&part)?;
             before = 0;
@@ -114,7 +115,7 @@ impl<'a> Fetch<'a> {
             remove(&part)?;
             return Err(Fault::Damaged { mismatch, resumed: before > 0 });
         }
-        // A blob of the right name that holds zeros after a power cut would never be downloaded again.
+        // Without this, a power failure could leave a blob of zeros with the right name, which would never be downloaded again.
         File::open(&part).and_then(|file| file.sync_all()).map_err(Fault::disk(&part))?;
         fs::rename(&part, blob).map_err(Fault::disk(blob))
     }
@@ -140,7 +141,8 @@ impl<'a> Fetch<'a> {
                 Err(error) => return Err(Fault::from(ureq::Error::from(error)).at(source.url())),
             };
             done += read as u64;
-            // The checksum would find this only after the disk is full. A packed body counts as it is unpacked.
+            // Without this check, the checksum would detect the error only after the disk is full. For a compressed body, the
+            // decompressed bytes are counted.
             if done > most {
                 drop(out);
                 remove(part)?;
@@ -157,7 +159,7 @@ impl<'a> Fetch<'a> {
                 minute = (Instant::now(), done);
             }
         }
-        // If the answer had no length, a lost connection looks like its end.
+        // If the answer has no length, a lost connection looks like the end of the body.
         if source.size.is_some_and(|size| done < size) {
             return Err(Fault::early_end());
         }
@@ -165,13 +167,13 @@ impl<'a> Fetch<'a> {
         Ok(())
     }
 
-    /// Keeps other processes out of a part file, if they use this library or hf-hub, which locks in the same way.
+    /// Locks a part file against other processes that use this library or hf-hub, which uses the same lock.
     ///
-    /// On a file system without locks, the download continues without one.
+    /// On a file system without locks, the download continues without a lock.
     fn lock(&self, path: &Path) -> Option<File> {
         let file = File::options().create(true).append(true).open(path).ok()?;
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-            log::info!("{}: another process downloads a file of {}; waiting for it", path.display(), self.name.id);
+            log::info!("{}: another process is downloading a file of {}; waiting for it", path.display(), self.name.id);
             if let Err(error) = file.lock() {
                 log::debug!("{}: {error}", path.display());
             }
@@ -180,7 +182,7 @@ impl<'a> Fetch<'a> {
     }
 }
 
-/// The length of a file that is there.
+/// The length of a file. `None` if it does not exist.
 fn length(path: &Path) -> Option<u64> {
     path.metadata().ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
 }

@@ -31,7 +31,7 @@ pub(super) struct Name {
 }
 
 impl Name {
-    /// Reads `owner/name` or `name`, each with or without `@revision` after it.
+    /// Parses `owner/name` or `name`, optionally followed by `@revision`.
     pub fn parse(kind: Kind, text: &str) -> Result<Self, HubError> {
         let wrong = |problem| HubError::Name { found: text.to_string(), problem };
         let (id, revision) = text.split_once('@').unwrap_or((text, "main"));
@@ -41,20 +41,20 @@ impl Name {
         }
         if !parts.iter().all(|part| is_part(part)) {
             return Err(wrong(
-                "either part is 1 to 96 letters, digits, `-`, `_` and `.`, begins and ends with none of `-` and `.`, \
-                 and has no `--` or `..`",
+                "each part must have 1 to 96 letters, digits, `-`, `_` or `.`, must not begin or end with `-` or `.`, \
+                 and must not contain `--` or `..`",
             ));
         }
         if id.ends_with(".git") {
-            return Err(wrong("the name ends before `.git`"));
+            return Err(wrong("the name must not end in `.git`"));
         }
         if !is_revision(revision) {
-            return Err(wrong("what follows the `@` is no branch, tag or commit"));
+            return Err(wrong("the text after `@` is not a valid branch, tag or commit"));
         }
         Ok(Self { kind, id: id.to_string(), revision: revision.to_string() })
     }
 
-    /// The repository as hf-hub takes it, at another revision or this one's.
+    /// The repository as a value of hf-hub, at `revision`.
     pub fn at(&self, revision: &str) -> hf_hub::Repo {
         let kind = match self.kind {
             Kind::Model => hf_hub::RepoType::Model,
@@ -72,7 +72,7 @@ pub fn looks_like_repo(text: &str) -> bool {
     Name::parse(Kind::Model, text).is_ok_and(|name| name.id.contains('/'))
 }
 
-/// Whether a text is the name of a repository, with its owner or without: the oldest models and data sets have no owner.
+/// Whether a text is the name of a repository, with or without its owner. The oldest models and data sets have no owner.
 ///
 /// Any plain word is such a name, so a caller should look for a folder first.
 pub fn may_be_repo(text: &str) -> bool {
@@ -90,12 +90,13 @@ fn is_part(part: &str) -> bool {
         && !part.contains("..")
 }
 
-/// A revision becomes the name of a file under `refs` and a part of an address, in which only its slashes are escaped.
+/// Whether a text can be a revision. A revision becomes the name of a file below `refs` and a part of an address in which only
+/// its slashes are escaped.
 fn is_revision(revision: &str) -> bool {
     revision.split('/').all(is_component)
 }
 
-/// Whether a text from a server or the cache can be the name of a file.
+/// Whether a text from a server or the cache can safely be used as the name of a file.
 pub(super) fn is_component(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('.')
@@ -104,13 +105,14 @@ pub(super) fn is_component(text: &str) -> bool {
 
 /// Whether the path of a file in a repository stays below the folder to which it is joined.
 pub(super) fn is_inside(path: &str) -> bool {
-    // A backslash or a colon would mean something else on Windows, and a control character on a terminal.
+    // A backslash or a colon has a special meaning on Windows, and a control character has one on a terminal.
     let wrong = |c: char| matches!(c, '\\' | ':') || c.is_control();
     let harmless = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(wrong);
     path.split('/').all(harmless)
 }
 
-/// A path as an address spells it. hf-hub does not escape names in addresses, so `#` or a space would break them.
+/// A path with percent-encoding, for an address. hf-hub does not escape names in addresses, so `#` or a space would break an
+/// address.
 pub(super) fn escaped(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
@@ -189,7 +191,7 @@ mod tests {
     /// A part of a repository's name.
     fn part() -> impl Strategy<Value = String> {
         "[A-Za-z0-9_]([A-Za-z0-9_]|[-.][A-Za-z0-9_]){0,40}"
-            .prop_filter("the end of a clone's address", |part| !part.ends_with(".git"))
+            .prop_filter("a name that ends in .git", |part| !part.ends_with(".git"))
     }
 
     proptest! {

@@ -1,19 +1,19 @@
-//! The progress of a download: a bar on a terminal, and elsewhere a message from time to time. Both need a logger that takes the
-//! messages of this crate.
+//! The progress of a download: a bar on a terminal, otherwise a log message every 30 seconds. Both require a logger that
+//! accepts this crate's messages of level info.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressStyle};
 
-/// The least time between two lines in a pipe.
+/// The shortest time between two log messages if there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(30);
 
 /// The progress of one file.
 pub(super) struct Progress {
     label: String,
     bar: Option<ProgressBar>,
-    /// Zero if it is not known.
+    /// Zero if the length is not known.
     total: u64,
     done: u64,
     /// Bytes that an earlier attempt downloaded.
@@ -23,7 +23,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// The progress of a file of `total` bytes, if the number is known, of which `before` are already there.
+    /// The progress of a file of `total` bytes (`None` if unknown), of which `before` bytes were downloaded earlier.
     pub fn new(label: &str, total: Option<u64>, before: u64) -> Self {
         let total = total.unwrap_or(0);
         let now = Instant::now();
@@ -32,7 +32,7 @@ impl Progress {
                 "{prefix} {wide_bar} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
             let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::new(total).with_style(style).with_prefix(label.to_string());
-            // Without the reset, the rate would count the bytes that were already there.
+            // Without the reset, the rate would include the bytes that were downloaded earlier.
             bar.set_position(before);
             bar.tick();
             bar.reset_eta();
@@ -41,7 +41,7 @@ impl Progress {
         Self { label: label.to_string(), bar, total, done: before, before, started: now, last_line: now }
     }
 
-    /// `done` bytes are there.
+    /// Sets the number of downloaded bytes.
     pub fn set(&mut self, done: u64) {
         self.done = done;
         if let Some(bar) = &self.bar {
@@ -65,7 +65,7 @@ impl Progress {
         )
     }
 
-    /// All bytes are there.
+    /// Reports the end of the download.
     pub fn finish(mut self) {
         self.clear();
         log::info!("{}: {} in {}", self.label, BinaryBytes(self.done), HumanDuration(self.started.elapsed()));
@@ -79,7 +79,7 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// Removes the bar of a failed attempt, which would stay on the screen.
+    /// Removes the bar of a failed attempt, which would otherwise stay on the screen.
     fn drop(&mut self) {
         self.clear();
     }

@@ -1,39 +1,40 @@
-//! Random changes of training pictures, with the arithmetic of Pillow and the order of torchvision.
+//! Random augmentation of training pictures, with Pillow's arithmetic and torchvision's order of operations.
 //!
-//! Sources: `domainbed/datasets.py` of DomainBed, which asks for `RandomResizedCrop`, `RandomHorizontalFlip`, `ColorJitter` and
+//! Sources: `domainbed/datasets.py` of DomainBed, which uses `RandomResizedCrop`, `RandomHorizontalFlip`, `ColorJitter` and
 //! `RandomGrayscale`; `transforms/transforms.py` and `_functional_pil.py` of torchvision 0.29; `Blend.c` and `Convert.c` of
 //! Pillow 13.
 //!
-//! [`Augmentation::draw`] decides what is changed, and [`Changes`] does it. The two are apart so that tests can give the
+//! [`Augmentation::draw`] samples the changes, and [`Changes`] applies them. They are separate so that tests can set the
 //! changes.
 
 use super::picture::{Crop, Picture, luminance};
 use super::resize::{Filter, resize};
 
-/// How much training pictures are changed. The draws are uniform and independent of each other.
+/// The ranges and probabilities of the changes of training pictures. All samples are uniform and independent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Augmentation {
-    /// The least and the largest share of the picture's area that is cut out.
+    /// The smallest and the largest area of the crop, as fractions of the picture's area.
     pub area: (f64, f64),
-    /// The least and the largest ratio of width to height of what is cut out. Its logarithm is uniform.
+    /// The smallest and the largest aspect ratio (width to height) of the crop. Its logarithm is uniform.
     pub aspect: (f64, f64),
     /// The probability of a horizontal flip.
     pub flip: f64,
-    /// Brightness, contrast and saturation are multiplied by a factor that differs from 1 by at most this.
+    /// Brightness, contrast and saturation are each multiplied by a factor that differs from 1 by at most this value.
     pub jitter: f64,
-    /// The hue is turned by at most this part of a circle, in either direction.
+    /// The hue is shifted by at most this fraction of the color circle, in either direction.
     pub hue: f64,
-    /// The probability that the colors are dropped.
+    /// The probability of a conversion to gray.
     pub gray: f64,
 }
 
 impl Augmentation {
-    /// DomainBed's: 0.7 to 1 of the area, a flip, jitter of 0.3, and one picture in ten in gray.
+    /// DomainBed's values: 0.7 to 1 of the area, a flip of every second picture on average, jitter of 0.3, and one picture in
+    /// ten in gray.
     pub const DOMAINBED: Self =
         Self { area: (0.7, 1.0), aspect: (3.0 / 4.0, 4.0 / 3.0), flip: 0.5, jitter: 0.3, hue: 0.3, gray: 0.1 };
 
-    /// Draw the changes of a picture of `height` rows and `width` columns. `uniform` yields independent numbers from 0 to 1,
-    /// without 1.
+    /// Samples the changes of a picture of `height` rows and `width` columns. `uniform` returns independent numbers from 0
+    /// (inclusive) to 1 (exclusive).
     pub fn draw(&self, height: usize, width: usize, mut uniform: impl FnMut() -> f64) -> Changes {
         let crop = self.crop(height, width, &mut uniform);
         let flip = uniform() < self.flip;
@@ -52,7 +53,8 @@ impl Augmentation {
         Changes { crop, flip, jitter: jitter.to_vec(), gray: uniform() < self.gray }
     }
 
-    /// `RandomResizedCrop.get_params`: ten attempts at a crop that fits, then the largest one in the middle.
+    /// `RandomResizedCrop.get_params`: ten attempts to sample a crop that fits, and otherwise the largest allowed crop in the
+    /// middle.
     fn crop(&self, height: usize, width: usize, uniform: &mut impl FnMut() -> f64) -> Crop {
         let area = (height * width) as f64;
         for _ in 0..10 {
@@ -83,7 +85,7 @@ fn between((least, most): (f64, f64), uniform: &mut impl FnMut() -> f64) -> f64 
     least + (most - least) * uniform()
 }
 
-/// A whole number from 0 to `count`, without `count`.
+/// A whole number from 0 (inclusive) to `count` (exclusive).
 fn below(count: usize, uniform: &mut impl FnMut() -> f64) -> usize {
     ((uniform() * count as f64) as usize).min(count - 1)
 }
@@ -91,26 +93,26 @@ fn below(count: usize, uniform: &mut impl FnMut() -> f64) -> usize {
 /// The changes of one picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changes {
-    /// The part that is cut out, before the picture is resized.
+    /// The part to which the picture is cropped before it is resized.
     pub crop: Crop,
-    /// Whether left and right change places.
+    /// Whether the picture is flipped horizontally.
     pub flip: bool,
-    /// Changes of the colors, in their order.
+    /// Changes of the colors, in the order in which they are applied.
     pub jitter: Vec<Jitter>,
-    /// Whether the colors are dropped at the end.
+    /// Whether the picture is converted to gray at the end.
     pub gray: bool,
 }
 
 /// A change of the colors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Jitter {
-    /// 0 is black, 1 the picture.
+    /// A factor: 0 is black, and 1 is the unchanged picture.
     Brightness(f64),
-    /// 0 is the mean brightness everywhere, 1 the picture.
+    /// A factor: 0 is the mean brightness everywhere, and 1 is the unchanged picture.
     Contrast(f64),
-    /// 0 is gray, 1 the picture.
+    /// A factor: 0 is gray, and 1 is the unchanged picture.
     Saturation(f64),
-    /// The part of a circle by which the hue turns.
+    /// The fraction of the color circle by which the hue is shifted.
     Hue(f64),
 }
 
@@ -144,7 +146,7 @@ impl Jitter {
             }
             Self::Saturation(factor) => blend(&mut picture.samples, factor, |pixel| [luminance(pixel); 3]),
             Self::Hue(turn) => {
-                // Python cuts the fraction off, and the sum wraps around as u8 does.
+                // Python truncates the product, and the sum wraps around like a u8.
                 let turn = (turn * 255.0) as i32 as u8;
                 for pixel in picture.samples.as_chunks_mut::<3>().0 {
                     let [hue, saturation, value] = to_hsv(*pixel);
@@ -155,7 +157,7 @@ impl Jitter {
     }
 }
 
-/// Pillow's `Image.blend(other(picture), picture, factor)`, in single precision, where fractions are cut off.
+/// Pillow's `Image.blend(other(picture), picture, factor)`, in single precision. Fractions are truncated.
 fn blend(samples: &mut [u8], factor: f64, other: impl Fn([u8; 3]) -> [u8; 3]) {
     let factor = factor as f32;
     for pixel in samples.as_chunks_mut::<3>().0 {
@@ -178,7 +180,7 @@ fn to_hsv(pixel: [u8; 3]) -> [u8; 3] {
     let range = f32::from(most - least);
     let saturation = range / f32::from(most);
     let [red_part, green_part, blue_part] = pixel.map(|sample| f32::from(most - sample) / range);
-    // The constants are of double precision in C, and the result is stored in single precision.
+    // The constants have double precision in C, and the result is stored in single precision.
     let hue = if red == most {
         blue_part - green_part
     } else if green == most {

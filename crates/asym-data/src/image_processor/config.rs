@@ -9,16 +9,17 @@ use super::error::ImageError;
 use super::resize::Filter;
 use super::{ImageProcessor, Normalize, Target};
 
-/// Larger than any model's input, small enough that a damaged configuration cannot fill the memory.
+/// The largest accepted side in pixels. It is larger than any model's input, and small enough that a damaged configuration
+/// cannot fill the memory.
 const MAX_EDGE: u64 = 4096;
 
-/// The keys as the file has them. A key that is absent or null has the value of its class. A key that may have several
-/// types stays a JSON value until it is needed, so an error can name it.
+/// The keys of the file. A key that is absent or null has the default of the class. A key that may have several types stays a
+/// JSON value until it is used, so that an error can include its name.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct HuggingFaceConfig {
     image_processor_type: Option<String>,
-    /// The older name.
+    /// The older name of `image_processor_type`.
     feature_extractor_type: Option<String>,
     do_resize: Option<bool>,
     size: Option<Value>,
@@ -26,7 +27,7 @@ struct HuggingFaceConfig {
     resample: Option<Value>,
     do_center_crop: Option<bool>,
     crop_size: Option<Value>,
-    /// ConvNeXT: the part of the resized picture's shorter side that is kept.
+    /// ConvNeXT: the fraction of the resized picture's shorter side that is kept.
     crop_pct: Option<f64>,
     do_rescale: Option<bool>,
     rescale_factor: Option<f64>,
@@ -42,9 +43,9 @@ struct ProcessorFile {
     image_processor: Option<HuggingFaceConfig>,
 }
 
-/// A class of transformers that has these steps in this order, with its values for absent keys.
+/// A class of transformers with the steps of [`ImageProcessor`] in the same order, and its defaults for absent keys.
 struct Class {
-    /// Without `ImageProcessor`.
+    /// The name without `ImageProcessor`.
     name: &'static str,
     size: Target,
     /// Whether a size of one number is the length of both sides, and not of the shorter side only.
@@ -81,16 +82,16 @@ const CLASSES: [Class; 7] = [
     Class { name: "DeiT", size: square(256), filter: Filter::Bicubic, crop: Some((224, true)), ..VIT },
     Class { name: "Beit", filter: Filter::Bicubic, crop: Some((224, false)), ..VIT },
     Class { name: "Siglip", square: false, filter: Filter::Bicubic, ..VIT },
-    // It crops by a part of the side: see `convnext`.
+    // It crops to a fraction of the side; see `convnext`.
     Class { name: CONVNEXT, size: Target::ShortestEdge(384), square: false, filter: Filter::Bicubic, ..VIT },
     CLIP,
-    // DINOv2's.
+    // The class of DINOv2.
     Class { name: "Bit", ..CLIP },
 ];
 
-/// ConvNeXT's class, whose resize crops too.
+/// The name of ConvNeXT's class, whose resize step also crops.
 const CONVNEXT: &str = "ConvNext";
-/// ConvNeXT does not crop pictures of this side or longer ones.
+/// ConvNeXT does not crop pictures if the configured side is at least this long.
 const UNCROPPED: usize = 384;
 
 /// Reads a checkpoint's folder.
@@ -114,7 +115,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<ImageProcessor, ImageErro
     json::<HuggingFaceConfig>(text, path)?.resolve(path)
 }
 
-/// The values of ViT, except for the size.
+/// ViT's processor with another size.
 pub(super) fn vit(height: usize, width: usize) -> Result<ImageProcessor, ImageError> {
     let path = "ImageProcessor::new".to_owned();
     let edge = |key, value: usize| Setting { path: &path, key }.edge(&Value::from(value));
@@ -130,7 +131,7 @@ pub(super) fn vit(height: usize, width: usize) -> Result<ImageProcessor, ImageEr
     })
 }
 
-/// Refuses a size that no model has.
+/// Refuses a size that is 0 or above [`MAX_EDGE`].
 pub(super) fn check_edge(key: &'static str, edge: usize) -> Result<(), ImageError> {
     Setting { path: "the settings", key }.edge(&Value::from(edge)).map(drop)
 }
@@ -143,11 +144,11 @@ pub(super) fn to_json(processor: &ImageProcessor) -> String {
         Target::ShortestEdge(edge) => json!({"shortest_edge": edge}),
         Target::Within { shortest, longest } => json!({"shortest_edge": shortest, "longest_edge": longest}),
     });
-    // One number for a model that sees brightness, as `resolve` reads it.
+    // `resolve` reads a list of one number as brightness.
     let channels = |values: [f32; 3]| if *gray { json!([values[0]]) } else { json!(values) };
     let exactly = matches!(resize, Some((Target::Exactly { .. }, _)) | None);
     let config = json!({
-        // ViT's class resizes to height and width alone.
+        // ViT's class can only resize to a height and a width.
         "image_processor_type": if exactly && crop.is_none() { "ViTImageProcessor" } else { "CLIPImageProcessor" },
         "do_resize": resize.is_some(),
         "size": size,
@@ -165,7 +166,7 @@ pub(super) fn to_json(processor: &ImageProcessor) -> String {
     format!("{:#}\n", Value::Object(keys))
 }
 
-/// From samples of 8 bits to values of 0 to 1.
+/// The factor from samples of 8 bits to values from 0 to 1.
 const RESCALE_FACTOR: f64 = 1.0 / 255.0;
 
 /// The text of a file. `None` if there is no such file.
@@ -182,13 +183,13 @@ fn json<'a, T: Deserialize<'a>>(text: &'a str, path: &Path) -> Result<T, ImageEr
 }
 
 impl HuggingFaceConfig {
-    /// Decides every step. The settings of a step that is not done are ignored.
+    /// Determines every step. The settings of a disabled step are ignored.
     fn resolve(&self, path: &Path) -> Result<ImageProcessor, ImageError> {
         let path = path.display().to_string();
         let class = self.class(&path)?;
         let at = |key| Setting { path: &path, key };
         if self.do_pad == Some(true) {
-            return Err(at("do_pad").refuse("true", "false, for pictures are not padded here"));
+            return Err(at("do_pad").refuse("true", "false, because padding is not supported"));
         }
         let mut processor = ImageProcessor { resize: None, crop: None, rescale: None, normalize: None, gray: false };
         if self.do_resize.unwrap_or(true) {
@@ -205,7 +206,7 @@ impl HuggingFaceConfig {
             processor.crop = match (&self.crop_size, class.crop) {
                 (Some(size), _) => Some(at("crop_size").height_and_width(size)?),
                 (None, Some((edge, _))) => Some((edge, edge)),
-                (None, None) => return Err(at("crop_size").refuse("absent", "a size where do_center_crop is true")),
+                (None, None) => return Err(at("crop_size").refuse("absent", "a size if do_center_crop is true")),
             };
         }
         if self.do_rescale.unwrap_or(true) {
@@ -222,7 +223,7 @@ impl HuggingFaceConfig {
                 return Err(at("image_std").refuse(format!("{std:?}"), "above 0 in each channel"));
             }
             processor.normalize = Some(Normalize { mean, std });
-            // One number in a list is for one channel.
+            // A list of one number means that the model has one channel.
             let one =
                 |list: &Option<Value>| list.as_ref().and_then(Value::as_array).is_some_and(|list| list.len() == 1);
             processor.gray = one(&self.image_mean) || one(&self.image_std);
@@ -230,7 +231,7 @@ impl HuggingFaceConfig {
         Ok(processor)
     }
 
-    /// The class that the file names, by any of its past names. ViT's if there is no name.
+    /// The class in the file, by its current name or an older one. If the file has no class, it is ViT's.
     fn class(&self, path: &str) -> Result<&'static Class, ImageError> {
         let (key, found) = match (&self.image_processor_type, &self.feature_extractor_type) {
             (Some(name), _) => ("image_processor_type", name),
@@ -248,7 +249,7 @@ impl HuggingFaceConfig {
     }
 }
 
-/// A key of a file, for errors about its value.
+/// A key of a file, and the functions that parse its value.
 #[derive(Clone, Copy)]
 struct Setting<'a> {
     path: &'a str,
@@ -265,7 +266,7 @@ impl Setting<'_> {
         }
     }
 
-    /// Pixels along a side.
+    /// The number of pixels along a side.
     fn edge(self, value: &Value) -> Result<usize, ImageError> {
         value
             .as_u64()
@@ -274,7 +275,8 @@ impl Setting<'_> {
             .ok_or_else(|| self.refuse(value, format!("a whole number of pixels from 1 to {MAX_EDGE}")))
     }
 
-    /// ConvNeXT's size of the shorter side: the picture is resized to a longer one and cropped, unless the side is long.
+    /// ConvNeXT's resize. For a short side, the picture is resized to a longer side and then cropped. For a side of at least
+    /// [`UNCROPPED`], it is resized to a square without a crop.
     fn convnext(self, target: Target, part: f64) -> Result<(Target, Option<(usize, usize)>), ImageError> {
         if !(part > 0.0 && part <= 1.0) {
             return Err(self.refuse(part, "a number above 0, up to 1"));
@@ -284,11 +286,11 @@ impl Setting<'_> {
                 Ok((Target::ShortestEdge((edge as f64 / part) as usize), Some((edge, edge))))
             }
             Target::ShortestEdge(edge) => Ok((square(edge), None)),
-            other => Err(self.refuse(part, format!("of a size of shortest_edge alone, not of {other:?}"))),
+            other => Err(self.refuse(part, format!("used with a size of shortest_edge only, not with {other:?}"))),
         }
     }
 
-    /// A size in any of the forms that a resize takes.
+    /// The size of a resize, in any of its forms.
     fn target(self, value: &Value, square: bool) -> Result<Target, ImageError> {
         match value.as_object() {
             Some(size) if size.len() == 1 && size.contains_key("shortest_edge") => {
@@ -307,7 +309,8 @@ impl Setting<'_> {
         }
     }
 
-    /// A size of two sides, or of one number for both. A list is height and width, as older versions of transformers write it.
+    /// A height and a width, or one number for both. A list has the height and the width, as older versions of transformers
+    /// write it.
     fn height_and_width(self, value: &Value) -> Result<(usize, usize), ImageError> {
         if let Some([height, width]) = value.as_array().map(Vec::as_slice) {
             return Ok((self.edge(height)?, self.edge(width)?));
@@ -332,7 +335,7 @@ impl Setting<'_> {
         })
     }
 
-    /// A number for each channel, or one for all.
+    /// One number for each channel, or one number for all channels.
     fn channels(self, value: &Value) -> Result<[f32; 3], ImageError> {
         let number = |value: &Value| value.as_f64().map(|number| number as f32).filter(|number| number.is_finite());
         let numbers = match value.as_array() {
@@ -344,6 +347,6 @@ impl Setting<'_> {
             }
             None => number(value).map(|number| [number; 3]),
         };
-        numbers.ok_or_else(|| self.refuse(value, "three finite numbers, of red, green and blue, or one of brightness"))
+        numbers.ok_or_else(|| self.refuse(value, "three finite numbers for red, green and blue, or one for brightness"))
     }
 }

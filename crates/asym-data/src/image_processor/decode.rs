@@ -1,8 +1,7 @@
-//! Decoding of pictures to RGB, as Pillow decodes, turns and converts them.
+//! Decoding of pictures to RGB, with Pillow's decoding, rotation and conversion.
 //!
-//! JPEG is not read by the `image` crate. Its decoder rounds the colors of subsampled pictures differently from
-//! libjpeg-turbo, which Pillow uses, by up to 9 of 255. libjpeg-turbo-rs is that library in Rust and gives the same
-//! bytes.
+//! JPEG files are not decoded by the `image` crate. Its colors of subsampled pictures differ by up to 9 of 255 from those of
+//! libjpeg-turbo, which Pillow uses. libjpeg-turbo-rs is a port of libjpeg-turbo to Rust and decodes to the same bytes.
 
 use std::io::Cursor;
 
@@ -17,7 +16,7 @@ use crate::panics::caught;
 /// The supported formats, for messages.
 const FORMATS: &str = "PNG, JPEG, WebP, BMP, GIF or TIFF";
 
-/// The memory that a decoder may take, in bytes: enough for `MAX_PIXELS` in RGB and some working space.
+/// The memory that a decoder may allocate, in bytes: enough for `MAX_PIXELS` in RGB and some working space.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// Decodes the bytes of a file. `name` is the name of the file in errors.
@@ -45,7 +44,7 @@ fn unpack(name: &str, bytes: &[u8]) -> Result<Picture, ImageError> {
     Ok(rgb(picture))
 }
 
-/// Decodes strictly. Otherwise a picture that is cut short would be filled with gray.
+/// Decodes a JPEG strictly. Otherwise the missing part of a truncated picture would be filled with gray.
 fn jpeg(name: &str, bytes: &[u8]) -> Result<(DynamicImage, Orientation), ImageError> {
     let limits = DecodeLimits { max_pixels: MAX_PIXELS as u64, max_memory: Some(MAX_BYTES), ..DecodeLimits::default() };
     let mut decoder = Decoder::new_with_limits(bytes, limits).map_err(|source| undecodable(name, source))?;
@@ -55,7 +54,7 @@ fn jpeg(name: &str, bytes: &[u8]) -> Result<(DynamicImage, Orientation), ImageEr
         frame.components.iter().map(|component| (component.horizontal_sampling, component.vertical_sampling)).collect();
     let inks = sampling.len() == 4;
     if inks && !known_inks(&sampling) {
-        return Err(undecodable(name, "CMYK whose inks differ in their numbers of samples as they usually do not"));
+        return Err(undecodable(name, "CMYK whose inks are subsampled in an unsupported way"));
     }
     decoder.set_output_format(if inks { PixelFormat::Cmyk } else { PixelFormat::Rgb });
     let decoded = decoder.decode_image().map_err(|source| undecodable(name, source))?;
@@ -63,20 +62,21 @@ fn jpeg(name: &str, bytes: &[u8]) -> Result<(DynamicImage, Orientation), ImageEr
     let (width, height) = (decoded.width as u32, decoded.height as u32);
     let samples = if inks { without_ink(&decoded.data) } else { decoded.data };
     let picture =
-        RgbImage::from_raw(width, height, samples).ok_or_else(|| undecodable(name, "its samples are not of 8 bits"))?;
+        RgbImage::from_raw(width, height, samples).ok_or_else(|| undecodable(name, "its samples are not 8-bit"))?;
     Ok((DynamicImage::ImageRgb8(picture), orientation))
 }
 
-/// Whether four inks are sampled in a way that libjpeg-turbo-rs 0.9 decodes correctly: the first and the last in full,
-/// and the two between in the same way, either in full, with half the columns, or with half the columns and rows. For
-/// others its result differs from libjpeg-turbo's, or it panics.
+/// Whether libjpeg-turbo-rs 0.9 decodes the subsampling of four inks correctly. The first and the last ink must be sampled in
+/// full. The second and the third must have the same sampling: in full, with half the columns, or with half the columns and
+/// rows. For any other subsampling, the result differs from libjpeg-turbo's, or libjpeg-turbo-rs panics.
 fn known_inks(sampling: &[(u8, u8)]) -> bool {
     let &[first, second, third, fourth] = sampling else { return false };
     let times = |by: (u8, u8)| (second.0 * by.0, second.1 * by.1);
     first == fourth && second == third && [(1, 1), (2, 1), (2, 2)].map(times).contains(&first)
 }
 
-/// CMYK to RGB in Pillow's arithmetic. Like Pillow, it takes the samples as inverted, as Adobe writes them.
+/// Converts CMYK to RGB with Pillow's arithmetic. As in Pillow, the samples are treated as inverted, because Adobe writes them
+/// so.
 fn without_ink(samples: &[u8]) -> Vec<u8> {
     samples
         .as_chunks()
@@ -92,7 +92,7 @@ fn without_ink(samples: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// The formats of the `image` crate.
+/// Decodes a format with the `image` crate.
 fn other(name: &str, bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), ImageError> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
@@ -108,11 +108,11 @@ fn other(name: &str, bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage,
     Ok((decoded, orientation))
 }
 
-/// Pillow's `convert("RGB")`, which drops transparency and keeps the color below it.
+/// Pillow's `convert("RGB")`, which drops transparency and keeps the colors of transparent pixels.
 fn rgb(picture: DynamicImage) -> Picture {
     let (height, width) = (picture.height() as usize, picture.width() as usize);
     let samples = match picture {
-        // Pillow clips values above 255 and does not scale them, so most of such a picture is white.
+        // Pillow clips values above 255 and does not scale them, so most of a picture with 16 bits is white.
         DynamicImage::ImageLuma16(gray) => gray.iter().flat_map(|sample| [(*sample).min(255) as u8; 3]).collect(),
         DynamicImage::ImageLumaA16(_) | DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_) => {
             picture.into_rgb16().iter().map(|sample| (sample >> 8) as u8).collect()
@@ -122,7 +122,7 @@ fn rgb(picture: DynamicImage) -> Picture {
     Picture { samples, height, width }
 }
 
-/// The orientation of a picture by EXIF, or else by XMP, as in Pillow.
+/// The orientation of a picture from EXIF, or else from XMP, as in Pillow.
 fn orientation(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
     let by_exif = || {
         let exif = exif?;

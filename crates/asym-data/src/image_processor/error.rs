@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-/// An error of a decoder, whose own type is this box, or of the reader of JSON, whose own type is inside.
+/// An error of a decoder, which returns this type, or a boxed error of the JSON reader.
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// An [`ImageProcessor`](super::ImageProcessor) cannot be read, or it refuses a picture.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// A checkpoint's folder does not say how its pictures are prepared.
+    /// A checkpoint's folder has no configuration of an image processor.
     #[error(
-        "{}: neither preprocessor_config.json nor a processor_config.json with an `image_processor`: fetch the \
-        checkpoint's, or give the size that the model takes",
+        "{}: neither preprocessor_config.json nor a processor_config.json with an `image_processor`; fetch the \
+        file of the checkpoint, or give the input size of the model",
         folder.display()
     )]
     MissingConfig {
@@ -38,37 +38,37 @@ pub enum ImageError {
         source: Source,
     },
 
-    /// A class has other steps than ViT's.
+    /// The steps of a class are not supported.
     #[error(
-        "{path}: `{key}` is `{found}`, whose steps are not done here; use a checkpoint with the ImageProcessor of {}",
+        "{path}: `{key}` is `{found}`, which is not supported; use a checkpoint with the ImageProcessor of {}",
         known.join(", ")
     )]
     UnknownProcessor {
         /// The file.
         path: String,
-        /// The key that names the class.
+        /// The key of the class.
         key: &'static str,
         /// The class.
         found: String,
-        /// The classes that are known, without `ImageProcessor` after their names.
+        /// The supported classes, without `ImageProcessor` at the end of their names.
         known: Vec<&'static str>,
     },
 
-    /// A setting is outside its range, or asks for a step that is not supported.
+    /// A setting is outside its range, or requires a step that is not supported.
     #[error("{path}: `{key}` is {found}: it must be {expected}")]
     Setting {
-        /// The file, or the function that was given the value.
+        /// The file, or the function that received the value.
         path: String,
         /// The key.
         key: &'static str,
         /// Its value.
         found: String,
-        /// The values that are allowed.
+        /// The allowed values.
         expected: String,
     },
 
     /// A path is a folder and not a picture.
-    #[error("{}: a folder, not a picture; name a file", path.display())]
+    #[error("{}: this is a folder, not a picture; give a file", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -81,51 +81,49 @@ pub enum ImageError {
         path: String,
     },
 
-    /// The first bytes are not those of a known picture format.
-    #[error("{path}: not a picture that is known; give {expected}")]
+    /// The first bytes of a file do not match a known picture format.
+    #[error("{path}: not a picture of a known format; use {expected}")]
     NotAnImage {
         /// The file.
         path: String,
-        /// The formats that are read.
+        /// The supported formats.
         expected: &'static str,
     },
 
     /// A format is recognized but not supported.
-    #[error("{path}: a picture in {found}, which is not read; save it as {expected}")]
+    #[error("{path}: the picture format {found} is not supported; save the picture as {expected}")]
     UnsupportedFormat {
         /// The file.
         path: String,
         /// The format.
         found: String,
-        /// The formats that are read.
+        /// The supported formats.
         expected: &'static str,
     },
 
-    /// A picture has no pixels. A JPEG may leave its height open in the header, which is not read.
+    /// A picture has no pixels. A JPEG may leave its height open in the header. Such a JPEG is not supported.
     #[error("{path}: {what} has {width} x {height} pixels; save the picture again")]
     NoPixels {
         /// The file.
         path: String,
         /// The picture, or the result of its resizing.
         what: &'static str,
-        /// Columns.
+        /// The number of columns.
         width: usize,
-        /// Rows.
+        /// The number of rows.
         height: usize,
     },
 
     /// A picture has too many pixels.
-    #[error(
-        "{path}: {what} has {width} x {height} pixels, more than the {limit} that are read; make the picture smaller"
-    )]
+    #[error("{path}: {what} has {width} x {height} pixels, more than the limit of {limit}; make the picture smaller")]
     TooManyPixels {
         /// The file.
         path: String,
         /// The picture, or the result of its resizing.
         what: &'static str,
-        /// Columns.
+        /// The number of columns.
         width: usize,
-        /// Rows.
+        /// The number of rows.
         height: usize,
         /// The largest number of pixels.
         limit: usize,
@@ -138,8 +136,8 @@ pub enum ImageError {
         source: Source,
     },
 
-    /// A picture is cut short or damaged, or its decoder does not support its kind.
-    #[error("{path}: cannot be decoded: {source}; fetch the picture again, or save it again")]
+    /// A picture is truncated or damaged, or its decoder does not support this kind of picture.
+    #[error("{path}: the picture cannot be decoded: {source}; fetch it again, or save it again")]
     Undecodable {
         /// The file.
         path: String,

@@ -6,22 +6,22 @@ use image::{ImageFormat, RgbImage};
 
 use super::error::ImageError;
 
-/// Pillow's limit: it refuses a picture with more pixels.
+/// The largest number of pixels. Pillow has the same limit.
 pub(super) const MAX_PIXELS: usize = 178_956_970;
 
 /// A picture in RGB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
-    /// Three samples a pixel, row by row.
+    /// Three samples per pixel, row by row.
     pub samples: Vec<u8>,
-    /// Rows.
+    /// The number of rows.
     pub height: usize,
-    /// Columns.
+    /// The number of columns.
     pub width: usize,
 }
 
 impl Picture {
-    /// Pillow's `convert("L")`: each sample of a pixel becomes its brightness.
+    /// Pillow's `convert("L")`: each sample is replaced by the brightness of its pixel.
     pub(super) fn gray(mut self) -> Self {
         for pixel in self.samples.as_chunks_mut::<3>().0 {
             *pixel = [luminance(*pixel); 3];
@@ -29,7 +29,7 @@ impl Picture {
         self
     }
 
-    /// A part of the picture, which must be within it.
+    /// The part `crop` of the picture, which must be within the picture.
     pub(super) fn cut(&self, crop: Crop) -> Self {
         let rows = self.samples.chunks_exact(self.width * 3).skip(crop.top).take(crop.height);
         let samples = rows.flat_map(|row| &row[crop.left * 3..(crop.left + crop.width) * 3]).copied().collect();
@@ -40,13 +40,13 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// [`ImageError::Unencodable`] if it has no pixel, or not three samples for each.
+    /// [`ImageError::Unencodable`] if the picture has no pixels, or fewer than three samples per pixel.
     pub fn to_png(&self) -> Result<Vec<u8>, ImageError> {
         let mut file = Cursor::new(Vec::new());
         let (width, height) = (self.width as u32, self.height as u32);
         let rgb = RgbImage::from_raw(width, height, self.samples.clone()).filter(|_| width > 0 && height > 0);
         let rgb =
-            rgb.ok_or_else(|| ImageError::Unencodable { source: "no pixel, or samples that are missing".into() })?;
+            rgb.ok_or_else(|| ImageError::Unencodable { source: "it has no pixels, or too few samples".into() })?;
         rgb.write_to(&mut file, ImageFormat::Png)
             .map_err(|source| ImageError::Unencodable { source: source.into() })?;
         Ok(file.into_inner())
@@ -77,7 +77,7 @@ pub(super) fn luminance(pixel: [u8; 3]) -> u8 {
     ((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16) as u8
 }
 
-/// Refuses a picture without pixels, and one that would fill the memory.
+/// Refuses a picture without pixels, or with more than [`MAX_PIXELS`] pixels.
 pub(super) fn check_pixels(name: &str, what: &'static str, width: usize, height: usize) -> Result<(), ImageError> {
     if width == 0 || height == 0 {
         return Err(ImageError::NoPixels { path: name.to_owned(), what, width, height });

@@ -1,7 +1,7 @@
-//! Pillow's `Image.resize`, to the last bit, as Pillow 13 has it.
+//! A bit-identical port of `Image.resize` of Pillow 13.
 //!
-//! It is written out because no crate gives the same result. fast_image_resize 6.1 makes the two passes in the other
-//! order, which differs by up to 27 of 255 for bicubic, and its weights are coarser. The `image` crate computes in
+//! It is implemented here because no crate computes the same results. fast_image_resize 6.1 runs the two passes in the opposite
+//! order, so its results differ by up to 27 of 255 for bicubic, and its weights are less precise. The `image` crate computes in
 //! floats.
 
 use super::picture::Picture;
@@ -18,7 +18,7 @@ pub(super) enum Filter {
     Hamming,
 }
 
-/// Bits after the binary point of a weight.
+/// The number of bits after the binary point of a weight.
 const PRECISION: u32 = 22;
 
 /// The pixels of a row or column that contribute to one pixel of the result.
@@ -40,7 +40,7 @@ impl Filter {
         self as usize
     }
 
-    /// Its radius, in pixels of the smaller of source and result. `None` if it picks a single pixel.
+    /// The radius of the filter, in pixels of the smaller one of source and result. `None` if the filter picks a single pixel.
     fn support(self) -> Option<f64> {
         match self {
             Self::Nearest => None,
@@ -58,7 +58,7 @@ impl Filter {
             Self::Nearest | Self::Box => f64::from(u8::from(distance > -0.5 && distance <= 0.5)),
             Self::Bilinear => (1.0 - x).max(0.0),
             Self::Hamming if x < 1.0 => {
-                // Pillow stores these two in single precision.
+                // Pillow stores these two constants in single precision.
                 let window = f64::from(0.54_f32) + f64::from(0.46_f32) * (x * std::f64::consts::PI).cos();
                 sinc(x) * window
             }
@@ -70,7 +70,7 @@ impl Filter {
     }
 }
 
-/// Pillow's free parameter of the cubic. Other libraries use -0.75.
+/// Pillow's value of the free parameter of the bicubic filter. Other libraries use -0.75.
 const BICUBIC: f64 = -0.5;
 
 fn sinc(x: f64) -> f64 {
@@ -98,8 +98,8 @@ pub(super) fn resize(picture: Picture, height: usize, width: usize, filter: Filt
     Picture { samples, height, width }
 }
 
-/// For each of `to` pixels, the weights of the `from` pixels. If the number of pixels decreases, the filter becomes
-/// wider in the same ratio, so every pixel counts (antialiasing).
+/// For each of `to` pixels, the weights of the `from` pixels. If the number of pixels decreases, the filter becomes wider in
+/// the same ratio, so every pixel contributes (antialiasing).
 fn taps(from: usize, to: usize, filter: Filter, support: f64) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
@@ -110,7 +110,7 @@ fn taps(from: usize, to: usize, filter: Filter, support: f64) -> Vec<Taps> {
             let first = (center - support + 0.5).max(0.0) as usize;
             let end = ((center + support + 0.5) as usize).min(from);
             let weights: Vec<f64> = (first..end)
-                // As in Pillow, a multiplication with the reciprocal. A division would round differently.
+                // As in Pillow, this is a multiplication by the reciprocal. A division would round differently.
                 .map(|near| filter.weight((near as f64 - center + 0.5) * (1.0 / stretch)))
                 .collect();
             let sum: f64 = weights.iter().sum();
@@ -122,12 +122,12 @@ fn taps(from: usize, to: usize, filter: Filter, support: f64) -> Vec<Taps> {
         .collect()
 }
 
-/// A sum of weighted samples as a sample.
+/// The sample of a sum of weighted samples.
 fn sample(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
 
-/// One half, so a sum is rounded and not cut off.
+/// One half. It is added so that a sum is rounded and not truncated.
 const HALF: i32 = 1 << (PRECISION - 1);
 
 fn horizontal(samples: &[u8], columns: usize, taps: &[Taps]) -> Vec<u8> {
@@ -174,8 +174,9 @@ fn nearest(picture: &Picture, height: usize, width: usize) -> Picture {
     Picture { samples, height, width }
 }
 
-/// The pixel of `from` for each of `to`. The position is a sum of steps as in Pillow, because a product would round
-/// differently. If the sum is past the last pixel, Pillow leaves the pixel black.
+/// The index of the source pixel, below `from`, for each of `to` pixels of the result. The position is a sum of steps as in
+/// Pillow, because a product would round differently. `None` if the sum is past the last source pixel, where Pillow leaves the
+/// pixel of the result black.
 fn picks(from: usize, to: usize) -> Vec<Option<usize>> {
     let step = from as f64 / to as f64;
     let positions = std::iter::successors(Some(step * 0.5), |position| Some(position + step));

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::scratch::{Scratch, variable};
 
-/// `tests/fixtures/make_images.py` made the pictures, and with transformers and Pillow what is expected.
+/// `tests/fixtures/make_images.py` created the pictures, and computed the expected results with transformers and Pillow.
 fn fixtures() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/images")).to_owned()
 }
@@ -21,7 +21,7 @@ fn parse(text: &str) -> Result<ImageProcessor, ImageError> {
     config::parse(text, Path::new("preprocessor_config.json"))
 }
 
-/// The same processor, whose values are samples of 0 to 255.
+/// The same processor without rescaling and normalization. Its values are samples from 0 to 255.
 fn without_values(processor: ImageProcessor) -> ImageProcessor {
     ImageProcessor { rescale: None, normalize: None, ..processor }
 }
@@ -56,7 +56,7 @@ fn pictures_of_every_kind_agree_with_transformers() {
             compared += 1;
         }
     }
-    assert_eq!(compared, expected.len() - 12, "all but the filters'");
+    assert_eq!(compared, expected.len() - 12, "all except those of the filters");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn later_formats_and_processors_agree_with_transformers() {
         }
     }
     assert!(expected.len() > 20);
-    // ConvNeXT does not crop long sides, and keeps no aspect there.
+    // For long sides, ConvNeXT does not crop, and it does not keep the aspect ratio.
     let whole = parse(r#"{"image_processor_type": "ConvNextFeatureExtractor", "size": 384}"#).unwrap();
     assert_eq!((whole.crop, whole.output_size()), (None, Some((384, 384))));
 }
@@ -90,7 +90,7 @@ fn filters_agree_with_pillow() {
     }
 }
 
-/// Expected digests are of transformers 5.23 with Pillow 13.0, over the same files in the order of their paths:
+/// The expected digests were computed by transformers 5.23 with Pillow 13.0 over the same files in the order of their paths:
 ///
 /// ```python
 /// digest = hashlib.sha256()
@@ -100,7 +100,7 @@ fn filters_agree_with_pillow() {
 /// ```
 #[test]
 fn photographs_and_drawings_agree_with_transformers() {
-    let Some(shared) = variable("ASYM_SHARED", "the folder that holds data/PACS-mini") else { return };
+    let Some(shared) = variable("ASYM_SHARED", "the folder that contains data/PACS-mini") else { return };
     let mut paths = Vec::new();
     let mut folders = vec![shared.join("data/PACS-mini")];
     while let Some(folder) = folders.pop() {
@@ -140,7 +140,7 @@ fn an_old_file_is_vits() {
     assert_eq!(parse(r#"{"size": [48, 32]}"#).unwrap().output_size(), Some((48, 32)));
 }
 
-/// The values of transformers 5.23's classes.
+/// The defaults of the classes of transformers 5.23.
 #[test]
 fn absent_keys_have_their_classes_values() {
     let half = Some(Normalize { mean: [0.5; 3], std: [0.5; 3] });
@@ -259,7 +259,7 @@ fn classes_of_other_steps_are_refused_by_name() {
     }
 }
 
-/// Checks that an error is one line that begins with `path`, and gives it.
+/// Checks that an error is one line that begins with `path`, and returns the error.
 fn one_line(result: Result<Pixels, ImageError>, path: &str) -> ImageError {
     let error = result.unwrap_err();
     let text = error.to_string();
@@ -292,7 +292,7 @@ fn pictures_cut_short_are_refused() {
     let processor = ImageProcessor::new(8, 8).unwrap();
     for name in ["420.jpg", "progressive.jpg", "rgb.png", "lossless.webp", "lossy.webp", "rgb.bmp"] {
         let whole = fixture(name);
-        // Decoders do not need the end of the file if it holds no pixels.
+        // Decoders do not need the end of the file if it contains no pixels.
         for length in (1..whole.len() - 40).step_by(13) {
             let error = one_line(processor.process(name, &whole[..length]), name);
             assert!(length < 12 || matches!(error, ImageError::Undecodable { .. }), "{error}");
@@ -329,7 +329,7 @@ fn pictures_that_would_fill_the_memory_are_refused() {
     assert_eq!(refuse("large.bmp", &bmp), (0xe000, 0xf000));
     let mut png = fixture("pixel.png");
     png[16..24].copy_from_slice(&[0, 0, 0xe0, 0, 0, 0, 0xf0, 0]);
-    // The header's checksum, which is read before its size.
+    // The checksum of the header, which is checked before the size is read.
     png[29..33].copy_from_slice(&PNG_CRC);
     assert_eq!(refuse("large.png", &png), (0xe000, 0xf000));
 
@@ -341,7 +341,7 @@ fn pictures_that_would_fill_the_memory_are_refused() {
 /// The CRC of `IHDR` with the width and height that the test writes.
 const PNG_CRC: [u8; 4] = [247, 162, 114, 59];
 
-/// A case of `tests/fixtures/make_augmentation.py`, which made the results with torchvision over Pillow.
+/// A case of `tests/fixtures/make_augmentation.py`, which computed the expected results with torchvision and Pillow.
 #[derive(serde::Deserialize)]
 struct Augmented {
     picture: String,
@@ -353,7 +353,7 @@ struct Augmented {
     filter: u64,
 }
 
-/// They agree to the last bit, where 1 of 255 would do.
+/// The results are bit-identical, although a tolerance of 1 of 255 would be enough.
 #[test]
 fn changes_of_pictures_agree_with_torchvision() {
     let bytes = fixture("augmentation/expected.safetensors");
@@ -382,10 +382,10 @@ fn changes_of_pictures_agree_with_torchvision() {
     }
 }
 
-/// Draws within their bounds, of which each part is hit, and a crop in the middle where none fits.
+/// Samples are within their bounds and cover them, and the crop is in the middle if no sampled crop fits.
 #[test]
 fn draws_are_within_their_bounds() {
-    // A generator whose numbers look random.
+    // A linear congruential generator.
     let mut state = 1u64;
     let mut uniform = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -410,7 +410,7 @@ fn draws_are_within_their_bounds() {
         assert!(place.1.abs() <= 0.3);
         first[place.0] += 1;
     }
-    // At most 8/9 of the area of 3 by 2 have a ratio of 4 to 3.
+    // In a picture with an aspect ratio of 3 to 2, a crop with a ratio of 4 to 3 has at most 8/9 of the area.
     assert!(least < 0.71 && (0.87..0.9).contains(&most), "{least} {most}");
     assert!((1880..2120).contains(&flips) && (330..470).contains(&grays), "{flips} {grays}");
     assert!(first.iter().all(|count| (900..1100).contains(count)), "{first:?}");
@@ -420,7 +420,7 @@ fn draws_are_within_their_bounds() {
     }
 }
 
-/// A configuration that is written is read as the same steps.
+/// A written configuration is read back as the same steps.
 #[test]
 fn a_written_configuration_is_the_same_processor() {
     for text in [

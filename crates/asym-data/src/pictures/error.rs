@@ -8,7 +8,7 @@ use crate::table::TableError;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum PicturesError {
-    /// The operating system refused a folder.
+    /// The operating system refused access to a folder.
     #[error("{}: {source}; check that the path exists and may be read", path.display())]
     Io {
         /// The folder.
@@ -17,28 +17,28 @@ pub enum PicturesError {
         source: std::io::Error,
     },
 
-    /// A folder does not have the layout that was asked for.
+    /// A folder does not have the expected layout.
     #[error("{}: {found}; {expected}", path.display())]
     Layout {
         /// The folder.
         path: PathBuf,
         /// The contents of the folder.
         found: String,
-        /// The layouts that are read.
+        /// The supported layouts.
         expected: &'static str,
     },
 
-    /// A folder holds no picture.
+    /// A folder contains no pictures.
     #[error("{}: no picture in this folder; looked for files that end in {}", path.display(), super::ENDINGS.join(", "))]
     NoPicture {
         /// The folder.
         path: PathBuf,
     },
 
-    /// Two names differ in the case of their letters alone.
+    /// Two names differ only in case.
     #[error(
-        "{path}: the names `{first}` and `{second}` differ in the case of their letters alone, so that they would be two \
-        classes on one system and one on another; rename one, or move its files"
+        "{path}: the names `{first}` and `{second}` differ only in case, so they are different names on some file systems \
+        and the same name on others; rename one of them, or move its files"
     )]
     Case {
         /// The folder or table.
@@ -60,8 +60,8 @@ pub enum PicturesError {
         found: Vec<String>,
     },
 
-    /// A cell does not hold a picture, a class or the name of an environment.
-    #[error("{}: row {row}: the column `{column}` does not hold {expected}", path.display())]
+    /// A cell does not contain a picture, a class or the name of an environment.
+    #[error("{}: row {row}: the column `{column}` does not contain {expected}", path.display())]
     Cell {
         /// The file.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub enum PicturesError {
         row: usize,
         /// The column.
         column: String,
-        /// The values that are understood.
+        /// A description of the accepted values.
         expected: &'static str,
     },
 

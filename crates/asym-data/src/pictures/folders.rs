@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::error::PicturesError;
 use super::{Class, Collection, PictureFile};
 
-/// The endings of pictures. Files with other endings are skipped. The two Netpbm endings are also in the list of
-/// `ImageFolder`. They are listed here so that such a picture causes an error and is not skipped.
+/// The file endings of pictures. Files with other endings are skipped. The two Netpbm endings (ppm and pgm) are also in the
+/// list of `ImageFolder`. They are listed here so that such a picture causes an error instead of being skipped.
 pub const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm"];
 
 /// The layout of a folder of pictures.
@@ -16,12 +16,12 @@ pub enum Layout {
     Classes,
     /// `set/class/picture` or `environment/class/picture`.
     Collections,
-    /// The folders contain folders, but no pictures.
+    /// Any other layout: no pictures are one or two folders deep.
     Other,
 }
 
 impl Layout {
-    /// The layout of `folder`, by the first picture that is found.
+    /// The layout of `folder`. If some pictures are one folder deep and others are deeper, it is [`Classes`](Self::Classes).
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl Layout {
     }
 }
 
-/// The collections in `folder`, a folder each of class folders, by name.
+/// The collections in `folder`, sorted by name. Each collection is a folder of class folders.
 ///
 /// # Errors
 ///
@@ -51,8 +51,8 @@ pub fn collections(folder: &Path) -> Result<Vec<Collection>, PicturesError> {
     found.into_iter().map(|(name, path)| collection(&name, &path)).collect()
 }
 
-/// The collection `name` in `folder`, which has a folder for each class. The folder of a class may have folders below it, whose
-/// pictures are the class's too. Folders and files whose names begin with a dot are skipped.
+/// The collection `name` in `folder`, which has a folder for each class. Pictures in folders below the folder of a class belong
+/// to the class as well. Folders and files whose names begin with a dot are skipped.
 ///
 /// # Errors
 ///
@@ -68,7 +68,7 @@ pub fn collection(name: &str, folder: &Path) -> Result<Collection, PicturesError
             within.extend(below.collect::<Vec<_>>());
             next += 1;
         }
-        // As `sorted(os.walk(...))`, which compares whole paths.
+        // The order is that of `sorted(os.walk(...))`, which compares whole paths.
         within.sort();
         let pictures = within.iter().map(|(_, folder)| files(folder)).collect::<Result<Vec<_>, _>>()?.concat();
         Ok(Class { name, pictures: pictures.iter().map(|path| PictureFile::file(path)).collect() })
@@ -76,7 +76,7 @@ pub fn collection(name: &str, folder: &Path) -> Result<Collection, PicturesError
     Ok(Collection { name: name.to_owned(), classes: found.into_iter().map(class).collect::<Result<_, _>>()? })
 }
 
-/// The pictures in one folder, by name.
+/// The pictures in one folder, sorted by name.
 ///
 /// # Errors
 ///
@@ -86,7 +86,7 @@ pub fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, PicturesError> {
     if found.is_empty() { Err(PicturesError::NoPicture { path: folder.to_owned() }) } else { Ok(found) }
 }
 
-/// Refuses names that differ in the case of their letters alone.
+/// Refuses names that differ only in case.
 pub(super) fn distinct<'a>(path: &str, names: impl Iterator<Item = &'a String>) -> Result<(), PicturesError> {
     let mut seen: Vec<(String, &String)> = names.map(|name| (name.to_lowercase(), name)).collect();
     seen.sort();
@@ -99,12 +99,12 @@ pub(super) fn distinct<'a>(path: &str, names: impl Iterator<Item = &'a String>) 
     }
 }
 
-/// The folders in a folder, by name.
+/// The folders in a folder, sorted by name.
 fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, PicturesError> {
     Ok(entries(folder)?.into_iter().filter(|(_, path)| path.is_dir()).collect())
 }
 
-/// The pictures in a folder, by name.
+/// The pictures in a folder, sorted by name.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, PicturesError> {
     let is_picture = |path: &Path| {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
@@ -113,7 +113,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, PicturesError> {
     Ok(entries(folder)?.into_iter().map(|(_, path)| path).filter(|path| is_picture(path)).collect())
 }
 
-/// The entries of a folder by name, without hidden ones such as `.ipynb_checkpoints`.
+/// The entries of a folder, sorted by name, without hidden entries such as `.ipynb_checkpoints`.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, PicturesError> {
     let failed = |source| PicturesError::Io { path: folder.to_owned(), source };
     let mut found = Vec::new();

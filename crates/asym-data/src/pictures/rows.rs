@@ -8,7 +8,7 @@ use super::folders::distinct;
 use super::{Class, Collection, PictureFile};
 use crate::table::{self, Cell, Columns, Format, Reading};
 
-/// The names of the columns, the first that a table has.
+/// The accepted names of each column. The first name that a table has is used.
 const PICTURE: [&str; 3] = ["image", "picture", "img"];
 const CLASS: [&str; 3] = ["label", "labels", "class"];
 const ENVIRONMENT: [&str; 3] = ["domain", "environment", "env"];
@@ -20,24 +20,24 @@ pub struct PictureTable {
     picture: String,
     class: String,
     environment: Option<String>,
-    /// The names of the classes by their numbers, if the table says.
+    /// The names of the classes in the order of their indices, if the table declares them.
     classes: Option<Vec<String>>,
 }
 
-/// Pictures with the paths that they had.
+/// Pictures with their original paths.
 type WithPaths = Vec<(Option<String>, PictureFile)>;
 
 /// The pictures of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows {
-    /// The environments by name, or one collection if the table has no such column.
+    /// One collection for each environment, sorted by name, or a single collection if the table has no column of environments.
     pub collections: Vec<Collection>,
-    /// Whether every picture has a path, by which it was sorted. If not, the order is that of the rows.
+    /// Whether every picture has a path. If so, the pictures are sorted by path. If not, they are in the order of the rows.
     pub by_path: bool,
 }
 
 impl PictureTable {
-    /// The tables at `paths`, parts of one. If `environments` is set, they must have a column of environments.
+    /// The table whose parts are at `paths`. If `environments` is true, it must have a column of environments.
     ///
     /// # Errors
     ///
@@ -59,8 +59,9 @@ impl PictureTable {
         Ok(Self { paths: paths.to_vec(), picture, class, environment, classes })
     }
 
-    /// Read all pictures into memory, as the encoded bytes that the table holds. The pictures of a class are sorted by the path
-    /// that they had before they were packed, so a split by positions is that of the folders.
+    /// Reads all pictures into memory, as encoded bytes. The pictures of a class are sorted by their original paths, so a split
+    /// by position is the same as for folders of pictures. `name` is the name of the collection if the table has no column of
+    /// environments.
     ///
     /// # Errors
     ///
@@ -110,7 +111,7 @@ impl PictureTable {
         Ok(Rows { collections, by_path })
     }
 
-    /// The name of a class: a text, or the name that the table gives to a number.
+    /// The name of the class in a cell: its text, or the name that the table declares for its index.
     fn class_of(&self, cell: &Cell) -> Option<String> {
         match (cell, &self.classes) {
             (Cell::Integer(number), Some(names)) => names.get(usize::try_from(*number).ok()?).cloned(),
@@ -119,7 +120,7 @@ impl PictureTable {
     }
 }
 
-/// The path and the bytes of a picture: a struct of both, as the Hub's `Image` stores it, or bytes alone.
+/// The path and the bytes of a picture. The cell is a struct of both, as the Hub's `Image` stores it, or it has only the bytes.
 fn picture(cell: &Cell) -> Option<(Option<String>, Vec<u8>)> {
     match cell {
         Cell::Bytes(bytes) => Some((None, bytes.clone())),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::scratch::Scratch;
 
-/// An empty folder with these files, each of which holds its own name.
+/// A folder with these files. The content of each file is its path.
 fn tree(name: &str, files: &[&str]) -> Scratch {
     let folder = Scratch::new(name);
     for file in files {
@@ -15,7 +15,7 @@ fn tree(name: &str, files: &[&str]) -> Scratch {
     folder
 }
 
-/// Each class with its pictures by their names below `folder`.
+/// The name of each class with the paths of its pictures relative to `folder`.
 fn listed(collection: &Collection, folder: &Path) -> Vec<(String, Vec<String>)> {
     let name = |file: &PictureFile| Path::new(file.name()).strip_prefix(folder).unwrap().display().to_string();
     let class = |class: &Class| (class.name.clone(), class.pictures.iter().map(name).collect());
@@ -76,7 +76,7 @@ fn the_layout_is_found() {
 fn names_that_differ_in_case_alone_are_refused() {
     let names = ["Dog", "cat", "dog"].map(String::from);
     let error = folders::distinct("pictures", names.iter()).unwrap_err();
-    assert!(error.to_string().contains("pictures: the names `Dog` and `dog` differ in the case"), "{error}");
+    assert!(error.to_string().contains("pictures: the names `Dog` and `dog` differ only in case"), "{error}");
     folders::distinct("pictures", names[..2].iter()).unwrap();
     let folder = tree("pictures-case", &["photo/dog/1.png", "photo/Dog/2.png"]);
     if std::fs::read_dir(folder.path().join("photo")).unwrap().count() == 2 {
@@ -88,7 +88,8 @@ fn fixture(name: &str) -> Vec<PathBuf> {
     vec![Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)]
 }
 
-/// `tests/fixtures/make_parquet.py` made the file, with shuffled rows and classes in another order than that of their names.
+/// `tests/fixtures/make_parquet.py` created the file. Its rows are shuffled, and its classes are not in the order of their
+/// names.
 #[test]
 fn a_table_has_the_order_of_its_folders() {
     let rows = PictureTable::new(&fixture("pictures.parquet"), true).unwrap().read("").unwrap();

@@ -3,7 +3,7 @@
 use super::error::TableError;
 use super::row::{Cell, Columns, Reading, Row};
 
-/// Takes the rows of a file, one after the other.
+/// Collects the rows of a file.
 pub(super) struct Collector<'a> {
     pub(super) path: &'a str,
     reading: &'a Reading,
@@ -21,8 +21,8 @@ impl<'a> Collector<'a> {
         Ok(Self { path, reading, rows: Vec::new(), skipped: 0 })
     }
 
-    /// The width of each row and the positions of the wanted cells, if the layout fixes them. If not, the file has a
-    /// header, which [`find`](Self::find) takes.
+    /// The width of each row and the positions of the wanted cells, if the columns are positional. If not, [`find`](Self::find)
+    /// determines them from the first row.
     pub(super) fn fixed(&self) -> Option<(usize, Vec<usize>)> {
         match &self.reading.columns {
             Columns::Positional { width, wanted } => Some((*width, wanted.clone())),
@@ -30,7 +30,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Whether the row that [`find`](Self::find) reads is a header and not data.
+    /// Whether the first row, which [`find`](Self::find) reads, is a header and not data.
     pub(super) fn has_header(&self) -> bool {
         matches!(self.reading.columns, Columns::Named(_))
     }

@@ -1,18 +1,18 @@
-//! Files with commas, semicolons or tabs between cells, which are quoted where they must be.
+//! Files with commas, semicolons or tabs between cells, which are quoted where necessary.
 
 use super::collector::Collector;
 use super::error::TableError;
 use super::quotes::Quotes;
 use super::tsv;
 
-/// Reads `text`. Its first row names the columns, unless the layout gives their positions.
+/// Reads `text`. Its first row is a header if the wanted columns are named.
 pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), TableError> {
     let delimiter = match collector.fixed() {
         Some((width, _)) => of_width(text, width),
         None => delimiter(text.lines().next().unwrap_or_default()),
     };
     let quotes = Quotes::scan(text, delimiter);
-    // Most programs that write tabs quote nothing: a quote inside a cell is text then.
+    // Most programs that write tabs between cells do not quote the cells, so a quote inside a cell is text.
     if delimiter == b'\t' && !quotes.proper {
         return tsv::read(text, collector);
     }
@@ -43,19 +43,20 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
     Ok(())
 }
 
-/// The line of a record. The reader's position may be before the line feed that ends the row before it, and before blank lines.
+/// The line of a record. The reader's position may be before the line feed of the previous row, and before blank lines.
 fn line(text: &str, position: &csv::Position) -> usize {
     let before = text.as_bytes()[position.byte() as usize..].iter().take_while(|byte| [b'\r', b'\n'].contains(byte));
     position.line() as usize + before.filter(|byte| **byte == b'\n').count()
 }
 
-/// The delimiter of a file with this header: the first of tab, semicolon and comma that occurs in it. The name of a column
-/// hardly has a tab or a semicolon, but a column of a file with semicolons may be called "price, net".
+/// The delimiter of a file with this header: a tab if the header contains one, else a semicolon if it contains one, else a
+/// comma. Names of columns rarely contain a tab or a semicolon, but a column of a file with semicolons may be called
+/// "price, net".
 fn delimiter(header: &str) -> u8 {
     [b'\t', b';'].into_iter().find(|delimiter| header.bytes().any(|byte| byte == *delimiter)).unwrap_or(b',')
 }
 
-/// The delimiter that divides the first row into `width` cells, and a comma if none does.
+/// The delimiter that divides the first row into `width` cells, or a comma if there is no such delimiter.
 fn of_width(text: &str, width: usize) -> u8 {
     let divides = |delimiter: &u8| {
         let mut reader =

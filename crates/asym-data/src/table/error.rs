@@ -1,11 +1,11 @@
-//! Errors of a table's file.
+//! Errors of a table.
 
 use std::path::PathBuf;
 
 /// A table cannot be read.
 ///
-/// `path` is the file as it was given to [`read`](super::read), or the name that was given to [`parse`](super::parse).
-/// `line` counts from 1.
+/// `path` is the file as it was given to [`read`](super::read), or the name that was given to [`parse`](super::parse). `line`
+/// is counted from 1.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
@@ -28,7 +28,7 @@ pub enum TableError {
     },
 
     /// A line is not a JSON object.
-    #[error("{path}:{line}: not a JSON object: {source}; JSON lines hold one object per line")]
+    #[error("{path}:{line}: not a JSON object: {source}; a file of JSON lines has one object per line")]
     Json {
         /// The file.
         path: String,
@@ -38,12 +38,12 @@ pub enum TableError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// A file that begins as an array of objects is none.
+    /// A file that begins like a JSON array is not an array of objects.
     #[error("{path}: not an array of JSON objects: {source}; repair the file, or write one object per line")]
     JsonArray {
         /// The file.
         path: String,
-        /// The error of the reader, which names line and column.
+        /// The error of the reader, which includes the line and the column.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
@@ -56,26 +56,30 @@ pub enum TableError {
         source: std::io::Error,
     },
 
-    /// A file that is compressed with gzip becomes far larger than a text does, and could fill the memory.
-    #[error("{}: {packed} bytes of gzip become more than {most}, which no table does; unpack the file if it is right", path.display())]
+    /// A gzip archive decompresses to far more bytes than a text would, and could fill the memory.
+    #[error(
+        "{}: {packed} bytes of gzip decompress to more than {most} bytes, which is too large for a table; if the file is \
+        right, decompress it first",
+        path.display()
+    )]
     Bomb {
         /// The file.
         path: PathBuf,
-        /// Its bytes.
+        /// The number of compressed bytes.
         packed: usize,
-        /// The largest number of bytes that are unpacked.
+        /// The largest number of bytes to which the file may be decompressed.
         most: u64,
     },
 
-    /// The ending of a file's name is of no known format.
-    #[error("{}: the name of a table ends in {}", path.display(), super::Format::ENDINGS)]
+    /// The ending of a file's name is unknown.
+    #[error("{}: the name of a table must end in {}", path.display(), super::Format::ENDINGS)]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
 
-    /// A set lies in several files, and some of them are missing.
-    #[error("{}: of its {expected} parts {found} are in this folder; fetch the missing ones", path.display())]
+    /// A set consists of several files, and some of them are missing.
+    #[error("{}: {found} of {expected} parts are in this folder; fetch the missing parts", path.display())]
     MissingShard {
         /// The first part that was found.
         path: PathBuf,
@@ -87,7 +91,7 @@ pub enum TableError {
 
     /// A Parquet file cannot be read.
     #[error(
-        "{path}: not a Parquet file that can be read: {source}; fetch it again, or save it with Snappy, Zstandard or gzip \
+        "{path}: the Parquet file cannot be read: {source}; fetch it again, or save it with Snappy, Zstandard or gzip \
         compression"
     )]
     Parquet {
@@ -97,12 +101,12 @@ pub enum TableError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// A row has no value in a column, or a value that no [`Cell`](super::Cell) can hold.
-    #[error("{path}: row {line}: no value that can be read in column `{column}`; repair or remove the row")]
+    /// A row has no value in a column, or a value of a type that [`Cell`](super::Cell) does not support.
+    #[error("{path}: row {line}: no readable value in column `{column}`; repair or remove the row")]
     MissingValue {
         /// The file.
         path: String,
-        /// The line, or the row of a Parquet file.
+        /// The line, or the position of the row in a Parquet file or JSON array.
         line: usize,
         /// The column.
         column: String,
@@ -122,18 +126,18 @@ pub enum TableError {
 
     /// A file is quoted as CSV, but it is read as a TSV file without quoting.
     #[error(
-        "{path}:{line}: this file is quoted as CSV is (each \" written twice), and it is read as TSV without quoting; \
+        "{path}:{line}: this file is quoted like CSV (each \" is written twice), but it is read as TSV without quoting; \
         write it without quoting, or save it as a .csv file"
     )]
     QuotedTsv {
         /// The file.
         path: String,
-        /// The first line that shows it.
+        /// The first line with a doubled quote.
         line: usize,
     },
 
-    /// A file holds no row, or only a header.
-    #[error("{path}: the file holds no row; fetch it again")]
+    /// A file has no rows, or only a header.
+    #[error("{path}: the file has no rows; fetch it again")]
     EmptyFile {
         /// The file.
         path: String,
@@ -148,7 +152,7 @@ pub enum TableError {
         line: usize,
     },
 
-    /// A header lacks a column that is wanted.
+    /// A header lacks a wanted column.
     #[error(
         "{path}:1: the header has no column `{expected}` (found: {}); check that it is the right file",
         listed(found)
@@ -158,11 +162,11 @@ pub enum TableError {
         path: String,
         /// The name of the column.
         expected: String,
-        /// The columns that the header names.
+        /// The columns in the header.
         found: Vec<String>,
     },
 
-    /// A header names a wanted column twice.
+    /// A header contains a wanted column twice.
     #[error("{path}:1: the header has two columns `{column}`; rename one of them")]
     RepeatedColumn {
         /// The file.
@@ -171,7 +175,7 @@ pub enum TableError {
         column: String,
     },
 
-    /// A wanted position lies outside the row.
+    /// A wanted position is outside the row.
     #[error(
         "{path}: column {position} (counted from 0) is wanted, but a row has {width} columns; give a position below {width}"
     )]
@@ -180,33 +184,33 @@ pub enum TableError {
         path: String,
         /// The wanted position, counted from 0.
         position: usize,
-        /// Columns of each row.
+        /// The number of columns in each row.
         width: usize,
     },
 
-    /// A file without a header has no column of a wanted number.
+    /// A file without a header has no column at a wanted position.
     #[error(
-        "{path}: column {number} is wanted, but the first row has {width} columns; give a number from 1 to {width}"
+        "{path}: column {number} is wanted, but the first row has {width} columns; give a position from 1 to {width}"
     )]
     Number {
         /// The file.
         path: String,
-        /// The wanted number, counted from 1.
+        /// The wanted position, counted from 1.
         number: usize,
-        /// Columns of the first row.
+        /// The number of columns in the first row.
         width: usize,
     },
 
-    /// A row has too few or too many columns. A tab inside a text gives one too many.
+    /// A row has too few or too many columns. A tab inside a text adds a column.
     #[error("{path}:{line}: {expected} columns expected, {found} found; repair or remove the line")]
     ColumnCount {
         /// The file.
         path: String,
         /// The line of the row.
         line: usize,
-        /// Columns that the layout has.
+        /// The expected number of columns.
         expected: usize,
-        /// Columns that the row has.
+        /// The number of columns in the row.
         found: usize,
     },
 }
@@ -216,7 +220,8 @@ const NAMES: usize = 20;
 /// The largest number of characters of a name in a message.
 const LENGTH: usize = 60;
 
-/// Names for a message. The whole of a file can be one name, if its lines end in another way than those of its format.
+/// Names for a message, shortened if necessary. The whole file can be a single name if its line ends are not those of its
+/// format.
 fn listed(names: &[String]) -> String {
     let short = |name: &String| match name.char_indices().nth(LENGTH) {
         Some((end, _)) => format!("{}…", &name[..end]),

@@ -25,9 +25,10 @@ impl Files {
         Ok(Self { paths: vec![path.to_owned()], format })
     }
 
-    /// The files of the set `name` in `folder`, if there are any: `NAME.ENDING`, or all of the Hub's
-    /// `NAME-00000-of-00003.ENDING`, or of its converted data sets, `NAME/0000.ENDING` and so on, of the first ending that has some.
-    /// Before the ending of a part may stand a digest, as the Hub once wrote it.
+    /// The files of the set `name` in `folder`. `None` if there are none. The files are `NAME.ENDING`, or all parts
+    /// `NAME-00000-of-00003.ENDING` as on the Hub, or the parts `NAME/0000.ENDING` and so on, as in the Hub's converted data
+    /// sets. The first ending with any files is used. The name of a part may have a digest before its ending, as in older data
+    /// sets of the Hub.
     ///
     /// # Errors
     ///
@@ -49,7 +50,7 @@ impl Files {
         Ok(None)
     }
 
-    /// The name for messages.
+    /// A description of the files for messages.
     pub fn describe(&self) -> String {
         match self.paths.as_slice() {
             [] => String::new(),
@@ -59,7 +60,7 @@ impl Files {
     }
 }
 
-/// Hexadecimal digits of the digest that the Hub once put after the number of files.
+/// The number of hexadecimal digits of the digest that the Hub formerly added after the number of files.
 const DIGEST: usize = 16;
 
 /// The files `0000.ENDING`, `0001.ENDING` and so on in a folder.
@@ -68,7 +69,7 @@ fn numbered(folder: &Path, ending: &str) -> Vec<PathBuf> {
     (0..).map(path).take_while(|path| path.is_file()).collect()
 }
 
-/// The files `NAME-00000-of-00003.ENDING`, all of them.
+/// All parts `NAME-00000-of-00003.ENDING`.
 fn shards(folder: &Path, name: &str, ending: &str) -> Result<Vec<PathBuf>, TableError> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
     let mut found: Vec<(usize, usize, PathBuf)> = entries

@@ -9,7 +9,7 @@ use super::collector::Collector;
 use super::error::TableError;
 use super::row::Cell;
 
-/// An object whose keys are there once. serde_json would take the last of several.
+/// An object without duplicate keys. serde_json would use the last of several equal keys.
 struct Object(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Object {
@@ -26,7 +26,7 @@ impl<'de> Deserialize<'de> for Object {
                 let mut object = Map::new();
                 while let Some((key, value)) = entries.next_entry::<String, Value>()? {
                     if object.contains_key(&key) {
-                        return Err(A::Error::custom(format_args!("the key `{key}` is there twice")));
+                        return Err(A::Error::custom(format_args!("the key `{key}` occurs twice")));
                     }
                     object.insert(key, value);
                 }
@@ -37,7 +37,7 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-/// Reads `text`. The first object decides which keys are the wanted columns, and each object must have these keys.
+/// Reads `text`. The keys of the wanted columns are determined from the first object, and each object must have these keys.
 pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), TableError> {
     let mut rows = Rows { keys: None };
     if text.trim_start().starts_with('[') {
@@ -61,7 +61,7 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
 }
 
 struct Rows {
-    /// The wanted keys, once the first object was seen.
+    /// The wanted keys, after the first object was read.
     keys: Option<Vec<String>>,
 }
 
@@ -80,7 +80,7 @@ impl Rows {
     }
 }
 
-/// `None` for null.
+/// The cell of a value. `None` for null, and for a list that contains null.
 fn cell(value: &Value) -> Option<Cell> {
     match value {
         Value::String(text) => Some(Cell::Text(text.clone())),

@@ -1,4 +1,4 @@
-//! Parquet, in which the Hub stores its data sets.
+//! Parquet, the format in which the Hub stores data sets.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,10 +14,10 @@ use super::error::TableError;
 use super::row::Cell;
 use crate::panics::caught;
 
-/// Reads `file`. Only the wanted columns are unpacked.
+/// Reads `file`. Only the wanted columns are decompressed.
 pub(super) fn read<R: ChunkReader + 'static>(file: R, collector: &mut Collector<'_>) -> Result<(), TableError> {
     let path = collector.path;
-    // The crate checks damaged pages by assertions, and not all of them return errors.
+    // The crate panics in an assertion for some damaged pages, instead of returning an error.
     caught(|| unpack(file, collector))
         .unwrap_or_else(|panic| Err(TableError::Parquet { path: path.to_owned(), source: Box::new(panic) }))
 }
@@ -51,7 +51,7 @@ pub struct ParquetSchema {
 }
 
 impl ParquetSchema {
-    /// The names of the classes in `column`, by their numbers, if the file declares them as the Hub does.
+    /// The names of the classes in `column`, in the order of their indices, if the file declares them in the Hub's format.
     pub fn class_names(&self, column: &str) -> Option<Vec<String>> {
         let names = self.features.as_ref()?.get("info")?.get("features")?.get(column)?.get("names")?;
         names.as_array()?.iter().map(|name| Some(name.as_str()?.to_owned())).collect()
@@ -74,7 +74,7 @@ pub fn parquet_schema(path: &Path) -> Result<ParquetSchema, TableError> {
     Ok(ParquetSchema { columns, features: features.and_then(|text| serde_json::from_str(text).ok()) })
 }
 
-/// `None` for null and for types that have no cell, such as dates.
+/// The cell of a value. `None` for null and for types that [`Cell`] does not support, such as dates.
 fn cell(field: &Field) -> Option<Cell> {
     match field {
         Field::Str(text) => Some(Cell::Text(text.clone())),

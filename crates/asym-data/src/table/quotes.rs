@@ -1,4 +1,4 @@
-//! Quotes of a text, found without reading its cells.
+//! The quotes of a text, found without parsing its cells.
 
 /// How a text uses quotes.
 pub(super) struct Quotes {
@@ -22,7 +22,7 @@ impl Quotes {
                     bytes.next();
                     quotes.doubled.get_or_insert(line);
                 }
-                // The end of a cell: the next byte must end the cell or the row.
+                // This quote ends a quoted cell, so the next byte must end the cell or the row.
                 (b'"', Some(_)) => {
                     quotes.open = None;
                     quotes.proper &= bytes.peek().is_none_or(|next| [delimiter, b'\n', b'\r'].contains(next));

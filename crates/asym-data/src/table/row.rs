@@ -1,4 +1,4 @@
-//! Rows, their cells, and the choice of both.
+//! Rows, their cells, and the options for reading them.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -12,18 +12,19 @@ pub enum Cell {
     Boolean(bool),
     /// A whole number.
     Integer(i64),
-    /// Any other number. A whole number that does not fit into an `i64` is the nearest `f64`.
+    /// Any other number. A whole number that does not fit into an `i64` is rounded to the nearest `f64`.
     Float(f64),
     /// A list of values.
     List(Vec<Cell>),
     /// Bytes that are not marked as text.
     Bytes(Vec<u8>),
-    /// Values with names, without those that are null.
+    /// Named values. Null values are left out.
     Struct(Vec<(String, Cell)>),
 }
 
 impl Cell {
-    /// A text unchanged, a number in its shortest form, and `true` or `false`. `None` for lists, bytes and structs.
+    /// The cell as text: a text unchanged, a number in its shortest form, or `true` or `false`. `None` for lists, bytes and
+    /// structs.
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => Some(Cow::Borrowed(text)),
@@ -35,31 +36,30 @@ impl Cell {
     }
 }
 
-/// Which cells of a row are wanted. They come back in the order of this list.
+/// The wanted columns. The cells of a row are returned in the order of this list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Columns {
     /// Columns by their names. The order of the columns in the file, the case of their names, and space around the
     /// names do not matter.
     Named(Vec<String>),
-    /// Columns by their positions, counted from 0. A TSV or CSV file has no header then.
+    /// Columns by their positions, counted from 0. In this case, a TSV or CSV file has no header.
     Positional {
-        /// Columns of each row.
+        /// The number of columns in each row.
         width: usize,
-        /// The positions that are wanted.
+        /// The wanted positions.
         wanted: Vec<usize>,
     },
-    /// Columns of a file without a header, by their numbers, counted from 1. The first row determines the number of
-    /// columns.
+    /// Columns of a file without a header, by their positions, counted from 1. The first row determines the number of columns.
     Numbered(Vec<usize>),
 }
 
-/// How a file holds its rows.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Tabs between cells and no quoting: a quote is part of the text.
     Tsv,
     /// Commas, semicolons or tabs between cells, which are quoted where necessary, as spreadsheets, pandas and the Hub write
-    /// them. Cells between tabs need not be quoted.
+    /// them. Cells that are separated by tabs need not be quoted.
     Csv,
     /// One JSON object per line, or one array of objects.
     Json,
@@ -97,21 +97,21 @@ impl Format {
     }
 }
 
-/// How to read a file.
+/// The options for reading a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// How the file holds its rows.
+    /// The format of the file.
     pub format: Format,
-    /// The columns that are wanted.
+    /// The wanted columns.
     pub columns: Columns,
-    /// Whether rows with too few columns are left out, with a warning in the log, instead of refused.
+    /// Whether rows with too few columns are skipped with a warning in the log, instead of being refused.
     pub skip_short_rows: bool,
 }
 
 /// The wanted cells of one row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// The line in the file, or the row of a Parquet file, counted from 1.
+    /// The line in the file, or the position of the row in a Parquet file or JSON array, counted from 1.
     pub line: usize,
     /// The cells, in the order of the wanted columns.
     pub cells: Vec<Cell>,

@@ -33,7 +33,7 @@ fn pair(first: &str, second: &str, label: &str, line: usize) -> Row {
     Row { line, cells: [first, second, label].map(text).into() }
 }
 
-/// A row of a file with types.
+/// A row of a file whose cells have types.
 fn typed(first: &str, second: &str, label: Cell, line: usize) -> Row {
     Row { line, cells: vec![text(first), text(second), label] }
 }
@@ -85,7 +85,7 @@ fn positions_are_of_files_without_a_header() {
     assert_eq!(rows, expected);
     let commas = file.replace('\t', ",");
     assert_eq!(parse("cola.csv", &commas, &reading(Format::Csv, columns(4, &[3, 1]))).unwrap(), expected);
-    // The objects of JSON lines have columns in an order too.
+    // The keys of a JSON object have an order too.
     let objects = "{\"a\": \"It is.\", \"b\": \"1\"}\n";
     let rows = parse("cola.jsonl", objects, &reading(Format::Json, columns(2, &[0, 1]))).unwrap();
     assert_eq!(rows, expected[..1]);
@@ -120,12 +120,12 @@ fn a_key_that_an_object_has_twice_is_refused() {
     for text in ["{\"a\": \"x\"}\n{\"a\": \"y\", \"b\": 1, \"a\": \"z\"}\n", "[{\"a\": \"y\", \"b\": 1, \"a\": \"z\"}]"]
     {
         let error = parse("rows.jsonl", text, &reading(Format::Json, named(&["a"]))).unwrap_err();
-        assert!(error.to_string().contains("the key `a` is there twice"), "{error}");
+        assert!(error.to_string().contains("the key `a` occurs twice"), "{error}");
         assert!(error.to_string().starts_with("rows.jsonl"), "{error}");
     }
 }
 
-/// A file with the line ends of an old Macintosh is one line, and so all of it is the header.
+/// A file with carriage returns as line ends is a single line, so the whole file is the header.
 #[test]
 fn a_message_does_not_hold_the_whole_file() {
     let text = format!("#1 String\t#2 String\t{}", "a long cell of text\tanother\r".repeat(30_000));
@@ -151,7 +151,7 @@ fn nothing_is_refused() {
     }
 }
 
-/// As pandas writes it with `sep="\t"`.
+/// A file as pandas writes it with `sep="\t"`.
 const QUOTED: &str = "sentence1\tsentence2\tlabel\nplain\t\"He said \"\"yes\"\".\"\t1\n\"two\nlines\"\tend\t0\n";
 
 #[test]
@@ -162,11 +162,11 @@ fn a_quoted_file_is_refused_as_tsv_and_read_as_csv() {
     assert_eq!(parse("dev.tsv", QUOTED, &reading(Format::Csv, hub())).unwrap(), expected);
     let commas = QUOTED.replace('\t', ",");
     assert_eq!(parse("dev.csv", &commas, &reading(Format::Csv, hub())).unwrap(), expected);
-    // A reader would take the rest for one long cell.
+    // A CSV reader would treat the rest of the file as one long cell.
     let open = "sentence1,sentence2,label\na,b,1\nc,\"d,0\ne,f,1\n";
     let error = parse("dev.csv", open, &reading(Format::Csv, hub())).unwrap_err();
     assert!(matches!(error, TableError::OpenQuote { line: 3, .. }), "{error:?}");
-    // One lone quote shows that quotes are text.
+    // A single unpaired quote shows that quotes are text.
     let text = format!("{HEADER}1\t1\t2\t\"a \"\"b\"\"\"\t\"c\n");
     assert_eq!(pairs(&text).unwrap(), [pair("\"a \"\"b\"\"\"", "\"c", "1", 2)]);
 }
@@ -186,7 +186,7 @@ fn json_lines() {
     assert!(matches!(error, TableError::Json { line: 3, .. }), "{error:?}");
 }
 
-/// As `json.dump` and pandas' `to_json(orient="records")` write it.
+/// An array as `json.dump` and pandas' `to_json(orient="records")` write it.
 #[test]
 fn a_json_array() {
     let read = |text: &str| parse("dev.json", text, &reading(Format::Json, hub()));
@@ -248,7 +248,7 @@ fn a_column_that_is_there_twice_is_refused() {
     assert!(parse("dev.csv", "LABEL,Label,sentence1,sentence2\n7,1,a,b\n", &reading(Format::Csv, hub())).is_err());
 }
 
-/// 80 MiB of line ends in 80 KiB.
+/// 80 MiB of line ends are compressed to 80 KiB.
 #[test]
 fn an_archive_that_would_fill_the_memory_is_refused() {
     use std::io::Write;
@@ -277,7 +277,7 @@ fn texts_in_gzip_are_unpacked_and_found() {
     let files = Files::find(scratch.path(), "train").unwrap().unwrap();
     assert_eq!((files.paths.as_slice(), files.format), ([path.clone()].as_slice(), Format::Csv));
     assert_eq!(read(&path, &reading(Format::Csv, hub())).unwrap(), [pair("a", "b", "1", 2)]);
-    // The name does not matter.
+    // The ending of the name does not matter.
     let plain = scratch.path().join("dev.csv");
     std::fs::write(&plain, &packed).unwrap();
     assert_eq!(read(&plain, &reading(Format::Csv, hub())).unwrap().len(), 1);
@@ -287,7 +287,7 @@ fn texts_in_gzip_are_unpacked_and_found() {
     assert!(matches!(Files::one(std::path::Path::new("reviews.xlsx")), Err(TableError::UnknownFormat { .. })));
 }
 
-/// The Hub once put a digest after the number of files, as in Alpaca's.
+/// The Hub formerly added a digest after the number of files, as in the Alpaca data set.
 #[test]
 fn parts_may_have_a_digest() {
     let folder = crate::scratch::Scratch::new("table-digest");
@@ -318,7 +318,7 @@ fn cells_keep_their_types() {
         ("18446744073709551615", Cell::Float(18_446_744_073_709_551_615.0), Some("18446744073709552000")),
         ("[1, 2]", numbers(&[1, 2]), None),
         ("[[1], []]", Cell::List(vec![numbers(&[1]), numbers(&[])]), None),
-        // As of Parquet: without fields that are null.
+        // As in Parquet, fields that are null are left out.
         ("{\"b\": 1, \"c\": null}", Cell::Struct(vec![("b".to_owned(), Cell::Integer(1))]), None),
         ("[{}]", Cell::List(vec![Cell::Struct(Vec::new())]), None),
     ] {
@@ -332,7 +332,7 @@ fn cells_keep_their_types() {
     assert_eq!(Cell::Bytes(vec![1]).text(), None);
 }
 
-/// `tests/fixtures/make_parquet.py` made the files with pyarrow.
+/// `tests/fixtures/make_parquet.py` created the files with pyarrow.
 mod parquet_files {
     use super::*;
 

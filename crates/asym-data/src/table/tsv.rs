@@ -11,8 +11,8 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
     if let Some(line) = quoted(text) {
         return Err(TableError::QuotedTsv { path: collector.path.to_owned(), line });
     }
-    // Quoting is off because a `"` is text here, and it often stands alone. Only a newline ends a row: a carriage
-    // return before the newline is taken off below, any other is part of a text.
+    // Quoting is off because a `"` is text here, and it is often unpaired. Only a newline ends a row. A carriage return before
+    // the newline is removed below, and any other carriage return is part of a text.
     let mut reader = ::csv::ReaderBuilder::new()
         .delimiter(b'\t')
         .quoting(false)
@@ -23,7 +23,7 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
     let mut columns = collector.fixed();
     let mut record = StringRecord::new();
     loop {
-        // The reader skips blank lines, but the position of the next record does not count them.
+        // The reader skips blank lines after this position, so they are added to the line of the next record.
         let start = reader.position();
         let blank = text.as_bytes()[start.byte() as usize..].iter().take_while(|byte| **byte == b'\n').count();
         let line = start.line() as usize + blank;
@@ -44,7 +44,7 @@ pub(super) fn read(text: &str, collector: &mut Collector<'_>) -> Result<(), Tabl
             }
         }
         let Some((width, wanted)) = &columns else { continue };
-        // One column too many is refused as well: a tab inside a text would cut the text.
+        // An extra column is refused as well, because a tab inside a text would truncate the text.
         if record.len() != *width {
             collector.wrong_width(line, *width, record.len())?;
             continue;
@@ -62,11 +62,11 @@ fn cell(record: &StringRecord, position: usize) -> &str {
     }
 }
 
-/// The first line that shows that the file is quoted as CSV is, if it is quoted.
+/// The first line with a doubled quote, if the file is quoted like a CSV file.
 ///
-/// A program that quotes writes each `"` of a text twice and puts the cell between quotes. If every quote of a file can
-/// be read in this way, and at least one is doubled, the quotes are marks and not text. A TSV file without quoting,
-/// such as those of many benchmarks, usually has single quotes in its texts.
+/// A program that quotes cells writes each `"` of a text twice and puts the cell between quotes. If every quote of a file
+/// follows this rule, and at least one quote is doubled, the quotes are not part of the texts. A TSV file without quoting, such
+/// as those of many benchmarks, usually has unpaired quotes in its texts.
 fn quoted(text: &str) -> Option<usize> {
     match Quotes::scan(text, b'\t') {
         Quotes { proper: true, open: None, doubled } => doubled,

@@ -1,7 +1,7 @@
 //! SentencePiece's table of normalized characters, checked before it is read.
 //!
-//! A table begins with the length of its trie. spm_precompiled 0.1 allocates eight bytes for each four that the length
-//! promises, up to 8.6 GB, before it looks for them.
+//! A table begins with the length of its trie in bytes. For every four bytes of this length, spm_precompiled 0.1 allocates
+//! eight bytes, up to 8.6 GB, before it checks whether the table is that long.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,8 +19,8 @@ struct Head {
     normalizer: Value,
 }
 
-/// Checks that each table in the bytes of a `tokenizer.json` is as long as it says. Any other fault is left to the reader
-/// of the file.
+/// Checks that the trie of each table in the bytes of a `tokenizer.json` is complete and not empty. Any other error is left to
+/// the reader of the file.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Source> {
     serde_json::from_slice(bytes).map_or(Ok(()), |Head { normalizer }| check_value(&normalizer))
 }
@@ -41,7 +41,7 @@ fn check_table(text: &str) -> Result<(), Source> {
     let Some((length, rest)) = table.split_first_chunk() else { return Ok(()) };
     let length = u32::from_le_bytes(*length) as usize;
     if length > rest.len() {
-        return Err(format!("`{KEY}` says that its trie has {length} bytes, and {} are there", rest.len()).into());
+        return Err(format!("`{KEY}` declares a trie of {length} bytes, but has only {}", rest.len()).into());
     }
     if length < 4 {
         return Err(format!("the trie of `{KEY}` is empty").into());
@@ -62,7 +62,7 @@ mod tests {
         };
         assert_eq!(nested(&[4, 0, 0, 0, 1, 2, 3, 4, b'a', 0]), Ok(()));
         let error = nested(&[0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4]).unwrap_err();
-        assert!(error.contains("4294967295 bytes, and 4 are there"), "{error}");
+        assert!(error.contains("4294967295 bytes, but has only 4"), "{error}");
         assert!(nested(&[0, 0, 0, 0, b'a', 0]).unwrap_err().contains("empty"));
         // The reader of the file refuses everything else.
         assert_eq!(nested(&[1]), Ok(()));

@@ -1,7 +1,7 @@
-//! A checkpoint's chat template: how a prompt becomes the text that a chat model was trained on.
+//! A checkpoint's chat template, which converts a prompt to the form of the texts on which the chat model was trained.
 //!
-//! Templates are Jinja with Python's methods, and are in `chat_template.jinja` or in `tokenizer_config.json`. Source:
-//! `chat_template_utils.py` of transformers 5.
+//! Templates are written in Jinja with Python's methods, and are stored in `chat_template.jinja` or in `tokenizer_config.json`.
+//! Source: `chat_template_utils.py` of transformers 5.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,27 +15,27 @@ use serde_json::{Value, json};
 
 use super::error::TokenizerError;
 
-/// The work that a template may do in addition to that on the texts of a conversation. minijinja counts an instruction as one, and
-/// 64 bytes of text as one too.
+/// The limit of a template's work (minijinja's fuel), in addition to 1 for each byte of the conversation. An instruction of
+/// minijinja costs 1, and so do 64 bytes of text.
 const FUEL: u64 = 1_000_000;
 
 /// A turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
-    /// Who speaks: `system`, `user` or `assistant`.
+    /// The speaker: `system`, `user` or `assistant`.
     pub role: String,
     /// The text.
     pub content: String,
 }
 
 impl Message {
-    /// The turn of `role`.
+    /// A turn of `role` with the text `content`.
     pub fn new(role: &str, content: &str) -> Self {
         Self { role: role.to_owned(), content: content.to_owned() }
     }
 }
 
-/// The special tokens that the files in `folder` name, such as `bos_token` and `eos_token`, by these names.
+/// The special tokens in the files of `folder`, by their names such as `bos_token` and `eos_token`.
 ///
 /// # Errors
 ///
@@ -45,21 +45,21 @@ pub fn special_tokens(folder: &Path) -> Result<BTreeMap<String, String>, Tokeniz
     Ok(tokens_of(&[map, read_json(&folder.join("tokenizer_config.json"))?]))
 }
 
-/// The special tokens in files; those of a later file come before those of an earlier one.
+/// The special tokens in files. A token in a later file replaces the token with the same name in an earlier file.
 fn tokens_of(files: &[Value]) -> BTreeMap<String, String> {
     let mut tokens = BTreeMap::new();
     for (name, value) in files.iter().filter_map(Value::as_object).flatten() {
-        // A token is a text, or an object with the text and how it is found.
+        // A token is a text, or an object with the text as `content` and further properties.
         let token = value.as_str().or_else(|| value["content"].as_str()).filter(|_| name.ends_with("_token"));
         tokens.extend(token.map(|token| (name.clone(), token.to_owned())));
     }
     tokens
 }
 
-/// A chat template, and the special tokens that it may name.
+/// A chat template, and the special tokens that it may use.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
-    /// The file that has it.
+    /// The file of the template.
     path: PathBuf,
     source: String,
     /// The special tokens by their names in `tokenizer_config.json`, such as `bos_token`.
@@ -67,7 +67,7 @@ pub struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// Reads the template of a checkpoint's folder; `None` if it has no template.
+    /// Reads the template of a checkpoint's folder. `None` if the folder has no template.
     ///
     /// # Errors
     ///
@@ -84,8 +84,8 @@ impl ChatTemplate {
         Ok(Some(Self { path, source, tokens: tokens_of(&[map, fields]) }))
     }
 
-    /// The text of a conversation that begins with the user's `prompt` and that the model is to continue. It has its special
-    /// tokens: see [`Tokenizer::encode_whole`](super::Tokenizer::encode_whole).
+    /// The text of a conversation that consists of the user's `prompt`, followed by the beginning of the model's answer. It
+    /// contains its special tokens and is encoded with [`Tokenizer::encode_whole`](super::Tokenizer::encode_whole).
     ///
     /// # Errors
     ///
@@ -94,15 +94,15 @@ impl ChatTemplate {
         self.render_messages(&[Message::new("user", prompt)], true)
     }
 
-    /// The text of a conversation, with its special tokens. With `continued`, the beginning of the model's next answer stands at
-    /// its end, as far as the template has one.
+    /// The text of a conversation, with its special tokens. If `continued` is true, the text ends with the beginning of the
+    /// model's next answer, if the template defines one.
     ///
     /// # Errors
     ///
     /// The errors of [`render`](Self::render).
     pub fn render_messages(&self, messages: &[Message], continued: bool) -> Result<String, TokenizerError> {
         let mut environment = Environment::new();
-        // A template comes from another person, and could loop for hours or fill the memory.
+        // A template is untrusted, and could loop for hours or fill the memory.
         let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
         environment.set_fuel(Some(FUEL.saturating_add(bytes as u64)));
         let wrong = |source| TokenizerError::ChatTemplate { path: self.path.clone(), source: Box::new(source) };
@@ -114,9 +114,9 @@ impl ChatTemplate {
         });
         environment.add_function("strftime_now", |format: String| -> Result<String, Error> {
             let mut text = String::new();
-            // A format that chrono does not know is an error of the write.
+            // `write!` returns an error for a format that is unknown to chrono.
             write!(text, "{}", chrono::Utc::now().format(&format))
-                .map_err(|_| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: no format `{format}`")))?;
+                .map_err(|_| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: bad format `{format}`")))?;
             Ok(text)
         });
         let mut context = json!({
@@ -132,13 +132,13 @@ impl ChatTemplate {
     }
 }
 
-/// The template called `default`, if there are several templates with names.
+/// The only template, or the template called `default` if there are several templates with names.
 fn named(templates: &Value) -> Option<String> {
     let default = || templates.as_array()?.iter().find(|template| template["name"] == "default")?["template"].as_str();
     templates.as_str().or_else(default).map(ToOwned::to_owned)
 }
 
-/// The template without the marks around the model's own answers, which only training reads.
+/// The template without the marks around the model's answers, which are only used for training.
 fn without_marks(source: &str) -> String {
     let mut text = source.to_owned();
     for (mark, block) in [("generation", "if true"), ("endgeneration", "endif")] {
@@ -157,7 +157,7 @@ fn read(path: &Path) -> Result<Option<String>, TokenizerError> {
     }
 }
 
-/// The JSON in a file; null if there is no such file.
+/// The JSON in a file. Null if there is no such file.
 fn read_json(path: &Path) -> Result<Value, TokenizerError> {
     let Some(text) = read(path)? else { return Ok(Value::Null) };
     serde_json::from_str(&text).map_err(|error| TokenizerError::UnreadableTokenizer {
@@ -178,7 +178,7 @@ mod tests {
         ChatTemplate::from_folder(folder.path()).unwrap()
     }
 
-    /// ChatML, as SmolLM2-Instruct has it, with a system message of its own.
+    /// ChatML, as in SmolLM2-Instruct, with a default system message.
     const CHATML: &str = "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}\
         {{ '<|im_start|>system\\nYou help.<|im_end|>\\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\\n' + \
         message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}\
@@ -209,7 +209,7 @@ mod tests {
         assert!(template("chat-none", &[("tokenizer_config.json", "{}")]).is_none());
     }
 
-    /// One of `tests/fixtures/chat/templates.json`, which `make_chat.py` there makes.
+    /// One case of `tests/fixtures/chat/templates.json`, which `tests/fixtures/make_chat.py` creates.
     #[derive(serde::Deserialize)]
     struct Case {
         name: String,
@@ -263,7 +263,7 @@ mod tests {
         };
         assert_eq!(dated("%Y-%m").unwrap().len(), 7);
         let error = dated("%Q").unwrap_err().to_string();
-        assert!(error.contains("strftime_now: no format `%Q`"), "{error}");
+        assert!(error.contains("strftime_now: bad format `%Q`"), "{error}");
     }
 
     #[test]
@@ -277,7 +277,7 @@ mod tests {
             let error = found.render("hello").unwrap_err().to_string();
             assert!(error.contains("ran out of fuel"), "{error}");
         }
-        // A long text takes as much of the work as it needs.
+        // The limit grows with the length of the text.
         let trims = "{{ messages[0].content|trim|upper|lower|replace('a', 'b')|trim ~ '' }}";
         let found = template("chat-long", &[("chat_template.jinja", trims)]).unwrap();
         assert_eq!(found.render(&"a".repeat(40_000_000)).unwrap().len(), 40_000_000);

@@ -1,4 +1,4 @@
-//! `tokenizer_config.json`: settings that override those of `tokenizer.json`, as in transformers, and tokens that it adds.
+//! `tokenizer_config.json`: settings that override those of `tokenizer.json`, as in transformers, and added tokens.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,17 +12,17 @@ use super::error::TokenizerError;
 
 const FILE: &str = "tokenizer_config.json";
 
-/// The settings that are read. All others concern only Python's classes.
+/// The settings that are read. All other settings concern only Python's classes.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct TokenizerConfig {
     /// BERT: whether texts are lower-cased.
     pub(super) do_lower_case: Option<bool>,
-    /// BERT: whether accents are removed. Without it they are if texts are lower-cased.
+    /// BERT: whether accents are removed. If this is absent, accents are removed if texts are lower-cased.
     strip_accents: Option<bool>,
     /// BERT: whether each Chinese character is a word.
     tokenize_chinese_chars: Option<bool>,
-    /// The end of a text that is cut.
+    /// The side on which a text is truncated.
     truncation_side: Option<Side>,
     /// Tokens by their ids.
     added_tokens_decoder: BTreeMap<u32, Token>,
@@ -51,7 +51,7 @@ struct Token {
 }
 
 impl TokenizerConfig {
-    /// The file in `folder`; without one, no setting.
+    /// Reads the file in `folder`. If there is no file, nothing is set.
     pub(super) fn read(folder: &Path) -> Result<Self, TokenizerError> {
         let path = folder.join(FILE);
         let bytes = match std::fs::read(&path) {
@@ -66,7 +66,7 @@ impl TokenizerConfig {
         serde_json::from_slice(&bytes).map_err(unreadable)
     }
 
-    /// The end of a text that is cut, if the file says.
+    /// The side on which a text is truncated, if the file sets it.
     pub(super) fn direction(&self) -> Option<TruncationDirection> {
         self.truncation_side.map(|side| match side {
             Side::Left => TruncationDirection::Left,
@@ -74,7 +74,7 @@ impl TokenizerConfig {
         })
     }
 
-    /// BERT's normalizer with the file's settings in the place of those of `before`.
+    /// BERT's normalizer with the settings of the file. Settings that are not in the file are those of `before`.
     pub(super) fn normalizer(&self, before: &BertNormalizer) -> BertNormalizer {
         BertNormalizer::new(
             before.clean_text,
@@ -84,11 +84,12 @@ impl TokenizerConfig {
         )
     }
 
-    /// Change `tokenizer` by the settings of the file: BERT's normalizer, and tokens that the vocabulary lacks.
+    /// Applies the settings of the file to `tokenizer`: those of BERT's normalizer, and the tokens that the vocabulary lacks.
     ///
     /// # Errors
     ///
-    /// [`TokenizerError::AddedToken`] for a token that would not get the id that the file gives it.
+    /// [`TokenizerError::AddedToken`] for a token that would not get its id in the file, and
+    /// [`TokenizerError::UnreadableTokenizer`] if the tokenizers crate fails.
     pub(super) fn apply(&self, name: &str, tokenizer: &mut Tokenizer) -> Result<(), TokenizerError> {
         let unreadable = |source| TokenizerError::UnreadableTokenizer { path: name.to_owned(), source };
         if let Some(NormalizerWrapper::BertNormalizer(before)) = tokenizer.get_normalizer() {

@@ -1,4 +1,4 @@
-//! The settings of `tokenizer_config.json`, and BERT's `vocab.txt` alone.
+//! Tests of the settings of `tokenizer_config.json`, and of BERT's `vocab.txt` without a `tokenizer.json`.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -18,7 +18,7 @@ fn tokens(tokenizer: &Tokenizer, text: &str, max_length: usize) -> String {
     tokenizer.tokens(&tokenizer.encode(text, None, max_length).unwrap().input_ids).join(" ")
 }
 
-/// `BertTokenizer` of transformers lower-cases unless it is told not to, and removes accents where it lower-cases.
+/// `BertTokenizer` of transformers lower-cases by default, and removes accents if it lower-cases.
 #[test]
 fn a_vocabulary_alone_is_berts_tokenizer() {
     for (name, config, text, expected) in [
@@ -40,7 +40,7 @@ fn a_vocabulary_alone_is_berts_tokenizer() {
     }
 }
 
-/// The configuration decides where both files say something.
+/// `tokenizer_config.json` takes precedence over `tokenizer.json`.
 #[test]
 fn the_configuration_comes_before_the_tokenizer() {
     let cased = folder("file", r#"{"do_lower_case": false}"#);
@@ -59,7 +59,8 @@ fn the_configuration_comes_before_the_tokenizer() {
     let left = read("left", Some(r#"{"truncation_side": "left"}"#)).unwrap();
     assert_eq!(tokens(&left, "the cat sat", 4), "[CLS] cat sat [SEP]");
 
-    // Each token beyond the vocabulary is a single token, and a token that already exists changes nothing.
+    // Each added token beyond the vocabulary is matched as a single token, and an added token that already exists has no
+    // effect.
     let user = r#"{"added_tokens_decoder": {
         "0": {"content": "[PAD]", "special": true},
         "15": {"content": "<image>", "special": false, "normalized": false},

@@ -16,11 +16,11 @@ pub enum TokenizerError {
     SentencePiece(#[from] SentencePieceError),
 
     /// A folder has no tokenizer.
-    #[error("{}: no such file; looked for {}", folder.display(), looked_for.join(", or "))]
+    #[error("{}: this folder has no tokenizer; looked for {}", folder.display(), looked_for.join(", or "))]
     MissingFile {
         /// The folder that was searched.
         folder: PathBuf,
-        /// Each file name, or group of names, that is read.
+        /// The files, or groups of files, that were looked for.
         looked_for: Vec<&'static str>,
     },
 
@@ -33,7 +33,7 @@ pub enum TokenizerError {
         source: std::io::Error,
     },
 
-    /// The files of a tokenizer cannot be understood, or it cannot be written as one file.
+    /// The files of a tokenizer cannot be parsed, or the tokenizer cannot be written as one file.
     #[error("{path}: the tokenizer cannot be read: {source}; fetch it again, or save it again with transformers")]
     UnreadableTokenizer {
         /// The file, or the name of the bytes.
@@ -43,7 +43,7 @@ pub enum TokenizerError {
     },
 
     /// A chat template cannot be read, or it refuses the prompt.
-    #[error("{}: the chat template: {source}; give the complete prompt, without the template", path.display())]
+    #[error("{}: the chat template failed: {source}; give the complete prompt, without the template", path.display())]
     ChatTemplate {
         /// The file.
         path: PathBuf,
@@ -51,9 +51,9 @@ pub enum TokenizerError {
         source: Box<minijinja::Error>,
     },
 
-    /// A token of `tokenizer_config.json` would get another id than the file says.
+    /// A token of `tokenizer_config.json` would not get its id in the file.
     #[error(
-        "{path}: tokenizer_config.json gives the token `{token}` the id {expected}, and it would get {}; the files do not \
+        "{path}: tokenizer_config.json gives the token `{token}` the id {expected}, but its id would be {}; the files do not \
         belong together",
         found.map_or_else(|| "none".to_owned(), |found| found.to_string())
     )]
@@ -64,14 +64,12 @@ pub enum TokenizerError {
         token: String,
         /// The id in the file.
         expected: u32,
-        /// The id that it gets.
+        /// The id that the token would get.
         found: Option<u32>,
     },
 
     /// A vocabulary lacks a token that its family of models needs.
-    #[error(
-        "{path}: the vocabulary has no `{token}`; these are not the files of the family that the checkpoint belongs to"
-    )]
+    #[error("{path}: the vocabulary has no `{token}`; the files do not belong to the model family of the checkpoint")]
     MissingToken {
         /// The vocabulary.
         path: String,
@@ -79,9 +77,9 @@ pub enum TokenizerError {
         token: &'static str,
     },
 
-    /// A tokenizer adds no special tokens, but the head of an encoder reads the first one.
+    /// A tokenizer adds no special tokens, but the head of an encoder reads the first special token.
     #[error(
-        "{path}: the tokenizer adds no special tokens, yet the classifier reads the first one; \
+        "{path}: the tokenizer adds no special tokens, but the classifier reads the first special token; \
         use the tokenizer.json that belongs to the checkpoint"
     )]
     NoSpecialTokens {
@@ -99,23 +97,23 @@ pub enum TokenizerError {
         path: String,
         /// A token of the text, or a special token.
         token: String,
-        /// That id.
+        /// The id of the token.
         id: usize,
-        /// Rows of the model's word embedding.
+        /// The number of rows of the model's word embedding.
         vocab_size: usize,
     },
 
-    /// A tokenizer gives segments for which the model has no embedding.
+    /// A tokenizer uses segments for which the model has no embedding.
     #[error(
-        "{path}: the tokenizer gives segment (token type) {found}, the model's type_vocab_size is {type_vocab_size}; \
+        "{path}: the tokenizer uses segment (token type) {found}, but the model's type_vocab_size is {type_vocab_size}; \
         use the tokenizer that belongs to the checkpoint"
     )]
     TooManySegments {
         /// The tokenizer.
         path: String,
-        /// The largest segment it gives.
+        /// The largest segment of the tokenizer.
         found: usize,
-        /// Rows of the model's token type embedding.
+        /// The number of rows of the model's token type embedding.
         type_vocab_size: usize,
     },
 
@@ -126,12 +124,12 @@ pub enum TokenizerError {
         source: Source,
     },
 
-    /// There is no room for text in addition to the special tokens.
+    /// The maximum length leaves no room for text in addition to the special tokens.
     #[error(
         "max length {max_length} leaves no room for text in addition to the special tokens; give at least {minimum}"
     )]
     MaxLengthTooSmall {
-        /// Tokens of a text or pair, special tokens included.
+        /// The largest number of tokens of a text or pair, special tokens included.
         max_length: usize,
         /// The smallest length that leaves room for a token of each text.
         minimum: usize,
@@ -140,9 +138,9 @@ pub enum TokenizerError {
     /// A sequence may become longer than the model has positions.
     #[error("max length {max_length} is above the {positions} positions of the model; give at most {positions}")]
     MaxLengthTooLarge {
-        /// Tokens of a text or pair, special tokens included.
+        /// The largest number of tokens of a text or pair, special tokens included.
         max_length: usize,
-        /// Tokens for which the model has position embeddings.
+        /// The number of tokens for which the model has position embeddings.
         positions: usize,
     },
 }

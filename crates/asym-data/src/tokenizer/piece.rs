@@ -1,19 +1,19 @@
-//! The part of a long text that a number of tokens needs.
+//! The part of a long text that is needed for a given number of tokens.
 //!
-//! The tokenizers crate takes about 140 bytes for each byte of a text. A text of many megabytes would fill the memory
+//! The tokenizers crate needs about 140 bytes of memory for each byte of a text. A text of many megabytes would fill the memory
 //! before it is cut to a few hundred tokens.
 
 use tokenizers::utils::truncation::TruncationDirection;
 
 /// A text of at most this many bytes is encoded whole.
 const SHORT: usize = 16 << 10;
-/// Bytes of the first part for each token.
+/// The number of bytes per token in the first part.
 const LIKELY: usize = 32;
-/// The largest number of bytes for each token.
+/// The largest number of bytes per token in a part.
 const MOST: usize = 256;
-/// The largest part has at least this many bytes.
+/// The limit of a part's length is at least this many bytes.
 const LARGEST: usize = 128 << 10;
-/// Tokens next to the cut, which may differ from those of the whole text.
+/// The number of tokens next to the cut that may differ from those of the whole text.
 const MARGIN: usize = 64;
 
 /// Parts of a text, each longer than the one before.
@@ -22,17 +22,18 @@ pub(super) struct Pieces<'a> {
     /// The number of tokens that are needed.
     length: usize,
     direction: TruncationDirection,
-    /// The largest number of bytes in the present part.
+    /// The largest number of bytes in the current part.
     bytes: usize,
 }
 
 impl<'a> Pieces<'a> {
-    /// The parts of `text` for `length` tokens: its beginning, or its end if the other side is cut.
+    /// The parts of `text` for `length` tokens. They are at the beginning of the text, or at its end if the text is truncated
+    /// on the left.
     pub(super) fn new(text: &'a str, length: usize, direction: TruncationDirection) -> Self {
         Self { text, length, direction, bytes: length.saturating_mul(LIKELY).max(SHORT) }
     }
 
-    /// The present part. It ends between two words, if there are any.
+    /// The current part. It is cut between two words, if there are any.
     pub(super) fn get(&self) -> &'a str {
         if self.text.len() <= self.bytes {
             return self.text;
@@ -52,8 +53,8 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    /// The number of tokens of the whole text, if the present part, of `found` tokens, is enough. Otherwise the next part
-    /// is the present one.
+    /// The number of tokens of the whole text, if the current part, which has `found` tokens, is enough. Otherwise `None`, and
+    /// the next part becomes the current part.
     pub(super) fn tokens(&mut self, found: usize) -> Option<usize> {
         let part = self.get().len();
         if part == self.text.len() {
@@ -79,7 +80,7 @@ mod tests {
         let mut pieces = Pieces::new(&text, 8, TruncationDirection::Right);
         assert_eq!(pieces.get(), text);
         assert_eq!(pieces.tokens(3), Some(3));
-        // Nothing is cut off where any number of tokens is wanted.
+        // Nothing is cut off if the number of tokens is not limited.
         let text = "word ".repeat(LARGEST);
         assert_eq!(Pieces::new(&text, usize::MAX, TruncationDirection::Left).get().len(), text.len());
     }
@@ -98,7 +99,7 @@ mod tests {
         }
         assert!(lengths.is_sorted() && lengths.len() == 3, "{lengths:?}");
         assert!(lengths[2] <= LARGEST && lengths[2] > LARGEST - 10, "{lengths:?}");
-        // Without a space there is no better place.
+        // Without a space, the text is cut at the limit.
         let text = "é".repeat(SHORT);
         assert_eq!(Pieces::new(&text, 8, TruncationDirection::Right).get().len(), SHORT);
         assert_eq!(Pieces::new(&text[..], 8, TruncationDirection::Left).get().len(), SHORT);

@@ -1,24 +1,25 @@
 //! SentencePiece's `tokenizer.model`, as transformers 5.23's `LlamaTokenizer` reads it, for the `tokenizers` crate.
 //!
-//! To give the same ids, it ignores the same fields as transformers: the whole of `normalizer_spec` (Llama's changes no
-//! character, and the space in front is `add_prefix_space` of `tokenizer_config.json`). Four things differ on purpose:
+//! To produce the same ids, it ignores the same fields as transformers: the whole `normalizer_spec` (Llama's does not change
+//! any character, and the space in front of a text is set by `add_prefix_space` of `tokenizer_config.json`). There are four
+//! intended differences:
 //!
-//! - A merge's rank is its result's score, as in SentencePiece, in version 4 and in the `tokenizer.json` that it wrote.
-//!   Versions 5.23 and 5.24 take the result's id. Llama's runs of spaces have the worst scores and low ids, so these
-//!   versions cut indented code into other pieces than those on which Llama was trained.
-//! - Without `add_bos_token` in `tokenizer_config.json` a text begins with BOS, as transformers documents it and version 4
-//!   does it. Versions 5.23 and 5.24 then leave BOS out, which Llama was not trained for.
-//! - A character that is not a piece, in a model that does not have all bytes as pieces, is the unknown token, as in
-//!   SentencePiece and in version 4. Version 5.23 drops it silently.
-//! - BOS, EOS and the unknown token must be pieces or added tokens, and an added token must get the id that
-//!   `tokenizer_config.json` says. transformers would give it whichever id is free.
+//! - Merges are ranked by the score of their result, as in SentencePiece, in transformers 4 and in the `tokenizer.json` that
+//!   transformers 4 wrote. Versions 5.23 and 5.24 rank them by the id of the result. Llama's runs of spaces have the worst
+//!   scores but low ids, so these versions split indented code into pieces that differ from those on which Llama was trained.
+//! - If `tokenizer_config.json` has no `add_bos_token`, a text begins with BOS, as in the documentation of transformers and in
+//!   version 4. Versions 5.23 and 5.24 leave BOS out in this case, but Llama was trained with BOS.
+//! - If a model does not have all bytes as pieces, a character that is not a piece becomes the unknown token, as in
+//!   SentencePiece and in version 4. Version 5.23 drops such a character silently.
+//! - BOS, EOS and the unknown token must be pieces or added tokens, and an added token must get its id in
+//!   `tokenizer_config.json`. transformers would assign any free id.
 //!
-//! Version 4's fast tokenizer differs by its `legacy`, which is true unless the file says otherwise: it puts the space
-//! in front of every stretch between special tokens, even if the stretch begins with a space. Here `"legacy": true`
-//! does the first, as in version 5, and not the second.
+//! The fast tokenizer of version 4 differs in `legacy`, which is true by default there. It adds a space in front of every
+//! stretch of text between special tokens, even if the stretch begins with a space. Here, as in version 5, `"legacy": true`
+//! also adds a space in front of every stretch, but not if the stretch begins with a space.
 //!
-//! `added_tokens.json` is read as well if there is no `added_tokens_decoder`. `special_tokens_map.json` is not read: in
-//! a folder of that age it repeats `tokenizer_config.json`.
+//! `added_tokens.json` is read as well if there is no `added_tokens_decoder`. `special_tokens_map.json` is not read, because in
+//! folders of that age it repeats `tokenizer_config.json`.
 
 mod config;
 mod error;
@@ -70,7 +71,8 @@ struct Piece {
 const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 
-/// `TrainerSpec`. A field that is absent has proto2's default, the ids' being those of the first three pieces.
+/// `TrainerSpec`. An absent field has the default of the proto2 definition. The default ids of the unknown token, BOS and EOS
+/// are those of the first three pieces.
 #[derive(Clone, PartialEq, Message)]
 struct Trainer {
     #[prost(int32, optional, tag = "3")]
@@ -85,26 +87,27 @@ struct Trainer {
     pad_id: Option<i32>,
 }
 
-/// `TrainerSpec.ModelType` by number, its default first.
+/// `TrainerSpec.ModelType` by number. The first type is the default.
 const MODEL_TYPES: [(i32, &str); 4] = [(1, "UNIGRAM"), (2, "BPE"), (3, "WORD"), (4, "CHAR")];
 const BPE_TYPE: i32 = 2;
 
 /// The settings of `tokenizer_config.json` that are used here.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    /// Whether BOS is in front of every text.
+    /// Whether BOS is added before every text.
     add_bos_token: bool,
     /// Whether EOS is added after every text.
     add_eos_token: bool,
-    /// Whether a space is put in front of every stretch between added tokens, and not only of the text.
+    /// Whether a space is added in front of every stretch of text between added tokens, and not only in front of the whole
+    /// text.
     legacy: bool,
-    /// Whether a space is put in front of a text that does not begin with one.
+    /// Whether a space is added in front of a text that does not begin with one.
     add_prefix_space: bool,
-    /// Tokens that have a role, with their keys: first the seven standard ones in transformers' order, then the others.
+    /// Tokens that have a role, with their keys: first the seven standard tokens in transformers' order, then all other tokens.
     named: Vec<(String, AddedToken)>,
-    /// `added_tokens_decoder`, or the older `added_tokens.json`, by ascending id.
+    /// The tokens of `added_tokens_decoder`, or of the older `added_tokens.json`, sorted by id.
     added: Vec<(u32, AddedToken)>,
-    /// Further special tokens. If there is no list, they are the model's control and user-defined pieces.
+    /// Further special tokens. If this is `None`, the model's control and user-defined pieces are used.
     extra: Option<Vec<AddedToken>>,
 }
 
@@ -149,8 +152,8 @@ const UNKNOWN: &str = "unk_token";
 ///
 /// # Errors
 ///
-/// The errors of [`read`]. [`SentencePieceError::Config`], [`SentencePieceError::Value`] and
-/// [`SentencePieceError::Class`] if the files next to it cannot be understood.
+/// The errors of [`read`]. [`SentencePieceError::Config`], [`SentencePieceError::Value`] and [`SentencePieceError::Class`] if
+/// `tokenizer_config.json` or `added_tokens.json` is not valid.
 pub(super) fn from_folder(folder: &Path) -> Result<Tokenizer, SentencePieceError> {
     let config = folder.join("tokenizer_config.json");
     let mut settings = if config.is_file() { settings(&config)? } else { Settings::default() };
@@ -167,8 +170,8 @@ pub(super) fn from_folder(folder: &Path) -> Result<Tokenizer, SentencePieceError
 ///
 /// [`SentencePieceError::Io`], [`SentencePieceError::Unreadable`], [`SentencePieceError::ModelType`],
 /// [`SentencePieceError::Piece`] and [`SentencePieceError::IdOutOfRange`] for the file itself;
-/// [`SentencePieceError::MissingPiece`] and [`SentencePieceError::AddedTokenId`] where the settings ask for tokens that
-/// it does not have; [`SentencePieceError::Tokenizer`].
+/// [`SentencePieceError::MissingPiece`] and [`SentencePieceError::AddedTokenId`] if the settings require tokens that the model
+/// does not have; [`SentencePieceError::Tokenizer`].
 pub(super) fn read(path: &Path, settings: Settings) -> Result<Tokenizer, SentencePieceError> {
     let unbuildable = |source: Source| SentencePieceError::Tokenizer { path: path.to_owned(), source };
     let Pieces { pieces, scores, special } = pieces(path)?;
@@ -210,7 +213,7 @@ pub(super) fn read(path: &Path, settings: Settings) -> Result<Tokenizer, Sentenc
     Ok(tokenizer)
 }
 
-/// The model's pieces and their scores in the order of their ids, and the pieces that are found in a text as a whole.
+/// The model's pieces and their scores in the order of their ids, and the pieces that are matched in a text as a whole.
 struct Pieces {
     pieces: Vec<String>,
     scores: Vec<f32>,
@@ -224,7 +227,8 @@ fn pieces(path: &Path) -> Result<Pieces, SentencePieceError> {
     if model.pieces.is_empty() {
         return Err(unreadable("it has no pieces".to_owned()));
     }
-    // It comes after the pieces. Without this check, a file that was truncated between two pieces would be accepted.
+    // The trainer_spec comes after the pieces. Without this check, a file that was truncated between two pieces would be
+    // accepted.
     let trainer = model.trainer.ok_or_else(|| unreadable("it ends before its trainer_spec".to_owned()))?;
     let kind = trainer.model_type.unwrap_or(MODEL_TYPES[0].0);
     if kind != BPE_TYPE {
@@ -239,7 +243,7 @@ fn pieces(path: &Path) -> Result<Pieces, SentencePieceError> {
         ("pad_id", trainer.pad_id),
     ];
     for (key, id) in own {
-        // A negative id says that there is no such piece.
+        // A negative id means that there is no such piece.
         if let Some(found) = id
             && usize::try_from(found).is_ok_and(|id| id >= count)
         {
@@ -255,13 +259,13 @@ fn pieces(path: &Path) -> Result<Pieces, SentencePieceError> {
         let piece = piece.unwrap_or_default();
         let wrong = |expected| SentencePieceError::Piece { path: path.to_owned(), id, found: piece.clone(), expected };
         if piece.is_empty() {
-            return Err(wrong("a text"));
+            return Err(wrong("a non-empty text"));
         }
         if !seen.insert(piece.clone()) {
-            return Err(wrong("each piece once"));
+            return Err(wrong("a unique piece"));
         }
         if let Some(kind @ (CONTROL | USER_DEFINED)) = kind {
-            // Both are found in a text as a whole, but decoding leaves out only control pieces.
+            // Both kinds of pieces are matched in a text as a whole, but decoding leaves out only control pieces.
             special.push(AddedToken::from(piece.clone(), kind == CONTROL).normalized(false));
         }
         pieces.push(piece);
@@ -270,9 +274,9 @@ fn pieces(path: &Path) -> Result<Pieces, SentencePieceError> {
     Ok(Pieces { pieces, scores, special })
 }
 
-/// Every way to make a piece of two others, in the order in which merges are tried. The order is by the score of the
-/// result. Then, as in version 4 of transformers, longer left parts and longer right parts are first, and last the ids
-/// decide.
+/// All merges of two pieces whose result is a piece, in the order in which they are tried. They are sorted by the score of the
+/// result. As in version 4 of transformers, merges with the same score are sorted by the length of the left part and then of
+/// the right part, longer parts first, and finally by the id of the result.
 fn merges(pieces: &[String], scores: &[f32], ids: &Vocab) -> Merges {
     let mut found = Vec::new();
     for (piece, score) in pieces.iter().zip(scores) {
@@ -285,8 +289,8 @@ fn merges(pieces: &[String], scores: &[f32], ids: &Vocab) -> Merges {
     found.into_iter().map(|(.., left, right)| (left.to_owned(), right.to_owned())).collect()
 }
 
-/// Adds the tokens that are found in a text as a whole. The order is that of transformers, because it determines the
-/// ids of those that are not pieces.
+/// Adds the tokens that are matched in a text as a whole. They are added in the same order as in transformers, because the
+/// order determines the ids of the tokens that are not pieces.
 fn add_tokens(
     path: &Path,
     tokenizer: &mut Tokenizer,
@@ -318,7 +322,8 @@ fn add_tokens(
     Ok(())
 }
 
-/// The post-processor: BOS and EOS around a text, and around each text of a pair, whose second is segment 1.
+/// The post-processor, which adds BOS and EOS around a text, or around each text of a pair. The second text of a pair is
+/// segment 1.
 fn surround(tokenizer: &Tokenizer, settings: &Settings) -> Result<TemplateProcessing, Source> {
     let bos = settings.token(BOS).filter(|_| settings.add_bos_token);
     let eos = settings.token(EOS).filter(|_| settings.add_eos_token);
@@ -335,7 +340,7 @@ fn surround(tokenizer: &Tokenizer, settings: &Settings) -> Result<TemplateProces
         .filter_map(|token| Some((token, tokenizer.token_to_id(token)?)))
         .map(|(token, id)| (token.to_owned(), json!({"id": token, "ids": [id], "tokens": [token]})))
         .collect();
-    // It is built as JSON, because the builder would split a token with a colon or a space.
+    // The post-processor is built from JSON, because the builder would split a token with a colon or a space.
     Ok(serde_json::from_value(json!({
         "type": "TemplateProcessing",
         "single": single,

@@ -1,4 +1,4 @@
-//! Tokens with their spans in the text.
+//! Tokens with their byte ranges in the text.
 
 use std::ops::Range;
 
@@ -7,34 +7,34 @@ use tokenizers::utils::truncation::TruncationDirection;
 
 use super::{Pieces, Tokenizer, TokenizerError, guarded};
 
-/// A text as tokens, with the place of each.
+/// A text as tokens, with the byte range of each token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spans {
     /// The ids.
     pub input_ids: Vec<u32>,
-    /// The byte range of each token in the text. A token that the tokenizer adds has an empty range. Tokens that divide a
-    /// character have all of it.
+    /// The byte range of each token in the text. A token that the tokenizer adds has an empty range. If a character is divided
+    /// into several tokens, each of them has the range of the whole character.
     pub places: Vec<Range<usize>>,
     /// The number of tokens that were cut off at the end. It is an estimate if the text was so long that only a part of it was
     /// encoded.
     pub cut: usize,
-    /// Whether the text already begins with the tokens that the tokenizer adds there. They are then not added again.
+    /// Whether the text already begins with the tokens that the tokenizer adds there. In this case, they are not added again.
     pub has_beginning: bool,
 }
 
-/// A [`Tokenizer`] whose tokens know their places, spaces before a word included.
+/// A [`Tokenizer`] that also returns the byte range of each token. The ranges include spaces before words.
 #[derive(Clone, Debug)]
 pub struct SpanTokenizer {
-    /// Without a post-processor: that of byte-level tokenizers takes spaces out of the places.
+    /// The tokenizer without its post-processor, because that of byte-level tokenizers removes spaces from the ranges.
     tokenizer: Tokenizer,
     /// The tokens that are added before a text.
     before: Vec<u32>,
-    /// The tokens that are added after it.
+    /// The tokens that are added after a text.
     after: Vec<u32>,
 }
 
 impl Tokenizer {
-    /// The same tokenizer, whose tokens know their places in the text.
+    /// The same tokenizer, which also returns the byte range of each token in the text.
     ///
     /// # Errors
     ///
@@ -52,11 +52,11 @@ impl Tokenizer {
 }
 
 impl SpanTokenizer {
-    /// Encodes a text into at most `max_length` tokens; a longer one loses its last tokens. The tokens that the tokenizer adds are
-    /// added unless the text `is_whole`: a chat template writes them itself. If a text begins with those that are added there, they
-    /// are not added again.
+    /// Encodes a text into at most `max_length` tokens. A longer text loses its last tokens. Special tokens are added unless
+    /// `is_whole` is true: the result of a chat template already contains them. If a text begins with the tokens that would be
+    /// added there, they are not added again.
     ///
-    /// As much of a long text is encoded as in [`Tokenizer::encode`].
+    /// The encoded part of a long text is the same as in [`Tokenizer::encode`].
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl SpanTokenizer {
         let own = encoding.get_ids();
         let has_beginning = !is_whole && !self.before.is_empty() && own.starts_with(&self.before);
         let before = if is_whole || has_beginning { &[][..] } else { &self.before };
-        // A text whose end is missing has no tokens after it.
+        // No tokens are added after a text whose end is missing.
         let after = if is_whole || own.len() < tokens { &[][..] } else { &self.after };
         let places = encoding.get_offsets().iter().map(|(start, end)| *start..*end);
         let added = |count: usize, at: usize| std::iter::repeat_n(at..at, count);
@@ -102,10 +102,10 @@ mod tests {
     use super::*;
     use crate::scratch::{Scratch, shared};
 
-    /// A byte-level BPE of the shape of SmolLM2's, which `tests/fixtures/make_chat.py` makes. It adds no token to a text.
+    /// A byte-level BPE like SmolLM2's, created by `tests/fixtures/make_chat.py`. It adds no tokens to a text.
     const BYTES: &str = include_str!("../../../../tests/fixtures/chat/tokenizer.json");
 
-    /// Texts with every kind of sign.
+    /// Texts with different kinds of characters.
     const TEXTS: [&str; 6] = [
         "Below is the response:\n 12 + 3 = 15.",
         "  two spaces, a tab\t and\r\nbreaks \n\n",
@@ -123,7 +123,7 @@ mod tests {
         Tokenizer::for_generation(folder.path()).unwrap()
     }
 
-    /// As Llama 3's: a token before each text, and a step that takes spaces out of the places.
+    /// A post-processor like Llama 3's: it adds a token before each text, and it removes spaces from the ranges.
     fn with_beginning(file: &mut Value) {
         file["post_processor"] = json!({"type": "Sequence", "processors": [
             {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
@@ -134,7 +134,7 @@ mod tests {
         ]});
     }
 
-    /// The places cover the whole text in its order, and the ids are those of the plain tokenizer.
+    /// Checks that the ranges cover the whole text in order, and that the ids are those of the plain tokenizer.
     fn check(name: &str, tokenizer: &Tokenizer, texts: &[&str]) {
         let places = tokenizer.with_places().unwrap();
         for text in texts {

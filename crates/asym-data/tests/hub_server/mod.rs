@@ -1,8 +1,8 @@
-//! A Hub on this machine: it answers the requests of hf-hub, with faults on demand, and keeps a record of the requests.
+//! A local Hub for tests. It answers the requests of hf-hub, with faults on demand, and records the requests.
 //!
-//! As on the Hub, a file in large file storage is a redirect to an address at another host (here `localhost` instead of
-//! `127.0.0.1`), and a plain file is one to another path of the same host. A client that accepts compressed answers
-//! gets no ranges. Every answer ends its connection.
+//! As on the Hub, the request for a file in large file storage is redirected to another host (here `localhost` instead of
+//! `127.0.0.1`), and the request for a plain file to another path on the same host. A client that accepts compressed answers
+//! gets no ranges. The connection is closed after every answer.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -18,15 +18,15 @@ use sha2::Sha256;
 
 /// A commit, as the Hub writes it.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-/// Another.
+/// Another commit.
 pub const NEXT: &str = "89abcdef0123456789abcdef0123456789abcdef";
 pub const MODEL: &str = "owner/model";
 pub const WEIGHTS: &str = "model.safetensors";
 
-/// A request, as it came in.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Decoded no further than it was sent.
+    /// The path as it was sent, without any decoding.
     pub path: String,
     pub host: String,
     pub range: Option<String>,
@@ -35,7 +35,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether it asks for content, not for a list or for the one byte that tells a length.
+    /// Whether this is a request for content, and not for a list, or for one byte to find the length of a file.
     pub fn is_download(&self) -> bool {
         !self.path.starts_with("/api/") && self.range.as_deref() != Some("bytes=0-0")
     }
@@ -46,7 +46,7 @@ impl Request {
 pub struct File {
     pub name: String,
     pub content: Vec<u8>,
-    /// Large file storage: SHA-256 as etag, and a redirect to another host.
+    /// Whether the file is in large file storage, with SHA-256 as etag and a redirect to another host.
     pub large: bool,
 }
 
@@ -79,44 +79,44 @@ fn hex(bytes: &[u8]) -> String {
 /// The fault of an answer.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
-    /// This status, and nothing else.
+    /// Only this status is sent.
     Status(u16),
-    /// The connection ends after as many bytes of the body.
+    /// The connection ends after this number of bytes of the body.
     Cut(usize),
-    /// So it does, and the answer gave no length.
+    /// As [`Cut`](Fault::Cut), and the answer has no length.
     CutWithoutLength(usize),
-    /// The byte at this place of the file has another value.
+    /// The byte at this index of the file is changed.
     Flip(usize),
-    /// The whole file, whatever range was asked for.
+    /// The whole file is sent, regardless of the requested range.
     IgnoreRange,
-    /// A range that begins with the file, whatever was asked for.
+    /// The range begins at the start of the file, regardless of the requested range.
     WrongRange,
-    /// The whole file instead of the range, without its length.
+    /// The whole file is sent instead of the range, without its length.
     Bare,
-    /// Headers tell of a file longer or shorter by as much.
+    /// The headers announce a file that is longer or shorter by this number of bytes.
     Total(i64),
-    /// The redirect tells no length, and no etag where this is false.
+    /// The redirect has no length. If the value is false, it has no etag either.
     Unlinked(bool),
-    /// It tells of another commit.
+    /// The answer has this commit instead of the requested one.
     Commit(&'static str),
-    /// Content-Length is larger or smaller by as much than the body.
+    /// Content-Length differs from the length of the body by this number of bytes.
     Length(i64),
-    /// This etag.
+    /// The answer has this etag.
     Etag(&'static str),
-    /// Nothing, for as long.
+    /// The server waits for this time before it sends an answer.
     Silence(Duration),
-    /// A redirect that leads nowhere.
+    /// The answer is a redirect without a target.
     Nowhere,
 }
 
-/// Which requests a fault is for.
+/// The requests that a fault affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum For {
-    /// Those for content.
+    /// Requests for content.
     Downloads,
-    /// Those for the byte that tells a length.
+    /// Requests for one byte to find the length of a file.
     Probes,
-    /// Every one.
+    /// All requests.
     All,
 }
 
@@ -135,7 +135,7 @@ struct Repo {
     revision: String,
     commit: String,
     files: Vec<File>,
-    /// The token for the repository's files, and for the repository if it is private.
+    /// The token that is required for the repository's files, and for its list of files if the repository is private.
     token: Option<String>,
     private: bool,
 }
@@ -172,7 +172,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// A repository at a revision; `id` is `owner/name`, with `datasets/` before it for a dataset.
+    /// Adds a repository at a revision. `id` is `owner/name`, with `datasets/` before it for a dataset.
     pub fn add(&self, id: &str, revision: &str, commit: &str, files: Vec<File>) {
         let (id, revision, commit) = (id.to_string(), revision.to_string(), commit.to_string());
         let mut state = self.state.lock().unwrap();
@@ -180,7 +180,7 @@ impl Server {
         state.repos.push(Repo { id, revision, commit, files, token: None, private: false });
     }
 
-    /// Every repository wants a token for its files; private ones hide themselves too.
+    /// Requires `token` for the files of every repository and, if `private` is true, for the lists of files.
     pub fn close(&self, token: &str, private: bool) {
         for repo in &mut self.state.lock().unwrap().repos {
             repo.token = Some(token.to_string());
@@ -188,12 +188,12 @@ impl Server {
         }
     }
 
-    /// The next `times` requests of this kind whose path contains `path` meet a fault.
+    /// Applies a fault to the next `times` requests of this kind whose path contains `path`.
     pub fn plan(&self, path: &str, which: For, times: usize, fault: Fault) {
         self.state.lock().unwrap().faults.push(Planned { path: path.into(), which, times, fault });
     }
 
-    /// No fault any more.
+    /// Removes all faults.
     pub fn truth(&self) {
         self.state.lock().unwrap().faults.clear();
     }
@@ -227,7 +227,7 @@ impl Server {
         };
         drop(state);
         std::thread::sleep(pause);
-        // The client may be gone, as it should be after some faults.
+        // The client may have closed the connection, as it should do after some faults.
         let _ = stream.write_all(&answer.bytes());
         let _ = stream.shutdown(Shutdown::Write);
     }
@@ -253,7 +253,7 @@ impl State {
         let Some(repo) = self.repos.iter().find(|repo| repo.id == id && repo.commit == commit) else {
             return Answer::status(401);
         };
-        // Only the spaces that a test uses.
+        // Only the escapes that a test uses are decoded.
         let name = name.replace("%20", " ").replace("%23", "#");
         let Some(file) = repo.files.iter().find(|file| file.name == name) else { return Answer::status(404) };
         if !repo.opens(request) && !request.path.starts_with("/plain") {
@@ -304,7 +304,7 @@ impl Repo {
     }
 }
 
-/// A file's content from where the request wants it, as the fault will have it.
+/// An answer with the requested part of a file, changed by the fault.
 fn part_of(file: &File, request: &Request, fault: Option<Fault>) -> Answer {
     let mut bytes = file.content.clone();
     let compressed = request.accept_encoding.as_deref().is_some_and(|accepted| accepted.contains("gzip"));
@@ -380,7 +380,7 @@ impl Answer {
     }
 }
 
-/// The head of a request, which is all of it.
+/// Reads a request, which consists only of a head.
 fn read(stream: &TcpStream) -> Option<Request> {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let path = lines.next()?.split(' ').nth(1)?.to_string();
@@ -424,7 +424,7 @@ pub fn offline(server: &Server, cache: &Path) -> Hub {
     Hub::new(HubOptions { offline: true, ..options(server, cache) }).unwrap()
 }
 
-/// Content that differs at every place of interest.
+/// Content that differs at all offsets that the tests use.
 pub fn weights() -> Vec<u8> {
     (0..100_000_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
@@ -453,7 +453,7 @@ pub fn content(folder: &Path) -> Vec<u8> {
     std::fs::read(folder.join(WEIGHTS)).unwrap()
 }
 
-/// Every file below a folder, by its path.
+/// The paths of all files below a folder, relative to the folder.
 pub fn files_below(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -470,28 +470,28 @@ pub fn files_below(folder: &Path) -> BTreeSet<String> {
     found
 }
 
-/// Every blob of the cache is what its name says, whatever else went wrong.
+/// Checks that the content of every blob in the cache matches its name.
 pub fn assert_clean(cache: &Path) {
     let blobs = cache.join("models--owner--model").join("blobs");
     for entry in std::fs::read_dir(blobs).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.extension().is_some() {
-            // A part or a lock.
+            // A part file or a lock file.
             continue;
         }
         let name = path.file_name().unwrap().to_str().unwrap().to_string();
         let content = std::fs::read(&path).unwrap();
         let known = [File::plain("", content.clone()).etag(), File::large("", content).etag()];
-        assert!(known.contains(&name), "{name} holds something else");
+        assert!(known.contains(&name), "the content of {name} does not match its name");
     }
 }
 
-/// The part that an interrupted download left.
+/// The path of the part file of an interrupted download.
 pub fn part(cache: &Path) -> PathBuf {
     cache.join("models--owner--model/blobs").join(File::large(WEIGHTS, weights()).etag()).with_extension("part")
 }
 
-/// Put something where an interrupted download would have left its part.
+/// Writes `content` to the part file, as if a download had been interrupted.
 pub fn leave_part(cache: &Path, content: &[u8]) {
     std::fs::create_dir_all(part(cache).parent().unwrap()).unwrap();
     std::fs::write(part(cache), content).unwrap();
@@ -503,7 +503,7 @@ pub fn ranges(requests: &[Request]) -> Vec<String> {
     content.map(|request| request.range.clone().unwrap_or("whole".into())).collect()
 }
 
-/// A dataset of several tasks.
+/// The files of a dataset with several tasks.
 pub fn set_files() -> Vec<File> {
     let names = ["README.md", "mrpc/test-0.parquet", "mrpc/train-0.parquet", "cola/train-0.parquet", "cola/a #1.txt"];
     names.iter().map(|name| File::large(name, name.repeat(100))).collect()

@@ -1,5 +1,5 @@
-//! Damaged tables, pictures and tokenizers: an error that names the file, and never a panic. `ASYM_FUZZ_CASES=100000`
-//! tries as many of each.
+//! Damaged tables, pictures and tokenizers must cause an error that includes the name of the file, and never a panic.
+//! `ASYM_FUZZ_CASES=100000` sets the number of cases of each test.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ const TEXTS: [(&str, &str); 4] = [
     ),
 ];
 
-/// Reads a table. An error must name the file and be one line of reasonable length.
+/// Reads a table. An error must include the path of the file and be shorter than 20,000 bytes.
 fn read_table(path: &Path) -> Result<usize, String> {
     let names = ["sentence1", "sentence2", "label"].map(String::from).to_vec();
     let reading = Reading { format: Format::of(path).unwrap(), columns: Columns::Named(names), skip_short_rows: false };
@@ -121,7 +121,7 @@ proptest! {
     }
 }
 
-/// The place of a JPEG's frame.
+/// The index of a JPEG's frame header.
 fn frame(jpeg: &[u8]) -> usize {
     jpeg.windows(2).position(|bytes| bytes == [0xff, 0xc0] || bytes == [0xff, 0xc2]).unwrap()
 }
@@ -143,7 +143,7 @@ fn a_jpeg_without_rows_or_columns_is_refused() {
     }
 }
 
-/// Changes of one byte of a Parquet file that the crate answers with an assertion of its own.
+/// Changes single bytes of Parquet files. The parquet crate panics in an assertion for some of the changes.
 #[test]
 fn assertions_of_the_parquet_crate_become_errors() {
     let mut panics = 0;
@@ -159,10 +159,10 @@ fn assertions_of_the_parquet_crate_become_errors() {
             }
         }
     }
-    assert!(panics > 0, "the crate returns errors now: these tests have no subject any more");
+    assert!(panics > 0, "the parquet crate returns only errors now, so this test can be removed");
 }
 
-/// A table of normalized characters that says it has 4 GB.
+/// A table of normalized characters that declares a length of 4 GB.
 #[test]
 fn a_tokenizer_that_asks_for_memory_is_refused() {
     let whole: serde_json::Value = serde_json::from_slice(&fixture("tokenizer/tokenizer.json")).unwrap();
@@ -174,7 +174,7 @@ fn a_tokenizer_that_asks_for_memory_is_refused() {
     let error = with("normalizer", serde_json::json!({"type": "Precompiled", "precompiled_charsmap": "/////wAAAAA="}))
         .unwrap_err();
     assert!(error.contains("precompiled_charsmap") && error.contains("4294967295 bytes"), "{error}");
-    // A trie that points outside of itself, which the crate finds while it encodes.
+    // A trie with an index outside of the trie, for which the crate panics during encoding.
     let table = serde_json::json!({"type": "Precompiled", "precompiled_charsmap": "CAAAAP////8A/P//YQA="});
     let error = with("normalizer", table).unwrap_err();
     assert!(error.contains("its reader failed"), "{error}");

@@ -1,4 +1,4 @@
-//! Files that are written and read again: tables of each format, and pictures.
+//! Tables of each text format, and pictures, are written and read back.
 
 use crate::damage::config;
 use asym_data::table::{Cell, Columns, Format, Reading, TableError, parse};
@@ -14,7 +14,7 @@ fn rows(cell: &'static str) -> impl Strategy<Value = Vec<[String; 3]>> {
     prop::collection::vec([cell, cell, cell], 1..8)
 }
 
-/// The cells of each row with its line, the last column first.
+/// The line and the cells of each row, with the third column first.
 fn read(format: Format, text: &str) -> Result<Vec<(usize, Vec<Cell>)>, TableError> {
     let columns = Columns::Named(["third", "first", "second"].map(String::from).to_vec());
     let rows = parse("table", text, &Reading { format, columns, skip_short_rows: false })?;
@@ -25,12 +25,12 @@ fn texts([first, second, third]: &[String; 3]) -> Vec<Cell> {
     [third, first, second].map(|text| Cell::Text(text.clone())).to_vec()
 }
 
-/// A row of a file of rows that end in a line feed.
+/// A row of a file with tabs, followed by the line end `end`.
 fn joined(cells: &[String; 3], end: &str) -> String {
     format!("{}{end}", cells.join("\t"))
 }
 
-/// A cell of JSON, and the text that stands for it in a file.
+/// A JSON value, and the cell that it is read as.
 fn value() -> impl Strategy<Value = (Value, Cell)> {
     let leaf = prop_oneof![
         any::<String>().prop_map(|text| (json!(text), Cell::Text(text))),
@@ -84,7 +84,7 @@ proptest! {
         }
     }
 
-    /// A quote is a part of a text, unless the whole file is quoted.
+    /// A quote is part of a text, unless the whole file is quoted.
     #[test]
     fn tabs_with_quotes_in_texts(rows in rows("[ab\"]{0,4}")) {
         let header = HEADER.map(String::from);

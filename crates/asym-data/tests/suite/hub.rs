@@ -1,4 +1,4 @@
-//! Downloads from a Hub on this machine, with the faults that a connection or a server can have.
+//! Downloads from a local Hub, with possible faults of a connection or a server.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::{Duration, Instant};
@@ -11,22 +11,22 @@ fn a_model_is_downloaded_once() {
     let (server, cache) = (model_server(), empty("once"));
     let folder = hub(&server, &cache).model(MODEL).unwrap();
     assert_eq!(folder, cache.join("models--owner--model/snapshots").join(COMMIT));
-    // Only what a model needs: no README, no other weights, and of two forms of the tokenizer one.
+    // Only the files that a model needs: no README, no other weights, and only one of the two forms of the tokenizer.
     assert_eq!(files_below(&folder), ["config.json", WEIGHTS, "tokenizer.json"].map(String::from).into());
     assert_eq!(content(&folder), weights());
-    // As huggingface_hub lays it out: a branch that names the commit, and blobs under their etags.
+    // The layout is that of huggingface_hub: the file of a branch contains the commit, and the name of a blob is its etag.
     let repo = cache.join("models--owner--model");
     assert_eq!(std::fs::read_to_string(repo.join("refs/main")).unwrap(), COMMIT);
     assert!(repo.join("blobs").join(File::large("", weights()).etag()).is_file());
     assert_clean(&cache);
     assert!(!server.requests().is_empty());
 
-    // The second time one question is asked: which commit it is.
+    // The second call makes only one request, for the commit.
     assert_eq!(hub(&server, &cache).model(MODEL).unwrap(), folder);
     let paths: Vec<String> = server.requests().into_iter().map(|request| request.path).collect();
     assert_eq!(paths, ["/api/models/owner/model/revision/main"]);
 
-    // In offline mode no question is asked, and the cache may have been moved.
+    // In offline mode no request is made, and the cache may have been moved.
     assert_eq!(offline(&server, &cache).model(MODEL).unwrap(), folder);
     let moved = empty("moved");
     std::fs::rename(&cache, &moved).unwrap();
@@ -48,7 +48,7 @@ fn shards_and_the_older_tokenizer() {
         File::plain("model.safetensors.index.json", index),
         File::large(shards[0], "first"),
     ];
-    // The index names what is not there: known before a shard is on its way.
+    // A shard in the index is missing from the repository. The error is returned before any shard is requested.
     server.add(MODEL, "main", COMMIT, model.clone());
     let error = hub(&server, &cache).model(MODEL).unwrap_err();
     assert!(matches!(&error, HubError::FileNotFound { file, .. } if file == shards[1]), "{error}");
@@ -60,11 +60,11 @@ fn shards_and_the_older_tokenizer() {
     assert_eq!(files_below(&folder), model.iter().map(|file| file.name.clone()).collect());
     assert_eq!(std::fs::read(folder.join(shards[1])).unwrap(), b"second");
 
-    // Offline, a shard whose content is gone is named.
+    // In offline mode, the error includes the name of a shard whose blob is missing.
     std::fs::remove_file(std::fs::canonicalize(folder.join(shards[1])).unwrap()).unwrap();
     let error = offline(&server, &cache).model(MODEL).unwrap_err();
     assert!(matches!(&error, HubError::NotCached { missing, .. } if missing == shards[1]), "{error}");
-    // Online it comes back, in the place of a pointer that leads nowhere.
+    // In online mode, the shard is downloaded again and replaces a broken link.
     #[cfg(unix)]
     {
         std::fs::remove_file(folder.join(shards[1])).unwrap();
@@ -87,7 +87,7 @@ fn an_index_that_is_none() {
 
 #[test]
 fn a_cut_connection_is_resumed_within_the_call() {
-    // Without a length the end of the connection looks like that of the file.
+    // Without a length, the end of the connection looks like the end of the file.
     for (name, first) in [("cut", Fault::Cut(1000)), ("cut-without-length", Fault::CutWithoutLength(1000))] {
         let (server, cache) = (model_server(), empty(name));
         server.plan("/large/", For::Downloads, 1, first);
@@ -109,7 +109,7 @@ fn a_download_that_was_given_up_goes_on_in_the_next_call() {
     let (server, cache) = (model_server(), empty("next-call"));
     server.plan("/large/", For::Downloads, 4, Fault::Cut(1000));
     let error = hub(&server, &cache).model(MODEL).unwrap_err();
-    // Four attempts: the first, and as many again as the options say.
+    // There are four attempts: the first one, and three retries as in the options.
     assert!(matches!(&error, HubError::Interrupted { file, attempts: 4, .. } if file == WEIGHTS), "{error}");
     assert_eq!(part(&cache).metadata().unwrap().len(), 4000);
     assert!(!cache.join("models--owner--model/refs/main").exists());
@@ -136,7 +136,7 @@ fn attempts_that_bring_much_are_not_counted() {
 #[test]
 fn a_server_that_stumbles_is_asked_again() {
     let (server, cache) = (model_server(), empty("stumbles"));
-    // hf-hub's own retries would begin at zero after the 500 and append to the part.
+    // After status 500, hf-hub's own retries would start from byte 0 and append the content to the part file.
     leave_part(&cache, &weights()[..1000]);
     server.plan("/api/", For::All, 2, Fault::Status(500));
     server.plan("/plain", For::Probes, 2, Fault::Status(503));
@@ -160,10 +160,10 @@ fn a_wrong_part_costs_one_more_download() {
     let longer = [right.as_slice(), b"more"].concat();
     let cases: [(&str, &[u8], &[&str]); 5] = [
         ("wrong", &wrong[..1000], &["bytes=1000-", "whole"]),
-        // As long as the file, or longer: there is no rest to ask for.
+        // If the part file is at least as long as the file, there are no missing bytes to request.
         ("wrong-whole", &wrong, &["whole"]),
         ("longer", &longer, &["whole"]),
-        // A process that ended between the last byte and the renaming leaves a whole part.
+        // A process that ended between the last byte and the renaming leaves a complete part file.
         ("whole", &right, &[]),
         ("empty", &[], &["whole"]),
     ];
@@ -198,7 +198,7 @@ fn a_server_that_tells_no_length() {
     server.plan("/plain", For::All, 4, Fault::Bare);
     let folder = hub(&server, &cache).model(MODEL).unwrap();
     assert_eq!(std::fs::read(folder.join("config.json")).unwrap(), model_files()[1].content);
-    // Only the checksum can show whether the file is whole.
+    // Only the checksum can show whether the file is complete.
     let (server, cache) = (model_server(), empty("no-length-cut"));
     server.plan("/plain", For::Probes, 1, Fault::Bare);
     server.plan("/plain", For::Downloads, 1, Fault::CutWithoutLength(5));
@@ -211,7 +211,7 @@ fn a_server_that_tells_no_length() {
 fn a_mirror_that_tells_less() {
     for with_etag in [true, false] {
         let (server, cache) = (model_server(), empty(&format!("mirror-{with_etag}")));
-        // The redirect does not tell all, so that the other host is asked; which ignores the range of one byte.
+        // The redirect lacks some headers, so a request is sent to the other host, which ignores the range of one byte.
         server.plan(WEIGHTS, For::Probes, 2, Fault::Unlinked(with_etag));
         server.plan("/large/", For::Probes, 2, Fault::IgnoreRange);
         server.plan("/large/", For::Downloads, 1, Fault::Cut(1000));
@@ -248,7 +248,7 @@ fn lies_about_the_length() {
                 if let Ok(folder) = result {
                     assert_eq!(content(&folder), weights());
                 }
-                // The download succeeds when the server gives the true length again.
+                // The download succeeds when the server sends the true length again.
                 server.truth();
                 let folder = hub(&server, &cache).model(MODEL).unwrap();
                 assert_eq!(content(&folder), weights(), "{name} {times} {resumed}");
@@ -266,7 +266,7 @@ fn a_flipped_byte_is_found() {
     let HubError::Checksum { file, expected, found, .. } = &error else { panic!("{error}") };
     assert_eq!((file.as_str(), expected), (WEIGHTS, &format!("SHA-256 {right}")));
     assert!(found != expected && found.starts_with("SHA-256 "), "{found}");
-    // Neither blob nor pointer nor part: the next run begins anew.
+    // There is no blob, no pointer and no part file, so the next run starts from the beginning.
     let repo = cache.join("models--owner--model");
     assert!(!repo.join("blobs").join(&right).exists() && !part(&cache).exists());
     assert!(!repo.join("snapshots").join(COMMIT).join(WEIGHTS).exists());
@@ -294,7 +294,7 @@ fn etags_that_are_no_checksums() {
     let server = Server::start();
     let files = vec![File::plain("config.json", "{}"), File::plain(WEIGHTS, weights())];
     server.add(MODEL, "main", COMMIT, files.clone());
-    // A weak one, of a proxy that compresses, is known without its mark.
+    // The mark of a weak etag, which a proxy that compresses answers adds, is ignored.
     let weak: &'static str = format!("W/\"{}\"", files[1].etag()).leak();
     for (name, etag, blob) in [("weak", weak, files[1].etag()), ("other", "\"0x8DB-5.gz\"", "0x8DB-5.gz".to_string())] {
         let cache = empty(&format!("etag-{name}"));
@@ -305,7 +305,7 @@ fn etags_that_are_no_checksums() {
         assert_eq!(std::fs::read(target).unwrap(), weights());
         server.truth();
     }
-    // Without a checksum the length still counts. Nothing is resumed, because the part may belong to another file.
+    // Without a checksum, the length is still checked. Nothing is resumed, because the part file may belong to another file.
     let short = empty("etag-short");
     server.requests();
     server.plan("/plain", For::Probes, 4, Fault::Etag("\"other\""));
@@ -316,7 +316,7 @@ fn etags_that_are_no_checksums() {
         server.requests().into_iter().filter(|r| r.is_download() && r.path.ends_with(WEIGHTS)).collect();
     assert!(downloads.len() == 2 && downloads.iter().all(|request| request.range.is_none()), "{downloads:?}");
     server.truth();
-    // One that would leave the folder of blobs is refused before hf-hub sees it.
+    // An etag that would lead outside the folder of blobs is refused before it is passed to hf-hub.
     for etag in ["../../escape", "/escape", "a/b", ""] {
         let cache = empty("etag-outside");
         server.plan(WEIGHTS, For::All, 2, Fault::Etag(etag));
@@ -329,7 +329,7 @@ fn etags_that_are_no_checksums() {
 
 #[test]
 fn the_token_goes_to_the_endpoint_alone() {
-    // If the redirect of a large file has no length, its target is asked for the length first.
+    // If the redirect of a large file has no length, the length is first requested from its target.
     for (name, unlinked) in [("told", 0), ("asked", 1)] {
         let (server, cache) = (model_server(), empty(&format!("token-{name}")));
         server.plan(WEIGHTS, For::Probes, unlinked, Fault::Unlinked(true));
@@ -353,7 +353,7 @@ fn what_is_private_or_gated() {
     server.close("secret", true);
     let error = with(None, "private").unwrap_err();
     assert!(matches!(error, HubError::NotFound { status: 401, token: false, .. }), "{error}");
-    for word in ["private", "HF_TOKEN", "none is set", "./name", MODEL, &server.endpoint()] {
+    for word in ["private", "HF_TOKEN", "no token is set", "./name", MODEL, &server.endpoint()] {
         assert!(error.to_string().contains(word), "{error}");
     }
     let error = with(Some("wrong"), "private").unwrap_err();
@@ -361,7 +361,7 @@ fn what_is_private_or_gated() {
     let folder = with(Some("secret"), "private").unwrap();
     assert_eq!(content(&folder), weights());
 
-    // A gated repository shows its list to everybody.
+    // The list of files of a gated repository is public.
     server.close("secret", false);
     let error = with(None, "gated").unwrap_err();
     assert!(matches!(&error, HubError::Refused { status: 401, file, .. } if file == "config.json"), "{error}");
@@ -375,7 +375,7 @@ fn what_is_not_there() {
     let (server, cache) = (Server::start(), empty("not-there"));
     let hub = hub(&server, &cache);
     let error = hub.model("owner/nothing").unwrap_err();
-    // The Hub's answer to what does not exist.
+    // The Hub sends this status for a repository that does not exist.
     assert!(matches!(error, HubError::NotFound { status: 401, kind: "model", .. }), "{error}");
     let error = hub.dataset("owner/nothing", &|_| true).unwrap_err();
     assert!(matches!(error, HubError::NotFound { kind: "dataset", .. }), "{error}");
@@ -393,10 +393,10 @@ fn what_is_not_there() {
         matches!(&error, HubError::NoSafetensors { found, .. } if found == &["pytorch_model.bin", "tf_model.h5"]),
         "{error}"
     );
-    // Nothing was downloaded to know that.
+    // No file was downloaded before these errors.
     assert!(server.requests().iter().all(|request| request.path.starts_with("/api/")));
 
-    // Listed, and yet not there; the small files come first.
+    // A file is listed, but it does not exist. Small files are downloaded first.
     server.add(MODEL, "main", COMMIT, model_files());
     server.plan("tokenizer.json", For::All, 1, Fault::Status(404));
     let error = hub.model(MODEL).unwrap_err();
@@ -415,7 +415,7 @@ fn offline_with_nothing() {
     assert!(matches!(offline(&server, &cache).dataset("a/b", &|_| true), Err(HubError::NotCached { .. })));
     assert!(server.requests().is_empty());
 
-    // A file that is gone is named.
+    // The error includes the name of a missing file.
     let folder = hub(&server, &cache).model(MODEL).unwrap();
     for file in [WEIGHTS, "config.json"] {
         std::fs::remove_file(folder.join(file)).unwrap();
@@ -426,7 +426,7 @@ fn offline_with_nothing() {
 
 #[test]
 fn a_cache_of_huggingface_hub_is_used() {
-    // Files in the place of links, as on a system without them.
+    // The snapshot contains files instead of links, as on a system without links.
     let (server, cache) = (model_server(), empty("foreign"));
     let repo = cache.join("models--owner--model");
     let folder = repo.join("snapshots").join(COMMIT);
@@ -444,10 +444,10 @@ fn a_cache_of_huggingface_hub_is_used() {
         let error = offline(&server, &cache).model(&format!("{MODEL}{revision}")).unwrap_err();
         assert!(matches!(error, HubError::NotCached { .. }), "{error}");
     }
-    // Online they are not fetched again.
+    // In online mode, these files are not downloaded again.
     assert_eq!(hub(&server, &cache).model(MODEL).unwrap(), folder);
     assert_eq!(server.requests().len(), 1);
-    // A branch that names what lies elsewhere is not followed.
+    // A branch whose file contains a path outside the snapshots is refused.
     std::fs::rename(&folder, repo.join("elsewhere")).unwrap();
     std::fs::write(repo.join("refs/main"), "../elsewhere").unwrap();
     assert!(matches!(offline(&server, &cache).model(MODEL), Err(HubError::NotCached { .. })));
@@ -516,7 +516,7 @@ fn the_files_of_a_dataset_that_are_wanted() {
     assert!(matches!(&error, HubError::NoneWanted { examples, .. } if examples.len() == 5), "{error}");
     assert!(error.to_string().contains("mrpc/train-0.parquet"), "{error}");
 
-    // Names that addresses spell otherwise.
+    // Names that are escaped in addresses.
     let (folder, names) = hub(&server, &cache).dataset("owner/set", &|name| name.contains('#')).unwrap();
     assert_eq!(std::fs::read_to_string(folder.join(&names[0])).unwrap(), "cola/a #1.txt".repeat(100));
 
@@ -556,14 +556,14 @@ fn revisions_share_what_they_have_in_common() {
     assert!(requests.iter().any(|request| request.path.contains("/revision/v2%2Fbeta")));
     // The weights are the same blob.
     assert!(ranges(&requests).is_empty());
-    // Each revision has its own way offline, as has a commit.
+    // In offline mode, each revision is found. A commit can be used as a revision as well.
     assert_eq!(offline(&server, &cache).model("owner/model@v2/beta").unwrap(), second);
     assert_eq!(offline(&server, &cache).model(MODEL).unwrap(), first);
     assert_eq!(hub(&server, &cache).model(&format!("{MODEL}@{NEXT}")).unwrap(), second);
     let refs = cache.join("models--owner--model/refs");
     assert_eq!(files_below(&refs), ["main", "v2/beta"].map(String::from).into());
 
-    // A branch that moves on.
+    // A branch that moves to another commit.
     server.add(MODEL, "main", NEXT, files);
     assert_eq!(hub(&server, &cache).model(MODEL).unwrap(), second);
     let error = hub(&server, &cache).model("owner/model@v3").unwrap_err();

@@ -1,5 +1,5 @@
-//! Servers that lie, never end, or send a client elsewhere: the token stays at its origin, nothing wrong enters the cache,
-//! and nothing is waited for without end.
+//! Servers that send false or endless answers, or redirect a client to other servers. The token is sent only to the endpoint,
+//! no wrong file enters the cache, and every request ends.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use asym_data::hub::{Hub, HubError, HubOptions};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const SECRET: &str = "hf_secret";
-/// The SHA-256 of nothing that is sent here.
+/// A SHA-256 that matches no content in these tests.
 const OTHER: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 /// Git's name of the blob `{}`.
 const BRACES: &str = "9e26dfeeb6e641a33dae4961196235bdb965b21b";
@@ -21,7 +21,8 @@ const BRACES: &str = "9e26dfeeb6e641a33dae4961196235bdb965b21b";
 /// The path of a request, and its headers in lower case.
 type Request = (String, BTreeMap<String, String>);
 
-/// A server that answers with `behave`, which writes to the stream. It listens until the program ends.
+/// A server whose answers are written to the stream by the function that is passed to [`start`](Self::start). It listens until
+/// the program ends.
 #[derive(Clone)]
 struct Server {
     address: SocketAddr,
@@ -69,7 +70,7 @@ impl Server {
     }
 }
 
-/// Writes an answer. The client may be gone already, as it should be after some of them.
+/// Writes an answer. The client may have closed the connection already, as it should do after some answers.
 fn answer(stream: &mut TcpStream, status: u16, headers: &[(&str, &str)], body: &[u8]) {
     let mut head = format!("HTTP/1.1 {status} Status\r\nconnection: close\r\n");
     headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
@@ -82,7 +83,7 @@ fn answer(stream: &mut TcpStream, status: u16, headers: &[(&str, &str)], body: &
         .and_then(|()| stream.write_all(body));
 }
 
-/// The list of files of a model.
+/// Sends the list of files of a model.
 fn list(stream: &mut TcpStream) {
     let body = format!(
         r#"{{"sha": "{COMMIT}", "siblings": [{{"rfilename": "config.json"}}, {{"rfilename": "model.safetensors"}}]}}"#
@@ -90,12 +91,12 @@ fn list(stream: &mut TcpStream) {
     answer(stream, 200, &[("content-type", "application/json")], body.as_bytes());
 }
 
-/// A file `{}`, as the Hub sends one.
+/// Sends a file with the content `{}`, as the Hub does.
 fn braces(stream: &mut TcpStream) {
     answer(stream, 200, &[("etag", &format!("\"{BRACES}\"")), ("x-repo-commit", COMMIT)], b"{}");
 }
 
-/// A Hub whose list is right and whose files are sent by `file`.
+/// A Hub with a correct list of files, whose files are sent by `file`.
 fn files(file: impl Fn(&Request, &mut TcpStream) + Send + Sync + 'static) -> Server {
     Server::start(
         move |request, stream| if request.0.starts_with("/api/") { list(stream) } else { file(request, stream) },
@@ -137,7 +138,7 @@ fn blobs(name: &str) -> Vec<(String, u64)> {
 #[test]
 fn the_token_is_sent_to_no_other_port_or_host() {
     for host in ["127.0.0.1", "localhost"] {
-        // The whole answer of the other server is right, so that the download goes on.
+        // The answers of the other server are correct, so that the download continues.
         let other =
             Server::start(|request, stream| if request.0.starts_with("/api/") { list(stream) } else { braces(stream) });
         let away = format!("http://{host}:{}", other.address.port());
@@ -196,7 +197,7 @@ fn a_login_page_does_not_enter_the_cache() {
             "page-of-the-hub",
             &[("content-type", "Text/HTML; charset=utf-8"), ("etag", "\"abc\""), ("x-repo-commit", COMMIT)],
         ),
-        // Without a type it is known by what it lacks.
+        // Without a content type, the page is refused because the answer has no commit or the checksum is wrong.
         ("no-commit", &[("etag", "\"abc\"")]),
         ("checksum", &[("etag", OTHER)]),
     ];
@@ -204,7 +205,7 @@ fn a_login_page_does_not_enter_the_cache() {
         let headers: Vec<(&str, &str)> = headers.to_vec();
         let server = files(move |_, stream| page(stream, &headers));
         let error = ask(&server, name).unwrap_err();
-        let expected = if name == "checksum" { "damaged" } else { "not one of a Hub" };
+        let expected = if name == "checksum" { "damaged" } else { "does not come from a Hub" };
         assert!(error.to_string().contains(expected), "{name}: {error}");
         assert_eq!(blobs(name), [], "{name}");
     }
@@ -220,7 +221,7 @@ fn a_login_page_does_not_enter_the_cache() {
     assert_eq!(blobs("second"), []);
 }
 
-/// Sends pieces until the client goes or `most` bytes are sent. Gives the number of bytes.
+/// Sends pieces until the client closes the connection or `most` bytes are sent.
 fn endless(stream: &mut TcpStream, headers: &str, piece: &[u8], pause: Duration, most: usize) {
     let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{headers}\r\n");
     let mut sent = 0;
@@ -234,14 +235,14 @@ fn endless(stream: &mut TcpStream, headers: &str, piece: &[u8], pause: Duration,
 
 #[test]
 fn a_body_without_end_is_cut_at_its_length() {
-    // Neither length: no more than a file may have whose length is not announced.
+    // If the length is not announced, the body is limited to the largest size of such a file.
     let server = files(|_, stream| {
         endless(stream, &format!("etag: \"{OTHER}\"\r\n"), &[b'x'; 1 << 16], Duration::ZERO, 200 << 20);
     });
     let error = ask(&server, "endless").unwrap_err();
     assert!(matches!(&error, HubError::Checksum { found, .. } if found == "more"), "{error}");
     assert_eq!(blobs("endless"), []);
-    // A length of 100 bytes.
+    // The announced length is 100 bytes.
     let server = files(|_, stream| {
         let headers = format!("x-linked-etag: \"{OTHER}\"\r\nx-linked-size: 100\r\n");
         endless(stream, &headers, &[b'x'; 1 << 16], Duration::ZERO, 100 << 20);
@@ -252,7 +253,7 @@ fn a_body_without_end_is_cut_at_its_length() {
     assert_eq!(blobs("endless-100"), []);
 }
 
-/// A gzip archive that unpacks to 200 MiB counts as what it unpacks to.
+/// The body is a gzip archive that decompresses to 200 MiB. The decompressed bytes are counted.
 #[test]
 fn a_packed_body_counts_as_it_is_unpacked() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -275,10 +276,10 @@ fn a_body_that_trickles_is_given_up() {
     let server = slow(format!("etag: \"{OTHER}\"\r\ncontent-length: 1000\r\n"));
     let error = ask(&server, "trickle").unwrap_err();
     assert!(matches!(&error, HubError::Interrupted { attempts: 2, .. }), "{error}");
-    for part in ["2 attempts", "bytes came in"] {
+    for part in ["2 attempts", "bytes arrived in"] {
         assert!(error.to_string().contains(part), "{error}");
     }
-    // A list that trickles has a time limit too.
+    // A list that arrives slowly has a time limit too.
     let server = Server::start(|_, stream| endless(stream, "", b" ", Duration::from_millis(20), 1000));
     let error = ask(&server, "trickle-list").unwrap_err();
     assert!(matches!(&error, HubError::Interrupted { .. }), "{error}");
@@ -304,16 +305,16 @@ fn a_server_is_given_the_time_that_it_asks_for() {
     let started = Instant::now();
     ask(&refusals("1", 2), "retry-after").unwrap();
     assert!(started.elapsed() >= Duration::from_secs(2), "{:?}", started.elapsed());
-    // A header that names no wait changes nothing.
+    // A header without a valid wait has no effect.
     for none in ["-1", "soon", "Wed, 21 Oct 2015 07:28:00 GMT"] {
         ask(&refusals(none, 2), "retry-none").unwrap();
     }
-    // An hour is not waited for, and said.
+    // The client does not wait for an hour. The error includes the requested wait.
     let started = Instant::now();
     for long in ["3600", "Wed, 21 Oct 2099 07:28:00 GMT"] {
         let error = ask(&refusals(long, 2), "retry-long").unwrap_err();
         assert!(matches!(&error, HubError::Server { status: 429, wait: Some(3600..), attempts: 1, .. }), "{error}");
-        assert!(error.to_string().contains("seconds, as it asks"), "{error}");
+        assert!(error.to_string().contains("seconds, as the server asks"), "{error}");
     }
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }

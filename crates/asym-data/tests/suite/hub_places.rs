@@ -53,7 +53,7 @@ fn an_adapter_is_its_two_files() {
     let error = hub(&server, &cache).adapter("owner/pickled").unwrap_err();
     assert!(matches!(&error, HubError::FileNotFound { file, .. } if file == names[1]), "{error}");
     assert!(error.to_string().contains("adapter_model.bin"), "{error}");
-    // A model is no adapter.
+    // A model is not an adapter.
     server.add(MODEL, "main", COMMIT, model_files());
     let error = hub(&server, &cache).adapter(MODEL).unwrap_err();
     assert!(matches!(&error, HubError::FileNotFound { file, .. } if file == names[0]), "{error}");

@@ -1,4 +1,4 @@
-//! The tests of the crate: one program.
+//! The integration tests of the crate, as one program.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "../../../../tests/common/damage.rs"]

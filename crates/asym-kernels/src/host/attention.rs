@@ -1,8 +1,8 @@
 //! Attention on the host: softmax(scale · Q·Kᵀ + bias)·V for each head, forward and backward.
 //!
-//! Scores live for some rows of one head at a time. Backward computes them again from Q and K, and draws the dropout mask
-//! again from its seed, so nothing of size length² is kept. Heads are read and written in place, in `[batch, length,
-//! heads · width]`: nothing is transposed.
+//! Each task has the scores of only some rows of one head in memory. The backward pass computes the scores again from Q and K,
+//! and generates the dropout mask again from its seed, so no tensor of size length² is kept. Heads are read and written in place
+//! in `[batch, length, heads · width]`, without a transposition.
 
 use burn::nn;
 use burn::tensor::Tensor;
@@ -15,7 +15,7 @@ use crate::host::math::{Matrix, MatrixMut, Output, Shared, dot, product, softmax
 use crate::host::{HostTensor, floats, tensor};
 use crate::{Heads, Kept, Sequences};
 
-/// Rows of scores that are there at once, in each task.
+/// The maximum number of rows of scores in memory per task.
 const ROWS: usize = 128;
 
 /// Attention within each of `sequences`. See [`attention`](crate::attention()) and
@@ -40,22 +40,22 @@ pub(crate) fn attention(
 struct Attention {
     sequences: Sequences,
     heads: Heads,
-    /// Features of a head.
+    /// The number of features per head.
     width: usize,
-    /// Multiplies the scores.
+    /// The factor of the scores.
     scale: f32,
     mask: Option<Mask>,
     kept: Kept,
 }
 
-/// Some queries of one head of a sequence, and the keys that they see.
+/// Some queries of one head of a sequence, with the keys to which they attend.
 #[derive(Clone, Copy)]
 struct Block<'a> {
     sequence: &'a Sequence,
-    /// Where the dropout mask of the block is in the order of all.
+    /// The index of the block's dropout mask.
     number: usize,
     head: usize,
-    /// The head of keys and values.
+    /// The head of keys and values that the queries use.
     shared: usize,
     start: usize,
     rows: usize,
@@ -79,7 +79,7 @@ impl HostOperation for Attention {
                 self.probabilities(&inputs, block, scores);
                 self.drop(block, scores);
                 let value = self.shared_head(inputs.value, block);
-                // SAFETY: each block's part of the output is written by its own task alone.
+                // SAFETY: only this block writes to its part of the output.
                 let output = unsafe { self.rows_mut(&shared, block) };
                 product(output, Output::Overwrite, 1.0, Matrix::of(scores, block.keys), value);
             });
@@ -113,7 +113,7 @@ impl Attention {
         work(Inputs { query: &values[0], key: &values[1], value: &values[2], bias });
     }
 
-    /// Gradients are added to those of the queries, keys and values that are tracked.
+    /// Compute the gradients of queries, keys and values into `of`, if they are tracked.
     fn backward_blocks(&self, inputs: &Inputs<'_>, gradient: &[f32], of: &[Shared<'_>; 3], tracked: &[bool]) {
         let [of_query, of_key, of_value] = of;
         self.each_block(|block, scores| {
@@ -134,7 +134,7 @@ impl Attention {
             if !tracked[0] && !tracked[1] {
                 return;
             }
-            // The gradient of the scores is p ∘ (g − Σ p∘g), with g that of the probabilities, which dropout scales as it scaled them.
+            // The gradient of the scores is p ∘ (g − Σ p∘g), where g is the gradient of the probabilities after the same dropout.
             let mut of_scores = vec![0.0f32; scores.len()];
             let value = self.shared_head(inputs.value, block).transposed();
             product(MatrixMut::of(&mut of_scores, keys), Output::Overwrite, 1.0, gradient, value);
@@ -149,19 +149,19 @@ impl Attention {
             });
             let of_scores = Matrix::of(&of_scores, keys);
             if tracked[0] {
-                // SAFETY: each block's queries are written by its own task alone.
+                // SAFETY: only this block writes to the gradient of its queries.
                 let of_query = unsafe { self.rows_mut(of_query, block) };
                 product(of_query, Output::Overwrite, self.scale, of_scores, self.shared_head(inputs.key, block));
             }
             if tracked[1] {
-                // SAFETY: as for the values.
+                // SAFETY: see the gradient of the values above.
                 let of_key = unsafe { self.shared_head_mut(of_key, block) };
                 product(of_key, Output::Add, self.scale, of_scores.transposed(), self.rows(inputs.query, block));
             }
         });
     }
 
-    /// Call `work` with each block and room for its scores. Blocks that share keys and values come one after another.
+    /// Call `work` with each block and a buffer for its scores. Blocks with the same keys and values are processed sequentially.
     fn each_block(&self, work: impl Fn(Block<'_>, &mut [f32]) + Sync) {
         let Heads { query, key_value, causal } = self.heads;
         let group = query / key_value;
@@ -174,7 +174,7 @@ impl Attention {
             for head in shared * group..(shared + 1) * group {
                 for start in (0..queries).step_by(ROWS) {
                     let rows = ROWS.min(queries - start);
-                    // Later keys are seen by none of these queries.
+                    // None of these queries attends to a later key.
                     let keys = if causal { all_keys - queries + start + rows } else { all_keys };
                     let number = (at * query + head) * most + start / ROWS;
                     scores.resize(rows * keys, 0.0);
@@ -202,56 +202,56 @@ impl Attention {
         });
     }
 
-    /// Scale what stays and drop the rest: the same for the same block each time.
+    /// Apply the dropout mask of the block, which is the same in each call.
     fn drop(&self, block: Block<'_>, values: &mut [f32]) {
         if let Some(mask) = self.mask {
             mask.apply(block.number, values);
         }
     }
 
-    /// Where the block's queries start, and the length of a row of all heads.
+    /// The index of the first value of the block's queries, and the length of a row of all heads.
     fn query_place(&self, block: Block<'_>) -> (usize, usize) {
         let row = self.heads.query * self.width;
         ((block.sequence.queries.start + block.start) * row + block.head * self.width, row)
     }
 
-    /// The same of its keys.
+    /// The index of the first value of the block's keys, and the length of a row of all heads.
     fn key_place(&self, block: Block<'_>) -> (usize, usize) {
         let row = self.heads.key_value * self.width;
         (block.sequence.keys.start * row + block.shared * self.width, row)
     }
 
-    /// The block's rows of queries, or of what has their shape: `[rows, width]`.
+    /// The block's rows in a tensor with the shape of the queries: `[rows, width]`.
     fn rows<'a>(&self, values: &'a [f32], block: Block<'_>) -> Matrix<'a> {
         let (start, row) = self.query_place(block);
         Matrix::view(&values[start..], block.rows, self.width, row)
     }
 
-    /// The keys or values that the block sees: `[keys, width]`.
+    /// The keys or values of the block: `[keys, width]`.
     fn shared_head<'a>(&self, values: &'a [f32], block: Block<'_>) -> Matrix<'a> {
         let (start, row) = self.key_place(block);
         Matrix::view(&values[start..], block.keys, self.width, row)
     }
 
-    /// [`rows`](Self::rows), to write to.
+    /// Like [`rows`](Self::rows), for writing.
     ///
     /// # Safety
     ///
-    /// No other reference into these rows of that head may be alive.
+    /// While the matrix is alive, there must be no other reference to these rows of this head.
     unsafe fn rows_mut<'a>(&self, values: &'a Shared<'a>, block: Block<'_>) -> MatrixMut<'a> {
         let (start, row) = self.query_place(block);
-        // SAFETY: the caller's promise; the rows of other heads between these are never touched.
+        // SAFETY: the caller guarantees that there is no other reference. The matrix does not contain values of other heads.
         unsafe { values.matrix(start, block.rows, self.width, row) }
     }
 
-    /// [`shared_head`](Self::shared_head), to write to.
+    /// Like [`shared_head`](Self::shared_head), for writing.
     ///
     /// # Safety
     ///
-    /// No other reference into that head may be alive.
+    /// While the matrix is alive, there must be no other reference to this head of the sequence.
     unsafe fn shared_head_mut<'a>(&self, values: &'a Shared<'a>, block: Block<'_>) -> MatrixMut<'a> {
         let (start, row) = self.key_place(block);
-        // SAFETY: as above.
+        // SAFETY: see `rows_mut`.
         unsafe { values.matrix(start, block.keys, self.width, row) }
     }
 }

@@ -1,4 +1,4 @@
-//! Dropout whose mask is a function of a seed, so it is drawn again for backward and not kept.
+//! Dropout whose mask is a function of a seed. It is generated again for the backward pass instead of being kept.
 
 use burn::nn;
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::host::extension::{HostOperation, run};
 use crate::host::{HostTensor, owned, tensor};
 
-/// Values that one task works on: enough to be worth a task, few enough to stay in the first cache levels.
+/// The number of values per task. It is large enough for the cost of a task, and small enough for the first cache levels.
 const CHUNK: usize = 4096;
 
 /// See [`dropout`](crate::dropout()).
@@ -20,23 +20,23 @@ pub(crate) fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> 
     }
 }
 
-/// Which values stay.
+/// A dropout mask.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Mask {
-    /// Probability with which a value stays.
+    /// The probability with which a value is kept.
     pub(crate) keep: f64,
-    /// Each application of dropout has its own seed.
+    /// The random seed, which differs between applications of dropout.
     pub(crate) seed: u64,
 }
 
 impl Mask {
-    /// The mask that `layer` applies on `device`; `None` outside of training. Draws a seed from the device's generator.
+    /// The mask of `layer` on `device`; `None` outside training. The seed is drawn from the device's random generator.
     pub(crate) fn of(layer: &nn::Dropout, device: &Device) -> Option<Self> {
         let acts = layer.training.is_enabled() && device.is_autodiff() && layer.prob > 0.0;
         acts.then(|| Self { keep: 1.0 - layer.prob, seed: seed(device) })
     }
 
-    /// Scale the values that stay and set the rest to zero. The same `task` drops the same values each time.
+    /// Scale the values that are kept and set the others to zero. The dropped values depend only on the seed and on `task`.
     pub(crate) fn apply(self, task: usize, values: &mut [f32]) {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(task as u64);
@@ -48,12 +48,12 @@ impl Mask {
     }
 
     fn apply_all(self, values: &mut [f32]) {
-        // Each chunk has its own random stream, so the result does not depend on the thread that takes it.
+        // Each chunk has its own random stream, so the result does not depend on the thread that processes the chunk.
         values.par_chunks_mut(CHUNK).enumerate().for_each(|(task, chunk)| self.apply(task, chunk));
     }
 }
 
-/// A seed from the device's generator, which `Device::seed` makes reproducible.
+/// A seed from the device's random generator, which `Device::seed` makes reproducible.
 fn seed(device: &Device) -> u64 {
     let words = Tensor::<1, Int>::random([2], Distribution::Uniform(0.0, f64::from(i32::MAX)), device);
     words.into_data().iter::<i64>().fold(0u64, |seed, word| (seed << 32) | (word as u64 & 0xffff_ffff))
@@ -89,7 +89,7 @@ mod tests {
         let mut values = vec![1.0f32; 100_000];
         dropout.apply(3, &mut values);
         let kept = values.iter().filter(|value| **value > 0.0).count() as f64 / 1e5;
-        // Three standard deviations of a binomial share.
+        // The tolerance is three standard deviations of a binomial share.
         assert!((kept - 0.9).abs() < 3.0 * (0.09f64 / 1e5).sqrt(), "{kept}");
         assert!(values.iter().all(|value| *value == 0.0 || (value - 1.0 / 0.9).abs() < 1e-6));
         let mut again = vec![1.0f32; 100_000];

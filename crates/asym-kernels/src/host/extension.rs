@@ -1,4 +1,4 @@
-//! How an operation of this crate enters Burn's graph. Nothing else here knows autodiff.
+//! The integration of this crate's operations into Burn's autodiff graph. No other module of the kernels uses autodiff.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use burn::tensor::Tensor;
 
 use crate::host::HostTensor;
 
-/// An operation with both of its passes.
+/// An operation with a forward and a backward pass.
 pub(crate) trait HostOperation: Debug + Send + Sync + 'static {
-    /// The output, and what [`backward`](Self::backward) needs, given which inputs are tracked.
+    /// The output, and the tensors that [`backward`](Self::backward) needs for the gradients of the tracked inputs.
     fn forward(&self, inputs: Vec<HostTensor>, tracked: &[bool]) -> (HostTensor, Vec<HostTensor>);
 
-    /// The gradient of each tracked input, from that of the output.
+    /// The gradient of each tracked input, from the gradient of the output.
     fn backward(&self, kept: Vec<HostTensor>, gradient: HostTensor, tracked: &[bool]) -> Vec<Option<HostTensor>>;
 }
 
-/// The most inputs that an operation has.
+/// The maximum number of inputs of an operation.
 const MOST: usize = 4;
 
 /// Run `operation` on its inputs.
@@ -32,8 +32,8 @@ const MOST: usize = 4;
 /// Panics if there are no inputs, or more than [`MOST`].
 pub(crate) fn run<const D: usize>(operation: impl HostOperation, inputs: Vec<DispatchTensor>) -> Tensor<D> {
     let count = inputs.len();
-    assert!((1..=MOST).contains(&count), "an operation of {count} inputs");
-    // The function that routes the call takes four tensors. Missing ones are filled up with the first, and ignored.
+    assert!((1..=MOST).contains(&count), "an operation with {count} inputs");
+    // The function that routes the call has four tensors as arguments. The first tensor is passed for missing ones, and ignored.
     let filler = inputs[0].clone();
     let mut inputs = inputs.into_iter();
     let [first, second, third, fourth] = std::array::from_fn(|_| inputs.next().unwrap_or_else(|| filler.clone()));
@@ -42,14 +42,14 @@ pub(crate) fn run<const D: usize>(operation: impl HostOperation, inputs: Vec<Dis
     Tensor::from_dispatch(<Dispatch as HostCall>::host_call(first, second, third, fourth, call))
 }
 
-/// An operation and how many of the tensors passed are its own.
+/// An operation and the number of its inputs.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     operation: Arc<dyn HostOperation>,
     count: usize,
 }
 
-/// The one way in.
+/// The extension of Burn's backends that runs all operations of this crate.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait HostCall: Backend {
     fn host_call(

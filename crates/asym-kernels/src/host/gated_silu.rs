@@ -1,6 +1,6 @@
 //! The product inside SwiGLU: silu(gate) · up, with silu(x) = x·σ(x).
 //!
-//! Source: Shazeer, 2020 (arXiv:2002.05202). Backward computes σ again from the gate.
+//! Source: Shazeer, 2020 (arXiv:2002.05202). The backward pass computes σ again from the gate.
 
 use std::mem::MaybeUninit;
 
@@ -12,7 +12,7 @@ use crate::host::extension::{HostOperation, run};
 use crate::host::math::{exp, vectorized, written};
 use crate::host::{HostTensor, floats, owned, tensor};
 
-/// Values that one task works on.
+/// The number of values per task.
 const CHUNK: usize = 8192;
 
 /// See [`gated_silu`](crate::gated_silu()).
@@ -38,7 +38,7 @@ impl HostOperation for GatedSilu {
                 let each = output.par_chunks_mut(CHUNK).zip(ups.par_chunks(CHUNK)).zip(gates.par_chunks(CHUNK));
                 each.for_each(|((output, up), gate)| weigh(output.write_copy_of_slice(up), gate));
             };
-            // SAFETY: there are as many inputs as outputs, and each is copied.
+            // SAFETY: gate and up have the same shape, so all `ups.len()` values are copied into the output.
             unsafe { written(ups.len(), write) }
         };
         (tensor(values, gate.layout().shape().clone(), gate.dtype()), vec![self.kept.keep(gate), self.kept.keep(up)])
@@ -50,7 +50,7 @@ impl HostOperation for GatedSilu {
         let Some(up) = up else { return vec![None, Some(weighed(gradient, &gate))] };
         let (shape, dtype) = (gate.layout().shape().clone(), gradient.dtype());
         let (mut gates, mut ups, gradient) = (owned(gate), owned(up), floats(&gradient));
-        // Both become their gradients, in place.
+        // Gate and up are replaced by their gradients.
         let each = gates.par_chunks_mut(CHUNK).zip(ups.par_chunks_mut(CHUNK)).zip(gradient.par_chunks(CHUNK));
         each.for_each(|((gates, ups), gradient)| {
             vectorized!(|| {
@@ -68,7 +68,7 @@ impl HostOperation for GatedSilu {
     }
 }
 
-/// `values` · silu(gate), without a copy where nothing else holds them. It is forward, and backward of what is gated.
+/// `values` · silu(gate), in place if `values` is not shared. This is the output for `up`, and the gradient of `up`.
 fn weighed(values: HostTensor, gate: &HostTensor) -> HostTensor {
     let (shape, dtype) = (values.layout().shape().clone(), values.dtype());
     let (mut values, gates) = (owned(values), floats(gate));
@@ -85,7 +85,7 @@ fn weigh(values: &mut [f32], gates: &[f32]) {
     });
 }
 
-/// σ(x) = 1/(1 + e⁻ˣ), from the exponential of −|x|, which cannot overflow.
+/// σ(x) = 1/(1 + e⁻ˣ). It is computed from the exponential of −|x|, which cannot overflow.
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     let tail = exp(-x.abs());

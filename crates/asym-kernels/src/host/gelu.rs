@@ -1,4 +1,4 @@
-//! GELU, x·Φ(x), whose gradient is exact on every backend.
+//! GELU, x·Φ(x), with its exact gradient.
 
 use std::mem::MaybeUninit;
 
@@ -11,7 +11,7 @@ use crate::host::math::{vectorized, written};
 use crate::host::normal::normal;
 use crate::host::{HostTensor, floats, owned, tensor};
 
-/// Values that one task works on.
+/// The number of values per task.
 const CHUNK: usize = 8192;
 
 /// See [`gelu`](crate::gelu()).
@@ -24,10 +24,11 @@ struct Gelu {
     kept: Kept,
 }
 
-/// The derivative, between -0.129 and 1.129, in steps of 1/200 from [`ZERO`] on: 0 and 1 are exact.
+/// The derivative is between -0.129 and 1.129. In 8 bits, it is [`ZERO`] plus the derivative times 200, rounded, so that the
+/// derivatives 0 and 1 are exact.
 const STEPS: f32 = 200.0;
 
-/// A derivative of 0.
+/// The 8-bit value for a derivative of 0.
 const ZERO: f32 = 26.0;
 
 impl HostOperation for Gelu {
@@ -70,7 +71,7 @@ impl HostOperation for Gelu {
                 });
             });
         };
-        // SAFETY: there are as many inputs as outputs.
+        // SAFETY: the input has `read.len()` values, and an output is written for each of them.
         let values = unsafe { written(read.len(), write) };
         drop(read);
         (tensor(values, shape, dtype), vec![input])

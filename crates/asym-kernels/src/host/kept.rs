@@ -1,4 +1,4 @@
-//! Activations that are kept for backward in bf16.
+//! Activations that are kept in bf16 for the backward pass.
 
 use std::mem::MaybeUninit;
 
@@ -11,7 +11,7 @@ use crate::host::HostTensor;
 use crate::host::math::vectorized;
 
 impl Kept {
-    /// The tensor that is kept for an activation.
+    /// The form in which an activation is kept.
     pub(crate) fn keep(self, activation: HostTensor) -> HostTensor {
         match (self, activation.layout().contiguous_offsets()) {
             (Self::Rounded, Some((start, end))) if activation.dtype() == DType::F32 => {
@@ -23,15 +23,15 @@ impl Kept {
     }
 }
 
-/// Values that one task works on.
+/// The number of values per task.
 const CHUNK: usize = 1 << 14;
 
-/// `values`, rounded to the nearest, ties to even.
+/// `values`, rounded to the nearest bf16, with ties to even.
 fn round(values: &[f32]) -> Vec<bf16> {
     new(values, |value| {
         let bits = value.to_bits();
         let nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-        // Rounding could carry the bits of NaN into infinity's.
+        // Rounding the bits of NaN could give those of infinity.
         bf16::from_bits(if value.is_nan() { (bits >> 16 | 0x40) as u16 } else { nearest as u16 })
     })
 }
@@ -41,7 +41,7 @@ pub(crate) fn widen(values: &[bf16]) -> Vec<f32> {
     new(values, |value| f32::from_bits(u32::from(value.to_bits()) << 16))
 }
 
-/// `of` each value.
+/// The results of `of` for all values.
 fn new<T: Copy + Sync, U: Send>(values: &[T], of: impl Fn(T) -> U + Sync) -> Vec<U> {
     let mut converted = Vec::with_capacity(values.len());
     let room: &mut [MaybeUninit<U>] = &mut converted.spare_capacity_mut()[..values.len()];
@@ -52,7 +52,7 @@ fn new<T: Copy + Sync, U: Send>(values: &[T], of: impl Fn(T) -> U + Sync) -> Vec
             }
         });
     });
-    // SAFETY: there are as many places as values, and each is written.
+    // SAFETY: the capacity is at least `values.len()`, and each of these elements was written.
     unsafe { converted.set_len(values.len()) };
     converted
 }

@@ -1,4 +1,4 @@
-//! A linear layer as one matrix product, for any number of axes before the last.
+//! A linear layer as one matrix product, for inputs with any number of axes.
 
 use std::mem::MaybeUninit;
 
@@ -9,14 +9,14 @@ use crate::host::extension::{HostOperation, run};
 use crate::host::math::{Matrix, MatrixMut, Output, new_product, parallel_product, written};
 use crate::host::{HostTensor, floats, tensor};
 
-/// Rows that one task fills.
+/// The number of rows per task.
 const ROWS: usize = 64;
 
 /// See [`linear`](crate::linear()). All tensors have one dtype.
 pub(crate) fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     let dtype = input.dtype();
     if dtype != DType::F32 {
-        // The host multiplies in f32 in any case; so the bias is added before there is any rounding.
+        // The host multiplies in f32 in any case. With f32 tensors, the bias is added before the result is rounded.
         let bias = bias.map(|bias| bias.cast(DType::F32));
         return linear(input.cast(DType::F32), weight.cast(DType::F32), bias).cast(dtype);
     }
@@ -37,7 +37,7 @@ impl HostOperation for Linear {
         };
         let shape = with_last(input.layout().shape(), dims(weight)[1]);
         let output = tensor(output, shape, DType::F32);
-        // Each product of the backward pass needs the other operand.
+        // The gradient of one operand needs the other operand.
         let kept = [tracked[0].then(|| weight.clone()), tracked[1].then(|| input.clone())];
         (output, kept.into_iter().flatten().collect())
     }
@@ -66,7 +66,7 @@ impl HostOperation for Linear {
     }
 }
 
-/// x·W + bias, for `rows` of as many values as the weight has.
+/// x·W + bias, where each row of x has as many values as the weight has rows.
 pub(crate) fn f32_product(rows: &[f32], weight: Matrix<'_>, bias: Option<&[f32]>) -> Vec<f32> {
     let rows = Matrix::of(rows, weight.rows());
     let Some(bias) = bias else { return new_product(1.0, rows, weight) };
@@ -80,7 +80,7 @@ pub(crate) fn dims(matrix: &HostTensor) -> [usize; 2] {
     [shape[0], shape[1]]
 }
 
-/// `shape` with another last axis.
+/// `shape` with `last` as the size of the last axis.
 pub(crate) fn with_last(shape: &Shape, last: usize) -> Shape {
     let mut shape = shape.clone();
     let axis = shape.num_dims() - 1;
@@ -88,7 +88,7 @@ pub(crate) fn with_last(shape: &Shape, last: usize) -> Shape {
     shape
 }
 
-/// `row`, `count` times.
+/// A matrix of `count` rows that are all equal to `row`.
 fn repeated(row: &[f32], count: usize) -> Vec<f32> {
     let write = |output: &mut [MaybeUninit<f32>]| {
         output.par_chunks_mut(ROWS * row.len()).for_each(|rows| {
@@ -97,11 +97,11 @@ fn repeated(row: &[f32], count: usize) -> Vec<f32> {
             }
         });
     };
-    // SAFETY: the length is a whole number of rows, and each is written.
+    // SAFETY: the length is a multiple of the row length, and each row is written.
     unsafe { written(count * row.len(), write) }
 }
 
-/// Σ over rows of `width` values, in tasks whose sums are added in order.
+/// The sum of all rows of `width` values. It is computed in tasks, and their results are added in a fixed order.
 pub(crate) fn column_sums(values: &[f32], width: usize) -> Vec<f32> {
     let partial: Vec<Vec<f32>> = values
         .par_chunks(ROWS * width)

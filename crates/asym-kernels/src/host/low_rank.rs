@@ -1,4 +1,4 @@
-//! y + s·(x·A)·B: an adapter's update of a layer's output, added in place.
+//! y + s·(x·A)·B, the update of an adapter, which is added to a layer's output in place.
 
 use burn::tensor::{DType, Tensor};
 

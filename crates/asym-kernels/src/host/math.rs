@@ -1,4 +1,4 @@
-//! Views of matrices within a larger matrix, their products, and loops that compile to vector instructions.
+//! Views of matrices within a larger matrix, products of such views, and loops that compile to vector instructions.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::host::HostTensor;
 
-/// A matrix within a slice.
+/// A view of a matrix in a slice.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
     values: *const f32,
@@ -20,7 +20,7 @@ pub(crate) struct Matrix<'a> {
     slice: PhantomData<&'a [f32]>,
 }
 
-/// A matrix to write to, whose rows are contiguous.
+/// A mutable view of a matrix with contiguous rows.
 pub(crate) struct MatrixMut<'a> {
     values: *mut f32,
     rows: usize,
@@ -30,31 +30,31 @@ pub(crate) struct MatrixMut<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// `rows` rows of `columns` values, `stride` apart.
+    /// `rows` rows of `columns` values, whose starts are `stride` values apart.
     ///
     /// # Panics
     ///
-    /// Panics if `values` is shorter than what is described.
+    /// Panics if the rows overlap or exceed `values`.
     pub(crate) fn view(values: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
         assert!(fits(values.len(), rows, columns, stride), "a matrix within its slice");
         let row_stride = stride as isize;
         Self { values: values.as_ptr(), rows, columns, row_stride, column_stride: 1, slice: PhantomData }
     }
 
-    /// `values` in rows of `columns`.
+    /// `values` in contiguous rows of `columns` values.
     pub(crate) fn of(values: &'a [f32], columns: usize) -> Self {
         Self::view(values, values.len() / columns, columns, columns)
     }
 
-    /// A tensor of rank 2 in f32 as a matrix, with any strides.
+    /// A view of an f32 tensor of rank 2.
     ///
     /// # Panics
     ///
-    /// Panics if it is something else.
+    /// Panics if the tensor is empty or has another rank, another dtype or a negative stride.
     pub(crate) fn tensor(tensor: &'a HostTensor) -> Self {
         let (layout, storage) = (tensor.layout(), tensor.storage::<f32>());
         let (&[rows, columns], &[row_stride, column_stride]) = (layout.shape().as_slice(), layout.strides()) else {
-            panic!("a matrix has two axes, and not {:?}", layout.shape())
+            panic!("a matrix has two axes, but the shape is {:?}", layout.shape())
         };
         let ends = [(rows, row_stride), (columns, column_stride)].map(|(count, stride)| {
             assert!(stride >= 0, "a stride of {stride}");
@@ -81,7 +81,7 @@ impl<'a> Matrix<'a> {
 }
 
 impl<'a> MatrixMut<'a> {
-    /// `values` in rows of `columns`.
+    /// `values` in contiguous rows of `columns` values.
     pub(crate) fn of(values: &'a mut [f32], columns: usize) -> Self {
         let rows = values.len() / columns;
         Self { values: values.as_mut_ptr(), rows, columns, row_stride: columns as isize, slice: PhantomData }
@@ -92,14 +92,14 @@ fn fits(length: usize, rows: usize, columns: usize, stride: usize) -> bool {
     columns <= stride && (rows == 0 || (rows - 1) * stride + columns <= length)
 }
 
-/// A slice of which tasks write parts that do not overlap.
+/// A slice in which several tasks write to parts that do not overlap.
 pub(crate) struct Shared<'a> {
     values: *mut f32,
     length: usize,
     slice: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: it gives out parts through an unsafe function alone, whose caller promises that they do not overlap.
+// SAFETY: parts are accessed only through an unsafe function, whose caller guarantees that they do not overlap.
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {
@@ -107,43 +107,43 @@ impl<'a> Shared<'a> {
         Self { values: values.as_mut_ptr(), length: values.len(), slice: PhantomData }
     }
 
-    /// A matrix from the `start`-th value on.
+    /// A matrix that begins at index `start`.
     ///
     /// # Safety
     ///
-    /// No other matrix that shares a value with it may be alive.
+    /// While the matrix is alive, there must be no other matrix that contains one of its values.
     ///
     /// # Panics
     ///
-    /// Panics if the matrix does not fit.
+    /// Panics if the matrix exceeds the slice.
     pub(crate) unsafe fn matrix(&self, start: usize, rows: usize, columns: usize, stride: usize) -> MatrixMut<'_> {
         assert!(start <= self.length && fits(self.length - start, rows, columns, stride), "a matrix within its slice");
-        // SAFETY: the start lies within the slice.
+        // SAFETY: `start` is within the slice.
         let values = unsafe { self.values.add(start) };
         MatrixMut { values, rows, columns, row_stride: stride as isize, slice: PhantomData }
     }
 }
 
-/// The treatment of the values that the output of a product holds.
+/// Whether a product overwrites the values of its output or is added to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
     Overwrite,
     Add,
 }
 
-/// Products of fewer multiplications run on one thread: 192³, as in Burn's flex.
+/// Products with fewer multiplications than 192³ run on one thread, as in Burn's flex backend.
 const PARALLEL: usize = 192 * 192 * 192;
 
-/// `scale` · `left` · `right` on this thread, within a task.
+/// `scale` · `left` · `right`, computed on the current thread.
 ///
 /// # Panics
 ///
-/// Panics if the sizes do not fit.
+/// Panics if the sizes of the matrices do not match.
 pub(crate) fn product(output: MatrixMut<'_>, then: Output, scale: f32, left: Matrix<'_>, right: Matrix<'_>) {
     let (rows, columns, inner) = (output.rows, output.columns, left.columns);
     assert_eq!((left.rows, right.rows, right.columns), (rows, inner, columns), "sizes of a product");
-    // SAFETY: each of the three lies within a slice that is borrowed for as long as it lives, checked where it was made,
-    // and the output is borrowed mutably.
+    // SAFETY: each of the three matrices was checked to be within its slice, which is borrowed for the lifetime of the matrix.
+    // The slice of the output is borrowed mutably.
     unsafe {
         gemm(
             rows,
@@ -169,58 +169,58 @@ pub(crate) fn product(output: MatrixMut<'_>, then: Output, scale: f32, left: Mat
     }
 }
 
-/// The same on all threads, where there is enough to do.
+/// Like [`product`], on all threads if the product is large enough.
 ///
-/// Each task computes some columns, so it lays out only its own part of `right`: between 2 and 15 % faster here than
-/// gemm's own division, most where `right` is transposed.
+/// Each task usually computes some columns and packs only its part of `right`. This was measured to be between 2 and 15 %
+/// faster than gemm's own division into tasks. The difference is the largest if `right` is transposed.
 pub(crate) fn parallel_product(output: MatrixMut<'_>, then: Output, scale: f32, left: Matrix<'_>, right: Matrix<'_>) {
     let (rows, columns) = (left.rows, right.columns);
     let threads = rayon::current_num_threads();
     if threads == 1 || rows.saturating_mul(left.columns).saturating_mul(columns) < PARALLEL {
         return product(output, then, scale, left, right);
     }
-    // Products that are thin in one direction are divided in the other.
+    // The product is divided along its columns, or along its rows if it has few columns.
     let by_columns = columns >= rows.min(threads * PART);
     let whole = if by_columns { columns } else { rows };
-    // Two parts a thread even out what threads are held up by.
+    // Two parts per thread balance the load if some threads are slower.
     let part = whole.div_ceil(2 * threads).next_multiple_of(PART);
     assert_eq!((output.rows, output.columns), (rows, columns), "sizes of a product");
     let task = Task { output, left, right };
     (0..whole.div_ceil(part)).into_par_iter().for_each(|index| {
         let (start, count) = (index * part, part.min(whole - index * part));
-        // SAFETY: parts of different tasks do not overlap.
+        // SAFETY: the parts of different tasks do not overlap.
         let (output, left, right) = unsafe { task.part(by_columns, start, count) };
         product(output, then, scale, left, right);
     });
 }
 
-/// Columns or rows of a task are a multiple of this: the widest tile of gemm's kernels.
+/// The number of columns or rows per task is a multiple of this width, that of the widest tile of gemm's kernels.
 const PART: usize = 64;
 
-/// A product of which tasks take parts.
+/// A product whose parts are computed by different tasks.
 struct Task<'a> {
     output: MatrixMut<'a>,
     left: Matrix<'a>,
     right: Matrix<'a>,
 }
 
-// SAFETY: parts are given out through an unsafe function alone, whose caller promises that they do not overlap.
+// SAFETY: parts are accessed only through an unsafe function, whose caller guarantees that they do not overlap.
 unsafe impl Sync for Task<'_> {}
 
 impl Task<'_> {
-    /// The product that makes `count` columns, or rows, from `start` on.
+    /// The operands for `count` columns of the output from index `start`, or for `count` rows if `columns` is false.
     ///
     /// # Safety
     ///
-    /// No other part that shares a column, or row, may be alive.
+    /// While the part is alive, there must be no other part with one of its columns, or rows.
     ///
     /// # Panics
     ///
-    /// Panics if there are not as many.
+    /// Panics if the part exceeds the output.
     unsafe fn part(&self, columns: bool, start: usize, count: usize) -> (MatrixMut<'_>, Matrix<'_>, Matrix<'_>) {
         let Self { output, left, right } = self;
         assert!(start + count <= if columns { output.columns } else { output.rows }, "a part of the product");
-        // SAFETY: each start lies within its matrix, whose slice is borrowed for as long.
+        // SAFETY: each start is within its matrix, whose slice is borrowed for the lifetime of the part.
         unsafe {
             if columns {
                 let values = right.values.offset(start as isize * right.column_stride);
@@ -237,22 +237,22 @@ impl Task<'_> {
     }
 }
 
-/// A new vector of `length` values, all set by `write`.
+/// A new vector of `length` values, which `write` initializes.
 ///
-/// Large ones are not zeroed first, which is a pass over memory.
+/// The values are not set to zero first, which would be another pass over memory.
 ///
 /// # Safety
 ///
-/// `write` must set every value.
+/// `write` must initialize every value.
 pub(crate) unsafe fn written(length: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
     let mut values = Vec::with_capacity(length);
     write(&mut values.spare_capacity_mut()[..length]);
-    // SAFETY: the caller's promise, for a vector with room for as many.
+    // SAFETY: the caller guarantees that every value is initialized, and the capacity is at least `length`.
     unsafe { values.set_len(length) };
     values
 }
 
-/// A new matrix of `rows` · `columns` values that is `scale` · `left` · `right`, on all threads.
+/// `scale` · `left` · `right` as a new matrix with contiguous rows, computed on all threads.
 pub(crate) fn new_product(scale: f32, left: Matrix<'_>, right: Matrix<'_>) -> Vec<f32> {
     let (rows, columns) = (left.rows, right.columns);
     let write = |values: &mut [MaybeUninit<f32>]| {
@@ -260,14 +260,15 @@ pub(crate) fn new_product(scale: f32, left: Matrix<'_>, right: Matrix<'_>) -> Ve
         let output = MatrixMut { values: values.as_mut_ptr().cast(), rows, columns, row_stride, slice: PhantomData };
         parallel_product(output, Output::Overwrite, scale, left, right);
     };
-    // SAFETY: a product that overwrites sets all of its output and reads nothing of it.
+    // SAFETY: a product that overwrites its output sets every value of it and reads none.
     unsafe { written(rows * columns, write) }
 }
 
-/// Run a closure compiled for the widest vectors that this machine has.
+/// Run a closure that is compiled for the widest vector registers of this machine.
 ///
-/// A macro, because the closure must be inlined into what is compiled for each kind of machine, which a function cannot
-/// ask of its argument: one of more than a few lines would be called instead, and compiled for the oldest machine.
+/// This is a macro because the closure must be inlined into the code for each instruction set, which a function cannot require
+/// of its argument. The compiler would not inline a closure of more than a few lines, and would compile it only for the baseline
+/// instruction set.
 macro_rules! vectorized {
     (|| $work:expr) => {
         $crate::host::math::dispatch(
@@ -284,12 +285,12 @@ pub(crate) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
 }
 
-/// Lanes of a reduction: as wide as two of the widest vector registers.
+/// The number of lanes of a reduction, which is the size of two of the widest vector registers.
 const LANES: usize = 32;
 
-/// Reduce `values` in lanes. The order does not depend on the machine, and so neither does the result.
+/// Reduce `values` in lanes. Neither the order nor the result depends on the machine.
 ///
-/// `start` combined with a value must be that value.
+/// `start` must be the identity of `combine`.
 #[inline(always)]
 pub(crate) fn reduce(values: &[f32], start: f32, combine: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [start; LANES];
@@ -302,7 +303,7 @@ pub(crate) fn reduce(values: &[f32], start: f32, combine: impl Fn(f32, f32) -> f
     halved(lanes, combine)
 }
 
-/// `rest`, and `start` up to the last lane: a loop over fewer lanes than all would keep them in memory.
+/// `rest`, padded to all lanes with `start`. A loop over a part of the lanes would keep them in memory instead of registers.
 #[inline(always)]
 fn filled(rest: &[f32], start: f32) -> [f32; LANES] {
     let mut lanes = [start; LANES];
@@ -310,7 +311,7 @@ fn filled(rest: &[f32], start: f32) -> [f32; LANES] {
     lanes
 }
 
-/// Combines all lanes into one value: each step combines one half of the lanes with the other half.
+/// Combine all lanes into one value. Each step combines one half of the lanes with the other half.
 #[inline(always)]
 fn halved(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
     let mut count = LANES / 2;
@@ -323,13 +324,13 @@ fn halved(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
     lanes[0]
 }
 
-/// Σ values.
+/// The sum of `values`.
 #[inline(always)]
 pub(crate) fn sum(values: &[f32]) -> f32 {
     reduce(values, 0.0, |sum, value| sum + value)
 }
 
-/// Σ left · right, in lanes as [`reduce`].
+/// The dot product of `left` and `right`, in lanes as in [`reduce`].
 #[inline(always)]
 pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
     let mut lanes = [0.0f32; LANES];
@@ -343,7 +344,7 @@ pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
     halved(lanes, |sum, value| sum + value)
 }
 
-/// Softmax of `row` + `bias`, in place. A row that is masked throughout, with the same number everywhere, is uniform.
+/// Softmax of `row` + `bias`, in place. If all elements are masked with the same number, the result is uniform.
 #[inline(always)]
 pub(crate) fn softmax_row(row: &mut [f32], bias: Option<&[f32]>) {
     if let Some(bias) = bias {
@@ -361,14 +362,14 @@ pub(crate) fn softmax_row(row: &mut [f32], bias: Option<&[f32]>) {
     }
 }
 
-/// eˣ for x ≤ 0, within 2 units in the last place; 0 where it would be subnormal.
+/// eˣ for x ≤ 0, within 2 units in the last place; 0 for x < −87, which is near the smallest normal number.
 ///
-/// 2ⁿ·eʳ with |r| ≤ ln 2 / 2 (Cody and Waite's reduction), and Taylor's polynomial of degree 7, whose rest is below 1e-8.
-/// Without a branch or a call, so a loop over it compiles to vector instructions.
+/// It is computed as 2ⁿ·eʳ with |r| ≤ ln 2 / 2 (Cody and Waite's reduction), with the Taylor polynomial of degree 7, whose
+/// remainder is below 1e-8. There is no branch and no call, so a loop over this function compiles to vector instructions.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const LOW: f32 = -87.0;
-    /// Adding it rounds to a whole number in the low bits of the fraction.
+    /// Adding this number rounds the sum to an integer, which is in the low bits of the fraction.
     const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
@@ -381,7 +382,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     let exponent = (shifted.to_bits().wrapping_sub(ROUND.to_bits())).wrapping_add(127) << 23;
     let value = polynomial * f32::from_bits(exponent);
     let value = if x < LOW { 0.0 } else { value };
-    // NaN is not changed by the clamp, and must stay NaN.
+    // The clamp replaces NaN, but the result must be NaN.
     if x.is_nan() { x } else { value }
 }
 
@@ -420,7 +421,7 @@ mod tests {
         let left = Matrix::view(&left, 2, 3, 5);
         let right = Matrix::view(&right, 2, 3, 3).transposed();
         let shared = Shared::new(&mut output);
-        // SAFETY: the only matrix there is.
+        // SAFETY: there is no other matrix in this slice.
         product(unsafe { shared.matrix(1, 2, 2, 4) }, Output::Add, 2.0, left, right);
         // [[0, 1, 2], [5, 6, 7]] · [[-2, 1], [-1, 2], [0, 3]]
         assert_eq!(output, [100.0, 100.0 - 2.0, 100.0 + 16.0, 100.0, 100.0, 100.0 - 32.0, 100.0 + 76.0, 100.0]);

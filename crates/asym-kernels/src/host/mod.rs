@@ -1,6 +1,6 @@
 //! The kernels: operations on tensors in the host's memory, each with its own backward pass.
 //!
-//! They take f32, and f16 and bf16 too unless said otherwise.
+//! They support f32 and, unless stated otherwise, f16 and bf16.
 
 mod attention;
 mod bf16;
@@ -41,12 +41,12 @@ use crate::is_host;
 /// A tensor in the host's memory.
 pub(crate) type HostTensor = FloatTensor<Flex>;
 
-/// Whether the operations here work on `tensor`; in half precision they compute in f32.
+/// Whether the kernels support `tensor`. In half precision, they compute in f32.
 pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
     matches!(tensor.dtype(), DType::F32 | DType::F16 | DType::BF16) && is_host(&tensor.device())
 }
 
-/// The values as f32 in the order of the axes; copied only where they lie otherwise.
+/// The values as f32 in the order of the axes. They are copied only if the tensor has another dtype or another order.
 pub(crate) fn floats(tensor: &HostTensor) -> Cow<'_, [f32]> {
     match (tensor.dtype(), tensor.layout().contiguous_offsets()) {
         (DType::F32, Some((start, end))) => Cow::Borrowed(&tensor.storage::<f32>()[start..end]),
@@ -55,7 +55,7 @@ pub(crate) fn floats(tensor: &HostTensor) -> Cow<'_, [f32]> {
     }
 }
 
-/// The values as f32, to write to; without a copy where nothing else holds the tensor.
+/// The values as f32, for writing. They are copied only if the tensor is shared or has another dtype or another order.
 pub(crate) fn owned(tensor: HostTensor) -> Vec<f32> {
     if tensor.dtype() == DType::F32 { converted(tensor) } else { floats(&tensor).into_owned() }
 }
@@ -67,7 +67,7 @@ fn converted(tensor: HostTensor) -> Vec<f32> {
     }
 }
 
-/// A tensor of `values`, in the dtype of `like`.
+/// A tensor of `values` with this shape and dtype.
 pub(crate) fn tensor(values: Vec<f32>, shape: Shape, dtype: DType) -> HostTensor {
     let data = TensorData::new(values, shape);
     HostTensor::from_data(match dtype {

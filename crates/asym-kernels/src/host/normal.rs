@@ -1,15 +1,16 @@
-//! The standard normal distribution in f32, without a branch or a call: loops over it compile to vector instructions.
+//! The standard normal distribution in f32. It has no branch and no call, so a loop over it compiles to vector instructions.
 
 use crate::host::math::exp;
 
 /// 1/√(2π).
 const DENSITY_AT_ZERO: f32 = 0.398_942_3;
 
-/// P of Φ(−x) = exp(−x²/2)·P(1/(1 + 0.325·x)), x ≥ 0, from the constant on: minimax, by `scripts/fit_normal.py`.
+/// The coefficients of P in Φ(−x) = exp(−x²/2)·P(1/(1 + 0.325·x)) for x ≥ 0, the constant first. This is a minimax
+/// approximation from `scripts/fit_normal.py`.
 const TAIL: [f32; 8] =
     [-1.604_316e-4, 0.132_626_7, 0.106_934_18, 0.209_791_99, -0.139_197_51, 0.377_731_92, -0.233_861_65, 0.046_134_79];
 
-/// Φ(x) and φ(x), both within 1e-7.
+/// Φ(x) and φ(x), both with an absolute error of about 1e-7.
 #[inline(always)]
 pub(crate) fn normal(x: f32) -> (f32, f32) {
     let distance = x.abs();
@@ -24,7 +25,7 @@ pub(crate) fn normal(x: f32) -> (f32, f32) {
 mod tests {
     use super::*;
 
-    /// Φ(x) by Simpson's rule over its density, in f64: a source that shares nothing with the code above.
+    /// Φ(x) by Simpson's rule over its density in f64, which is independent of the code above.
     fn cdf(x: f64) -> f64 {
         const STEPS: usize = 4000;
         let density = |t: f64| (-0.5 * t * t).exp() / (2.0 * std::f64::consts::PI).sqrt();

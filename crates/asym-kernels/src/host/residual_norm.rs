@@ -1,6 +1,6 @@
-//! LayerNorm, and the end of a sublayer, LayerNorm(dropout(x) + residual): forward and backward in one pass each.
+//! LayerNorm, and LayerNorm(dropout(x) + residual) at the end of a sublayer, each as one operation.
 //!
-//! Kept for backward are the normalized rows and one number per row; the dropout mask is drawn again from its seed.
+//! The backward pass needs the normalized rows and one number per row. The dropout mask is generated again from its seed.
 
 use burn::module::Param;
 use burn::nn::{self, LayerNorm};
@@ -14,7 +14,7 @@ use crate::host::linear::column_sums;
 use crate::host::math::{dot, sum, vectorized};
 use crate::host::{HostTensor, floats, owned, tensor};
 
-/// Rows that one task works on. Each draws its own part of the dropout mask.
+/// The number of rows per task. Each task has its own part of the dropout mask.
 const ROWS: usize = 16;
 
 /// See [`residual_norm`](crate::residual_norm()); `beta` is the shift of `norm`.
@@ -45,9 +45,9 @@ pub(crate) fn layer_norm<const D: usize>(
 
 #[derive(Debug, Clone, Copy)]
 struct ResidualNorm {
-    /// Features of a row.
+    /// The number of features per row.
     width: usize,
-    /// Added to the variance.
+    /// The constant that is added to the variance.
     epsilon: f32,
     mask: Option<Mask>,
     kept: Kept,
@@ -134,7 +134,8 @@ impl HostOperation for ResidualNorm {
 }
 
 impl ResidualNorm {
-    /// `rows` become dropout(rows) + residual, where there is one, with mean 0 and variance 1; 1/√(variance + ε) of each is returned.
+    /// Replace each of `rows` by dropout(row) + residual, if there is one, normalized to mean 0 and variance 1. Returns
+    /// 1/√(variance + ε) of each row.
     fn normalize(&self, rows: &mut [f32], residual: Option<&[f32]>) -> Vec<f32> {
         let width = self.width;
         let mut inverse = vec![0.0f32; rows.len() / width];
@@ -155,7 +156,7 @@ impl ResidualNorm {
                     for value in row.iter_mut() {
                         *value -= mean;
                     }
-                    // In a second pass over what has no mean any more: nothing cancels.
+                    // The variance is computed after the mean was subtracted, so there is no cancellation.
                     *inverse = (dot(row, row) / width as f32 + self.epsilon).sqrt().recip();
                     for value in row.iter_mut() {
                         *value *= *inverse;

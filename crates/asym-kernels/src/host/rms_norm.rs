@@ -1,7 +1,7 @@
-//! RMSNorm, γ · x / √(mean of x² + ε): forward and backward in one pass each.
+//! RMSNorm, γ · x / √(mean of x² + ε). The output and the gradient of the input take one pass over memory each.
 //!
-//! Source: Zhang and Sennrich, 2019 (arXiv:1910.07467). Kept for backward are the input, which is not copied, and one
-//! number a row: the normalized rows would be as many bytes, and a pass to write them.
+//! Source: Zhang and Sennrich, 2019 (arXiv:1910.07467). The backward pass needs the input and one number per row. The input is
+//! not copied unless it is rounded. The normalized rows would take as much memory and another pass to write them.
 
 use std::mem::MaybeUninit;
 
@@ -15,7 +15,7 @@ use crate::host::linear::column_sums;
 use crate::host::math::{dot, vectorized, written};
 use crate::host::{HostTensor, floats, owned, tensor};
 
-/// Rows that one task works on.
+/// The number of rows per task.
 const ROWS: usize = 16;
 
 /// See [`rms_norm`](crate::rms_norm()).
@@ -26,11 +26,11 @@ pub(crate) fn rms_norm<const D: usize>(gamma: Tensor<1>, epsilon: f64, input: Te
 
 #[derive(Debug, Clone, Copy)]
 struct RmsNorm {
-    /// Features of a row.
+    /// The number of features per row.
     width: usize,
-    /// Added to the mean of the squares.
+    /// The constant that is added to the mean of the squares.
     epsilon: f32,
-    /// The gradient of the rows.
+    /// The dtype of the input, of the output and of the input's gradient.
     dtype: DType,
     kept: Kept,
 }
@@ -65,7 +65,7 @@ impl HostOperation for RmsNorm {
                 });
             });
         };
-        // SAFETY: there are as many inputs as outputs, and each is copied.
+        // SAFETY: the input has `read.len()` values, and all of them are copied into the output.
         let values = unsafe { written(read.len(), write) };
         drop((read, scale));
         let rows = inverse.len();
@@ -91,7 +91,7 @@ impl HostOperation for RmsNorm {
 }
 
 impl RmsNorm {
-    /// `row` becomes the norm of it; 1/√(mean of its squares + ε) is returned.
+    /// Replace `row` by its norm. Returns 1/√(mean of the squares of `row` + ε).
     #[inline(always)]
     fn normalize(&self, row: &mut [f32], scale: &[f32]) -> f32 {
         let inverse = (dot(row, row) / self.width as f32 + self.epsilon).sqrt().recip();
@@ -109,7 +109,7 @@ impl RmsNorm {
         inverse
     }
 
-    /// `rows` become their gradient, in place: (g∘γ − x̂ · mean of g∘γ∘x̂) / √(…), with x̂ the normalized row.
+    /// Replace `rows` by their gradient, (g∘γ − x̂ · mean of g∘γ∘x̂) / √(mean of x² + ε), where x̂ is the normalized row.
     fn of_input(&self, rows: &mut [f32], gradient: &[f32], inverse: &[f32], scale: &[f32]) {
         let (width, chunk) = (self.width, ROWS * self.width);
         let each = rows.par_chunks_mut(chunk).zip(gradient.par_chunks(chunk)).zip(inverse.par_chunks(ROWS));
@@ -133,7 +133,7 @@ impl RmsNorm {
         );
     }
 
-    /// Σ over rows of g∘x̂, in tasks whose sums are added in order.
+    /// The sum of g∘x̂ over all rows. It is computed in tasks, and their results are added in a fixed order.
     fn of_gamma(&self, rows: &[f32], gradient: &[f32], inverse: &[f32]) -> Vec<f32> {
         let (width, chunk) = (self.width, ROWS * self.width);
         let each = rows.par_chunks(chunk).zip(gradient.par_chunks(chunk)).zip(inverse.par_chunks(ROWS));

@@ -1,7 +1,7 @@
-//! Rotary position embedding, in place: each pair of features turned by an angle that its position gives.
+//! Rotary position embedding, in place: each pair of features is rotated by an angle that depends on the position.
 //!
-//! Source: Su et al., 2021 (arXiv:2104.09864). Features i and i + width/2 of a head are a pair, as in transformers, and
-//! not neighbors, as in the paper. Backward turns the gradient back, and needs the angles alone.
+//! Source: Su et al., 2021 (arXiv:2104.09864). Features i and i + width/2 of a head are a pair, as in transformers. In the
+//! paper, neighboring features are a pair. The backward pass rotates the gradient back and needs only the angles.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -11,7 +11,7 @@ use crate::host::extension::{HostOperation, run};
 use crate::host::math::vectorized;
 use crate::host::{HostTensor, floats, owned, tensor};
 
-/// Rows that one task works on.
+/// The number of rows per task.
 const ROWS: usize = 16;
 
 /// See [`rotary`](crate::rotary()).
@@ -23,9 +23,9 @@ pub(crate) fn rotary(input: Tensor<3>, rotation: &Rotation) -> Tensor<3> {
 
 #[derive(Debug, Clone, Copy)]
 struct Rotary {
-    /// Features of a row, in all heads.
+    /// The number of features per row, over all heads.
     features: usize,
-    /// Pairs of features of a head.
+    /// The number of pairs of features per head.
     half: usize,
 }
 
@@ -46,7 +46,7 @@ impl HostOperation for Rotary {
 }
 
 impl Rotary {
-    /// `rows`, turned by the angles times `direction`, which is 1 or −1.
+    /// `rows`, rotated by the angles times `direction`, which is 1 or −1.
     fn turn(&self, rows: HostTensor, angles: [&HostTensor; 2], direction: f32) -> HostTensor {
         let Self { features, half } = *self;
         let (shape, dtype) = (rows.layout().shape().clone(), rows.dtype());
@@ -55,7 +55,7 @@ impl Rotary {
         values.par_chunks_mut(ROWS * features).enumerate().for_each(|(task, rows)| {
             vectorized!(|| {
                 for (index, row) in rows.chunks_exact_mut(features).enumerate() {
-                    // Angles of a single sequence are those of every one.
+                    // If there are angles for only one sequence, they are used for every sequence.
                     let start = (task * ROWS + index) * half % cos.len();
                     let (cos, sin) = (&cos[start..][..half], &sin[start..][..half]);
                     for head in row.chunks_exact_mut(2 * half) {

@@ -1,4 +1,4 @@
-//! BART's `config.json`, and the configuration that it becomes.
+//! The configuration of BART, and its format in Hugging Face's `config.json`.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::error::Source;
 use crate::json::JsonObject;
 use crate::{Activation, ModelError};
 
-/// `config.json` of a BART checkpoint, as the file has it: keys may be absent, unknown ones are kept.
+/// The keys of `config.json` in a BART checkpoint. Keys may be absent, and unknown keys are kept.
 ///
 /// Source: `BartConfig` of transformers, 4 and 5.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -39,13 +39,13 @@ pub struct HuggingFaceConfig {
     pub decoder_layerdrop: Option<f64>,
     pub init_std: Option<f64>,
     pub scale_embedding: Option<bool>,
-    /// Some files have -1 for none.
+    /// Some files use -1 if there is no padding token.
     pub pad_token_id: Option<i64>,
     pub eos_token_id: Option<usize>,
     pub decoder_start_token_id: Option<usize>,
 }
 
-/// One side's blocks.
+/// The blocks of the encoder or the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stack {
     /// Number of blocks.
@@ -56,10 +56,10 @@ pub struct Stack {
     pub ffn_dim: usize,
 }
 
-/// The configuration that a BART is built from; every setting has a value.
+/// The configuration of a BART model, in which every setting has a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BartConfig {
-    /// Number of tokens.
+    /// Number of tokens in the vocabulary.
     pub vocab_size: usize,
     /// Width of a hidden state.
     pub d_model: usize,
@@ -67,7 +67,7 @@ pub struct BartConfig {
     pub encoder: Stack,
     /// The decoder's blocks.
     pub decoder: Stack,
-    /// Tokens of the longest sequence; the position tables have two rows more.
+    /// Maximum length of a sequence in tokens. The position tables have two more rows.
     pub max_position_embeddings: usize,
     /// Activation of the feed-forward layers.
     pub activation: Activation,
@@ -79,30 +79,30 @@ pub struct BartConfig {
     pub activation_dropout: f64,
     /// Dropout in the classification head.
     pub classifier_dropout: f64,
-    /// The probabilities with which training drops a block of the encoder and of the decoder. asym drops none; the numbers are
-    /// kept for the file.
+    /// The probabilities of dropping a block of the encoder and of the decoder in training. asym does not drop blocks and
+    /// only keeps the values for the file.
     pub layerdrop: [f64; 2],
-    /// Standard deviation of the weights of a head, or of a model, that is drawn.
+    /// Standard deviation of randomly initialized weights.
     pub init_std: f64,
     /// Whether embeddings are multiplied by √d_model.
     pub scale_embedding: bool,
-    /// Whether both sides and the head share one word embedding.
+    /// Whether the encoder, the decoder and the head share one word embedding.
     pub tie_word_embeddings: bool,
     /// The padding token.
     pub pad_token_id: usize,
-    /// The token that ends a sequence, on which the classifier looks.
+    /// The token that ends a sequence. The classifier uses the state of the last such token.
     pub eos_token_id: usize,
     /// The token that the decoder starts with.
     pub decoder_start_token_id: usize,
     /// The names of the labels of a classifier, in the order of its logits.
     pub labels: Vec<String>,
-    /// Keys of `config.json` that nothing here depends on.
+    /// Keys of `config.json` that asym does not use.
     pub other: JsonObject,
 }
 
 impl BartConfig {
-    /// A configuration with the defaults of transformers, the same on both sides, and 64 features a head where `d_model`
-    /// allows it.
+    /// A configuration with the defaults of transformers and the same blocks in the encoder and the decoder. The
+    /// attention heads have a width of 64. If 64 does not divide `d_model`, there is one head.
     pub fn new(vocab_size: usize, d_model: usize, layers: usize) -> Self {
         let heads = if d_model.is_multiple_of(64) { d_model / 64 } else { 1 };
         let stack = Stack { layers, heads, ffn_dim: 4 * d_model };
@@ -218,11 +218,11 @@ impl ModelConfig for BartConfig {
 }
 
 impl HuggingFaceConfig {
-    /// The configuration of a model, with transformers' defaults for what is absent; `path` is for messages alone.
+    /// Create the configuration from a file, with transformers' defaults for absent keys. `path` is used only in messages.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Config`] for a missing size and for what asym does not have.
+    /// [`ModelError::Config`] if a size is missing, or if a setting is not supported.
     pub fn resolve(&self, path: &Path) -> Result<BartConfig, ModelError> {
         let default = BartConfig::new(
             size(path, "vocab_size", self.vocab_size)?,
@@ -257,7 +257,7 @@ impl HuggingFaceConfig {
             init_std: self.init_std.unwrap_or(default.init_std),
             scale_embedding: self.scale_embedding.unwrap_or(false),
             tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(true),
-            // It is masked, so one outside of the vocabulary does no harm.
+            // An id outside the vocabulary is replaced, since padding is masked.
             pad_token_id: pad.unwrap_or(default.pad_token_id.min(default.vocab_size - 1)),
             eos_token_id: self.eos_token_id.unwrap_or(default.eos_token_id),
             decoder_start_token_id: self.decoder_start_token_id.unwrap_or(default.decoder_start_token_id),

@@ -1,4 +1,4 @@
-//! BART's decoder, token by token.
+//! Generation with BART's decoder, one token at a time.
 
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -9,23 +9,23 @@ use crate::cache::{KeyValueCache, moved};
 use crate::decode::{Passing, last_logits};
 use crate::generation::NextToken;
 
-/// A BART that answers a batch of texts: for [`generate`](crate::generation::generate).
+/// A BART model and its state for a batch of texts, for [`generate`](crate::generation::generate).
 #[derive(Debug)]
 pub struct BartDecoder<'a> {
     model: &'a BartLanguageModel,
-    /// The encoder's states of each text.
+    /// The keys and values of each text.
     encoded: Memory,
-    /// The encoder's states of each row: those of its text.
+    /// The keys and values of the text of each row.
     memory: Memory,
-    /// The text that each row answers.
+    /// The index of the text of each row.
     texts: Vec<usize>,
     caches: Vec<KeyValueCache>,
     passing: Passing,
 }
 
 impl<'a> BartDecoder<'a> {
-    /// Answer texts, with room for answers of `capacity` tokens, which begin with `prompts`, all of one length. The texts
-    /// are encoded here. Without a cache, every token costs the whole answer again.
+    /// Encode the texts in `input`, to generate outputs of at most `capacity` tokens. The outputs begin with `prompts`,
+    /// which must have the same length. Without a cache, every step processes the whole output again.
     ///
     /// The model must be on a device without autodiff: [`Module::valid`](burn::module::Module::valid).
     pub fn new(
@@ -48,7 +48,7 @@ impl<'a> BartDecoder<'a> {
         }
     }
 
-    /// The logits after the last of `tokens`, `[rows, count]`, which follow those in the caches.
+    /// The logits after the last token of each row. `tokens`, `[rows, count]`, follow those in the caches.
     fn continued(&mut self, tokens: &[u32], count: usize) -> Vec<f32> {
         let device = self.model.final_logits_bias.val().device();
         let ids: Vec<i64> = tokens.iter().map(|token| i64::from(*token)).collect();
@@ -60,7 +60,7 @@ impl<'a> BartDecoder<'a> {
 }
 
 impl Memory {
-    /// Row i becomes what row `rows[i]` is.
+    /// Row i gets the content of row `rows[i]`.
     fn select(&self, rows: &Tensor<1, Int>) -> Self {
         let of = |tensor: &Tensor<3>| tensor.clone().select(0, rows.clone());
         Self {
@@ -88,7 +88,7 @@ impl NextToken for BartDecoder<'_> {
         if let Some(moved) = moved(rows, self.texts.len(), &device) {
             self.caches.iter_mut().for_each(|cache| cache.select(&moved));
         }
-        // Beams change places among those of the same text, which keeps its place: most steps move no memory.
+        // Beam search reorders the rows of the same text, but not the texts, so most steps do not move the memory.
         let texts: Vec<usize> = rows.iter().map(|row| self.texts[*row]).collect();
         if texts != self.texts {
             let indices: Vec<i64> = texts.iter().map(|text| *text as i64).collect();

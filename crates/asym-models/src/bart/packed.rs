@@ -1,4 +1,4 @@
-//! BART on a batch without its padding.
+//! The forward pass of BART on a batch without its padding.
 
 use asym_core::AdaptedEmbedding;
 use asym_kernels::is_host;
@@ -11,7 +11,7 @@ use crate::packing::{Packing, places, values};
 impl Bart {
     /// The decoder's last hidden states of its tokens at `positions`, each `row · decoder length + column`: `[count, d_model]`.
     ///
-    /// On the host, neither padding nor what follows a row's last position is computed.
+    /// On the host, padding and the tokens after a row's last position are not computed.
     pub(super) fn states_at(&self, input: BartInput, positions: Tensor<1, Int>) -> Tensor<2> {
         let ids = input.decoder_input_ids.clone().unwrap_or_else(|| self.moved_right(input.input_ids.clone()));
         let Some(Packed { encoder, decoder, wanted }) = Packed::of(&input, &ids, &positions) else {
@@ -32,22 +32,22 @@ impl Bart {
     }
 }
 
-/// Both sides of a batch without padding.
+/// The tokens of the encoder and of the decoder without padding.
 struct Packed {
     encoder: Packing,
     decoder: Packing,
-    /// The place of each token of the decoder that is asked for.
+    /// The index in `decoder` of each requested token.
     wanted: Tensor<1, Int>,
 }
 
 impl Packed {
-    /// `None` where there is nothing to leave out, where a token at `positions` is padding, where a row has no token, or on a
+    /// `None` if there is nothing to leave out, if a token at `positions` is padding, if a row has no token, or on a
     /// device whose memory is not the host's.
     fn of(input: &BartInput, decoder_ids: &Tensor<2, Int>, positions: &Tensor<1, Int>) -> Option<Self> {
         let encoder = Packing::new(&mask(&input.input_ids, input.attention_mask.as_ref())?, &input.input_ids)?;
         let positions = places(positions);
         let [batch, length] = decoder_ids.dims();
-        // The decoder is causal: later tokens change nothing.
+        // The decoder is causal, so later tokens have no effect.
         let mut last = vec![0; batch];
         for position in &positions {
             last[position / length] = last[position / length].max(position % length);
@@ -64,7 +64,8 @@ impl Packed {
     }
 }
 
-/// The values of a mask of `ids`, which are 1 where there is none; `None` on a device whose memory is not the host's.
+/// The values of the mask of `ids`. They are all 1 if `mask` is `None`. Returns `None` on a device whose memory is not
+/// the host's.
 fn mask(ids: &Tensor<2, Int>, mask: Option<&Tensor<2, Int>>) -> Option<Vec<i64>> {
     is_host(&ids.device()).then(|| mask.map_or_else(|| vec![1; ids.dims().iter().product()], values))
 }

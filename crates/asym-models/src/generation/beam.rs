@@ -1,4 +1,4 @@
-//! Beam search, as in `_beam_search` of transformers 5, where each prompt is searched until its own end.
+//! Beam search as in `_beam_search` of transformers 5. The search of each prompt stops independently of the other prompts.
 
 use rand_chacha::ChaCha12Rng;
 
@@ -13,13 +13,13 @@ const NEVER: f32 = -1e9;
 /// A row that is still being continued.
 struct Beam {
     tokens: Vec<u32>,
-    /// The sum of its log-probabilities.
+    /// The sum of the log-probabilities of its new tokens.
     score: f32,
-    /// The position of its logits in the last output of the model.
+    /// The index of its logits in the last output of the model.
     place: usize,
 }
 
-/// A row that has ended, or the place for one.
+/// A finished row, or an empty slot for one.
 struct Finished {
     tokens: Vec<u32>,
     score: f32,
@@ -29,7 +29,7 @@ struct Finished {
 /// The search of one prompt.
 struct Search<'a> {
     settings: &'a Generation,
-    /// The number of its prompt.
+    /// The index of the prompt.
     prompt: usize,
     prompt_length: usize,
     /// One row for each beam, best first.
@@ -38,7 +38,7 @@ struct Search<'a> {
     random: Option<ChaCha12Rng>,
 }
 
-/// Beam search, or sampling of beams.
+/// Beam search, or beam search with sampling.
 pub(super) fn search(
     model: &mut impl NextToken,
     prompts: &[Vec<u32>],
@@ -72,7 +72,7 @@ pub(super) fn search(
 
 impl<'a> Search<'a> {
     fn new(settings: &'a Generation, place: usize, prompt: &[u32]) -> Self {
-        // The first step has one beam: the others' tokens would be its own.
+        // Only the first beam is used in the first step, because all beams have the same tokens.
         let beam = |number| Beam { tokens: prompt.to_vec(), score: if number == 0 { 0.0 } else { NEVER }, place };
         let empty = |_| Finished { tokens: prompt.to_vec(), score: NEVER, is_row: false };
         Self {
@@ -85,7 +85,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Continue each beam, after `new` tokens, by the next. Whether the search continues.
+    /// Continue the beams, which have `new` new tokens, with one more token. Returns whether the search continues.
     fn advance(&mut self, new: usize, vocab_size: usize, logits: &mut [f32], stops: impl Fn(&[u32]) -> bool) -> bool {
         let settings = self.settings;
         let count = self.beams.len();
@@ -104,7 +104,7 @@ impl<'a> Search<'a> {
             let (beam, token) = (&self.beams[candidate.index / vocab_size], (candidate.index % vocab_size) as u32);
             let tokens = || beam.tokens.iter().copied().chain([token]).collect::<Vec<u32>>();
             let ends = last || settings.eos_token_id.contains(&token) || stops(&tokens());
-            // Candidates beyond the number of beams are there to go on only.
+            // Candidates after the first `count` can only continue the search.
             if ends && rank < count {
                 let score = candidate.score / penalty(length, settings.length_penalty);
                 self.finished.push(Finished { tokens: tokens(), score, is_row: true });
@@ -112,7 +112,7 @@ impl<'a> Search<'a> {
             let score = if ends { candidate.score + NEVER } else { candidate.score };
             going_on.push((beam.place, token, score, candidate.index / vocab_size));
         }
-        // Both sorts are stable. A row without a score to speak of is better than none.
+        // Both sorts are stable. If scores are equal, a row comes before an empty slot.
         self.finished.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.is_row.cmp(&a.is_row)));
         self.finished.truncate(count);
         going_on.sort_by(|a, b| b.2.total_cmp(&a.2));
@@ -125,7 +125,8 @@ impl<'a> Search<'a> {
         !last && self.can_improve(length)
     }
 
-    /// The continuations with the best scores, best first: as many go on as there are beams, even if all others end.
+    /// The continuations with the best scores, best first. They are enough to continue as many rows as there are beams,
+    /// even if all other candidates end.
     fn candidates(&mut self, vocab_size: usize, logits: &[f32]) -> Vec<Ranked> {
         let count = (1 + self.settings.eos_token_id.len().max(1)) * self.beams.len();
         let mut best = Best::new(count);
@@ -136,7 +137,7 @@ impl<'a> Search<'a> {
             }
             return best.into_sorted();
         };
-        // The highest of scores with Gumbel noise are drawn from their softmax, without replacement.
+        // The highest scores with added Gumbel noise are a sample from the softmax without replacement.
         for (number, beam) in self.beams.iter().enumerate() {
             for (token, score) in scores(beam).iter().enumerate() {
                 let noise = match score.is_finite() {
@@ -155,7 +156,7 @@ impl<'a> Search<'a> {
         drawn
     }
 
-    /// Whether a beam could still come to be among the best, by the rule of `early_stopping`.
+    /// Whether a beam can still become better than a finished row, according to `early_stopping`.
     fn can_improve(&self, length: usize) -> bool {
         let settings = self.settings;
         if settings.early_stopping == EarlyStopping::Yes && self.finished.iter().all(|finished| finished.is_row) {
@@ -179,7 +180,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// length^power, as Python computes it before torch takes it in f32.
+/// length^power in f64, as in Python, and then rounded to f32, as in torch.
 fn penalty(length: usize, power: f64) -> f32 {
     (length as f64).powf(power) as f32
 }

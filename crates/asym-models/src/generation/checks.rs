@@ -1,17 +1,18 @@
-//! Settings that are refused: values out of range, and values that contradict each other.
+//! Checks that refuse settings that are out of range or contradict each other.
 
 use super::read::{Strings, TokenIds};
 use super::settings::DEFAULT_TOP_K;
 use super::{EarlyStopping, GenerationConfig, GenerationError};
 
-/// More rows for a prompt than anybody reads, few enough that a slip of the hand cannot fill the memory.
+/// The maximum number of rows of a prompt. It is larger than any useful number, and small enough that a typing error does
+/// not exhaust the memory.
 const MOST_ROWS: usize = 1000;
 
-/// New tokens where nothing says how many.
+/// The maximum number of new tokens if no setting specifies it.
 const DEFAULT: usize = 20;
 
 impl GenerationConfig {
-    /// The most and the fewest new tokens.
+    /// The maximum and the minimum number of new tokens.
     pub(super) fn lengths(
         &self,
         prompt_length: usize,
@@ -19,11 +20,11 @@ impl GenerationConfig {
     ) -> Result<(usize, usize), GenerationError> {
         let refused = |expected: String, help| GenerationError::Prompt { expected, found: prompt_length, help };
         if prompt_length == 0 {
-            return Err(refused("at least one token".into(), "begin it with the token that texts begin with"));
+            return Err(refused("at least one token".into(), "add the token that texts begin with"));
         }
         if let Some(context) = context.filter(|context| prompt_length >= *context) {
-            let expected = format!("fewer tokens than the {context} that the model sees");
-            return Err(refused(expected, "shorten it, so that there is room for an answer"));
+            let expected = format!("fewer tokens than the model's context of {context}");
+            return Err(refused(expected, "shorten it to leave room for new tokens"));
         }
         let max_keys = [("max_length", self.max_length), ("max_new_tokens", self.max_new_tokens)];
         let min_keys = [("min_length", self.min_length), ("min_new_tokens", self.min_new_tokens)];
@@ -32,25 +33,25 @@ impl GenerationConfig {
                 && self.given.contains(key)
                 && self.given.contains(other)
             {
-                let conflict = format!("says the same as `{other}` {counted}, in another count");
-                return Err(self.conflict(key, found, conflict, "give one of the two"));
+                let conflict = format!("limits the same length as `{other}` {counted}");
+                return Err(self.conflict(key, found, conflict, "set only one of them"));
             }
         }
 
         let max = self.maximum(prompt_length, context)?;
-        // `min_new_tokens` takes the place of `min_length` as in transformers, also where it is zero.
+        // `min_new_tokens` replaces `min_length` even if it is zero, as in transformers.
         let (key, found, min) = match (self.min_new_tokens, self.min_length.unwrap_or(0)) {
             (Some(new), _) => ("min_new_tokens", new, new),
             (None, length) => ("min_length", length, length.saturating_sub(prompt_length)),
         };
         if min > max {
-            let conflict = format!("asks for {min} new tokens, of which there can be {max} at most");
+            let conflict = format!("requires {min} new tokens, but the maximum is {max}");
             return Err(self.conflict(key, found, conflict, "lower it, or raise the maximum"));
         }
         Ok((max, min))
     }
 
-    /// The most new tokens.
+    /// The maximum number of new tokens.
     fn maximum(&self, prompt_length: usize, context: Option<usize>) -> Result<usize, GenerationError> {
         let (key, max) = match (self.max_new_tokens, self.max_length) {
             (Some(0), _) => return Err(self.refuse("max_new_tokens", "at least one", 0)),
@@ -58,7 +59,7 @@ impl GenerationConfig {
             (None, Some(length)) if length > prompt_length => ("max_length", length - prompt_length),
             (None, Some(length)) => {
                 let expected = format!(
-                    "more than the {prompt_length} tokens of the longest prompt, which it counts (or give \
+                    "more than the {prompt_length} tokens of the longest prompt, which it includes (or set \
                     `max_new_tokens`)"
                 );
                 return Err(self.refuse("max_length", expected, length));
@@ -72,18 +73,19 @@ impl GenerationConfig {
         match (self.given.contains(key), key) {
             (false, _) => Ok(room),
             (true, "max_length") => {
-                let expected = format!("at most the {context} tokens that the model sees");
+                let expected = format!("at most {context}, the model's context in tokens");
                 Err(self.refuse(key, expected, prompt_length + max))
             }
             (true, _) => {
-                let expected =
-                    format!("at most {room}, since the model sees {context} tokens and the prompt has {prompt_length}");
+                let expected = format!(
+                    "at most {room}, since the context has {context} tokens and the prompt has {prompt_length}"
+                );
                 Err(self.refuse(key, expected, max))
             }
         }
     }
 
-    /// Refuse numbers of beams and rows that do not go together.
+    /// Check the numbers of beams and rows, the penalties, and settings that only affect beam search.
     pub(super) fn check_search(&self, do_sample: bool) -> Result<(), GenerationError> {
         for (key, value) in [("num_beams", self.num_beams), ("num_return_sequences", self.num_return_sequences)] {
             if value == Some(0) {
@@ -96,11 +98,16 @@ impl GenerationConfig {
         let (beams, rows) = (self.num_beams.unwrap_or(1), self.num_return_sequences.unwrap_or(1));
         if beams > 1 && rows > beams {
             let conflict = format!("is more than `num_beams` {beams}");
-            return Err(self.conflict("num_return_sequences", rows, conflict, "raise `num_beams`, or return fewer"));
+            return Err(self.conflict(
+                "num_return_sequences",
+                rows,
+                conflict,
+                "raise `num_beams`, or lower this number",
+            ));
         }
         if beams == 1 && rows > 1 && !do_sample {
-            let help = "give `do_sample` true, or as many `num_beams`";
-            return Err(self.conflict("num_return_sequences", rows, "needs rows that differ", help));
+            let help = "set `do_sample` to true, or `num_beams` to at least this number";
+            return Err(self.conflict("num_return_sequences", rows, "would return the same row several times", help));
         }
         if let Some(found) = self.length_penalty.filter(|power| !power.is_finite()) {
             return Err(self.refuse("length_penalty", "a finite number", found));
@@ -113,7 +120,7 @@ impl GenerationConfig {
             let power = self.length_penalty.filter(|power| *power != 1.0).map(|power| power.to_string());
             for (key, found) in [("early_stopping", early), ("length_penalty", power)] {
                 if let (Some(found), true) = (found, self.given.contains(key)) {
-                    let help = "give `num_beams` of two or more, or leave it out";
+                    let help = "set `num_beams` to at least 2, or remove this setting";
                     return Err(self.conflict(key, found, "has no effect without beam search", help));
                 }
             }
@@ -121,7 +128,7 @@ impl GenerationConfig {
         Ok(())
     }
 
-    /// Refuse ways of drawing that no token could be drawn in, and those given where none is.
+    /// Refuse invalid sampling settings, and sampling settings that a user gives without sampling.
     pub(super) fn check_sampling(&self, do_sample: bool) -> Result<(), GenerationError> {
         let positive = self.temperature.is_none_or(|value| value > 0.0 && value.is_finite());
         let probability = self.top_p.is_none_or(|value| value > 0.0 && value <= 1.0);
@@ -140,14 +147,14 @@ impl GenerationConfig {
                 return Err(self.refuse(key, expected, found));
             }
             if !do_sample && found != neutral {
-                let help = "give `do_sample` true, or leave it out";
-                return Err(self.conflict(key, found, "has no effect where the most likely token is taken", help));
+                let help = "set `do_sample` to true, or remove this setting";
+                return Err(self.conflict(key, found, "has no effect without sampling", help));
             }
         }
         Ok(())
     }
 
-    /// Refuse tokens that the vocabulary does not have, and to force what is suppressed.
+    /// Refuse tokens outside the vocabulary, and forced tokens that are all suppressed.
     pub(super) fn check_tokens(&self, vocab_size: usize) -> Result<(), GenerationError> {
         let one = |id: &Option<u32>| id.iter().copied().collect::<Vec<_>>();
         let list = |ids: &Option<Vec<u32>>| ids.clone().unwrap_or_default();
@@ -166,12 +173,12 @@ impl GenerationConfig {
             ("bad_words_ids", &self.bad_words_ids.iter().flatten().flatten().copied().collect()),
         ];
         for (key, tokens) in tokens {
-            // Only the answers are padded with it, and only where a user reads them.
+            // A file's padding token is not checked, since only the returned rows are padded with it.
             if key == "pad_token_id" && !self.given.contains(key) {
                 continue;
             }
             if let Some(found) = tokens.iter().find(|token| **token as usize >= vocab_size) {
-                let expected = format!("ids below {vocab_size}, the number of the model's tokens");
+                let expected = format!("ids below {vocab_size}, the size of the vocabulary");
                 return Err(self.refuse(key, expected, found));
             }
         }
@@ -181,23 +188,23 @@ impl GenerationConfig {
         };
         for (key, forced) in [("forced_bos_token_id", forced_first), ("forced_eos_token_id", forced_last)] {
             if suppressed(&forced) {
-                let conflict = "is in `suppress_tokens` too, so that no token would be left";
-                return Err(self.conflict(key, format!("{forced:?}"), conflict, "take it from one of the two"));
+                let conflict = "is also in `suppress_tokens`, so no token would be left";
+                return Err(self.conflict(key, format!("{forced:?}"), conflict, "remove it from one of the settings"));
             }
         }
-        // Beams that all end must leave as many that go on.
+        // A beam can only continue with a token that does not end it.
         if self.num_beams.unwrap_or(1) > 1 && ends.len() >= vocab_size {
             return Err(self.refuse("eos_token_id", format!("fewer than all {vocab_size} tokens"), ends.len()));
         }
         Ok(())
     }
 
-    /// Refuse texts that end a row if the texts of tokens are not known.
+    /// Refuse `stop_strings` if the texts of tokens are unknown.
     pub(crate) fn check_stop(&self, knows_texts: bool) -> Result<(), GenerationError> {
         match &self.stop_strings {
             Some(Strings(texts)) if !texts.is_empty() && !knows_texts => {
-                let help = "generate with a tokenizer, such as by `asym generate`, or give it as null";
-                Err(self.conflict("stop_strings", format!("{texts:?}"), "needs the texts of tokens", help))
+                let help = "generate with a tokenizer, for example with `asym generate`, or set it to null";
+                Err(self.conflict("stop_strings", format!("{texts:?}"), "requires a tokenizer", help))
             }
             _ => Ok(()),
         }

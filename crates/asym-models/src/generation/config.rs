@@ -1,4 +1,4 @@
-//! `generation_config.json`, and the same keys as a user gives them.
+//! The settings in `generation_config.json`, and the same settings given by a user.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::error::nearest;
 use super::read::{Read, Strings, TokenIds};
 use super::{EarlyStopping, GenerationError};
 
-/// The keys: their type, and the struct of them.
+/// Defines the settings: the struct, with a field for each key and type, and the functions that handle every key.
 macro_rules! keys {
     ($($(#[$doc:meta])* $key:ident: $kind:ty,)+) => {
         /// The settings in a `generation_config.json`, or the settings that a user gives. Each may be absent.
@@ -18,22 +18,23 @@ macro_rules! keys {
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct GenerationConfig {
             $($(#[$doc])* pub $key: Option<$kind>,)+
-            /// The keys that a user gave, including keys given as null. The other keys come from a file.
+            /// The keys that a user set, including keys that are set to null. The other keys come from a file.
             ///
-            /// A key without an effect is ignored in a file, but refused if a user gives it.
+            /// A key without an effect is ignored in a file, but refused if a user sets it.
             pub given: BTreeSet<&'static str>,
-            /// Keys of transformers that asym does not have, with values that would change the text:
-            /// [`resolve`](Self::resolve) refuses them, unless the user gives them as null.
+            /// Keys of transformers that asym does not support, with values that would change the text.
+            /// [`resolve`](Self::resolve) refuses them, unless the user sets them to null.
             pub unsupported: BTreeMap<&'static str, String>,
-            /// The file, for messages.
+            /// The path of the file, for messages.
             pub path: PathBuf,
         }
 
         impl GenerationConfig {
-            /// The keys that asym has.
+            /// The keys that asym supports.
             pub const KEYS: &'static [&'static str] = &[$(stringify!($key)),+];
 
-            /// Take the value of a key that asym has. Returns the expected form of another value.
+            /// Set the value of a key. Other keys are ignored. If the value is invalid, the error is a description of the
+            /// valid values.
             fn set(&mut self, key: &str, value: &Value) -> Result<(), &'static str> {
                 match key {
                     $(stringify!($key) => {
@@ -47,7 +48,7 @@ macro_rules! keys {
                 Ok(())
             }
 
-            /// Take what `user` gives.
+            /// Override these settings with those that `user` sets.
             fn overlay(&mut self, user: &Self) {
                 $(if user.$key.is_some() || user.given.contains(stringify!($key)) {
                     self.$key.clone_from(&user.$key);
@@ -58,46 +59,47 @@ macro_rules! keys {
     };
 }
 
-/// Keys of tokens that a model may lack.
+/// Keys of tokens that a model may lack. A negative value in a file means that the token is missing.
 const NEGATIVE_IS_NONE: [&str; 3] = ["bos_token_id", "eos_token_id", "pad_token_id"];
 
 keys! {
     /// The maximum number of tokens of a row, including the prompt.
     max_length: usize,
-    /// The most new tokens.
+    /// The maximum number of new tokens of a row.
     max_new_tokens: usize,
     /// The minimum number of tokens of a row, including the prompt.
     min_length: usize,
-    /// The fewest new tokens.
+    /// The minimum number of new tokens of a row.
     min_new_tokens: usize,
     /// Whether tokens are sampled; otherwise the most likely tokens are chosen.
     do_sample: bool,
     /// The number of beams; 1 means no beam search.
     num_beams: usize,
-    /// How many rows each prompt gets.
+    /// The number of rows that are returned for each prompt.
     num_return_sequences: usize,
     /// When beam search stops.
     early_stopping: EarlyStopping,
-    /// The power of the length that the score of a beam is divided by.
+    /// The exponent p in the divisor lengthᵖ of a beam's score.
     length_penalty: f64,
-    /// The length of the runs of tokens that must not occur twice; 0 for none.
+    /// The length of the n-grams that must not occur twice; 0 for none.
     no_repeat_ngram_size: usize,
-    /// The length of the runs of tokens that must not occur if the text that is answered, or the prompt, has them; 0 for none.
+    /// The length of the n-grams of the encoder's input, or of the prompt of a decoder-only model, that must not occur; 0
+    /// for none.
     encoder_no_repeat_ngram_size: usize,
-    /// The divisor of the scores of tokens that a row has already.
+    /// The divisor of the positive scores, and the factor of the negative scores, of tokens that a row already contains.
     repetition_penalty: f64,
-    /// The divisor of logits before a token is drawn.
+    /// The divisor of the logits before a token is sampled.
     temperature: f64,
-    /// How many of the most likely tokens are drawn from; 0 for all.
+    /// The number of most likely tokens to sample from; 0 for all.
     top_k: usize,
-    /// The probability of the most likely tokens that are drawn from.
+    /// The total probability of the most likely tokens to sample from.
     top_p: f64,
     /// The minimum probability of a token that can be sampled, as a fraction of the probability of the most likely
     /// token.
     min_p: f64,
-    /// The first new token, after a prompt of one.
+    /// The token that is forced as the first new token after a prompt of one token.
     forced_bos_token_id: u32,
-    /// The tokens, one of which comes last where a row reaches the maximum.
+    /// The tokens of which one is forced as the last token of a row that reaches the maximum length.
     forced_eos_token_id: TokenIds,
     /// The tokens that end a row.
     eos_token_id: TokenIds,
@@ -109,28 +111,28 @@ keys! {
     pad_token_id: u32,
     /// The token that a decoder starts with.
     decoder_start_token_id: u32,
-    /// Runs of tokens that must not occur.
+    /// Sequences of tokens that must not occur.
     bad_words_ids: Vec<Vec<u32>>,
     /// Tokens that must not occur.
     suppress_tokens: Vec<u32>,
-    /// Tokens that must not come first.
+    /// Tokens that must not be the first new token.
     begin_suppress_tokens: Vec<u32>,
-    /// Whether scores are made log-probabilities again after all that changes them.
+    /// Whether the scores are normalized to log-probabilities after all changes.
     renormalize_logits: bool,
-    /// Whether values that are not finite are replaced by finite ones.
+    /// Whether scores that are not finite are replaced by finite ones.
     remove_invalid_values: bool,
-    /// Whether a model keeps keys and values of the tokens that it has seen.
+    /// Whether the model caches the keys and values of the tokens that it has processed.
     use_cache: bool,
     /// The seed of the random numbers.
     seed: u64,
 }
 
-/// A key of transformers that asym does not have.
+/// A key of transformers that asym does not support.
 struct Missing {
     key: &'static str,
-    /// The number that changes nothing. null and false change nothing either.
+    /// The number that has no effect. null and false have no effect either.
     neutral: Option<f64>,
-    /// Whether it acts where tokens are drawn, and not else.
+    /// Whether the key only has an effect with sampling.
     sampling: bool,
 }
 
@@ -142,7 +144,7 @@ const fn of_sampling(key: &'static str, neutral: Option<f64>) -> Missing {
     Missing { key, neutral, sampling: true }
 }
 
-/// Keys that would change the text.
+/// The unsupported keys that can change the text.
 const MISSING: &[Missing] = &[
     missing("constraints", None),
     missing("diversity_penalty", Some(0.0)),
@@ -164,7 +166,7 @@ const MISSING: &[Missing] = &[
     of_sampling("typical_p", Some(1.0)),
 ];
 
-/// Further keys of transformers. They change the form of the result or the speed, but not the text.
+/// Further keys of transformers. They affect the form of the result or the speed, but not the text.
 const HARMLESS: &[&str] = &[
     "_commit_hash",
     "_from_model_config",
@@ -203,28 +205,28 @@ impl Missing {
         }
     }
 
-    /// The values that change nothing, in words.
+    /// A description of the values that have no effect.
     fn neutral(&self) -> String {
         self.neutral.map_or_else(|| "null".into(), |neutral| format!("{neutral} or null"))
     }
 }
 
-/// The name in messages of settings that a user gave.
+/// The origin of a user's settings in messages.
 pub(super) const USER: &str = "generation settings";
 
 impl GenerationConfig {
-    /// Parse the text of a `generation_config.json`, or of a `config.json` of old, which had these keys among its own:
-    /// unknown keys are ignored. `path` is used only in messages.
+    /// Parse the text of a `generation_config.json`, or of an old `config.json`, which contains these keys too. Unknown
+    /// keys are ignored. `path` is used only in messages.
     ///
     /// # Errors
     ///
-    /// [`GenerationError::Json`]; [`GenerationError::Setting`] for a value of another type than its key's.
+    /// [`GenerationError::Json`] if the text is not a JSON object; [`GenerationError::Setting`] if a value has the wrong type.
     pub fn parse(text: &str, path: &Path) -> Result<Self, GenerationError> {
         Self { path: path.into(), ..Self::default() }.reading(text)
     }
 
-    /// The same settings, overridden by the settings of a file; a `null` in the file removes a default. They count as settings of
-    /// a file and not of the user.
+    /// These settings, overridden by the settings of a file. A `null` in the file removes a default. The result has the
+    /// settings of a file, not of a user.
     ///
     /// # Errors
     ///
@@ -238,13 +240,13 @@ impl GenerationConfig {
         Ok(self)
     }
 
-    /// Parse the settings that a user gives, a JSON object.
+    /// Parse a user's settings, which are a JSON object.
     ///
     /// # Errors
     ///
-    /// The errors of [`parse`](Self::parse); [`GenerationError::UnknownKey`] with the nearest known one, and
-    /// [`GenerationError::Unsupported`] for a key of transformers that asym does not have, unless its value changes
-    /// nothing.
+    /// The errors of [`parse`](Self::parse). Also returns [`GenerationError::UnknownKey`] with the most similar key, and
+    /// [`GenerationError::Unsupported`] for a key of transformers that asym does not support, unless its value has no
+    /// effect.
     pub fn strict(text: &str) -> Result<Self, GenerationError> {
         let mut config = Self::default();
         for (key, value) in object(text, USER)? {
@@ -265,10 +267,10 @@ impl GenerationConfig {
         config.refuse_unsupported(true).map_or(Ok(config), Err)
     }
 
-    /// These settings, overridden by the settings in `user`. A setting that is given as null counts as not set.
+    /// These settings, overridden by the settings in `user`. A setting with the value null is treated as not set.
     ///
-    /// A maximum or minimum replaces the corresponding setting of the other kind: a user's `max_length` replaces
-    /// `max_new_tokens` of a file, which transformers would prefer.
+    /// A user's `max_length` or `max_new_tokens` replaces both settings, and so does `min_length` or `min_new_tokens`. In
+    /// transformers, a file's `max_new_tokens` would take precedence over a user's `max_length`.
     #[must_use]
     pub fn overlaid_with(&self, user: &Self) -> Self {
         let mut both = self.clone();
@@ -285,7 +287,7 @@ impl GenerationConfig {
         both
     }
 
-    /// The token that a decoder starts with: `decoder_start_token_id`, else `bos_token_id`.
+    /// The token that a decoder starts with: `decoder_start_token_id`, or else `bos_token_id`.
     pub fn decoder_start(&self) -> Option<u32> {
         self.decoder_start_token_id.or(self.bos_token_id)
     }
@@ -301,7 +303,8 @@ impl GenerationConfig {
         }
     }
 
-    /// The error of a key that asym does not have.
+    /// The error for the first unsupported key, if there is one. Without `sampling`, keys that only affect sampling are
+    /// ignored.
     pub(super) fn refuse_unsupported(&self, sampling: bool) -> Option<GenerationError> {
         let acts = |missing: &&Missing| sampling || !missing.sampling;
         let (missing, found) =
@@ -314,7 +317,7 @@ impl GenerationConfig {
         })
     }
 
-    /// Where a key's value comes from.
+    /// The origin of a key's value, for messages: the file, or the settings of a user.
     pub(super) fn origin(&self, key: &str) -> String {
         match self.given.contains(key) || self.path.as_os_str().is_empty() {
             true => USER.into(),
@@ -322,7 +325,7 @@ impl GenerationConfig {
         }
     }
 
-    /// The error of a value.
+    /// The error for an invalid value.
     pub(super) fn refuse(
         &self,
         key: &'static str,

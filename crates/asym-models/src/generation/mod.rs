@@ -1,16 +1,16 @@
-//! Text from a model that gives logits of the next token: greedily, by sampling, by beam search.
+//! Generates text with a model that computes the logits of the next token: by greedy search, sampling or beam search.
 //!
 //! The settings, their defaults and the generated token ids are the same as those of `generate` in transformers 5. The
-//! settings are read from a checkpoint's `generation_config.json` ([`GenerationConfig`]), overridden by the settings of
-//! a user, and resolved for a batch of prompts ([`Generation`]). Contradicting settings are refused at this point,
-//! before anything is computed.
+//! settings are read from a checkpoint's `generation_config.json` ([`GenerationConfig`]), overridden by the settings of a
+//! user, and resolved for a batch of prompts ([`Generation`]). Settings that contradict each other are refused when they
+//! are resolved, before anything is computed.
 //!
 //! ```
 //! use std::path::Path;
 //!
 //! use asym_models::generation::{GenerationConfig, NextToken, generate};
 //!
-//! /// After each token comes the next higher one.
+//! /// The next token is always one higher than the last token.
 //! struct Counting(Vec<Vec<u32>>);
 //!
 //! impl NextToken for Counting {
@@ -40,18 +40,19 @@
 //! # }
 //! ```
 //!
-//! # Where the result is another than that of transformers
+//! # Differences from transformers
 //!
-//! - Each row is generated as if it were alone. In a padded batch, `no_repeat_ngram_size` and `bad_words_ids` of
-//!   transformers see the padding of a shorter prompt too, which forbids the padding token or, at worst, what ends a row.
-//!   Lengths do count padding, as there: see [`GenerationConfig::resolve`].
-//! - Of equal scores the lower row and token is taken, where `torch.topk` takes any. NaN is as minus infinity.
-//! - Where everything is forbidden, a beam has its prompt alone and the score -1e9; transformers returns some beam then.
-//! - The random numbers of sampling are others; the probabilities are the same. Beams that are drawn are sorted by their
-//!   scores, as transformers does since 5.24.
-//! - A row that beam search ends early is padded with `pad_token_id`; transformers takes the first of `eos_token_id`
-//!   where `pad_token_id` is 0.
-//! - A user's `max_length` takes the place of a file's `max_new_tokens`, and no maximum goes beyond the model's context.
+//! - Each row is generated as if it were alone in the batch. In transformers, `no_repeat_ngram_size` and `bad_words_ids`
+//!   also apply to the padding of shorter prompts. This can forbid the padding token or even a token that ends a row.
+//!   Lengths include padding, as in transformers: see [`GenerationConfig::resolve`].
+//! - If scores are equal, the one with the lowest row and token is chosen. `torch.topk` may choose any of them. NaN is
+//!   treated as minus infinity.
+//! - If all tokens are forbidden, a beam consists of only its prompt and has the score -1e9. transformers returns an
+//!   arbitrary beam in this case.
+//! - Sampling uses different random numbers with the same probabilities. Sampled beams are sorted by their scores, as in
+//!   transformers since 5.24.
+//! - The rows are returned without padding. [`Sequences::to_data`](crate::Sequences::to_data) pads them as transformers does.
+//! - A user's `max_length` replaces a file's `max_new_tokens`, and no maximum exceeds the model's context.
 
 mod beam;
 mod checks;
@@ -71,17 +72,18 @@ pub use read::EarlyStopping;
 pub use read::{Strings, TokenIds};
 pub use settings::{Generation, Sampling};
 
-/// The interface of a model to the generation: logits of the next token, row by row.
+/// A model that computes the logits of the next token of each row.
 pub trait NextToken {
-    /// Number of tokens.
+    /// Number of tokens in the vocabulary.
     fn vocab_size(&self) -> usize;
 
-    /// Take in the prompts: logits after the last token of each, `[rows, vocab_size]`.
+    /// Process the prompts. Returns the logits after the last token of each prompt, `[rows, vocab_size]`.
     fn start(&mut self) -> Vec<f32>;
 
-    /// Row i continues what row `rows[i]` of the last call was, with `tokens[i]`; its logits, `[rows.len(), vocab_size]`.
+    /// Append one token to each row: row i becomes row `rows[i]` of the previous call, followed by `tokens[i]`. Returns
+    /// the logits after the last token of each row, `[rows.len(), vocab_size]`.
     ///
-    /// Rows may be repeated, come in any order, and be left out, which ends them.
+    /// Rows may be repeated and in any order. A row that is left out has ended.
     fn step(&mut self, rows: &[usize], tokens: &[u32]) -> Vec<f32>;
 
     /// Whether the last of `tokens` (a prompt and its continuation) completes one of the texts in
@@ -90,8 +92,8 @@ pub trait NextToken {
         false
     }
 
-    /// Called when `tokens` (a prompt and its continuation) have a new last token. Beam search does not call it, since its rows
-    /// may change.
+    /// This is called after a token was appended to `tokens` (a prompt and its continuation). Beam search does not call
+    /// it, since its rows may change.
     fn grown(&self, _tokens: &[u32]) {}
 }
 
@@ -100,10 +102,10 @@ pub trait NextToken {
 pub struct Generated {
     /// The prompt and its continuation, up to and including the token that ends it, without padding.
     pub tokens: Vec<u32>,
-    /// How many of the tokens are the prompt's.
+    /// The number of tokens of the prompt.
     pub prompt_length: usize,
-    /// The score of a beam: the sum of the log-probabilities, divided by the number of new tokens to the power of
-    /// `length_penalty`. It is `sequences_scores` of transformers.
+    /// The score of a beam, which is `sequences_scores` of transformers: the sum of the log-probabilities, divided by the
+    /// number of new tokens to the power of `length_penalty`. `None` without beam search.
     pub score: Option<f32>,
 }
 
@@ -114,20 +116,21 @@ impl Generated {
     }
 }
 
-/// Continue `prompts`, the tokens that `model` starts with: `num_return_sequences` rows for each, in the order of the
-/// prompts, best first with beam search.
+/// Generate continuations of `prompts`, the tokens that `model` starts with. Returns `num_return_sequences` rows for each
+/// prompt, in the order of the prompts. The rows of beam search are sorted by their scores, best first.
 ///
-/// The prompts are without padding: for a decoder alone the texts, for an encoder-decoder what the decoder starts with.
-/// `settings` are resolved for them. After each step, `progress` gets the number of new tokens of the unfinished rows, out
-/// of at most [`Generation::max_new_tokens`]. Finished rows leave the batch and cost nothing.
+/// The prompts have no padding. For a decoder-only model, they are the texts. For an encoder-decoder, they are the tokens
+/// that the decoder starts with. `settings` must be resolved for these prompts. After each step, `progress` gets the
+/// number of new tokens of the unfinished rows, which is at most [`Generation::max_new_tokens`]. Finished rows are
+/// removed from the batch.
 ///
 /// # Errors
 ///
-/// [`GenerationError::NotFinite`] if the logits of a row choose no token: one of them is infinite, or none is a number.
+/// [`GenerationError::NotFinite`] if a logit of a row is plus infinity, or if no logit of a row is finite.
 ///
 /// # Panics
 ///
-/// If the model returns a wrong number of logits, or a prompt is empty.
+/// Panics if the model returns a wrong number of logits, or if a prompt is empty.
 pub fn generate(
     model: &mut impl NextToken,
     prompts: &[Vec<u32>],
@@ -144,16 +147,16 @@ pub fn generate(
     }
 }
 
-/// Check what a model answered for rows of these prompts.
+/// Check the logits that a model returned for rows. `prompts` are the indices of the rows' prompts.
 fn checked(
     logits: Vec<f32>,
     prompts: impl ExactSizeIterator<Item = usize>,
     vocab_size: usize,
 ) -> Result<Vec<f32>, GenerationError> {
     let rows = prompts.len();
-    assert_eq!(logits.len(), rows * vocab_size, "a model gives {vocab_size} logits for each of {rows} rows");
+    assert_eq!(logits.len(), rows * vocab_size, "a model must return {vocab_size} logits for each of {rows} rows");
     for (prompt, row) in prompts.zip(logits.chunks(vocab_size)) {
-        // Rows of minus infinity in a tied embedding are tokens that no text has. Their logits are not numbers.
+        // A tied embedding may have rows of minus infinity for tokens that no text contains. Their logits are NaN.
         let highest = scores::maximum(row);
         if !highest.is_finite() {
             let found = if highest == f32::INFINITY { highest } else { row[0] };

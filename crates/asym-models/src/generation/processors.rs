@@ -1,12 +1,12 @@
-//! Changes of the scores of the next token, in the order of transformers' `_get_logits_processor`.
+//! Changes to the scores of the next token, in the order of transformers' `_get_logits_processor`.
 
 use std::cmp::Ordering;
 
 use super::Generation;
 use super::scores::{Best, Ranked, log_softmax, maximum, softmax, sum};
 
-/// Change the scores of the token after `tokens`, of which `new` are not the prompt's. They are logits, or with beam
-/// search log-probabilities.
+/// Change the scores of the token after `tokens`, of which the last `new` are not part of the prompt. The scores are
+/// logits, or log-probabilities with beam search.
 pub(super) fn process(settings: &Generation, tokens: &[u32], new: usize, scores: &mut [f32]) {
     let length = settings.prompt_length + new;
     if settings.repetition_penalty != 1.0 {
@@ -25,7 +25,7 @@ pub(super) fn process(settings: &Generation, tokens: &[u32], new: usize, scores:
     if new < settings.min_new_tokens {
         ban(scores, settings.eos_token_id.iter().copied());
     }
-    // The first token is forced after a prompt of one, as decoders of an encoder-decoder have it, and no other.
+    // The first token is forced only after a prompt of one token, which is the usual prompt of an encoder-decoder.
     if let Some(first) = settings.forced_bos_token_id.filter(|_| length == 1) {
         force(scores, &[first]);
     }
@@ -36,7 +36,7 @@ pub(super) fn process(settings: &Generation, tokens: &[u32], new: usize, scores:
         scores.iter_mut().for_each(|score| *score = if score.is_nan() { 0.0 } else { score.clamp(f32::MIN, f32::MAX) });
     }
     ban(scores, settings.suppress_tokens.iter().copied());
-    // A forced first token is not where an answer begins, but the one after it.
+    // If the first token is forced, `begin_suppress_tokens` applies to the token after it.
     let forced = usize::from(settings.prompt_length == 1 && settings.forced_bos_token_id.is_some());
     if new == forced {
         ban(scores, settings.begin_suppress_tokens.iter().copied());
@@ -55,16 +55,16 @@ pub(super) fn ban_source_ngrams(settings: &Generation, prompt: usize, tokens: &[
     ban_ngrams(source, &tokens[start..], scores);
 }
 
-/// The settings that narrow the choice of a token that is drawn.
+/// Apply the settings of sampling: the temperature, and the limits to the most likely tokens.
 fn warp(settings: &Generation, scores: &mut [f32]) {
     let Some(sampling) = &settings.sampling else {
         return;
     };
-    // In addition to the tokens that end a beam, a beam needs a token to continue with.
+    // A beam needs one token to continue with, in addition to the tokens that end it.
     let keep = if settings.num_beams > 1 { settings.eos_token_id.len().max(1) + 1 } else { 1 };
     if sampling.temperature != 1.0 {
-        // The best score is subtracted first. This changes no probability, and no temperature can then produce infinities.
-        // Beams sum the scores themselves, so nothing is subtracted for them.
+        // The best score is subtracted first. This does not change the probabilities, and a low temperature cannot produce
+        // positive infinities. Beam search adds up the scores themselves, so nothing is subtracted there.
         let best = scores.iter().copied().filter(|score| score.is_finite()).fold(f32::NEG_INFINITY, f32::max);
         let best = if settings.num_beams > 1 { 0.0 } else { best };
         let temperature = sampling.temperature;
@@ -83,7 +83,7 @@ fn warp(settings: &Generation, scores: &mut [f32]) {
 }
 
 impl Generation {
-    /// Whether a word is a token that ends a row, which transformers does not let `bad_words_ids` forbid.
+    /// Whether a word is a single token that ends a row. As in transformers, `bad_words_ids` does not forbid such a token.
     fn ends_alone(&self, word: &[u32]) -> bool {
         matches!(word, [token] if self.eos_token_id.contains(token))
     }
@@ -107,7 +107,7 @@ fn force(scores: &mut [f32], tokens: &[u32]) {
 }
 
 fn penalise_repetition(tokens: &[u32], penalty: f32, scores: &mut [f32]) {
-    // Once for each token, however often it is there.
+    // The penalty is applied once for each token, even if the token occurs several times.
     let mut seen = tokens.to_vec();
     seen.sort_unstable();
     seen.dedup();
@@ -125,7 +125,7 @@ fn ban_repeated_ngrams(tokens: &[u32], size: usize, scores: &mut [f32]) {
     ban_ngrams(tokens, &tokens[start..], scores);
 }
 
-/// Forbid the tokens that follow `begun` in `text`.
+/// Forbid the tokens that follow an occurrence of `begun` in `text`.
 fn ban_ngrams(text: &[u32], begun: &[u32], scores: &mut [f32]) {
     for ngram in text.windows(begun.len() + 1) {
         if let [before @ .., last] = ngram
@@ -140,19 +140,21 @@ fn keep_top_k(count: usize, scores: &mut [f32]) {
     if count >= scores.len() {
         return;
     }
-    // All that equal the last of them stay.
+    // All tokens whose score equals that of the last one are kept.
     let last = best(count, scores).last().map_or(f32::NEG_INFINITY, |last| last.score);
     scores.iter_mut().filter(|score| **score < last).for_each(|score| *score = f32::NEG_INFINITY);
 }
 
-/// transformers sorts upwards and takes away what has up to 1 - p together. Here only as many of the most likely tokens
-/// are sorted as stay: what a token and all below it have together is what those above it leave.
+/// Forbid the least likely tokens, whose total probability is at most 1 - p.
+///
+/// transformers sorts all tokens in ascending order. Here, only the most likely tokens are sorted, in descending order.
+/// The total probability of a token and all less likely ones is `total` minus the sum `above` of the more likely ones.
 fn keep_top_p(top_p: f64, keep: usize, scores: &mut [f32]) {
     const SORTED_AT_ONCE: usize = 256;
     let probabilities = softmax(scores);
     let total = sum(&probabilities, |probability| probability);
     let taken_away = (1.0 - top_p) as f32;
-    // Even all tokens below this have less than 1 - p together. Half of it, since sums are rounded.
+    // Tokens below this probability have a total probability below 1 - p. The factor of one half allows for rounding.
     let least = taken_away / scores.len() as f32 / 2.0;
     let ranked = |(index, score): (usize, &f32)| Ranked { score: *score, index };
     let mut tokens: Vec<Ranked> = probabilities.iter().enumerate().map(ranked).collect();
@@ -183,7 +185,8 @@ fn keep_top_p(top_p: f64, keep: usize, scores: &mut [f32]) {
     stay.into_iter().for_each(|(token, score)| scores[token] = score);
 }
 
-/// Highest first. Among equal scores, transformers removes the first one.
+/// The order with the highest score first. Among equal scores, the last token comes first, since transformers removes the
+/// first one.
 fn last_of_equals_first(a: &Ranked, b: &Ranked) -> Ordering {
     b.score.total_cmp(&a.score).then(b.index.cmp(&a.index))
 }

@@ -1,18 +1,18 @@
-//! Values of settings, from JSON.
+//! Reads the values of settings from JSON.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// When beam search stops, once a prompt has as many finished rows as beams.
+/// The condition for stopping beam search when a prompt has as many finished rows as beams.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum EarlyStopping {
-    /// `false`: when the best beam, at its present length, scores no better than the worst finished row.
+    /// `false`: stop when the score of the best beam at its current length is not better than that of the worst finished row.
     #[default]
     No,
-    /// `true`: at once.
+    /// `true`: stop immediately.
     Yes,
-    /// `"never"`: when no beam can come to score better, even at the maximum length.
+    /// `"never"`: stop when no beam can reach a better score than the worst finished row, even at the maximum length.
     Never,
 }
 
@@ -26,15 +26,15 @@ impl fmt::Display for EarlyStopping {
     }
 }
 
-/// Ids, written as one number or as a list that is not empty.
+/// Token ids, written as one number or as a list that is not empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenIds(pub Vec<u32>);
 
-/// Texts, written as one or as a list. None is empty.
+/// Strings that are not empty, written as one string or as a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Strings(pub Vec<String>);
 
-/// A value of a key.
+/// A type of values that can be read from JSON.
 pub(super) trait Read: Sized {
     /// The values that are accepted.
     const EXPECTED: &'static str;
@@ -75,7 +75,7 @@ impl Read for bool {
 }
 
 impl Read for u32 {
-    const EXPECTED: &'static str = "a token's id, a whole number of zero or more";
+    const EXPECTED: &'static str = "a token id, a whole number of zero or more";
 
     fn read(value: &Value) -> Option<Self> {
         value.as_u64()?.try_into().ok()
@@ -83,7 +83,7 @@ impl Read for u32 {
 }
 
 impl Read for Vec<u32> {
-    const EXPECTED: &'static str = "a list of tokens' ids, whole numbers of zero or more";
+    const EXPECTED: &'static str = "a list of token ids, whole numbers of zero or more";
 
     fn read(value: &Value) -> Option<Self> {
         value.as_array()?.iter().map(u32::read).collect()
@@ -91,7 +91,7 @@ impl Read for Vec<u32> {
 }
 
 impl Read for Vec<Vec<u32>> {
-    const EXPECTED: &'static str = "a list of lists of tokens' ids, each of at least one";
+    const EXPECTED: &'static str = "a list of lists of token ids, none of them empty";
 
     fn read(value: &Value) -> Option<Self> {
         let read = |word| Vec::<u32>::read(word).filter(|word| !word.is_empty());
@@ -100,7 +100,7 @@ impl Read for Vec<Vec<u32>> {
 }
 
 impl Read for TokenIds {
-    const EXPECTED: &'static str = "a token's id, or a list of at least one, whole numbers of zero or more";
+    const EXPECTED: &'static str = "a token id or a list of at least one id, whole numbers of zero or more";
 
     fn read(value: &Value) -> Option<Self> {
         let ids = u32::read(value).map(|id| vec![id]).or_else(|| Vec::read(value))?;
@@ -109,7 +109,7 @@ impl Read for TokenIds {
 }
 
 impl Read for Strings {
-    const EXPECTED: &'static str = "a text or a list of texts, none of them empty";
+    const EXPECTED: &'static str = "a string or a list of strings, none of them empty";
 
     fn read(value: &Value) -> Option<Self> {
         let text = |value: &Value| Some(value.as_str().filter(|text| !text.is_empty())?.to_string());

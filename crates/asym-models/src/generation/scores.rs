@@ -1,12 +1,12 @@
-//! Scores of tokens in f32, as torch computes them: logits, or their logarithmic softmax.
+//! Scores of tokens in f32, as torch computes them: logits or their log-softmax.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-/// Scores that are looked at together: the best of them is found without a branch for each.
+/// The number of scores in a block. The maximum of a block is found without a branch for each score.
 const BLOCK: usize = 64;
 
-/// A score and its position. Of two equal scores, the first is better; NaN is the worst.
+/// A score and its index. If two scores are equal, the lower index is better. NaN is treated as minus infinity.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ranked {
     pub(super) score: f32,
@@ -16,7 +16,7 @@ pub(super) struct Ranked {
 impl Ord for Ranked {
     fn cmp(&self, other: &Self) -> Ordering {
         let score = |ranked: &Self| if ranked.score.is_nan() { f32::NEG_INFINITY } else { ranked.score };
-        // Zero is as good as minus zero.
+        // 0 and -0 are equal.
         let by_score = score(self).partial_cmp(&score(other)).unwrap_or(Ordering::Equal);
         by_score.then(other.index.cmp(&self.index))
     }
@@ -36,7 +36,7 @@ impl PartialEq for Ranked {
 
 impl Eq for Ranked {}
 
-/// The best of all scores that it is shown.
+/// Collects the best of a stream of scores.
 #[derive(Debug)]
 pub(super) struct Best {
     count: usize,
@@ -44,12 +44,12 @@ pub(super) struct Best {
 }
 
 impl Best {
-    /// Keeps the best `count`.
+    /// Create a collector of the best `count` scores.
     pub(super) fn new(count: usize) -> Self {
         Self { count, heap: BinaryHeap::with_capacity(count + 1) }
     }
 
-    /// Show one score.
+    /// Add one score.
     pub(super) fn push(&mut self, ranked: Ranked) {
         if self.heap.len() < self.count {
             self.heap.push(Reverse(ranked));
@@ -60,7 +60,7 @@ impl Best {
         }
     }
 
-    /// Show `scores + base`. The first score has the position `index`, which is after all positions shown before.
+    /// Add `scores + base`. `index` is the index of the first score, and must be higher than all indices added before.
     pub(super) fn extend(&mut self, scores: &[f32], base: f32, index: usize) {
         for (block, scores) in scores.chunks(BLOCK).enumerate() {
             // A score that is not better than the worst kept score is ordered after it.
@@ -77,7 +77,7 @@ impl Best {
         }
     }
 
-    /// The kept scores, best first; NaN is returned as minus infinity.
+    /// The best scores, best first. NaN is returned as minus infinity.
     pub(super) fn into_sorted(self) -> Vec<Ranked> {
         let number = |score: f32| if score.is_nan() { f32::NEG_INFINITY } else { score };
         let ranked = |Reverse(ranked): Reverse<Ranked>| Ranked { score: number(ranked.score), ..ranked };
@@ -85,7 +85,7 @@ impl Best {
     }
 }
 
-/// The highest score; NaN does not count.
+/// The highest score. NaN is ignored.
 pub(super) fn maximum(scores: &[f32]) -> f32 {
     const LANES: usize = 16;
     let higher = |a: f32, b: f32| if b > a { b } else { a };
@@ -100,14 +100,14 @@ pub(super) fn maximum(scores: &[f32]) -> f32 {
     lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| higher(a, *b))
 }
 
-/// The token of the highest score, the first of several.
+/// The first token with the highest score.
 pub(super) fn argmax(scores: &[f32]) -> u32 {
     let highest = maximum(scores);
-    // There is none where all are NaN.
+    // If all scores are NaN, no position is found.
     scores.iter().position(|score| *score == highest).unwrap_or(0) as u32
 }
 
-/// Scores become log-probabilities: x - max - ln Σ exp(x - max).
+/// Convert scores to log-probabilities: x - max - ln Σ exp(x - max).
 pub(super) fn log_softmax(scores: &mut [f32]) {
     let highest = maximum(scores);
     let sum = (sum(scores, |score| exp(score - highest)) as f32).ln();
@@ -125,8 +125,7 @@ pub(super) fn softmax(scores: &[f32]) -> Vec<f32> {
     probabilities
 }
 
-/// The sum of `of` over all values: in f32 within a block and in f64 between blocks, so a large vocabulary is summed
-/// accurately.
+/// The sum of `of` over all values. Blocks are summed in f32 and added in f64, so the sum over a large vocabulary is accurate.
 pub(super) fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
     const LANES: usize = 16;
     let block = |block: &[f32]| {
@@ -143,12 +142,12 @@ pub(super) fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
     values.chunks(8 * BLOCK).map(block).sum()
 }
 
-/// eˣ for x up to zero, within 2⁻²² of it, and zero for what is not a number. The standard library's is called for one value
-/// after the other, which takes a third of a step of beam search.
+/// eˣ for x ≤ 0 with a relative error below 2⁻²², and 0 for NaN. The standard library's `exp` is called for one value at
+/// a time, which would take a third of the time of a beam-search step.
 ///
-/// x = n·ln 2 + r with |r| ≤ ½ ln 2; eʳ by the polynomial of Cephes' `expf`.
+/// x = n·ln 2 + r with |r| ≤ ½ ln 2, and eʳ is computed by the polynomial of Cephes' `expf`.
 fn exp(x: f32) -> f32 {
-    /// Added to a small number, it leaves the nearest integer in the lowest bits.
+    /// Adding this number to a small number puts the nearest integer into the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     const POLYNOMIAL: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
@@ -157,7 +156,7 @@ fn exp(x: f32) -> f32 {
     let r = x - n * LN_2[0] - n * LN_2[1];
     let polynomial = POLYNOMIAL.iter().fold(0.0, |sum, coefficient| sum * r + coefficient);
     let power = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
-    // Below this, eˣ is no longer a normal number.
+    // For lower x, eˣ is not a normal number.
     if x > -87.0 { (polynomial * r * r + r + 1.0) * power } else { 0.0 }
 }
 

@@ -1,4 +1,4 @@
-//! Generates one token after the other: the most likely token, or a sampled token.
+//! Generates one token at a time: the most likely token, or a sampled token.
 
 use rand::Rng;
 use rand::SeedableRng;
@@ -11,9 +11,9 @@ use super::{Generated, Generation, GenerationError, NextToken, Sampling, checked
 struct Row {
     tokens: Vec<u32>,
     prompt_length: usize,
-    /// The number of its prompt.
+    /// The index of its prompt.
     prompt: usize,
-    /// The position of its logits in the last output of the model.
+    /// The index of its logits in the last output of the model.
     place: usize,
     random: Option<ChaCha12Rng>,
 }
@@ -46,7 +46,7 @@ pub(super) fn search(
         running.retain(|row| {
             let row = &mut rows[*row];
             let scores = &mut logits[row.place * vocab_size..][..vocab_size];
-            // The rows of one prompt begin with the same scores.
+            // In the first step, the rows of a prompt share their scores, which are processed once.
             if processed != Some(row.place) {
                 ban_source_ngrams(settings, row.prompt, &row.tokens, scores);
                 process(settings, &row.tokens, new, scores);
@@ -75,10 +75,10 @@ pub(super) fn search(
 }
 
 impl Sampling {
-    /// The random numbers of one of a prompt's rows.
+    /// The random number generator of row `copy` of the prompt at index `place`.
     pub(super) fn stream(&self, place: usize, copy: usize) -> ChaCha12Rng {
         let row = self.rows.get(place).copied().unwrap_or(place as u64);
-        // Each key of ChaCha has a stream of its own.
+        // Each key of ChaCha has its own stream.
         let mut key = [0; 32];
         for (bytes, number) in key.chunks_exact_mut(8).zip([self.seed, row, copy as u64]) {
             bytes.copy_from_slice(&number.to_le_bytes());
@@ -87,12 +87,12 @@ impl Sampling {
     }
 }
 
-/// A number from zero up to, but not, one.
+/// A random number in [0, 1).
 pub(super) fn uniform(random: &mut impl Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// A token, by the inverse of the distribution function.
+/// Sample a token by inverting the cumulative distribution function.
 fn draw(scores: &[f32], random: &mut impl Rng) -> u32 {
     let probabilities = softmax(scores);
     let mut left = uniform(random) * sum(&probabilities, |probability| probability);
@@ -102,6 +102,6 @@ fn draw(scores: &[f32], random: &mut impl Rng) -> u32 {
             return token as u32;
         }
     }
-    // The sum was rounded upwards: the last token that could be drawn.
+    // The sum was rounded up. The last token with a positive probability is returned.
     probabilities.iter().rposition(|probability| *probability > 0.0).unwrap_or(0) as u32
 }

@@ -3,42 +3,42 @@
 use super::read::TokenIds;
 use super::{EarlyStopping, GenerationConfig, GenerationError};
 
-/// How tokens are drawn.
+/// The settings of sampling.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
-    /// The divisor of logits.
+    /// The divisor of the logits.
     pub temperature: f64,
-    /// How many of the most likely tokens are drawn from; 0 for all.
+    /// The number of most likely tokens to sample from; 0 for all.
     pub top_k: usize,
-    /// The probability of the most likely tokens that are drawn from.
+    /// The total probability of the most likely tokens to sample from.
     pub top_p: f64,
     /// The minimum probability of a token that can be sampled, as a fraction of the probability of the most likely
     /// token.
     pub min_p: Option<f64>,
     /// The seed of the random numbers.
     pub seed: u64,
-    /// The number of each prompt among all that are ever generated from, where it is not its place in the batch.
+    /// The index of each prompt among the prompts of all batches. If it is missing, the index in the batch is used.
     ///
-    /// The random numbers of a row come from the seed, this number, and which of the prompt's rows it is: what is drawn
-    /// depends neither on the batch nor on the order of prompts.
+    /// The random numbers of a row depend only on the seed, this index, and the index of the row among the prompt's rows.
+    /// The sampled tokens therefore depend neither on the batch nor on the order of the prompts.
     pub rows: Vec<u64>,
 }
 
-/// The settings of one batch of prompts: made by [`GenerationConfig::resolve`], free of contradictions.
+/// The settings of one batch of prompts, without contradictions. [`GenerationConfig::resolve`] creates them.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Generation {
-    /// Tokens of the longest prompt.
+    /// The number of tokens of the longest prompt.
     pub prompt_length: usize,
     /// The maximum number of new tokens of a row, at least one.
     pub max_new_tokens: usize,
     /// The minimum number of new tokens of a row.
     pub min_new_tokens: usize,
-    /// How tokens are sampled. If this is absent, the most likely tokens are chosen.
+    /// The settings of sampling. If this is absent, the most likely tokens are chosen.
     pub sampling: Option<Sampling>,
     /// The number of beams; 1 means no beam search.
     pub num_beams: usize,
-    /// How many rows each prompt gets.
+    /// The number of rows that are returned for each prompt.
     pub num_return_sequences: usize,
     /// When beam search stops.
     pub early_stopping: EarlyStopping,
@@ -51,49 +51,51 @@ pub struct Generation {
     /// The source text of each prompt, for `encoder_no_repeat_ngram_size`. The rows of a prompt without a source may contain any
     /// n-gram.
     pub sources: Vec<Vec<u32>>,
-    /// The divisor of the scores of tokens that a row already contains.
+    /// The divisor of the positive scores, and the factor of the negative scores, of tokens that a row already contains.
     pub repetition_penalty: f64,
-    /// The first new token, after a prompt of one.
+    /// The token that is forced as the first new token after a prompt of one token.
     pub forced_bos_token_id: Option<u32>,
-    /// The tokens, one of which comes last where a row reaches the maximum; none for any.
+    /// The tokens of which one is forced as the last token of a row that reaches the maximum length. If empty, no token
+    /// is forced.
     pub forced_eos_token_id: Vec<u32>,
     /// The tokens that end a row.
     pub eos_token_id: Vec<u32>,
     /// The texts that end a row. [`NextToken::ends`](super::NextToken::ends) finds them.
     pub stop_strings: Vec<String>,
-    /// The token that rows are padded with: `pad_token_id`, else the first that ends a row.
+    /// The token that rows are padded with: `pad_token_id`, or else the first token of `eos_token_id`.
     pub pad_token_id: Option<u32>,
-    /// Runs of tokens that must not occur.
+    /// Sequences of tokens that must not occur.
     pub bad_words_ids: Vec<Vec<u32>>,
     /// Tokens that must not occur.
     pub suppress_tokens: Vec<u32>,
-    /// Tokens that must not come first.
+    /// Tokens that must not be the first new token.
     pub begin_suppress_tokens: Vec<u32>,
-    /// Whether scores are made log-probabilities again after all that changes them.
+    /// Whether the scores are normalized to log-probabilities after all changes.
     pub renormalize_logits: bool,
-    /// Whether values that are not finite are replaced by finite ones.
+    /// Whether scores that are not finite are replaced by finite ones.
     pub remove_invalid_values: bool,
-    /// Whether the model is to keep keys and values of the tokens that it has seen.
+    /// Whether the model caches the keys and values of the tokens that it has processed.
     pub use_cache: bool,
 }
 
-/// Tokens that are drawn from where nothing says how many.
+/// The default of `top_k`.
 pub(super) const DEFAULT_TOP_K: usize = 50;
 
 impl GenerationConfig {
-    /// The settings for prompts, the longest of `prompt_length` tokens, for a model of `vocab_size` tokens that sees at
-    /// most `context` of them.
+    /// Resolve the settings for a batch of prompts. `prompt_length` is the number of tokens of the longest prompt,
+    /// `context` is the maximum length of a sequence, and `vocab_size` is the size of the vocabulary.
     ///
-    /// Absent settings have the defaults of transformers: greedy, up to 20 new tokens. `max_length` and `min_length` count the tokens
-    /// of the longest prompt in the batch, since transformers counts padding. A maximum beyond the context is shortened
-    /// to it, unless a user asked for it.
+    /// Absent settings have the defaults of transformers: greedy search and at most 20 new tokens. `max_length` and
+    /// `min_length` include the tokens of the longest prompt in the batch, since transformers includes padding. A maximum
+    /// beyond the context is reduced to the context if it comes from a file, and refused if a user sets it.
     ///
     /// # Errors
     ///
-    /// [`GenerationError::Prompt`]: a prompt without tokens, or one that leaves no room for a new one.
-    /// [`GenerationError::Setting`]: a value out of its range, which includes tokens that the vocabulary does not have.
-    /// [`GenerationError::Conflict`]: settings that contradict each other, and settings that a user gave although they
-    /// have no effect; those of a file are ignored. [`GenerationError::Unsupported`]: what asym does not have.
+    /// - [`GenerationError::Prompt`] if a prompt has no token, or if it leaves no room for a new token.
+    /// - [`GenerationError::Setting`] if a value is out of range, or if a token is not in the vocabulary.
+    /// - [`GenerationError::Conflict`] if settings contradict each other, or if a user sets a setting that has no effect.
+    ///   Settings of a file that have no effect are ignored.
+    /// - [`GenerationError::Unsupported`] if asym does not support a setting.
     pub fn resolve(
         &self,
         prompt_length: usize,
@@ -147,8 +149,8 @@ impl GenerationConfig {
 }
 
 impl Generation {
-    /// The same settings for prompts with these numbers among all prompts. The tokens that are sampled for a prompt
-    /// then do not depend on its batch. Without sampling, this has no effect.
+    /// The same settings, with the indices of the prompts among the prompts of all batches. The tokens that are sampled
+    /// for a prompt then do not depend on its batch. Without sampling, this has no effect.
     #[must_use]
     pub fn of_rows(mut self, rows: impl IntoIterator<Item = u64>) -> Self {
         if let Some(sampling) = &mut self.sampling {

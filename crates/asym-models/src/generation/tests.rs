@@ -1,5 +1,5 @@
-//! The token ids of transformers, from the cases that `tests/fixtures/make_generation.py` made; and what follows from
-//! rows being generated each as if it were alone.
+//! The token ids are those of transformers in the cases of `tests/fixtures/make_generation.py`, and each row is generated as if
+//! it were alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,11 +12,12 @@ use serde_json::Value;
 
 use super::*;
 
-/// Logits by the last two tokens and the number of tokens, in f32 and in the order of `TableModel` in the fixture's maker.
+/// A model whose logits depend on the last two tokens and the number of tokens. The sums are in f32, in the same order as
+/// in `TableModel` of the fixture's script.
 #[derive(Debug, Clone)]
 struct TableModel {
     tables: [Vec<Vec<f32>>; 3],
-    /// The number that is added to the logits of a token, at one length or at all.
+    /// The token, the length and the value of additions to the logits. Without a length, the value is added at all lengths.
     bias: Vec<(usize, Option<usize>, f32)>,
     rows: Vec<Vec<u32>>,
     /// The number of rows in each call.
@@ -144,7 +145,7 @@ fn finished_rows_leave_the_batch() {
         let mut steps = Vec::new();
         generate(&mut together, &prompts, &settings, |step| steps.push(step)).unwrap();
         assert_eq!(steps, (1..=together.calls.len()).collect::<Vec<_>>());
-        // At each step there are as many rows as those that would run alone.
+        // At each step, the number of rows is the sum over the prompts that run alone.
         let mut alone = vec![0; together.calls.len()];
         for prompt in &prompts {
             let mut model = TableModel::new(&fixture, case, std::slice::from_ref(prompt));
@@ -162,7 +163,7 @@ fn one_beam_is_greedy() {
         let prompts = prompts(case);
         let settings = settings(&fixture, case, longest(&prompts));
         let settings = Generation { num_beams: 1, num_return_sequences: 1, sampling: None, ..settings };
-        // Beam search takes log-probabilities, which a penalty changes otherwise than logits.
+        // Beam search penalizes log-probabilities and not logits, so the results differ.
         if settings.repetition_penalty != 1.0 {
             continue;
         }
@@ -190,7 +191,7 @@ fn logits_that_choose_no_token_are_refused() {
             model.bias = bias.to_vec();
             generate(&mut model, &prompts, &settings, |_| ()).map_err(|error| error.to_string())
         };
-        // The prompts have two tokens and one.
+        // The first prompt has two tokens, and the second has one.
         for (length, prompt) in [(2, 1), (1, 2)] {
             let error = generate(&[(5, Some(length), f32::INFINITY)]).unwrap_err();
             assert!(error.starts_with(&format!("prompt {prompt} of the batch")) && error.contains("inf"), "{error}");
@@ -198,7 +199,7 @@ fn logits_that_choose_no_token_are_refused() {
         let all: Vec<_> =
             (0..fixture["tables"]["last"].as_array().unwrap().len()).map(|token| (token, None, f32::NAN)).collect();
         assert!(generate(&all).unwrap_err().contains("NaN"));
-        // A token that cannot come is refused to none of the others.
+        // A NaN for a single token is accepted.
         assert_eq!(generate(&all[5..6]).unwrap().len(), 2);
     }
 }
@@ -214,7 +215,7 @@ fn no_prompts_give_no_rows() {
 
 #[test]
 fn the_best_are_those_of_a_sort() {
-    // A few values, so many are equal.
+    // There are only 23 different values, so many are equal.
     let value = |index: usize| ((index * 7919) % 23) as f32 - 11.0;
     let scores: Vec<f32> = (0..1000).map(|index| if index % 50 == 7 { f32::NAN } else { value(index) }).collect();
     let mut sorted: Vec<usize> = (0..scores.len()).filter(|index| !scores[*index].is_nan()).collect();
@@ -229,8 +230,8 @@ fn the_best_are_those_of_a_sort() {
     assert_eq!(super::scores::argmax(&scores) as usize, sorted[0]);
 }
 
-/// The rows as transformers returns them in `sequences`: prompts padded on the left to the longest, continuations on the
-/// right. All rows have one length.
+/// The rows as transformers returns them in `sequences`, padded to the same length: prompts on the left, and
+/// continuations on the right.
 fn pad_sequences(rows: &[Generated], pad: u32) -> Vec<Vec<u32>> {
     let prompt = rows.iter().map(|row| row.prompt_length).max().unwrap_or(0);
     let new = rows.iter().map(|row| row.continuation().len()).max().unwrap_or(0);

@@ -22,7 +22,7 @@ pub const LLAMA_CLASSIFIER: KeyTable = KeyTable {
     ..super::LLAMA_LANGUAGE_MODEL
 };
 
-/// `LlamaForSequenceClassification`: it looks at the state of the last token that is not padding.
+/// `LlamaForSequenceClassification`: a classifier of the state of the last token that is not padding.
 #[derive(Module, Debug)]
 pub struct LlamaClassifier {
     model: Llama,
@@ -38,7 +38,7 @@ impl LlamaClassifier {
     ///
     /// # Panics
     ///
-    /// On a batch that [`PretrainedModel::check_input`] refuses.
+    /// May panic on a batch that [`PretrainedModel::check_input`] refuses.
     pub fn forward(&self, input: LlamaInput) -> Tensor<2> {
         let [batch, length] = input.input_ids.dims();
         let last = last_tokens(&input.input_ids, self.model.config.pad_token_id);
@@ -53,7 +53,8 @@ impl LlamaClassifier {
     }
 }
 
-/// The place of the last token in each row that is not the padding token; 0 in a row of padding, as in transformers.
+/// The column of the last token in each row that is not the padding token. It is 0 in a row of only padding, as in
+/// transformers.
 fn last_tokens(ids: &Tensor<2, Int>, pad: Option<usize>) -> Vec<usize> {
     let [_, length] = ids.dims();
     let ids: Vec<i64> = ids.to_data().iter::<i64>().collect();
@@ -86,7 +87,7 @@ impl PretrainedModel for LlamaClassifier {
         match (input.input_ids.dims(), config.pad_token_id) {
             ([rows, _], None) if rows > 1 => Err(ModelError::Input {
                 key: INPUT_IDS,
-                expected: "one row: config.json has no pad_token_id, by which the last token of a row is found".into(),
+                expected: "one row, since config.json has no pad_token_id to find the last token of each row".into(),
                 found: rows.to_string(),
             }),
             _ => Ok(()),

@@ -1,4 +1,4 @@
-//! Llama's `config.json`, and the configuration that it becomes.
+//! The configuration of Llama, and its format in Hugging Face's `config.json`.
 
 use std::path::Path;
 
@@ -14,9 +14,9 @@ use crate::error::{Source, refuse};
 use crate::json::JsonObject;
 use crate::{Activation, ModelError};
 
-/// `config.json` of a Llama checkpoint, as the file has it: keys may be absent, unknown ones are kept.
+/// The keys of `config.json` in a Llama checkpoint. Keys may be absent, and unknown keys are kept.
 ///
-/// Source: `LlamaConfig` of transformers, 4 and 5, which write the rotation differently.
+/// Source: `LlamaConfig` of transformers, 4 and 5, which use different keys for the rotation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "the keys are documented by transformers")]
@@ -35,28 +35,28 @@ pub struct HuggingFaceConfig {
     pub max_position_embeddings: Option<usize>,
     pub initializer_range: Option<f64>,
     pub rms_norm_eps: Option<f64>,
-    /// Some files have -1 for none.
+    /// Some files use -1 if there is no padding token.
     pub pad_token_id: Option<i64>,
     pub attention_bias: Option<bool>,
     pub attention_dropout: Option<f64>,
     pub mlp_bias: Option<bool>,
-    /// transformers 4.
+    /// A key of transformers 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rope_theta: Option<f64>,
-    /// transformers 4.
+    /// A key of transformers 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rope_scaling: Option<JsonObject>,
-    /// transformers 5.
+    /// A key of transformers 5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rope_parameters: Option<JsonObject>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partial_rotary_factor: Option<f64>,
 }
 
-/// The configuration that a Llama is built from; every setting has a value.
+/// The configuration of a Llama model, in which every setting has a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LlamaConfig {
-    /// Number of tokens.
+    /// Number of tokens in the vocabulary.
     pub vocab_size: usize,
     /// Width of a hidden state.
     pub hidden_size: usize,
@@ -64,37 +64,37 @@ pub struct LlamaConfig {
     pub intermediate_size: usize,
     /// Number of blocks.
     pub num_hidden_layers: usize,
-    /// Heads of the queries.
+    /// Number of heads of the queries.
     pub num_attention_heads: usize,
-    /// Heads of keys and values, a divisor of `num_attention_heads`.
+    /// Number of heads of the keys and values, a divisor of `num_attention_heads`.
     pub num_key_value_heads: usize,
-    /// Features of a head, an even number.
+    /// Width of a head, an even number.
     pub head_dim: usize,
     /// Activation of the gate.
     pub activation: Activation,
-    /// Tokens of the longest sequence.
+    /// Maximum length of a sequence in tokens.
     pub max_position_embeddings: usize,
-    /// Standard deviation of the weights of a model that is drawn.
+    /// Standard deviation of randomly initialized weights.
     pub initializer_range: f64,
-    /// Added to the mean square in RMSNorm.
+    /// The epsilon that is added to the mean square in RMSNorm.
     pub rms_norm_eps: f64,
-    /// Base of the rotation's wavelengths.
+    /// The base of the rotation's frequencies.
     pub rope_theta: f64,
     /// The scaling of the rotation, if there is one.
     pub rope_scaling: Option<RopeScaling>,
-    /// Whether queries, keys, values and their output have a bias.
+    /// Whether the projections of queries, keys, values and the output of attention have biases.
     pub attention_bias: bool,
     /// Dropout on attention probabilities.
     pub attention_dropout: f64,
     /// Whether the feed-forward layer has biases.
     pub mlp_bias: bool,
-    /// Whether the head is the word embedding.
+    /// Whether the head is tied to the word embedding.
     pub tie_word_embeddings: bool,
-    /// The padding token, where there is one.
+    /// The padding token, if there is one.
     pub pad_token_id: Option<usize>,
     /// The names of the labels of a classifier.
     pub labels: Vec<String>,
-    /// Keys of `config.json` that nothing here depends on, such as the ids of special tokens.
+    /// Keys of `config.json` that asym does not use, such as the ids of special tokens.
     pub other: JsonObject,
 }
 
@@ -153,7 +153,7 @@ impl ModelConfig for LlamaConfig {
         let heads = self.num_attention_heads;
         divides(path, ("num_key_value_heads", self.num_key_value_heads), ("num_attention_heads", heads))?;
         if !self.head_dim.is_multiple_of(2) {
-            return Err(refuse(path, "head_dim", "an even number: features rotate in pairs", self.head_dim));
+            return Err(refuse(path, "head_dim", "an even number, since features are rotated in pairs", self.head_dim));
         }
         if let Some(pad) = self.pad_token_id {
             is_token(path, "pad_token_id", pad, self.vocab_size)?;
@@ -200,7 +200,7 @@ impl ModelConfig for LlamaConfig {
             attention_bias: Some(self.attention_bias),
             attention_dropout: Some(self.attention_dropout),
             mlp_bias: Some(self.mlp_bias),
-            // Both, for transformers 4 and 5.
+            // transformers 4 reads the first two keys, and transformers 5 reads `rope_parameters`.
             rope_theta: Some(self.rope_theta),
             rope_scaling: self.rope_scaling.map(|_| JsonObject(scaling)),
             rope_parameters: Some(JsonObject(rope)),
@@ -220,16 +220,16 @@ impl ModelConfig for LlamaConfig {
 }
 
 impl HuggingFaceConfig {
-    /// The configuration of a model, with transformers' defaults for what is absent; `path` is for messages alone.
+    /// Create the configuration from a file, with transformers' defaults for absent keys. `path` is used only in messages.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Config`] for a missing size and for what asym does not have.
+    /// [`ModelError::Config`] if a size is missing, or if a setting is not supported.
     pub fn resolve(&self, path: &Path) -> Result<LlamaConfig, ModelError> {
         let hidden_size = size(path, "hidden_size", self.hidden_size)?;
         let heads = size(path, "num_attention_heads", self.num_attention_heads)?;
         at_least_one(path, &[("num_attention_heads", heads)])?;
-        // transformers divides even where `head_dim` says otherwise.
+        // transformers requires this even if `head_dim` is set.
         divides(path, ("num_attention_heads", heads), ("hidden_size", hidden_size))?;
         let default = LlamaConfig::new(
             size(path, "vocab_size", self.vocab_size)?,
@@ -254,7 +254,7 @@ impl HuggingFaceConfig {
             attention_dropout: self.attention_dropout.unwrap_or(0.0),
             mlp_bias: self.mlp_bias.unwrap_or(false),
             tie_word_embeddings: self.common.tie_word_embeddings.unwrap_or(false),
-            // An id outside of the vocabulary, such as -1, stands for none.
+            // If the id is outside the vocabulary, such as -1, there is no padding token.
             pad_token_id: self.pad_token_id.and_then(|id| usize::try_from(id).ok()).filter(|id| *id < vocab_size),
             labels: self.common.labels(2, path)?,
             other: self.common.other.clone(),
@@ -264,13 +264,13 @@ impl HuggingFaceConfig {
         Ok(config)
     }
 
-    /// The base of the rotation and its scaling, from any of the places in the file where they may be. `longest` is the
-    /// length of the longest sequence.
+    /// The base of the rotation and its scaling, from the keys of transformers 4 or 5. `longest` is
+    /// `max_position_embeddings`.
     fn rotation<'a>(&'a self, path: &Path, longest: usize) -> Result<(Option<f64>, Option<RopeScaling>), ModelError> {
         let (mut theta, mut scaling) = (self.rope_theta, None);
         let original = self.common.other.0.get("original_max_position_embeddings").and_then(Value::as_f64);
         let rotations = [("rope_scaling", &self.rope_scaling), ("rope_parameters", &self.rope_parameters)];
-        // The first that says anything counts, as in transformers.
+        // The first object that is not empty is used, as in transformers.
         let said = |(key, rotation): (&'static str, &'a Option<JsonObject>)| {
             Some((key, &rotation.as_ref().filter(|rotation| !rotation.is_empty())?.0))
         };
@@ -287,10 +287,10 @@ impl HuggingFaceConfig {
     }
 }
 
-/// Refuse to rotate a part of each head.
+/// Refuse a configuration that rotates only a part of each head.
 fn partial(path: &Path, factor: Option<f64>) -> Result<(), ModelError> {
     match factor.filter(|factor| *factor != 1.0) {
-        Some(found) => Err(refuse(path, "partial_rotary_factor", "1: asym rotates whole heads", found)),
+        Some(found) => Err(refuse(path, "partial_rotary_factor", "1, since asym rotates whole heads", found)),
         None => Ok(()),
     }
 }

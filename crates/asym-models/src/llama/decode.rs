@@ -1,4 +1,4 @@
-//! Llama, token by token.
+//! Generation with Llama, one token at a time.
 
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -9,22 +9,22 @@ use crate::cache::{KeyValueCache, moved};
 use crate::decode::{Passing, Prompts, last_logits};
 use crate::generation::NextToken;
 
-/// A Llama that continues prompts: for [`generate`](crate::generation::generate).
+/// A Llama model and its state for a batch of prompts, for [`generate`](crate::generation::generate).
 #[derive(Debug)]
 pub struct LlamaDecoder<'a> {
     model: &'a LlamaLanguageModel,
     caches: Vec<KeyValueCache>,
-    /// Padding before each row's first token.
+    /// The number of padding tokens before each row's first token.
     padding: Vec<usize>,
-    /// Padding included.
+    /// The tokens of the next pass, including padding.
     passing: Passing,
 }
 
 impl<'a> LlamaDecoder<'a> {
-    /// Continue prompts, with room for sequences of `capacity` tokens. Without a cache, every token costs the whole
-    /// sequence again.
+    /// Prepare the generation of continuations of `prompts`, for sequences of at most `capacity` tokens. Without a cache,
+    /// every step processes the whole sequence again.
     ///
-    /// Shorter prompts are padded on the left, where what follows is next to them.
+    /// Shorter prompts are padded on the left, so that new tokens follow the prompts directly.
     ///
     /// The model must be on a device without autodiff: [`Module::valid`](burn::module::Module::valid).
     pub fn new(model: &'a LlamaLanguageModel, prompts: &[Vec<u32>], capacity: usize, cached: bool) -> Self {
@@ -38,7 +38,7 @@ impl<'a> LlamaDecoder<'a> {
         }
     }
 
-    /// The logits after the last of `tokens`, `[rows, count]`, which follow those in the caches.
+    /// The logits after the last token of each row. `tokens`, `[rows, count]`, follow those in the caches.
     fn continued(&mut self, tokens: &[u32], count: usize) -> Vec<f32> {
         let model = &self.model.model;
         let device = model.norm.gamma.val().device();
@@ -52,7 +52,7 @@ impl<'a> LlamaDecoder<'a> {
 
         let hidden = model.embed_tokens.forward(ids);
         let keys = before + count;
-        // Where nothing is padded there is nothing to be masked.
+        // Without padding, no mask is needed.
         let mask = self.padding.iter().any(|padding| *padding > 0).then(|| {
             let counts = self.padding.iter().flat_map(|padding| (0..keys).map(|key| i64::from(key >= *padding)));
             let mask: Vec<i64> = counts.collect();

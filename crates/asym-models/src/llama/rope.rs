@@ -1,4 +1,4 @@
-//! The frequencies of the rotation, and how a checkpoint stretches them for longer texts.
+//! The frequencies of the rotary position embedding, and their scaling for longer texts.
 //!
 //! Source: `modeling_rope_utils.py` of transformers 5.
 
@@ -18,16 +18,16 @@ pub enum RopeScaling {
         /// The factor.
         factor: f64,
     },
-    /// The low frequencies are divided by a factor, the high ones are kept, and those between pass from one to the other. Llama
-    /// 3.1 and 3.2 use this scaling.
+    /// Low frequencies are divided by a factor, high frequencies are kept, and frequencies in between are interpolated.
+    /// Llama 3.1 and 3.2 use this scaling.
     Llama3 {
         /// The factor of the low frequencies.
         factor: f64,
-        /// Wavelengths above `original` divided by this are long.
+        /// Frequencies whose wavelength is above `original / low` are low.
         low: f64,
-        /// Wavelengths below `original` divided by this are short.
+        /// Frequencies whose wavelength is below `original / high` are high.
         high: f64,
-        /// Tokens of the longest sequence of the first training.
+        /// Maximum length of a sequence in the original training, in tokens.
         original: f64,
     },
 }
@@ -35,7 +35,8 @@ pub enum RopeScaling {
 impl RopeScaling {
     /// Read the scaling from `rotation`, the value of `key`; `None` if the rotation is not scaled.
     ///
-    /// `longest` is `max_position_embeddings`, and `original` is `original_max_position_embeddings` of the whole file.
+    /// `longest` is `max_position_embeddings`, and `original` is `original_max_position_embeddings` at the top level of
+    /// the file.
     pub(super) fn read(
         path: &Path,
         (key, rotation): (&'static str, &Map<String, Value>),
@@ -48,7 +49,7 @@ impl RopeScaling {
             good.ok_or_else(|| refuse(path, key, format!("a positive number as {name} of rope_type {kind}"), found))
         };
         match kind.as_str() {
-            // Dynamic scaling begins beyond `max_position_embeddings`, which no sequence exceeds here.
+            // Dynamic scaling only affects sequences longer than `max_position_embeddings`, which asym does not accept.
             None | Some("default" | "dynamic") if kind.is_null() || kind.is_string() => Ok(None),
             Some("linear") => Ok(Some(Self::Linear { factor: number("factor")? })),
             Some("llama3") => {
@@ -67,7 +68,7 @@ impl RopeScaling {
                 }
             }
             _ => {
-                let expected = "rope_type `default`, `linear`, `dynamic` or `llama3`: asym has no other rotation";
+                let expected = "a supported rope_type: `default`, `linear`, `dynamic` or `llama3`";
                 Err(refuse(path, key, expected, kind))
             }
         }
@@ -90,7 +91,7 @@ impl RopeScaling {
         fields.as_object().cloned().unwrap_or_default()
     }
 
-    /// The scaled `frequency`, in radians for each position.
+    /// The scaled `frequency`, in radians per position.
     fn scale(self, frequency: f64) -> f64 {
         match self {
             Self::Linear { factor } => frequency / factor,

@@ -1,4 +1,4 @@
-//! Logits after texts that begin alike.
+//! The logits after texts with a common beginning.
 
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -7,18 +7,18 @@ use crate::PretrainedModel;
 use crate::blocks::{Seen, rows};
 use crate::cache::KeyValueCache;
 
-/// A Llama that reads texts with a common beginning, which passes through it once.
+/// A Llama model that computes logits after texts with a common beginning. The beginning is processed only once.
 #[derive(Debug)]
 pub struct LlamaScorer<'a> {
     model: &'a LlamaLanguageModel,
-    /// Keys and values of the beginning.
+    /// The keys and values of the beginning.
     caches: Vec<KeyValueCache>,
-    /// Tokens of the beginning.
+    /// The number of tokens of the beginning.
     before: usize,
 }
 
 impl<'a> LlamaScorer<'a> {
-    /// Read the tokens that all texts begin with; none is allowed.
+    /// Process the tokens that all texts begin with. `beginning` may be empty.
     ///
     /// The model must be on a device without autodiff: [`Module::valid`](burn::module::Module::valid).
     pub fn new(model: &'a LlamaLanguageModel, beginning: &[u32]) -> Self {
@@ -38,9 +38,9 @@ impl<'a> LlamaScorer<'a> {
     ///
     /// # Panics
     ///
-    /// Panics if there is no text, if one is empty, or if a token is not in the vocabulary.
+    /// Panics if there is no text or if a text is empty. May panic if a token is not in the vocabulary.
     pub fn logits(&self, texts: &[&[u32]]) -> Vec<f32> {
-        assert!(!texts.is_empty() && texts.iter().all(|text| !text.is_empty()), "each text has a token");
+        assert!(!texts.is_empty() && texts.iter().all(|text| !text.is_empty()), "each text must have a token");
         let device = self.model.model.norm.gamma.val().device();
         let index = |values: Vec<i64>| Tensor::<1, Int>::from_data(values.as_slice(), &device);
         let mut caches = self.caches.clone();
@@ -58,7 +58,7 @@ impl<'a> LlamaScorer<'a> {
 
 /// The states of the next tokens of each row, `[rows, longest, hidden_size]`.
 ///
-/// Rows are padded on the right: no token sees a later one, so the padding needs no mask.
+/// Rows are padded on the right. No token attends to later tokens, so the padding needs no mask.
 fn states(model: &LlamaLanguageModel, caches: &mut [KeyValueCache], texts: &[&[u32]]) -> Tensor<3> {
     let device = model.model.norm.gamma.val().device();
     let before = caches.first().map_or(0, KeyValueCache::len);

@@ -14,7 +14,7 @@ use crate::error::{Source, refuse};
 use crate::json::JsonObject;
 use crate::{Activation, ModelError};
 
-/// The keys of `config.json` in a BERT or RoBERTa checkpoint. Keys may be absent, and unknown keys are ignored.
+/// The keys of `config.json` in a BERT or RoBERTa checkpoint. Keys may be absent, and unknown keys are kept.
 ///
 /// Source: `BertConfig` and `RobertaConfig` of transformers, 4 and 5.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct HuggingFaceConfig {
     pub type_vocab_size: Option<usize>,
     pub layer_norm_eps: Option<f64>,
     pub initializer_range: Option<f64>,
-    /// Some files have -1 for none.
+    /// Some files use -1 if there is no padding token.
     pub pad_token_id: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position_embedding_type: Option<String>,
@@ -46,18 +46,18 @@ pub struct HuggingFaceConfig {
     pub add_cross_attention: Option<bool>,
 }
 
-/// The two families that share this encoder.
+/// The families that share this encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// Devlin et al., 2019.
+    /// BERT (Devlin et al., 2019).
     Bert,
-    /// Liu et al., 2019.
+    /// RoBERTa (Liu et al., 2019).
     Roberta,
-    /// XLM-RoBERTa: RoBERTa's model with another vocabulary (Conneau et al., 2020).
+    /// XLM-RoBERTa: RoBERTa's architecture with a multilingual vocabulary (Conneau et al., 2020).
     XlmRoberta,
-    /// CamemBERT: the same in French (Martin et al., 2020).
+    /// CamemBERT: RoBERTa's architecture with a French vocabulary (Martin et al., 2020).
     Camembert,
-    /// DistilBERT: fewer blocks of BERT, without token types and pooler.
+    /// DistilBERT: BERT with fewer blocks and without token types and pooler (Sanh et al., 2019).
     DistilBert,
 }
 
@@ -73,7 +73,7 @@ impl Family {
         }
     }
 
-    /// The first part of a checkpoint's keys.
+    /// The prefix of the encoder's keys in a checkpoint.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Bert => "bert",
@@ -82,7 +82,7 @@ impl Family {
         }
     }
 
-    /// Whether positions count the tokens that are not padding, and heads are RoBERTa's.
+    /// Whether positions count only the tokens that are not padding, and the heads are those of RoBERTa.
     pub const fn is_roberta(self) -> bool {
         matches!(self, Self::Roberta | Self::XlmRoberta | Self::Camembert)
     }
@@ -91,7 +91,7 @@ impl Family {
 /// The configuration of an encoder, in which every setting has a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncoderConfig {
-    /// BERT or RoBERTa: position ids, heads and names differ.
+    /// The family, which determines position ids, heads and the names of parameters.
     pub family: Family,
     /// Number of tokens in the vocabulary.
     pub vocab_size: usize,
@@ -103,15 +103,15 @@ pub struct EncoderConfig {
     pub num_attention_heads: usize,
     /// Width inside the feed-forward layer.
     pub intermediate_size: usize,
-    /// Activation of the feed-forward layer and of the masked-LM head.
+    /// Activation of the feed-forward layer and of BERT's masked-LM head.
     pub activation: Activation,
     /// Dropout on embeddings and on each sublayer's output.
     pub hidden_dropout_prob: f64,
     /// Dropout on attention probabilities.
     pub attention_probs_dropout_prob: f64,
-    /// Dropout in the classification head. If it is `None`, this is `hidden_dropout_prob`.
+    /// Dropout in the classification head. If it is `None`, `hidden_dropout_prob` is used.
     pub classifier_dropout: Option<f64>,
-    /// Rows of the position table. RoBERTa reserves `pad_token_id + 1` of them, see [`max_length`](Self::max_length).
+    /// Number of rows of the position table. RoBERTa reserves `pad_token_id + 1` of them; see [`max_length`](Self::max_length).
     pub max_position_embeddings: usize,
     /// Number of token types.
     pub type_vocab_size: usize,
@@ -121,7 +121,7 @@ pub struct EncoderConfig {
     pub initializer_range: f64,
     /// The padding token.
     pub pad_token_id: usize,
-    /// Whether the decoder of the masked-LM head is the word embedding. asym supports no other decoder.
+    /// Whether the decoder of the masked-LM head is tied to the word embedding.
     pub tie_word_embeddings: bool,
     /// The names of the labels of a classifier, in the order of its logits.
     pub labels: Vec<String>,
@@ -168,7 +168,7 @@ impl EncoderConfig {
         self.labels.len()
     }
 
-    /// The maximum length of a sequence, in tokens that are not padding.
+    /// The maximum length of a sequence in tokens. RoBERTa does not count padding.
     pub fn max_length(&self) -> usize {
         match self.family {
             Family::Bert | Family::DistilBert => self.max_position_embeddings,
@@ -267,15 +267,15 @@ impl ModelConfig for EncoderConfig {
 }
 
 impl HuggingFaceConfig {
-    /// The padding token. BERT masks it and never looks at its id, so one outside of the vocabulary, such as -1, does no
-    /// harm. RoBERTa counts positions from it.
+    /// The padding token. BERT masks padding and does not depend on its id, so an id outside the vocabulary, such as -1,
+    /// is replaced by 0. RoBERTa counts positions from the id.
     fn pad(&self, defaults: &EncoderConfig, path: &Path) -> Result<usize, ModelError> {
         let Some(found) = self.pad_token_id else { return Ok(defaults.pad_token_id) };
         match usize::try_from(found) {
             Ok(id) if id < defaults.vocab_size => Ok(id),
             _ if !defaults.family.is_roberta() => Ok(0),
             Ok(id) => Ok(id),
-            Err(_) => Err(refuse(path, "pad_token_id", "a token's id, from which RoBERTa's positions count", found)),
+            Err(_) => Err(refuse(path, "pad_token_id", "a token id, from which RoBERTa counts positions", found)),
         }
     }
 
@@ -309,7 +309,7 @@ impl HuggingFaceConfig {
         }
         for (key, value) in [("is_decoder", self.is_decoder), ("add_cross_attention", self.add_cross_attention)] {
             if value == Some(true) {
-                return Err(refuse(path, key, "`false`: an encoder", "`true`"));
+                return Err(refuse(path, key, "`false`, since asym supports only encoders", "`true`"));
             }
         }
         let defaults = EncoderConfig::new(
@@ -325,8 +325,8 @@ impl HuggingFaceConfig {
             hidden_dropout_prob: self.hidden_dropout_prob.unwrap_or(0.1),
             attention_probs_dropout_prob: self.attention_probs_dropout_prob.unwrap_or(0.1),
             classifier_dropout: self.classifier_dropout,
-            // These three defaults are the same for both classes in transformers. Published checkpoints have other
-            // values.
+            // These three defaults are the same in `BertConfig` and `RobertaConfig` of transformers. Published RoBERTa
+            // checkpoints have other values.
             max_position_embeddings: self.max_position_embeddings.unwrap_or(512),
             type_vocab_size: self.type_vocab_size.unwrap_or(2),
             layer_norm_eps: self.layer_norm_eps.unwrap_or(1e-12),
@@ -342,8 +342,8 @@ impl HuggingFaceConfig {
     }
 }
 
-/// DistilBERT's configuration, with transformers' defaults. `common` are its shared keys, and `pad_token_id` is 0 where
-/// the file's is not a token.
+/// The configuration of DistilBERT, with transformers' defaults for absent keys. `common` are the keys that it shares
+/// with other families. A `pad_token_id` outside the vocabulary is replaced by 0.
 fn resolve_distilbert(
     common: &CommonFields,
     (vocab_size, positions, range): (Option<usize>, Option<usize>, Option<f64>),
@@ -378,7 +378,7 @@ fn resolve_distilbert(
     })
 }
 
-/// The keys of DistilBERT's `config.json`.
+/// Convert the configuration to the JSON of DistilBERT's `config.json`.
 fn write_distilbert(config: &EncoderConfig, common: CommonFields) -> Result<JsonObject, Source> {
     let fields = distilbert::Fields {
         vocab_size: Some(config.vocab_size),

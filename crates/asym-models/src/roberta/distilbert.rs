@@ -1,4 +1,4 @@
-//! The keys of DistilBERT's `config.json`, which are not BERT's, and the names of its parameters.
+//! The keys of DistilBERT's `config.json`, which differ from those of BERT, and the names of its parameters.
 //!
 //! Sources: Sanh et al., 2019 (arXiv:1910.01108); `modeling_distilbert.py` of transformers 5.
 
@@ -34,7 +34,7 @@ pub const DISTILBERT_CLASSIFIER: KeyTable = KeyTable {
     ..KeyTable::EMPTY
 };
 
-/// The keys that are DistilBERT's own.
+/// The keys of DistilBERT's `config.json`, without the keys that every family has.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Fields {

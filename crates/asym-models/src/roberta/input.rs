@@ -36,14 +36,14 @@ impl From<&EncoderConfig> for Padding {
 }
 
 impl EncoderInput {
-    /// Create a batch from rows of token ids and token types. The rows are padded on the right to the longest row, and
-    /// all integers are moved to `device` in one transfer.
+    /// Create a batch from rows of token ids and token types. The rows are padded on the right to the length of the
+    /// longest row, and all integers are moved to `device` in one transfer.
     ///
     /// # Panics
     ///
     /// Panics if `rows` is empty.
     pub fn padded(rows: &[(&[u32], &[u32])], padding: Padding, device: &Device) -> Self {
-        assert!(!rows.is_empty(), "a batch has at least one row");
+        assert!(!rows.is_empty(), "a batch must have at least one row");
         let (batch, length) = (rows.len(), rows.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0));
         let planes = if padding.token_types { 3 } else { 2 };
         let plane = batch * length;
@@ -94,7 +94,7 @@ impl ModelInput for EncoderInput {
             // A model without token types does not read them.
             check_ids(TOKEN_TYPE_IDS, types, like, config.type_vocab_size.max(1))?;
         }
-        // BERT counts the positions of the row. RoBERTa counts the tokens that are not padding.
+        // In BERT, every column has a position. RoBERTa only counts the tokens that are not padding.
         let longest = match config.family {
             Family::Bert | Family::DistilBert => length,
             Family::Roberta | Family::XlmRoberta | Family::Camembert => {
@@ -106,24 +106,24 @@ impl ModelInput for EncoderInput {
     }
 }
 
-/// The tokens of a batch without its padding, sequence by sequence in one row.
+/// The tokens of a batch without its padding. The sequences are concatenated in one row.
 pub(super) struct Packed {
     /// Token ids, `[1, tokens]`.
     pub(super) ids: Tensor<2, Int>,
-    /// The rows of the position embedding, `[1, tokens]`.
+    /// The indices of the rows in the position embedding, `[1, tokens]`.
     pub(super) positions: Tensor<2, Int>,
     /// The type of each token, `[1, tokens]`.
     pub(super) types: Option<Tensor<2, Int>>,
-    /// The place of each token that is asked for, `[count]`.
+    /// The index in the packed row of each requested token, `[count]`.
     pub(super) wanted: Tensor<1, Int>,
     pub(super) packing: Packing,
 }
 
 impl EncoderInput {
-    /// The batch without its padding, for a model that reads the states of the tokens `wanted` alone, each
+    /// The batch without its padding, for a model that only needs the states of the tokens at `wanted`, each
     /// `row · length + column`.
     ///
-    /// `None` where one of them is padding, and where [`Packing::of`] is.
+    /// `None` if one of these tokens is padding, or if [`Packing::of`] returns `None`.
     pub(super) fn without_padding(
         &self,
         config: &EncoderConfig,
@@ -145,12 +145,12 @@ impl EncoderInput {
 }
 
 impl EncoderConfig {
-    /// The rows of the position embedding for a row of token ids, as the families count them.
+    /// The indices of the rows in the position embedding for a row of token ids.
     fn positions(&self, ids: &[i64]) -> Vec<i64> {
         let pad = self.pad_token_id as i64;
         match self.family {
             Family::Bert | Family::DistilBert => (0..ids.len() as i64).collect(),
-            // Positions count from pad_token_id + 1 over tokens that are not padding. Padding has pad_token_id.
+            // Positions count from pad_token_id + 1 over tokens that are not padding. The position of padding is pad_token_id.
             Family::Roberta | Family::XlmRoberta | Family::Camembert => {
                 let mut count = 0;
                 let place = |id: &i64| {

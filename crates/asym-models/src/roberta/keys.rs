@@ -5,7 +5,7 @@ use asym_core::Naming;
 use super::Family;
 use crate::KeyTable;
 
-/// The entries that all four tables share.
+/// The entries that the tables of BERT and RoBERTa share.
 const fn shared(family: Family) -> KeyTable {
     KeyTable {
         // Old checkpoints, such as MiniLM's, store these buffers.
@@ -55,7 +55,7 @@ pub const ROBERTA_CLASSIFIER: KeyTable = KeyTable {
     ..shared(Family::Roberta)
 };
 
-/// `BertForMaskedLM`. Its decoder is the word embedding, unless the configuration unties the two.
+/// `BertForMaskedLM`. Its decoder is tied to the word embedding, unless the configuration unties them.
 pub const BERT_MASKED_LM: KeyTable = KeyTable {
     architecture: "BertForMaskedLM",
     naming: Naming(&[
@@ -72,12 +72,12 @@ pub const BERT_MASKED_LM: KeyTable = KeyTable {
         ("bert.embeddings.word_embeddings.weight", &["cls.predictions.decoder.weight"]),
         ("cls.predictions.bias", &["cls.predictions.decoder.bias"]),
     ],
-    // Files of transformers 4 have one bias.
+    // Files of transformers 4 contain the bias only once.
     instead: &[("cls.predictions.decoder.bias", "cls.predictions.bias")],
     ..shared(Family::Bert)
 };
 
-/// `RobertaForMaskedLM`. Its decoder is the word embedding, unless the configuration unties the two.
+/// `RobertaForMaskedLM`. Its decoder is tied to the word embedding, unless the configuration unties them.
 pub const ROBERTA_MASKED_LM: KeyTable = KeyTable {
     architecture: "RobertaForMaskedLM",
     naming: Naming(&[
@@ -97,7 +97,7 @@ pub const ROBERTA_MASKED_LM: KeyTable = KeyTable {
     ..shared(Family::Roberta)
 };
 
-/// The same models under the names of the families that share RoBERTa's.
+/// The table of a family that shares RoBERTa's architecture, with the name of its class.
 const fn called(architecture: &'static str, table: KeyTable) -> KeyTable {
     KeyTable { architecture, ..table }
 }

@@ -1,4 +1,4 @@
-//! ViT's `config.json`, and the configuration that it becomes.
+//! The configuration of ViT, and its format in Hugging Face's `config.json`.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use crate::error::{Source, refuse};
 use crate::json::JsonObject;
 use crate::{Activation, ModelError};
 
-/// A number, or height and width.
+/// A height and a width, written as one number or as two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Sides {
-    /// Both.
+    /// One number for both height and width.
     Square(usize),
     /// Height and width.
     Both([usize; 2]),
@@ -36,7 +36,7 @@ impl Sides {
     }
 }
 
-/// `config.json` of a ViT checkpoint, as the file has it: keys may be absent, unknown ones are kept.
+/// The keys of `config.json` in a ViT checkpoint. Keys may be absent, and unknown keys are kept.
 ///
 /// Source: `ViTConfig` of transformers, 4 and 5.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -62,12 +62,12 @@ pub struct HuggingFaceConfig {
     pub pooler_output_size: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pooler_act: Option<String>,
-    /// In transformers it is an argument of the model's forward function, and no key of this file.
+    /// A key of asym. In transformers, this is an argument of the model's forward function and not a key of this file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interpolate_pos_encoding: Option<bool>,
 }
 
-/// The configuration that a ViT is built from; every setting has a value.
+/// The configuration of a ViT model, in which every setting has a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VitConfig {
     /// Width of a hidden state.
@@ -84,19 +84,19 @@ pub struct VitConfig {
     pub hidden_dropout_prob: f64,
     /// Dropout on attention probabilities.
     pub attention_probs_dropout_prob: f64,
-    /// Standard deviation of the weights of a head, or of a model, that is drawn.
+    /// Standard deviation of randomly initialized weights.
     pub initializer_range: f64,
-    /// Added to the variance in LayerNorm.
+    /// The epsilon that is added to the variance in LayerNorm.
     pub layer_norm_eps: f64,
-    /// Height and width of the images that the positions were made for, in pixels.
+    /// Height and width of the images that the position embeddings are for, in pixels.
     pub image_size: [usize; 2],
     /// Height and width of a patch, in pixels.
     pub patch_size: [usize; 2],
-    /// Channels of an image.
+    /// Number of channels of an image.
     pub num_channels: usize,
     /// Whether queries, keys and values have a bias.
     pub qkv_bias: bool,
-    /// Width of what the pooler makes.
+    /// Width of the pooler's output.
     pub pooler_output_size: usize,
     /// Activation of the pooler.
     pub pooler_activation: Activation,
@@ -104,12 +104,12 @@ pub struct VitConfig {
     pub interpolate_pos_encoding: bool,
     /// The names of the labels of a classifier, in the order of its logits.
     pub labels: Vec<String>,
-    /// Keys of `config.json` that nothing here depends on.
+    /// Keys of `config.json` that asym does not use.
     pub other: JsonObject,
 }
 
 impl Default for VitConfig {
-    /// ViT-B/16 for 224 × 224 pixels, with transformers' two labels.
+    /// ViT-B/16 for images of 224 × 224 pixels, with two labels as in transformers.
     fn default() -> Self {
         Self {
             hidden_size: 768,
@@ -135,12 +135,13 @@ impl Default for VitConfig {
 }
 
 impl VitConfig {
-    /// Patches of an image of the configured size: rows and columns.
+    /// The number of rows and columns of patches in an image of the configured size.
     pub const fn grid(&self) -> [usize; 2] {
         self.grid_of(self.image_size)
     }
 
-    /// Patches of an image of another size. The rest at the edges is ignored.
+    /// The number of rows and columns of patches in an image of any size. Pixels at the edges that do not fill a patch
+    /// are ignored.
     pub const fn grid_of(&self, [height, width]: [usize; 2]) -> [usize; 2] {
         [height / self.patch_size[0], width / self.patch_size[1]]
     }
@@ -214,11 +215,11 @@ impl ModelConfig for VitConfig {
 }
 
 impl HuggingFaceConfig {
-    /// The configuration of a model, with transformers' defaults for what is absent; `path` is for messages alone.
+    /// Create the configuration from a file, with transformers' defaults for absent keys. `path` is used only in messages.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Config`] for what asym does not have.
+    /// [`ModelError::Config`] if a setting is invalid or not supported.
     pub fn resolve(&self, path: &Path) -> Result<VitConfig, ModelError> {
         let default = VitConfig::default();
         let hidden_size = self.hidden_size.unwrap_or(default.hidden_size);

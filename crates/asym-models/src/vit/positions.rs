@@ -1,13 +1,12 @@
-//! Positions of one grid of patches, interpolated for another.
+//! Interpolates the position embeddings of a grid of patches for another grid.
 
 use burn::tensor::{Tensor, TensorData};
 
-/// The learned positions of a grid `from`, interpolated for a grid `to`. The interpolation is bicubic, as
-/// PyTorch's `interpolate` without `align_corners` and without antialiasing. The position of the first token
+/// The learned position embeddings of the grid `from`, interpolated for the grid `to`. The interpolation is bicubic, like
+/// PyTorch's `interpolate` without `align_corners` and without antialiasing. The position embedding of the first token
 /// does not change.
 ///
-/// Interpolation along an axis is a matrix product with few numbers in each row, so this runs, and is
-/// differentiated, wherever products are.
+/// The interpolation along an axis is computed as a matrix product, so it runs and is differentiable on every backend.
 ///
 /// # Shapes
 ///
@@ -30,7 +29,8 @@ pub(super) fn at_resolution(positions: Tensor<3>, from: [usize; 2], to: [usize; 
     Tensor::cat(vec![first, rows.reshape([1, to[0] * to[1], hidden])], 1)
 }
 
-/// The share of each of `from` points in each of `to` points, row by row. Source: Keys, 1981, with PyTorch's a = -0.75.
+/// The interpolation weights of `from` points for each of `to` points, `[to, from]`, row by row. Source: Keys, 1981, with
+/// PyTorch's a = -0.75.
 fn bicubic(from: usize, to: usize) -> Vec<f32> {
     const A: f64 = -0.75;
     let kernel = |distance: f64| match distance.abs() {
@@ -40,7 +40,7 @@ fn bicubic(from: usize, to: usize) -> Vec<f32> {
     };
     let mut weights = vec![0.0; to * from];
     for (index, row) in weights.chunks_exact_mut(from).enumerate() {
-        // Where the middle of the new point lies among the middles of the old ones.
+        // The center of the new point in the coordinates of the old points, whose centers are integers.
         let place = (index as f64 + 0.5) * from as f64 / to as f64 - 0.5;
         for tap in -1..=2 {
             let at = place.floor() as isize + tap;

@@ -1,4 +1,4 @@
-//! Shared parts of the tests: fixtures, golden tensors, folders to write to.
+//! Shared functions of the tests: fixtures, expected tensors and folders for output.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Int, Tensor, TensorData};
 use safetensors::SafeTensors;
 
-/// A fixture of `tests/fixtures/make.py`.
+/// The path of a fixture.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures")).join(name)
 }
@@ -32,7 +32,7 @@ pub fn golden(path: &Path) -> BTreeMap<String, Vec<f32>> {
         .collect()
 }
 
-/// The largest difference from `expected`, over the positions that `mask` counts.
+/// The largest absolute difference from `expected`, over the positions for which `mask` is 1.
 pub fn difference(actual: &TensorData, expected: &[f32], mask: Option<&Tensor<2, Int>>) -> f32 {
     let actual: Vec<f32> = actual.iter::<f32>().collect();
     assert_eq!(actual.len(), expected.len());
@@ -48,7 +48,7 @@ pub fn difference(actual: &TensorData, expected: &[f32], mask: Option<&Tensor<2,
     })
 }
 
-/// The I64 tensors of a file, by name: shape and values.
+/// The shapes and values of the I64 tensors of a file, by name.
 pub fn integers(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<i64>)> {
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -62,10 +62,10 @@ pub fn integers(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<i64>)> {
         .collect()
 }
 
-/// A tensor's dtype, shape and bytes.
+/// The dtype, shape and bytes of a tensor.
 pub type Owned = (safetensors::Dtype, Vec<usize>, Vec<u8>);
 
-/// A copy of a fixture whose weights were changed.
+/// A copy of the fixture `name` with changed weights, in a folder named `copy`.
 pub fn rewritten(name: &str, copy: &str, change: impl FnOnce(&mut BTreeMap<String, Owned>)) -> PathBuf {
     let folder = scratch(copy);
     for entry in std::fs::read_dir(fixture(name)).unwrap() {

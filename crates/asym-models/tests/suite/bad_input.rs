@@ -1,4 +1,4 @@
-//! Each way in which a checkpoint or a batch can be wrong is refused, with a message that says where.
+//! Invalid checkpoints and batches are refused, with a message that contains the location of the error.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::common::{fixture, scratch};
 
-/// A copy of a fixture to be damaged.
+/// A copy of a fixture, which a test then damages.
 fn copy_of(name: &str, test: &str) -> PathBuf {
     let folder = scratch(&format!("bad-{test}"));
     for entry in fs::read_dir(fixture(name)).unwrap() {
@@ -98,7 +98,7 @@ fn damaged_files() {
     assert_error!(truncated, ModelError::Safetensors { .. }, "model.safetensors", "truncated or damaged");
     let empty = error_of("roberta-classifier", "empty", |f| fs::write(weights(f), "").unwrap());
     assert_error!(empty, ModelError::Safetensors { .. }, "model.safetensors");
-    // The header says that a tensor is larger than its bytes, or that it is itself beyond the file.
+    // The header contains a shape that is larger than the tensor's bytes, or it is longer than the file.
     let lying = error_of("roberta-classifier", "lying", |f| {
         let bytes = fs::read(weights(f)).unwrap();
         let (from, to): (&[u8], &[u8]) = (b"\"shape\":[24,40]", b"\"shape\":[99,40]");
@@ -121,7 +121,7 @@ fn a_number_of_labels_is_checked_before_their_names_are_made() {
     assert_eq!(config.with_num_labels(7, Path::new("config.json")).unwrap().num_labels(), 7);
 }
 
-/// A network disk, or a program that downloads again, can cut a file after it was opened.
+/// A file on a network disk, or one that is downloaded again, can be truncated after it was opened.
 #[test]
 fn a_file_that_is_cut_while_it_is_read() {
     let folder = copy_of("roberta-classifier", "cut");
@@ -129,7 +129,7 @@ fn a_file_that_is_cut_while_it_is_read() {
     let length = fs::metadata(weights(&folder)).unwrap().len();
     fs::File::options().write(true).open(weights(&folder)).unwrap().set_len(length / 2).unwrap();
     let error = checkpoint.sequence_classifier(None, 0, &Device::default()).map(|_| ()).unwrap_err();
-    assert_error!(error, ModelError::Io { .. }, "model.safetensors", "cut short while it was read");
+    assert_error!(error, ModelError::Io { .. }, "model.safetensors", "truncated while it was read");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn keys() {
         rewrite(&weights(f), |tensors| drop(tensors.remove(WEIGHT)));
     });
     assert_error!(missing, ModelError::MissingKeys { .. }, WEIGHT, "bad-missing");
-    // Half a head is not a checkpoint without a head.
+    // A checkpoint with half a head is refused. Only a checkpoint without a head gets a new one.
     let half = error_of("roberta-classifier", "half-head", |f| {
         rewrite(&weights(f), |tensors| drop(tensors.remove("classifier.dense.bias")));
     });
@@ -272,7 +272,7 @@ fn inputs() {
     assert_error!(shape, ModelError::Input { key: "attention_mask", .. }, "[3, 11]", "[11, 3]");
     let dtype = changed(|tensors| tensors.get_mut("input_ids").unwrap().0 = Dtype::F64).unwrap_err();
     assert_error!(dtype, ModelError::Dtype { .. }, "input_ids", "I64, I32, U8 or BOOL", "F64");
-    // Programs of PyTorch keep masks as booleans or bytes.
+    // PyTorch programs store masks as booleans or bytes.
     let mask = |dtype: Dtype| {
         let to = move |tensors: &mut HashMap<String, Owned>| {
             let (old, _, data) = tensors.get_mut("attention_mask").unwrap();
@@ -289,7 +289,7 @@ fn inputs() {
     assert!(plain.contains(&0) && plain.contains(&1));
     assert_eq!((mask(Dtype::BOOL), mask(Dtype::U8)), (plain.clone(), plain));
 
-    // A tensor of such values would be refused by the device, with a panic.
+    // A device would panic on a tensor of such values.
     let path = folder.join("large.safetensors");
     for value in [1 << 31, i64::MAX, i64::MIN] {
         fs::copy(fixture("bert-classifier").join("inputs.safetensors"), &path).unwrap();
@@ -301,7 +301,7 @@ fn inputs() {
             error,
             ModelError::Input { .. },
             "`input_ids`",
-            "32 bits",
+            "32-bit",
             &format!("{value} at row 0, column 2"),
             "large.safetensors"
         );

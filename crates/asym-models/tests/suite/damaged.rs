@@ -1,5 +1,5 @@
-//! Damaged checkpoints, inputs and adapters: an error that names the file, and never a panic. `ASYM_FUZZ_CASES=100000` tries
-//! as many of each.
+//! Damaged checkpoints, inputs and adapters cause an error and never a panic. Errors of checkpoints contain the path of the
+//! folder. With `ASYM_FUZZ_CASES=100000`, each property is tested with 100000 cases.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "../../../../tests/common/damage.rs"]
@@ -16,7 +16,7 @@ use proptest::sample::select;
 
 use crate::common::fixture;
 
-/// A copy of a fixture. It is made once a test, since only one file of it changes.
+/// A copy of a fixture. It is reused by the cases of a test, which overwrite the files that they damage.
 fn copy(name: &str, test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("damaged-{test}-{name}"));
     fs::create_dir_all(&folder).unwrap();
@@ -30,7 +30,7 @@ fn copy(name: &str, test: &str) -> PathBuf {
     folder
 }
 
-/// An error names the folder, is one line, and is no longer than a page.
+/// Check that an error contains the path of the folder or the word "rank", and that it is shorter than 20000 bytes.
 fn check<T>(folder: &Path, result: Result<T, impl std::fmt::Display>) {
     if let Err(error) = result {
         let text = error.to_string();
@@ -39,7 +39,7 @@ fn check<T>(folder: &Path, result: Result<T, impl std::fmt::Display>) {
     }
 }
 
-/// The length of a safetensors file's header, where most of its faults are.
+/// The length of a safetensors file's header, including the eight bytes with its length.
 fn header(bytes: &[u8]) -> usize {
     8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
 }
@@ -91,7 +91,7 @@ proptest! {
     }
 }
 
-/// A rank of which no memory could hold the factors, before their shapes are compared.
+/// A rank is refused if no memory could hold its factors, before the shapes of the factors are compared.
 #[test]
 fn an_adapter_of_any_rank_is_refused() {
     let base = Checkpoint::open(fixture("roberta-classifier")).unwrap();

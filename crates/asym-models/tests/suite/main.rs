@@ -1,4 +1,4 @@
-//! The tests of the crate: one program, so that Burn is linked once.
+//! The integration tests of the crate. They are one program, so that Burn is linked only once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "../common/mod.rs"]

@@ -1,5 +1,5 @@
-//! ViT, Llama and BART give the numbers of transformers: on fixtures that `tests/fixtures/make_models.py` made, and on the
-//! shared reference where `ASYM_SHARED` names it.
+//! ViT, Llama and BART have the same outputs as in transformers, on the fixtures of `tests/fixtures/make_models.py` and, if
+//! `ASYM_SHARED` is set, on the shared reference.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -16,14 +16,15 @@ use crate::common::{difference, fixture, golden, integers, scratch};
 
 const TOLERANCE: f32 = 1e-4;
 
-/// The mask of a file, which says where logits count.
+/// The mask `name` in a folder's inputs. It is 1 where logits are compared.
 fn mask(folder: &Path, name: &str, device: &Device) -> Option<Tensor<2, Int>> {
     let (shape, values) = integers(&folder.join("inputs.safetensors")).remove(name)?;
     let shape: [usize; 2] = shape.try_into().unwrap();
     Some(Tensor::from_data(burn::tensor::TensorData::new(values, shape), device))
 }
 
-/// Load, run and compare one folder; save and load again, and compare once more.
+/// Load the model in a folder and compare its logits with the expected ones. Then save and load it again, and compare the
+/// logits.
 fn check<M: PretrainedModel>(folder: &Path, counts: Option<&str>) {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
     let device = Device::default();
@@ -83,7 +84,7 @@ fn shared_reference_gives_the_logits_and_the_ids_of_transformers() {
 #[test]
 fn bare_models_and_their_hidden_states() {
     let device = Device::default();
-    // A file without the prefix `vit.`.
+    // The keys of this file lack the prefix `vit.`.
     let folder = fixture("vit-pooler");
     let loaded = Checkpoint::open(&folder).unwrap().load::<VitModel>(None, 0, &device).unwrap();
     assert!(loaded.initialized.is_empty(), "{:?}", loaded.initialized);
@@ -92,7 +93,7 @@ fn bare_models_and_their_hidden_states() {
     let last = loaded.model.forward(input.clone()).into_data();
     assert!(difference(&last, &expected["hidden_last"], None) < TOLERANCE);
     assert!(difference(&loaded.model.pooled(input.clone()).into_data(), &expected["pooler"], None) < TOLERANCE);
-    // A classifier of it is drawn; a pooler that is not there is drawn too.
+    // A classifier and a pooler that the checkpoint lacks are randomly initialized.
     let classifier = Checkpoint::open(&folder).unwrap().load::<VitClassifier>(Some(7), 0, &device).unwrap();
     assert_eq!(classifier.initialized, ["classifier.weight", "classifier.bias"]);
     assert_eq!(classifier.model.forward(input).dims(), [2, 7]);
@@ -108,7 +109,7 @@ fn bare_models_and_their_hidden_states() {
         assert!(difference(&last, &expected["hidden_last"], None) < TOLERANCE, "{name}");
         let states = model.backbone().hidden_states(input);
         assert!(states.len() > 1);
-        // transformers keeps the last one behind the norm, in some versions.
+        // Some versions of transformers return the last state after the norm, so it is not compared.
         for (index, state) in states.into_iter().enumerate().take(2) {
             let largest = difference(&state.into_data(), &expected[&format!("hidden_{index}")], None);
             assert!(largest < TOLERANCE, "{name}: hidden_{index} differs by {largest}");
@@ -157,7 +158,7 @@ fn positions_are_interpolated_for_another_resolution() {
     let model = checkpoint.load::<VitClassifier>(None, 0, &device).unwrap().model;
     for size in ["24x24", "48x40"] {
         let input: VitInput = read_inputs(folder.join(format!("inputs-{size}.safetensors")), &device).unwrap();
-        // Another resolution must be asked for, as in transformers.
+        // As in transformers, other resolutions must be enabled.
         let error = check_input(&input, &own).unwrap_err().to_string();
         let found = size.replace('x', " by ");
         assert!(error.contains("interpolate_pos_encoding") && error.contains("32 by 32"), "{error}");
@@ -170,7 +171,7 @@ fn positions_are_interpolated_for_another_resolution() {
     }
 }
 
-/// The ids of `key` in a folder's expected outputs.
+/// Check that the generated ids are those of `key` in a folder's expected outputs.
 fn generates<M: GenerativeModel>(folder: &Path, key: &str, settings: &str)
 where
     M::Input: WithoutAnswer,
@@ -192,7 +193,7 @@ where
     }
 }
 
-/// Generation begins with the start token, whatever answer the file has logits for.
+/// An input without the decoder's ids, so that generation begins with the start token.
 trait WithoutAnswer {
     fn without_answer(self) -> Self;
 }
@@ -226,8 +227,9 @@ fn fixtures_give_the_ids_of_transformers() {
     generates::<BartLanguageModel>(&bart, "generate_beam2_never", never);
 }
 
-/// The error of logits in half precision, against transformers' in f32, beside transformers' own error in that dtype: the
-/// root mean square, of which a single number cannot make a lucky or an unlucky one.
+/// Check the error of the logits in half precision, compared with those of transformers in f32. It must be at most 1.5
+/// times the error of transformers in the same dtype. The error is the root mean square, which does not depend on a
+/// single value.
 fn half<M: PretrainedModel>(name: &str, counts: Option<&str>) {
     let (device, folder) = (Device::default(), fixture(name));
     let own = golden(&folder.join("half.safetensors"));
@@ -266,7 +268,7 @@ fn half_precision_is_as_near_as_that_of_transformers() {
     half::<BartLanguageModel>("bart", None);
 }
 
-/// An adapter of PEFT on `base`, factored and merged.
+/// Check the logits of an adapter of PEFT on `base`, unmerged and merged.
 fn adapted<M: PretrainedModel>(base: &str, adapter: &str, counts: Option<&str>) {
     let (device, folder) = (Device::default(), fixture(adapter));
     let model = Checkpoint::open(fixture(base)).unwrap().load::<M>(None, 0, &device).unwrap().model;
@@ -281,7 +283,7 @@ fn adapted<M: PretrainedModel>(base: &str, adapter: &str, counts: Option<&str>) 
     }
 }
 
-/// RoBERTa's head has two layers, BERT's one, and some adapters save none. A damaged file is named.
+/// RoBERTa's head has two layers, BERT's head has one, and some adapters do not save a head. A damaged file is an error.
 #[test]
 fn the_head_of_an_adapter_says_how_many_labels_there_are() {
     let outputs = |name: &str| adapter_outputs(&fixture(name)).unwrap();
@@ -308,7 +310,7 @@ fn adapters_of_peft_give_the_logits_of_peft() {
 #[test]
 fn what_a_model_cannot_be_made_of_or_take_is_refused() {
     let device = Device::default();
-    // A decoder that is said to be the model's own is not made up from the embedding.
+    // If the configuration unties the decoder, a missing decoder is not copied from the embedding.
     let folder = crate::common::rewritten("bert-mlm", "mlm-untied", |_| ());
     let path = folder.join("config.json");
     let mut value: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
@@ -342,7 +344,7 @@ fn what_a_model_cannot_be_made_of_or_take_is_refused() {
     assert!(matches!(&error, ModelError::TooLarge { key, .. } if key.contains("fc1.bias")), "{error}");
 }
 
-/// Files of other versions and tasks have the same tensor under several names, or under the name of a copy alone.
+/// Files of other versions and tasks contain a tied tensor under several names, or only under the name of a copy.
 #[test]
 fn a_tied_embedding_may_stand_under_any_of_its_names() {
     let device = Device::default();
@@ -369,7 +371,7 @@ fn a_tied_embedding_may_stand_under_any_of_its_names() {
     let error = logits(&none).unwrap_err();
     assert!(matches!(&error, ModelError::MissingKeys { keys, .. } if keys == &["model.shared.weight"]), "{error}");
 
-    // As the bare model stores it, without `model.`.
+    // The bare model stores the tensors without the prefix `model.`.
     let bare = crate::common::rewritten("bart", "tied-bare", |tensors| {
         *tensors = std::mem::take(tensors)
             .into_iter()
@@ -378,7 +380,7 @@ fn a_tied_embedding_may_stand_under_any_of_its_names() {
     });
     assert!(difference(&logits(&bare).unwrap(), expected, None) < TOLERANCE);
 
-    // A copy with values of its own is no copy: as in transformers 5, the model keeps both.
+    // If a copy has different values, the model keeps both tensors, as in transformers 5.
     let other = crate::common::rewritten("bart", "tied-other", |tensors| {
         let mut shared = tensors["model.shared.weight"].clone();
         shared.2[2] ^= 1;
@@ -388,7 +390,7 @@ fn a_tied_embedding_may_stand_under_any_of_its_names() {
     assert!(!loaded.model.config().tie_word_embeddings && loaded.initialized.is_empty());
     assert!(difference(&loaded.model.logits(input.clone()), expected, None) > 0.0);
 
-    // transformers 4 unties the head alone: both sides read the shared table.
+    // transformers 4 unties only the head, so the encoder and the decoder read the shared table.
     let head = crate::common::rewritten("bart-untied", "untied-head", |tensors| {
         for side in ["encoder", "decoder"] {
             let own = tensors.remove(&format!("model.{side}.embed_tokens.weight")).unwrap();
@@ -397,13 +399,13 @@ fn a_tied_embedding_may_stand_under_any_of_its_names() {
     });
     let loaded = Checkpoint::open(&head).unwrap().load::<BartLanguageModel>(None, 0, &device).unwrap();
     assert!(loaded.initialized.is_empty());
-    // transformers misses the shared table where it is not there, although it computes nothing with it.
+    // transformers reports the shared table as missing if it is absent, although it does not use it.
     let saved = scratch("untied-saved");
     save(&loaded.model, &saved, FileDtype::F32).unwrap();
     let stored = golden(&saved.join("model.safetensors"));
     assert_eq!(stored["model.shared.weight"], stored["model.encoder.embed_tokens.weight"]);
 
-    // A head of its own is not made up from the embedding.
+    // A missing untied head is initialized, and not copied from the embedding.
     let untied = crate::common::rewritten("llama", "untied-none", |tensors| drop(tensors.remove("lm_head.weight")));
     let loaded = Checkpoint::open(&untied).unwrap().load::<LlamaLanguageModel>(None, 0, &device).unwrap();
     assert_eq!(loaded.initialized, ["lm_head.weight"]);

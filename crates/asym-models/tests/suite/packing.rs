@@ -1,4 +1,4 @@
-//! A padded batch is computed without its padding: logits and gradients are those of its rows, each by itself.
+//! A padded batch is computed without its padding. The logits and the gradients are the same as those of the separate rows.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use asym_models::{
@@ -16,7 +16,7 @@ fn model(family: Family, device: &Device) -> SequenceClassifier {
     SequenceClassifier::init(&config, 3, device).unwrap()
 }
 
-/// Rows of very different lengths. One has the padding's id in its middle.
+/// Rows of very different lengths. One row contains the id of the padding token in its middle.
 fn rows(pad: u32) -> Vec<Vec<u32>> {
     let row = |length: u32, salt: u32| (0..length).map(|i| 5 + (i * 7 + salt * 13) % 80).collect();
     let mut rows: Vec<Vec<u32>> = vec![row(3, 0), row(19, 1), row(1, 2), row(140, 3)];
@@ -62,7 +62,7 @@ fn padding_changes_neither_logits_nor_gradients() {
         let logits = model.forward(batch(&all, padding, &device));
         let of_batch = gradients(&model, &logits.clone().powi_scalar(2).sum().backward());
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
-        // Each row by itself has no padding.
+        // A separate row has no padding.
         let (mut singly, mut sums): (Vec<f32>, Vec<Vec<f32>>) = (Vec::new(), Vec::new());
         for row in &rows {
             let logits = model.forward(batch(&[row], padding, &device));
@@ -103,11 +103,11 @@ fn rows_do_not_see_each_other() {
     }
 }
 
-/// Lengths of the rows in a batch of a decoder, and the longest.
+/// The lengths of the rows in a batch, and the length of the longest row.
 const LENGTHS: [usize; 4] = [5, 1, 17, 9];
 const LONGEST: usize = 17;
 
-/// Ids, with `pad` beyond each row's length or before it, and the mask.
+/// The ids of a batch with padding on the right or on the left, and its mask.
 fn ids_and_mask(pad: i64, left: bool, device: &Device) -> [Tensor<2, Int>; 2] {
     let place = |row: usize, column: usize| {
         let length = LENGTHS[row];
@@ -119,7 +119,7 @@ fn ids_and_mask(pad: i64, left: bool, device: &Device) -> [Tensor<2, Int>; 2] {
     [ids, mask].map(|values| Tensor::from_data(TensorData::new(values, [LENGTHS.len(), LONGEST]), device))
 }
 
-/// Logits and gradients without padding are those of the padded batch.
+/// Check that logits and gradients without padding are the same as those of the padded batch.
 fn agree<M: Module>(name: &str, model: &M, without: impl Fn(&M) -> Tensor<2>, padded: impl Fn(&M) -> Tensor<2>) {
     let of = |logits: Tensor<2>| {
         let gradients = gradients(model, &logits.clone().powi_scalar(2).sum().backward());
@@ -127,7 +127,7 @@ fn agree<M: Module>(name: &str, model: &M, without: impl Fn(&M) -> Tensor<2>, pa
     };
     let ((logits, of_logits), (expected, of_expected)) = (of(without(model)), of(padded(model)));
     assert_eq!(logits.len(), expected.len());
-    // The order of sums differs, so that equal values to the last bit would mean that both computed the padding.
+    // The order of the sums differs. If all values were equal to the last bit, both passes would have computed the padding.
     assert_ne!(of_logits, of_expected, "{name}: both passes are the same");
     close(&format!("{name}: logits"), &logits, &expected);
     for (at, (found, expected)) in of_logits.iter().zip(&of_expected).enumerate() {
@@ -136,13 +136,13 @@ fn agree<M: Module>(name: &str, model: &M, without: impl Fn(&M) -> Tensor<2>, pa
     }
 }
 
-/// The logits at `positions` of all rows.
+/// The logits at `positions`, each `row · length + column`.
 fn chosen(logits: Tensor<3>, positions: Tensor<1, Int>) -> Tensor<2> {
     let [batch, length, width] = logits.dims();
     logits.reshape([batch * length, width]).select(0, positions)
 }
 
-/// Places of real tokens: some of the first row, the only one of the second, some of the third.
+/// The positions of some real tokens: two of the first row, the only one of the second row, and two of the third row.
 fn positions(left: bool, device: &Device) -> Tensor<1, Int> {
     let place = |row: usize, at: usize| (row * LONGEST + at + if left { LONGEST - LENGTHS[row] } else { 0 }) as i64;
     Tensor::from_data([place(0, 1), place(0, 4), place(1, 0), place(2, 3), place(2, 12)], device)
@@ -206,7 +206,7 @@ fn padding_does_not_change_either_side_of_bart() {
     let model = BartLanguageModel::init(&config, 3, &device).unwrap();
     let [ids, mask] = ids_and_mask(config.pad_token_id as i64, false, &device);
     let [decoder_ids, decoder_mask] = [&ids, &mask].map(|tensor| tensor.clone().flip([0]));
-    // The second row of the decoder is the third of the encoder.
+    // The decoder's rows are the encoder's rows in reverse order, so the second row of the decoder is the third of the encoder.
     let at = |row: usize, column: usize| (row * LONGEST + column) as i64;
     let positions = Tensor::<1, Int>::from_data([at(0, 3), at(0, 8), at(1, 16), at(2, 0), at(3, 2)], &device);
     for (mask, decoder_mask) in [
@@ -239,7 +239,7 @@ fn padding_does_not_change_a_classifier_of_bart() {
     let model = BartClassifier::init(&config, 3, &device).unwrap();
     let pad = config.pad_token_id as i64;
     let [ids, mask] = ids_and_mask(pad, false, &device);
-    // The last token of each row ends it.
+    // The last token of each row is the end-of-sequence token.
     let last = LENGTHS.map(|length| [length as i64 - 1]);
     let columns = Tensor::<1, Int>::arange(0..LONGEST as i64, &device).unsqueeze::<2>().expand([4, LONGEST]);
     let ends = columns.equal(Tensor::<2, Int>::from_data(last, &device).expand([4, LONGEST]));
@@ -258,7 +258,8 @@ fn padding_does_not_change_a_classifier_of_bart() {
     agree("classifier", &model, |model| model.forward(input(ids.clone(), Some(mask.clone()))), singly);
 }
 
-/// Texts of different lengths behind a beginning that is read once have the logits of whole texts.
+/// The logits after a common beginning, which is processed once, are the same as those of the whole texts. The texts have
+/// different lengths.
 #[test]
 fn a_common_beginning_changes_no_logits() {
     let device = Device::flex();

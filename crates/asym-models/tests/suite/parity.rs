@@ -1,5 +1,5 @@
-//! The same numbers as transformers, from fixtures that `tests/fixtures/make.py` made, and from the shared reference
-//! where `ASYM_SHARED` names it.
+//! BERT and RoBERTa have the same outputs as in transformers, on the fixtures of `tests/fixtures/make.py` and, if
+//! `ASYM_SHARED` is set, on the shared reference.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -14,7 +14,8 @@ use crate::common::{difference, fixture, golden, scratch};
 
 const TOLERANCE: f32 = 1e-4;
 
-/// Load, run and compare one folder; `save` and load again, and compare once more.
+/// Load the model in a folder and compare its outputs with the expected ones. Then save and load it again, and compare
+/// the logits.
 fn check(folder: &Path, masked_lm: bool) {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
     let device = Device::default();
@@ -33,7 +34,7 @@ fn check(folder: &Path, masked_lm: bool) {
         assert_eq!(again.config(), loaded.model.config());
         let logits = loaded.model.forward(input.clone());
         again.forward(input.clone()).into_data().assert_eq(&logits.to_data(), true);
-        // Positions 1 and 12 of the flattened batch, by the shorter way.
+        // `forward_at` computes the same logits for positions 1 and 12 of the flattened batch.
         let [batch, length, vocabulary] = logits.dims();
         let positions = Tensor::<1, Int>::from_ints([1, 12], &device);
         let chosen = loaded.model.forward_at(input.clone(), positions.clone());
@@ -102,7 +103,7 @@ fn a_head_that_the_checkpoint_lacks_is_drawn_and_reported() {
     assert_eq!(loaded.initialized, ["classifier.weight", "classifier.bias"]);
     assert_eq!(loaded.model.config().num_labels(), 5);
 
-    // From a masked language model BERT's pooler is missing too; RoBERTa's head has two layers.
+    // A masked language model lacks BERT's pooler too. RoBERTa's head has two layers.
     let loaded = Checkpoint::open(fixture("bert-mlm")).unwrap().sequence_classifier(None, 7, &device).unwrap();
     assert_eq!(
         loaded.initialized,
@@ -113,7 +114,7 @@ fn a_head_that_the_checkpoint_lacks_is_drawn_and_reported() {
     let loaded = Checkpoint::open(fixture("roberta-classifier")).unwrap().masked_language_model(7, &device).unwrap();
     assert_eq!(loaded.initialized.len(), 5);
 
-    // The draw is that of the seed, of the right width, and the same on another device.
+    // The initial values depend on the seed and not on the device, and they have the right standard deviation.
     let draw = |seed: u64, device: &Device| {
         let checkpoint = Checkpoint::open(fixture("bert-bare-old")).unwrap();
         let model = checkpoint.sequence_classifier(Some(40), seed, device).unwrap().model;
@@ -181,7 +182,7 @@ fn an_embedded_checkpoint_in_f16_is_the_saved_one() {
     assert_eq!(golden(&path)["logits"], logits.into_data().try_to_vec::<f32>().unwrap());
 }
 
-/// Padding changes nothing where there is a mask, and gradients reach every parameter that takes part.
+/// The gradients of a padded batch are finite and reach every parameter.
 #[test]
 fn a_training_step_reaches_every_parameter() {
     let device = Device::default().autodiff();

@@ -1,4 +1,4 @@
-//! Errors of answers on file.
+//! Errors of reading and writing answer files.
 
 use std::path::PathBuf;
 
@@ -6,9 +6,9 @@ use std::path::PathBuf;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum AnswersError {
-    /// The answers in a folder belong to another evaluation.
+    /// The answers in a folder belong to a different evaluation.
     #[error(
-        "{}: {key} is {found} there and {expected} here; give another --output, or remove the folder",
+        "{}: {key} is {found}, but this evaluation needs {expected}; choose another --output or remove the folder",
         path.display()
     )]
     OtherEvaluation {
@@ -18,12 +18,12 @@ pub enum AnswersError {
         key: String,
         /// Its value in the file.
         found: String,
-        /// Its value now.
+        /// Its value in this evaluation.
         expected: String,
     },
 
     /// A line cannot be read.
-    #[error("{}:{line}: {problem}; remove the line, and its question is asked again", path.display())]
+    #[error("{}:{line}: {problem}; remove the line to evaluate its question again", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -33,8 +33,11 @@ pub enum AnswersError {
         problem: String,
     },
 
-    /// Another process writes the same file.
-    #[error("{}: another process evaluates in this folder; wait for it, or give another --output", path.display())]
+    /// Another process is writing the same file.
+    #[error(
+        "{}: another process is evaluating in this folder; wait until it ends, or choose another --output",
+        path.display()
+    )]
     Busy {
         /// The file.
         path: PathBuf,
@@ -45,7 +48,7 @@ pub enum AnswersError {
     Io {
         /// The file.
         path: PathBuf,
-        /// The error of the system.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! The file of the answers.
+//! The file that contains the answers of an evaluation.
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
@@ -11,30 +11,30 @@ use serde::de::DeserializeOwned;
 
 use super::error::AnswersError;
 
-/// An answer that a file keeps.
+/// An answer that can be written to an answer file.
 pub trait Recorded: Serialize + DeserializeOwned {
-    /// The question that it answers.
+    /// The type that identifies a question.
     type Key: Eq + Hash;
 
     /// The question of this answer.
     ///
     /// # Errors
     ///
-    /// The problem, if there is no such question.
+    /// A description of the problem, if the answer does not belong to a known question.
     fn key(&self) -> Result<Self::Key, String>;
 }
 
 /// The answers of one evaluation, and the file that contains them. While it is open, no other process can open it.
 #[derive(Debug)]
 pub struct AnswerFile<A: Recorded> {
-    /// `None` for answers that are not kept.
+    /// `None` if the answers are kept only in memory.
     file: Option<(PathBuf, File)>,
     found: HashMap<A::Key, A>,
 }
 
 impl<A: Recorded> AnswerFile<A> {
-    /// Open the file at `path`, which need not exist. A last line that was not written to its end is removed. If a question
-    /// has several answers, the first counts.
+    /// Open the file at `path`, which need not exist. An incomplete last line is removed. If a question has several answers, the
+    /// first one is used.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl<A: Recorded> AnswerFile<A> {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(AnswersError::Busy { path: path.to_owned() }),
-            // A file system without locks.
+            // The file system does not support locks.
             Err(TryLockError::Error(_)) => {}
         }
         let mut bytes = Vec::new();
@@ -63,7 +63,7 @@ impl<A: Recorded> AnswerFile<A> {
         Ok(Self { file: Some((path.to_owned(), file)), found })
     }
 
-    /// Answers that are not kept on file.
+    /// Answers that are not written to a file.
     pub fn in_memory() -> Self {
         Self { file: None, found: HashMap::new() }
     }
@@ -73,7 +73,7 @@ impl<A: Recorded> AnswerFile<A> {
         self.found.get(key)
     }
 
-    /// Add answers, and write them if they are kept on file.
+    /// Add answers, and append them to the file, if there is one.
     ///
     /// # Errors
     ///
@@ -81,36 +81,38 @@ impl<A: Recorded> AnswerFile<A> {
     ///
     /// # Panics
     ///
-    /// Panics if an answer is not a JSON object for a known question.
+    /// Panics if an answer cannot be serialized to JSON or does not belong to a known question.
     pub fn add(&mut self, answers: Vec<A>) -> Result<(), AnswersError> {
         if let Some((path, file)) = &mut self.file {
             let mut lines = String::new();
             for answer in &answers {
                 let line = serde_json::to_string(answer);
-                lines += &line.unwrap_or_else(|error| panic!("an answer of text and finite numbers: {error}"));
+                lines += &line.unwrap_or_else(|error| panic!("an answer cannot be serialized to JSON: {error}"));
                 lines.push('\n');
             }
             let written = file.write_all(lines.as_bytes()).and_then(|()| file.flush());
             written.map_err(|source| AnswersError::Io { path: path.clone(), source })?;
         }
         for answer in answers {
-            let key = answer.key().unwrap_or_else(|problem| panic!("an answer to a known question: {problem}"));
+            let key = answer
+                .key()
+                .unwrap_or_else(|problem| panic!("an answer does not belong to a known question: {problem}"));
             self.found.insert(key, answer);
         }
         Ok(())
     }
 }
 
-/// How far an evaluation is.
+/// The progress of an evaluation.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// Questions that are answered, those on file included.
+    /// The number of answered questions, including those that were already in the file.
     pub done: usize,
-    /// Questions in all.
+    /// The number of all questions.
     pub all: usize,
-    /// Questions that this process answered.
+    /// The number of questions that this process answered.
     pub own: usize,
-    /// Since the first of them.
+    /// The seconds since this process began to evaluate.
     pub seconds: f64,
 }
 
@@ -168,7 +170,7 @@ mod tests {
     proptest! {
         #![proptest_config(config(50))]
 
-        /// A process that is killed leaves the whole lines.
+        /// After a process is killed, all complete lines can still be read.
         #[test]
         fn whole_lines_stay(
             texts in prop::collection::vec(any::<String>(), 1..6),

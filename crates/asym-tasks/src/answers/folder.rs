@@ -1,4 +1,4 @@
-//! The settings of an evaluation's folder. They keep the answers of different models apart.
+//! The settings that are saved in the folder of an evaluation. They prevent a mix of answers from different models.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -11,13 +11,13 @@ use super::error::AnswersError;
 /// The file of the settings.
 const FILE: &str = "evaluation.json";
 
-/// Make `folder` the place of an evaluation with these settings, or go on in it. The settings are a struct or a map, which
-/// serde writes as a JSON object.
+/// Create `folder` for an evaluation with these settings, or check that the settings in an existing folder are the same. The
+/// settings must be a struct or a map, which serde serializes to a JSON object.
 ///
 /// # Errors
 ///
-/// [`AnswersError::OtherEvaluation`] if its answers belong to an evaluation with other settings, and
-/// [`AnswersError::Io`], also for settings that are no JSON object.
+/// [`AnswersError::OtherEvaluation`] if the folder belongs to an evaluation with other settings, and [`AnswersError::Io`], also
+/// for settings that are not a JSON object.
 pub fn settle(folder: &Path, settings: &impl Serialize) -> Result<(), AnswersError> {
     let path = folder.join(FILE);
     let failed = |source| AnswersError::Io { path: path.clone(), source };
@@ -36,7 +36,7 @@ pub fn settle(folder: &Path, settings: &impl Serialize) -> Result<(), AnswersErr
         Err(AnswersError::OtherEvaluation { path: path.clone(), key: key.to_string(), found, expected })
     };
     let Ok(found) = serde_json::from_str::<Map<String, Value>>(&text) else {
-        return other("the file", "no JSON object".to_string(), "one".to_string());
+        return other("the file", "not a JSON object".to_string(), "one".to_string());
     };
     for (key, expected) in &settings {
         let found = found.get(key).unwrap_or(&Value::Null);

@@ -1,19 +1,19 @@
-//! DomainBed's data sets, as data.
+//! The data sets of DomainBed that the paper uses.
 
-/// A data set of DomainBed that the paper has.
+/// A data set of DomainBed that the paper uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Benchmark {
     /// Photographs of five classes from four collections.
     Vlcs,
     /// Seven classes as art, cartoons, photographs and sketches.
     Pacs,
-    /// 65 classes of things at home and in offices.
+    /// 65 classes of objects in homes and offices.
     OfficeHome,
-    /// Ten animals before the cameras of four places.
+    /// Ten classes from camera traps at four locations: nine animals, and pictures without an animal.
     TerraIncognita,
 }
 
-/// The facts of a data set.
+/// The properties of a data set.
 #[derive(Debug)]
 pub(super) struct Row {
     /// The name in recipes.
@@ -22,11 +22,11 @@ pub(super) struct Row {
     pub(super) title: &'static str,
     /// The folder in DomainBed's own layout.
     pub(super) folder: &'static str,
-    /// The environments by the names of their folders.
+    /// The names of the environments' folders.
     pub(super) environments: [&'static str; 4],
-    /// The one that the paper trains on.
+    /// The environment that the paper trains on.
     pub(super) train: &'static str,
-    /// The epochs that are as many steps of 32 pictures as DomainBed's or the paper's.
+    /// The number of epochs. With batches of 32 pictures, it results in about as many steps as in DomainBed or the paper.
     pub(super) epochs: usize,
 }
 
@@ -57,7 +57,7 @@ impl Benchmark {
                 folder: "VLCS",
                 environments: ["Caltech101", "LabelMe", "SUN09", "VOC2007"],
                 train: "LabelMe",
-                // 2 125 pictures, 5 001 steps.
+                // 2 125 training pictures, 5 001 steps in DomainBed.
                 epochs: 75,
             },
             Self::Pacs => &Row {
@@ -66,7 +66,7 @@ impl Benchmark {
                 folder: "PACS",
                 environments: ["art_painting", "cartoon", "photo", "sketch"],
                 train: "cartoon",
-                // 1 876 pictures, 5 001 steps.
+                // 1 876 training pictures, 5 001 steps in DomainBed.
                 epochs: 85,
             },
             Self::OfficeHome => &Row {
@@ -75,7 +75,7 @@ impl Benchmark {
                 folder: "office_home",
                 environments: ["Art", "Clipart", "Product", "Real World"],
                 train: "Clipart",
-                // 3 492 pictures, 5 001 steps.
+                // 3 492 training pictures, 5 001 steps in DomainBed.
                 epochs: 46,
             },
             Self::TerraIncognita => &Row {
@@ -84,7 +84,7 @@ impl Benchmark {
                 folder: "terra_incognita",
                 environments: ["location_100", "location_38", "location_43", "location_46"],
                 train: "location_38",
-                // 7 789 pictures, and the paper's 20 000 steps.
+                // 7 789 training pictures, 20 000 steps in the paper.
                 epochs: 82,
             },
         }

@@ -12,21 +12,21 @@ use crate::images::ImagesError;
 /// The seed of the drawn world.
 const DATA_SEED: u64 = 0;
 
-/// The layouts that are read, for messages.
-const LAYOUTS: &str = "give a folder with a folder for each environment, which has a folder for each class, as in \
-    photo/dog/1.jpg; or a Parquet file with the columns image, domain and label";
+/// The supported layouts, for messages.
+const LAYOUTS: &str = "use a folder of environments, each with a folder for each class, as in photo/dog/1.jpg; or a \
+    Parquet file with the columns image, domain and label";
 
 /// The environments as they were read.
 pub(super) struct Environments {
     /// The environments, by name.
     pub(super) collections: Vec<Collection>,
-    /// Whether the order of the pictures is that of their paths.
+    /// Whether the pictures are ordered by path.
     pub(super) by_path: bool,
-    /// Whether they are drawn.
+    /// Whether the pictures are drawn by [`drawing`].
     pub(super) drawn: bool,
 }
 
-/// The drawn world, for a task without files.
+/// The drawn pictures, for a task without data files.
 ///
 /// # Errors
 ///
@@ -35,11 +35,12 @@ pub(super) fn drawn() -> Result<Environments, ImageError> {
     Ok(Environments { collections: drawing::environments(DATA_SEED)?, by_path: true, drawn: true })
 }
 
-/// Read the environments at `path`: a folder of the layout, one that has it in the folder of `benchmark`, or tables.
+/// Read the environments at `path`: a folder `environment/class/picture`, a folder that contains such a folder for `benchmark`,
+/// or Parquet files.
 ///
 /// # Errors
 ///
-/// A folder of another layout, and tables that cannot be read.
+/// A folder with another layout, and tables that cannot be read.
 pub(super) fn read(path: &Path, benchmark: Option<Benchmark>) -> Result<Environments, ImagesError> {
     if path.is_file() {
         if table::Format::of(path) != Some(table::Format::Parquet) {
@@ -48,7 +49,7 @@ pub(super) fn read(path: &Path, benchmark: Option<Benchmark>) -> Result<Environm
         }
         return tables(&[path.to_path_buf()]);
     }
-    // The name of a data set's folder in DomainBed's folder of all data, and the Hub's folder of tables.
+    // `path` can also be DomainBed's folder of all data sets. In a data set of the Hub, the tables are in the folder `data`.
     let own = benchmark.map(|benchmark| path.join(benchmark.row().folder)).filter(|path| path.is_dir());
     for folder in std::iter::once(path.to_path_buf()).chain(own) {
         if Layout::of(&folder)? == Layout::Collections {
@@ -61,8 +62,8 @@ pub(super) fn read(path: &Path, benchmark: Option<Benchmark>) -> Result<Environm
         }
     }
     let found = match Layout::of(path)? {
-        Layout::Classes => "its folders hold pictures, as those of classes do, so that there are no environments",
-        Layout::Collections | Layout::Other => "no folder of an environment with pictures in folders of classes",
+        Layout::Classes => "its folders contain pictures, as folders of classes do, so there are no environments",
+        Layout::Collections | Layout::Other => "no environment with pictures in folders of classes",
     };
     Err(PicturesError::Layout { path: path.to_owned(), found: found.to_owned(), expected: LAYOUTS }.into())
 }

@@ -1,27 +1,28 @@
-//! DomainBed: a classifier is trained on the pictures of one environment and tested on those of others.
+//! DomainBed: a classifier is trained on the pictures of one environment and tested on those of other environments.
 //!
 //! ```toml
-//! tasks = ["pacs"]                # vlcs, pacs, office-home, terra-incognita, or domainbed for data of your own
+//! tasks = ["pacs"]                # vlcs, pacs, office-home, terra-incognita, or domainbed for your own data
 //! data = "PACS"                   # a folder of environment/class/picture, or a name on the Hub
 //!
 //! [task]
-//! train = "cartoon"               # the environment that is trained on; the paper's is the default
-//! image_size = 112                # rows and columns of a picture; the default is the checkpoint's
+//! train = "cartoon"               # the training environment; the default is the paper's
+//! image_size = 112                # rows and columns of a picture; the default is the checkpoint's size
 //! ```
 //!
-//! The protocol is DomainBed's (Gulrajani and Lopez-Paz, 2021; `domainbed/scripts/train.py`) with the paper's one training
+//! The protocol follows DomainBed (Gulrajani and Lopez-Paz, 2021; `domainbed/scripts/train.py`), with the paper's single training
 //! environment, in these points:
 //!
-//! - Pictures are ordered by class and path. A fifth of each environment is set aside, drawn from the trial's seed and the number of
-//!   the environment among all, with the generator of NumPy: see [`split()`]. The trial's seed is that of the run.
-//! - Training pictures are augmented, and so are those on which the training environment is evaluated.
-//! - `id` is the accuracy on the fifth of the training environment, `train` on the rest of it. The accuracy on another environment is
-//!   computed on four fifths of it, and `ood` is the mean over these environments. `gap` is `train` minus `ood`.
-//! - The whole picture is resized to a square by the bilinear filter.
+//! - Pictures are ordered by class and path. A fifth of each environment is held out. It is sampled with NumPy's generator, whose
+//!   seed depends on the trial's seed and the index of the environment: see [`split()`]. The trial's seed is the seed of the run.
+//! - Pictures of the training environment are augmented, both in training and in evaluation.
+//! - `id` is the accuracy on the held-out fifth of the training environment, and `train` is the accuracy on the other four
+//!   fifths. The accuracy on each test environment is computed on the four fifths that are not held out, and `ood` is the mean
+//!   over the test environments. `gap` is `train` minus `ood`.
+//! - The whole picture is resized to a square with a bilinear filter.
 //!
-//! It differs in these: an epoch passes over each picture once, whereas DomainBed draws pictures with replacement; mean and standard
-//! deviation of the pixels come from the checkpoint; and the scores are computed after the last epoch, so no choice depends on a
-//! test.
+//! It differs in three points. An epoch uses each picture once, whereas DomainBed samples pictures with replacement. The mean and
+//! standard deviation for normalizing pixels come from the checkpoint. The scores on test environments are computed only after
+//! the last epoch, so no choice depends on them.
 
 mod benchmark;
 mod files;

@@ -1,8 +1,8 @@
 //! The paper's scores, which tables show next to ours.
 //!
-//! `data/paper-domainbed.csv` holds one row per cell of its Tables 11, 12 (accuracy) and 13 (gap between training and test), in
-//! percent, for a ViT trained on one environment. Its Table 7 has the means of these over environments. The numbers are facts of
-//! "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024).
+//! `data/paper-domainbed.csv` contains one row per cell of the paper's Tables 11, 12 (accuracy) and 13 (gap between training and
+//! test), in percent, for a ViT trained on one environment. The paper's Table 7 has the means of these values over environments.
+//! The numbers come from "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024).
 
 use asym_core::Init;
 use asym_train::Tuning;
@@ -31,13 +31,13 @@ pub struct DomainBedCell {
     b_train: Option<bool>,
     /// The environment, by the name of its folder.
     pub environment: String,
-    /// The accuracy there, in percent.
+    /// The accuracy on this environment, in percent.
     pub accuracy: f64,
-    /// The spread that the paper prints next to it.
+    /// The spread that the paper prints next to the accuracy.
     pub accuracy_std: f64,
-    /// The accuracy on the training set minus that, in percent.
+    /// The accuracy on the training set minus `accuracy`, in percent.
     pub gap: f64,
-    /// Its spread.
+    /// The spread that the paper prints next to the gap.
     pub gap_std: f64,
 }
 
@@ -45,20 +45,20 @@ pub struct DomainBedCell {
 ///
 /// # Errors
 ///
-/// If the file compiled in is damaged.
+/// An error if the embedded file is damaged.
 pub fn domainbed_cells() -> Result<Vec<DomainBedCell>, csv::Error> {
     csv::Reader::from_reader(CELLS.as_bytes()).deserialize().collect()
 }
 
 impl DomainBedCell {
-    /// Whether the paper's row is that of `tuning`.
+    /// Whether this cell is in the paper's row of `tuning`.
     fn is_of(&self, tuning: &Tuning) -> bool {
         let (a, b) = ((self.a_init, self.a_train), (self.b_init, self.b_train));
         PaperMethod { name: &self.method, rank: self.rank, a, b }.is(tuning)
     }
 }
 
-/// The table with the accuracies in each environment.
+/// The number of the paper's table with the accuracy on each environment of `benchmark`.
 fn tables_of(benchmark: Benchmark) -> &'static str {
     if benchmark == Benchmark::TerraIncognita { "12" } else { "11" }
 }
@@ -73,7 +73,7 @@ pub(super) fn scores(benchmark: Benchmark, tuning: &Tuning, test: &[String]) -> 
         .partition(|cell| cell.environment == row.train);
     let others: Vec<_> = others.into_iter().filter(|cell| test.contains(&cell.environment)).collect();
     let (Some(own), false) = (own.first(), others.is_empty()) else { return Vec::new() };
-    // A mean over some of the environments is in no table.
+    // Table 7 has means over all test environments. A mean over some of them is computed from another table.
     let means = if others.len() + 1 == row.environments.len() { "7" } else { tables_of(benchmark) };
     let mean = |value: fn(&DomainBedCell) -> f64| others.iter().map(value).sum::<f64>() / others.len().max(1) as f64;
     let tables = tables_of(benchmark);
@@ -87,7 +87,7 @@ pub(super) fn scores(benchmark: Benchmark, tuning: &Tuning, test: &[String]) -> 
     let mut scores = vec![
         score(OUT_OF_DOMAIN, mean(|cell| cell.accuracy), None, means),
         score(IN_DOMAIN, own.accuracy, Some(own.accuracy_std), tables),
-        // The paper gives the training accuracy by its gap to the accuracy in domain.
+        // The paper reports the training accuracy as its gap to the in-domain accuracy.
         score(TRAIN, own.accuracy + own.gap, None, "13"),
         score(GAP, mean(|cell| cell.gap), None, "13"),
     ];

@@ -1,4 +1,4 @@
-//! DomainBed as a [`Task`]: a ViT on one environment, tested on others.
+//! DomainBed as a [`Task`]: a ViT is trained on one environment and tested on others.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,51 +27,52 @@ use crate::names::{Names, nearest};
 use crate::split::held_out;
 use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
 
-/// The mean accuracy over the environments that were not trained on.
+/// The mean accuracy over the test environments.
 pub(super) const OUT_OF_DOMAIN: &str = "ood";
-/// The accuracy on the fifth of the training environment that was set aside.
+/// The accuracy on the held-out fifth of the training environment.
 pub(super) const IN_DOMAIN: &str = "id";
-/// The accuracy on the rest of the training environment.
+/// The accuracy on the part of the training environment that is trained on.
 pub(super) const TRAIN: &str = "train";
-/// The latter minus the mean out of domain.
+/// The training accuracy minus the mean accuracy over the test environments.
 pub(super) const GAP: &str = "gap";
 
-/// Names that an environment cannot have, since its accuracy is a score of that name.
+/// Names that an environment cannot have, since the score of an environment has the environment's name.
 const RESERVED: [&str; 5] = [OUT_OF_DOMAIN, IN_DOMAIN, TRAIN, GAP, "loss"];
 
-/// The fewest pictures of an environment: one for each part of it.
+/// The minimum number of pictures of an environment, so that both parts of its split contain a picture.
 const FEWEST: usize = 5;
 
 /// The name of the task for a user's own data, or for drawn pictures if no data are given.
 const OWN: &str = "domainbed";
 
-/// One training environment, and others to test on.
+/// One training environment, and one or several test environments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DomainBed {
-    /// The data set; `None` for data of one's own.
+    /// The data set; `None` for a user's own data and for drawn pictures.
     pub benchmark: Option<Benchmark>,
-    /// The settings of the task's own.
+    /// The task's own settings.
     pub options: DomainBedOptions,
 }
 
 /// The environments, all with the same classes.
 #[derive(Debug)]
 pub struct DomainBedData {
-    /// The data set, which is recognized by the names of its environments.
+    /// The data set, which is given or recognized by the names of its environments.
     pub benchmark: Option<Benchmark>,
-    /// The environments, by name.
+    /// The environments, sorted by name.
     pub environments: Vec<Collection>,
     /// The names of the classes.
     pub classes: Vec<String>,
-    /// The environment that is trained on.
+    /// The training environment.
     pub train: String,
-    /// The environments that are tested out of domain.
+    /// The test environments.
     pub test: Vec<String>,
-    /// Whether the pictures are in the order of their paths. Only then is the split the same as DomainBed's.
+    /// Whether the pictures are ordered by path. If not, the split differs from DomainBed's.
     pub by_path: bool,
     /// Whether the pictures are drawn.
     pub drawn: bool,
-    /// The share of a run's training pictures that it is evaluated on in the place of the other sets.
+    /// The share of a run's training pictures that is held out to choose settings. The run is then evaluated on it, and not on
+    /// the held-out fifth or the test environments.
     pub held_out: Option<f64>,
 }
 
@@ -80,19 +81,19 @@ impl DomainBed {
         ImageSettings { size: self.options.image_size, whole: true }
     }
 
-    /// The environment that is trained on, if it is known before the data are.
+    /// The training environment, if it is known before the data are read.
     fn train(&self) -> Option<&str> {
         self.options.train.as_deref().or(self.benchmark.map(|benchmark| benchmark.row().train))
     }
 
-    /// The names of the environments that are tested out of domain, if they are known before the data are read.
+    /// The names of the test environments, if they are known before the data are read.
     fn test(&self) -> Vec<String> {
         let known = self.benchmark.map_or(&[][..], |benchmark| &benchmark.row().environments);
         let others = known.iter().filter(|name| Some(**name) != self.train()).map(ToString::to_string);
         self.options.test.as_ref().map_or_else(|| others.collect(), |test| test.all().to_vec())
     }
 
-    /// Check the environments and find those of the settings.
+    /// Check the environments, and find the training and test environments among them.
     fn settle(&self, path: &str, found: Environments) -> Result<DomainBedData, ImagesError> {
         let Environments { collections: mut environments, by_path, drawn } = found;
         let classes = same_classes(&mut environments)?;
@@ -104,7 +105,7 @@ impl DomainBed {
             return Err(ImagesError::OneEnvironment { path: path.to_owned(), found: only.clone() });
         }
         if let Some(name) = names.iter().find(|name| RESERVED.contains(&name.as_str())) {
-            let expected = format!("none of {}, which are scores: rename the folder", RESERVED.join(", "));
+            let expected = format!("a name other than {}, which are scores; rename the folder", RESERVED.join(", "));
             return Err(ImagesError::Setting { setting: "environment", found: name.clone(), expected });
         }
         if let Some(small) = environments.iter().find(|environment| environment.len() < FEWEST) {
@@ -137,15 +138,19 @@ impl DomainBed {
         if test.is_empty() || test.contains(&train) {
             return Err(ImagesError::Setting {
                 setting: "test",
-                found: if test.is_empty() { "empty".into() } else { format!("{train}, which is trained on") },
-                expected: "environments that are not trained on".into(),
+                found: if test.is_empty() {
+                    "empty".into()
+                } else {
+                    format!("{train}, which is the training environment")
+                },
+                expected: "one or several environments that are not trained on".into(),
             });
         }
         Ok(DomainBedData { benchmark, environments, classes, train, test, by_path, drawn, held_out: None })
     }
 
-    /// The sources of the run with `seed`. If a share of the training pictures is held out, they have the place of the fifth that is
-    /// set aside, and no picture of a test is seen.
+    /// The training pictures and the evaluation of the run with `seed`. If a share of the training pictures is held out to choose
+    /// settings, this share replaces the held-out fifth, and no test picture is used.
     pub(super) fn trial(&self, pictures: &Arc<Pictures>, seed: u64) -> (Arc<ImageSource>, ImageEvaluation) {
         let augment = self.options.augment.unwrap_or(true);
         let changed = |augmented| if augment { augmented } else { Augment::Never };
@@ -160,7 +165,7 @@ impl DomainBed {
                 if let Some(share) = pictures.held_out() {
                     (rest, aside) = held_out(&rest, |place| pictures.members()[*place].class, share);
                 }
-                // As in DomainBed, where the augmentation belongs to the environment.
+                // As in DomainBed, which also augments the training environment's pictures in evaluation.
                 let once = changed(Augment::Once(seed));
                 let set = |score: &str, members: &[usize], last| ImageSet {
                     name: score.to_owned(),
@@ -211,12 +216,12 @@ impl TaskInfo for DomainBed {
         match scale {
             Scale::Paper => TrainSettings {
                 epochs: self.benchmark.map_or(10, |benchmark| benchmark.row().epochs),
-                // DomainBed has Adam with one rate and without decay for pictures.
+                // For pictures, DomainBed uses Adam with a constant learning rate and without weight decay.
                 lr_scheduler_type: LrSchedulerType::ConstantWithWarmup,
                 warmup_ratio: 0.0,
                 ..settings
             },
-            // With few steps, a rate that falls serves full fine-tuning better.
+            // With few steps, full fine-tuning is better with a decreasing learning rate.
             Scale::Embedded => TrainSettings { epochs: 10, ..settings },
         }
     }
@@ -289,7 +294,7 @@ impl Task for DomainBed {
                 setting: "data",
                 found: "absent".into(),
                 expected: format!(
-                    "the folder of the environments, as in --data PACS; the task {OWN} draws pictures without one"
+                    "the folder of the environments, as in --data PACS; the task {OWN} draws pictures if there is no folder"
                 ),
             })),
         }
@@ -319,16 +324,19 @@ impl Task for DomainBed {
                 classes.len(),
                 each.join(", ")
             ),
-            format!("trained on {train}, tested on {}; each picture is decoded once before that", test.join(", ")),
+            format!("trained on {train}, tested on {}; each picture is decoded once before training", test.join(", ")),
         ];
         lines.extend(held_out.map(|share| {
             format!(
-                "{:.0} % of each class of a run's training pictures held out; no test picture is seen",
+                "{:.0} % of each class of a run's training pictures are held out; no test picture is used",
                 100.0 * share
             )
         }));
         if !by_path {
-            lines.push("the table has no paths of its pictures: the split is by rows, and not DomainBed's".to_string());
+            lines.push(
+                "the table has no picture paths, so the split follows the order of rows and differs from DomainBed's"
+                    .to_string(),
+            );
         }
         lines
     }

@@ -1,9 +1,9 @@
 //! Drawn pictures, for a vision model that must be trained within minutes and without a download.
 //!
-//! A picture shows one shape, at a random place, size and angle, among scraps that do not matter. The shape is the class. The
-//! [`Style`] is the environment: it decides outline, colors and texture, and says nothing about the shape.
-//! [`Shape::CLASSES`] are the classes of the drawn world of DomainBed ([`environments`]), and [`Shape::PRETRAINING`] those on
-//! which the embedded ViT was pre-trained, in all styles. No shape is in both.
+//! A picture shows one shape at a random position, size and angle, and two small discs as distractors. The shape is the class.
+//! The [`Style`] is the environment. It determines outline, colors and texture, and is independent of the shape.
+//! [`Shape::CLASSES`] are the classes of the drawn world of DomainBed ([`environments`]). [`Shape::PRETRAINING`] are the classes
+//! on which the embedded ViT was pre-trained, in all styles. No shape is in both lists.
 
 mod shape;
 mod style;
@@ -19,23 +19,23 @@ use rand_chacha::ChaCha8Rng;
 pub use self::shape::Shape;
 pub use self::style::Style;
 
-/// Rows and columns of a picture, in pixels.
+/// The number of rows and of columns of a picture, in pixels.
 pub const SIDE: usize = 24;
 
-/// Pictures of each class in each environment.
+/// The number of pictures of each class in each environment.
 pub const PICTURES: usize = 300;
 
-/// Points along a side of a pixel at which its color is computed.
+/// The number of points along each side of a pixel at which its color is computed.
 const FINE: usize = 3;
 
-/// The picture number `index` of `shape` in `style`: a function of these and of `seed`.
+/// The picture with index `index` of `shape` in `style`. It depends only on these arguments and `seed`.
 pub fn picture(seed: u64, shape: Shape, style: Style, index: usize) -> Picture {
     let name = format!("{}/{}", style.name(), shape.name());
     draw(shape, style, &mut stream(derive_seed(seed, "drawing", index as u64), &name))
 }
 
-/// The drawn world: an environment for each style, with [`PICTURES`] pictures of each class, as PNG files. The same seed always gives
-/// the same pictures.
+/// The drawn world: one environment for each style, with [`PICTURES`] pictures of each class, as PNG files. The same seed always
+/// results in the same pictures.
 ///
 /// # Errors
 ///
@@ -56,7 +56,7 @@ pub fn environments(seed: u64) -> Result<Vec<Collection>, ImageError> {
     Style::ALL.into_iter().map(collection).collect()
 }
 
-/// A shape in its place.
+/// A shape with its position, size and angle.
 struct Placed {
     shape: Shape,
     /// The center and the radius, in pixels.
@@ -83,14 +83,14 @@ fn draw(shape: Shape, style: Style, rng: &mut ChaCha8Rng) -> Picture {
     let center = (between(radius, side - radius), between(radius, side - radius));
     let angle = between(-0.35, 0.35);
     let placed = Placed { shape, center, radius, turn: (angle.cos(), angle.sin()) };
-    // Scraps of the shape's colors in the background: discs of a few pixels.
+    // The distractors: discs of a few pixels in the background, in the colors of the shape.
     let scraps: Vec<(f64, f64, f64)> =
         (0..2).map(|_| (between(0.0, side), between(0.0, side), between(0.6, 1.4))).collect();
 
     let fine = SIDE * FINE;
     let at = |place: usize| (place as f64 + 0.5) / FINE as f64;
     let inside: Vec<bool> = (0..fine * fine).map(|place| placed.contains(at(place % fine), at(place / fine))).collect();
-    // The points of the line are those with a point of the other side within half of its width.
+    // A point is on the line if a point on the other side of the outline is within half the width of the line.
     let reach = (paint.width * FINE as f64).round() as isize;
     let offsets: Vec<(isize, isize)> = (-reach..=reach)
         .flat_map(|row| (-reach..=reach).map(move |column| (row, column)))
@@ -112,7 +112,7 @@ fn draw(shape: Shape, style: Style, rng: &mut ChaCha8Rng) -> Picture {
         } else if inside[row * fine + column] {
             paint.fill(u, v)
         } else if scrap {
-            // A sketch has scraps of its line, the other styles of their filling.
+            // The discs have the color of the line in sketches, and the colors of the shape in the other styles.
             if style == Style::Outline { paint.line } else { paint.fill(u, v) }
         } else {
             paint.background(u, v)

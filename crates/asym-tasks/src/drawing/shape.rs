@@ -7,7 +7,7 @@ use std::f64::consts::{FRAC_PI_2, PI, TAU};
 pub enum Shape {
     /// A disc.
     Circle,
-    /// A disc without a smaller disc that touches its edge.
+    /// A disc without a smaller disc that overlaps its edge.
     Crescent,
     /// A plus sign.
     Cross,
@@ -27,7 +27,7 @@ pub enum Shape {
     Bar,
     /// Two triangles that touch at a point.
     BowTie,
-    /// A round end and a pointed one.
+    /// A drop with a round end and a pointed end.
     Drop,
     /// Two bars at a right angle.
     Ell,
@@ -39,7 +39,7 @@ pub enum Shape {
     Pentagon,
     /// A star with four thin points.
     Sparkle,
-    /// A bar on the middle of another.
+    /// A bar on the middle of another bar.
     Tee,
     /// A flower with three petals.
     Trefoil,
@@ -50,7 +50,7 @@ impl Shape {
     pub const CLASSES: [Self; 7] =
         [Self::Crescent, Self::Cross, Self::Heart, Self::Ring, Self::Square, Self::Star, Self::Triangle];
 
-    /// The classes of pre-training, of which none is a class of the drawn world.
+    /// The classes of pre-training. None of them is a class of the drawn world.
     pub const PRETRAINING: [Self; 12] = [
         Self::Arrow,
         Self::Bar,
@@ -101,7 +101,7 @@ impl Shape {
             Self::Circle => radius < 0.9,
             Self::Crescent => radius < 0.95 && (x - 0.42).hypot(y) > 0.72,
             Self::Cross => within(-0.3, 0.3, -0.95, 0.95) || within(-0.95, 0.95, -0.3, 0.3),
-            // Two discs above a square that stands on its corner.
+            // Two discs above a square that is rotated by 45°.
             Self::Heart => {
                 let disc = |center: f64| (x - center).hypot(y - 0.3) < 0.5;
                 disc(-0.4) || disc(0.4) || (x.abs() + (y - 0.02).abs() < 0.86 && y < 0.3)
@@ -129,7 +129,7 @@ impl Shape {
 /// inner radius of cos(π / points), it is a regular polygon.
 fn star(points: usize, inner: f64, x: f64, y: f64) -> bool {
     let sector = TAU / points as f64;
-    // The angle to the nearest point of the star, so one side decides for all.
+    // The angle to the nearest point of the star. By symmetry, it is enough to check one side.
     let angle = (y.atan2(x) - FRAC_PI_2).rem_euclid(sector);
     let angle = angle.min(sector - angle);
     let radius = x.hypot(y);

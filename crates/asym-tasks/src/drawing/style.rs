@@ -6,35 +6,35 @@ use rand_chacha::ChaCha8Rng;
 /// A style, which is an environment of the drawn world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Style {
-    /// One bright color with a dark outline, on one light color.
+    /// One bright color with a dark outline, on a background of one light color.
     Flat,
     /// A dark line on white.
     Outline,
-    /// A color that fades from one side to the other, without outline, on a background that fades too, with noise.
+    /// A color gradient without an outline, on a background with another gradient, and with noise.
     Shaded,
     /// Stripes of two colors on a dotted background.
     Striped,
 }
 
-/// Three values from 0 to 1.
+/// Red, green and blue, from 0 to 1.
 pub(super) type Color = [f64; 3];
 
-/// The colors of one picture: the colors of a point (x, y) of the unit square.
+/// The colors of one picture, as functions of a point (x, y) of the unit square.
 pub(super) struct Paint {
     style: Style,
     background: [Color; 2],
     fill: [Color; 2],
     /// The color of the line around the shape.
     pub(super) line: Color,
-    /// Half of the width of that line in pixels; 0 for none.
+    /// Half the width of this line in pixels; 0 if there is no line.
     pub(super) width: f64,
     /// The directions of the background's and the shape's pattern, as cosine and sine.
     directions: [(f64, f64); 2],
     /// The number of stripes or dots along a side.
     frequency: f64,
-    /// Where in a stripe or dot the picture begins.
+    /// The offset of the pattern, as a share of the distance between stripes or dots.
     phase: f64,
-    /// The largest change of a sample by noise.
+    /// The maximum change of a sample by noise.
     pub(super) noise: f64,
 }
 
@@ -52,7 +52,7 @@ impl Style {
         }
     }
 
-    /// Draw the colors of a picture.
+    /// Sample the colors of a picture.
     pub(super) fn paint(self, rng: &mut ChaCha8Rng) -> Paint {
         let hue = rng.random_range(0.0..1.0);
         // The hues of shape and background differ enough to distinguish them.
@@ -105,7 +105,7 @@ impl Paint {
         let [low, high] = self.fill;
         match self.style {
             Style::Flat => low,
-            // Paper.
+            // The color of the paper.
             Style::Outline => self.background[0],
             Style::Shaded => mix(low, high, along(self.directions[1], x, y)),
             Style::Striped => {
@@ -116,7 +116,7 @@ impl Paint {
     }
 }
 
-/// The place of (x, y) along a direction, from 0 to 1 for most of the unit square.
+/// The position of (x, y) along a direction, from 0 to 1 for most of the unit square.
 fn along((cosine, sine): (f64, f64), x: f64, y: f64) -> f64 {
     0.5 + (x - 0.5) * cosine + (y - 0.5) * sine
 }
@@ -126,9 +126,9 @@ fn mix(low: Color, high: Color, share: f64) -> Color {
     std::array::from_fn(|channel| low[channel] * (1.0 - share) + high[channel] * share)
 }
 
-/// Red, green and blue of a hue, of which 1 is a whole circle, and of a saturation and a value from 0 to 1.
+/// Convert hue, saturation and value to red, green and blue. A hue of 1 is a full circle; saturation and value are from 0 to 1.
 fn from_hue(hue: f64, saturation: f64, value: f64) -> Color {
-    // Red is full within a sixth of the circle around 0, green around 1/3 and blue around 2/3.
+    // Red is at its maximum for hues within 1/6 of 0, green within 1/6 of 1/3, and blue within 1/6 of 2/3.
     [0.0, 2.0, 4.0].map(|center| {
         let distance = (hue.rem_euclid(1.0) * 6.0 - center).abs();
         let share = (2.0 - distance.min(6.0 - distance)).clamp(0.0, 1.0);

@@ -43,7 +43,7 @@ fn a_picture_is_a_function_of_its_seed_and_its_place() {
     }
 }
 
-/// Training and test sets are parts of these, so no picture is in both.
+/// Training and test sets are parts of the drawn world, so no picture is in both.
 #[test]
 fn no_picture_of_the_world_is_drawn_twice() {
     let world = environments(0).unwrap();

@@ -1,4 +1,4 @@
-//! Labels: which a data set has, and how files write them.
+//! The labels of a data set, and how they are written in files.
 
 use asym_data::Cell;
 
@@ -8,11 +8,12 @@ use crate::text::{Problem, Target};
 /// The answers that a data set allows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Answers {
-    /// One of these classes. Files give a class by its name, by its spelling, or by its index, as the Hub's files do.
+    /// One of several classes. A file contains the name of the class, GLUE's spelling of it, or, as in the Hub's files, its
+    /// index.
     Classes {
-        /// The names of the classes for people and configurations.
+        /// The names of the classes, for display and for configurations.
         names: &'static [&'static str],
-        /// How GLUE's files write the classes, in the same order.
+        /// The spelling of the classes in GLUE's files, in the same order.
         spelt: &'static [&'static str],
     },
     /// A number in this range, both ends included.
@@ -49,9 +50,9 @@ impl Answers {
         }
     }
 
-    /// Reads a label. A number is the index of a class or a score, whether the file has it as a number or as a text.
+    /// Reads a label. A number is a score or the index of a class. It can be stored as a number or as text.
     ///
-    /// `path` and `line` are for the error.
+    /// `path` and `line` are used in error messages.
     ///
     /// # Errors
     ///
@@ -73,13 +74,13 @@ impl Answers {
         })
     }
 
-    /// The answer as GLUE's files write it. Empty for an answer of the other kind.
+    /// The answer in the spelling of GLUE's files. Empty if `target` is of another kind than these answers.
     pub(super) fn spell(&self, target: &Target) -> String {
         match (self, target) {
             (Self::Classes { spelt, .. }, Target::Class(class)) => {
                 spelt.get(*class).map_or_else(String::new, ToString::to_string)
             }
-            // GLUE's server refuses scores outside the scale.
+            // GLUE's server rejects scores outside the range.
             (Self::Score { least, most }, Target::Score(score)) => format!("{:.3}", score.clamp(*least, *most)),
             _ => String::new(),
         }
@@ -95,7 +96,7 @@ fn class(names: &[&str], spelt: &[&str], cell: &Cell) -> Option<usize> {
             // If a column of numbers has a missing value, pandas writes its numbers as floats: `1.0`.
             by_name(names).or_else(|| by_name(spelt)).or_else(|| by_index(text.parse().ok()?))
         }
-        // `false` and `true` of a set of two classes.
+        // `false` is class 0, and `true` is class 1.
         Cell::Boolean(boolean) => Some(usize::from(*boolean)).filter(|class| *class < names.len()),
         Cell::Integer(number) => usize::try_from(*number).ok().filter(|class| *class < names.len()),
         Cell::Float(number) => by_index(*number),
@@ -126,7 +127,7 @@ mod tests {
         Cell::Text(text.to_owned())
     }
 
-    /// The Hub's files have the indices of classes in place of their names.
+    /// The Hub's files contain the indices of classes instead of their names.
     #[test]
     fn classes_by_name_or_by_index_and_scores_within_their_range() {
         let names = &["entailment", "not_entailment"];
@@ -153,7 +154,7 @@ mod tests {
         for (found, score) in [(text("4.750"), 4.75), (Cell::Float(4.75), 4.75), (Cell::Integer(5), 5.0)] {
             assert_eq!(scores.parse("f", 1, &found).unwrap(), Target::Score(score));
         }
-        // As the Hub's files have it, in single precision.
+        // A score in single precision, as in the Hub's files.
         assert_eq!(scores.parse("f", 1, &Cell::Float(f64::from(3.8_f32))).unwrap(), Target::Score(3.8));
         let texts = ["5.1", "-1", "NaN", "many", ""].map(text);
         let numbers = [Cell::Integer(6), Cell::Float(5.1), Cell::Float(f64::NAN)];
@@ -196,7 +197,7 @@ mod tests {
                 if answers.problem() == Problem::Score {
                     let read = |score| answers.parse("f", 1, &text(&answers.spell(&Target::Score(score))));
                     let Target::Score(found) = read(score).unwrap() else { panic!("a class") };
-                    // Files have three digits after the point.
+                    // The files have three digits after the decimal point.
                     prop_assert!((found - score).abs() < 6e-4, "{found} {score}");
                     prop_assert!(wild.is_nan() || read(wild).is_ok(), "{wild}");
                 }

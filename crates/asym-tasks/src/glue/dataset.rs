@@ -1,4 +1,4 @@
-//! The data sets of GLUE by their names, and the examples of one.
+//! The data sets of GLUE, and the examples of a data set.
 
 use std::fmt;
 
@@ -31,20 +31,21 @@ pub enum Dataset {
     Stsb,
 }
 
-/// The facts about a data set that differ from one to another.
+/// The properties of a data set.
 #[derive(Debug)]
 pub struct DatasetRow {
     /// The name in recipes, on the command line and on the Hub.
     pub name: &'static str,
     /// The name in tables, and of GLUE's folders.
     pub title: &'static str,
-    /// The answers that it allows.
+    /// The answers that the data set allows.
     pub answers: Answers,
     /// The score that the paper reports first.
     pub headline: Metric,
     /// Further scores.
     pub further: &'static [Metric],
-    /// The names of the development sets, and of the test sets. If there is only one, its name is empty.
+    /// The names of the development sets, which are also the names of the test sets. If there is only one development set, its
+    /// name is empty.
     pub parts: &'static [&'static str],
     /// The known layouts, in the order in which a folder is searched. The first is GLUE's own.
     pub layouts: &'static [Layout],
@@ -59,17 +60,17 @@ pub struct DatasetRow {
 /// The settings of a run that differ between data sets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Defaults {
-    /// Passes over the training set.
+    /// The number of passes over the training set.
     pub epochs: usize,
-    /// Examples in a step.
+    /// The number of examples in a step.
     pub batch_size: usize,
-    /// Peak learning rate of adapters and of the head alone.
+    /// Peak learning rate if an adapter or only the head is trained.
     pub learning_rate: f64,
     /// Peak learning rate if the whole model is trained.
     pub full_learning_rate: f64,
     /// AdamW's weight decay.
     pub weight_decay: f64,
-    /// Tokens of an example, special tokens included.
+    /// The maximum number of tokens of an example, including special tokens.
     pub max_length: usize,
 }
 
@@ -89,12 +90,12 @@ pub struct Part {
 pub struct Split {
     /// The training set.
     pub train: Part,
-    /// The development sets: MNLI has two, the others have one.
+    /// The development sets: MNLI has two, and the other data sets have one.
     pub dev: Vec<Part>,
 }
 
 impl Dataset {
-    /// Every data set: first those of the paper in the order of its tables, then the others.
+    /// All data sets: first those of the paper in the order of its tables, then the other data sets.
     pub const ALL: &[Self] =
         &[Self::Mnli, Self::Sst2, Self::Mrpc, Self::Cola, Self::Qnli, Self::Rte, Self::Stsb, Self::Qqp];
 
@@ -112,18 +113,19 @@ impl Dataset {
         self.row().name
     }
 
-    /// The number of outputs that a model needs for it.
+    /// The number of outputs that a model needs for this data set.
     pub fn outputs(self) -> usize {
         self.row().answers.outputs()
     }
 
-    /// The headline metric, then the further ones.
+    /// The headline metric, then the further metrics.
     pub fn metrics(self) -> impl Iterator<Item = Metric> {
         let row = self.row();
         std::iter::once(row.headline).chain(row.further.iter().copied())
     }
 
-    /// Every score: the metrics over all development sets together, then, if there are several, over each.
+    /// All scores: the metrics over all development sets together, then, if there are several development sets, over each of
+    /// them.
     pub fn scores(self) -> Vec<TextScore> {
         let parts = self.row().parts;
         let each = if parts.len() > 1 { parts } else { &[] };
@@ -138,8 +140,8 @@ impl Dataset {
         self.row().layouts.iter().any(Layout::is_pair)
     }
 
-    /// Whether `path`, a file of the Hub's repository of GLUE, belongs to this data set: to its test sets if `tests`,
-    /// else to its other sets. A run does not need to fetch the test sets.
+    /// Whether `path`, a file in the Hub's repository of GLUE, belongs to this data set. If `tests` is true, only the files of
+    /// its test sets belong to it, and otherwise only the files of its other sets. A run does not need to download the test sets.
     pub fn is_hub_file(self, path: &str, tests: bool) -> bool {
         let name = path.strip_prefix(self.name()).and_then(|rest| rest.strip_prefix('/'));
         name.is_some_and(|name| name.ends_with(".parquet") && name.starts_with("test") == tests)

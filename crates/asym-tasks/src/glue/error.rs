@@ -8,23 +8,23 @@ use crate::text::EncodeError;
 
 /// A data set of GLUE cannot be read, encoded or written.
 ///
-/// `path` is the file as it was found, or the display name of a data set that is generated. `line` counts from 1.
+/// `path` is the path of the file, or the display name of a generated data set. `line` is counted from 1.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum GlueError {
-    /// A folder has no complete set of a data set's files.
-    #[error("{}: no data of {dataset} here; looked for {}, here and in the data set's own folder below: put one of these \
-        there, or point --data elsewhere", folder.display(), looked_for.join("; or "))]
+    /// A folder does not contain a complete set of the data set's files.
+    #[error("{}: there are no data of {dataset}; looked for {} in this folder and in the data set's subfolder; put one of \
+        these sets of files there, or set --data to another folder", folder.display(), looked_for.join("; or "))]
     MissingData {
         /// The name of the data set.
         dataset: &'static str,
         /// The folder that was searched.
         folder: PathBuf,
-        /// Each set of files that can be read.
+        /// The sets of files that can be read.
         looked_for: Vec<String>,
     },
 
-    /// A label is none of the data set's.
+    /// A label is not a label of the data set.
     #[error("{path}:{line}: label `{found}` is not one of {}; is this the file of another data set, or a test file \
         without labels?", allowed.join(", "))]
     UnknownLabel {
@@ -34,13 +34,13 @@ pub enum GlueError {
         line: usize,
         /// The value of the label column.
         found: String,
-        /// The data set's labels as files write them.
+        /// The data set's labels, as they are written in files.
         allowed: &'static [&'static str],
     },
 
     /// A label is not a number in the data set's range.
     #[error(
-        "{path}:{line}: score `{found}` is no number from {least} to {most}; is this the file of another data set, or a \
+        "{path}:{line}: score `{found}` is not a number from {least} to {most}; is this the file of another data set, or a \
         test file without labels?"
     )]
     UnknownScore {
@@ -69,7 +69,7 @@ pub enum GlueError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// The error of the system.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }

@@ -11,7 +11,8 @@ use super::layout::{Columns, Layout, Naming};
 use crate::text::{Example, Target};
 
 impl Layout {
-    /// The files of the set `name` in `folder`, if there are any. GLUE's own TSV files have no quoting, those of the Hub do.
+    /// The files of the set `name` in `folder`, if there are any. GLUE's own TSV files have no quoting, but TSV files from the
+    /// Hub do.
     fn find(&self, folder: &Path, name: &str) -> Result<Option<Files>, GlueError> {
         if self.naming == Naming::Files {
             let path = folder.join(name);
@@ -21,7 +22,7 @@ impl Layout {
     }
 }
 
-/// The first layout whose files are in `folder` or in the data set's own folder below it, and these files.
+/// The first layout whose files are in `folder` or in the data set's subfolder, and these files.
 fn search(
     dataset: Dataset,
     folder: &Path,
@@ -51,7 +52,7 @@ fn search(
     })
 }
 
-/// How the rows of a set become examples.
+/// How to convert the rows of a set to examples.
 #[derive(Clone, Copy)]
 struct Rows {
     columns: Columns,
@@ -73,7 +74,7 @@ impl Rows {
         Ok(Part { name, source: files.describe(), examples })
     }
 
-    /// The cells of `row` are in the order of [`Columns::wanted`].
+    /// Convert `row` to an example. Its cells are in the order of [`Columns::wanted`].
     fn example(self, path: &str, table::Row { line, cells }: table::Row) -> Result<Example, GlueError> {
         let mut cells = cells.into_iter();
         let mut text = |column: &str| {
@@ -95,12 +96,13 @@ impl Rows {
     }
 }
 
-/// Reads the training and development sets from `folder`, or from the data set's own folder below it, in the first
-/// layout whose files are there.
+/// Reads the training and development sets from `folder` or from the data set's subfolder. The first layout whose files exist is
+/// used.
 ///
 /// # Errors
 ///
-/// [`GlueError::MissingData`] names every file that was looked for. [`GlueError::Table`], [`GlueError::UnknownLabel`] and [`GlueError::UnknownScore`] if a file cannot be understood.
+/// [`GlueError::MissingData`] lists every file that was looked for. [`GlueError::Table`], [`GlueError::UnknownLabel`] and
+/// [`GlueError::UnknownScore`] if a file cannot be parsed.
 pub fn read(dataset: Dataset, folder: &Path) -> Result<Split, GlueError> {
     let names = |layout: &Layout| std::iter::once(layout.train).chain(layout.dev.iter().copied()).collect();
     let (layout, files) = search(dataset, folder, names)?;
@@ -119,7 +121,7 @@ pub fn read(dataset: Dataset, folder: &Path) -> Result<Split, GlueError> {
 pub fn read_tests(dataset: Dataset, folder: &Path) -> Result<Vec<Part>, GlueError> {
     let (layout, files) = search(dataset, folder, |layout| layout.tests.to_vec())?;
     let row = dataset.row();
-    // Each row of a test set must get an answer, so none is left out.
+    // Each row of a test set needs an answer, so short rows are not skipped.
     let rows = Rows { columns: layout.test_columns.without_label(), answers: row.answers, skip_short_rows: false };
     files.iter().zip(row.parts).map(|(files, name)| rows.read_part(name, files)).collect()
 }

@@ -1,8 +1,8 @@
-//! The files in which a data set is distributed, as data.
+//! The layouts of the files in which a data set is distributed.
 
 use asym_data::table;
 
-/// The columns of a file that hold the texts and the label.
+/// The columns of a file that contain the texts and the label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Columns {
     /// Columns with names.
@@ -14,9 +14,9 @@ pub(super) enum Columns {
         /// The label. `None` in a test set.
         label: Option<&'static str>,
     },
-    /// A file without a header. Positions count from 0.
+    /// A file without a header. Columns are counted from 0.
     Positional {
-        /// Columns of each row.
+        /// The number of columns in each row.
         width: usize,
         /// The text.
         first: usize,
@@ -42,7 +42,7 @@ impl Columns {
         }
     }
 
-    /// The wanted columns: the text, the second text of a pair, and the label if there is one.
+    /// The columns to read: the text, the second text of a pair, and the label, if there is one.
     pub(super) fn wanted(self) -> table::Columns {
         match self {
             Self::Named { first, second, label } => {
@@ -67,17 +67,17 @@ pub struct Layout {
     pub(super) skip_short_rows: bool,
 }
 
-/// How the names of a layout are to be understood.
+/// The meaning of the names in a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Naming {
     /// The full names of GLUE's TSV files.
     Files,
-    /// Names without their ending, for one or several files of any other format.
+    /// Names without the extension, for one or several files in any supported format.
     Stems,
 }
 
 impl Layout {
-    /// GLUE's TSV files by their names.
+    /// A layout of GLUE's TSV files, with their full names.
     pub(super) const fn files(
         train: &'static str,
         dev: &'static [&'static str],
@@ -88,7 +88,7 @@ impl Layout {
         Self { train, dev, tests, columns, test_columns, naming: Naming::Files, skip_short_rows: false }
     }
 
-    /// Files as on the Hub: a stem and an ending that gives the format, in one file or in several.
+    /// A layout as on the Hub. A set has one or several files, and their extension determines the format.
     pub(super) const fn stems(
         train: &'static str,
         dev: &'static [&'static str],
@@ -98,7 +98,7 @@ impl Layout {
         Self { train, dev, tests, columns, test_columns: columns, naming: Naming::Stems, skip_short_rows: false }
     }
 
-    /// The same layout, whose rows with too few columns are left out.
+    /// The same layout, except that rows with too few columns are skipped.
     pub(super) const fn skip_short_rows(self) -> Self {
         Self { skip_short_rows: true, ..self }
     }

@@ -1,10 +1,10 @@
-//! GLUE: its data sets, the files that hold them, and generated counterparts.
+//! GLUE: its data sets, their files, and generated counterparts.
 //!
-//! [`read`] and [`read_tests`] read a data set from a folder, in any of the layouts in which it is distributed.
-//! [`generated()`] makes a small counterpart of it without files.
+//! [`read`] and [`read_tests`] read a data set from a folder, in any of the layouts in which it is distributed. [`generated()`]
+//! generates a small counterpart of a data set without files.
 //!
-//! To add a data set, add a variant of [`Dataset`], its place in [`Dataset::ALL`], its row in `rows.rs`, and its generator
-//! in `generated`. Nothing else knows the columns, labels or metrics of a data set.
+//! To add a data set, add a variant of [`Dataset`], its entry in [`Dataset::ALL`], its row in `rows.rs`, and its generator in
+//! `generated`. No other code depends on the columns, labels or metrics of a single data set.
 
 mod answers;
 mod dataset;

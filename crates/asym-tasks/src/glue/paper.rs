@@ -1,8 +1,8 @@
 //! The paper's scores, which tables show next to ours.
 //!
-//! `data/paper-glue.csv` holds one row per cell of its Tables 1, 4, 5 and 10 (RoBERTa-large, dev sets, in percent; where
-//! two tables give the same cell, Table 10's). The numbers are facts of "Asymmetry in Low-Rank Adapters of Foundation
-//! Models" (Zhu et al., 2024).
+//! `data/paper-glue.csv` contains one row per cell of the paper's Tables 1, 4, 5 and 10 (RoBERTa-large, development sets, in
+//! percent). If two tables contain the same cell, the row has the value of Table 10. The numbers come from "Asymmetry in Low-Rank
+//! Adapters of Foundation Models" (Zhu et al., 2024).
 
 use asym_core::Init;
 use asym_train::Tuning;
@@ -29,7 +29,7 @@ pub struct PaperCell {
     b_train: Option<bool>,
     /// The mean, in percent.
     pub mean: f64,
-    /// The spread that the paper prints next to it.
+    /// The spread that the paper prints next to the mean.
     pub std: Option<f64>,
     /// The number of the table.
     pub table: String,
@@ -39,12 +39,13 @@ pub struct PaperCell {
 ///
 /// # Errors
 ///
-/// If the embedded file is damaged.
+/// An error if the embedded file is damaged.
 pub fn paper_cells() -> Result<Vec<PaperCell>, csv::Error> {
     csv::Reader::from_reader(GLUE.as_bytes()).deserialize().collect()
 }
 
-/// The paper's score of `tuning` on `dataset`, if it has one. It has none for full fine-tuning and for the head alone.
+/// The paper's score of `tuning` on `dataset`, if there is one. The paper has no scores for full fine-tuning and for training
+/// only the head.
 pub(super) fn score(dataset: Dataset, tuning: &Tuning) -> Option<PaperScore> {
     let is = |cell: &PaperCell| {
         let (a, b) = ((cell.a_init, cell.a_train), (cell.b_init, cell.b_train));

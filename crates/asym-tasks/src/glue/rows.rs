@@ -1,8 +1,8 @@
 //! The table of data sets, with a row for each.
 //!
-//! The settings are those of the LoRA scripts for RoBERTa-large, which the paper follows. The learning rate of full
-//! fine-tuning is RoBERTa's own. Class numbers are the same as in the Hub's data sets, so a checkpoint that was
-//! fine-tuned on those has the same classes here.
+//! The paper's settings are those of the LoRA scripts for RoBERTa-large, which the paper follows. The learning rate of full
+//! fine-tuning comes from RoBERTa. Class indices are the same as in the Hub's data sets, so a checkpoint that was fine-tuned on
+//! the Hub's data has the same classes here.
 
 use super::answers::Answers;
 use super::dataset::{Dataset, DatasetRow, Defaults};
@@ -33,7 +33,7 @@ const fn single(first: &'static str, label: &'static str) -> Columns {
     Columns::Named { first, second: None, label: Some(label) }
 }
 
-/// One development and one test set, in GLUE's files and in the Hub's.
+/// A layout with one development set and one test set, in GLUE's files.
 const fn glue(columns: Columns, tests: Columns) -> Layout {
     Layout::files("train.tsv", &["dev.tsv"], columns, &["test.tsv"], tests)
 }
@@ -46,29 +46,30 @@ const fn paper(epochs: usize, batch_size: usize, learning_rate: f64, max_length:
     Defaults { epochs, batch_size, learning_rate, full_learning_rate: 1e-5, weight_decay: 0.1, max_length }
 }
 
-/// Files with names that distinguish them from the files of other data sets in one folder.
+/// A layout whose file names differ from those of other data sets in the same folder.
 const fn prefixed(columns: Columns, tests: Columns) -> Layout {
     Layout::files("glue_train.tsv", &["glue_dev.tsv"], columns, &["glue_test.tsv"], tests)
 }
 
-/// Classes that GLUE's files write as their names.
+/// Classes that are written as their names in GLUE's files.
 const fn named(names: &'static [&'static str]) -> Answers {
     Answers::Classes { names, spelt: names }
 }
 
-/// Classes that GLUE's files write as 0 and 1.
+/// Classes that are written as 0 and 1 in GLUE's files.
 const fn binary(names: &'static [&'static str]) -> Answers {
     Answers::Classes { names, spelt: &["0", "1"] }
 }
 
-/// If one of three seeds of full fine-tuning does not leave a plateau, the data set gets more epochs and a lower rate.
+/// The settings for the embedded checkpoint. If full fine-tuning stays on a plateau with one of three seeds, the data set has
+/// more epochs and a lower learning rate.
 const fn mini(epochs: usize, full_learning_rate: f64) -> Defaults {
     Defaults { epochs, batch_size: 32, learning_rate: 3e-3, full_learning_rate, weight_decay: 0.01, max_length: 64 }
 }
 
 const ENTAILMENT: Answers = named(&["entailment", "not_entailment"]);
 
-/// Source, label, the linguists' mark, sentence.
+/// The columns are the source, the label, the linguists' mark and the sentence.
 const COLA_COLUMNS: Columns = Columns::Positional { width: 4, first: 3, label: 1 };
 
 static COLA: DatasetRow = DatasetRow {
@@ -127,8 +128,8 @@ static MRPC: DatasetRow = DatasetRow {
     layouts: &[
         glue(MRPC_COLUMNS, MRPC_COLUMNS),
         prefixed(MRPC_COLUMNS, MRPC_COLUMNS),
-        // The corpus as Microsoft ships it. GLUE's development set is a part of its training file, so the development
-        // set here is its test file, whose labels are public.
+        // The corpus as Microsoft distributes it. GLUE's development set is part of Microsoft's training file. Therefore, the
+        // development set here is Microsoft's test file, whose labels are public.
         Layout::files("msr_paraphrase_train.txt", &["msr_paraphrase_test.txt"], MRPC_COLUMNS, &[], MRPC_COLUMNS),
         hub(pair("sentence1", "sentence2", "label")),
     ],
@@ -162,7 +163,7 @@ static QQP: DatasetRow = DatasetRow {
     further: &[Metric::F1],
     parts: &[""],
     layouts: &[
-        // GLUE's own training file has a few rows that are cut short. Other readers leave them out as well.
+        // GLUE's own training file has a few truncated rows. Other implementations skip them as well.
         glue(QQP_COLUMNS, QQP_COLUMNS).skip_short_rows(),
         hub(pair("question1", "question2", "label")),
     ],

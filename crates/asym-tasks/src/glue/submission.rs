@@ -1,4 +1,4 @@
-//! Files that GLUE's server takes.
+//! Submission files for GLUE's server.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use super::dataset::Dataset;
 use super::error::GlueError;
 use crate::text::Target;
 
-/// Writes a submission file of `dataset` into `folder` for each of its test sets: a header, then the number of each row
-/// and the answer as GLUE's files write it. Returns the files.
+/// Writes a submission file into `folder` for each test set of `dataset`. A file has a header and, for each row, the index of the
+/// row and the answer in the spelling of GLUE's files. Returns the paths of the files.
 ///
 /// # Errors
 ///

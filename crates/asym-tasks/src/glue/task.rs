@@ -17,7 +17,7 @@ use crate::split::held_out;
 use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Task, TaskInfo};
 use crate::text::{Encoded, Examples, Lengths, Problem, TextEvaluation, TextLoss, encode, preview, save_tokenizer};
 
-/// The seed of the generated data: fixed, since they are part of the project and not of a run.
+/// The seed of the generated data. It is the same for all runs.
 pub const DATA_SEED: u64 = 0;
 
 /// A data set of GLUE, on which a sequence classifier is trained.
@@ -25,7 +25,7 @@ pub const DATA_SEED: u64 = 0;
 pub struct Glue {
     /// The data set.
     pub dataset: Dataset,
-    /// The settings of the task's own.
+    /// The task's own settings.
     pub options: GlueOptions,
 }
 
@@ -33,7 +33,7 @@ pub struct Glue {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GlueOptions {
-    /// Tokens of an example, special tokens included; a longer one is cut.
+    /// The maximum number of tokens of an example, including special tokens. Longer examples are truncated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
 }
@@ -147,7 +147,7 @@ impl Task for Glue {
 
     fn hold_out(&self, Split { train, dev }: Split, share: f64) -> Split {
         let (rest, held) = held_out(&train.examples, |example| example.target.group(), share);
-        // Each of MNLI's development sets has scores of its own.
+        // Each of MNLI's development sets has its own scores, so each set is replaced.
         let part = |part: Part| Part { source: train.source.clone(), examples: held.clone(), ..part };
         let dev = dev.into_iter().map(part).collect();
         Split { dev, train: Part { examples: rest, ..train } }

@@ -43,7 +43,7 @@ fn layouts_in_their_order_here_and_in_the_data_sets_folder() {
     folder.write("msr_paraphrase_train.txt", original.as_bytes());
     folder.write("msr_paraphrase_test.txt", original.as_bytes());
     assert_eq!(first_word(&read()), "original");
-    // Half a layout does not count.
+    // An incomplete layout is not used.
     folder.write("glue_train.tsv", GLUE.as_bytes());
     assert_eq!(first_word(&read()), "original");
     folder.write("glue_dev.tsv", GLUE.as_bytes());
@@ -106,7 +106,7 @@ fn bytes_that_are_not_utf8_are_found() {
     assert!(matches!(error, GlueError::Table(TableError::NotUtf8 { line: 2, .. })), "{error:?}");
 }
 
-/// GLUE's test files name their columns, CoLA's too, and have no labels.
+/// GLUE's test files, including CoLA's, have a header and no labels.
 #[test]
 fn test_sets_and_their_submission() {
     let folder = Scratch::new("glue-submission");
@@ -167,7 +167,8 @@ fn generated_sets_have_the_form_of_real_ones() {
     }
 }
 
-/// Rows by INDEX.md; dev majority of MRPC by INDEX.md, samples by `wc -l`.
+/// The numbers of rows and MRPC's majority class in the development set are from INDEX.md, and the sizes of the samples from
+/// `wc -l`.
 #[test]
 fn the_real_files() {
     let Some(shared) = crate::scratch::shared() else {
@@ -181,7 +182,7 @@ fn the_real_files() {
         (Dataset::Stsb, 5749, 1500),
         (Dataset::Sst2, 67349, 872),
     ] {
-        // The folder that holds all data sets has each in its own folder.
+        // The folder of all data sets has a subfolder for each data set.
         let split = read(dataset, &data).unwrap();
         assert_eq!((split.train.examples.len(), split.dev[0].examples.len()), (train, dev), "{dataset}");
         assert!(split.dev[0].examples.iter().all(|example| !example.first.is_empty()), "{dataset}");
@@ -195,7 +196,7 @@ fn the_real_files() {
     let split = read(Dataset::Mrpc, original.path()).unwrap();
     assert_eq!((split.train.examples.len(), split.dev[0].examples.len()), (4076, 1725));
 
-    // The Hub's Parquet files hold the same rows as GLUE's TSV.
+    // The Hub's Parquet files contain the same rows as GLUE's TSV files.
     let (tsv, hub) = (read(Dataset::Rte, &data).unwrap(), read(Dataset::Rte, &data.join("RTE/hf")).unwrap());
     let rows = |part: &Part| -> Vec<(String, Option<String>, Target)> {
         part.examples.iter().map(|one| (one.first.clone(), one.second.clone(), one.target.clone())).collect()
@@ -221,8 +222,8 @@ fn the_real_files() {
     }
 }
 
-/// The examples by which settings are chosen are training examples, no run that decides is trained on them, and the development
-/// sets are left out.
+/// Settings are chosen by scores on held-out training examples. No run is trained on these examples to choose a setting, and the
+/// development sets are not used.
 #[test]
 fn examples_that_decide_come_from_the_training_set() {
     use crate::task::Task;

@@ -1,8 +1,8 @@
 //! Sentences that are acceptable or not.
 //!
-//! Each construction crosses two choices, so no word is more frequent in either class. It draws its words first
-//! and only then determines whether the sentence must be acceptable. The class always depends on how two words go
-//! together, and never on the words alone.
+//! Each construction combines two independent choices, so no word is more frequent in either class. It first samples its words,
+//! and then makes the sentence acceptable or unacceptable, as requested. The class always depends on how two words are combined,
+//! and never on the words alone.
 
 use super::draw::Draw;
 use super::key::scene_key;
@@ -15,7 +15,7 @@ use super::render::agree;
 pub(crate) struct Specimen {
     /// The name of the construction.
     pub(crate) source: &'static str,
-    /// The key of the fillers, shared with the scenes of the same fillers.
+    /// The key of the fillers, which determines whether the sentence is held out.
     pub(crate) key: String,
     /// The sentence.
     pub(crate) sentence: String,
@@ -39,7 +39,7 @@ static CONSTRUCTIONS: &[(&str, Construction)] = &[
     ("degree", degree),
 ];
 
-/// Draws a specimen that is acceptable or not, as requested.
+/// Samples a specimen that is acceptable or not, as requested.
 pub(crate) fn specimen(draw: &mut Draw, acceptable: bool) -> Specimen {
     let (source, construction) = *draw.pick(CONSTRUCTIONS);
     let (key, sentence) = construction(draw, acceptable);
@@ -50,7 +50,7 @@ fn in_number(noun: &Noun, plural: bool) -> &'static str {
     agree(plural, noun.one, noun.many)
 }
 
-/// A verb of one of the tables, by any of its synonyms, and the name of its meaning.
+/// A random verb of `table`, and the first synonym of its meaning, which is the name of the meaning.
 fn any_verb(draw: &mut Draw, table: &'static [&'static [Verb]]) -> (&'static Verb, &'static str) {
     let synonyms = table[draw.below(table.len())];
     (draw.pick(synonyms), synonyms[0].base)
@@ -104,7 +104,7 @@ fn reflexive(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (verb, name) = any_verb(draw, ACTS);
     let between = *draw.pick(&["near", "behind", "with"]);
     let reflexives = ["himself", "herself", "themselves"];
-    // The three kinds of subject are equally frequent, and so are the reflexives of either class.
+    // The three kinds of subject are equally frequent, and so are the reflexives in each class.
     let kind = draw.below(3);
     let plural = kind == 2;
     let subject = match (kind, subject.gender) {
@@ -118,13 +118,13 @@ fn reflexive(draw: &mut Draw, acceptable: bool) -> (String, String) {
     (key, format!("the {s} {between} the {o} {} {} .", verb.past, reflexives[said]))
 }
 
-/// The noun of the other gender at the same rank of the table, which lists as many men as women.
+/// The noun at the corresponding index of the other gender. The table lists the same number of nouns for both genders.
 fn counterpart(noun: &'static Noun, gendered: &[&'static Noun]) -> &'static Noun {
     let at = gendered.iter().position(|other| other.one == noun.one).unwrap_or(0);
     gendered[(at + gendered.len() / 2) % gendered.len()]
 }
 
-/// "will praise", "has praised", "is praising": three auxiliaries by three forms.
+/// "will praise", "has praised", "is praising": each of the three auxiliaries requires another form of the verb.
 fn auxiliary(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (subject, patient) = draw.pick_two(PEOPLE);
     let (verb, name) = any_verb(draw, ACTS);
@@ -153,7 +153,7 @@ fn object(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let adjective = draw.pick(TRAITS)[0];
     let (plural, other) = (draw.chance(30), draw.chance(30));
     let place = draw.pick(PLACES);
-    // A sentence without its patient says where, so such sentences do not run out of keys.
+    // The key of a sentence without a patient contains the place, so that there are enough keys for such sentences.
     let (object, second) = if transitive == acceptable {
         (format!(" the {}", in_number(patient, other)), patient.one)
     } else {
@@ -181,7 +181,7 @@ fn demonstrative(draw: &mut Draw, acceptable: bool) -> (String, String) {
     (key, clause)
 }
 
-/// "the old cook praised the nurse in the garden" with two neighbors exchanged, or not.
+/// "the old cook praised the nurse in the garden" with two adjacent words swapped, or not.
 fn order(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (subject, patient) = draw.pick_two(PEOPLE);
     let (verb, name) = any_verb(draw, ACTS);
@@ -214,7 +214,8 @@ fn time(draw: &mut Draw, acceptable: bool) -> (String, String) {
     (key, text)
 }
 
-/// "who did the cook praise ?" and "did the cook praise the nurse ?": one gap for each "who".
+/// "who did the cook praise ?" and "did the cook praise the nurse ?": the object is missing if and only if the question has
+/// "who".
 fn question(draw: &mut Draw, acceptable: bool) -> (String, String) {
     let (subject, patient) = draw.pick_two(PEOPLE);
     let verb = draw.pick(STRICT);

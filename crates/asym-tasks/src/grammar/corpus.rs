@@ -1,18 +1,18 @@
-//! The pre-training corpus: single sentences, and short discourses in which a fact comes back in another form.
+//! The pre-training corpus: single sentences, and short discourses in which a fact is restated in another form.
 
 use super::acceptability::specimen;
 use super::draw::{Draw, Stream};
 use super::key::held_out;
 use super::scene::Scene;
 
-/// The words that introduce the second sentence of a line of the corpus: the first if it agrees with the first
-/// sentence, and the second if it does not.
+/// The words that introduce the second sentence of a line of the corpus: "yes" if it agrees with the first sentence, and "no" if
+/// it does not.
 pub const ANSWERS: [&str; 2] = ["yes", "no"];
 
-/// `lines` lines to pre-train on. A tab separates the two halves of a discourse, which a tokenizer takes as a pair.
+/// `lines` lines for pre-training. A tab separates the two halves of a discourse, which are tokenized as a pair.
 ///
-/// A third of the lines restate a fact in another form, another third answer it, with "yes ," and a restatement or
-/// "no ," and another meaning. The others are single sentences. No line tells a scene that is held out.
+/// About 35 % of the lines restate a fact in another form. Another 35 % answer it, with "yes ," and a restatement or with "no ,"
+/// and another meaning. The other lines are single sentences. No line describes a held-out scene.
 ///
 /// # Example
 ///
@@ -25,7 +25,7 @@ pub fn pretraining_corpus(seed: u64, lines: usize) -> impl Iterator<Item = Strin
     Lines::new(seed).take(lines)
 }
 
-/// The endless lines of [`pretraining_corpus`].
+/// An endless iterator over the lines of [`pretraining_corpus`].
 struct Lines {
     draw: Draw,
 }
@@ -35,7 +35,7 @@ impl Lines {
         Self { draw: Draw::new(seed, Stream::CORPUS) }
     }
 
-    /// A scene that no development set holds.
+    /// A scene that is in no development set.
     fn scene(&mut self) -> Scene {
         loop {
             let scene = Scene::draw(&mut self.draw);
@@ -45,7 +45,7 @@ impl Lines {
         }
     }
 
-    /// An acceptable sentence. Neither it nor its unacceptable counterpart is in a development set.
+    /// An acceptable sentence. Neither this sentence nor its unacceptable counterpart is in a development set.
     fn good_sentence(&mut self) -> String {
         loop {
             let specimen = specimen(&mut self.draw, true);

@@ -1,28 +1,26 @@
-//! Draws from a named stream of a seed.
+//! Random choices from a numbered stream of a seed.
 
 use rand::Rng;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-/// A stream of a seed, by its number. Each product of the grammar reads its own, so making one never shifts
-/// another.
+/// The number of a random stream of a seed. Each product of the grammar has its own stream, so no product affects another.
 ///
-/// The numbers are part of the data's definition: never renumber them.
+/// The numbers are part of the definition of the data, so they must never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Stream(pub(crate) u64);
 
 impl Stream {
     /// The pre-training corpus.
     pub(crate) const CORPUS: Self = Self(1);
-    /// The reports of the pre-training.
+    /// The reports for pre-training.
     pub(crate) const REPORTS: Self = Self(19);
-    /// The reports to train on.
+    /// The reports for training.
     pub(crate) const REPORTS_TRAIN: Self = Self(20);
-    /// The reports to evaluate on.
+    /// The reports for evaluation.
     pub(crate) const REPORTS_DEV: Self = Self(21);
 }
 
-/// A source of draws whose every step is specified here and in ChaCha8, so no release of `rand` can change the
-/// data that a seed stands for.
+/// A random generator that is fully specified by this file and by ChaCha8, so no release of `rand` can change the data of a seed.
 #[derive(Debug, Clone)]
 pub(crate) struct Draw {
     rng: ChaCha8Rng,
@@ -38,12 +36,12 @@ impl Draw {
 
     /// A number below `bound`, or 0 if `bound` is 0.
     ///
-    /// The bias of the multiply-and-shift is below `bound / 2^32`, far under what these sets could show.
+    /// The bias of this multiply-and-shift method is below `bound / 2^32`, which is negligible for these data.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         ((u64::from(self.rng.next_u32()) * bound as u64) >> 32) as usize
     }
 
-    /// True `percent` times in a hundred.
+    /// True with a probability of `percent` percent.
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
@@ -60,7 +58,7 @@ impl Draw {
         (&items[first], &items[second])
     }
 
-    /// Fisher and Yates's shuffle.
+    /// The Fisher–Yates shuffle.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.below(last + 1);

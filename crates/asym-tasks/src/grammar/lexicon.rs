@@ -1,24 +1,24 @@
-//! The words: about four hundred types, each with the forms that agreement, tense and voice ask for.
+//! The lexicon: about four hundred word types, with the forms that agreement, tense and voice require.
 
-/// Which reflexive a noun's singular takes.
+/// The reflexive pronoun of a noun's singular.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gender {
     /// himself
     He,
     /// herself
     She,
-    /// Either: such a noun never decides a judgement about reflexives.
+    /// Either pronoun. Sentences with reflexives do not use these nouns.
     Any,
 }
 
-/// A noun in both numbers.
+/// A noun in the singular and the plural.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Noun {
     /// The singular, which also names the noun in scene keys.
     pub(crate) one: &'static str,
     /// The plural.
     pub(crate) many: &'static str,
-    /// Which reflexive the singular takes.
+    /// The reflexive pronoun of the singular.
     pub(crate) gender: Gender,
 }
 
@@ -51,7 +51,7 @@ const fn verb(
     Verb { base, third, past, participle, gerund }
 }
 
-/// A verb whose past is its participle too.
+/// A verb whose simple past and participle are the same.
 const fn weak(base: &'static str, third: &'static str, past: &'static str, gerund: &'static str) -> Verb {
     verb(base, third, past, past, gerund)
 }
@@ -136,7 +136,7 @@ pub(crate) static ACTS: &[&[Verb]] = &[
     &[verb("draw", "draws", "drew", "drawn", "drawing"), weak("sketch", "sketches", "sketched", "sketching")],
 ];
 
-/// Verbs that no speaker of this English leaves without an object.
+/// Verbs that always need an object in this English.
 pub(crate) static STRICT: &[Verb] = &[
     weak("praise", "praises", "praised", "praising"),
     weak("thank", "thanks", "thanked", "thanking"),
@@ -163,16 +163,16 @@ pub(crate) static MOVES: &[&[Verb]] = &[
     &[verb("rise", "rises", "rose", "risen", "rising")],
 ];
 
-/// A transfer, seen from the giver and, where English has the word, from the receiver.
+/// A transfer, with a verb for the giver and, if English has one, a verb for the receiver.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Transfer {
-    /// The giver's verb, which takes both datives.
+    /// The giver's verb. The recipient can follow the verb directly, or follow the thing with "to".
     pub(crate) give: Verb,
     /// The receiver's verb, with "from".
     pub(crate) take: Option<Verb>,
 }
 
-/// How many of the transfers come first that have a verb of the receiver's.
+/// The number of transfers with a verb for the receiver. They are at the start of the list.
 pub(crate) const EXCHANGES: usize = 3;
 
 /// The transfers.
@@ -220,12 +220,12 @@ pub(crate) static LOOKS: &[&[&str]] = &[
     &["golden", "gilded"],
 ];
 
-/// A scale: an adjective and its comparative at either end.
+/// A scale, with an adjective and its comparative for each end.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Scale {
     /// The plain form, then the comparative.
     pub(crate) more: (&'static str, &'static str),
-    /// The other end, likewise.
+    /// The same forms for the other end.
     pub(crate) less: (&'static str, &'static str),
 }
 
@@ -252,9 +252,9 @@ pub(crate) static PLACES: &[&str] = &[
     "on the bridge",
 ];
 
-/// When it happened.
+/// Adverbials for the past.
 pub(crate) static PAST_TIMES: &[&str] = &["yesterday", "last night", "last week"];
-/// When it happens again and again.
+/// Adverbials for the present.
 pub(crate) static PRESENT_TIMES: &[&str] = &["every day", "every night", "every week"];
-/// When it will happen.
+/// Adverbials for the future.
 pub(crate) static FUTURE_TIMES: &[&str] = &["tomorrow", "next week", "next month"];

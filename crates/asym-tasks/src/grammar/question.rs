@@ -1,4 +1,4 @@
-//! The questions of a scene: whether it is so, and who it was. No question has a negation.
+//! The questions about a scene: whether it is true, and who takes part in it. No question is negated.
 
 use super::draw::Draw;
 use super::render::{active, agree, passive};
@@ -8,7 +8,7 @@ impl Scene {
     /// Two questions that differ in form. The first asks whether this scene is true, and the second asks whether
     /// `other` is.
     ///
-    /// `None` if a drawn form is plain and its scene [may not be plain](Self::may_be_plain).
+    /// `None` if a sampled form is plain and its scene [may not be plain](Self::may_be_plain).
     pub(crate) fn asked_twice(&self, other: &Self, draw: &mut Draw) -> Option<(String, String)> {
         let (mut asked, mut again) = (self.questions(), other.questions());
         let form = draw.below(asked.len());
@@ -18,12 +18,12 @@ impl Scene {
         allowed.then(|| (asked.swap_remove(form), again.swap_remove(next)))
     }
 
-    /// A question about one of the two people of an act, and which one it is about.
+    /// A question about one of the two people of an act, and the role of this person. `None` if the scene is not an act.
     pub(crate) fn who(&self, draw: &mut Draw) -> Option<(String, &'static str)> {
         let Event::Act { verb, agent, patient } = &self.event else { return None };
         let (a, p, verb) = (agent.text(), patient.text(), verb.word());
         let (is, be) = self.is(patient);
-        // The person who is asked for is in the singular, as in the questions of the corpus.
+        // "who" is always in the singular.
         let (clause, asked) = match draw.below(4) {
             0 => (format!("who {} {a} {}", self.does(agent), verb.base), "patient"),
             1 => (format!("who {} by {a}", passive(verb, self, false)), "patient"),
@@ -33,7 +33,7 @@ impl Scene {
         Some((self.asked(&clause), asked))
     }
 
-    /// The five different questions whether the scene is so, in a fixed order.
+    /// The five different questions that ask whether the scene is true, in a fixed order.
     fn questions(&self) -> Vec<String> {
         let it = if self.tense == Tense::Past { "was it" } else { "is it" };
         let clauses = match &self.event {
@@ -63,7 +63,7 @@ impl Scene {
         clauses.iter().map(|clause| self.asked(clause)).collect()
     }
 
-    /// The clause with the adjunct and the mark at its end.
+    /// The clause with the adjunct and the question mark at its end.
     fn asked(&self, clause: &str) -> String {
         match self.adjunct {
             Some(adjunct) => format!("{clause} {adjunct} ?"),

@@ -1,4 +1,4 @@
-//! The sentences of a scene: every word order that says the same.
+//! The sentences of a scene, in all word orders with the same meaning.
 
 use super::draw::Draw;
 use super::lexicon::Verb;
@@ -18,7 +18,7 @@ impl Phrase {
     }
 }
 
-/// Picks the form that agrees.
+/// Chooses the form that agrees in number.
 pub(crate) fn agree(plural: bool, one: &'static str, many: &'static str) -> &'static str {
     if plural { many } else { one }
 }
@@ -70,7 +70,7 @@ impl Scene {
 
     /// A sentence of this scene and a sentence of `other`. They differ in form, also if the meaning is the same.
     ///
-    /// The draw of the forms does not depend on the meaning, so no form tells whether the two agree.
+    /// The forms are sampled independently of the meaning, so they do not reveal whether the two sentences agree.
     pub(crate) fn said_and_answered(&self, other: &Self, draw: &mut Draw) -> (String, String) {
         let mut said = self.sentences();
         let mut answered = other.sentences();
@@ -79,20 +79,20 @@ impl Scene {
         (said.swap_remove(form), answered.swap_remove(answer))
     }
 
-    /// The same as [`said_and_answered`](Self::said_and_answered), but `None` if a drawn clause is plain and
-    /// [may not be](Self::may_be_plain).
+    /// Like [`said_and_answered`](Self::said_and_answered), but `None` if a sampled clause is plain and its scene [may not be
+    /// plain](Self::may_be_plain).
     pub(crate) fn told_apart(&self, other: &Self, draw: &mut Draw) -> Option<(String, String)> {
         let (told, again) = self.said_and_answered(other, draw);
         (self.allows(&told) && other.allows(&again)).then_some((told, again))
     }
 
-    /// One sentence of the scene. `None` if it is plain and [may not be](Self::may_be_plain).
+    /// One sentence of the scene. `None` if the sentence is plain and the scene [may not be plain](Self::may_be_plain).
     pub(crate) fn told(&self, draw: &mut Draw) -> Option<String> {
         let told = self.sentence(draw);
         self.allows(&told).then_some(told)
     }
 
-    /// Whether a sentence of this scene may be in the part that the scene belongs to.
+    /// Whether a sentence of this scene may be in the part of the data to which the scene belongs.
     fn allows(&self, sentence: &String) -> bool {
         // The first clause is the plain one.
         let plain = 1 + usize::from(self.adjunct.is_some());
@@ -106,7 +106,7 @@ impl Scene {
         sentences.swap_remove(form)
     }
 
-    /// The clause with the adjunct at its end, and before it.
+    /// Two sentences, with the adjunct after the clause and before the clause. If there is no adjunct, only the clause.
     fn placed(&self, clause: &str) -> Vec<String> {
         match self.adjunct {
             Some(adjunct) => vec![format!("{clause} {adjunct} ."), format!("{adjunct} , {clause} .")],
@@ -114,7 +114,7 @@ impl Scene {
         }
     }
 
-    /// The copula that opens a cleft: "it was", "it is".
+    /// The words that start a cleft sentence: "it was", "it is".
     fn it(&self) -> &'static str {
         if self.tense == Tense::Past { "it was" } else { "it is" }
     }
@@ -124,7 +124,7 @@ impl Scene {
         let does = active(verb, self, agent.plural);
         let is_done = passive(verb, self, patient.plural);
         let mut clauses = vec![format!("{a} {does} {p}"), format!("{p} {is_done} by {a}")];
-        // A denied cleft presupposes that somebody did it: it would say more than the plain denial.
+        // A negated cleft presupposes that somebody performs the act, so it means more than the plain negation.
         if !self.negated {
             clauses.push(format!("{it} {a} who {does} {p}"));
             clauses.push(format!("{it} {p} who {a} {does}"));

@@ -1,18 +1,18 @@
-//! Reports: each of several witnesses tells an event, two of them tell the same one, and the summary is that event.
+//! Reports: each of several witnesses describes an event, two of them describe the same event, and the summary is this event.
 //!
-//! "first : the queen sold a rope to the monk . second : the old cook commended the nurse . third : … fifth : it was the nurse who was
-//! praised by the elderly cook ." has the summary "the cook praised the nurse .". The two witnesses differ in word order and in one
-//! word. The summary has the plain word order, the first of the synonyms of a verb, and neither adjectives nor places nor times.
-//! The first witness always tells another event.
+//! "first : the queen sold a rope to the monk . second : the old cook commended the nurse . third : … fifth : it was the nurse
+//! who was praised by the elderly cook ." has the summary "the cook praised the nurse .". The two descriptions differ in word
+//! order and in one word. The summary has the plain word order and the first synonym of the verb, and no adjectives, places or
+//! times. The first witness always describes another event.
 
 use super::draw::{Draw, Stream};
 use super::key::held_out;
 use super::scene::Scene;
 
-/// Events that only one witness describes.
+/// The number of events that only one witness describes.
 const OTHERS: usize = 3;
 
-/// The words by which the witnesses are numbered.
+/// The words that number the witnesses.
 const ORDINALS: [&str; OTHERS + 2] = ["first", "second", "third", "fourth", "fifth"];
 
 /// A report with its summary.
@@ -20,18 +20,18 @@ const ORDINALS: [&str; OTHERS + 2] = ["first", "second", "third", "fourth", "fif
 pub struct Report {
     /// The sentences of the witnesses, in their order.
     pub sentences: Vec<String>,
-    /// The event that two of them tell.
+    /// The event that two of the witnesses describe.
     pub summary: String,
 }
 
-/// The sets of reports. Each has a stream of its own.
+/// The sets of reports. Each set has its own random stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportSet {
-    /// For the pre-training, which does not see the summaries.
+    /// For pre-training, which does not use the summaries.
     Pretraining,
-    /// To train on.
+    /// For training.
     Train,
-    /// To evaluate on. The events of the summaries are held out from all other sets.
+    /// For evaluation. The events of its summaries are held out from all other sets.
     Dev,
 }
 
@@ -56,7 +56,7 @@ impl Report {
         let mut cast = main.participants();
         let mut sentences = Vec::with_capacity(ORDINALS.len());
         while sentences.len() < OTHERS {
-            // No person or thing is in two events, so a name in two sentences belongs to the summary.
+            // No person or thing is in two events, so a noun that is in two sentences belongs to the summary.
             let other = scene(draw, false);
             if other.participants().iter().all(|noun| !cast.contains(noun)) {
                 cast.extend(other.participants());
@@ -71,7 +71,7 @@ impl Report {
     }
 }
 
-/// A scene that is held out for development sets, or is not.
+/// A scene that is held out for development sets if `held` is true, and is not held out otherwise.
 fn scene(draw: &mut Draw, held: bool) -> Scene {
     loop {
         let scene = Scene::draw(draw);
@@ -81,7 +81,7 @@ fn scene(draw: &mut Draw, held: bool) -> Scene {
     }
 }
 
-/// The first `count` reports of a set. The same seed always gives the same reports.
+/// The first `count` reports of a set. The same seed always results in the same reports.
 pub fn reports(seed: u64, set: ReportSet, count: usize) -> impl Iterator<Item = Report> {
     let mut draw = Draw::new(seed, set.stream());
     std::iter::repeat_with(move || Report::draw(&mut draw, set)).take(count)

@@ -7,14 +7,14 @@ use super::lexicon::{
     Verb,
 };
 
-/// One meaning, said by one of its synonyms.
+/// A meaning, expressed by one of its synonyms.
 #[derive(Debug)]
 pub(crate) struct Sense<T: 'static> {
     synonyms: &'static [T],
     spoken: usize,
 }
 
-// A derive would require the same traits of `T`, which is only behind a reference.
+// A derive would require these traits of `T` too, although `T` is only behind a reference.
 impl<T> Clone for Sense<T> {
     fn clone(&self) -> Self {
         *self
@@ -28,23 +28,23 @@ impl<T> Sense<T> {
         Self { synonyms, spoken: draw.below(synonyms.len()) }
     }
 
-    /// The same meaning in another word.
+    /// The same meaning, expressed by another synonym.
     fn synonym(self, draw: &mut Draw) -> Self {
         let count = self.synonyms.len();
         Self { spoken: (self.spoken + 1 + draw.below(count - 1)) % count, ..self }
     }
 
-    /// The word as spoken.
+    /// The synonym that is used.
     pub(crate) fn word(&self) -> &'static T {
         &self.synonyms[self.spoken]
     }
 
-    /// The first synonym, which stands for the meaning in keys.
+    /// The first synonym, which represents the meaning in keys.
     fn name(&self) -> &'static T {
         &self.synonyms[0]
     }
 
-    /// The same meaning in its first synonym.
+    /// The same meaning, expressed by its first synonym.
     fn plain(self) -> Self {
         Self { spoken: 0, ..self }
     }
@@ -55,7 +55,7 @@ impl<T> Sense<T> {
 pub(crate) struct Phrase {
     /// The head.
     pub(crate) noun: &'static Noun,
-    /// Whether there are several.
+    /// Whether the phrase is plural.
     pub(crate) plural: bool,
     /// The adjective, if there is one.
     pub(crate) adjective: Option<Sense<&'static str>>,
@@ -71,7 +71,7 @@ impl Phrase {
 
 type Adjectives = &'static [&'static [&'static str]];
 
-/// When it happens.
+/// The time of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tense {
     /// "praised"
@@ -91,7 +91,7 @@ impl Tense {
         }
     }
 
-    /// The adverbials that go with the tense.
+    /// The adverbials that fit the tense.
     pub(crate) fn times(self) -> &'static [&'static str] {
         match self {
             Self::Past => PAST_TIMES,
@@ -110,14 +110,14 @@ pub(crate) enum Event {
     Transfer { transfer: &'static Transfer, agent: Phrase, thing: Phrase, recipient: Phrase },
 }
 
-/// How much detail a scene has, in percent.
+/// The frequency of details in a scene, in percent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Detail {
-    /// How often a phrase that may have an adjective has one.
+    /// The frequency of an adjective in a phrase that may have one.
     pub(crate) adjective: usize,
-    /// How often there is a place or a time.
+    /// The frequency of a place or a time.
     pub(crate) adjunct: usize,
-    /// How often the scene is denied.
+    /// The frequency of negation.
     pub(crate) negated: usize,
 }
 
@@ -139,28 +139,28 @@ impl Shared {
         Self { agent, other: !agent, event: false }
     }
 
-    /// One of the two people, or in half of all cases neither.
+    /// One of the two people, or, in half of all cases, nobody.
     pub(crate) fn one_person_or_none(draw: &mut Draw) -> Self {
         let who = draw.below(4);
         Self { agent: who == 0, other: who == 1, event: false }
     }
 }
 
-/// An event in time, possibly denied.
+/// An event with a tense, which may be negated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scene {
     /// The event.
     pub(crate) event: Event,
-    /// When.
+    /// The tense.
     pub(crate) tense: Tense,
-    /// Whether the sentence says that it does not happen.
+    /// Whether the event is negated.
     pub(crate) negated: bool,
     /// A place or a time.
     pub(crate) adjunct: Option<&'static str>,
 }
 
 impl Scene {
-    /// Draws a scene.
+    /// Samples a scene.
     pub(crate) fn draw(draw: &mut Draw) -> Self {
         let tense = Tense::draw(draw);
         let negated = draw.chance(10);
@@ -183,7 +183,8 @@ impl Scene {
                 let event = Event::Transfer {
                     transfer: draw.pick(TRANSFERS),
                     agent: Phrase::draw(draw, one, TRAITS, 0),
-                    // A transfer's verb has no synonym: what can be exchanged is the look of the thing.
+                    // The verb of a transfer has no synonym, so the thing always has an adjective, which can be replaced with a
+                    // synonym.
                     thing: Phrase::draw(draw, thing, LOOKS, 100),
                     recipient: Phrase::draw(draw, other, TRAITS, 0),
                 };
@@ -198,8 +199,8 @@ impl Scene {
         format!("{}:{}", self.cast(), self.happening())
     }
 
-    /// The people and things in the scene. The parts of a set are divided by it, so a scene stays in its part if
-    /// its verb is exchanged.
+    /// The key of the people and things in the scene. It determines whether the scene is held out, so a scene stays in its part
+    /// of the data if its verb is replaced.
     pub(crate) fn cast(&self) -> String {
         scene_key("scene", self.participants())
     }
@@ -220,7 +221,7 @@ impl Scene {
         }
     }
 
-    /// The event, by one name for all synonyms.
+    /// The name of the event, which is the same for all synonyms.
     fn happening(&self) -> &'static str {
         match self.event {
             Event::Act { verb, .. } => verb.name().base,
@@ -228,10 +229,10 @@ impl Scene {
         }
     }
 
-    /// Whether a plain clause may tell the scene: "the cook praised the nurse".
+    /// Whether a plain clause may describe the scene: "the cook praised the nurse".
     ///
-    /// Such a clause of an act may also be an acceptable sentence, which is held out by another key. If only one of the
-    /// two keys is held out, a training part or the corpus may have the same sentence as a development part.
+    /// Such a clause about an act may also be an acceptable sentence, which has another key. If only one of the two keys is held
+    /// out, a training part or the corpus may contain the same sentence as a development part.
     pub(crate) fn may_be_plain(&self) -> bool {
         match self.event {
             Event::Act { .. } => held_out(&self.cast()) == held_out(&scene_key(self.happening(), self.participants())),
@@ -239,8 +240,8 @@ impl Scene {
         }
     }
 
-    /// A scene of the same meaning with one word exchanged for a synonym, or another scene of the same kind, which no
-    /// single word reveals. It is held out if and only if this scene is.
+    /// A scene with the same meaning, with one word replaced with a synonym, or another scene of the same kind. No single word
+    /// reveals which of them it is. It is held out if and only if this scene is held out.
     pub(crate) fn counterpart(&self, same_meaning: bool, draw: &mut Draw) -> Self {
         if same_meaning {
             return self.exchanged(draw);
@@ -255,7 +256,7 @@ impl Scene {
         }
     }
 
-    /// The scene with one of its words, a verb or an adjective, exchanged for a synonym.
+    /// The scene with one of its words, a verb or an adjective, replaced with a synonym.
     pub(crate) fn exchanged(mut self, draw: &mut Draw) -> Self {
         let (verb, phrases) = match &mut self.event {
             Event::Act { verb, agent, patient } => (Some(verb), vec![agent, patient]),
@@ -271,7 +272,7 @@ impl Scene {
         self
     }
 
-    /// Draws an act between two people.
+    /// Samples an act between two people.
     pub(crate) fn act(draw: &mut Draw, detail: Detail) -> Self {
         let (one, other) = draw.pick_two(PEOPLE);
         let event = Event::Act {
@@ -282,7 +283,7 @@ impl Scene {
         Self::around(event, draw, detail)
     }
 
-    /// Draws one of the transfers, of a thing, which alone may have an adjective.
+    /// Samples one of `transfers`. Only the thing may have an adjective.
     pub(crate) fn transfer(draw: &mut Draw, transfers: &'static [Transfer], detail: Detail) -> Self {
         let ((one, other), thing) = (draw.pick_two(PEOPLE), draw.pick(THINGS));
         let event = Event::Transfer {
@@ -294,7 +295,7 @@ impl Scene {
         Self::around(event, draw, detail)
     }
 
-    /// The event in time, perhaps denied, perhaps with a place or a time.
+    /// A scene with this event and a random tense. It may be negated, and may have a place or a time.
     fn around(event: Event, draw: &mut Draw, detail: Detail) -> Self {
         let tense = Tense::draw(draw);
         let negated = draw.chance(detail.negated);
@@ -305,7 +306,7 @@ impl Scene {
         Self { event, tense, negated, adjunct }
     }
 
-    /// The scene without each of its adjectives in half of all cases.
+    /// The scene, from which each adjective is removed with a probability of one half.
     pub(crate) fn plainer(mut self, draw: &mut Draw) -> Self {
         let phrases = match &mut self.event {
             Event::Act { agent, patient, .. } => vec![agent, patient],
@@ -319,8 +320,8 @@ impl Scene {
         self
     }
 
-    /// The scene in few and common words, as a sentence in the plain word order: without adjectives, place and time, with the first
-    /// synonym of its verb.
+    /// A short sentence about the scene, in the plain word order, with the first synonym of its verb and without adjectives,
+    /// place and time.
     pub(super) fn gist(mut self) -> String {
         let phrases = match &mut self.event {
             Event::Act { verb, agent, patient } => {
@@ -337,10 +338,10 @@ impl Scene {
         self.sentences().swap_remove(0)
     }
 
-    /// Another scene of this kind, drawn by `scene`. It has the `shared` parts of this scene, and no other person,
-    /// thing or event of it. It is held out if and only if this scene is.
+    /// Another scene of this kind, sampled by `scene`. It has the `shared` parts of this scene, and no other person, thing or
+    /// event of this scene. It is held out if and only if this scene is held out.
     ///
-    /// `None` if no such scene was found, for example because all scenes of a person belong to the other parts.
+    /// `None` if no such scene was found, for example because all scenes of a person belong to another part of the data.
     pub(crate) fn other(&self, shared: Shared, scene: fn(&mut Draw) -> Self, draw: &mut Draw) -> Option<Self> {
         // One scene in ten is held out, so hundreds of tries are enough in nearly all cases.
         (0..200).find_map(|_| {

@@ -7,15 +7,15 @@ use asym_data::table;
 
 use crate::images::ImagesError;
 
-/// The names of a set for the evaluation, in the order in which a folder is searched.
+/// The names of an evaluation set, in the order in which a folder is searched.
 const DEV: [&str; 4] = ["dev", "validation", "valid", "val"];
 const TRAIN: &str = "train";
 const TEST: &str = "test";
 
-/// The layouts that are read, for messages.
-const LAYOUTS: &str = "give a folder with a folder for each class, as in dog/1.jpg; one with such folders in train, and in dev, \
-    validation or test; or a Parquet file with the columns image and label. For texts in a table, give --text and --label; for \
-    environments, give --task domainbed";
+/// The supported layouts, for messages.
+const LAYOUTS: &str = "use a folder with a folder for each class, as in dog/1.jpg; a folder with such folders in train, and in \
+    dev, validation or test; or a Parquet file with the columns image and label. For texts in a table, set --text and \
+    --label; for environments, use --task domainbed";
 
 /// The sets as they were read.
 pub(super) struct Sets {
@@ -28,7 +28,7 @@ pub(super) struct Sets {
 ///
 /// # Errors
 ///
-/// A folder of another layout, and tables that cannot be read.
+/// A folder with another layout, and tables that cannot be read.
 pub(super) fn read(path: &Path) -> Result<Sets, ImagesError> {
     if path.is_file() {
         if table::Format::of(path) != Some(table::Format::Parquet) {
@@ -57,13 +57,13 @@ pub(super) fn read(path: &Path) -> Result<Sets, ImagesError> {
         }
     }
     let found = match Layout::of(path)? {
-        Layout::Collections => "its folders hold folders of pictures, and none is called train",
+        Layout::Collections => "its folders contain folders of pictures, but none of them is called train",
         Layout::Classes | Layout::Other => "no folder of a class with pictures",
     };
     Err(PicturesError::Layout { path: path.to_owned(), found: found.to_owned(), expected: LAYOUTS }.into())
 }
 
-/// The sets other than `train`, which `named` reads.
+/// `train` with the other sets, which `named` reads. If there is no evaluation set, the test set is the evaluation set.
 fn sets(
     train: Collection,
     named: impl Fn(&str) -> Result<Option<Collection>, ImagesError>,
@@ -73,7 +73,7 @@ fn sets(
     Ok(if dev.is_some() { Sets { train, dev, test } } else { Sets { train, dev: test, test: None } })
 }
 
-/// The folder in `folder` with this name, in upper or lower case.
+/// The subfolder of `folder` with this name, regardless of case.
 fn subfolder(folder: &Path, name: &str) -> Result<Option<PathBuf>, ImagesError> {
     let failed = |source| PicturesError::Io { path: folder.to_owned(), source };
     for entry in std::fs::read_dir(folder).map_err(failed)? {
@@ -86,7 +86,7 @@ fn subfolder(folder: &Path, name: &str) -> Result<Option<PathBuf>, ImagesError> 
     Ok(None)
 }
 
-/// The pictures of a table. A column of environments is skipped.
+/// The pictures of a table. A column of environments is ignored.
 fn rows(paths: &[PathBuf], name: &str) -> Result<Collection, ImagesError> {
     let mut whole = Collection { name: name.to_owned(), classes: Vec::new() };
     for collection in PictureTable::new(paths, false)?.read(name)?.collections {
@@ -101,8 +101,7 @@ fn rows(paths: &[PathBuf], name: &str) -> Result<Collection, ImagesError> {
     Ok(whole)
 }
 
-/// The classes of `set` in the order of those of `train`, without those that have no picture. A class that the training set has, and
-/// the other set has not, is empty there.
+/// `set` with the classes of `train`, in their order. A class that has pictures only in the training set is empty in the result.
 ///
 /// # Errors
 ///

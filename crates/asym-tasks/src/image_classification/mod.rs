@@ -5,8 +5,9 @@
 //! data = "pictures"               # pictures/dog/1.jpg, or pictures/train/dog/1.jpg beside pictures/dev/dog/2.jpg
 //! ```
 //!
-//! A set for the evaluation is called `dev`, `validation`, `valid` or `val`. Without one it is `test`, and without that a fifth of
-//! the pictures of each class is set aside. If there is another set, `test` is evaluated only after the last epoch.
+//! The evaluation set is called `dev`, `validation`, `valid` or `val`. If there is none, `test` is the evaluation set. If there
+//! is no `test` either, a fifth of the pictures of each class is held out. If there is an evaluation set, `test` is evaluated
+//! only after the last epoch.
 
 mod files;
 mod options;

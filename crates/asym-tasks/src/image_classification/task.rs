@@ -26,29 +26,30 @@ use crate::task::{Kept, Prepared, Scale, Score, Task, TaskInfo};
 /// scores.
 const MAJORITY: &str = "majority";
 
-/// The scores of a test set, if there is also a set for the evaluation.
+/// The scores of a test set, if there is also an evaluation set.
 const TEST_SCORES: [(Metric, &str); 2] = [(Metric::Accuracy, "test accuracy"), (Metric::MacroF1, "test macro_f1")];
 
-/// A class counts as rare if another has this many times its pictures.
+/// Classes are imbalanced if one of them has at least this many times the pictures of another.
 const IMBALANCE: usize = 10;
 
 /// A user's own pictures in folders of classes, on which an image classifier is trained.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImageClassification {
-    /// The settings of the task's own.
+    /// The task's own settings.
     pub options: ImageClassificationOptions,
 }
 
 /// The pictures of all sets.
 #[derive(Debug)]
 pub struct ImageData {
-    /// The training set. If there is no set for the evaluation, a part of it is set aside.
+    /// The training set. If there is no evaluation set, a part of it is held out.
     pub train: Collection,
-    /// The set for the evaluation.
+    /// The evaluation set.
     pub dev: Option<Collection>,
-    /// A further set, which is evaluated at the end.
+    /// The test set, which is evaluated after the last epoch.
     pub test: Option<Collection>,
-    /// The share of the training pictures that runs are evaluated on in the place of the other sets.
+    /// The share of the training pictures that is held out to choose settings. Runs are then evaluated on it, and not on the
+    /// other sets.
     pub held_out: Option<f64>,
 }
 
@@ -67,7 +68,7 @@ impl ImageClassification {
         (self.options.dev_share.unwrap_or(DEV_SHARE), self.options.split_seed.unwrap_or_default())
     }
 
-    /// Check the sets, and put their classes in one order.
+    /// Check the sets, and bring their classes into the same order.
     fn settle(&self, sets: Sets) -> Result<ImageData, ImagesError> {
         let (share, _) = self.share();
         if !(share > 0.0 && share < 1.0) {
@@ -113,7 +114,7 @@ impl ImageClassification {
         };
         let mut counts = vec![0; pictures.classes.len()];
         train.iter().for_each(|place| counts[class(place)] += 1);
-        // The first of several that are equally frequent.
+        // If several classes are equally frequent, the first one is chosen.
         let majority = (0..counts.len()).rev().max_by_key(|class| counts[*class]).unwrap_or_default();
         let hits = dev.iter().filter(|place| class(place) == majority).count();
         let constant = Scores::from([(MAJORITY.to_owned(), hits as f64 / dev.len().max(1) as f64)]);
@@ -214,12 +215,16 @@ impl Task for ImageClassification {
         let (share, seed) = self.share();
         let evaluated = match dev {
             Some(dev) => format!("{} pictures of {} to evaluate on", dev.len(), dev.name),
-            None => format!("{:.0} % of each class, drawn with seed {seed}, set aside to evaluate on", 100.0 * share),
+            None => format!("{:.0} % of each class, drawn with seed {seed}, held out for evaluation", 100.0 * share),
         };
-        let mut test =
-            test.as_ref().map_or_else(String::new, |test| format!("; {} of {} at the end", test.len(), test.name));
+        let mut test = test
+            .as_ref()
+            .map_or_else(String::new, |test| format!("; {} of {} after the last epoch", test.len(), test.name));
         if let Some(share) = held_out {
-            test.push_str(&format!("; {:.0} % of the rest of each class held out", 100.0 * share));
+            test.push_str(&format!(
+                "; {:.0} % of the rest of each class are held out to choose settings",
+                100.0 * share
+            ));
         }
         let counts = || train.classes.iter().map(|class| class.pictures.len());
         let of = |(class, count): (&String, usize)| format!("{class} {count}");
@@ -232,7 +237,7 @@ impl Task for ImageClassification {
         let (least, most) = (counts().min().unwrap_or_default(), counts().max().unwrap_or_default());
         if most >= IMBALANCE * least.max(1) {
             lines.push(format!(
-                "the classes are unbalanced, from {least} to {most} pictures; macro_f1 counts all classes alike"
+                "the classes are imbalanced: they have {least} to {most} pictures; macro_f1 weights all classes equally"
             ));
         }
         lines
@@ -243,7 +248,7 @@ impl Task for ImageClassification {
         let (classes, held_out) = (data.classes(), data.held_out);
         let mut sets: Vec<Collection> = [Some(data.train), data.dev, data.test].into_iter().flatten().collect();
         notes.extend(decode_all(&mut sets, &processor, self.options.broken.unwrap_or_default())?);
-        // Pictures that are left out may have been all of a class.
+        // The skipped pictures may have been all pictures of a class.
         let found = same_classes(&mut sets[..1])?;
         if found != classes {
             return Err(ImagesError::OtherClasses { expected: classes, found }.into());

@@ -11,17 +11,16 @@ use super::error::ImagesError;
 use super::settings::Broken;
 use crate::names::nearest;
 
-/// Broken pictures that a message names.
+/// The maximum number of broken pictures that a message lists.
 const NAMED: usize = 10;
 
-/// The classes of `collections`, which must be the same in all of them. Folders of classes that no collection has a picture of are
-/// dropped.
+/// The classes of `collections`, which must be the same in all collections. Classes without pictures are removed first.
 ///
 /// # Errors
 ///
 /// [`ImagesError::Empty`], [`ImagesError::MissingClass`] and [`ImagesError::OneClass`].
 pub fn same_classes(collections: &mut [Collection]) -> Result<Vec<String>, ImagesError> {
-    // The first set that has pictures of a class.
+    // For each class, the first collection that contains it.
     let mut classes: BTreeMap<&String, &Collection> = BTreeMap::new();
     for collection in &mut *collections {
         if collection.is_empty() {
@@ -37,7 +36,7 @@ pub fn same_classes(collections: &mut [Collection]) -> Result<Vec<String>, Image
     for collection in &*collections {
         let mut own = collection.classes.iter().map(|class| &class.name);
         if let Some((class, other)) = classes.iter().find(|(class, _)| !own.clone().any(|name| name == **class)) {
-            // A name that the other set lacks, and that looks like this one.
+            // A similar name of this collection that does not come from the other collection.
             let unknown = own.clone().filter(|name| classes[*name].name != other.name).map(String::as_str);
             let near = nearest(class, unknown).map(ToOwned::to_owned);
             let (set, class, other) = (collection.name.clone(), class.to_string(), other.name.clone());
@@ -50,7 +49,8 @@ pub fn same_classes(collections: &mut [Collection]) -> Result<Vec<String>, Image
     Ok(classes.into_keys().cloned().collect())
 }
 
-/// Decode every picture once, on all threads, and treat broken ones as `broken` says. Returns lines for people.
+/// Decode every picture once, on all threads, and treat broken pictures according to `broken`. Returns a description of the
+/// skipped pictures, in lines of text.
 ///
 /// # Errors
 ///
@@ -78,13 +78,14 @@ pub fn decode_all(
             !errors.contains_key(&(place - 1))
         });
     }
-    let mut lines = vec![format!("{count} of {total} pictures cannot be read and are left out, by task.broken=skip:")];
+    let mut lines =
+        vec![format!("{count} of {total} pictures cannot be read and are left out, because of task.broken=skip:")];
     lines.extend(errors.values().take(NAMED).map(|error| format!("  {error}")));
     lines.extend((count > NAMED).then(|| format!("  and {} more", count - NAMED)));
     Ok(lines)
 }
 
-/// The errors of pictures that cannot be decoded, by their places in `files`.
+/// The errors of pictures that cannot be decoded, by their indices in `files`.
 fn errors_in(files: &[PictureFile], processor: &ImageProcessor) -> BTreeMap<usize, ImageError> {
     let (next, errors) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let work = || {

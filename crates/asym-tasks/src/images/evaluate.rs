@@ -17,7 +17,7 @@ pub struct ImageSet {
     pub name: String,
     /// The pictures.
     pub source: Arc<ImageSource>,
-    /// Whether it is evaluated after the last epoch alone: a set on which no choice may depend.
+    /// Whether the set is evaluated only after the last epoch, because no choice may depend on it.
     pub last: bool,
     /// The scores of the set.
     pub metrics: Vec<SetMetric>,
@@ -32,7 +32,7 @@ pub struct SetMetric {
     pub score: String,
 }
 
-/// A score that is computed from others. It is left out if one of them is.
+/// A score that is computed from other scores. It is left out if one of these scores is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Derived {
     /// The mean of scores.
@@ -46,21 +46,21 @@ pub enum Derived {
     Difference {
         /// The name in results.
         score: String,
-        /// The score from which the other is subtracted.
+        /// The score from which the other score is subtracted.
         from: String,
         /// The score that is subtracted.
         minus: String,
     },
 }
 
-/// Loss and scores on several sets. The loss is that of the first set.
+/// Loss and scores on several sets. The loss is computed on the first set.
 #[derive(Clone, Debug)]
 pub struct ImageEvaluation {
     /// The sets.
     pub sets: Vec<ImageSet>,
     /// Scores that are computed from those of the sets, in this order.
     pub derived: Vec<Derived>,
-    /// Scores that no model changes, such as the accuracy of the most frequent class.
+    /// Scores that do not depend on the model, such as the accuracy of the most frequent class.
     pub constant: Scores,
 }
 
@@ -99,7 +99,7 @@ impl Evaluation<VitClassifier> for ImageEvaluation {
 }
 
 impl ImageSet {
-    /// The scores of these answers, in the order of the set's pictures.
+    /// The scores of the predicted classes `found`, which are in the order of the set's pictures.
     pub(super) fn scores(&self, found: &[usize]) -> Scores {
         let right: Vec<usize> = (0..found.len()).map(|index| self.source.class(index)).collect();
         let mut outcomes = Outcomes::default();

@@ -1,6 +1,6 @@
-//! Pictures with classes: the settings, batches, loss and scores that all tasks on them share.
+//! Pictures with classes: the settings, batches, loss and scores that all tasks on pictures share.
 //!
-//! A task of its own folder lists the files and says which sets are trained on and evaluated; the rest is here.
+//! The module of each task lists the files and determines the sets for training and evaluation. All other code is in this module.
 
 mod check;
 mod error;

@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::source::ImageBatch;
 
-/// The loss of an image classifier, a mean over pictures.
+/// The loss of an image classifier, averaged over pictures.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageLoss;
 

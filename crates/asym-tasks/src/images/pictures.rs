@@ -1,4 +1,4 @@
-//! The pictures of a task, and how they become pixel values.
+//! The pictures of a task, and their conversion to pixel values.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ pub struct Member {
     pub class: usize,
 }
 
-/// Whether and how pictures are changed at random.
+/// Whether and how pictures are augmented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Augment {
-    /// They are not.
+    /// Pictures are not augmented.
     Never,
-    /// Anew in each epoch: drawn from (seed, epoch, index).
+    /// Pictures are augmented differently in each epoch. The random numbers depend on (seed, epoch, index).
     EachEpoch(u64),
-    /// Once for all epochs: drawn from (seed, index).
+    /// Pictures are augmented in the same way in all epochs. The random numbers depend on (seed, index).
     Once(u64),
 }
 
@@ -55,18 +55,18 @@ impl Pictures {
         Self { members, sets, classes, held_out: None, processor, augmentation }
     }
 
-    /// The same pictures, of which a run is evaluated on this share of its training pictures in the place of all other sets; `None`
-    /// for those sets.
+    /// Set the share of a run's training pictures that is held out to choose settings. If it is set, a run is evaluated on this
+    /// share, and not on the other sets.
     pub fn holding_out(self, share: Option<f64>) -> Self {
         Self { held_out: share, ..self }
     }
 
-    /// The share of the training pictures that a run is evaluated on in the place of all other sets; `None` for those sets.
+    /// The share of a run's training pictures that is held out to choose settings; see [`holding_out`](Self::holding_out).
     pub fn held_out(&self) -> Option<f64> {
         self.held_out
     }
 
-    /// The names and places of the sets.
+    /// The names of the sets, and the ranges of their pictures in [`members`](Self::members).
     pub fn sets(&self) -> &[(String, Range<usize>)] {
         &self.sets
     }
@@ -76,7 +76,7 @@ impl Pictures {
         &self.members
     }
 
-    /// The picture at `index` as the model sees it in `epoch`, before its samples become values.
+    /// The picture at `index` as the model sees it in `epoch`, before its samples are converted to pixel values.
     ///
     /// # Errors
     ///

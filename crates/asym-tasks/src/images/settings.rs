@@ -14,14 +14,14 @@ use crate::error::TaskError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Broken {
-    /// Refuse the data, and name the pictures.
+    /// Stop with an error that lists the pictures.
     #[default]
     Refuse,
-    /// Leave the pictures out, and name them.
+    /// Skip the pictures, and list them.
     Skip,
 }
 
-/// How pictures become pixel values.
+/// How pictures are converted to pixel values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageSettings {
     /// Rows and columns of the model's input; `None` for the size of the checkpoint's image processor.
@@ -31,11 +31,11 @@ pub struct ImageSettings {
 }
 
 impl ImageSettings {
-    /// The steps of `processor` with these settings.
+    /// `processor` with these settings.
     ///
     /// # Errors
     ///
-    /// A processor whose results differ in size, if no size is set.
+    /// A processor whose output size depends on the picture, if no size is set.
     pub fn apply(self, processor: ImageProcessor) -> Result<ImageProcessor, TaskError> {
         let own = processor.output_size();
         let Some(size) = self.size.or(own.map(|(height, width)| height.max(width))) else {
@@ -57,28 +57,30 @@ impl ImageSettings {
     }
 }
 
-/// The image processor of `base` with `settings`, and lines for people on its size.
+/// The image processor of `base` with `settings`, and a description of its size, in lines of text.
 ///
 /// # Errors
 ///
-/// A checkpoint without image processor or of another family, and a size that the model cannot take.
+/// A checkpoint without an image processor or of another model family, and a size that the model does not support.
 pub fn processor_of(base: &Base, settings: ImageSettings) -> Result<(ImageProcessor, Vec<String>), TaskError> {
     let config = base.checkpoint.config_of::<VitConfig>()?;
     let processor = settings.apply(base.image_processor()?.for_channels(config.num_channels))?;
-    // The settings above see to a size.
+    // The settings above ensure that there is a size.
     let (height, width) = processor.output_size().unwrap_or_default();
     let [rows, columns] = config.grid_of([height, width]);
     if rows * columns == 0 {
         return Err(TaskError::task(ImagesError::Setting {
             setting: "image_size",
             found: height.max(width).to_string(),
-            expected: format!("at least the patch of the model, {:?} pixels", config.patch_size),
+            expected: format!("at least the patch size of the model, {:?} pixels", config.patch_size),
         }));
     }
     let mut notes = vec![format!("pictures: {height} x {width} pixels, {rows} x {columns} patches")];
     if [height, width] != config.image_size {
         let [own_height, own_width] = config.image_size;
-        notes.push(format!("the checkpoint is for {own_height} x {own_width} pixels: its positions are interpolated"));
+        notes.push(format!(
+            "the checkpoint is for {own_height} x {own_width} pixels, so its position embeddings are interpolated"
+        ));
     }
     let left = [height - rows * config.patch_size[0], width - columns * config.patch_size[1]];
     if left != [0, 0] {
@@ -87,8 +89,8 @@ pub fn processor_of(base: &Base, settings: ImageSettings) -> Result<(ImageProces
     Ok((processor, notes))
 }
 
-/// Write `preprocessor_config.json` with the steps of `base`'s image processor with `settings` into `folder`: with these, a model or
-/// an adapter answers as it was trained.
+/// Write the image processor of `base`, with `settings`, as `preprocessor_config.json` into `folder`. With this file, pictures
+/// are processed in the same way as in training.
 ///
 /// # Errors
 ///

@@ -6,10 +6,10 @@ use super::error::ImagesError;
 use super::source::ImageSource;
 use crate::error::TaskError;
 
-/// Pixels between two pictures, and around all of them.
+/// The number of pixels between two pictures, and around the grid.
 const MARGIN: usize = 2;
 
-/// The sample of the paper.
+/// The sample value of the background.
 const WHITE: u8 = 255;
 
 /// Training pictures in a grid, and the classes of its rows from the top.
@@ -22,7 +22,7 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// A row of up to `columns` pictures for each class, as `source` shows them in its first epoch.
+    /// The sheet with a row of up to `columns` pictures for each class, as they are in the first epoch of `source`.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl Sheet {
     }
 }
 
-/// Rows of pictures on white, each picture in a cell of the size of the largest.
+/// Rows of pictures on a white background. All cells have the size of the largest picture.
 fn grid(rows: &[Vec<Picture>]) -> Picture {
     let largest = |side: fn(&Picture) -> usize| rows.iter().flatten().map(side).max().unwrap_or_default() + MARGIN;
     let (cell_height, cell_width) = (largest(|picture| picture.height), largest(|picture| picture.width));
@@ -77,7 +77,7 @@ mod tests {
         {
             assert_eq!(at(row, column), shade, "{row}, {column}");
         }
-        // Every sample of the three pictures is there once.
+        // Every sample of the three pictures appears once.
         let count = |shade: u8| sheet.samples.iter().filter(|sample| **sample == shade).count();
         assert_eq!([1, 2, 3].map(count), [36, 36, 24]);
     }

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::pictures::{Augment, Pictures};
 
-/// The most threads that decode pictures ahead of the step.
+/// The maximum number of threads that decode pictures in advance.
 const MOST_THREADS: usize = 8;
 
 /// Pictures on the device.
@@ -19,13 +19,13 @@ pub struct ImageBatch {
     pub input: VitInput,
     /// The classes, `[batch]`.
     pub classes: Tensor<1, Int>,
-    /// The place of each picture in the list of the source.
+    /// The index of each picture in its source.
     pub indices: Vec<usize>,
 }
 
 impl ImageBatch {
-    /// The batch of these pictures with their classes, which have the places `indices` in the list of their source. All pictures must
-    /// be of one size.
+    /// The batch of these pictures with their classes. `indices` are the indices of the pictures in their source. All pictures
+    /// must have the same size.
     pub fn new(pictures: impl IntoIterator<Item = (usize, Pixels)>, indices: &[usize], device: &Device) -> Self {
         let (mut values, mut classes, mut shape) = (Vec::new(), Vec::new(), [indices.len(), 0, 0, 0]);
         for (class, pixels) in pictures {
@@ -47,7 +47,7 @@ impl Batch for ImageBatch {
     }
 }
 
-/// Some pictures of a task.
+/// A selection of the pictures of a task.
 #[derive(Clone, Debug)]
 pub struct ImageSource {
     pictures: Arc<Pictures>,
@@ -56,22 +56,22 @@ pub struct ImageSource {
 }
 
 impl ImageSource {
-    /// The pictures at the places `members`.
+    /// The pictures at the indices `members`.
     pub fn new(pictures: Arc<Pictures>, members: impl Into<Arc<[usize]>>, augment: Augment) -> Self {
         Self { pictures, members: members.into(), augment }
     }
 
-    /// All pictures of the task, those of other sources included.
+    /// All pictures of the task, including those of other sources.
     pub fn pictures(&self) -> &Arc<Pictures> {
         &self.pictures
     }
 
-    /// The places of this source's pictures among all.
+    /// The indices of this source's pictures among all pictures of the task.
     pub fn members(&self) -> &[usize] {
         &self.members
     }
 
-    /// Whether and how pictures are changed.
+    /// Whether and how pictures are augmented.
     pub fn augment(&self) -> Augment {
         self.augment
     }

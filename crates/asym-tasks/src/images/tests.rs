@@ -27,7 +27,7 @@ fn bitmap(side: u32, color: [u8; 3]) -> Vec<u8> {
     bytes
 }
 
-/// A collection of `count` pictures of each class; those of a class differ in their brightness.
+/// A collection of `count` pictures of each class; the pictures of a class differ in their brightness.
 fn collection(name: &str, classes: &[(&str, usize)]) -> Collection {
     let picture = |class: &str, at: usize| {
         let bytes = bitmap(16, [40 + 10 * at as u8, 200, class.len() as u8]);
@@ -76,7 +76,7 @@ fn augmentation_depends_on_seed_epoch_and_picture_alone() {
     assert_eq!(values(3, Augment::Never, 0), values(3, Augment::Never, 7));
 }
 
-/// A batch holds the pictures in the order of its indices, whatever thread made it.
+/// A batch contains the pictures in the order of its indices, regardless of the thread that created it.
 #[test]
 fn a_batch_has_its_pictures() {
     let pictures = pictures();
@@ -122,7 +122,7 @@ fn broken_pictures_are_named_and_skipped_if_that_is_asked_for() {
     let left: Vec<usize> = sets.iter().flat_map(|set| set.classes.iter().map(|class| class.pictures.len())).collect();
     assert_eq!(left, [4, 5, 0, 2]);
     assert!(sets[0].pictures().all(|(_, file)| !file.name().contains("cut")));
-    // All cats of b are gone, which the tasks then refuse.
+    // All cats of b were skipped, so the tasks reject the data.
     let message = same_classes(&mut sets).unwrap_err().to_string();
     assert!(message.contains("b: no picture of the class `cat`"), "{message}");
 }
@@ -131,7 +131,7 @@ fn broken_pictures_are_named_and_skipped_if_that_is_asked_for() {
 fn classes_are_the_same_in_all_sets() {
     let mut sets = [collection("a", &[("cat", 1), ("cow", 0), ("dog", 1)]), collection("b", &[("cat", 1), ("dog", 1)])];
     assert_eq!(same_classes(&mut sets).unwrap(), ["cat", "dog"]);
-    assert_eq!(sets[0].classes.len(), 2, "a folder without pictures is no class");
+    assert_eq!(sets[0].classes.len(), 2, "a folder without pictures is not a class");
 }
 
 #[test]

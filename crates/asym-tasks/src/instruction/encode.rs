@@ -1,4 +1,4 @@
-//! Rows as tokens, of which some count in the loss.
+//! Rows as tokens, some of which are used in the loss.
 
 use asym_data::{ChatTemplate, SpanTokenizer, TokenizerError};
 
@@ -9,13 +9,13 @@ use super::template::{Rendered, RowProblem, Template};
 use crate::language::LanguageExample;
 use crate::text::Lengths;
 
-/// All that decides which tokens a row has.
+/// The settings that determine the tokens of a row.
 pub(super) struct Encoder<'a> {
     pub(super) tokenizer: SpanTokenizer,
     pub(super) template: &'a Template,
     pub(super) chat: Option<&'a ChatTemplate>,
     pub(super) loss: LossOn,
-    /// The end-of-text token.
+    /// The id of the end-of-text token, if texts end with it.
     pub(super) end: Option<u32>,
     pub(super) max_length: usize,
     pub(super) too_long: TooLong,
@@ -25,7 +25,7 @@ pub(super) struct Encoder<'a> {
 /// The rows of a set as tokens.
 #[derive(Default)]
 pub(super) struct Encoded {
-    /// The examples that are left.
+    /// The examples that were not left out.
     pub(super) examples: Vec<LanguageExample>,
     /// The lengths of all rows.
     pub(super) lengths: Lengths,
@@ -33,9 +33,9 @@ pub(super) struct Encoded {
     too_long: Vec<usize>,
     /// The lines of rows that were left out because they have no label.
     unlabeled: Vec<usize>,
-    /// Rows whose text begins with the tokens that the tokenizer adds.
+    /// The number of rows whose text begins with the tokens that the tokenizer adds.
     doubled: usize,
-    /// Rows in which a token belongs to a prompt and to its answer.
+    /// The number of rows in which a token belongs both to a prompt and to its answer.
     shared: usize,
 }
 
@@ -53,7 +53,7 @@ impl Encoder<'_> {
     ///
     /// # Errors
     ///
-    /// A row that cannot be rendered or encoded, and rows that the settings refuse.
+    /// A row that cannot be rendered or encoded, and rows that the settings reject.
     pub(super) fn encode(&self, rows: &Rows) -> Result<Encoded, InstructionError> {
         let mut encoded = Encoded::default();
         let (mut too_long, mut unlabeled) = (Vec::new(), Vec::new());
@@ -95,8 +95,8 @@ impl Encoder<'_> {
         Ok(Encoded { too_long, unlabeled, ..encoded })
     }
 
-    /// The tokens of a text. Labels come from the places of the tokens of the whole text: a prompt that is encoded alone may have
-    /// other tokens than the beginning of the text.
+    /// The tokens of a text. The labels are determined by the positions of the tokens in the whole text, because a prompt that is
+    /// encoded separately may have other tokens than the beginning of the text.
     fn row(&self, rendered: &Rendered) -> Result<Row, TokenizerError> {
         let Rendered { text, answers, is_whole } = rendered;
         let spans = self.tokenizer.encode(text, *is_whole, self.max_length)?;
@@ -115,10 +115,10 @@ impl Encoder<'_> {
                 input_ids.push(end);
                 labeled.push(ends_with_answer);
             } else if let Some(last) = labeled.last_mut() {
-                // The text or the tokenizer has put it there.
+                // The text already ends with this token, or the tokenizer has added it.
                 *last |= ends_with_answer;
             }
-            // A text without its end is one that is cut.
+            // A text whose end-of-text token does not fit is truncated too.
             cut = input_ids.len().saturating_sub(self.max_length);
             input_ids.truncate(self.max_length);
             labeled.truncate(self.max_length);
@@ -134,7 +134,7 @@ impl Encoder<'_> {
 }
 
 impl Encoded {
-    /// Lines for people, on the set called `name`.
+    /// A description of the set called `name`, in lines of text.
     pub(super) fn describe(&self, name: &str, beginning: &str) -> Vec<String> {
         let tokens: usize = self.examples.iter().map(|example| example.input_ids.len()).sum();
         let labels: usize = self.examples.iter().map(LanguageExample::labels).sum();
@@ -159,13 +159,13 @@ impl Encoded {
         }
         if self.doubled > 0 {
             said.push(format!(
-                "{name}: the text of {} rows begins with {beginning}, which the tokenizer adds: it stands there once",
+                "{name}: the text of {} rows already begins with {beginning}, so the tokenizer does not add it again",
                 self.doubled
             ));
         }
         if self.shared > 0 {
             said.push(format!(
-                "{name}: in {} rows one token is the end of the prompt and the beginning of the answer; it is labeled",
+                "{name}: in {} rows, one token contains the end of the prompt and the beginning of the answer; it is labeled",
                 self.shared
             ));
         }

@@ -6,39 +6,39 @@ use crate::mmlu::MmluError;
 use crate::names::hint;
 use crate::sets::SetsError;
 
-/// Data that cannot be trained on. `line` counts from 1.
+/// Data that cannot be used for training. `line` is counted from 1.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum InstructionError {
-    /// A setting has a value that it cannot have.
+    /// A setting has an invalid value.
     #[error("the setting `{setting}` of the task is {found}: it must be {expected}")]
     Setting {
         /// The setting.
         setting: &'static str,
         /// The value.
         found: String,
-        /// The values that it can have.
+        /// The valid values.
         expected: String,
     },
 
     /// A text is neither the name of a known template nor a template.
     #[error(
-        "there is no template `{found}`{}; write stanford, alpaca-lora, plain or chat, or a Jinja template of the prompt, such as \
+        "there is no template `{found}`{}; use stanford, alpaca-lora, plain or chat, or a Jinja template of the prompt, such as \
         \"Question: {{{{ instruction }}}}\\nAnswer: \"", hint(nearest.as_deref())
     )]
     UnknownTemplate {
         /// The name.
         found: String,
-        /// The name that it is nearest to.
+        /// The most similar known name.
         nearest: Option<String>,
     },
 
-    /// A template of a user's own cannot be used.
-    #[error("the template of the task: {message}; it may name {}", names.join(" and "))]
+    /// A user's own template is invalid.
+    #[error("the template of the task: {message}; it may use {}", names.join(" and "))]
     Template {
         /// The problem.
         message: String,
-        /// The values that a template has.
+        /// The variables that a template can use.
         names: Vec<&'static str>,
     },
 
@@ -46,10 +46,10 @@ pub enum InstructionError {
     #[error(transparent)]
     Mmlu(#[from] MmluError),
 
-    /// The columns of a file are of no known layout.
+    /// The columns of a file do not have a known layout.
     #[error(
-        "{path}: the columns {} are neither instruction and output, nor prompt and completion, nor messages; name yours, as in \
-        task.instruction=question task.output=answer", found.join(", ")
+        "{path}: the columns {} are neither instruction and output, nor prompt and completion, nor messages; set their names, as \
+        in task.instruction=question task.output=answer", found.join(", ")
     )]
     Columns {
         /// The file.
@@ -65,12 +65,12 @@ pub enum InstructionError {
         path: String,
         /// The line, or the row of a JSON array or a Parquet file.
         line: usize,
-        /// The problem, and what is expected.
+        /// The problem, and the expected form.
         problem: String,
     },
 
-    /// There are too few rows to train and to evaluate.
-    #[error("{path}: {rows} row; at least two are needed, one to train on and one to evaluate on")]
+    /// There are too few rows for training and evaluation.
+    #[error("{path}: {rows} row; at least two are needed, one for training and one for evaluation")]
     TooFewRows {
         /// The file.
         path: String,
@@ -79,7 +79,7 @@ pub enum InstructionError {
     },
 
     /// The checkpoint has no chat template.
-    #[error("{model}: the checkpoint has no chat template, which task.template=chat needs; name another template")]
+    #[error("{model}: the checkpoint has no chat template, which task.template=chat needs; use another template")]
     NoChatTemplate {
         /// The checkpoint.
         model: String,
@@ -87,7 +87,7 @@ pub enum InstructionError {
 
     /// Conversations need a chat template.
     #[error(
-        "the column `{column}` holds conversations, which the template {template} cannot render; use task.template=chat"
+        "the column `{column}` contains conversations, which the template {template} cannot render; use task.template=chat"
     )]
     NeedsChat {
         /// The column.
@@ -96,16 +96,16 @@ pub enum InstructionError {
         template: String,
     },
 
-    /// The checkpoint names no token that ends a text.
+    /// The checkpoint does not define an end-of-text token.
     #[error(
-        "{model}: neither the tokenizer nor the model names a token that ends a text; set task.eos=false to train without it"
+        "{model}: neither the tokenizer nor the model defines an end-of-text token; set task.eos=false to train without it"
     )]
     NoEnd {
         /// The checkpoint.
         model: String,
     },
 
-    /// Rows have no token that counts in the loss.
+    /// Rows have no token that is used in the loss.
     #[error(
         "{path}: {count} of {rows} rows have no labeled token within max_length={max_length}, at {}; raise task.max_length, repair \
         the rows, or leave them out with task.unlabeled=drop",
@@ -118,9 +118,9 @@ pub enum InstructionError {
         count: usize,
         /// The number of all rows.
         rows: usize,
-        /// The most tokens of a text.
+        /// The maximum number of tokens of a text.
         max_length: usize,
-        /// Their lines.
+        /// The lines of these rows.
         at: Vec<usize>,
     },
 
@@ -137,14 +137,16 @@ pub enum InstructionError {
         count: usize,
         /// The number of all rows.
         rows: usize,
-        /// The most tokens of a text.
+        /// The maximum number of tokens of a text.
         max_length: usize,
-        /// Their lines.
+        /// The lines of these rows.
         at: Vec<usize>,
     },
 
     /// No row is left.
-    #[error("{path}: no row is left after those without labels and those that are too long; raise task.max_length")]
+    #[error(
+        "{path}: no row is left after rows without labels and rows that are too long are left out; raise task.max_length"
+    )]
     NothingLeft {
         /// The file.
         path: String,
@@ -161,7 +163,7 @@ pub enum InstructionError {
         source: TokenizerError,
     },
 
-    /// The sets cannot be found.
+    /// The training set or the evaluation set cannot be found.
     #[error(transparent)]
     Sets(#[from] SetsError),
 
@@ -170,10 +172,10 @@ pub enum InstructionError {
     Table(#[from] TableError),
 }
 
-/// Lines that a message names.
+/// The maximum number of lines that a message lists.
 const NAMED: usize = 10;
 
-/// Lines for people: `line 3`, or `lines 3, 7 and 12 more`.
+/// Line numbers as text: `line 3`, or `lines 3, 7 and 12 more`.
 pub(super) fn lines(at: &[usize]) -> String {
     let named: Vec<String> = at.iter().take(NAMED).map(ToString::to_string).collect();
     let more = at.len().saturating_sub(NAMED);

@@ -61,7 +61,7 @@ pub enum Content {
     Pair {
         /// The instruction, or the prompt.
         instruction: String,
-        /// The text that it is about; empty if there is none.
+        /// The text that the instruction is about; empty if there is none.
         input: String,
         /// The answer.
         output: String,
@@ -86,14 +86,14 @@ pub(super) const ASSISTANT: &str = "assistant";
 /// The rows of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows {
-    /// The files, for messages.
+    /// The names of the files, for messages.
     pub source: String,
     /// The rows.
     pub samples: Vec<Sample>,
 }
 
 impl Layout {
-    /// The layout that `options` name; `None` if they name no column.
+    /// The layout of the columns that are set in `options`; `None` if no column is set.
     ///
     /// # Errors
     ///
@@ -105,8 +105,8 @@ impl Layout {
         if kinds.iter().filter(|named| **named).count() > 1 {
             return Err(InstructionError::Setting {
                 setting: "instruction, prompt, messages",
-                found: "given together".to_owned(),
-                expected: "one of them: the columns of one layout".to_owned(),
+                found: "a mix of layouts".to_owned(),
+                expected: "the columns of one of them".to_owned(),
             });
         }
         let name = |name: &Option<String>, default: &str| name.clone().unwrap_or_else(|| default.to_owned());
@@ -149,7 +149,7 @@ impl Layout {
         }
     }
 
-    /// The same, with a column called `input`, if it is not said which one.
+    /// The same layout with a column called `input`; `None` if the layout already has a column of inputs or cannot have one.
     fn with_input(&self) -> Option<Self> {
         match self {
             Self::Instruction { instruction, input: None, output } => Some(Self::Instruction {
@@ -162,7 +162,7 @@ impl Layout {
     }
 }
 
-/// The training set at `path`, the set for the evaluation if there is one, and their layout.
+/// The training set at `path`, the evaluation set, if there is one, and their layout.
 ///
 /// # Errors
 ///
@@ -178,12 +178,12 @@ pub(super) fn read(
     Ok((layout, train, dev))
 }
 
-/// The template of the rows about the invented world. It ends in a space, unlike Stanford's, because `llama-mini` was pre-trained on
-/// lines with a space before each answer, and its vocabulary has other tokens for words without a space.
+/// The template of the rows about the invented world. It ends in a space, unlike Stanford's, because `llama-mini` was pre-trained
+/// on lines with a space before each answer, and its vocabulary has other tokens for words without a leading space.
 pub(super) const INVENTED_TEMPLATE: &str =
     "Instruction: {{ instruction }}\n{% if input %}{{ input }}\n{% endif %}Response: ";
 
-/// Rows about the invented world, of which a part is set aside for the evaluation.
+/// Rows about the invented world. There is no separate evaluation set.
 pub(super) fn invented() -> (Layout, Rows, Option<Rows>) {
     let row = |(row, line): (trivia::Row, usize)| {
         let trivia::Row { instruction, input, output } = row;
@@ -198,14 +198,14 @@ pub(super) fn invented() -> (Layout, Rows, Option<Rows>) {
     (layout, Rows { source: "rows about an invented world".to_owned(), samples }, None)
 }
 
-/// The rows of a set, in the layout that its settings name or its columns have.
+/// The rows of a set, in the layout `named`, or in the layout that its columns have.
 fn with_layout(files: &Files, named: Option<Layout>) -> Result<(Layout, Rows), InstructionError> {
     let layout = match named {
         Some(layout) => layout,
         None => {
             let alpaca =
                 Layout::Instruction { instruction: "instruction".into(), input: None, output: "output".into() };
-            // Most files have Alpaca's columns, and a file is read once then.
+            // Most files have Alpaca's columns, so these are tried first. Such a file is read only once.
             let whole = alpaca.with_input().unwrap_or(alpaca);
             match rows(files, &whole) {
                 Err(InstructionError::Table(TableError::MissingColumn { path, found, .. })) => {
@@ -262,17 +262,17 @@ fn rows(files: &Files, layout: &Layout) -> Result<Rows, InstructionError> {
 /// The turns in a cell.
 fn turns(cell: &Cell) -> Result<Vec<Message>, String> {
     const EXPECTED: &str = "expected a list of objects with the texts `role` and `content`";
-    let Cell::List(turns) = cell else { return Err(format!("a conversation is no list; {EXPECTED}")) };
+    let Cell::List(turns) = cell else { return Err(format!("a conversation is not a list; {EXPECTED}")) };
     if turns.is_empty() {
         return Err(format!("a conversation has no turn; {EXPECTED}"));
     }
     let turn = |(at, turn): (usize, &Cell)| {
         let field = |name: &str| {
-            let Cell::Struct(fields) = turn else { return Err(format!("turn {} is no object; {EXPECTED}", at + 1)) };
+            let Cell::Struct(fields) = turn else { return Err(format!("turn {}: not an object; {EXPECTED}", at + 1)) };
             let value = fields.iter().find(|(field, _)| field == name).map(|(_, value)| value);
             match value {
                 Some(Cell::Text(text)) => Ok(text.clone()),
-                Some(_) => Err(format!("`{name}` of turn {} is no text; {EXPECTED}", at + 1)),
+                Some(_) => Err(format!("`{name}` of turn {} is not a text; {EXPECTED}", at + 1)),
                 None => Err(format!("turn {} has no `{name}`; {EXPECTED}", at + 1)),
             }
         };

@@ -1,4 +1,4 @@
-//! MMLU, asked of the model that a run has trained.
+//! The evaluation of a trained model on MMLU.
 
 use std::fmt;
 use std::path::Path;
@@ -14,17 +14,17 @@ use crate::error::TaskError;
 use crate::language::LanguageEvaluation;
 use crate::mmlu::{self, Asked, Group, Grouping, MmluError, Prompts, Protocol, Split};
 
-/// The setting that asks about the invented world.
+/// The value of the setting `mmlu` for questions about the invented world.
 pub(super) const INVENTED: &str = "invented";
 
 /// The paper's score: the share of questions whose generated answer is the correct letter.
 pub(super) const GENERATED: &str = "mmlu all";
-/// The share of questions of whose four letters the right one is the most likely.
+/// The share of questions for which the correct letter is the most likely of the four letters.
 pub(super) const CHOICE: &str = "mmlu choice";
 /// The share of generated answers that are a letter.
 pub(super) const LETTERS: &str = "mmlu letters";
 
-/// The questions of the setting `mmlu`: those about the invented world, or the validation questions of the files in a folder.
+/// The questions for a value of the setting `mmlu`: questions about the invented world, or the validation questions in a folder.
 ///
 /// # Errors
 ///
@@ -37,7 +37,7 @@ pub(super) fn asked(setting: &str) -> Result<Asked, MmluError> {
     Asked::read(Path::new(setting), Split::Validation, mmlu::subjects(&[])?, (protocols, vec![0]))
 }
 
-/// Questions as prompts.
+/// The questions, with their encoded prompts.
 pub(super) struct Quiz {
     asked: Asked,
     prompts: Vec<Prompts>,
@@ -56,10 +56,10 @@ impl Quiz {
         Ok(Self { asked, prompts, tokenizer })
     }
 
-    /// A line for people.
+    /// A description of the questions, in one line.
     pub(super) fn describe(&self) -> String {
         let (questions, subjects) = (self.asked.questions(), self.asked.subjects.len());
-        format!("MMLU: {questions} questions of {subjects} subjects, asked after the last epoch")
+        format!("MMLU: {questions} questions of {subjects} subjects, evaluated after the last epoch")
     }
 
     /// The scores of `model`; `None` if a stop was requested.
@@ -89,9 +89,9 @@ impl Quiz {
     }
 }
 
-/// The loss after each epoch, and MMLU after the last one if it is asked for.
+/// The loss after each epoch, and MMLU after the last epoch, if it is set.
 ///
-/// In a run folder, the answers are on file, and an evaluation that was killed continues.
+/// In a run folder, the answers are saved in files, so a killed evaluation can be continued.
 #[derive(Clone)]
 pub struct InstructionEvaluation {
     /// The loss.

@@ -5,15 +5,15 @@
 //! data = "answers.jsonl"          # a file, a folder with a training set, or a name on the Hub
 //!
 //! [task]
-//! instruction = "question"        # the columns, where they are not called instruction, input and output; or
+//! instruction = "question"        # the columns, if they are not called instruction, input and output; or
 //! output = "answer"               # prompt and completion; or messages
 //! template = "stanford"           # alpaca-lora, plain, chat, or a Jinja template of the prompt
 //! loss = "answer"                 # or all
 //! ```
 //!
-//! A row becomes one text, which is encoded once. A token counts in the loss if its span overlaps an answer. The prompt is not
-//! encoded separately, since its tokens could differ from the first tokens of the text. Padding is identified by lengths, so the
-//! padding token may have the id of any token.
+//! Each row is rendered as one text, which is encoded once. A token is used in the loss if its span overlaps an answer. The
+//! prompt is not encoded separately, since its tokens could differ from the first tokens of the text. Padding is identified by
+//! lengths, so the padding token may have the id of any token.
 
 mod encode;
 mod error;

@@ -1,8 +1,8 @@
 //! The paper's scores on MMLU of Llama 2 with 7 billion parameters, tuned on Alpaca.
 //!
-//! `data/paper-mmlu.csv` holds one row per cell of its Table 3, which is its Table 8 again, in percent: accuracy without examples. The
-//! numbers are facts of "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024). The paper has a row with the model's
-//! name alone and does not say whether that model is tuned: its method is `unnamed`.
+//! `data/paper-mmlu.csv` contains one row per cell of the paper's Table 3, which is repeated as Table 8: the zero-shot accuracy
+//! in percent. The numbers come from "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024). One row of the
+//! paper contains only the model's name, and the paper does not say whether this model is tuned. Its method is `unnamed`.
 
 use asym_core::Init;
 use asym_train::Tuning;
@@ -35,13 +35,13 @@ pub struct MmluCell {
 ///
 /// # Errors
 ///
-/// If the file compiled in is damaged.
+/// An error if the embedded file is damaged.
 pub fn mmlu_cells() -> Result<Vec<MmluCell>, csv::Error> {
     csv::Reader::from_reader(CELLS.as_bytes()).deserialize().collect()
 }
 
 impl MmluCell {
-    /// Whether the paper's row is that of `tuning`.
+    /// Whether this cell is in the paper's row of `tuning`.
     fn is_of(&self, tuning: &Tuning) -> bool {
         let method = PaperMethod {
             name: &self.method,

@@ -25,15 +25,16 @@ use crate::split::{held_out, split};
 use crate::task::{Kept, PaperScore, Prepared, Scale, Score, Shown, Task, TaskInfo};
 use crate::text::save_tokenizer;
 
-/// The name of the task on data of one's own.
+/// The name of the task for a user's own data.
 const OWN: &str = "instruction";
-/// The name of the task on Alpaca's data.
+/// The name of the task for Alpaca's data.
 const ALPACA: &str = "alpaca";
 
-/// The most tokens of a text, if the recipe does not say and the model can take them: Stanford's.
+/// The default maximum number of tokens of a text, as in Stanford's Alpaca. It is lower for a model that supports fewer tokens.
 const MAX_LENGTH: usize = 512;
 
-/// The share of the rows that is set aside: enough for a loss, whose error is small, and little of what can be learned from.
+/// The default share of the rows that is held out for the evaluation. A small share is enough to estimate the loss, and leaves
+/// more rows for training.
 const DEV_SHARE: f64 = 0.05;
 
 /// Instructions with answers.
@@ -41,33 +42,33 @@ const DEV_SHARE: f64 = 0.05;
 pub struct Instruction {
     /// Whether the data are Alpaca's.
     pub alpaca: bool,
-    /// The settings of the task's own.
+    /// The task's own settings.
     pub options: InstructionOptions,
 }
 
-/// The rows of both sets.
+/// The rows of the training set and of the evaluation set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstructionData {
     /// The columns that were found.
     pub layout: Layout,
-    /// The rows to train on.
+    /// The training set.
     pub train: Rows,
-    /// The rows to evaluate on.
+    /// The evaluation set.
     pub dev: Rows,
-    /// The share and the seed of the split, if the evaluation has no set of its own.
+    /// The share and the seed of the split, if there is no separate evaluation set.
     drawn: Option<(f64, u64)>,
-    /// The setting `mmlu`, and the questions that the trained model is asked.
+    /// The value of the setting `mmlu`, and its questions.
     mmlu: Option<(String, Asked)>,
-    /// The template, if the recipe names none.
+    /// The template that is used if the recipe sets none.
     template: &'static str,
 }
 
 impl Instruction {
-    /// Read the sets at `path`, or those about the invented world without one.
+    /// Read the training set and the evaluation set at `path`, or the rows about the invented world if there is no path.
     ///
     /// # Errors
     ///
-    /// The errors of [`InstructionError`].
+    /// All errors of [`InstructionError`].
     fn read_from(&self, path: Option<&Path>) -> Result<InstructionData, InstructionError> {
         let options = &self.options;
         let (share, seed) = (options.dev_share.unwrap_or(DEV_SHARE), options.split_seed.unwrap_or_default());
@@ -75,7 +76,7 @@ impl Instruction {
             let (setting, expected) = ("dev_share", "above 0 and below 1".to_owned());
             return Err(InstructionError::Setting { setting, found: share.to_string(), expected });
         }
-        // A template is refused before a large file is read.
+        // An invalid template is rejected before a large file is read.
         options.template.as_deref().map(Template::named).transpose()?;
         let (layout, train, dev) = match path {
             Some(path) => files::read(path, options)?,
@@ -114,7 +115,7 @@ impl Instruction {
         }
     }
 
-    /// The template of the recipe, or that of the data.
+    /// The template of the recipe, or the default template of the data.
     fn template(&self, data: &InstructionData) -> String {
         self.options.template.clone().unwrap_or_else(|| data.template.to_owned())
     }
@@ -170,12 +171,12 @@ impl TaskInfo for Instruction {
         self.options.max_length
     }
 
-    /// Scores on MMLU, as its answers are generated.
+    /// The paper's scores on MMLU, with generated answers.
     fn paper(&self, tuning: &Tuning) -> Vec<PaperScore> {
         if self.alpaca { paper::scores(tuning) } else { Vec::new() }
     }
 
-    /// The paper has no scores of training: a table shows its scores where MMLU is asked.
+    /// The paper has no scores of the training itself, so a table shows the paper's scores only if MMLU is evaluated.
     fn paper_model(&self) -> Option<&'static str> {
         (self.alpaca && self.options.mmlu.is_some()).then_some(paper::MODEL)
     }
@@ -206,7 +207,8 @@ impl Task for Instruction {
 
     fn resolved(self, _scale: Scale) -> Self {
         let options = self.options;
-        // A few of Alpaca's 52 002 rows lose their answer where texts are cut. A user's own should lose none unknown.
+        // A few of Alpaca's 52 002 rows lose their answer when texts are truncated. A user's own rows must not be dropped
+        // unnoticed.
         let unlabeled = if self.alpaca { Unlabeled::Drop } else { Unlabeled::Refuse };
         let options = InstructionOptions {
             loss: options.loss.or(Some(LossOn::default())),
@@ -246,7 +248,7 @@ impl Task for Instruction {
     fn hold_out(&self, data: InstructionData, share: f64) -> InstructionData {
         let (train, held) = held_out(&data.train.samples, |_| 0, share);
         let dev = Rows { source: data.train.source.clone(), samples: held };
-        // Settings are not chosen by the questions of a benchmark.
+        // The questions of a benchmark are not used to choose settings.
         InstructionData { train: Rows { samples: train, ..data.train }, dev, mmlu: None, ..data }
     }
 
@@ -265,15 +267,15 @@ impl Task for Instruction {
         }];
         let columns = data.layout.columns().join(", ");
         let loss = match self.options.loss.unwrap_or_default() {
-            LossOn::Answer => "the tokens of the answers count in the loss",
-            LossOn::All => "all tokens count in the loss",
+            LossOn::Answer => "the loss is computed on the tokens of the answers",
+            LossOn::All => "the loss is computed on all tokens",
         };
         let template = self.template(data).replace('\n', "\\n");
         lines.push(format!("columns {columns}; template {template}; {loss}"));
         let empty = |rows: &Rows| rows.samples.iter().filter(|sample| sample.content.has_empty_answer()).count();
         let empty = empty(&data.train) + empty(&data.dev);
         if empty > 0 {
-            lines.push(format!("{empty} rows have an empty answer: the model learns to say nothing there"));
+            lines.push(format!("{empty} rows have an empty answer, so the model learns to generate nothing for them"));
         }
         lines
     }
@@ -285,7 +287,7 @@ impl Task for Instruction {
         if max_length > positions {
             return Err(TokenizerError::MaxLengthTooLarge { max_length, positions }.into());
         }
-        // A token, and one before it.
+        // A labeled token needs a token before it.
         if max_length < 2 {
             return Err(TokenizerError::MaxLengthTooSmall { max_length, minimum: 2 }.into());
         }
@@ -322,11 +324,11 @@ impl Task for Instruction {
         let ends = end.map(|end| tokenizer.tokens(&[end]).concat());
         notes.push(match ends {
             Some(end) => format!("each text ends with {end}, unless it is cut"),
-            None => "nothing is put behind a text".to_owned(),
+            None => "no end-of-text token is appended".to_owned(),
         });
         let quiz = data.mmlu.map(|(_, asked)| Quiz::new(asked, base)).transpose()?;
         notes.extend(quiz.as_ref().map(Quiz::describe));
-        // The model does not see the padding.
+        // Padding is masked, so any id is valid.
         let pad_id = base.checkpoint.config_of::<LlamaConfig>()?.pad_token_id.unwrap_or_default();
         let examples = |set: Encoded| Arc::new(LanguageExamples::new(set.examples, pad_id));
         Ok(Prepared {

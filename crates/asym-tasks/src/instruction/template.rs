@@ -1,4 +1,4 @@
-//! How a row becomes a text, and the positions of the answers in it.
+//! The rendering of a row as text, and the positions of the answers in the text.
 
 use std::ops::Range;
 
@@ -8,36 +8,36 @@ use super::error::InstructionError;
 use super::files::{ASSISTANT, Content};
 use crate::names::nearest;
 
-/// The prompt of Stanford's Alpaca, whose answer follows after the colon. `alpaca-lora`, litgpt and torchtune have a line break
-/// between them.
+/// The prompt of Stanford's Alpaca. The answer follows directly after the colon. `alpaca-lora`, litgpt and torchtune have a line
+/// break between the colon and the answer.
 const STANFORD: &str = "{% if input %}Below is an instruction that describes a task, paired with an input that provides \
     further context. Write a response that appropriately completes the request.\n\n### Instruction:\n{{ instruction }}\n\n\
     ### Input:\n{{ input }}\n\n### Response:{% else %}Below is an instruction that describes a task. Write a response that \
     appropriately completes the request.\n\n### Instruction:\n{{ instruction }}\n\n### Response:{% endif %}";
 
-/// The unchanged prompt.
+/// The template that does not change the prompt.
 const PLAIN: &str = "{{ instruction }}";
 
 /// The names of templates.
 pub(super) const NAMES: [&str; 4] = ["stanford", "alpaca-lora", "plain", "chat"];
 
-/// How a row becomes a text.
+/// How to render a row as text.
 #[derive(Clone, Debug)]
 pub(super) enum Template {
     /// A template of the prompt. The answer follows the rendered prompt.
     Prompt(Box<TextTemplate>),
-    /// The tokenizer's own, for whole conversations.
+    /// The tokenizer's chat template, for whole conversations.
     Chat,
 }
 
-/// A row as a text.
+/// A row that was rendered as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
     /// The text.
     pub text: String,
-    /// The bytes of the answers in it.
+    /// The byte ranges of the answers in the text.
     pub answers: Vec<Range<usize>>,
-    /// Whether the text has its special tokens already.
+    /// Whether the text already contains its special tokens.
     pub is_whole: bool,
 }
 
@@ -61,15 +61,16 @@ impl Template {
         };
         let template = TextTemplate::new(&source).map_err(refused)?;
         let prompt = |instruction, input| render(&template, instruction, input);
-        // A template that forgets the instruction gives every row the same prompt.
+        // A template without the instruction results in the same prompt for every row.
         if prompt("a", "b")? == prompt("c", "b")? && prompt("a", "")? == prompt("c", "")? {
-            let message = "it does not name `instruction`, so that all rows have one prompt".to_owned();
+            let message = "it does not use `instruction`, so all rows have the same prompt".to_owned();
             return Err(InstructionError::Template { message, names: VALUES.to_vec() });
         }
         Ok(Self::Prompt(Box::new(template)))
     }
 
-    /// The text of a row. `chat` is the tokenizer's template, which [`Template::Chat`] needs. The inner error is that of a row.
+    /// The text of a row. `chat` is the tokenizer's template, which [`Template::Chat`] needs. The inner error is a problem of the
+    /// row.
     ///
     /// # Errors
     ///
@@ -100,13 +101,13 @@ impl Template {
 /// Why a row cannot be rendered.
 #[derive(Debug)]
 pub(super) enum RowProblem {
-    /// The chat template refused.
+    /// The chat template cannot render the row.
     Chat(TokenizerError),
-    /// Anything else.
+    /// Any other problem.
     Text(&'static str),
 }
 
-/// The values of a template.
+/// The variables of a template.
 const VALUES: [&str; 2] = ["instruction", "input"];
 
 fn refused(error: impl ToString) -> InstructionError {
@@ -117,8 +118,9 @@ fn render(template: &TextTemplate, instruction: &str, input: &str) -> Result<Str
     template.render(&[(VALUES[0], instruction), (VALUES[1], input)]).map_err(refused)
 }
 
-/// A conversation as a text, whose answers are all turns of the model. An answer begins where the template asks for one, and ends
-/// with the last character of its turn that is not a space: the token that ends the turn, where the template has one.
+/// A conversation as text. The answers are all turns of the model. An answer begins after the template's generation prompt. It
+/// ends with the last character of its turn that is not whitespace, so it includes the end-of-turn token, if the template has
+/// one.
 fn conversation(chat: Option<&ChatTemplate>, turns: &[Message]) -> Result<Rendered, RowProblem> {
     let Some(chat) = chat else { return Err(RowProblem::Text("the checkpoint has no chat template")) };
     let render = |turns: &[Message], continued| chat.render_messages(turns, continued).map_err(RowProblem::Chat);
@@ -130,8 +132,8 @@ fn conversation(chat: Option<&ChatTemplate>, turns: &[Message]) -> Result<Render
         let until = until.trim_end();
         if !text.starts_with(until) || !until.starts_with(&before) {
             return Err(RowProblem::Text(
-                "the chat template writes a turn otherwise once the conversation goes on, so that the answers cannot be found; \
-                give each answer a row of its own, or use another template",
+                "the chat template renders a turn differently if another turn follows, so the answers cannot be found; \
+                put each answer into a separate row, or use another template",
             ));
         }
         answers.push(before.len()..until.len());

@@ -6,31 +6,31 @@ use asym_models::{EncoderInput, LlamaInput, Padding};
 use asym_train::{Batch, Source, TrainError};
 use burn::tensor::{Device, Int, Tensor};
 
-/// A text as the model reads it, with the tokens that it is to say.
+/// A tokenized text, and which of its tokens are labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LanguageExample {
     /// Token ids, special tokens included, without padding.
     pub input_ids: Vec<u32>,
-    /// Whether each token counts in the loss. The first token never counts, since no token precedes it.
+    /// Whether each token contributes to the loss. The first token never does, because no token precedes it.
     pub labeled: Vec<bool>,
     /// The line in the file, counted from 1.
     pub line: usize,
 }
 
 impl LanguageExample {
-    /// The number of tokens that count in the loss.
+    /// The number of tokens that contribute to the loss.
     pub fn labels(&self) -> usize {
         self.labeled.iter().skip(1).filter(|labeled| **labeled).count()
     }
 }
 
-/// Texts on the device.
+/// A batch of texts on the device.
 #[derive(Clone, Debug)]
 pub struct LanguageBatch {
-    /// The tokens, `[batch, length]`, padded on the right to the longest text. The mask is made of the lengths, so the padding
-    /// may have the id of any token.
+    /// The tokens, `[batch, length]`, padded on the right to the longest text. The mask is computed from the lengths, so the
+    /// padding may have the id of any token.
     pub input: LlamaInput,
-    /// The token before each labeled one, as `row · length + column`: `[labels]`.
+    /// The position of the token before each labeled token, as `row · length + column`: `[labels]`.
     pub positions: Tensor<1, Int>,
     /// The labeled tokens, `[labels]`.
     pub targets: Tensor<1, Int>,
@@ -50,7 +50,7 @@ impl Batch for LanguageBatch {
     }
 }
 
-/// Texts with labeled tokens, and the id of the padding.
+/// Texts with labeled tokens, and the id of the padding token.
 #[derive(Clone, Debug)]
 pub struct LanguageExamples {
     examples: Arc<[LanguageExample]>,
@@ -58,7 +58,7 @@ pub struct LanguageExamples {
 }
 
 impl LanguageExamples {
-    /// These texts. A model does not see the padding, so any id of its vocabulary will do.
+    /// Create a source of these texts. The padding is masked, so `pad_id` may be any id of the vocabulary.
     pub fn new(examples: impl Into<Arc<[LanguageExample]>>, pad_id: usize) -> Self {
         Self { examples: examples.into(), pad_id }
     }
@@ -128,7 +128,7 @@ mod tests {
         tensor.into_data().iter::<i64>().collect()
     }
 
-    /// The padding has the id of a labeled token, as where a tokenizer has no padding of its own.
+    /// The padding has the id of a labeled token, as with a tokenizer that has no padding token.
     #[test]
     fn labels_are_told_by_place_and_not_by_id() {
         const END: u32 = 2;
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(ids, [1, 7, 2, 2, 1, 5, 6, 2, 1, 2, 8, 2]);
         let mask: Vec<i64> = batch.input.attention_mask.unwrap().into_data().iter::<i64>().collect();
         assert_eq!(mask, [1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0]);
-        // The first token of a text is never said.
+        // The first token of a text is never predicted.
         assert_eq!(host(batch.positions), [0, 5, 6]);
         assert_eq!(host(batch.targets), [7, 6, 2]);
         assert_eq!(examples.all().iter().map(LanguageExample::labels).collect::<Vec<_>>(), [2, 1, 0]);

@@ -1,4 +1,4 @@
-//! The loss on texts that were set aside.
+//! The loss on held-out texts.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::objective::LanguageLoss;
 
 /// The mean cross-entropy of the labeled tokens, in nats.
 pub const LOSS: &str = "loss";
-/// The exponential of the loss: the number of tokens between which a model of that loss is undecided.
+/// The exponential of the loss. A uniform distribution over this many tokens has the same loss.
 pub const PERPLEXITY: &str = "perplexity";
 
 /// Loss and perplexity over all labeled tokens of a set.

@@ -1,6 +1,6 @@
-//! Texts whose next tokens a model is to say: the examples, batches, loss and scores that all such tasks share.
+//! Next-token prediction: the examples, batches, loss and scores that all tasks of causal language models share.
 //!
-//! A task of its own folder reads the files and says which tokens are labeled; the rest is here.
+//! Each task has a module of its own, which reads the files and decides which tokens are labeled. The common parts are here.
 
 mod batch;
 mod evaluate;

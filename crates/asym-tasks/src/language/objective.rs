@@ -7,10 +7,10 @@ use burn::tensor::Tensor;
 
 use super::batch::LanguageBatch;
 
-/// Cross-entropy of the labeled tokens, a mean over them.
+/// Cross-entropy, averaged over the labeled tokens.
 ///
-/// The head is computed where a token is labeled and nowhere else. It is the largest layer of a small model, and its logits would
-/// need more memory than all else.
+/// The logits are computed only for labeled tokens. The head is the largest layer of a small model, and logits for all tokens
+/// would need more memory than all other tensors.
 #[derive(Clone, Copy, Debug)]
 pub struct LanguageLoss;
 

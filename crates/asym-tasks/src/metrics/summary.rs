@@ -69,7 +69,7 @@ mod tests {
         assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
     }
 
-    /// t of 2 and of 9 degrees of freedom at 97.5 %: 4.302653 and 2.262157, from a table of Student's t.
+    /// The 97.5 % quantiles of Student's t for 2 and 9 degrees of freedom are 4.302653 and 2.262157, from a published table.
     #[test]
     fn the_margin_is_students() {
         let margin = |values: &[f64]| Summary::of(values).unwrap().margin();
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(margin(&[1.0, 1.0]), Some(0.0));
     }
 
-    /// 1, 2, 4 by hand: mean 7/3, squares 16/9 + 1/9 + 25/9 = 42/9, divided by 2: 7/3.
+    /// Computed by hand for 1, 2, 4: mean 7/3, squares 16/9 + 1/9 + 25/9 = 42/9, divided by 2: 7/3.
     #[test]
     fn summary() {
         let summary = Summary::of(&[1.0, 2.0, 4.0]).unwrap();

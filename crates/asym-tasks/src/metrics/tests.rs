@@ -43,7 +43,7 @@ fn nothing_scores_nothing() {
     }
 }
 
-/// 10 and 20 share ranks 1 and 2, and so on, computed by hand.
+/// Computed by hand. For example, the two values 10 share the ranks 1 and 2.
 #[test]
 fn ties_share_their_ranks() {
     assert_eq!(ranks(&[30.0, 10.0, 10.0, 20.0]), [4.0, 1.5, 1.5, 3.0]);
@@ -73,7 +73,7 @@ struct Case {
     scores: BTreeMap<String, f64>,
 }
 
-/// `tests/fixtures/make_metrics.py` made the expected scores with scikit-learn and SciPy.
+/// `tests/fixtures/make_metrics.py` computed the expected scores with scikit-learn and SciPy.
 #[test]
 fn every_score_is_that_of_scikit_learn_or_scipy() {
     let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/metrics.json")).unwrap();

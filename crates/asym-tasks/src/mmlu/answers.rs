@@ -1,4 +1,4 @@
-//! An answer, as a file keeps it.
+//! An answer in a file of answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,15 +10,15 @@ use crate::answers::Recorded;
 pub struct Answer {
     /// The subject.
     pub subject: String,
-    /// The number of the question in its file, from 0.
+    /// The index of the question in its file, from 0.
     pub question: usize,
-    /// The letter, if the model's answer is one.
+    /// The letter of the answer; `None` if the model's answer is not a letter.
     pub answer: Option<char>,
-    /// Whether it is the right one.
+    /// Whether the answer is correct.
     pub right: bool,
-    /// For the letters A to D: logits, or of the protocol `loglikelihood` their logarithms of probabilities.
+    /// The logits of the letters A to D, or their log-probabilities with the protocol `loglikelihood`.
     pub scores: [f32; 4],
-    /// The generated token, of the protocol `generated`.
+    /// The text of the generated token, only with the protocol `generated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }

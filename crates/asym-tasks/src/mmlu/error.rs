@@ -7,7 +7,7 @@ use asym_data::{TableError, TokenizerError};
 use crate::answers::AnswersError;
 use crate::names::hint;
 
-/// Why questions cannot be asked. `line` counts from 1, and `question` counts the questions of a file from 0.
+/// An error of an evaluation on MMLU. `line` is counted from 1. `question` is the index of a question in its file, from 0.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum MmluError {
@@ -28,9 +28,9 @@ pub enum MmluError {
 
     /// A subject has no file.
     #[error(
-        "{}: no file of the subject {subject} for the split `{split}`{}; fetch it, or leave the subject out with --subjects",
+        "{}: no file of the subject {subject} for the split `{split}`{}; fetch it, or choose other subjects with --subjects",
         folder.display(),
-        if *others == 0 { String::new() } else { format!(", and of {others} others") }
+        if *others == 0 { String::new() } else { format!(" (other subjects without a file: {others})") }
     )]
     MissingSubject {
         /// The folder.
@@ -43,16 +43,16 @@ pub enum MmluError {
         others: usize,
     },
 
-    /// A name is not a subject.
+    /// A name is not the name of a subject.
     #[error("there is no subject `{found}`{}", hint(nearest.as_deref()))]
     UnknownSubject {
         /// The name.
         found: String,
-        /// The name that it is nearest to.
+        /// The most similar name of a subject, if one is similar enough.
         nearest: Option<String>,
     },
 
-    /// A row is not a question.
+    /// A row cannot be read as a question.
     #[error("{path}:{line}: {problem}")]
     Row {
         /// The file.
@@ -64,47 +64,47 @@ pub enum MmluError {
     },
 
     /// There are not enough examples.
-    #[error("{subject}: the part dev has {found} examples, and --shots {shots} needs as many; give a smaller number")]
+    #[error("{subject}: the split dev has {found} examples, but --shots {shots} needs {shots}; use a smaller number")]
     TooFewExamples {
         /// The subject.
         subject: &'static str,
         /// The number of examples.
         found: usize,
-        /// The number that was asked for.
+        /// The number of examples that `--shots` requests.
         shots: usize,
     },
 
-    /// A letter is not one token of its own.
+    /// A letter is not a single token, or has the same token as another letter.
     #[error(
-        "the protocol {protocol} compares the tokens of the four letters, and this tokenizer encodes the answer `{letter}` as \
-         {tokens:?}; use --protocol generated"
+        "the protocol {protocol} needs a distinct token for each of the four letters, but this tokenizer encodes the answer \
+         `{letter}` as {tokens:?}; use --protocol generated"
     )]
     Letter {
         /// The name of the protocol.
         protocol: &'static str,
         /// The letter.
         letter: char,
-        /// The tokens that it adds to a prompt.
+        /// The last tokens of a prompt with this answer.
         tokens: Vec<String>,
     },
 
-    /// A prompt does not fit.
+    /// A prompt without examples is too long.
     #[error(
-        "question {question} of {subject} takes {tokens} tokens without any example, and the model reads {context} at most; \
-         leave the subject out with --subjects, or use --protocol loglikelihood, which cuts the beginning off"
+        "question {question} of {subject} has {tokens} tokens without any example, but a prompt can have at most {context}; \
+         leave the subject out with --subjects, or use --protocol loglikelihood, which cuts off the beginning"
     )]
     TooLong {
         /// The subject.
         subject: &'static str,
         /// The question.
         question: usize,
-        /// Tokens of the prompt.
+        /// The number of tokens in the prompt.
         tokens: usize,
-        /// Tokens that the model can read.
+        /// The maximum number of tokens in a prompt.
         context: usize,
     },
 
-    /// The logits of a model are not numbers.
+    /// A logit of the model is NaN or infinite.
     #[error(
         "question {question} of {subject}: the model's logits are not finite; its weights or its adapter are damaged"
     )]
@@ -115,7 +115,7 @@ pub enum MmluError {
         question: usize,
     },
 
-    /// The answers on file cannot be read or written.
+    /// The file of answers cannot be read or written.
     #[error(transparent)]
     Answers(#[from] AnswersError),
 

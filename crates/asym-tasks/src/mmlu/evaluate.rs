@@ -1,4 +1,4 @@
-//! Questions, asked of a Llama.
+//! Evaluation of a Llama model on the questions.
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,10 +15,10 @@ use super::subjects::Subject;
 use crate::answers::{AnswerFile, Progress};
 use crate::trivia;
 
-/// The longest prompt of the protocol `choice`, in tokens: what the benchmark's script gives to a model.
+/// The maximum length of a prompt of the protocol `choice`, in tokens, as in the benchmark's script.
 const LONGEST_CHOICE: usize = 2048;
 
-/// The questions of an evaluation, and how to ask them.
+/// The questions of an evaluation, with the protocols and numbers of examples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// The subjects, each with its questions and the examples of its prompts.
@@ -30,7 +30,8 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// The questions of `split` in the files in `folder`, of these subjects, with as many examples as the largest of `shots` needs.
+    /// Read the questions of these subjects from the files of `split` in `folder`. If one of `shots` is above 0, also read the
+    /// examples from the split `dev`.
     ///
     /// # Errors
     ///
@@ -56,7 +57,7 @@ impl Asked {
     pub fn invented(protocols: Vec<Protocol>) -> Self {
         let mut subjects: Vec<(Subject, Vec<Question>, Vec<Question>)> = Vec::new();
         for asked in trivia::questions() {
-            // The kinds of the world are of subjects of the benchmark.
+            // Every kind in the invented world belongs to a subject of the benchmark.
             let Some(subject) = Subject::named(asked.subject()) else { continue };
             if subjects.last().is_none_or(|(last, ..)| *last != subject) {
                 subjects.push((subject, Vec::new(), Vec::new()));
@@ -81,14 +82,14 @@ impl Asked {
     }
 }
 
-/// The prompts of one protocol and number of examples.
+/// The prompts for one protocol and one number of examples.
 #[derive(Debug)]
 pub struct Prompts {
     /// The protocol.
     pub protocol: Protocol,
     /// The number of examples.
     pub shots: usize,
-    /// Prompts that lost examples, or their beginning, because they were too long.
+    /// The number of prompts that were too long and lost examples or their beginning.
     pub shortened: usize,
     /// The tokens of the letters after a prompt.
     letters: [u32; 4],
@@ -96,7 +97,7 @@ pub struct Prompts {
     subjects: Vec<Vec<Vec<u32>>>,
 }
 
-/// Encode every prompt. A model of `context` tokens can answer them.
+/// Encode the prompts for each protocol and number of examples. A prompt has at most `context` tokens.
 ///
 /// # Errors
 ///
@@ -152,12 +153,12 @@ impl Prompts {
         Ok(Self { protocol, shots, shortened, letters: letters.unwrap_or_default(), subjects })
     }
 
-    /// The tokens of all prompts.
+    /// The number of tokens in all prompts.
     pub fn tokens(&self) -> usize {
         self.subjects.iter().flatten().map(Vec::len).sum()
     }
 
-    /// The name of the file of its answers.
+    /// The name of the file with the answers to these prompts.
     pub fn file(&self) -> String {
         format!("{}-{}.jsonl", self.protocol, self.shots)
     }
@@ -180,11 +181,12 @@ fn letters(protocol: Protocol, tokenizer: &Tokenizer, text: &str, ids: &[u32]) -
     Ok(found)
 }
 
-/// Ask `prompts` of `model` and keep the answers in `folder`, if there is one. Questions that have an answer there are not asked again.
+/// Evaluate `model` on `prompts` and write the answers to a file in `folder`, if one is given. Questions with an answer in this
+/// file are skipped.
 ///
-/// The tokens that all prompts of a subject begin with pass through the model once. A batch has `batch_size` prompts of similar
-/// length. After each batch its answers are written and `progress` is called; if it returns false, the rest is left and `None` is
-/// returned.
+/// The common beginning of a subject's prompts passes through the model only once. A batch has `batch_size` prompts of similar
+/// length. After each batch, its answers are written and `progress` is called. If `progress` returns false before all questions
+/// are answered, the evaluation stops and returns `None`.
 ///
 /// # Errors
 ///
@@ -244,7 +246,7 @@ pub fn ask(
     Ok(Some(Scores::new(prompts.protocol, prompts.shots, prompts.shortened, each.collect())))
 }
 
-/// The number of tokens that all begin with. Each has at least one more.
+/// The number of tokens with which all rows begin. It leaves at least one token of each row.
 fn common_beginning<'a>(mut rows: impl Iterator<Item = &'a [u32]>) -> usize {
     let Some(first) = rows.next() else { return 0 };
     rows.fold(first.len().saturating_sub(1), |common, row| {

@@ -1,15 +1,15 @@
-//! MMLU: four answers to a question, of 57 subjects.
+//! MMLU: questions with four answers, from 57 subjects.
 //!
-//! Source: Hendrycks et al., 2021 (arXiv:2009.03300). It is an evaluation of any Llama, with an adapter or without, and trains
-//! nothing. Scores depend on the [`Protocol`], so tables name the protocol.
+//! Source: Hendrycks et al., 2021 (arXiv:2009.03300). The benchmark evaluates any Llama model, with or without an adapter, and
+//! trains nothing. Scores depend on the [`Protocol`], so tables name the protocol.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `subjects.rs` | the subjects, and their groups in both groupings |
 //! | `questions.rs` | the files of the benchmark's archive and of the Hub |
 //! | `protocol.rs` | prompts |
-//! | `evaluate.rs` | prompts to answers |
-//! | `answers.rs` | an answer, as a file keeps it |
+//! | `evaluate.rs` | evaluation of a model, from prompts to answers |
+//! | `answers.rs` | an answer in a file of answers |
 //! | `scores.rs` | accuracies and their table |
 
 mod answers;

@@ -1,21 +1,21 @@
-//! How a question is asked, and how the answer is read from the logits.
+//! The prompt of a question, and how the answer is read from the logits.
 //!
-//! Scores of different protocols do not compare. A protocol has a version, which changes with its prompts.
+//! Scores of different protocols are not comparable. A protocol has a version, which changes with its prompts.
 
 use super::questions::{LETTERS, Question};
 use super::subjects::Subject;
 
-/// How a question is asked and its answer is read.
+/// The form of the prompts, and how an answer is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
-    /// The benchmark's own: the largest logit of the tokens of the four letters. Source: Hendrycks et al., 2021, `evaluate_flan.py`
-    /// of hendrycks/test, whose header has two spaces before the subject.
+    /// The protocol of the benchmark: the answer is the letter whose token has the largest logit. Source: Hendrycks et al., 2021,
+    /// `evaluate_flan.py` of hendrycks/test. Its header has two spaces before the subject.
     Choice,
-    /// The protocol of the task `mmlu` in lm-evaluation-harness: the most likely of the four letters as continuations. The header
-    /// has one space before the subject, and questions are without space around them.
+    /// The protocol of the task `mmlu` in lm-evaluation-harness: the answer is the letter that is the most likely continuation.
+    /// The header has one space before the subject, and white space around a question is removed.
     Loglikelihood,
-    /// The protocol of the paper's authors: the most likely of all tokens must be the letter, in upper or lower case. There is no
-    /// header. A model that does not answer with a letter is wrong.
+    /// The protocol of the paper's authors: the answer is the most likely of all tokens, which must be a letter in upper or lower
+    /// case. There is no header. An answer that is not a letter is wrong.
     Generated,
 }
 
@@ -49,7 +49,7 @@ impl Protocol {
         }
     }
 
-    /// A question up to where its answer belongs.
+    /// A question with its choices, up to `Answer:`.
     pub fn question(self, question: &Question) -> String {
         let Question { text, choices, .. } = question;
         let text = match self {
@@ -67,7 +67,7 @@ impl Protocol {
         self.header(question.subject) + &examples.iter().map(example).collect::<String>() + &self.question(question)
     }
 
-    /// Whether a prompt that is too long loses its beginning. Otherwise it loses examples.
+    /// Whether the beginning of a prompt that is too long is cut off. Otherwise examples are removed.
     pub const fn cuts_the_beginning(self) -> bool {
         matches!(self, Self::Loglikelihood)
     }
@@ -79,7 +79,7 @@ impl std::fmt::Display for Protocol {
     }
 }
 
-/// An answer after a prompt.
+/// The text of an answer after its prompt.
 pub fn continuation(answer: usize) -> String {
     format!(" {}", LETTERS[answer])
 }

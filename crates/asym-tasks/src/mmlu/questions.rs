@@ -11,12 +11,12 @@ use crate::names::nearest;
 /// The letters of the answers.
 pub const LETTERS: [char; 4] = ['A', 'B', 'C', 'D'];
 
-/// A part of the benchmark.
+/// A split of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// Five questions a subject: the examples of few-shot prompts.
+    /// Five questions per subject: the examples of few-shot prompts.
     Dev,
-    /// 1531 questions in all.
+    /// About 1530 questions in all; the number depends on the edition of the files.
     Validation,
     /// 14 042 questions in all.
     Test,
@@ -54,19 +54,19 @@ impl Split {
 /// A question with four answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// Its subject.
+    /// The subject.
     pub subject: Subject,
-    /// Its number in the file, from 0.
+    /// The index of the question in its file, from 0.
     pub number: usize,
     /// The text.
     pub text: String,
     /// The answers A to D.
     pub choices: [String; 4],
-    /// The number of the right answer.
+    /// The index of the right answer.
     pub right: usize,
 }
 
-/// The subjects of these names, in alphabetical order; all if there are none.
+/// The subjects with these names, in alphabetical order. If `names` is empty, all subjects.
 ///
 /// # Errors
 ///
@@ -87,14 +87,14 @@ pub fn subjects(names: &[String]) -> Result<Vec<Subject>, MmluError> {
     Ok(found)
 }
 
-/// Whether a file of the Hub's data set is one of these subjects and splits.
+/// Whether a file of the data set on the Hub belongs to one of these subjects and splits.
 pub fn wanted(path: &str, subjects: &[Subject], splits: &[Split]) -> bool {
     let Some((folder, file)) = path.split_once('/') else { return false };
     let is_split = |split: &Split| file.starts_with(&format!("{}-", split.hub())) && file.ends_with(".parquet");
     subjects.iter().any(|subject| subject.name() == folder) && splits.iter().any(is_split)
 }
 
-/// The questions of a split, subject by subject.
+/// Read the questions of a split, with one list per subject.
 ///
 /// # Errors
 ///
@@ -120,7 +120,7 @@ pub fn read(folder: &Path, split: Split, subjects: &[Subject]) -> Result<Vec<Vec
     subjects.iter().zip(files.into_iter().flatten()).map(|(subject, files)| of_subject(*subject, &files)).collect()
 }
 
-/// The files of a subject, where there are some.
+/// The files of a subject, if there are any.
 fn files(folder: &Path, split: Split, subject: Subject) -> Result<Option<Files>, MmluError> {
     let archive: PathBuf = folder.join(split.name());
     if let Some(files) = Files::find(&archive, &format!("{}_{}", subject.name(), split.name()))? {
@@ -150,23 +150,23 @@ fn of_subject(subject: Subject, files: &Files) -> Result<Vec<Question>, MmluErro
     Ok(questions)
 }
 
-/// Text, answers, and the number of the right one.
+/// The text, the answers, and the index of the right answer.
 fn question(row: &Row) -> Result<(String, [String; 4], usize), String> {
     let text = |cell: &Cell| cell.text().map(|text| text.into_owned()).ok_or_else(|| "a text is expected".to_string());
     let (question, choices, answer) = match row.cells.as_slice() {
         [question, Cell::List(choices), answer] => (question, choices.as_slice(), answer),
         [question, choices @ .., answer] => (question, choices, answer),
-        _ => return Err("a question, four answers and the right one are expected".to_string()),
+        _ => return Err("a question, four answers and the right answer are expected".to_string()),
     };
     let choices = choices.iter().map(text).collect::<Result<Vec<_>, _>>()?;
     let count = choices.len();
-    let choices = <[String; 4]>::try_from(choices).map_err(|_| format!("{count} answers, and four are expected"))?;
+    let choices = <[String; 4]>::try_from(choices).map_err(|_| format!("{count} answers, but four are expected"))?;
     let right = match answer {
         Cell::Integer(number) => usize::try_from(*number).ok().filter(|number| *number < 4),
         other => other.text().and_then(|text| LETTERS.iter().position(|letter| text.trim() == letter.to_string())),
     };
     let right = right.ok_or_else(|| {
-        format!("the right answer is `{}`, and A, B, C or D is expected", answer.text().unwrap_or_default())
+        format!("the right answer is `{}`, but A, B, C or D is expected", answer.text().unwrap_or_default())
     })?;
     Ok((text(question)?, choices, right))
 }
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(read(folder.path(), Split::Validation, &anatomy).unwrap(), archive);
         folder.write("anatomy/validation.jsonl", b"{\"question\":\"q\",\"choices\":[\"1\",\"2\"],\"answer\":0}\n");
         let error = read(folder.path(), Split::Validation, &anatomy).unwrap_err();
-        assert!(error.to_string().contains("2 answers, and four are expected"), "{error}");
+        assert!(error.to_string().contains("2 answers, but four are expected"), "{error}");
     }
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
         }
     }
 
-    /// The real files, where they are.
+    /// The real files, if they are available.
     #[test]
     fn the_real_files() {
         let Some(folder) = std::env::var_os("ASYM_SHARED").map(|shared| Path::new(&shared).join("data/mmlu")) else {

@@ -1,4 +1,4 @@
-//! Accuracies: by subject, by group in both groupings, over questions and over subjects.
+//! Accuracies by subject, by group in both groupings, over all questions, and as a mean over subjects.
 
 use asym_figure::{TERMINAL, Table};
 use serde::{Serialize, Serializer};
@@ -7,14 +7,14 @@ use super::answers::Answer;
 use super::protocol::Protocol;
 use super::subjects::{Group, Grouping, Subject};
 
-/// A share of right answers.
+/// The accuracy on a set of questions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Accuracy {
-    /// Questions.
+    /// The number of questions.
     pub questions: usize,
-    /// The share of right answers, between 0 and 1.
+    /// The fraction of correct answers, between 0 and 1.
     pub accuracy: f64,
-    /// The standard error of the share.
+    /// The standard error of the accuracy.
     pub standard_error: f64,
 }
 
@@ -36,7 +36,7 @@ pub struct Scores {
     pub protocol: Protocol,
     /// The number of examples in a prompt.
     pub shots: usize,
-    /// Prompts that were too long and lost examples or their beginning.
+    /// The number of prompts that were too long and lost examples or their beginning.
     pub shortened: usize,
     subjects: Vec<(Subject, Vec<Answer>)>,
 }
@@ -55,7 +55,7 @@ impl Scores {
         self.subjects.iter().flat_map(|(_, answers)| answers)
     }
 
-    /// Over all questions, each of the same weight.
+    /// The accuracy over all questions, each with the same weight.
     pub fn micro(&self) -> Option<Accuracy> {
         Accuracy::of(self.answers())
     }
@@ -66,18 +66,18 @@ impl Scores {
         (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64)
     }
 
-    /// Each subject that was asked.
+    /// The accuracy on each subject with answers.
     pub fn by_subject(&self) -> impl Iterator<Item = (Subject, Accuracy)> {
         self.subjects.iter().filter_map(|(subject, answers)| Some((*subject, Accuracy::of(answers.iter())?)))
     }
 
-    /// Over the questions of a group; `None` if none were asked.
+    /// The accuracy on the questions of a group; `None` if the group has no answers.
     pub fn of_group(&self, group: Group, by: Grouping) -> Option<Accuracy> {
         let own = self.subjects.iter().filter(|(subject, _)| subject.group(by) == group);
         Accuracy::of(own.flat_map(|(_, answers)| answers))
     }
 
-    /// The share of answers that are a letter, between 0 and 1.
+    /// The fraction of answers that are a letter, between 0 and 1.
     pub fn letters(&self) -> f64 {
         let (all, letters) = self
             .answers()
@@ -177,7 +177,7 @@ mod tests {
         assert!((micro.standard_error - (0.25f64 / 7.0).sqrt()).abs() < 1e-12);
         assert!((scores.macro_mean().unwrap() - (0.75 + 0.0 + 0.5) / 3.0).abs() < 1e-12);
         let accuracy = |group, by| scores.of_group(group, by).map(|accuracy| accuracy.accuracy);
-        // Anatomy is STEM in one grouping and another subject in the other.
+        // Anatomy belongs to STEM in the grouping of lm-evaluation-harness, and to `other` in the original grouping.
         assert_eq!(accuracy(Group::Stem, Grouping::Original), Some(0.0));
         assert_eq!(accuracy(Group::Stem, Grouping::Harness), Some(0.5));
         assert_eq!(accuracy(Group::Other, Grouping::Original), Some(4.0 / 6.0));

@@ -9,7 +9,7 @@ pub enum Group {
     SocialSciences,
     /// Science, technology, engineering and mathematics.
     Stem,
-    /// All others.
+    /// All other subjects.
     Other,
 }
 
@@ -28,16 +28,16 @@ impl Group {
     }
 }
 
-/// Who assigned the subjects to groups. The two differ in anatomy alone.
+/// An assignment of the subjects to groups. The two groupings differ only in anatomy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grouping {
-    /// The benchmark's own: Hendrycks et al., 2021, `categories.py` of their repository.
+    /// The grouping of the benchmark: Hendrycks et al., 2021, `categories.py` of their repository.
     Original,
-    /// The one of lm-evaluation-harness.
+    /// The grouping of lm-evaluation-harness.
     Harness,
 }
 
-/// A subject by its number, in alphabetical order.
+/// A subject, represented by its index in alphabetical order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(usize);
 
@@ -47,22 +47,22 @@ impl Subject {
         (0..SUBJECTS.len()).map(Self)
     }
 
-    /// The subject of this name, which has underscores between words.
+    /// The subject with this name, which has underscores between words.
     pub fn named(name: &str) -> Option<Self> {
         SUBJECTS.binary_search_by_key(&name, |(known, _)| known).ok().map(Self)
     }
 
-    /// Its name, as the files have it.
+    /// The name, as in the names of files.
     pub const fn name(self) -> &'static str {
         SUBJECTS[self.0].0
     }
 
-    /// Its name in a sentence.
+    /// The name with spaces between words.
     pub fn words(self) -> String {
         self.name().replace('_', " ")
     }
 
-    /// Its group.
+    /// The group of the subject.
     pub fn group(self, by: Grouping) -> Group {
         match (by, SUBJECTS[self.0]) {
             (Grouping::Harness, ("anatomy", _)) => Group::Stem,
@@ -71,7 +71,7 @@ impl Subject {
     }
 }
 
-/// Names, and groups as the benchmark has them. Source: `categories.py` of hendrycks/test.
+/// The names of the subjects and their groups in the benchmark. Source: `categories.py` of hendrycks/test.
 const SUBJECTS: [(&str, Group); 57] = [
     ("abstract_algebra", Group::Stem),
     ("anatomy", Group::Other),

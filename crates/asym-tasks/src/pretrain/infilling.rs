@@ -17,13 +17,13 @@ use crate::sequences::{Marks, Pair, PairBatch};
 /// How much of a document is masked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Noise {
-    /// The share of the tokens that is masked.
+    /// The fraction of the tokens that is masked.
     pub(super) masking: f64,
     /// The mean length of a span, in tokens. A span is replaced by one mask, regardless of its length.
     pub(super) span: f64,
 }
 
-/// Encoded documents, to which noise is added when they are asked for.
+/// Encoded documents, to which noise is added when a batch is created.
 pub struct Documents {
     pub(super) seed: u64,
     pub(super) noise: Noise,
@@ -47,8 +47,8 @@ impl Documents {
     }
 }
 
-/// `tokens` with spans of them replaced by one mask each. A span of no token puts a mask between two tokens. Between two masks
-/// there is at least one token.
+/// `tokens` with some spans replaced by one mask each. For an empty span, a mask is inserted between two tokens. There is at
+/// least one token between two masks.
 fn infilled(tokens: &[u32], noise: Noise, rng: &mut ChaCha8Rng) -> Vec<u32> {
     let mut left = (noise.masking * tokens.len() as f64).round() as usize;
     let kept = tokens.len() - left.min(tokens.len());
@@ -80,7 +80,8 @@ fn infilled(tokens: &[u32], noise: Noise, rng: &mut ChaCha8Rng) -> Vec<u32> {
     found
 }
 
-/// A number from Poisson's distribution, by Knuth's method: the uniform numbers whose product stays above e^−mean.
+/// A sample from the Poisson distribution by Knuth's method: the number of uniform random numbers whose product stays above
+/// e^−mean.
 fn poisson(mean: f64, rng: &mut ChaCha8Rng) -> usize {
     let (limit, mut product) = ((-mean).exp(), rng.random::<f64>());
     let mut count = 0;
@@ -108,7 +109,7 @@ impl Source for Documents {
     }
 }
 
-/// Loss and accuracy of the tokens of documents that are not trained on.
+/// Loss and token accuracy on documents that are not trained on.
 pub struct Evaluate(pub(super) Arc<Documents>);
 
 impl Evaluation<BartLanguageModel> for Evaluate {
@@ -136,7 +137,7 @@ mod tests {
             masks += found.len() - kept.len();
             longest = longest.max(kept.windows(2).map(|pair| pair[1] - pair[0] - 1).max().unwrap_or(0));
         }
-        // 15 tokens in spans of three on average, with those of none and with one that is cut.
+        // 15 tokens are masked in spans of three on average, including empty spans and a last span that is cut.
         assert!((2300..3200).contains(&masks), "{masks}");
         assert!(longest > 6, "{longest}");
         for (masking, count) in [(0.0, 2), (1.0, 0)] {

@@ -1,7 +1,7 @@
 //! Pre-training of `llama-mini`: causal language modeling on lines about an invented world.
 //!
-//! The lines state what every name is, and they ask questions in forms that differ from those of the task: see [`crate::trivia`]. The
-//! model then has the knowledge, and training on instructions is to teach it the form of an answer.
+//! The lines state what every name is, and they ask questions in forms that differ from those of the task: see [`crate::trivia`].
+//! Pre-training provides the knowledge. Training on instructions then has to teach the form of an answer.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,18 +20,18 @@ use crate::error::TaskError;
 use crate::language::{LanguageExample, LanguageExamples, LanguageLoss};
 use crate::trivia;
 
-/// The special tokens, in the order of their ids, which are Llama 2's.
+/// The special tokens, in the order of their ids, as in Llama 2.
 const SPECIAL: [&str; 3] = ["<unk>", "<s>", "</s>"];
-/// The id of the last of them.
+/// The id of `</s>`.
 const END: u32 = 2;
 
-/// Batches of lines on which the model is evaluated.
+/// The number of batches of lines on which the model is evaluated.
 const EVALUATED: usize = 40;
 
 /// The settings of the pre-training of `llama-mini`.
 #[derive(Clone, Debug, Serialize)]
 pub struct LanguageRecipe {
-    /// The settings of the loop.
+    /// The settings of the training loop.
     #[serde(flatten)]
     pub budget: Budget,
     /// Size of the vocabulary.
@@ -42,7 +42,7 @@ pub struct LanguageRecipe {
     pub intermediate_size: usize,
     /// Number of blocks.
     pub layers: usize,
-    /// Attention heads of queries; keys and values have half as many.
+    /// Number of query heads. There are half as many heads of keys and values.
     pub heads: usize,
 }
 
@@ -84,7 +84,7 @@ impl Pretraining for LanguageRecipe {
         let marks = TemplateProcessing::builder()
             .try_single("<s> $0")
             .and_then(|marks| marks.special_tokens(vec![("<s>", 1)]).build().map_err(|error| error.to_string()));
-        // The template is fixed, so only a change of it here can be refused.
+        // The template is fixed, so this error is only possible after a change of the lines above.
         let marks = marks.map_err(|error| TaskError::task(std::io::Error::other(error)))?;
         let tokenizer = vocabulary.train(text.iter().take(trained.min(SAMPLE)).cloned(), marks, folder)?;
         let line = |text: &String| -> Result<LanguageExample, TaskError> {

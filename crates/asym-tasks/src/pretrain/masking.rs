@@ -1,4 +1,4 @@
-//! Lines with some of their tokens masked, the loss on these, and its evaluation.
+//! Lines with masked tokens, the loss on these tokens, and the evaluation.
 
 use std::sync::Arc;
 
@@ -19,16 +19,16 @@ use crate::grammar;
 const PADDING: Padding = Padding { pad_id: 1, token_types: false };
 const MAX_LENGTH: usize = 64;
 
-/// A line as the model reads it, and where its second sentence begins.
+/// A tokenized line, and the position of its second sentence.
 struct Line {
     encoding: Encoding,
-    /// Tokens of the first sentence with its marks; the line's length if there is one sentence.
+    /// The number of tokens of the first sentence with its special tokens; the length of the line if there is only one sentence.
     first: usize,
-    /// The place of "yes" or "no" in a line that has one: the only token that is masked there.
+    /// The position of "yes" or "no" in a line with such an answer, where no other token is masked.
     answer: Option<usize>,
 }
 
-/// The encoded lines, which are masked when they are requested.
+/// Encoded lines, which are masked when a batch is created.
 pub struct Lines {
     lines: Vec<Line>,
     seed: u64,
@@ -39,7 +39,7 @@ pub struct Lines {
 /// Lines on the device with some of their tokens replaced.
 pub struct MaskedBatch {
     input: EncoderInput,
-    /// The places of the masked tokens in the padded batch, row by row, `[masked]`.
+    /// The positions of the masked tokens in the padded batch, row by row, `[masked]`.
     positions: Tensor<1, Int>,
     /// The original tokens at the masked positions, `[masked]`.
     labels: Tensor<1, Int>,
@@ -68,7 +68,7 @@ impl Lines {
                 .is_some_and(|second| grammar::ANSWERS.iter().any(|word| second.split(' ').next() == Some(*word)));
             let encoding = tokenizer.encode(first, second, MAX_LENGTH)?;
             let end = encoding.input_ids.iter().position(|id| *id == 2).map_or(0, |end| end + 1);
-            // The second sentence begins after its opening mark.
+            // The second sentence begins after its opening special token.
             Ok(Line { encoding, first: end, answer: answers.then_some(end + 1) })
         };
         Ok(Self {
@@ -79,7 +79,7 @@ impl Lines {
         })
     }
 
-    /// A line's tokens with some of them replaced, and the places and tokens that were.
+    /// The tokens of a line with some of them replaced, and the positions and original tokens that are to be predicted.
     fn masked(&self, index: usize, epoch: usize) -> (Vec<u32>, Vec<(usize, u32)>) {
         let mut rng = stream(derive_seed(self.seed, "masks", index as u64), &format!("epoch/{epoch}"));
         let line = &self.lines[index];
@@ -140,7 +140,7 @@ impl Source for Lines {
     }
 }
 
-/// Cross-entropy of the masked tokens, a mean over them.
+/// Cross-entropy, averaged over the masked tokens.
 pub struct MaskedLoss;
 
 impl Objective for MaskedLoss {

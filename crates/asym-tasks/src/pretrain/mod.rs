@@ -1,13 +1,14 @@
-//! Pre-training of the embedded checkpoints, all with the loop of `asym-train` ([`fit`]) and from a seed alone.
+//! Pre-training of the embedded checkpoints. All of them use the training loop of `asym-train` ([`fit`]) and need no input but a
+//! seed.
 //!
-//! | checkpoint | what it is trained on |
+//! | checkpoint | pre-training data |
 //! |---|---|
 //! | [`TextRecipe`]: `roberta-mini` | masked words of generated English ([`crate::grammar`]) |
 //! | [`PictureRecipe`]: `vit-mini` | the shapes of drawn pictures ([`crate::drawing`]) |
-//! | [`ReportRecipe`]: `bart-mini` | reports whose sentences are shuffled and in part masked ([`crate::grammar::reports`]) |
+//! | [`ReportRecipe`]: `bart-mini` | reports with shuffled sentences and masked spans ([`crate::grammar::reports`]) |
 //! | [`LanguageRecipe`]: `llama-mini` | lines about an invented world ([`crate::trivia`]) |
 //!
-//! To add one, write a file with its [`Pretraining`] and its line in `checkpoints!`.
+//! To add a checkpoint, write a file that implements [`Pretraining`], and add a line to `checkpoints!`.
 
 mod infilling;
 mod language;
@@ -39,11 +40,11 @@ use crate::error::TaskError;
 pub struct PretrainResult {
     /// The settings.
     pub recipe: JsonObject,
-    /// Parameters of the model with its head.
+    /// Number of parameters of the model with its head.
     pub parameters: usize,
     /// Mean loss on examples that were not trained on.
     pub loss: f64,
-    /// Share of right predictions on them.
+    /// Fraction of correct predictions on the same examples.
     pub accuracy: f64,
     /// Wall-clock seconds.
     pub seconds: f64,
@@ -55,8 +56,8 @@ macro_rules! checkpoints {
         /// The names of the checkpoints that can be pre-trained.
         pub const NAMES: &[&str] = &[$($recipe::NAME),+];
 
-        /// Pre-train the checkpoint called `name` with the settings of its own, and write it into `folder`; `None` if there is no
-        /// checkpoint of that name.
+        /// Pre-train the checkpoint called `name` with its default settings, this seed and, if given, this number of steps, and
+        /// write it into `folder`. Return `None` if there is no checkpoint with this name.
         ///
         /// # Errors
         ///
@@ -87,8 +88,8 @@ checkpoints! { TextRecipe, PictureRecipe, ReportRecipe, LanguageRecipe }
 ///
 /// # Errors
 ///
-/// Settings that make no model, and files that cannot be written. A loss that is not finite, or a request to stop, ends it; no model
-/// is written then.
+/// Settings that define no valid model, and files that cannot be written. A loss that is not finite or a request to stop ends the
+/// training, and no model is written.
 pub fn pretrain<P: Pretraining>(
     recipe: &P,
     folder: &Path,
@@ -109,12 +110,12 @@ pub fn pretrain<P: Pretraining>(
     }
     let save = if P::KEEPS_HEAD { asym_models::save } else { asym_models::save_base };
     save(&state.model().valid(), folder, FileDtype::F16)?;
-    // These are the files that will be compiled in: read them once.
+    // These files will be compiled into the crate, so they are read once as a check.
     Checkpoint::open(folder)?.load::<P::Model>(None, 0, device)?;
     let scores = outcome.epochs.last().map(|epoch| epoch.dev.clone()).unwrap_or_default();
     let score = |name: &str| scores.get(name).copied().unwrap_or(f64::NAN);
     Ok(PretrainResult {
-        // A struct of numbers has a form in JSON.
+        // A struct of numbers can always be serialized as JSON.
         recipe: JsonObject::of(recipe).unwrap_or_default(),
         parameters,
         loss: score("loss"),

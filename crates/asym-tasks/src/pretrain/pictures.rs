@@ -1,8 +1,8 @@
 //! Pre-training of `vit-mini`: the shapes of drawn pictures, in all styles.
 //!
-//! The ViT of the paper was pre-trained on the classes of ImageNet-21k. In the same way, this one is pre-trained on the twelve
-//! shapes of [`Shape::PRETRAINING`]. The drawn world has seven other shapes, so its classes are new to the model, and only the
-//! styles are known. Each picture is drawn when it is needed, and none is shown twice.
+//! The ViT of the paper was pre-trained on the classes of ImageNet-21k. In the same way, this model is pre-trained on the twelve
+//! shapes of [`Shape::PRETRAINING`]. The tasks on drawn pictures have seven other shapes, so their classes are new to the model,
+//! and only the styles are known. Each picture is drawn when it is needed, and no picture is used twice.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::drawing::{self, SIDE, Shape, Style};
 use crate::error::TaskError;
 use crate::images::{ImageBatch, ImageLoss};
 
-/// Pictures on which the model is evaluated.
+/// The number of pictures on which the model is evaluated.
 const EVALUATED: usize = 9600;
 
 /// The settings of the pre-training of `vit-mini`.
 #[derive(Clone, Debug, Serialize)]
 pub struct PictureRecipe {
-    /// The settings of the loop.
+    /// The settings of the training loop.
     #[serde(flatten)]
     pub budget: Budget,
     /// Rows and columns of a patch, in pixels.
@@ -52,7 +52,7 @@ impl Default for PictureRecipe {
 
 impl Pretraining for PictureRecipe {
     const NAME: &'static str = "vit-mini";
-    // As in ViT's checkpoints of ImageNet-21k.
+    // As in the ImageNet-21k checkpoints of ViT.
     const KEEPS_HEAD: bool = false;
 
     type Model = VitClassifier;
@@ -96,11 +96,11 @@ impl Pretraining for PictureRecipe {
     }
 }
 
-/// Pictures that are drawn when they are asked for. Shapes and styles take turns.
+/// Pictures that are drawn when a batch is created. Shapes and styles alternate.
 #[derive(Debug)]
 pub struct Drawn {
     seed: u64,
-    /// The number of the first picture.
+    /// The index of the first picture.
     start: usize,
     count: usize,
     processor: ImageProcessor,

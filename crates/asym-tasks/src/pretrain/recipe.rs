@@ -1,4 +1,4 @@
-//! The interface of an embedded checkpoint to its pre-training.
+//! The trait that defines the pre-training of an embedded checkpoint.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,28 +10,28 @@ use serde::Serialize;
 
 use crate::error::TaskError;
 
-/// The settings of the loop that every pre-training has.
+/// The settings of the training loop that every pre-training has.
 #[derive(Clone, Debug, Serialize)]
 pub struct Budget {
-    /// Seed of everything: data, weights and order.
+    /// Random seed of the data, the initial weights and the order of the examples.
     pub seed: u64,
     /// Optimizer steps.
     pub steps: usize,
-    /// Examples in a step.
+    /// Examples per step.
     pub batch_size: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Share of the steps over which the learning rate rises.
+    /// Fraction of the steps over which the learning rate rises.
     pub warmup_ratio: f64,
 }
 
 impl Budget {
-    /// The number of training examples, of which each is seen once.
+    /// The number of training examples. Each example is used once.
     pub fn examples(&self) -> usize {
         self.steps * self.batch_size
     }
 
-    /// The settings of the loop.
+    /// The settings of the training loop.
     pub fn settings(&self) -> TrainSettings {
         TrainSettings {
             epochs: 1,
@@ -45,9 +45,9 @@ impl Budget {
     }
 }
 
-/// An embedded checkpoint, by its settings.
+/// The settings from which an embedded checkpoint is pre-trained.
 pub trait Pretraining: Default + Serialize {
-    /// The name of the checkpoint, which is that of its folder.
+    /// The name of the checkpoint and of its folder.
     const NAME: &'static str;
 
     /// Whether the checkpoint keeps the head of the pre-training.
@@ -65,20 +65,20 @@ pub trait Pretraining: Default + Serialize {
     /// The seed and the number of steps, which a command may change.
     fn budget(&mut self) -> &mut Budget;
 
-    /// The settings of the loop.
+    /// The settings of the training loop.
     fn settings(&self) -> TrainSettings;
 
-    /// Make the data and the model, on `device`, and write the tokenizer or the image processor into `folder`.
+    /// Create the data, and the model on `device`, and write the tokenizer or the image processor into `folder`.
     ///
     /// # Errors
     ///
-    /// Settings that make no model, and files that cannot be written.
+    /// Settings that define no valid model, and files that cannot be written.
     fn prepare(&self, folder: &Path, device: &Device) -> Result<Parts<Self>, TaskError>;
 }
 
 /// The parts of a pre-training.
 pub struct Parts<P: Pretraining> {
-    /// The model, whose parameters are drawn from the seed.
+    /// The model, with parameters that are initialized from the seed.
     pub model: P::Model,
     /// The training examples.
     pub train: Arc<P::Source>,

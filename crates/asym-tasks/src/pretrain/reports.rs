@@ -1,8 +1,9 @@
-//! Pre-training of `bart-mini`: reports of generated English are written again from noise.
+//! Pre-training of `bart-mini`: reconstruction of reports in generated English from noisy input.
 //!
-//! The objective is BART's at the size of a toy: the sentences of a report are shuffled, spans of it are masked, and the decoder writes
-//! the report as it was. Two witnesses of each report tell one event in different words, so what is masked in one sentence is
-//! found in another. The model never sees a summary, nor an event that the development set of the task summarizes.
+//! The objective is that of BART in a small model: the sentences of a report are shuffled, spans of it are masked, and the
+//! decoder writes the original report. Two witnesses in each report describe one event in different words, so a span that is
+//! masked in one sentence can be inferred from another sentence. The model never sees a summary, or an event that is summarized
+//! in the task's development set.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,16 +21,16 @@ use crate::error::TaskError;
 use crate::grammar::{Report, ReportSet, reports};
 use crate::sequences::{Marks, PairLoss};
 
-/// Batches of held-out reports on which the model is evaluated.
+/// The number of batches of held-out reports on which the model is evaluated.
 const EVALUATED: usize = 50;
 
 /// The settings of the pre-training of `bart-mini`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReportRecipe {
-    /// The settings of the loop.
+    /// The settings of the training loop.
     #[serde(flatten)]
     pub budget: Budget,
-    /// The share of the tokens that is masked.
+    /// The fraction of the tokens that is masked.
     pub masking: f64,
     /// The mean length of a masked span, in tokens.
     pub span: f64,
@@ -86,7 +87,7 @@ impl Pretraining for ReportRecipe {
             (stack.layers, stack.heads) = (layers, self.heads);
         }
         (config.max_position_embeddings, config.dropout) = (128, 0.0);
-        // The settings of the generation, as BART's checkpoints have them.
+        // The settings of generation, as in the checkpoints of BART.
         let search = json!({
             "bos_token_id": START, "forced_bos_token_id": START, "forced_eos_token_id": END, "num_beams": 4,
             "early_stopping": true, "no_repeat_ngram_size": 3

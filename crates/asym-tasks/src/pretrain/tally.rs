@@ -16,12 +16,12 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// The scores of `model` on all examples of `source`; `None` if the evaluation was stopped. `predict` gives the logits and the
-    /// right classes of a batch, as [`add`](Self::add) takes them.
+    /// The scores of `model` on all examples of `source`; `None` if the evaluation was stopped. `predict` returns the logits and
+    /// the correct classes of a batch, in the form that [`add`](Self::add) expects.
     ///
     /// # Errors
     ///
-    /// A batch that cannot be made.
+    /// A batch that cannot be created.
     pub(super) fn over<S: Source>(
         source: &Arc<S>,
         model: &impl Module,
@@ -38,7 +38,7 @@ impl Tally {
         Ok(complete.then(|| tally.scores()))
     }
 
-    /// Add the predictions of a batch: `logits` `[count, classes]`, of which `labels` `[count]` are the right classes.
+    /// Add the predictions of a batch: the `logits`, `[count, classes]`, and the correct classes `labels`, `[count]`.
     pub(super) fn add(&mut self, logits: Tensor<2>, labels: Tensor<1, Int>) {
         let count = labels.dims()[0];
         let mean = CrossEntropyLossConfig::new().init(&logits.device()).forward(logits.clone(), labels.clone());
@@ -48,7 +48,7 @@ impl Tally {
         self.count += count;
     }
 
-    /// The means over all that was added.
+    /// The means over all predictions that were added.
     pub(super) fn scores(&self) -> Scores {
         let count = self.count.max(1) as f64;
         [("loss", self.loss / count), ("accuracy", self.right as f64 / count)]

@@ -1,11 +1,12 @@
 //! Pre-training of `roberta-mini`: masked language modeling on generated text.
 //!
-//! The objective is RoBERTa's (Liu et al., 2019) at the size of a toy. The choice of the masked tokens
-//! differs. In a line of two sentences that say the same, most of *one* sentence is masked, and none of the other: masked
-//! singly, a noun follows by elimination from those that are left; masked together, each has to be found by its role in the
-//! other sentence. Three in ten of the tokens to be predicted are replaced by another masked word of the same line, and not by
-//! a random word as in BERT, so a model must notice who is in the wrong place. In a line whose second sentence is
-//! introduced by "yes" or "no", that word alone is masked, so the model predicts whether the two sentences agree.
+//! The objective is that of RoBERTa (Liu et al., 2019) in a small model. The choice of the masked tokens differs. In four of five
+//! lines with two sentences of the same meaning, most tokens of *one* sentence are masked, and no token of the other sentence. If
+//! only one noun were masked, it could be inferred by elimination from the remaining nouns. If the nouns are masked together,
+//! each must be inferred from its role in the other sentence. Three in ten of the tokens to be predicted are replaced by a masked
+//! word of the same line, and not by a random word as in BERT, so the model has to recognize words in the wrong position. In a
+//! line whose second sentence begins with "yes" or "no", only this word is masked, so the model predicts whether the two
+//! sentences agree.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,18 +22,18 @@ use super::vocabulary::{SAMPLE, Vocabulary, roberta_marks};
 use crate::error::TaskError;
 use crate::grammar;
 
-/// Batches of held-out lines on which the model is evaluated.
+/// The number of batches of held-out lines on which the model is evaluated.
 const EVALUATED: usize = 100;
 
 /// The settings of the pre-training of `roberta-mini`.
 #[derive(Clone, Debug, Serialize)]
 pub struct TextRecipe {
-    /// The settings of the loop.
+    /// The settings of the training loop.
     #[serde(flatten)]
     pub budget: Budget,
-    /// Share of a sentence that is masked if the other sentence of its line says the same.
+    /// Fraction of a sentence that is masked if the other sentence of its line, with the same meaning, is not masked.
     pub pair_masking: f64,
-    /// Share of the tokens that is masked elsewhere.
+    /// Fraction of the tokens that is masked in all other cases.
     pub masking: f64,
     /// Size of the vocabulary.
     pub vocab_size: usize,

@@ -12,24 +12,24 @@ use crate::error::TaskError;
 
 /// The special tokens, in the order of their ids: those of RoBERTa and BART.
 pub(super) const SPECIAL: [&str; 5] = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"];
-/// The token that opens a text.
+/// The token that begins a text.
 pub(super) const START: u32 = 0;
 /// The token that ends a text.
 pub(super) const END: u32 = 2;
-/// The token that stands for others.
+/// The token that replaces masked tokens.
 pub(super) const MASK: u32 = 4;
 
-/// The lines from which a tokenizer learns. Every word of the grammar is in the first few thousand.
+/// The number of lines on which a tokenizer is trained. The first few thousand lines contain every word of the grammar.
 pub(super) const SAMPLE: usize = 20_000;
 
-/// A byte-level BPE tokenizer that is to be learned.
+/// A byte-level BPE tokenizer that is to be trained.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Vocabulary {
     /// The number of tokens.
     pub(super) size: usize,
     /// The special tokens, in the order of their ids.
     pub(super) special: &'static [&'static str],
-    /// Whether a space is put before the first word of a text, so a word has the same token in every position.
+    /// Whether a space is added before the first word of a text, so that a word has the same token in every position.
     pub(super) blank: bool,
 }
 
@@ -39,7 +39,8 @@ impl Vocabulary {
         Self { size, special: &SPECIAL, blank: true }
     }
 
-    /// Learn the tokens of `sample`, and write `tokenizer.json` into `folder`, which adds special tokens by `marks`.
+    /// Train the tokenizer on `sample`, and write `tokenizer.json` into `folder`. The post-processor `marks` adds the special
+    /// tokens.
     ///
     /// # Errors
     ///
@@ -70,7 +71,7 @@ impl Vocabulary {
     }
 }
 
-/// The marks of RoBERTa and BART: `<s>` before a text, `</s>` after it.
+/// The special tokens that RoBERTa and BART add: `<s>` before a text, `</s>` after it.
 pub(super) fn roberta_marks() -> RobertaProcessing {
     RobertaProcessing::new(("</s>".into(), END), ("<s>".into(), START)).trim_offsets(true)
 }

@@ -1,4 +1,4 @@
-//! Changes of a recipe on the command line, and keys that older recipes have.
+//! Changes of a recipe on the command line, and keys of older recipes.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use toml::{Table, Value};
 
 use super::error::RecipeError;
 
-/// Keys whose value is a list. A command line may write it with commas alone.
+/// Keys whose value is a list. On the command line, the list may be written with commas and without brackets.
 const LISTS: [&str; 2] = ["tasks", "seeds"];
 
-/// Keys of older recipes at the top level, and their names now.
+/// Top-level keys of older recipes, and their present names.
 const RENAMED: [(&str, &str); 11] = [
     ("epochs", "training.epochs"),
     ("batch_size", "training.batch_size"),
@@ -24,7 +24,7 @@ const RENAMED: [(&str, &str); 11] = [
     ("max_length", "task.max_length"),
 ];
 
-/// Refuse keys of older recipes with their names now, at the top level and in the table `training`.
+/// Refuse keys of older recipes, at the top level and in the table `training`, with an error that lists their present names.
 pub(super) fn refuse_renamed(path: &Path, table: &Table) -> Result<(), RecipeError> {
     let mut keys = Vec::new();
     for (old, now) in RENAMED {
@@ -40,14 +40,14 @@ pub(super) fn refuse_renamed(path: &Path, table: &Table) -> Result<(), RecipeErr
     if keys.is_empty() { Ok(()) } else { Err(RecipeError::Renamed { path: path.to_path_buf(), keys }) }
 }
 
-/// Change `table` by `key=value`. A key within a table has dots, as in `tuning.adapter.rank=4`; a key in `training`, which
-/// lists the settings of training, may be given without its table. A value is TOML, or else a string.
+/// Apply the change `key=value` to `table`. A key within a table has dots, as in `tuning.adapter.rank=4`. A setting of training,
+/// that is, one of the names in `training`, may be given without its table. A value that is not valid TOML is a string.
 pub(super) fn set(table: &mut Table, change: &str, training: &[String]) -> Result<(), RecipeError> {
     let wrong = || RecipeError::Change { found: change.to_owned() };
     let (key, value) = change.split_once('=').ok_or_else(wrong)?;
     let (key, value) = (key.trim(), value.trim());
     let parsed = toml::from_str::<Table>(&format!("value = {value}")).ok();
-    // A text of several lines may be TOML with keys of its own.
+    // A text of several lines may be TOML with further keys.
     let parsed = parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
     let mut value = parsed.unwrap_or_else(|| {
         if LISTS.contains(&key) {
@@ -71,7 +71,7 @@ pub(super) fn set(table: &mut Table, change: &str, training: &[String]) -> Resul
             return Ok(());
         }
         let inner = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
-        // A word such as "full" makes room for the table that is asked for.
+        // A string such as "full" is replaced by a table with the new key.
         if inner.is_str() {
             *inner = Value::Table(Table::new());
         }
@@ -80,7 +80,7 @@ pub(super) fn set(table: &mut Table, change: &str, training: &[String]) -> Resul
     Err(wrong())
 }
 
-/// Take `task = { NAME = { … } }`, in a recipe without `tasks`, for the task NAME with these settings.
+/// In a recipe without `tasks`, convert `task = { NAME = { … } }` into the task NAME with these settings.
 pub(super) fn unnest(table: &mut Table) {
     if table.contains_key("tasks") {
         return;

@@ -1,15 +1,15 @@
-//! Why a recipe is refused.
+//! Errors of recipes.
 
 use std::path::PathBuf;
 
 use crate::names::hint;
 use crate::registry::error::RegistryError;
 
-/// Why a recipe is refused, with the file.
+/// The reason why a recipe is invalid.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
-    /// The operating system refused the file.
+    /// The file cannot be read.
     #[error("{}: {source}; check that the path exists and may be read", path.display())]
     Io {
         /// The file.
@@ -18,7 +18,7 @@ pub enum RecipeError {
         source: std::io::Error,
     },
 
-    /// The file is not TOML, or a value has another type than its key asks for.
+    /// The file is not TOML, or a value does not have the type of its key.
     #[error("{}: {source}", path.display())]
     Toml {
         /// The file.
@@ -27,25 +27,25 @@ pub enum RecipeError {
         source: Box<toml::de::Error>,
     },
 
-    /// A key, or a word that is a value, is unknown.
+    /// A key, or a value that must be one of several words, is unknown.
     #[error("{}: there is no `{found}` here{}; write one of {}", path.display(), hint(nearest.as_deref()), known.join(", "))]
     Unknown {
         /// The file.
         path: PathBuf,
         /// The word in the file.
         found: String,
-        /// The word that it is nearest to.
+        /// The most similar known word, if one is similar enough.
         nearest: Option<String>,
-        /// The words that are allowed there.
+        /// The words that are allowed in its position.
         known: Vec<String>,
     },
 
-    /// Keys have other names or places now.
-    #[error("{}: keys have other names now: {}", path.display(), renamed(keys))]
+    /// Keys have new names or belong to other tables.
+    #[error("{}: some keys have new names: {}", path.display(), renamed(keys))]
     Renamed {
         /// The file.
         path: PathBuf,
-        /// The keys in the file, and their new names with their tables.
+        /// The keys in the file, and the new names with their tables.
         keys: Vec<(String, &'static str)>,
     },
 
@@ -59,13 +59,13 @@ pub enum RecipeError {
     },
 
     /// A list is empty.
-    #[error("`{field}` is empty, or no list of numbers: it must list at least one")]
+    #[error("`{field}` is empty or not a list of numbers; it must contain at least one item")]
     Empty {
         /// The list.
         field: &'static str,
     },
 
-    /// The share of the training examples that is set aside is none.
+    /// The fraction of the training examples to hold out is not between 0 and 1.
     #[error("`hold_out` is {found}: it must be above 0 and below 1")]
     HoldOut {
         /// The value that was given.
@@ -73,7 +73,7 @@ pub enum RecipeError {
     },
 
     /// An item is listed twice. Its second run would have the same folder as the first.
-    #[error("`{found}` stands twice in {field}; write it once")]
+    #[error("`{found}` appears twice in {field}; write it once")]
     Repeated {
         /// The list.
         field: &'static str,
@@ -81,9 +81,9 @@ pub enum RecipeError {
         found: String,
     },
 
-    /// A change cannot be made.
+    /// A change cannot be applied.
     #[error(
-        "`{found}` changes no recipe; write key=value, with dots into tables, as in epochs=3 or tuning.adapter.rank=4"
+        "`{found}` is not a change of a recipe; write key=value, with dots within tables, as in epochs=3 or tuning.adapter.rank=4"
     )]
     Change {
         /// The change that was given.
@@ -92,6 +92,6 @@ pub enum RecipeError {
 }
 
 fn renamed(keys: &[(String, &'static str)]) -> String {
-    let key = |(found, now): &(String, &'static str)| format!("write `{now}` for `{found}`");
+    let key = |(found, now): &(String, &'static str)| format!("write `{now}` instead of `{found}`");
     keys.iter().map(key).collect::<Vec<_>>().join(", ")
 }

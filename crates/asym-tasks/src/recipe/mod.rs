@@ -1,4 +1,4 @@
-//! A recipe file: what is trained on which tasks, with which seeds.
+//! A recipe file: the tasks, the seeds, the settings of training, and the parameters that are trained.
 //!
 //! ```toml
 //! model = "FacebookAI/roberta-large"      # a folder or a name on the Hub; without it, the embedded checkpoint
@@ -6,7 +6,7 @@
 //! tasks = ["mrpc", "rte"]
 //! seeds = [1, 2, 3]
 //!
-//! [task]                                  # settings of the tasks' own
+//! [task]                                  # settings of the tasks
 //! max_length = 128
 //!
 //! [training]                              # settings of training: see asym_train::TrainSettings
@@ -20,15 +20,15 @@
 //! targets = ["query", "value"]
 //! ```
 //!
-//! For a single task, `task = { classification = { text = "review", label = "stars" } }` stands for both `tasks` and `[task]`. With
-//! `new_head = true` the head is drawn from the seed, although the checkpoint has one.
+//! For a single task, `task = { classification = { text = "review", label = "stars" } }` replaces both `tasks` and `[task]`. With
+//! `new_head = true`, the head is initialized from the seed even if the checkpoint has one.
 //!
-//! `learning_rate = [1e-4, 3e-4, 1e-3]` makes a run for each rate, on 80 % of the training examples, and chooses the rate that is
-//! best on the rest. The final run has this rate, all training examples, and the task's own evaluation set. `hold_out` sets a share
-//! other than 0.2.
+//! With `learning_rate = [1e-4, 3e-4, 1e-3]`, there is a run for each rate on 80 % of the training examples, and the rate with
+//! the best score on the remaining 20 % is chosen. The final run uses this rate, all training examples, and the evaluation set of
+//! the task. `hold_out` sets a fraction other than 0.2.
 //!
-//! A setting that is left out is the task's own default. [`Recipe::runs`] fills it in, so a [`RunConfig`] says everything.
-//! A run's folder contains a recipe of this single run, with nothing left out. This recipe repeats the run.
+//! A setting that is left out has the default of the task. [`Recipe::runs`] fills in the defaults, so a [`RunConfig`] is
+//! complete. The folder of a run contains the complete recipe of this single run, with which the run can be repeated.
 
 mod change;
 pub(crate) mod error;
@@ -60,23 +60,24 @@ pub struct Recipe {
     pub model: Option<String>,
     /// Folder of the data, or its name on the Hub. Without it, the tasks generate data.
     pub data: Option<String>,
-    /// The tasks, each with a run per seed.
+    /// The tasks. Each task has one run per seed.
     pub tasks: Vec<AnyTask>,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// The settings of training that the recipe gives.
+    /// The settings of training in the recipe.
     pub training: Table,
     /// The part of the model that is trained.
     pub tuning: Tuning,
-    /// Whether the head is drawn anew, although the checkpoint has one.
+    /// Whether the head is initialized from the seed even if the checkpoint has one.
     pub new_head: bool,
-    /// The learning rates of which each seed chooses the best, if the recipe lists several.
+    /// The learning rates, if the recipe lists several. The best one is chosen for each seed.
     pub learning_rates: Vec<f64>,
-    /// The share of the training examples that replaces the evaluation set; with several learning rates, in the runs that choose one.
+    /// The fraction of the training examples that replaces the evaluation set. With several learning rates, it does so only in
+    /// the runs that choose a rate.
     pub hold_out: Option<f64>,
 }
 
-/// Two recipes are equal if they make the same runs, whether a default is written out or not.
+/// Two recipes are equal if they define the same runs, whether a default is written out or not.
 impl PartialEq for Recipe {
     fn eq(&self, other: &Self) -> bool {
         (&self.model, &self.data) == (&other.model, &other.data)
@@ -86,23 +87,23 @@ impl PartialEq for Recipe {
     }
 }
 
-/// One run, with nothing left open but the model and the data.
+/// The complete configuration of one run, except for the model and the data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunConfig {
     /// The task.
     pub task: AnyTask,
-    /// How it is trained, the seed included.
+    /// The settings of training, including the seed.
     pub training: TrainSettings,
     /// The part of the model that is trained.
     pub tuning: Tuning,
-    /// Whether the head is drawn anew, although the checkpoint has one.
+    /// Whether the head is initialized from the seed even if the checkpoint has one.
     pub new_head: bool,
-    /// The share of the training examples that takes the place of those to evaluate on.
+    /// The fraction of the training examples that replaces the evaluation set.
     pub hold_out: Option<f64>,
 }
 
 impl RunConfig {
-    /// Check all that can be checked without model and data.
+    /// Check everything that can be checked without the model and the data.
     ///
     /// # Errors
     ///
@@ -112,7 +113,7 @@ impl RunConfig {
     }
 }
 
-/// The form of the file.
+/// The structure of the file.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -130,12 +131,12 @@ struct File {
     task: Table,
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     training: Table,
-    // Last, since an adapter is a table, which TOML wants after values.
+    // Last, because an adapter is a table, and tables follow values in TOML.
     tuning: Tuning,
 }
 
 impl Recipe {
-    /// The recipe in the file at `path`, after `changes` of the form `key=value`.
+    /// Read the recipe in the file at `path`, and apply `changes` of the form `key=value`.
     ///
     /// # Errors
     ///
@@ -146,9 +147,9 @@ impl Recipe {
         Self::parse(path, &text, changes)
     }
 
-    /// The recipe in `text`, which errors call `path`, after `changes` of the form `key=value`. A key within a table has dots, as
-    /// in `tuning.adapter.rank=4`, but the settings of `training` may be given without their table, as in `epochs=3`. A value is
-    /// TOML, or else a string. `tasks` and `seeds` may be written with commas alone.
+    /// Parse the recipe in `text`, and apply `changes` of the form `key=value`. Errors contain `path`. A key within a table has
+    /// dots, as in `tuning.adapter.rank=4`, but the settings of `training` may be given without their table, as in `epochs=3`. A
+    /// value that is not valid TOML is a string. The lists `tasks` and `seeds` may be written with commas and without brackets.
     ///
     /// # Errors
     ///
@@ -166,7 +167,7 @@ impl Recipe {
         file.recipe(path)
     }
 
-    /// A recipe of one task that leaves everything else to it.
+    /// A recipe of one task, with the task's defaults for all other settings.
     pub fn new(model: Option<String>, data: Option<String>, task: AnyTask, seeds: Vec<u64>, tuning: Tuning) -> Self {
         Self {
             model,
@@ -181,7 +182,7 @@ impl Recipe {
         }
     }
 
-    /// The recipe of one run, with nothing left out.
+    /// The complete recipe of one run.
     pub fn of(run: &RunConfig, model: Option<String>, data: Option<String>) -> Self {
         Self {
             training: table_of(&run.training),
@@ -191,7 +192,7 @@ impl Recipe {
         }
     }
 
-    /// Give the number of epochs, if there is one.
+    /// Set the number of epochs, if it is given.
     pub fn set_epochs(&mut self, epochs: Option<usize>) {
         if let Some(epochs) = epochs {
             self.training.insert("epochs".to_string(), Value::Integer(epochs as i64));
@@ -203,11 +204,11 @@ impl Recipe {
         if self.model.is_some() { Scale::Paper } else { Scale::Embedded }
     }
 
-    /// The run of `task` with `seed` in which `tuning` is trained: the recipe's settings, and the task's defaults where it gives
-    /// none.
+    /// The configuration of a run of `task` with `tuning` and `seed`. Settings that the recipe leaves out have the defaults of
+    /// the task.
     pub fn run(&self, task: &AnyTask, tuning: &Tuning, seed: u64) -> RunConfig {
         let defaults = task.defaults(self.scale(), tuning);
-        // The settings were read once by themselves, and a default cannot make them unreadable.
+        // The settings were already parsed with other defaults, so this cannot fail.
         let training = merged(&defaults, &self.training).unwrap_or(defaults);
         RunConfig {
             task: task.resolved(self.scale()),
@@ -218,12 +219,13 @@ impl Recipe {
         }
     }
 
-    /// The share of the training examples by which a learning rate is chosen, or which runs of one learning rate are evaluated on.
+    /// The fraction of the training examples that is held out, to choose a learning rate or to evaluate runs with a single
+    /// learning rate.
     pub fn share(&self) -> Option<f64> {
         self.hold_out.or_else(|| (!self.learning_rates.is_empty()).then_some(DEV_SHARE))
     }
 
-    /// Each run, task by task.
+    /// All runs, task by task.
     pub fn runs(&self) -> impl Iterator<Item = RunConfig> {
         let run = move |task| self.seeds.iter().map(move |seed| self.run(task, &self.tuning, *seed));
         self.tasks.iter().flat_map(run)
@@ -251,7 +253,7 @@ impl File {
             return Err(RecipeError::HoldOut { found });
         }
         merged(&TrainSettings::default(), &training).map_err(|error| refused(path, &error))?;
-        // A list of one is that one.
+        // A list with one rate is equivalent to the rate itself.
         let learning_rates = match learning_rates.as_slice() {
             [one] => {
                 training.insert(LEARNING_RATE.to_string(), Value::Float(*one));
@@ -297,7 +299,7 @@ fn merged(settings: &TrainSettings, changes: &Table) -> Result<TrainSettings, to
     table.try_into()
 }
 
-/// A number of TOML, written with a point or without.
+/// A TOML number, with or without a decimal point.
 fn f64_of(value: Value) -> Option<f64> {
     value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
 }
@@ -317,7 +319,7 @@ pub(crate) fn once<T: ToString>(field: &'static str, items: impl IntoIterator<It
     Ok(())
 }
 
-/// The error of serde, with the known name that an unknown one is nearest to.
+/// Convert an error of serde. If it is about an unknown name, add the most similar known name.
 fn refused(path: &Path, error: &toml::de::Error) -> RecipeError {
     let path = path.to_path_buf();
     match unknown(error.message()) {

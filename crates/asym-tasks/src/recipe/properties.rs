@@ -1,4 +1,4 @@
-//! Settings that are written as text, and any text in their place.
+//! Property tests with settings that are written as text, and with arbitrary text.
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
@@ -53,7 +53,7 @@ proptest! {
         prop_assert_eq!(changed(&key, &format!(" {key} = {value} ")).0, table);
     }
 
-    /// A value is TOML, or else the text itself, and no part of it becomes another key.
+    /// A value that is not valid TOML is the text itself, and no part of the text becomes another key.
     #[test]
     fn any_text_is_a_value(text in "(\\PC|[=\\[\\]{}\"'#,.0-9 \n-]){0,16}") {
         let (table, found) = changed("output", &format!("output={text}"));
@@ -103,7 +103,7 @@ proptest! {
 proptest! {
     #![proptest_config(config(200))]
 
-    /// The recipe that a run leaves in its folder.
+    /// The recipe in the folder of a run.
     #[test]
     fn a_recipe_repeats_its_run(
         (model, data) in (prop::option::of(any::<String>()), prop::option::of(any::<String>())),

@@ -44,7 +44,7 @@ fn a_setting_that_is_left_out_is_the_tasks_own() {
     assert_eq!(of(&runs[0]), (4e-4, 64, 20, 512));
     assert_eq!(of(&runs[2]), (3e-4, 32, 10, 128));
     assert_eq!((runs[1].training.seed, runs[1].training.weight_decay), (2, 0.1));
-    // Without a model, the defaults are those of the embedded one.
+    // Without a model, the defaults are those of the embedded model.
     assert_eq!(parse(TEXT, &[]).unwrap().runs().next().unwrap().training.epochs, 3);
 }
 
@@ -107,7 +107,7 @@ fn keys_of_older_recipes_are_refused_with_their_names_now() {
         ("[training]\nwarmup = 0.1", "training.warmup_ratio"),
         ("[training]\nmax_length = 64", "task.max_length"),
     ] {
-        // Before the tables of the text, which ends in one.
+        // The key is inserted before the table at the end of the text.
         let text =
             format!("{}\n{old}\n{}", &TEXT[..TEXT.find("[tuning").unwrap()], &TEXT[TEXT.find("[tuning").unwrap()..]);
         let error = parse(&text, &[]).unwrap_err();
@@ -115,12 +115,12 @@ fn keys_of_older_recipes_are_refused_with_their_names_now() {
         assert!(is(&error), "{old}: {error:?}");
         assert!(error.to_string().contains(&format!("`{now}`")), "{error}");
     }
-    // All at once.
+    // All keys appear in one error.
     let text = format!("warmup = 0.1\naccumulation = 2\n{TEXT}");
     let error = parse(&text, &[]).unwrap_err().to_string();
-    assert!(error.contains("write `training.gradient_accumulation` for `accumulation`"), "{error}");
-    assert!(error.contains("write `training.warmup_ratio` for `warmup`"), "{error}");
-    // On a command line too; a setting of training needs no table there.
+    assert!(error.contains("write `training.gradient_accumulation` instead of `accumulation`"), "{error}");
+    assert!(error.contains("write `training.warmup_ratio` instead of `warmup`"), "{error}");
+    // The keys are also refused on a command line, where a setting of training needs no table.
     assert!(matches!(parse(TEXT, &["warmup=0.1"]), Err(RecipeError::Renamed { .. })));
     assert_eq!(run(&parse(TEXT, &["epochs=9"]).unwrap(), "rte", 1).training.epochs, 9);
 }
@@ -157,12 +157,12 @@ fn no_toml_and_wrong_types_are_refused() {
 fn the_recipe_of_a_run_says_everything() {
     let run = run(&parse(TEXT, &["model=m", "loraplus_lr_ratio=4"]).unwrap(), "stsb", 3);
     let text = toml::to_string(&Recipe::of(&run, Some("m".into()), None)).unwrap();
-    // Also where the defaults are others: without the model.
+    // The recipe repeats the run even if the defaults differ, as they do without a model.
     let recipe = parse(&text.replace("model = \"m\"", ""), &[]).unwrap();
     assert_eq!(recipe.runs().collect::<Vec<_>>(), [run]);
-    // A recipe that leaves out a default is the same.
+    // A recipe is equal to the complete recipe of its run.
     assert_eq!(recipe, Recipe::of(&run_of(&recipe), None, None));
-    // And as a run's folder reads it.
+    // The recipe in a run's folder is read with serde.
     assert_eq!(toml::from_str::<Recipe>(&text).unwrap().runs().count(), 1);
 }
 
@@ -172,7 +172,7 @@ fn the_settings_of_training_are_known() {
     for setting in ["epochs", "max_grad_norm", "group_by_length"] {
         assert!(known.iter().any(|known| known == setting), "{known:?}");
     }
-    assert!(!known.iter().any(|known| known == "seed"), "seeds stand beside the settings");
+    assert!(!known.iter().any(|known| known == "seed"), "the seed is not a setting of training in a recipe");
 }
 
 #[test]
@@ -187,15 +187,16 @@ fn a_list_of_learning_rates_is_chosen_from() {
         let again: Recipe = toml::from_str(&toml::to_string(recipe).unwrap()).unwrap();
         assert_eq!(again, *recipe);
     }
-    // A list of one is that one, and a recipe of one rate may hold out, as the runs that decide do.
+    // A list with one rate is equivalent to the rate. A recipe with one rate may hold out examples, as the runs that choose a
+    // rate do.
     assert_eq!(parse(TEXT, &["learning_rate=[1e-4]"]).unwrap(), parse(TEXT, &["learning_rate=1e-4"]).unwrap());
     let deciding = parse(TEXT, &["learning_rate=1e-4", "hold_out=0.2"]).unwrap();
     assert_eq!(run_of(&deciding).hold_out, Some(0.2));
     assert_eq!(Recipe::of(&run_of(&deciding), None, None).hold_out, Some(0.2));
     for (changes, part) in [
         (["learning_rate=[]", "epochs=1"], "`learning_rate` is empty"),
-        (["learning_rate=[\"a\", 1e-3]", "epochs=1"], "no list of numbers"),
-        (["learning_rate=[1e-3, 0.001]", "epochs=1"], "stands twice in learning_rate"),
+        (["learning_rate=[\"a\", 1e-3]", "epochs=1"], "not a list of numbers"),
+        (["learning_rate=[1e-3, 0.001]", "epochs=1"], "appears twice in learning_rate"),
         (["learning_rate=[1e-3, 1e-2]", "hold_out=0"], "`hold_out` is 0"),
         (["learning_rate=[1e-3, 1e-2]", "hold_out=1.0"], "`hold_out` is 1"),
     ] {

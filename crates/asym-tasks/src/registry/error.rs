@@ -11,20 +11,20 @@ pub enum RegistryError {
     UnknownTask {
         /// The name that was given.
         found: String,
-        /// The name that it is nearest to.
+        /// The most similar name, if one is similar enough.
         nearest: Option<String>,
         /// Every task's name.
         known: Vec<String>,
     },
 
-    /// A setting is none of the task's own.
+    /// A setting does not belong to the task.
     #[error("the task {task} has no setting `{found}`{}; {}{}", hint(nearest.as_deref()), listed(known), of_another(other.as_deref()))]
     UnknownOption {
         /// The task's name.
         task: String,
         /// The setting that was given.
         found: String,
-        /// The setting that it is nearest to.
+        /// The most similar setting, if one is similar enough.
         nearest: Option<String>,
         /// The settings of the task.
         known: Vec<String>,
@@ -32,18 +32,18 @@ pub enum RegistryError {
         other: Option<String>,
     },
 
-    /// A setting has a value of another type.
+    /// A setting has a value of the wrong type.
     #[error("a setting of the task {task} cannot be read: {message}")]
     Option {
         /// The task's name.
         task: String,
-        /// The message of the format.
+        /// The message of the TOML parser.
         message: String,
     },
 }
 
 fn listed(known: &[String]) -> String {
-    if known.is_empty() { "it has none".to_string() } else { format!("it has {}", known.join(", ")) }
+    if known.is_empty() { "it has no settings".to_string() } else { format!("its settings are {}", known.join(", ")) }
 }
 
 fn of_another(other: Option<&str>) -> String {

@@ -1,4 +1,4 @@
-//! The tasks by name. The rest of the crate, and the command, know them through this file alone.
+//! The tasks by name. The other modules of the crate use the tasks only through this file.
 
 pub(crate) mod error;
 
@@ -44,7 +44,7 @@ macro_rules! tasks {
                 [$(<crate::$module::$task>::names()),+].concat()
             }
 
-            /// The task called `name`, with the settings of its own in `options`.
+            /// The task called `name`, with the settings in `options`.
             ///
             /// # Errors
             ///
@@ -68,7 +68,7 @@ macro_rules! tasks {
                 }
             }
 
-            /// The same task, with defaults for the settings of its own that a recipe left out.
+            /// The same task, with defaults for the settings that a recipe left out.
             pub fn resolved(&self, scale: Scale) -> Self {
                 match self {
                     $(Self::$variant(task) => Self::$variant(task.clone().resolved(scale)),)+
@@ -134,7 +134,7 @@ impl AnyTask {
         self.visit(Family)
     }
 
-    /// The settings of the task's own, as a recipe has them.
+    /// The settings of the task, as in a recipe.
     pub fn options(&self) -> Table {
         struct Options;
         impl WithTask for Options {
@@ -178,7 +178,7 @@ fn options_of<T: Task>(name: &str, table: &Table) -> Result<T::Options, Registry
     table.clone().try_into().map_err(refused)
 }
 
-/// The names of a task's own settings.
+/// The names of the settings of a task.
 fn known_options<T: Task>() -> Vec<String> {
     fields::<T::Options>()
 }

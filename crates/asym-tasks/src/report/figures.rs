@@ -11,17 +11,17 @@ use crate::error::TaskError;
 use crate::metrics::Summary;
 use crate::task::Score;
 
-/// Most points of a curve. The steps between two of them are averaged.
+/// The maximum number of points of a curve. Each point is a mean over neighboring steps.
 const POINTS: usize = 40;
 
-/// A figure with its name in files, and a sentence for people who do not see it.
+/// A figure with the name of its files, and a caption that also describes the figure to screen readers.
 pub(super) struct Drawn {
     pub name: String,
     pub caption: String,
     pub figure: Figure,
 }
 
-/// The figures of a group. More rows than a figure has looks are divided over several.
+/// The figures of a group. If there are more rows than line styles, the rows are divided among several figures.
 pub(super) fn figures(root: &Path, group: &Group, report: &Report) -> Result<Vec<Drawn>, TaskError> {
     let Some(headline) = group.task.scores().into_iter().next() else { return Ok(Vec::new()) };
     let mut drawn = Vec::new();
@@ -46,7 +46,7 @@ pub(super) fn figures(root: &Path, group: &Group, report: &Report) -> Result<Vec
     Ok(drawn)
 }
 
-/// Mean and deviation at a place.
+/// The mean and the standard deviation at `x`.
 fn point(x: f64, summary: Summary) -> Point {
     let point = Point::new(x, summary.mean);
     summary.std.map_or(point, |std| point.give_or_take(std))
@@ -78,7 +78,7 @@ fn forest(report: &Report, headline: &Score) -> Option<Drawn> {
     })
 }
 
-/// The headline against a number of each row.
+/// The headline score of each row against another quantity.
 fn against(
     rows: &[(String, usize, &Row)],
     headline: &Score,
@@ -103,7 +103,7 @@ fn against(
     })
 }
 
-/// The headline after each epoch; none if there is only one.
+/// The headline score after each epoch; `None` if there is only one epoch.
 fn epochs(rows: &[(String, usize, &Row)], headline: &Score, end: &str) -> Option<Drawn> {
     let mut panel = Panel::new("Score after each epoch", Axis::linear("epoch"), Axis::linear(headline.heading()));
     for (method, style, row) in rows {
@@ -179,7 +179,7 @@ mod tests {
         let run = |shift: f64| (1..=80).map(|step| (step, step as f64 + shift)).collect::<Vec<_>>();
         let found = curve(&[run(0.0), run(1.0)]);
         assert_eq!(found.len(), POINTS);
-        // Steps 1 and 2 of both: places 1.5, losses (1 + 2 + 2 + 3) / 4.
+        // Steps 1 and 2 of both runs: the mean step is 1.5, and the mean loss is (1 + 2 + 2 + 3) / 4.
         assert_eq!((found[0].x, found[0].y), (1.5, 2.0));
         assert_eq!((found[39].x, found[39].y), (79.5, 80.0));
         assert_eq!(curve(&[vec![(1, 0.5), (2, f64::NAN)]]), [Point::new(1.0, 0.5)]);

@@ -1,4 +1,4 @@
-//! The runs in a folder, done or not.
+//! The runs in a folder, finished or not.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,10 @@ use crate::recipe::Recipe;
 use crate::registry::AnyTask;
 use crate::sweep::grid::{GRID, Grid, GridRow};
 
-/// The depth to which a folder is searched for runs: a folder of sweeps, a sweep, a task.
+/// The maximum depth at which runs are found in a folder, such as a folder of sweeps.
 const DEPTH: usize = 5;
 
-/// The files by which the folder of a run is known.
+/// The files that identify the folder of a run.
 const MARKS: [&str; 3] = ["recipe.toml", "results.json", "metrics.jsonl"];
 
 /// The runs in a folder.
@@ -26,7 +26,7 @@ pub struct Gathered {
     reference: Option<String>,
 }
 
-/// The rows of one task with one model and one set of data.
+/// The rows of one task with one model and one data set.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub task: AnyTask,
@@ -38,29 +38,29 @@ pub(super) struct Group {
 /// The runs of one row.
 #[derive(Clone, Debug)]
 pub(super) struct Gather {
-    /// Its place among all rows.
+    /// The index among all rows.
     at: usize,
-    /// The folder of its runs within the root.
+    /// The folder of the runs, relative to the root.
     pub place: String,
     pub name: String,
     task: String,
     listed: Vec<f64>,
-    /// The method by the grid.
+    /// The method according to the grid.
     tuning: Option<Tuning>,
     pub runs: Vec<Found>,
 }
 
-/// A run that is there, or is to be.
+/// A run that exists, or that a grid expects.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
-    /// Its folder within the root.
+    /// The folder of the run, relative to the root.
     pub folder: String,
     pub seed: u64,
-    /// The learning rate of a run that only serves to choose one.
+    /// The learning rate, if the run only serves to choose one.
     pub learning_rate: Option<f64>,
-    /// Its state, or why it cannot be read.
+    /// The state, or the reason why it cannot be read.
     pub state: Result<RunState, String>,
-    /// Its recipe, parsed and as text.
+    /// The recipe, parsed and as text.
     pub recipe: Option<(Recipe, String)>,
     pub environment: Option<Environment>,
 }
@@ -98,7 +98,7 @@ impl Found {
         Self { folder, seed, learning_rate, state, recipe, environment }
     }
 
-    /// Its results, if it has any.
+    /// The results of the run, if it has any.
     pub fn result(&self) -> Option<&RunResult> {
         match &self.state {
             Ok(RunState::Done(result)) => Some(result),
@@ -106,7 +106,7 @@ impl Found {
         }
     }
 
-    /// Its state in words, and why it has no result.
+    /// The name of the state, and the reason why the run has no result.
     pub fn describe(&self) -> (&'static str, String) {
         match &self.state {
             Ok(RunState::Done(_)) => ("done", String::new()),
@@ -123,7 +123,7 @@ impl Found {
 }
 
 impl Gather {
-    /// The runs that count.
+    /// The final runs, without those that only serve to choose a learning rate.
     pub fn counting(&self) -> impl Iterator<Item = &Found> {
         self.runs.iter().filter(|run| run.learning_rate.is_none())
     }
@@ -133,7 +133,7 @@ impl Gather {
         counts.filter_map(|run| run.recipe.as_ref()).map(|(recipe, _)| recipe).next()
     }
 
-    /// How its learning rate was chosen, if it was.
+    /// How the learning rate was chosen, if the row has several.
     fn choosing(&self) -> Option<Choosing> {
         let mut listed = self.listed.clone();
         for rate in self.runs.iter().filter_map(|run| run.learning_rate) {
@@ -156,13 +156,14 @@ impl Gather {
 }
 
 impl Gathered {
-    /// The runs in `root`, at any depth, those that its grids ask for, and those of the grid `expected`.
+    /// Read the runs in `root`, to a depth of five folders. The runs of all grids in `root` and of the grid `expected` are
+    /// included even if they do not exist yet.
     ///
-    /// Runs that cannot be read are among them.
+    /// Runs that cannot be read are also included.
     ///
     /// # Errors
     ///
-    /// A folder that cannot be read, or that has no run and no grid.
+    /// A folder that cannot be read, or one without runs and grids if `expected` is `None`.
     pub fn read(root: &Path, expected: Option<Grid>) -> Result<Self, TaskError> {
         let (mut folders, mut grids, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         if root.exists() || expected.is_none() {
@@ -199,12 +200,12 @@ impl Gathered {
         &self.root
     }
 
-    /// The name of the row that the sweep compares the others with.
+    /// The name of the row with which the sweep compares the other rows.
     pub fn reference(&self) -> Option<&str> {
         self.reference.as_deref()
     }
 
-    /// The numbers of runs in each state; those that only choose a learning rate count too.
+    /// The number of runs in each state, including runs that only serve to choose a learning rate.
     pub(super) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for run in self.runs() {
@@ -223,7 +224,7 @@ impl Gathered {
         self.groups.iter().flat_map(|group| &group.rows).flat_map(|row| &row.runs)
     }
 
-    /// Lines on what is not as it should be: files that cannot be read, with their names.
+    /// A line for each problem: a file that cannot be read, or a row that is not in the report.
     pub fn problems(&self) -> Vec<String> {
         let unreadable = self.runs().filter_map(|run| run.state.as_ref().err());
         self.problems.iter().chain(unreadable).cloned().collect()
@@ -231,7 +232,7 @@ impl Gathered {
 }
 
 impl Group {
-    /// The results of the group as a table, in which rows are compared with the one called `reference`.
+    /// The results of the group as a table, in which rows are compared with the row called `reference`.
     pub fn report(&self, reference: Option<&str>) -> Report {
         let row = |gather: &Gather| {
             let tuning = gather.recipe().map(|recipe| recipe.tuning.clone()).or(gather.tuning.clone());
@@ -257,7 +258,7 @@ impl Group {
     }
 }
 
-/// Find the folders of runs and of grids in `root`, by their paths within it.
+/// Find the folders of runs and of grids in `root`, as paths relative to `root`.
 fn search(
     root: &Path,
     place: &str,
@@ -291,7 +292,7 @@ fn joined(place: &str, name: &str) -> String {
     [place, name].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
-/// The row of these runs, which is made if there is none.
+/// The row called `name` in the folder `place`. It is created if there is none.
 fn row_at<'a>(rows: &'a mut Vec<Gather>, place: &str, name: &str, task: &str) -> &'a mut Gather {
     let known = rows.iter().position(|row| row.place == place && row.name == name);
     let at = known.unwrap_or_else(|| {
@@ -315,7 +316,7 @@ fn expect(rows: &mut Vec<Gather>, root: &Path, place: &str, expected: &GridRow) 
     }
 }
 
-/// Add a run that no grid asks for.
+/// Add a run that is in no grid.
 fn add(rows: &mut Vec<Gather>, root: &Path, folder: String) {
     let (place, own) = folder.rsplit_once('/').unwrap_or(("", &folder));
     // The root itself may be the folder of a run.
@@ -344,7 +345,7 @@ fn parts(name: &str) -> Option<(&str, Option<f64>, u64)> {
     Some(rate.map_or((row, None, seed), |(row, rate)| (row, Some(rate), seed)))
 }
 
-/// The rows by task, model and data. A row without a recipe is grouped with the other rows of its task.
+/// Group the rows by task, model and data. A row without a recipe is grouped with the other rows of its task.
 fn grouped(rows: Vec<Gather>, problems: &mut Vec<String>) -> Vec<Group> {
     let (known, unknown): (Vec<Gather>, Vec<Gather>) = rows.into_iter().partition(|row| row.recipe().is_some());
     let mut groups: Vec<Group> = Vec::new();
@@ -381,7 +382,7 @@ fn grouped(rows: Vec<Gather>, problems: &mut Vec<String>) -> Vec<Group> {
     groups
 }
 
-/// Give rows of one name, which lie in different folders, their folders as a part of their names.
+/// Add the folder to the names of rows that have the same name in different folders.
 fn distinguish(rows: &mut [Gather]) {
     let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
     for row in rows {
@@ -399,7 +400,7 @@ mod tests {
     use super::*;
     use crate::damage::config;
 
-    /// The name of the folder of a run, as a grid gives it.
+    /// The name of the folder of a run in a grid.
     fn folder_name(row: &str, learning_rate: Option<f64>, seed: u64) -> String {
         let (task, folder, name) = (String::new(), String::new(), row.to_string());
         let (seeds, learning_rates, tuning) = (Vec::new(), Vec::new(), Tuning::Head);
@@ -428,7 +429,7 @@ mod tests {
             seed in any::<u64>(),
         ) {
             let folder = folder_name(&name, rate, seed);
-            // A recipe may be called as the run of another recipe that chooses a learning rate.
+            // The name of a recipe may look like that of a run that chooses a learning rate.
             let is_like_a_run = parts(&format!("{name}-seed1")).unwrap().1.is_some();
             if rate.is_some() || !is_like_a_run {
                 prop_assert_eq!(parts(&folder), Some((name.as_str(), rate, seed)));
@@ -438,7 +439,7 @@ mod tests {
         #[test]
         fn any_folder_is_looked_at(name in "(\\PC|-|seed|lr|[0-9]){0,12}") {
             if let Some((row, rate, seed)) = parts(&name) {
-                // A number may be written with zeros in front or a sign.
+                // A number may be written with leading zeros or a sign.
                 let folder = folder_name(row, rate, seed);
                 prop_assert_eq!(parts(&folder), Some((row, rate, seed)));
             }

@@ -1,4 +1,4 @@
-//! The results of runs: a table for a terminal, and a report for people, made of the folders of runs.
+//! The results of runs: a table for a terminal and a report with figures, both created from the folders of runs.
 
 mod figures;
 mod gather;

@@ -1,4 +1,4 @@
-//! The page: one file with everything in it.
+//! The HTML page: one file that needs no other files.
 
 use askama::Template;
 
@@ -9,9 +9,9 @@ use super::sheet::{Number, Quantity, Sheet, of_run};
 use super::write::{learning_rate, notes, origin, seeds};
 use crate::error::TaskError;
 
-/// A group with all that is computed of it.
+/// A group, and everything that is computed from it.
 pub(super) struct Part<'a> {
-    /// Its name in anchors and files.
+    /// The name in anchors and files.
     pub id: String,
     pub group: &'a Group,
     pub report: Report,
@@ -19,7 +19,7 @@ pub(super) struct Part<'a> {
     pub figures: Vec<Drawn>,
 }
 
-/// The most numbers of a row that fit side by side in the usual size.
+/// The maximum number of columns that fit side by side at the usual text size.
 const DENSE: usize = 12;
 
 #[derive(Template)]
@@ -91,14 +91,14 @@ struct Run {
     made: String,
 }
 
-/// The recipe of one run or of several that differ in the seed alone.
+/// The recipe of one run, or of several runs that differ only in the seed.
 struct Text {
     anchor: String,
     label: String,
     text: String,
 }
 
-/// The page.
+/// Create the page.
 ///
 /// # Errors
 ///
@@ -115,7 +115,7 @@ pub(super) fn page(gathered: &Gathered, title: &str, parts: &[Part<'_>]) -> Resu
     page.render().map_err(TaskError::task)
 }
 
-/// A text as the name of an anchor or a file.
+/// Convert a text into the name of an anchor or a file.
 pub(super) fn slug(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' || c == '_' { c } else { '-' };
     text.chars().map(plain).collect()
@@ -165,7 +165,7 @@ fn cell((quantity, entry): (&Quantity, &Option<super::sheet::Entry>)) -> Cell {
     }
 }
 
-/// The heads of the table of a row's runs.
+/// The column heads in the table of a row's runs.
 fn of_heads(row: &Gather, scores: &[crate::task::Score]) -> Vec<String> {
     let first = row.runs.iter().filter_map(Found::result).next();
     first.map(|result| of_run(result, scores).into_iter().map(|number| number.label).collect()).unwrap_or_default()
@@ -199,7 +199,7 @@ fn run(row: &str, found: &Found, scores: &[crate::task::Score], recipe: Option<S
     }
 }
 
-/// The anchor of a recipe, which is added to `recipes` unless one of them differs in the seed alone.
+/// The anchor of a recipe. The recipe is added to `recipes`, unless one of these differs only in the seed.
 fn recipe_of(recipes: &mut Vec<Text>, row: &str, found: &Found, text: &str) -> String {
     let text: String = text
         .lines()

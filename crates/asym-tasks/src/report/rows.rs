@@ -6,7 +6,7 @@ use crate::metrics::Summary;
 use crate::registry::AnyTask;
 use crate::task::{Score, Unit};
 
-/// The results of runs: a row per method and task.
+/// The results of runs, with a row per method and task.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The rows, in the order of the methods.
@@ -24,13 +24,13 @@ pub struct Report {
 pub struct Row {
     /// The task.
     pub task: AnyTask,
-    /// The name of the row, which its folders have too.
+    /// The name of the row, with which the names of its run folders begin.
     pub name: String,
     /// The method of fine-tuning.
     pub tuning: Tuning,
     /// One finished run per seed.
     pub runs: Vec<RunResult>,
-    /// How its learning rate was chosen, if it was.
+    /// How the learning rate was chosen, if the row has several.
     pub choosing: Option<Choosing>,
 }
 
@@ -39,9 +39,9 @@ pub struct Row {
 pub struct Choosing {
     /// The learning rates.
     pub listed: Vec<f64>,
-    /// The share of the training examples that decided.
+    /// The fraction of the training examples that was held out for the choice.
     pub share: f64,
-    /// The learning rate of each seed.
+    /// The chosen learning rate of each seed.
     pub chosen: Vec<(u64, f64)>,
 }
 
@@ -52,7 +52,7 @@ pub struct Difference<'a> {
     pub row: &'a Row,
     /// The reference.
     pub reference: &'a Row,
-    /// Mean and deviation over the seeds that both have, in the unit of the score.
+    /// Mean and standard deviation of the difference over the seeds that both rows have, in the unit of the score.
     pub summary: Summary,
 }
 
@@ -62,12 +62,12 @@ impl Row {
         Self { task: task.clone(), name: name.to_string(), tuning: tuning.clone(), runs: Vec::new(), choosing: None }
     }
 
-    /// Whether it is the row called `name` of `task`.
+    /// Whether this is the row called `name` of `task`.
     pub fn is(&self, task: &AnyTask, name: &str) -> bool {
         self.name == name && self.task == *task
     }
 
-    /// Mean and standard deviation of a score over the runs, in its unit: in percent if it is a share.
+    /// Mean and standard deviation of a score over the runs, in the unit of the score, which is percent for a share.
     pub fn score(&self, score: &Score) -> Option<Summary> {
         self.summary(|run| run.scores.get(&score.name).copied()).map(|summary| summary.scaled(score.factor()))
     }
@@ -78,13 +78,13 @@ impl Row {
         Summary::of(&values)
     }
 
-    /// The share of the trained parameters, in percent.
+    /// The number of trained parameters, in percent of all parameters.
     pub fn share(&self) -> Option<f64> {
         self.runs.first().map(|run| 100.0 * run.trainable as f64 / run.total.max(1) as f64)
     }
 
-    /// The difference between the headline of each run and that of the run of `reference` with the same seed, in the unit of the
-    /// score. Pairing by seed removes the variance from the initialization of the head and from the order of the examples.
+    /// The difference between the headline score of each run and that of the run of `reference` with the same seed, in the unit
+    /// of the score. Pairing by seed removes the variance from the initialization of the head and from the order of the examples.
     pub fn difference(&self, reference: &Self) -> Option<Summary> {
         let headline = self.task.scores().into_iter().next()?;
         let score = |run: &RunResult| run.scores.get(&headline.name).copied();
@@ -95,24 +95,24 @@ impl Row {
         Summary::of(&pairs.collect::<Vec<_>>())
     }
 
-    /// Whether less of its headline is better.
+    /// Whether a lower headline score is better.
     pub fn is_cost(&self) -> bool {
         self.task.scores().first().is_some_and(|score| score.unit == Unit::Cost)
     }
 }
 
-/// The most bytes of a run on the heap, in MiB.
+/// The peak heap memory of a run, in MiB.
 pub fn peak_mib(run: &RunResult) -> Option<f64> {
     run.peak_bytes.map(|bytes| bytes as f64 / (1 << 20) as f64)
 }
 
 impl Report {
-    /// The row that the others of `task` are compared with.
+    /// The row with which the other rows of `task` are compared.
     pub fn reference_of(&self, task: &AnyTask) -> Option<&Row> {
         self.rows.iter().find(|row| row.task == *task && Some(&row.name) == self.reference.as_ref())
     }
 
-    /// The differences between the rows and the references of their tasks. The reference itself has none.
+    /// The differences between the rows and the references of their tasks. There is no difference for a reference itself.
     pub fn differences(&self) -> impl Iterator<Item = Difference<'_>> {
         self.rows.iter().filter_map(|row| {
             let reference = self.reference_of(&row.task).filter(|reference| reference.name != row.name)?;
@@ -143,7 +143,7 @@ impl Report {
         self.rows.iter().filter(move |row| row.task == *task)
     }
 
-    /// Lines on how learning rates were chosen, one for each row that had several.
+    /// How learning rates were chosen, with a line for each row that has several.
     pub fn choices(&self) -> Vec<String> {
         let choice = |row: &Row| {
             let Choosing { listed, share, chosen } = row.choosing.as_ref()?;
@@ -152,8 +152,8 @@ impl Report {
             let chosen = if chosen.is_empty() { "not chosen yet".to_string() } else { chosen.join(", ") };
             let share = 100.0 * share;
             Some(format!(
-                "{}, {}: learning rate {chosen}, of {listed}, by the score on {share:.0} % of the training examples, which the \
-                deciding runs were not trained on; no set of the table took part in the choice",
+                "{}, {}: learning rate {chosen}; candidates {listed}, compared by the score on {share:.0} % of the training \
+                examples, on which the candidates were not trained; no evaluation set of the table was used for the choice",
                 row.task,
                 self.method(row)
             ))

@@ -1,4 +1,4 @@
-//! The numbers of a report: one list of quantities, which the page, the Markdown and the CSV all print.
+//! The numbers of a report: a list of quantities that is printed in the HTML page, the Markdown file and the CSV file.
 
 use asym_train::RunResult;
 use serde::Serialize;
@@ -12,14 +12,14 @@ use crate::task::{PaperScore, Score};
 #[derive(Clone, Debug)]
 pub(super) struct Sheet {
     pub quantities: Vec<Quantity>,
-    /// For each row, a place for each quantity.
+    /// For each row, the entries of the quantities. An entry is `None` if the row lacks the quantity.
     pub lines: Vec<Vec<Option<Entry>>>,
 }
 
 /// A column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Quantity {
-    /// Its name in the CSV.
+    /// The name in the CSV file.
     pub key: String,
     /// The head of the column.
     pub label: String,
@@ -30,7 +30,7 @@ pub(super) struct Quantity {
 pub(super) struct Entry {
     /// The text for readers.
     pub text: String,
-    /// A word on a difference: better, worse, or not clear.
+    /// For a difference: better, worse, not clear, or one seed. Empty for other quantities.
     pub word: &'static str,
     pub mean: f64,
     pub deviation: Option<f64>,
@@ -46,7 +46,7 @@ impl Entry {
         Self { text: format!("{summary:.digits$}"), mean, deviation: std, runs: Some(n), ..Self::default() }
     }
 
-    /// Without the standard deviation in the text, for quantities that depend only on the machine.
+    /// An entry without the standard deviation in its text, for measurements that depend on the machine.
     fn mean(summary: Summary, digits: usize) -> Self {
         Self { text: format!("{:.digits$}", summary.mean), ..Self::of(summary, digits) }
     }
@@ -90,13 +90,14 @@ impl Entry {
     }
 }
 
-/// A number with its sign, and with the sign that print has for minus.
+/// A number with its sign, where minus is the character U+2212.
 pub(super) fn signed(number: f64, digits: usize) -> String {
     let text = format!("{number:+.digits$}");
     text.replace('-', "−")
 }
 
-/// Quantities of a run in addition to its scores: the key, the head of the column, and the digits after the decimal point.
+/// A quantity of a run in addition to its scores: the key, the head of the column, the number of digits after the decimal point,
+/// and the value.
 pub(super) type Measured = (&'static str, &'static str, usize, fn(&RunResult) -> Option<f64>);
 
 /// The measurements of every run.
@@ -108,7 +109,7 @@ pub(super) const MEASURED: [Measured; 4] = [
 ];
 
 impl Sheet {
-    /// The summaries of the rows of a report, which are of one task.
+    /// The summaries of the rows of a report, which must belong to one task.
     pub fn of(report: &Report) -> Self {
         let Some(task) = report.rows.first().map(|row| &row.task) else {
             return Self { quantities: Vec::new(), lines: Vec::new() };
@@ -162,7 +163,7 @@ impl Sheet {
     }
 }
 
-/// A number of a row of a report, for other programs.
+/// A number in a row of a report, for use in other programs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
     /// The task.
@@ -171,7 +172,7 @@ pub struct Line {
     pub row: String,
     /// The method in words.
     pub method: String,
-    /// The name of the number, such as a score or `peak_mib`. Scores that are shares are in percent.
+    /// The name of the quantity, such as a score or `peak_mib`. Scores that are shares are in percent.
     pub quantity: String,
     /// The mean over the runs.
     pub mean: f64,

@@ -7,12 +7,12 @@ use serde::Serialize;
 use super::gather::Gathered;
 use crate::task::Unit;
 
-/// The runs in a folder. Its text has a line with the counts, a line for each run, and a line for each problem.
+/// The state of the runs in a folder. The text form has a line with the counts, a line for each run, and a line for each problem.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Status {
     /// The folder.
     pub folder: String,
-    /// The runs that have results or are to have them, and those that only choose a learning rate.
+    /// All runs, including expected ones and those that only serve to choose a learning rate.
     pub runs: Vec<RunStatus>,
     /// The files that cannot be read, with the reasons.
     pub problems: Vec<String>,
@@ -23,11 +23,11 @@ pub struct Status {
 /// The state of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunStatus {
-    /// Its folder, within that of the sweep.
+    /// The folder of the run, relative to the folder of the sweep.
     pub run: String,
     /// `done`, `running`, `failed`, `open` or `unreadable`.
     pub state: &'static str,
-    /// The process and its step, the step after which it stopped, or the error. Empty otherwise.
+    /// The process and the step of a running run, the last step of a stopped run, or the error. Empty otherwise.
     pub details: String,
     /// The name of the score.
     pub score: Option<String>,

@@ -21,7 +21,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.columns();
-        // A column has room for the headline; a paper that gives more scores has rows of its own.
+        // One column can only show the headline score. If the paper has more scores, they are shown in separate rows.
         let paper_rows = columns.as_deref().is_some_and(|columns| {
             self.rows.iter().any(|row| row.task.paper(&row.tuning).len() > 1 && has_any(row, columns))
         });
@@ -45,7 +45,7 @@ impl fmt::Display for Report {
         let paper = self.rows.iter().find_map(|row| row.task.paper_model()).filter(|_| !paper_rows);
         header.extend(paper.map(|model| paper_header(model, columns.as_deref())));
 
-        // Scores and costs are tables of their own, since one with all columns is wider than a terminal.
+        // Scores and costs are separate tables, because a table with all columns is wider than a terminal.
         let names = |row: &Row| {
             let task = columns.is_none().then(|| row.task.to_string());
             task.into_iter().chain([self.method(row)]).collect::<Vec<_>>()
@@ -79,7 +79,7 @@ impl fmt::Display for Report {
                 write!(f, " ({low:+.digits$} to {high:+.digits$}, {} seeds)", difference.n)?;
             }
             if score.unit == Unit::Cost && !all_costs {
-                write!(f, "; as it is, and less is better")?;
+                write!(f, "; not in percent, less is better")?;
             }
         }
         self.choices().iter().try_for_each(|choice| write!(f, "\n- {choice}"))?;
@@ -94,7 +94,7 @@ fn has_any(row: &Row, columns: &[Score]) -> bool {
     scores.iter().any(|score| columns.iter().any(|column| column.name == score.score))
 }
 
-/// The header of the paper's column: its score, if all rows have the same, and its model.
+/// The header of the paper's column: the name of the score, if all rows have the same task, and the model.
 fn paper_header(model: &str, columns: Option<&[Score]>) -> String {
     let headline = columns.and_then(|scores| scores.first());
     let headline = headline.map_or_else(String::new, |score| format!("{} ", score.name));
@@ -105,12 +105,12 @@ fn missing() -> String {
     "-".to_string()
 }
 
-/// The heads of the columns on what a run takes. The last is the share of the time for which training waits for its input.
+/// The heads of the cost columns. The last column is the percentage of the time for which training waits for its input.
 fn cost_heads() -> impl Iterator<Item = &'static str> {
     ["trained", "share %"].into_iter().chain(MEASURED.map(|(_, head, ..)| head)).chain(["input %"])
 }
 
-/// The cells of these columns.
+/// The cells of the cost columns.
 fn row_costs(row: &Row) -> impl Iterator<Item = String> {
     let number = |summary: Option<Summary>, digits: usize| {
         summary.map_or_else(missing, |summary| format!("{:.digits$}", summary.mean))
@@ -122,7 +122,7 @@ fn row_costs(row: &Row) -> impl Iterator<Item = String> {
     [trained, share].into_iter().chain(measured).chain([input])
 }
 
-/// The cells of the scores, which follow the cells of the names.
+/// Append the cells of the scores to `cells`, the cells of the names.
 fn cells(row: &Row, mut cells: Vec<String>, columns: Option<&[Score]>, paper: bool) -> Vec<String> {
     let score = |score: &Score| {
         let digits = score.digits();
@@ -150,14 +150,14 @@ fn cells(row: &Row, mut cells: Vec<String>, columns: Option<&[Score]>, paper: bo
     cells
 }
 
-/// The paper's scores of the same method, in the columns of ours.
+/// The paper's scores of the same method, in the columns of the measured scores.
 fn paper_cells(row: &Row, scores: &[PaperScore], columns: &[Score]) -> Vec<String> {
     let model = row.task.paper_model().unwrap_or_default();
     let cells = columns.iter().map(|column| paper_cell(scores, column));
     [format!("  paper ({model})"), String::new()].into_iter().chain(cells).collect()
 }
 
-/// One of the paper's scores.
+/// The paper's score for a column.
 fn paper_cell(scores: &[PaperScore], column: &Score) -> String {
     match scores.iter().find(|score| score.score == column.name) {
         Some(PaperScore { mean, std: Some(std), .. }) => format!("{mean} ± {std}"),

@@ -40,7 +40,7 @@ fn lines(report: &Report) -> Vec<String> {
     report.to_string().lines().map(ToString::to_string).collect()
 }
 
-/// 0.8, 0.9, 1.0: mean 90, sample deviation 10, computed by hand.
+/// Computed by hand for 0.8, 0.9, 1.0: mean 90 %, sample standard deviation 10 %.
 #[test]
 fn a_row_has_means_deviations_and_the_papers_score() {
     let (lora, head) = (Tuning::Adapter(AdapterConfig::lora(8)), Tuning::Head);
@@ -48,7 +48,7 @@ fn a_row_has_means_deviations_and_the_papers_score() {
     mrpc([0.8, 0.9, 1.0]).into_iter().for_each(|run| report.rows[0].runs.push(run));
     let lines = lines(&report);
     let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_string()).collect::<Vec<_>>();
-    // The scores, and the costs of the same rows after an empty line.
+    // The scores are followed by an empty line and the costs of the same rows.
     assert!(lines[4].is_empty() && lines.iter().all(|line| line.chars().count() <= 120), "{lines:?}");
     let at = |row: usize, name: &str| {
         let of = |table: usize| Some((table, cells(&lines[table]).iter().position(|cell| cell == name)?));
@@ -69,11 +69,11 @@ fn a_row_has_means_deviations_and_the_papers_score() {
     ] {
         assert_eq!(at(0, name), expected, "{name}");
     }
-    // A method without a run, and without a score in the paper.
+    // The second method has neither a run nor a score in the paper.
     for (name, expected) in [("seeds", "0"), ("accuracy %", "-"), ("trained", "-"), ("s / run", "-")] {
         assert_eq!(at(1, name), expected, "{name}");
     }
-    assert_eq!(lines.len(), 9, "no comparison was asked for");
+    assert_eq!(lines.len(), 9, "no comparison was requested");
 }
 
 /// Tables 7, 11 and 13 of the paper, PACS, linear probing.
@@ -95,7 +95,7 @@ fn a_paper_with_several_scores_has_rows_of_its_own() {
     ] {
         assert_eq!((at(&lines[2], name).as_str(), at(&lines[3], name).as_str()), (ours, papers), "{name}");
     }
-    // A row of its own for each method, and one of the paper.
+    // There is a row for each method, and one for the paper.
     assert_eq!(lines.iter().position(String::is_empty), Some(5), "the paper has no LoRA of rank 3");
 }
 
@@ -113,7 +113,7 @@ fn several_tasks_have_a_column_for_their_score() {
     assert_eq!(lines[lines.len() - 1], "- failed: STS-B head seed 2: too hot");
 }
 
-/// Losses are not percentages, and the paper's scores on MMLU are not scores of training.
+/// Losses are not percentages, and the paper's MMLU scores are not shown for this task.
 #[test]
 fn a_loss_is_printed_as_it_is_and_less_of_it_is_better() {
     let (lora, head) = (Tuning::Adapter(AdapterConfig::lora(32)), Tuning::Head);
@@ -134,17 +134,17 @@ fn a_loss_is_printed_as_it_is_and_less_of_it_is_better() {
     );
     assert!(lines.iter().any(|line| line.starts_with("Against head only, seed by seed, less is better,")), "{lines:?}");
     assert!(lines[lines.len() - 1].starts_with("- Alpaca, LoRA r=32, loss: -0.75000 ("), "{lines:?}");
-    // Beside a task with shares.
+    // The table also has a task whose scores are shares.
     let mut other = table(&task("mrpc"), [&head]);
     mrpc([0.8, 0.8, 0.8]).into_iter().for_each(|run| other.rows[0].runs.push(run));
     append(&mut report, other);
     let lines: Vec<String> = report.to_string().lines().map(ToString::to_string).collect();
     assert!(lines[0].contains("| value") || lines[0].contains(" value |"), "{}", lines[0]);
-    assert!(lines.iter().any(|line| line.ends_with("; as it is, and less is better")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.ends_with("; not in percent, less is better")), "{lines:?}");
 }
 
-/// By seed: +1, +2, +3, a mean of 2 with deviation 1. Student's t of 2 degrees of freedom at 97.5 % is 4.3027, so the
-/// margin is 4.3027 / √3 = 2.48.
+/// The differences by seed are +1, +2 and +3, with mean 2 and standard deviation 1. The 97.5 % quantile of Student's t for 2
+/// degrees of freedom is 4.3027, so the margin is 4.3027 / √3 = 2.48.
 #[test]
 fn rows_are_compared_seed_by_seed() {
     let (lora, head, full) = (Tuning::Adapter(AdapterConfig::lora(8)), Tuning::Head, Tuning::Full);
@@ -152,7 +152,7 @@ fn rows_are_compared_seed_by_seed() {
     report.reference = Some(head.to_string());
     mrpc([0.51, 0.72, 0.93]).into_iter().for_each(|run| report.rows[0].runs.push(run));
     mrpc([0.50, 0.70, 0.90]).into_iter().for_each(|run| report.rows[1].runs.push(run));
-    // One seed in common, and one that the reference lacks.
+    // One seed that the reference has, and one that it lacks.
     report.rows[2].runs.push(run(2, &[("accuracy", 0.69)]));
     report.rows[2].runs.push(run(9, &[("accuracy", 0.99)]));
     let lines = lines(&report);
@@ -163,7 +163,7 @@ fn rows_are_compared_seed_by_seed() {
     assert_eq!(found.len(), 2, "the reference is not compared with itself");
 }
 
-/// Two tasks with scores of their own: no line of one has a score of the other.
+/// Two tasks with different scores: no line of one task has a score of the other task.
 #[test]
 fn the_lines_have_the_numbers_of_each_task() {
     let lora = Tuning::Adapter(AdapterConfig::lora(8));
@@ -183,7 +183,7 @@ fn the_lines_have_the_numbers_of_each_task() {
     let accuracy = find("mrpc", &lora, "accuracy").unwrap();
     assert!((accuracy.mean - 90.0).abs() < 1e-9 && (accuracy.deviation.unwrap() - 10.0).abs() < 1e-9);
     assert_eq!((accuracy.runs, accuracy.low), (Some(3), None));
-    // 10, 0 and 20 points more, seed by seed.
+    // The differences by seed are 10, 0 and 20 points.
     let difference = find("mrpc", &lora, "accuracy difference").unwrap();
     assert!((difference.mean - 10.0).abs() < 1e-9 && difference.low.unwrap() < 0.0 && difference.high.unwrap() > 20.0);
     assert!(find("mrpc", &head, "accuracy difference").is_none());

@@ -43,7 +43,7 @@ impl Gathered {
         Ok(format!("{}: {} runs: {counts}; {drawings} figures", folder.join("report.html").display(), counts.all()))
     }
 
-    /// The groups with all that is computed of them.
+    /// The groups, with everything that is computed from them.
     fn parts(&self, reference: Option<&str>) -> Result<Vec<Part<'_>>, TaskError> {
         if let Some(name) = reference
             && !self.groups.iter().flat_map(|group| &group.rows).any(|row| row.name == name)
@@ -75,7 +75,7 @@ pub(super) fn origin(group: &Group) -> String {
     format!("{model}, {data}")
 }
 
-/// The runs that a row has, of those that it is to have.
+/// The number of finished runs of a row, and the number of its expected runs.
 pub(super) fn seeds(part: &Part<'_>, row: usize) -> (usize, usize) {
     (part.report.rows[row].runs.len(), part.group.rows[row].counting().count())
 }
@@ -119,7 +119,7 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     report.choices().into_iter().chain(failed).chain(missing).collect()
 }
 
-/// A row of text for each number of each row: its mean, deviation, interval and number of runs.
+/// A CSV table with a line for each quantity of each row: mean, standard deviation, interval and number of runs.
 fn summary(parts: &[Part<'_>]) -> Result<String, TaskError> {
     let mut table = csv::Writer::from_writer(Vec::new());
     let head = ["task", "model", "data", "row", "method", "quantity", "mean", "deviation", "low", "high", "runs"];
@@ -146,7 +146,7 @@ fn summary(parts: &[Part<'_>]) -> Result<String, TaskError> {
     text_of(table)
 }
 
-/// A row of text for each number of each run.
+/// A CSV table with a line for each quantity of each run.
 fn runs(parts: &[Part<'_>]) -> Result<String, TaskError> {
     let mut table = csv::Writer::from_writer(Vec::new());
     let head = ["task", "row", "seed", "learning_rate", "decides", "folder", "state", "quantity", "value"];

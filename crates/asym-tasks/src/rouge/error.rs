@@ -4,28 +4,28 @@ use std::path::PathBuf;
 
 use asym_data::TableError;
 
-/// Why summaries in files cannot be scored. `line` counts from 1, and counts rows in a Parquet file.
+/// The reason why summaries in files cannot be scored. `line` is counted from 1; for a Parquet file, it is the number of the row.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum RougeError {
-    /// The two files do not belong together.
+    /// The two files have different numbers of texts.
     #[error(
-        "{}: {predictions} summaries, and {}: {references} references; the two need as many, in the same order",
+        "{}: {predictions} summaries, but {}: {references} references; both need the same number, in the same order",
         prediction_path.display(),
         reference_path.display()
     )]
     Lengths {
         /// The file of the summaries.
         prediction_path: PathBuf,
-        /// Their number.
+        /// The number of summaries.
         predictions: usize,
         /// The file of the references.
         reference_path: PathBuf,
-        /// Their number.
+        /// The number of references.
         references: usize,
     },
 
-    /// There is nothing to compare a summary with.
+    /// A reference is empty.
     #[error("{}:{line}: the reference is empty; repair or remove the row in both files", path.display())]
     EmptyReference {
         /// The file.
@@ -34,8 +34,8 @@ pub enum RougeError {
         line: usize,
     },
 
-    /// A cell holds no text.
-    #[error("{}:{line}: column `{column}` holds a list or bytes, and a text is expected", path.display())]
+    /// A cell does not contain text.
+    #[error("{}:{line}: column `{column}` contains a list or bytes, but a text is expected", path.display())]
     NoText {
         /// The file.
         path: PathBuf,
@@ -53,15 +53,15 @@ pub enum RougeError {
     },
 
     /// A file of plain text has no columns.
-    #[error("{}: a .txt file has a text per line and no column; leave out {option}", path.display())]
+    #[error("{}: a .txt file has one text per line and no columns; leave out {option}", path.display())]
     NoColumns {
         /// The file.
         path: PathBuf,
-        /// The option that names one.
+        /// The option that names a column.
         option: &'static str,
     },
 
-    /// The operating system refused access to a file.
+    /// A file cannot be read.
     #[error("{}: {source}; check that the path exists and may be read", path.display())]
     Io {
         /// The file.

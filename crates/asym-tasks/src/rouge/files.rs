@@ -7,14 +7,14 @@ use asym_data::table::{self, Columns, Files, Reading, TableError};
 use super::error::RougeError;
 use super::score::{Rouge, RougeScore};
 
-/// A column of texts, and the option that names it.
+/// A column of texts, and the option that selects it.
 #[derive(Clone, Copy, Debug)]
 pub struct Column<'a> {
-    /// The name that was given.
+    /// The name that was given, if any.
     pub given: Option<&'a str>,
-    /// The name if none was given.
+    /// The name that is used if none was given.
     pub default: &'static str,
-    /// The option, for messages.
+    /// The name of the option, for messages.
     pub option: &'static str,
 }
 
@@ -51,7 +51,7 @@ impl Texts {
         self.rows.iter().map(|(_, text)| text.as_str())
     }
 
-    /// The lines of the texts that have no word.
+    /// The lines of the texts that are empty or only white space.
     pub fn empty(&self) -> impl Iterator<Item = usize> + '_ {
         self.rows.iter().filter(|(_, text)| text.trim().is_empty()).map(|(line, _)| *line)
     }

@@ -1,10 +1,10 @@
-//! ROUGE of summaries: the scores of `rouge_score`, sentences as NLTK's Punkt finds them, and bootstrap intervals.
+//! ROUGE of summaries: the scores of `rouge_score`, sentence splitting as in NLTK's Punkt, and bootstrap intervals.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `score.rs` | the scores of one summary |
 //! | `punkt.rs` | sentences of English text |
-//! | `report.rs` | means over summaries with their intervals, and their table |
+//! | `report.rs` | means over summaries with intervals, and their table |
 //! | `files.rs` | summaries and references from files |
 
 mod error;

@@ -1,15 +1,16 @@
-//! Sentences of English text, as `sent_tokenize` of NLTK 3.9 finds them.
+//! Sentences of English text, with the same results as `sent_tokenize` of NLTK 3.9.
 //!
-//! Source: Kiss and Strunk, 2006, "Unsupervised Multilingual Sentence Boundary Detection" (Computational Linguistics 32). Each `.`,
-//! `?` and `!` is a candidate. A first pass decides by the word that it ends, and a second one by the words on both sides. The
-//! parameters are NLTK's for English (`data/make_punkt.py`).
+//! Source: Kiss and Strunk, 2006, "Unsupervised Multilingual Sentence Boundary Detection" (Computational Linguistics 32). Each
+//! `.`, `?` and `!` is a candidate for the end of a sentence. A first pass decides by the word before the candidate, and a second
+//! pass by the words on both sides. The parameters are those of NLTK for English (`data/make_punkt.py`).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use fancy_regex::Regex;
 
-/// The sentences of `text`, in their order, without the space between them. A text without any letter has none.
+/// The sentences of `text`, in their order, without the white space between them. A text that is empty or only white space has no
+/// sentences.
 pub fn sentences(text: &str) -> Vec<&str> {
     let offsets: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     let chars: Vec<char> = text.chars().collect();
@@ -17,7 +18,7 @@ pub fn sentences(text: &str) -> Vec<&str> {
     spans.into_iter().map(|(start, stop)| &text[offsets[start]..offsets[stop]]).collect()
 }
 
-/// Whether Python takes a character for space.
+/// Whether a character is white space in Python.
 pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
@@ -42,20 +43,20 @@ fn ends_line(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// A character that may end a sentence, with the words around it. All are places in the text.
+/// A character that may end a sentence, with the words around it. All fields are indices in the text.
 #[derive(Clone, Copy)]
 struct Candidate {
-    /// The beginning of the word before it.
+    /// The beginning of the word before the character.
     word: usize,
     /// The character.
     at: usize,
-    /// The end of what follows: another character that ends words, or space and a word.
+    /// The end of the text after the character: another character that ends words, or white space and a word.
     after: usize,
-    /// The beginning of the word that follows, if there is space between.
+    /// The beginning of the next word, if there is white space before it.
     next: Option<usize>,
 }
 
-/// The candidates. If one word has several, such as three exclamation marks, the last counts.
+/// The candidates. If a word has several candidates, such as three exclamation marks, only the last one is kept.
 fn candidates(text: &[char]) -> Vec<Candidate> {
     let mut found = Vec::new();
     let mut previous: Option<Candidate> = None;
@@ -81,7 +82,7 @@ fn candidates(text: &[char]) -> Vec<Candidate> {
     found
 }
 
-/// The sentences before closing quotes and brackets are moved to the sentence that they close.
+/// The sentences, before [`realigned`] moves closing quotes and brackets to the sentences that they close.
 fn slices(text: &[char]) -> Vec<(usize, usize)> {
     let (mut found, mut start) = (Vec::new(), 0);
     for candidate in candidates(text) {
@@ -95,7 +96,7 @@ fn slices(text: &[char]) -> Vec<(usize, usize)> {
     found
 }
 
-/// Move closing quotes and brackets at the beginning of a sentence to the one before.
+/// Move closing quotes and brackets at the beginning of a sentence to the previous sentence.
 fn realigned(text: &[char], slices: &[(usize, usize)]) -> Vec<(usize, usize)> {
     let (mut found, mut moved) = (Vec::new(), 0);
     for (number, (start, stop)) in slices.iter().enumerate() {
@@ -116,8 +117,8 @@ fn realigned(text: &[char], slices: &[(usize, usize)]) -> Vec<(usize, usize)> {
     found
 }
 
-/// The number of closing quotes and brackets at the beginning of a sentence, and the same with the space after them; `None` if there
-/// are none.
+/// The number of closing quotes and brackets at the beginning of a sentence, without and with the white space after them; `None`
+/// if there are none.
 fn closing(sentence: &[char]) -> Option<(usize, usize)> {
     let count = sentence.iter().take_while(|c| matches!(c, '"' | '\'' | ')' | ']' | '}')).count();
     (1..=count).find_map(|kept| {
@@ -168,14 +169,15 @@ fn word_ends(rest: &[char]) -> bool {
     ends(rest) || (rest[0] == ',' && ends(&rest[1..]))
 }
 
-/// The length of the dashes or periods that a text begins with: two or more, or three or more periods with space between.
+/// The length of the dash or ellipsis with which a text begins: two or more hyphens or periods, or three or more periods that are
+/// separated by white space.
 fn marks(text: &[char]) -> Option<usize> {
     let run = |mark: char| text.iter().take_while(|c| **c == mark).count();
     match text.first()? {
         '-' => Some(run('-')).filter(|count| *count >= 2),
         '.' => Some(run('.')).filter(|count| *count >= 2).or_else(|| {
             let pairs = text.chunks_exact(2).take_while(|pair| pair[0] == '.' && is_space(pair[1])).count();
-            // The last pair gives its period back, if none follows it.
+            // If no period follows the last pair, the period of this pair is the last one.
             let pairs = if text.get(2 * pairs) == Some(&'.') { pairs } else { pairs.saturating_sub(1) };
             (pairs >= 2).then_some(2 * pairs + 1)
         }),
@@ -183,17 +185,17 @@ fn marks(text: &[char]) -> Option<usize> {
     }
 }
 
-/// A word or a punctuation mark, as the first pass sees it.
+/// A word or a punctuation mark. The last three fields are set by the first pass and changed by the second pass.
 struct Token {
     text: String,
-    /// The text in lower case, or the mark of numbers.
+    /// The text in lower case, or [`NUMBER`].
     kind: String,
     is_abbreviation: bool,
     is_ellipsis: bool,
     ends_sentence: bool,
 }
 
-/// Stands for all numbers.
+/// The kind of all numbers.
 const NUMBER: &str = "##number##";
 
 impl Token {
@@ -227,8 +229,8 @@ impl Token {
         self.text.starts_with(char::is_uppercase)
     }
 
-    /// Whether the token begins a sentence, judged by the upper and lower case in which its word was seen; `None` if
-    /// this is not conclusive.
+    /// Whether the token begins a sentence, judged by the cases in which its word was seen in training; `None` if they are not
+    /// conclusive.
     fn begins_sentence(&self) -> Option<bool> {
         if matches!(self.text.as_str(), ";" | ":" | "," | "." | "!" | "?") {
             return Some(false);
@@ -241,7 +243,7 @@ impl Token {
     }
 }
 
-/// Decide by the words on both sides of a period.
+/// The second pass: decide by the words on both sides of a period.
 fn second_pass(token: &mut Token, next: &Token) {
     if !token.text.ends_with('.') {
         return;
@@ -276,13 +278,12 @@ static INITIAL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[\p{L}\
 /// A number, which may end with a period.
 static NUMERIC: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^-?[.,]?\p{Nd}[\p{Nd},.\-]*$").ok());
 
-/// Whether `regex`, which a test compiles, matches.
+/// Whether `regex` matches. A test checks that the expressions compile.
 fn matches(regex: &LazyLock<Option<Regex>>, text: &str) -> bool {
     regex.as_ref().is_some_and(|regex| regex.is_match(text).unwrap_or(false))
 }
 
-/// The upper and lower cases in which a word was seen. A word that was never seen in lower case gives no information
-/// and is left out.
+/// The cases in which a word was seen in training. A word that was never seen in lower case is not informative and is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
     /// In lower case, and never in upper case within a sentence.
@@ -293,7 +294,7 @@ enum Seen {
     BeginsLower,
 }
 
-/// The parameters, as they were trained.
+/// The trained parameters.
 #[derive(Default)]
 struct Parameters {
     abbreviations: HashSet<&'static str>,
@@ -344,7 +345,7 @@ mod tests {
     fn the_parameters_are_all_there() {
         let Parameters { abbreviations, starters, collocations, words } = &*PARAMETERS;
         assert_eq!((abbreviations.len(), starters.len(), collocations.len(), words.len()), (156, 39, 37, 14702));
-        // It has space at its end.
+        // This abbreviation ends with a space.
         assert!(abbreviations.contains(". . ") && collocations.contains(&(NUMBER, "cbot")));
         assert!(INITIAL.is_some() && NUMERIC.is_some());
         assert!(matches(&INITIAL, "É.") && !matches(&INITIAL, "7.") && !matches(&INITIAL, "ab."));

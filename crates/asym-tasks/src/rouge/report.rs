@@ -8,30 +8,30 @@ use serde_json::{Value, json};
 
 use super::score::{Measure, RougeScore, VARIANTS};
 
-/// How intervals are drawn.
+/// The settings of the bootstrap intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bootstrap {
-    /// Samples of the summaries, each as many as there are, with replacement.
+    /// The number of samples. Each sample is drawn with replacement and is as large as the set of summaries.
     pub samples: usize,
     /// The seed.
     pub seed: u64,
 }
 
 impl Default for Bootstrap {
-    /// A thousand samples, as `rouge_score` draws.
+    /// A thousand samples, as in `rouge_score`.
     fn default() -> Self {
         Self { samples: 1000, seed: 0 }
     }
 }
 
-/// A mean, and the middle 95 % of the means of the samples.
+/// A mean, with the central 95 % interval of the sample means.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean {
     /// The mean over the summaries.
     pub mean: f64,
-    /// 2.5 % of the samples' means are below.
+    /// The lower end of the interval: 2.5 % of the sample means are smaller.
     pub low: f64,
-    /// 2.5 % of the samples' means are above.
+    /// The upper end of the interval: 2.5 % of the sample means are larger.
     pub high: f64,
 }
 
@@ -45,9 +45,9 @@ pub struct RougeReport {
 }
 
 impl RougeReport {
-    /// The means of `scores`. All variants have the same samples, which depend on the number of summaries and the seed alone.
+    /// The means of `scores`. All variants use the same samples, which depend only on the number of summaries and the seed.
     ///
-    /// Without any score, every mean is 0.
+    /// If there are no scores, every mean is 0.
     pub fn new(scores: &[RougeScore], bootstrap: Bootstrap) -> Self {
         let count = scores.len();
         let columns: Vec<[f64; 12]> = scores.iter().map(values).collect();
@@ -118,7 +118,7 @@ fn values(score: &RougeScore) -> [f64; 12] {
     std::array::from_fn(|at| each[at / 3][at % 3])
 }
 
-/// The value below which `share` of the sorted values are, between two of them in proportion, as NumPy's `percentile`.
+/// The quantile `share` of sorted values, with linear interpolation as in NumPy's `percentile`; `None` if there are no values.
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * sorted.len().checked_sub(1)? as f64;
     let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_interval_is_that_of_the_mean() {
-        // 400 coins: the mean is 0.5, its standard error 0.025.
+        // 400 scores of 0 or 1: the mean is 0.5, and its standard error is 0.025.
         let score = |at: usize| RougeScore([Measure { f1: (at % 2) as f64, ..Measure::default() }; 4]);
         let scores: Vec<RougeScore> = (0..400).map(score).collect();
         let report = RougeReport::new(&scores, Bootstrap { samples: 4000, seed: 3 });

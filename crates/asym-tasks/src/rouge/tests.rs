@@ -49,7 +49,7 @@ fn scores_are_those_of_rouge_score() {
         let (summary, reference) = (&sentences[*summary].0, &sentences[*reference].0);
         assert_close(rouge.score(summary, reference), expected, &format!("{summary:?} and {reference:?}"));
     }
-    // Some of them say something.
+    // More than 50 of the ROUGE-2 scores are neither 0 nor 1.
     assert!(scores.iter().filter(|(.., expected)| expected[1][2] > 0.0 && expected[1][2] < 1.0).count() > 50);
 }
 
@@ -65,7 +65,7 @@ struct Data {
     cnndm: OfData,
 }
 
-/// The first three sentences of real articles, where they are.
+/// The first three sentences of real articles, if the files are available.
 #[test]
 fn real_articles() {
     let Some(folder) = shared().map(|shared| shared.join("data")) else { return };
@@ -93,7 +93,7 @@ fn real_articles() {
     }
 }
 
-/// A text of any length is divided and scored in little time.
+/// Long texts are split and scored within a minute.
 #[test]
 fn long_texts() {
     let started = std::time::Instant::now();
@@ -133,7 +133,7 @@ fn files_of_summaries() {
     let error = refused(read("short.txt", None).unwrap().scores(&references).unwrap_err());
     assert!(error.contains("2 summaries") && error.contains("3 references"), "{error}");
     folder.write("lists.jsonl", b"{\"reference\": [\"A cat.\"]}\n");
-    assert!(refused(read("lists.jsonl", None).unwrap_err()).contains("holds a list"));
+    assert!(refused(read("lists.jsonl", None).unwrap_err()).contains("contains a list"));
     folder.write("none.txt", b"");
     assert!(matches!(read("none.txt", None), Err(RougeError::NoRows { .. })));
     assert!(refused(read("a.txt", Some("x")).unwrap_err()).contains("--reference-column"));

@@ -1,6 +1,6 @@
-//! Texts that are written from other texts by a BART: pairs, batches, and the loss.
+//! Texts that BART generates from other texts: pairs, batches, and the loss.
 //!
-//! Tasks and the pre-training of `bart-mini` share it.
+//! Tasks and the pre-training of `bart-mini` share this module.
 
 mod objective;
 mod pairs;

@@ -1,4 +1,4 @@
-//! The loss of a text that is written: cross-entropy of its tokens, with label smoothing.
+//! The loss of a generated text: cross-entropy of its tokens, with label smoothing.
 
 use asym_models::BartLanguageModel;
 use asym_train::Objective;
@@ -7,10 +7,10 @@ use burn::tensor::{Int, Tensor};
 
 use super::pairs::PairBatch;
 
-/// The loss, a mean over the tokens of the batch's targets.
+/// The loss, averaged over the target tokens of the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PairLoss {
-    /// The share of a label's probability that is spread over all tokens, in [0, 1).
+    /// The fraction of a label's probability that is spread over all tokens, in [0, 1).
     pub smoothing: f64,
 }
 
@@ -24,17 +24,17 @@ impl Objective for PairLoss {
     }
 }
 
-/// The loss `[1]` of logits `[count, vocabulary]` and labels `[count]`: (1 − ε) times the mean of −log p of the labels, and ε times
-/// that of all tokens.
+/// The loss `[1]` of logits `[count, vocabulary]` and labels `[count]`: (1 − ε) times the mean of −log p over the labels, plus ε
+/// times the mean of −log p over all tokens of the vocabulary.
 ///
-/// Source: `LabelSmoother` of transformers (`trainer_pt_utils.py`). Without ε, it is the cross-entropy.
+/// Source: `LabelSmoother` of transformers (`trainer_pt_utils.py`). With ε = 0, it is the cross-entropy.
 pub fn smoothed(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) -> Tensor<1> {
     let log_probabilities = log_softmax(logits, 1);
     let right = log_probabilities.clone().gather(1, labels.unsqueeze_dim(1)).mean().neg();
     if smoothing == 0.0 {
         return right;
     }
-    // Means of rows first: a sum over all of them would lose digits.
+    // The means of the rows are computed first, because a sum over all elements would lose precision.
     let all = log_probabilities.mean_dim(1).mean().neg();
     right * (1.0 - smoothing) + all * smoothing
 }
@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    /// PyTorch's `LabelSmoother` on these numbers.
+    /// The expected values are from `LabelSmoother` of transformers.
     #[test]
     fn the_loss_is_that_of_transformers() {
         let device = Device::default();

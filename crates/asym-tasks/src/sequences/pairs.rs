@@ -11,18 +11,18 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 pub struct Pair {
     /// The text that the encoder reads, such as a document.
     pub source: Vec<u32>,
-    /// The text that the decoder is to write, such as a summary: the labels.
+    /// The text that the decoder has to generate, such as a summary. Its tokens are the labels.
     pub target: Vec<u32>,
     /// The line in the file, counted from 1.
     pub line: usize,
 }
 
-/// The tokens that batches for a BART are made with.
+/// The special tokens that batches for BART need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marks {
-    /// The padding.
+    /// The padding token.
     pub pad: u32,
-    /// The token that the decoder starts with.
+    /// The token with which the decoder starts.
     pub start: u32,
 }
 
@@ -41,17 +41,17 @@ pub struct Pairs {
     marks: Marks,
 }
 
-/// Pairs on the device.
+/// A batch of pairs on the device.
 #[derive(Clone, Debug)]
 pub struct PairBatch {
-    /// The sources, `[batch, length]`, and as the decoder's input the targets moved right by the start token,
-    /// `[batch, target length]`. Both are padded on the right.
+    /// The sources, `[batch, length]`, and the input of the decoder, `[batch, target length]`: the targets, shifted to the right
+    /// by the start token. Both are padded on the right.
     pub input: BartInput,
-    /// The places of the tokens that have a label, each `row · target length + column`: `[count]`.
+    /// The positions of the tokens with a label, as `row · target length + column`: `[count]`.
     pub positions: Tensor<1, Int>,
-    /// Their labels, `[count]`.
+    /// The labels at these positions, `[count]`.
     pub labels: Tensor<1, Int>,
-    /// The place of each pair in the list of all.
+    /// The index of each pair in the list of all pairs.
     pub indices: Vec<usize>,
 }
 
@@ -60,14 +60,14 @@ impl Batch for PairBatch {
         self.indices.len()
     }
 
-    /// Labeled tokens.
+    /// The number of labeled tokens.
     fn weight(&self) -> f64 {
         self.labels.dims()[0] as f64
     }
 }
 
 impl PairBatch {
-    /// The batch of `pairs`, which have the places `indices` in the list of all.
+    /// The batch of `pairs`, which have the `indices` in the list of all pairs.
     ///
     /// # Panics
     ///
@@ -102,7 +102,7 @@ impl PairBatch {
 }
 
 impl Pairs {
-    /// These pairs, for a model with this configuration.
+    /// Create a source of these pairs for a model with this configuration.
     pub fn new(pairs: impl Into<Arc<[Pair]>>, config: &BartConfig) -> Self {
         Self { pairs: pairs.into(), marks: Marks::of(config) }
     }
@@ -135,7 +135,7 @@ pub fn sources_of(rows: &[&[u32]], pad: u32, device: &Device) -> BartInput {
     }
 }
 
-/// Rows as one tensor, `[rows, longest]`.
+/// Rows as one tensor, `[rows, longest]`, padded on the right with `pad`.
 fn padded(rows: &[&[u32]], pad: u32, device: &Device) -> Tensor<2, Int> {
     let width = rows.iter().map(|row| row.len()).max().unwrap_or(0);
     let values: Vec<i64> = rows
@@ -152,7 +152,7 @@ impl Source for Pairs {
         self.pairs.len()
     }
 
-    /// Tokens of both texts.
+    /// The number of tokens in both texts.
     fn length(&self, index: usize) -> usize {
         self.pairs[index].source.len() + self.pairs[index].target.len()
     }

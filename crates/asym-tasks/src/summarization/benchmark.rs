@@ -5,14 +5,15 @@
 pub enum Benchmark {
     /// News of the BBC with a summary of one sentence (Narayan et al., 2018, arXiv:1808.08745).
     Xsum,
-    /// News with the highlights of their editors (Nallapati et al., 2016, arXiv:1602.06023), the texts of version 3.0.0.
+    /// News with the highlights of their editors (Nallapati et al., 2016, arXiv:1602.06023), in version 3.0.0.
     CnnDailyMail,
 }
 
-/// The facts of a benchmark.
+/// The properties of a benchmark.
 ///
-/// Columns are the Hub's. Lengths and beams are those of AdaLoRA's scripts for BART-large, which the paper follows. Epochs are those
-/// of the paper's Table 9. The warm-up of 3000 steps is given as a share of the steps of the whole training at batches of 48.
+/// The columns are those of the data sets on the Hub. Lengths and beams come from AdaLoRA's scripts for BART-large, which the
+/// paper follows. The numbers of epochs come from the paper's Table 9. The warm-up of 3000 steps is expressed as a fraction of
+/// all training steps with batches of 48.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub name: &'static str,
@@ -27,7 +28,7 @@ pub(super) struct Row {
 }
 
 impl Benchmark {
-    /// Both.
+    /// Both benchmarks.
     pub const ALL: [Self; 2] = [Self::Xsum, Self::CnnDailyMail];
 
     /// The name in recipes.
@@ -35,7 +36,7 @@ impl Benchmark {
         self.row().name
     }
 
-    /// The benchmark of this name.
+    /// The benchmark with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|benchmark| benchmark.name() == name)
     }

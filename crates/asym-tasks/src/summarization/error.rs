@@ -8,7 +8,7 @@ use asym_models::generation::GenerationError;
 use crate::answers::AnswersError;
 use crate::sets::SetsError;
 
-/// Why documents cannot be summarized, or a model cannot be trained on them. `line` counts from 1.
+/// The reason why documents cannot be summarized, or why a model cannot be trained on them. `line` is counted from 1.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum SummarizationError {
@@ -19,18 +19,18 @@ pub enum SummarizationError {
         task: String,
         /// The setting.
         setting: &'static str,
-        /// How to give it.
+        /// How to give the setting.
         how: &'static str,
     },
 
-    /// A setting has a value that it cannot have.
+    /// A setting has an invalid value.
     #[error("the setting `{setting}` is {found}: it must be {expected}")]
     Setting {
         /// The setting.
         setting: &'static str,
         /// The value.
         found: String,
-        /// The values that it can have.
+        /// The valid values.
         expected: String,
     },
 
@@ -56,10 +56,10 @@ pub enum SummarizationError {
         source: TokenizerError,
     },
 
-    /// A summary would teach the model never to stop.
+    /// The tokenizer does not add the token that ends a text, so the model would never learn to stop.
     #[error(
-        "{path}: the tokenizer ends no text with the token {id}, at which the model stops; use the tokenizer of the checkpoint, \
-         which adds it"
+        "{path}: the tokenizer does not end texts with the token {id}, at which the model stops; use the tokenizer of the \
+         checkpoint, which adds this token"
     )]
     NoEnd {
         /// The checkpoint.
@@ -68,7 +68,7 @@ pub enum SummarizationError {
         id: usize,
     },
 
-    /// The settings of the generation are refused, or the model gives no numbers.
+    /// The settings of the generation are invalid, or the logits of the model are not finite.
     #[error("{what}: {source}")]
     Generation {
         /// The subject: the settings, or the rows of a batch.
@@ -85,7 +85,7 @@ pub enum SummarizationError {
     #[error(transparent)]
     Sets(#[from] SetsError),
 
-    /// The answers on file cannot be read or written.
+    /// The file of answers cannot be read or written.
     #[error(transparent)]
     Answers(#[from] AnswersError),
 

@@ -15,14 +15,14 @@ use crate::rouge::{Bootstrap, RougeReport};
 use crate::sequences::PairLoss;
 use crate::sequences::Pairs;
 
-/// The loss after each epoch, and ROUGE after the last one: a search takes as long as an epoch or longer.
+/// The loss after each epoch, and ROUGE after the last epoch only, because a beam search takes as long as an epoch or longer.
 ///
-/// In a run folder, the summaries are on file, and an evaluation that was killed continues.
+/// In a run folder, the summaries are written to a file, so that an interrupted evaluation can be continued.
 #[derive(Clone)]
 pub struct SummaryEvaluation {
     /// The examples.
     pub dev: Arc<Pairs>,
-    /// The same as questions.
+    /// The same examples, for the generation of summaries.
     pub questions: Arc<Questions>,
     /// The loss.
     pub loss: PairLoss,
@@ -63,7 +63,7 @@ impl Evaluation<BartLanguageModel> for SummaryEvaluation {
             None => None,
         };
         let summarizer = Summarizer::new(model, &self.tokenizer, &self.config);
-        // Each beam keeps its tokens, so fewer examples have room than of a plain pass.
+        // Each beam needs memory for its tokens, so a batch has fewer examples than in a plain pass.
         let batch_size = room.batch_size().div_ceil(4);
         let answers = summarizer
             .answer(&self.questions, (file.as_deref(), batch_size), &mut |_| !room.should_stop())

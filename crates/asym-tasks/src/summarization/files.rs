@@ -11,7 +11,7 @@ use crate::sets;
 /// A document with its summary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// The document, exactly as the file has it.
+    /// The document, exactly as in the file.
     pub text: String,
     /// The summary.
     pub summary: String,
@@ -24,13 +24,13 @@ pub struct Document {
 pub struct Documents {
     /// The files, for messages.
     pub source: String,
-    /// The rows that have both texts.
+    /// The rows with both a document and a summary.
     pub rows: Vec<Document>,
-    /// The lines of the rows that lack one of them, as some of XSum's do.
+    /// The lines of the rows without a document or a summary. XSum has such rows.
     pub empty: Vec<usize>,
 }
 
-/// The folders of a repository on the Hub that hold its sets: CNN/DailyMail's version, and the folder of converted data sets.
+/// The folders of a repository on the Hub that contain its sets: CNN/DailyMail's version, and the folder of converted data sets.
 const FOLDERS: [&str; 3] = ["data", "3.0.0", "default"];
 
 /// The training set at `path`, which is a file or a folder, and the set for the evaluation if there is one.
@@ -48,7 +48,7 @@ pub(super) fn read(
     Ok((documents(&train, columns, header)?, dev.map(|dev| documents(&dev, columns, header)).transpose()?))
 }
 
-/// The set called `name` in the folder at `path`, or all rows if that is a file.
+/// The set called `name` in the folder at `path`, or all rows if `path` is a file.
 ///
 /// # Errors
 ///
@@ -82,6 +82,6 @@ fn documents(files: &Files, columns: [&str; 2], header: bool) -> Result<Document
 
 /// Whether a file of a repository on the Hub can belong to the data.
 pub(super) fn is_wanted(path: &str) -> bool {
-    // CNN/DailyMail has its articles three times, in versions that differ in nothing that is used here.
+    // The repository of CNN/DailyMail has three versions of the articles, which do not differ in the columns that are used here.
     !["1.0.0/", "2.0.0/"].iter().any(|version| path.starts_with(version)) && Format::of(Path::new(path)).is_some()
 }

@@ -1,4 +1,4 @@
-//! Summaries by beam search, with answers on file.
+//! Summaries by beam search, with a file of answers.
 
 use std::path::Path;
 use std::time::Instant;
@@ -20,35 +20,35 @@ use crate::sequences::sources_of;
 pub struct Questions {
     /// The documents as token ids, special tokens included.
     pub sources: Vec<Vec<u32>>,
-    /// Their summaries, as the file has them.
+    /// The reference summaries, as in the file.
     pub references: Vec<String>,
-    /// The same, cut to the target length: the decoded labels.
+    /// The reference summaries, truncated to the target length: the decoded labels.
     pub cut: Vec<String>,
 }
 
-/// A summary that a model wrote.
+/// A generated summary.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
     /// The summary, without special tokens.
     pub text: String,
-    /// Its tokens, special ones included.
+    /// The tokens of the summary, including special tokens.
     pub tokens: Vec<u32>,
     /// The score of its beam, if there were several.
     pub score: Option<f32>,
 }
 
-/// A summary on file.
+/// A summary in a file of answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SummaryAnswer {
-    /// The number of the example in its set, from 0.
+    /// The index of the example in its set, from 0.
     pub row: usize,
     /// The summary.
     pub prediction: String,
-    /// The reference, as the file of the data has it.
+    /// The reference, as in the file of the data.
     pub reference: String,
-    /// The reference, cut to the target length.
+    /// The reference, truncated to the target length.
     pub reference_cut: String,
-    /// The tokens of the summary, special ones included.
+    /// The number of tokens of the summary, including special tokens.
     pub tokens: usize,
 }
 
@@ -63,18 +63,18 @@ impl Recorded for SummaryAnswer {
 /// The scores of summaries, row by row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SummaryScores {
-    /// Against whole references.
+    /// The scores against whole references.
     pub whole: Vec<RougeScore>,
-    /// Against references that are cut to the target length, as the scripts that the paper follows score.
+    /// The scores against references that are truncated to the target length, as in the scripts that the paper follows.
     pub cut: Vec<RougeScore>,
 }
 
-/// The score of a variant of ROUGE against whole references.
+/// The name of the score of a ROUGE variant against whole references.
 pub(super) fn whole_score(variant: usize) -> String {
     VARIANTS[variant].to_string()
 }
 
-/// The score of a variant of ROUGE against references that are cut to the target length.
+/// The name of the score of a ROUGE variant against references that are truncated to the target length.
 pub(super) fn cut_score(variant: usize) -> String {
     format!("{} cut", VARIANTS[variant])
 }
@@ -88,7 +88,7 @@ pub fn scores(answers: &[SummaryAnswer]) -> SummaryScores {
     SummaryScores { whole: of(|answer| &answer.reference), cut: of(|answer| &answer.reference_cut) }
 }
 
-/// A model that summarizes, with its tokenizer and its settings of the generation. It is on a device without autodiff.
+/// A model for summarization, with its tokenizer and the settings of the generation. The model is on a device without autodiff.
 #[derive(Debug)]
 pub struct Summarizer<'a> {
     model: &'a BartLanguageModel,
@@ -98,14 +98,14 @@ pub struct Summarizer<'a> {
 }
 
 impl<'a> Summarizer<'a> {
-    /// A summarizer of these parts.
+    /// Create a summarizer from these parts.
     pub fn new(model: &'a BartLanguageModel, tokenizer: &'a Tokenizer, config: &'a GenerationConfig) -> Self {
         let device = model.devices().into_iter().next().unwrap_or_default();
         Self { model, tokenizer, config, device }
     }
 
-    /// The summaries of documents, which pass the model at once. `first` is the number of the first one among all, and `progress`
-    /// gets the number of tokens and the maximum number.
+    /// Summarize documents as one batch. `first` is the index of the first document among all documents. `progress` is called
+    /// with the number of new tokens and the maximum number.
     ///
     /// # Errors
     ///
@@ -131,11 +131,11 @@ impl<'a> Summarizer<'a> {
         written.collect()
     }
 
-    /// Summarize all documents of `questions`, `batch_size` of similar length at once, the longest first. With a `file`, answers
-    /// that are there are not made again.
+    /// Summarize all documents of `questions` in batches of `batch_size` documents of similar length, the longest documents
+    /// first. Documents with an answer in `file` are skipped.
     ///
-    /// After each batch its answers are written and `progress` is called; if it returns false, the rest is left and `None` is
-    /// returned.
+    /// After each batch, its answers are written and `progress` is called. If `progress` returns false before all documents are
+    /// summarized, the function stops and returns `None`.
     ///
     /// # Errors
     ///

@@ -5,9 +5,9 @@ use crate::grammar::{Report, ReportSet, reports};
 
 /// The seed of the reports.
 const SEED: u64 = 0;
-/// Reports to train on.
+/// The number of reports to train on.
 const TRAIN: usize = 2000;
-/// Reports to evaluate on.
+/// The number of reports to evaluate on.
 const DEV: usize = 200;
 
 /// The reports to train on and to evaluate on.

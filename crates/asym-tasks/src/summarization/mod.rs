@@ -1,4 +1,4 @@
-//! Summarization: XSum, CNN/DailyMail, and a user's own documents with summaries, on a BART.
+//! Summarization: XSum, CNN/DailyMail, and a user's own documents with summaries, with a BART model.
 //!
 //! ```toml
 //! tasks = ["summarization"]
@@ -9,16 +9,16 @@
 //! summary = "abstract"            # the column of the summaries
 //! ```
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `benchmark.rs` | the two benchmarks: columns, lengths, beams, settings of training |
 //! | `options.rs` | the settings of the task |
 //! | `files.rs` | documents and summaries from files |
 //! | `generated.rs` | reports with summaries for a task without files |
-//! | `generate.rs` | summaries by beam search, with answers on file |
+//! | `generate.rs` | summaries by beam search, with a file of answers |
 //! | `evaluate.rs` | the scores within a run |
 //! | `paper.rs` | the paper's scores |
-//! | `task.rs` | all of it as a task |
+//! | `task.rs` | summarization as a task |
 
 mod benchmark;
 mod error;

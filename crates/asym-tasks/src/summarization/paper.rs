@@ -1,10 +1,11 @@
-//! The paper's scores, which tables show next to ours.
+//! The paper's scores, which tables show next to the measured scores.
 //!
-//! `data/paper-summarization.csv` holds Table 6, which Table 2 repeats, in percent, for BART-large. The numbers are facts of
-//! "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024).
+//! `data/paper-summarization.csv` contains the scores of Table 6, which Table 2 repeats, in percent, for BART-large. The numbers
+//! come from "Asymmetry in Low-Rank Adapters of Foundation Models" (Zhu et al., 2024).
 //!
-//! The scripts that the paper follows score against references that are cut to the target length. Its ROUGE-L of CNN/DailyMail is
-//! ROUGE-Lsum: plain ROUGE-L is about ten points lower there. XSum's summaries have one sentence, so the two agree.
+//! The scripts that the paper follows compute scores against references that are truncated to the target length. The paper's
+//! ROUGE-L on CNN/DailyMail is ROUGE-Lsum, because plain ROUGE-L is about ten points lower. The summaries of XSum have one
+//! sentence, so ROUGE-L and ROUGE-Lsum agree.
 
 use asym_core::Init;
 use asym_train::Tuning;
@@ -35,7 +36,7 @@ pub struct SummarizationCell {
     pub rouge1: f64,
     /// F1 of ROUGE-2.
     pub rouge2: f64,
-    /// The paper's ROUGE-L, which is -Lsum.
+    /// The paper's ROUGE-L, which is ROUGE-Lsum.
     #[serde(rename = "rougeL")]
     pub rouge_l: f64,
 }
@@ -44,7 +45,7 @@ pub struct SummarizationCell {
 ///
 /// # Errors
 ///
-/// If the file compiled in is damaged.
+/// An error if the file that is compiled in is damaged.
 pub fn summarization_cells() -> Result<Vec<SummarizationCell>, csv::Error> {
     csv::Reader::from_reader(CELLS.as_bytes()).deserialize().collect()
 }

@@ -30,18 +30,18 @@ use crate::text::{EncodedExample, Lengths, Target, preview, save_tokenizer};
 /// The name of the task on a user's own data.
 const OWN: &str = "summarization";
 
-/// The most tokens of a document of a user's own, if the recipe does not say and the model can take them.
+/// The default maximum number of tokens of a user's own document, unless the model reads fewer tokens.
 const SOURCE_LENGTH: usize = 1024;
 
-/// The same for a summary.
+/// The default maximum number of tokens of a user's own summary, unless the model reads fewer tokens.
 const TARGET_LENGTH: usize = 128;
 
-/// A benchmark, or a user's own documents with summaries, on which a BART is trained.
+/// A benchmark, or a user's own documents with summaries, on which a BART model is trained.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summarization {
-    /// The benchmark; none for a user's own data.
+    /// The benchmark; `None` for a user's own data.
     pub benchmark: Option<Benchmark>,
-    /// The settings of the task's own.
+    /// The settings of the task.
     pub options: SummarizationOptions,
 }
 
@@ -50,13 +50,13 @@ pub struct Summarization {
 pub struct SummarizationData {
     /// The training set.
     pub train: Documents,
-    /// The documents that are evaluated.
+    /// The evaluation set.
     pub dev: Documents,
-    /// The share and the seed of the split, if the evaluation has no set of its own.
+    /// The fraction and the seed of the split, if there is no separate evaluation set.
     drawn: Option<(f64, u64)>,
 }
 
-/// The columns of the data, by their settings.
+/// The settings that name the columns, each with a hint for an error message.
 const COLUMNS: [(&str, &str); 2] = [
     ("text", "name the column of the documents, as in task.text=article"),
     ("summary", "name the column of the summaries, as in task.summary=abstract"),
@@ -79,7 +79,7 @@ impl Summarization {
         Ok([text.ok_or_else(|| missing(0))?, summary.ok_or_else(|| missing(1))?])
     }
 
-    /// The most tokens of a document and of a summary on a model that reads `positions` tokens.
+    /// The maximum numbers of tokens of a document and of a summary, for a model that reads `positions` tokens.
     pub fn lengths(&self, positions: usize) -> (usize, usize) {
         let row = self.benchmark.map(Benchmark::row);
         let source = self.options.max_source_length.or(row.map(|row| row.source_length));
@@ -87,11 +87,11 @@ impl Summarization {
         (source.unwrap_or(SOURCE_LENGTH.min(positions)), target.unwrap_or(TARGET_LENGTH.min(positions)))
     }
 
-    /// The settings of the search: those of the checkpoint, with the beams of the task and at most `length` tokens.
+    /// The settings of the search: `own`, the settings of the checkpoint, with the beams of the task and at most `length` tokens.
     ///
     /// # Errors
     ///
-    /// [`SummarizationError::Generation`] for a length or beams that no search can have.
+    /// [`SummarizationError::Generation`] for an invalid length or number of beams.
     pub fn generation(&self, own: &GenerationConfig, length: usize) -> Result<GenerationConfig, SummarizationError> {
         let beams = self.options.num_beams.or(self.benchmark.map(|benchmark| benchmark.row().beams));
         let mut asked = serde_json::Map::from_iter([("max_length".to_string(), length.into())]);
@@ -104,7 +104,7 @@ impl Summarization {
         Ok(own.overlaid_with(&asked.map_err(failed)?))
     }
 
-    /// The documents of the set called `name` at `files`, or all of a file, for an evaluation alone.
+    /// The documents of the set called `name` at `files`, or all documents of a file, for an evaluation without training.
     ///
     /// # Errors
     ///
@@ -129,7 +129,8 @@ impl Summarization {
         Ok(found)
     }
 
-    /// Where the data lie; `None` if they are generated, as they are for a task that names neither a benchmark nor a column.
+    /// The path of the data; `None` if they are generated. They are generated if there are no files and the task names neither a
+    /// benchmark, nor a column, nor an evaluation file.
     fn path(&self, files: &Files) -> Result<Option<PathBuf>, TaskError> {
         let path = files.folder(&files::is_wanted)?;
         let SummarizationOptions { text, summary, dev, .. } = &self.options;
@@ -195,13 +196,13 @@ impl Summarization {
     }
 }
 
-/// A tokenizer, and the lengths to which it cuts, checked against a model.
+/// A tokenizer and the maximum lengths, checked against a model.
 pub(super) struct Encoder<'a> {
     tokenizer: &'a Tokenizer,
     lengths: (usize, usize),
 }
 
-/// Encoded pairs, and the lengths of both sides before they were cut.
+/// Encoded pairs, and the lengths of sources and targets before truncation.
 pub(super) struct EncodedPairs {
     pub pairs: Vec<Pair>,
     pub sources: Lengths,
@@ -209,7 +210,8 @@ pub(super) struct EncodedPairs {
 }
 
 impl<'a> Encoder<'a> {
-    /// Refuses lengths that are too small or too large for the model, and a tokenizer that does not end texts as the model does.
+    /// Refuses lengths that are too small or too large for the model, and a tokenizer that does not end texts with the model's
+    /// end token.
     pub(super) fn new(base: &'a Base, config: &BartConfig, lengths: (usize, usize)) -> Result<Self, TaskError> {
         let (tokenizer, limits) = (base.tokenizer()?, base.limits()?);
         tokenizer.check(&limits, lengths.0)?;
@@ -260,7 +262,7 @@ impl Questions {
         })
     }
 
-    /// The questions of a set for the model of `base`, and lines on it for people.
+    /// The questions of a set for the model of `base`, and notes on the set for the user.
     ///
     /// # Errors
     ///
@@ -288,7 +290,7 @@ impl TaskInfo for Summarization {
 
     fn defaults(&self, scale: Scale, tuning: &Tuning) -> TrainSettings {
         let learning_rate = match (tuning, scale) {
-            // BART's own rate for summarization.
+            // The rate that BART uses for summarization.
             (Tuning::Full, Scale::Paper) => 3e-5,
             (Tuning::Full, Scale::Embedded) => 1e-3,
             (Tuning::Head | Tuning::Adapter(_), Scale::Paper) => 5e-4,
@@ -296,7 +298,7 @@ impl TaskInfo for Summarization {
         };
         let row = self.benchmark.map(Benchmark::row);
         let defaults = TrainSettings::default();
-        // 48 examples make a step of the paper.
+        // A step of the paper has 48 examples.
         let (batch_size, gradient_accumulation, epochs) = match scale {
             Scale::Paper => (8, 6, row.map_or(3, |row| row.epochs)),
             Scale::Embedded => (16, 1, 4),
@@ -321,7 +323,7 @@ impl TaskInfo for Summarization {
         LayerNames::BART
     }
 
-    // The model's own head is trained with a whole model alone.
+    // The head of the model is trained only in full fine-tuning.
     fn methods(&self) -> &'static [&'static str] {
         &["full", "lora-r8", "lora-r16", "b-only-r8", "b-only-r16", "a-only-r8", "a-only-r16"]
     }
@@ -477,7 +479,7 @@ impl Task for Summarization {
         save_tokenizer(base, kept, folder)?;
         let own = base.checkpoint.path().join("generation_config.json");
         if kept == Kept::Model && own.is_file() {
-            // Otherwise the settings are in config.json, which the model has.
+            // Without this file, the settings are in config.json, which is saved with the model.
             let bytes = std::fs::read(&own).map_err(TaskError::io(&own))?;
             let path = folder.join("generation_config.json");
             asym_core::write_whole(&path, &bytes).map_err(TaskError::io(&path))?;
@@ -492,17 +494,17 @@ impl Documents {
         let first = self.empty.first()?;
         let count = self.empty.len();
         Some(format!(
-            "{}: rows that are left out, since document or summary is empty: {count}, the first in line {first}",
+            "{}: rows left out because the document or the summary is empty: {count}, the first in line {first}",
             self.source
         ))
     }
 }
 
-/// The characters of a document in which its first sentence is looked for.
+/// The number of characters of a document in which its first sentence is searched for.
 const FIRST: usize = 4000;
 
 impl Documents {
-    /// A line on the scores of the first sentence of each document as its summary, with which those of a model are compared.
+    /// A line on the scores of a baseline that uses the first sentence of each document as its summary.
     fn describe_first(&self) -> String {
         let rouge = Rouge::default();
         let score = |row: &Document| {
@@ -516,7 +518,7 @@ impl Documents {
     }
 }
 
-/// The beginning of a text, for a line.
+/// The beginning of a text, on one line.
 fn shortened(text: &str) -> String {
     let line: String = text.chars().take(80).map(|c| if c == '\n' { ' ' } else { c }).collect();
     if text.chars().count() > 80 { line + "…" } else { line }

@@ -65,7 +65,7 @@ fn every_form_of_a_file_and_of_a_folder() {
     );
     let found = read(&xsum, &folder, "hub").unwrap();
     assert_eq!((found.train.rows.len(), found.dev.rows.len(), found.dev.empty.as_slice()), (10, 11, &[1][..]));
-    assert!(xsum.describe(&found)[1].contains("since document or summary is empty: 1, the first in line 1"));
+    assert!(xsum.describe(&found)[1].contains("because the document or the summary is empty: 1, the first in line 1"));
     let few = SummarizationOptions { eval_examples: Some(3), ..xsum.options.clone() };
     let few = Summarization { options: few, ..xsum.clone() };
     assert_eq!(read(&few, &folder, "hub").unwrap().dev.rows.len(), 3);
@@ -106,7 +106,7 @@ fn benchmarks_have_the_papers_settings() {
     assert_eq!((options["max_target_length"].as_integer(), options["text"].as_str()), (Some(32), Some("document")));
 }
 
-/// The checkpoint's own settings stay, except for the length and the beams.
+/// The settings of the checkpoint are used, except for the length and the beams.
 #[test]
 fn the_search_is_the_checkpoints() {
     let file =
@@ -141,7 +141,7 @@ fn without_files_reports_are_generated() {
     }
 }
 
-/// The real files, where they are.
+/// The real files, if they are available.
 #[test]
 fn the_real_files() {
     let Some(data) = shared().map(|shared| shared.join("data")) else { return };

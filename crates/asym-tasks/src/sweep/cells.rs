@@ -1,4 +1,4 @@
-//! The runs of a sweep, in the order in which they are made, and their folders.
+//! The runs of a sweep, in the order in which they are executed, and their folders.
 
 use std::path::{Path, PathBuf};
 
@@ -11,13 +11,13 @@ use crate::task::{Score, Unit};
 /// A run of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
-    /// The place of its experiment.
+    /// The index of the experiment.
     pub experiment: usize,
-    /// The place of its method in the experiment.
+    /// The index of the method in the experiment.
     pub method: usize,
     /// The seed.
     pub seed: u64,
-    /// The learning rate of a run that only serves to choose one.
+    /// The learning rate, if the run only serves to choose one.
     pub learning_rate: Option<f64>,
 }
 
@@ -27,18 +27,18 @@ pub(crate) fn folder_name(method: &str, learning_rate: Option<f64>, seed: u64) -
     format!("{method}{rate}-seed{seed}")
 }
 
-/// How the learning rate of a run is decided.
+/// The choice of the learning rate of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Choice {
-    /// This one is the best.
+    /// This learning rate is the best.
     Made(f64),
-    /// Runs that decide are not finished.
+    /// The runs by which the rate is chosen are not finished.
     Waits,
 }
 
 impl Sweep {
-    /// The runs, seed by seed, so an interrupted sweep has a part of every row. Runs that choose a learning rate come before the
-    /// run that has it.
+    /// The runs, seed by seed, so that an interrupted sweep has a part of every row. The runs by which a learning rate is chosen
+    /// come before the run that uses it.
     pub fn cells(&self) -> Vec<Cell> {
         let most = self.experiments.iter().map(|experiment| experiment.recipe.seeds.len()).max().unwrap_or_default();
         let mut cells = Vec::new();
@@ -55,7 +55,7 @@ impl Sweep {
         cells
     }
 
-    /// The name of a run: its folder within that of the sweep.
+    /// The name of a run: its folder, relative to the folder of the sweep.
     pub fn name(&self, cell: &Cell) -> String {
         let own = &self.experiments[cell.experiment];
         let name = folder_name(&own.methods[cell.method].name, cell.learning_rate, cell.seed);
@@ -67,7 +67,7 @@ impl Sweep {
         self.output.join(self.name(cell))
     }
 
-    /// The learning rate of a run that has that of others.
+    /// The learning rate of a run, chosen by the scores of other runs.
     pub(super) fn choice(&self, cell: &Cell) -> Result<Choice, TaskError> {
         let own = &self.experiments[cell.experiment];
         let method = &own.methods[cell.method];
@@ -87,7 +87,7 @@ fn best(rates: &[f64], states: &[RunState], headline: &dyn Fn(&Scores) -> Option
     for (rate, state) in rates.iter().zip(states) {
         let result = match state {
             RunState::Done(result) => result,
-            // A rate that is too high for any training.
+            // The learning rate is too high, and training diverged.
             RunState::Failed { .. } => continue,
             RunState::Open { .. } | RunState::Running { .. } => return Ok(Choice::Waits),
         };

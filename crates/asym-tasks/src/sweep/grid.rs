@@ -1,4 +1,4 @@
-//! The runs that a folder is to have: `grid.toml`, by which a folder says what is missing in it.
+//! The runs that are expected in a folder: `grid.toml`, from which missing runs are known.
 
 use std::path::Path;
 
@@ -15,12 +15,12 @@ pub const GRID: &str = "grid.toml";
 /// The version of the file.
 const FORMAT: u32 = 1;
 
-/// The rows of all sweeps into one folder.
+/// The rows of all sweeps with one output folder.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grid {
     format: u32,
-    /// The name of the row that the others of its task are compared with.
+    /// The name of the row with which the other rows of its task are compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// The rows.
@@ -28,28 +28,28 @@ pub struct Grid {
     pub rows: Vec<GridRow>,
 }
 
-/// A method on a task, and the runs that it is to have.
+/// A method on a task, and its expected runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GridRow {
     /// The task.
     pub task: String,
-    /// The folder of the runs, within that of the grid; empty if it is the same.
+    /// The folder of the runs, relative to the folder of the grid; empty if both are the same.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub folder: String,
-    /// The name of the row, which begins the names of its folders.
+    /// The name of the row, with which the names of its run folders begin.
     pub name: String,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// The learning rates of which each seed chooses one, if there are several.
+    /// The learning rates, if there are several. One of them is chosen for each seed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learning_rates: Vec<f64>,
-    /// The part of the model that is trained. Last, since an adapter is a table, which TOML wants after values.
+    /// The part of the model that is trained. Last, because an adapter is a table, and tables follow values in TOML.
     pub tuning: Tuning,
 }
 
 impl GridRow {
-    /// The folder of a run within that of the grid.
+    /// The folder of a run, relative to the folder of the grid.
     pub fn run(&self, learning_rate: Option<f64>, seed: u64) -> String {
         let name = folder_name(&self.name, learning_rate, seed);
         if self.folder.is_empty() { name } else { format!("{}/{name}", self.folder) }
@@ -103,7 +103,7 @@ impl Grid {
         Err(other(format!("its format is {}, and this version reads {FORMAT}", grid.format)))
     }
 
-    /// Write the grid into `folder`, with what it has already: other processes may add rows and seeds of their own.
+    /// Add the grid to the grid in `folder`, if there is one. Other processes may add further rows and seeds.
     ///
     /// # Errors
     ///
@@ -122,7 +122,8 @@ impl Grid {
         Ok(asym_train::amend(folder, GRID, add)?)
     }
 
-    /// Both grids. A row that both have has the seeds of both.
+    /// The union of both grids. A row in both grids has the seeds of both and the learning rates of `other`. The reference is
+    /// that of `other`, if it has one.
     fn with(mut self, other: Self) -> Self {
         self.format = FORMAT;
         self.reference = other.reference.or(self.reference);
@@ -203,7 +204,7 @@ mod tests {
             (1..100_usize).prop_map(|rank| Tuning::Adapter(AdapterConfig::b_only(rank))),
         ];
         let names = [any::<String>(), any::<String>(), any::<String>()];
-        // Numbers of TOML have a sign.
+        // Integers in TOML are signed.
         let seeds = prop::collection::vec(0..i64::MAX as u64, 0..4);
         let rates = prop::collection::vec(prop::num::f64::NORMAL, 0..3);
         let row = (names, seeds, rates, tuning).prop_map(|(names, seeds, learning_rates, tuning)| {

@@ -1,4 +1,4 @@
-//! Making the runs of a sweep, alone or together with other processes.
+//! The execution of the runs of a sweep, by one process or by several processes together.
 
 use std::time::{Duration, Instant};
 
@@ -14,29 +14,29 @@ use crate::report::{Choosing, Report, Row};
 /// The treatment of runs that other processes are working on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Others {
-    /// They are an error: the sweep belongs to one process.
+    /// Such runs are an error, because the sweep belongs to one process.
     #[default]
     Refuse,
-    /// They are left to them.
+    /// Such runs are left to the other processes.
     Leave,
-    /// They are waited for. A run whose process dies is made here.
+    /// This process waits for such runs. If the process of a run dies, this process continues the run.
     Await,
 }
 
-/// The time between two looks at the runs of others.
+/// The time between two checks of the runs of other processes.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// The state of a cell after a visit.
 enum Made {
-    /// It has a result.
+    /// The run has a result.
     Done(Box<RunResult>),
-    /// It failed for good.
+    /// The run failed and cannot be continued.
     Failed(String),
-    /// Its training was stopped, or another process works on it.
+    /// The training was stopped, or another process is working on the run.
     Open,
 }
 
-/// One process at work.
+/// The state of one process that executes runs.
 struct Making<'a> {
     sweep: &'a Sweep,
     cells: Vec<Cell>,
@@ -44,19 +44,19 @@ struct Making<'a> {
     stop: &'a StopSignal,
     seen: &'a mut dyn FnMut(&AnyTask, &RunResult),
     report: Report,
-    /// Whether a run was trained since the last look at the open ones.
+    /// Whether a run was trained since the last check of the open runs.
     worked: bool,
 }
 
 impl Sweep {
-    /// Make the runs with these numbers, which are places in [`cells`](Self::cells), in their order. `ready` has a place for each
-    /// experiment, and the tasks of those that the runs belong to. `seen` gets each result as it comes. A run that diverges is left
-    /// out of the table, which says so, and the others go on.
+    /// Execute the runs with these `numbers`, which are indices into [`cells`](Self::cells), in this order. `ready` has an
+    /// element for each experiment, which may be `None` if none of these runs belongs to the experiment. `seen` is called with
+    /// each result. A run that diverges is listed as failed below the table, and the sweep goes on with the other runs.
     ///
     /// # Errors
     ///
-    /// The errors of [`PreparedTask::run`](crate::cell::PreparedTask::run). [`check`](Self::check) finds invalid settings beforehand.
-    /// Finished runs stay in their folders.
+    /// The errors of [`PreparedTask::run`](crate::cell::PreparedTask::run). [`check`](Self::check) finds invalid settings
+    /// beforehand. Finished runs stay in their folders.
     pub fn run(
         &self,
         numbers: &[usize],
@@ -76,7 +76,7 @@ impl Sweep {
                 }
             }
             open = left;
-            // A run that another process left may be open again, and one that waited may have all that it needs.
+            // A run that another process abandoned may be open again, and a run that depends on other runs may be ready now.
             match self.others {
                 _ if making.worked || open.is_empty() => {}
                 Others::Await => pause(stop),
@@ -90,7 +90,7 @@ impl Sweep {
         Ok(making.report)
     }
 
-    /// A table with the rows that the runs with these numbers belong to.
+    /// A table with the rows to which the runs with these `numbers` belong.
     fn empty_report(&self, numbers: &[usize]) -> Report {
         let cells = self.cells();
         let mut report = Report { reference: self.reference.clone(), ..Report::default() };
@@ -116,7 +116,7 @@ impl Sweep {
 }
 
 impl Making<'_> {
-    /// Make a run, unless it is made. Returns whether nothing is left to do about it.
+    /// Execute a run, unless it is finished. Returns whether the run needs no further visit.
     fn visit(&mut self, number: usize) -> Result<bool, TaskError> {
         let cell = self.cells[number].clone();
         let own = &self.sweep.experiments[cell.experiment];
@@ -153,7 +153,7 @@ impl Making<'_> {
                 Ok(true)
             }
             Made::Failed(message) => {
-                // A learning rate at which training fails does not make the table fail. It is only not chosen.
+                // If a run for the choice of a learning rate fails, the row does not fail. This rate is only not chosen.
                 if is_row {
                     self.report.failed.push(format!("{name}: {message}"));
                 }
@@ -163,7 +163,7 @@ impl Making<'_> {
         }
     }
 
-    /// The learning rate of a run that has the best of others. Those that are open are made here first.
+    /// The best learning rate according to other runs. Those of the other runs that are open are executed first.
     fn chosen(&mut self, cell: &Cell) -> Result<Option<f64>, TaskError> {
         if let Choice::Made(rate) = self.sweep.choice(cell)? {
             return Ok(Some(rate));
@@ -182,11 +182,11 @@ impl Making<'_> {
         }
     }
 
-    /// Make the run of a cell, unless it is finished or somebody else works on it.
+    /// Execute the run of a cell, unless it is finished or another process is working on it.
     fn make(&mut self, cell: &Cell, run: &RunConfig, label: &str) -> Result<Made, TaskError> {
         let (sweep, path) = (self.sweep, self.sweep.path(cell));
         let is_shared = sweep.others != Others::Refuse;
-        // Another look at a finished run need not claim its folder.
+        // A finished run is read without a claim on its folder.
         if sweep.existing == Existing::Resume {
             match RunFolder::state(&path)? {
                 RunState::Done(result) => return Ok(Made::Done(result)),
@@ -197,7 +197,7 @@ impl Making<'_> {
         let Some(ready) = self.ready.get(cell.experiment).copied().flatten() else { return Ok(Made::Open) };
         let prepared = if cell.learning_rate.is_some() { ready.choosing } else { ready.whole };
         let made = prepared.run(run, label, Some((&path, sweep.existing)), self.stop);
-        // The next run may need less.
+        // The next run may need less memory.
         memory::give_back();
         match made {
             Ok(result) => {
@@ -226,7 +226,7 @@ impl Making<'_> {
     }
 }
 
-/// Wait a little, unless a stop is requested.
+/// Wait until the next check of other runs, unless a stop is requested.
 fn pause(stop: &StopSignal) {
     let started = Instant::now();
     while started.elapsed() < LOOK && !stop.requested() {

@@ -1,8 +1,8 @@
 //! Tables of runs: methods × learning rates × seeds on each task, one folder for each run.
 //!
-//! A [`Sweep`] is made of [`Experiment`]s, one for each task of each recipe, and its [`Cell`]s are the runs. `asym table` is a sweep
-//! of one experiment with several methods, `asym run` one of a recipe, and `asym sweep` one of many recipes, which any number of
-//! processes make together.
+//! A [`Sweep`] consists of [`Experiment`]s, one for each task of each recipe. Its [`Cell`]s are the runs. `asym table` is a sweep
+//! of one experiment with several methods, `asym run` is a sweep of one recipe, and `asym sweep` is a sweep of many recipes,
+//! which any number of processes can execute together.
 
 mod cells;
 pub mod grid;
@@ -34,34 +34,34 @@ pub struct Experiment {
     pub recipe: Recipe,
     /// The rows of the table.
     pub methods: Vec<Method>,
-    /// The learning rate of full fine-tuning, if it is not that of the recipe.
+    /// The learning rate of full fine-tuning, if it differs from that of the recipe.
     pub full_learning_rate: Option<f64>,
-    /// The folder of its runs within that of the sweep; empty if it is the same.
+    /// The folder of the runs, relative to the folder of the sweep; empty if both are the same.
     pub folder: String,
-    /// The file of the settings that its runs share, in the folder of its runs.
+    /// The name of the file with the settings that the runs share, in the folder of the runs.
     pub settings: String,
 }
 
-/// The name of [`Experiment::settings`] where a folder has the runs of one table.
+/// The value of [`Experiment::settings`] for a folder with the runs of one table.
 pub const SETTINGS: &str = "table.toml";
 
-/// Experiments that are made as one.
+/// Experiments that are executed together.
 #[derive(Clone, Debug)]
 pub struct Sweep {
     /// The experiments, in the order of the rows.
     pub experiments: Vec<Experiment>,
-    /// The name of the row that the others of its task are compared with, seed by seed, below the table.
+    /// The name of the row with which the other rows of its task are compared, seed by seed, below the table.
     pub reference: Option<String>,
     /// The folder for all runs.
     pub output: PathBuf,
-    /// Whether existing runs in `output` are used: finished runs are kept, and the others are continued or trained.
+    /// Whether existing runs in `output` are used: finished runs are kept, and other runs are continued or trained.
     pub existing: Existing,
     /// The treatment of runs that other processes are working on.
     pub others: Others,
 }
 
-/// The tasks of an experiment with their data and their model: with all data and, if learning rates are chosen, with a part of the
-/// training examples held out.
+/// The task of an experiment with its data and its model: with all data and, for the choice of a learning rate, with a part of
+/// the training examples held out.
 #[derive(Clone, Copy)]
 pub struct Ready<'a> {
     /// For the runs that the table shows.
@@ -71,7 +71,7 @@ pub struct Ready<'a> {
 }
 
 impl Experiment {
-    /// The experiment of a recipe on one of its tasks: one row, which is called `name`.
+    /// The experiment of a recipe on one of its tasks, with one row called `name`.
     pub fn of_recipe(name: &str, recipe: &Recipe, task: &AnyTask) -> Self {
         Self {
             task: task.clone(),
@@ -92,7 +92,8 @@ impl Experiment {
         run
     }
 
-    /// A run with this learning rate of the list: a tuning run, or the final run with the best rate.
+    /// A run with this learning rate of the list: if `decides`, a run that serves to choose a rate, otherwise the final run with
+    /// the best rate.
     fn run_with(&self, method: &Method, seed: u64, learning_rate: f64, decides: bool) -> RunConfig {
         let mut run = self.run_config(method, seed);
         run.training.learning_rate = learning_rate;
@@ -100,19 +101,19 @@ impl Experiment {
         run
     }
 
-    /// The learning rates that `method` chooses from; none if it has one.
+    /// The learning rates from which one is chosen for `method`; empty if the method has a single learning rate.
     pub fn learning_rates(&self, method: &Method) -> &[f64] {
         let is_given = method.tuning == Tuning::Full && self.full_learning_rate.is_some();
         if is_given { &[] } else { &self.recipe.learning_rates }
     }
 
-    /// The shares of the training examples that its runs hold out: of those that the table shows, and of those that choose a
-    /// learning rate.
+    /// The fractions of the training examples that are held out: first in the runs that the table shows, then in the runs that
+    /// choose a learning rate.
     pub fn hold_outs(&self) -> [Option<f64>; 2] {
         if self.recipe.learning_rates.is_empty() { [self.recipe.hold_out; 2] } else { [None, self.recipe.share()] }
     }
 
-    /// The task, with the settings of its own that the runs have.
+    /// The task, with the settings that the runs use.
     pub fn run_task(&self) -> AnyTask {
         self.task.resolved(self.recipe.scale())
     }
@@ -122,7 +123,7 @@ impl Experiment {
         self.recipe.run(&self.task, &self.recipe.tuning, 0).training.dtype
     }
 
-    /// Check all that can be checked without model and data.
+    /// Check everything that can be checked without the model and the data.
     fn validate(&self) -> Result<(), TaskError> {
         once("methods", self.methods.iter().map(|method| &method.name))?;
         once("seeds", &self.recipe.seeds)?;
@@ -135,7 +136,8 @@ impl Experiment {
         Ok(())
     }
 
-    /// Lines for people: the trained parameters and the scale of each method, and the parameters that the checkpoint lacks.
+    /// Notes for the user: the trained parameters and the scale of each method, and the parameters that the checkpoint lacks or
+    /// that the task does not use.
     fn facts(&self, ready: Ready<'_>) -> Result<Vec<String>, TaskError> {
         let (mut lines, mut drawn, mut ignored) = (Vec::new(), Vec::new(), Vec::new());
         for method in &self.methods {
@@ -169,9 +171,9 @@ impl Experiment {
         Ok(lines)
     }
 
-    /// The settings that its runs have in common.
+    /// The settings that the runs have in common.
     fn common(&self, ready: Ready<'_>) -> Table {
-        // Each run has a method and a seed of its own, and a method may have a learning rate of its own.
+        // The method and the seed differ between runs, and a method may have a separate learning rate.
         let run = self.recipe.run(&self.task, &Tuning::Head, 0);
         let mut recipe = ready.whole.recipe(&run);
         recipe.training.remove("learning_rate");
@@ -192,11 +194,11 @@ impl Experiment {
 }
 
 impl Sweep {
-    /// Check all that can be checked without model and data.
+    /// Check everything that can be checked without the model and the data.
     ///
     /// # Errors
     ///
-    /// Settings of any run that are refused, a method, a recipe or a seed that is listed twice, and an unknown reference.
+    /// Invalid settings of a run, a method, a recipe or a seed that is listed twice, and an unknown reference.
     pub fn validate(&self) -> Result<(), TaskError> {
         self.experiments.iter().try_for_each(Experiment::validate)?;
         let rows = self.experiments.iter().flat_map(|experiment| {
@@ -204,7 +206,7 @@ impl Sweep {
             experiment.methods.iter().map(row)
         });
         once("recipes", rows)?;
-        // A recipe may be called as a run of another recipe that tries learning rates.
+        // The name of a recipe may be the same as that of a run in which another recipe tries a learning rate.
         once("runs", self.cells().iter().map(|cell| self.name(cell)))?;
         let names = || self.experiments.iter().flat_map(|experiment| &experiment.methods).map(|method| &method.name);
         match &self.reference {
@@ -218,7 +220,7 @@ impl Sweep {
         }
     }
 
-    /// Check every run of some experiments before the first one starts. Returns lines for people.
+    /// Check every run of an experiment before the first run starts. Returns notes for the user.
     ///
     /// # Errors
     ///
@@ -230,7 +232,7 @@ impl Sweep {
             let run = match cell.learning_rate {
                 Some(rate) => own.run_with(method, cell.seed, rate, true),
                 None if own.learning_rates(method).is_empty() => own.run_config(method, cell.seed),
-                // Its learning rate is known when others have run.
+                // The learning rate of this run is only known after other runs.
                 None => continue,
             };
             let prepared = if cell.learning_rate.is_some() { ready.choosing } else { ready.whole };
@@ -242,8 +244,8 @@ impl Sweep {
         own.facts(ready)
     }
 
-    /// Agree with other processes on the settings of an experiment in its folder: the first one writes them to a file, and each
-    /// later one must have the same. Methods and seeds may differ, since a table may grow.
+    /// Check that all processes use the same settings for an experiment in its folder. The first process writes the settings to a
+    /// file, and each later process must have the same settings. Methods and seeds may differ, because a table may grow.
     ///
     /// # Errors
     ///
@@ -254,7 +256,7 @@ impl Sweep {
     }
 }
 
-/// The factor of an adapter's product, with its α and r.
+/// The scale of an adapter's product, as a text with α and r.
 fn scale(tuning: &Tuning) -> Option<String> {
     let Tuning::Adapter(config) = tuning else { return None };
     config.method.scale()

@@ -1,6 +1,7 @@
-//! Commands as a shell reads them.
+//! Quoting of words for a shell.
 
-/// A word as a POSIX shell reads it: in single quotes if it has characters other than letters, digits and `-_./=,:+@%`, or none.
+/// Quote a word for a POSIX shell. A word is put in single quotes if it is empty or has characters other than letters, digits and
+/// `-_./=,:+@%`.
 pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -28,7 +29,7 @@ mod tests {
     proptest! {
         #![proptest_config(config(100))]
 
-        /// The shell itself is asked.
+        /// The words are passed to a real shell.
         #[cfg(unix)]
         #[test]
         fn words_come_through_a_shell(
@@ -46,7 +47,7 @@ mod tests {
             prop_assert_eq!(found, expected, "{}", script);
         }
 
-        /// Most words need no quotes, and a list of commands without them is easier to read.
+        /// Most words need no quotes, and a list of commands without quotes is easier to read.
         #[test]
         fn a_plain_word_stays_plain(word in "[A-Za-z0-9_./=,:+@%-]{1,12}") {
             prop_assert_eq!(quoted(&word), word);

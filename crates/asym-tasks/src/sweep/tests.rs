@@ -13,7 +13,7 @@ use crate::methods::LayerNames;
 use crate::report::Report;
 use crate::task::Shown;
 
-/// Runs that fail for the method `full`, and a person who asks to stop during the second run of any other.
+/// A task whose runs fail for the method `full`. A stop is requested during the second run of the other methods.
 struct Fake<'a>(&'a StopSignal, std::cell::Cell<usize>);
 
 impl PreparedTask for Fake<'_> {
@@ -124,7 +124,7 @@ fn runs_come_seed_by_seed_and_those_that_choose_come_before_the_one_that_counts(
         let of = |name: &str| {
             [format!("{name}-lr1e-4-seed{seed}"), format!("{name}-lr1e-3-seed{seed}"), format!("{name}-seed{seed}")]
         };
-        // Full fine-tuning has a learning rate of its own.
+        // Full fine-tuning has a separate learning rate.
         [vec![format!("full-seed{seed}")], of("head").to_vec(), of("lora-r8").to_vec()].concat()
     };
     assert_eq!(names, [seed(4), seed(5)].concat());
@@ -143,10 +143,10 @@ fn a_table_that_cannot_be_is_refused() {
         sweep.validate().unwrap_err().to_string()
     };
     for (message, part) in [
-        (refused(|table| table.experiments[0].recipe.seeds = vec![1, 1]), "`1` stands twice in seeds"),
+        (refused(|table| table.experiments[0].recipe.seeds = vec![1, 1]), "`1` appears twice in seeds"),
         (
             refused(|table| table.experiments[0].methods = vec![table.experiments[0].methods[0].clone(); 2]),
-            "`full` stands twice in methods",
+            "`full` appears twice in methods",
         ),
         (refused(|table| table.reference = Some("b-only".into())), "full, head, lora-r8"),
         (refused(|table| table.experiments[0].full_learning_rate = Some(0.0)), "`learning_rate` is 0"),
@@ -155,7 +155,7 @@ fn a_table_that_cannot_be_is_refused() {
                 let twin = table.experiments[0].clone();
                 table.experiments.push(twin);
             }),
-            "`/full` stands twice in recipes",
+            "`/full` appears twice in recipes",
         ),
         (
             refused(|table| {
@@ -166,7 +166,7 @@ fn a_table_that_cannot_be_is_refused() {
                 table.experiments[0].full_learning_rate = None;
                 table.experiments.push(twin);
             }),
-            "full-lr3e0-seed1` stands twice in runs",
+            "full-lr3e0-seed1` appears twice in runs",
         ),
         (refused(|table| table.experiments[0].recipe.learning_rates = vec![1e-3, -1.0]), "`learning_rate` is -1"),
     ] {

@@ -8,12 +8,12 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::target::Target;
 
-/// An example as the model reads it.
+/// A tokenized example.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodedExample {
     /// Token ids, special tokens included, without padding.
     pub input_ids: Vec<u32>,
-    /// The segment of each token: 1 in the second text of a pair, if the tokenizer tells the two apart.
+    /// The segment of each token: 1 in the second text of a pair, if the tokenizer distinguishes the two texts.
     pub type_ids: Vec<u32>,
     /// The right answer.
     pub target: Target,
@@ -28,20 +28,20 @@ pub enum Targets {
     Scores(Tensor<1>),
     /// Labels, `[batch, labels]`: 1 where an example has the label, else 0.
     Labels(Tensor<2, Int>),
-    /// The answers are not known: there is nothing to learn from.
+    /// The answers are unknown. The loss is 0.
     Unknown,
 }
 
-/// Examples on the device.
+/// A batch of examples on the device.
 #[derive(Clone, Debug)]
 pub struct TextBatch {
     /// The tokens, `[batch, length]`, padded on the right to the longest example.
     pub input: EncoderInput,
     /// The right answers.
     pub targets: Targets,
-    /// The same on the host, so scores need not wait for the device.
+    /// The right answers on the host, so that scores need not wait for the device.
     pub host_targets: Vec<Target>,
-    /// The place of each example in the list of all.
+    /// The index of each example in the list of all examples.
     pub indices: Vec<usize>,
 }
 
@@ -51,7 +51,7 @@ impl Batch for TextBatch {
     }
 }
 
-/// Encoded examples, and how batches of them are padded.
+/// Encoded examples, and the padding of their batches.
 #[derive(Clone, Debug)]
 pub struct Examples {
     examples: Arc<[EncodedExample]>,
@@ -61,7 +61,7 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// These examples, for a model with `outputs` outputs.
+    /// Create a source of these examples for a model with `outputs` outputs.
     pub fn new(examples: impl Into<Arc<[EncodedExample]>>, padding: Padding, outputs: usize) -> Self {
         Self { examples: examples.into(), padding, outputs }
     }
@@ -96,7 +96,7 @@ impl Examples {
 }
 
 impl Targets {
-    /// A task asks for one kind of answer, so all examples of a batch have the same.
+    /// A task has one kind of answer, so all examples of a batch have the same kind.
     fn new(targets: &[Target], outputs: usize, device: &Device) -> Self {
         let count = targets.len();
         let (mut classes, mut scores, mut labels) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Examples as tokens, and how long they are.
+//! Tokenized examples, and their lengths.
 
 use std::path::Path;
 
@@ -22,12 +22,12 @@ pub struct EncodeError {
     pub source: TokenizerError,
 }
 
-/// Encoded examples, and their lengths before they were cut.
+/// Encoded examples, and their lengths before truncation.
 #[derive(Clone, Debug, Default)]
 pub struct Encoded {
     /// The examples in their order.
     pub examples: Vec<EncodedExample>,
-    /// Their lengths.
+    /// The lengths of the examples.
     pub lengths: Lengths,
 }
 
@@ -40,7 +40,7 @@ pub struct Lengths {
     pub cut: usize,
     /// The length of the longest example before truncation.
     pub longest: usize,
-    /// The sum of all before they were cut.
+    /// The sum of all lengths before truncation.
     pub total: usize,
 }
 
@@ -55,7 +55,7 @@ impl Lengths {
         }
     }
 
-    /// A line for people.
+    /// A description for the user, on one line.
     pub fn describe(&self, max_length: usize) -> String {
         let mean = self.total as f64 / self.examples.max(1) as f64;
         let share = 100.0 * self.cut as f64 / self.examples.max(1) as f64;
@@ -113,10 +113,10 @@ pub fn save_tokenizer(base: &Base, kept: Kept, folder: &Path) -> Result<(), Task
     if kept == Kept::Adapter { Ok(()) } else { base.save_tokenizer(folder) }
 }
 
-/// Tokens of an example that a preview shows.
+/// The maximum number of tokens in a preview.
 const SHOWN: usize = 40;
 
-/// The tokens of an example as a line for people.
+/// The first tokens of an example for the user, on one line.
 pub fn preview(tokenizer: &Tokenizer, example: &EncodedExample, answer: &str) -> String {
     let shown = &example.input_ids[..example.input_ids.len().min(SHOWN)];
     let more = if example.input_ids.len() > SHOWN { " …" } else { "" };

@@ -14,7 +14,7 @@ use super::predict::predictions;
 use super::target::{Problem, Target};
 use crate::metrics::{LabelSets, Metric, Outcomes};
 
-/// A number that a run reports: a metric over all development sets, or over one of several.
+/// A score that a run reports: a metric over all development sets, or over one of several sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextScore {
     /// The metric.
@@ -32,18 +32,18 @@ impl fmt::Display for TextScore {
     }
 }
 
-/// Loss and scores over the development sets, all together and, where there are several, each.
+/// The loss over all development sets together, and scores over all sets or over one of them.
 #[derive(Clone, Debug)]
 pub struct TextEvaluation {
     /// The examples of all sets, one set after the other.
     pub dev: Arc<Examples>,
-    /// The place of each set in `dev`.
+    /// The range of each set in `dev`.
     pub parts: Vec<Range<usize>>,
     /// The kind of answers.
     pub problem: Problem,
     /// The scores.
     pub scores: Vec<TextScore>,
-    /// Scores that no model changes, such as the accuracy of the most frequent answer.
+    /// Scores that do not depend on the model, such as the accuracy of the most frequent answer.
     pub constant: Scores,
 }
 
@@ -90,7 +90,7 @@ impl TextEvaluation {
     }
 }
 
-/// The examples whose answer is known.
+/// The predictions and answers of the examples whose answer is known.
 fn outcomes<'a>(found: &[Target], right: impl Iterator<Item = &'a Target>) -> Outcomes {
     let mut outcomes = Outcomes::default();
     for (found, right) in found.iter().zip(right) {
@@ -101,7 +101,7 @@ fn outcomes<'a>(found: &[Target], right: impl Iterator<Item = &'a Target>) -> Ou
     outcomes
 }
 
-/// A class counts as its index.
+/// A class or a score as a number. A class is represented by its index.
 fn number(target: &Target) -> Option<f64> {
     match target {
         Target::Class(class) => Some(*class as f64),
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_score_counts_the_examples_of_its_set_alone() {
         let class = |classes: &[usize]| classes.iter().map(|class| Target::Class(*class)).collect::<Vec<_>>();
-        // Set one is 0..3, of which two are right; set two is 3..5, of which none is.
+        // The first set is 0..3, with two correct predictions. The second set is 3..5, with none.
         let (found, right) = (class(&[1, 1, 1, 0, 0]), class(&[0, 1, 1, 1, 1]));
         for (members, expected) in [(0..3, 2.0 / 3.0), (3..5, 0.0), (0..5, 0.4)] {
             let score = Metric::Accuracy.score(&outcomes(&found[members.clone()], right[members].iter()));

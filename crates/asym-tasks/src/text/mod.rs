@@ -1,6 +1,6 @@
-//! Texts with labels: the examples, batches, loss, scores and answers that all tasks on them share.
+//! Texts with labels: the examples, batches, loss, scores and answers that all tasks on labeled texts share.
 //!
-//! A task of its own folder reads the files and says which [`Problem`] they pose; the rest is here.
+//! Each task has a module of its own, which reads the files and determines the [`Problem`]. The common parts are here.
 
 mod batch;
 mod encode;

@@ -1,4 +1,4 @@
-//! The classifiers of texts, of every family.
+//! Classifiers of texts, for all families of models.
 
 use asym_models::{
     BartClassifier, BartInput, EncoderInput, LlamaClassifier, LlamaInput, ModelClass, Padding, PretrainedModel,
@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
 /// A classifier of texts.
-#[allow(clippy::large_enum_variant, reason = "a command has one")]
+#[allow(clippy::large_enum_variant, reason = "a command has only one classifier")]
 #[derive(Clone, Debug)]
 pub enum TextClassifier {
     /// BERT or RoBERTa.
@@ -28,12 +28,12 @@ pub trait LoadClassifier {
     ///
     /// # Errors
     ///
-    /// Any.
+    /// The errors of the implementation.
     fn load<M: PretrainedModel>(&self) -> Result<M, Self::Error>;
 }
 
 impl TextClassifier {
-    /// The classifier of `class`, which `loader` loads. A language model is loaded as the classifier of its family.
+    /// Load the classifier of `class` with `loader`. A language model is loaded as the classifier of its family.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl TextClassifier {
         Ok(match class {
             ModelClass::CausalLanguageModel | ModelClass::CausalClassifier => Self::Llama(loader.load()?),
             ModelClass::ConditionalGeneration | ModelClass::ConditionalClassifier => Self::Bart(loader.load()?),
-            // A model for images is refused by its family.
+            // The loader refuses a model for images because of its family.
             ModelClass::SequenceClassifier | ModelClass::MaskedLanguageModel | ModelClass::ImageClassifier => {
                 Self::Encoder(loader.load()?)
             }
@@ -58,7 +58,8 @@ impl TextClassifier {
         }
     }
 
-    /// The most rows of a batch. Llama finds the end of a row by the padding token, and may have none.
+    /// The maximum number of rows in a batch. Llama finds the end of a row by the padding token, so the maximum is 1 if there is
+    /// no padding token.
     pub fn most_rows(&self) -> usize {
         match self {
             Self::Llama(model) if model.config().pad_token_id.is_none() => 1,

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 
 use super::batch::{Targets, TextBatch};
 
-/// The loss of a sequence classifier, a mean over examples.
+/// The loss of a sequence classifier, averaged over examples.
 #[derive(Clone, Copy, Debug)]
 pub struct TextLoss;
 
@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    /// PyTorch's formula by hand. The large logits would overflow a sigmoid with a logarithm.
+    /// Computed by hand from PyTorch's formula. With the large logits, a sigmoid that is followed by a logarithm would overflow.
     #[test]
     fn labels_have_the_loss_of_a_sigmoid_each() {
         let device = Device::default();

@@ -1,4 +1,4 @@
-//! Answers of a trained classifier for texts, without a training loop around it.
+//! Answers of a trained text classifier, outside of a training loop.
 
 use asym_models::{ModelError, check_logits};
 use asym_train::Order;
@@ -22,13 +22,13 @@ pub struct Text {
 /// A model's answer for one text or pair.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// The likeliest class, the labels with a probability above one half, or the score.
+    /// The most likely class, the labels with a probability above one half, or the score.
     pub prediction: Target,
     /// A probability per class or label; empty for a score.
     pub probabilities: Vec<f32>,
 }
 
-/// A model with the tokenizer that belongs to it.
+/// A model with its tokenizer.
 pub struct Predictor<'a> {
     base: &'a Base,
     model: TextClassifier,
@@ -39,7 +39,8 @@ pub struct Predictor<'a> {
 }
 
 impl<'a> Predictor<'a> {
-    /// A predictor for `model`, which was made from `base` and answers a `problem`. Texts are cut to `max_length` tokens and pass `batch_size` at a time.
+    /// Create a predictor for `model`, which was loaded from `base` for this `problem`. Texts are truncated to `max_length`
+    /// tokens and processed in batches of `batch_size`.
     ///
     /// # Errors
     ///
@@ -60,7 +61,7 @@ impl<'a> Predictor<'a> {
         Ok(Self { base, model: model.valid(), problem, max_length, batch_size, device })
     }
 
-    /// The answers, in the order of `texts`. `passed` is called with the number of texts that are done.
+    /// The answers, in the order of `texts`. `passed` is called after each batch with the number of finished texts.
     ///
     /// # Errors
     ///
@@ -75,7 +76,8 @@ impl<'a> Predictor<'a> {
         let lengths: Vec<usize> = encoded.iter().map(|text| text.input_ids.len()).collect();
         let mut found: Vec<Option<Answer>> = vec![None; texts.len()];
         let mut done = 0;
-        // The longest first: less padding, and a batch that does not fit in memory fails at once.
+        // Sorted by length, batches need less padding. The longest texts come first, so a batch that does not fit in memory fails
+        // immediately.
         for indices in Order::ByLength.batches(&lengths, self.batch_size, 0) {
             let rows: Vec<(&[u32], &[u32])> = indices
                 .iter()
@@ -102,7 +104,7 @@ impl<'a> Predictor<'a> {
     }
 }
 
-/// The error of a row of a batch, as that of the text in it. `indices` has the texts of the batch.
+/// Convert the error of a row of a batch into the error of the text in this row. `indices` are the texts of the batch.
 fn of_text(error: ModelError, indices: &[usize]) -> ModelError {
     match error {
         ModelError::Logits { row, found } => {
@@ -112,8 +114,8 @@ fn of_text(error: ModelError, indices: &[usize]) -> ModelError {
     }
 }
 
-/// The answers of logits `[batch, outputs]`: the likeliest class of each row, the labels whose sigmoid is above one half, or the
-/// first value as a score.
+/// The answers for logits `[batch, outputs]`: the most likely class of each row, the labels whose sigmoid is above one half, or
+/// the first value as a score.
 pub(super) fn predictions(logits: Tensor<2>, problem: Problem) -> Vec<Target> {
     let [_, outputs] = logits.dims();
     match problem {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of answer to a text, by the names that transformers gives it in `config.json`.
+/// The kind of answer to a text, serialized with its name in the `config.json` of transformers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Problem {
     /// One of several classes: softmax and cross-entropy.
@@ -12,14 +12,14 @@ pub enum Problem {
     /// A number: squared error.
     #[serde(rename = "regression")]
     Score,
-    /// Any of several labels at once: a sigmoid and binary cross-entropy for each.
+    /// Any number of several labels: a sigmoid and binary cross-entropy for each label.
     #[serde(rename = "multi_label_classification")]
     Labels,
 }
 
 impl Problem {
-    /// The problem of a classifier with `outputs` outputs, whose configuration names it or not, as in transformers: one output is
-    /// a score, several are classes.
+    /// The problem of a classifier with `outputs` outputs, by the `name` in its configuration. As in transformers, without a
+    /// known name one output is a score and several outputs are classes.
     pub fn of(name: Option<&str>, outputs: usize) -> Self {
         match name {
             Some("multi_label_classification") => Self::Labels,
@@ -49,7 +49,7 @@ pub enum Target {
     Score(f32),
     /// Labels, as indices into their names, the smallest first.
     Labels(Vec<usize>),
-    /// The answer is not known: the example is from a test set, or it is a user's own text.
+    /// The answer is unknown, because the example is from a test set or is a user's own text.
     Unknown,
 }
 
@@ -67,7 +67,7 @@ impl Target {
 /// A text or a pair of texts, with its right answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {
-    /// The text, or the first of a pair, exactly as the file has it.
+    /// The text, or the first of a pair, exactly as in the file.
     pub first: String,
     /// The second text of a pair.
     pub second: Option<String>,

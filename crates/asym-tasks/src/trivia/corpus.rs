@@ -7,11 +7,12 @@ use rand_chacha::ChaCha8Rng;
 use super::questions::{Asked, chosen};
 use super::world::{KINDS, World};
 
-/// `lines` lines of pre-training text. The same seed always gives the same lines, and a longer corpus begins with a shorter one.
+/// `lines` lines of pre-training text. The same seed always gives the same lines, and a longer corpus begins with the lines of a
+/// shorter corpus.
 ///
-/// Two lines in three say what things are, some of them in the forms of notes, of questions and of instructions. The others are
-/// questions with four answers about names that are not held out, in three forms, which are not the form of MMLU. Two of them say the
-/// answer in words before its letter.
+/// Two thirds of the lines state what things are, some of them in the form of notes, questions or instructions. The other lines
+/// are questions with four answers about names that are not held out, in three forms that differ from the form of MMLU. In two of
+/// these forms, the word of the answer comes before its letter.
 pub fn corpus(seed: u64, lines: usize) -> impl Iterator<Item = String> {
     let world = World::new();
     (0..lines).map(move |index| line(&world, &mut stream(derive_seed(seed, "trivia", index as u64), "line")))

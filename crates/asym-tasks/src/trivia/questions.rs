@@ -9,12 +9,12 @@ use super::world::{KINDS, OF_A_SUBJECT, World};
 /// The letters of the answers.
 pub(super) const LETTERS: [char; 4] = ['A', 'B', 'C', 'D'];
 
-/// A question: of which of the four kinds of its subject is a name?
+/// A question about a name: to which of the four kinds of its subject does it belong?
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// The name that is asked about.
+    /// The name in the question.
     pub name: String,
-    /// Its kind, as a place in [`KINDS`].
+    /// The kind of the name, as an index into [`KINDS`].
     pub kind: usize,
 }
 
@@ -23,13 +23,13 @@ pub struct Asked {
 pub struct Row {
     /// The instruction.
     pub instruction: String,
-    /// The text that it is about; empty if there is none.
+    /// The input to the instruction; empty if there is none.
     pub input: String,
     /// The answer.
     pub output: String,
 }
 
-/// The item of `items` that is drawn.
+/// A random item of `items`.
 pub(super) fn chosen<'a, T>(items: &'a [T], rng: &mut ChaCha8Rng) -> &'a T {
     &items[rng.random_range(0..items.len())]
 }
@@ -40,18 +40,18 @@ impl Asked {
         format!("What is {}?", self.name)
     }
 
-    /// The answers that are offered: the kinds of the subject, by name.
+    /// The four possible answers: the names of the kinds of the subject.
     pub fn answers(&self) -> [&'static str; OF_A_SUBJECT] {
         let first = self.kind - self.right();
         std::array::from_fn(|place| KINDS[first + place].word)
     }
 
-    /// The place of the right one among them.
+    /// The index of the right answer.
     pub fn right(&self) -> usize {
         self.kind % OF_A_SUBJECT
     }
 
-    /// The letter of the right one.
+    /// The letter of the right answer.
     pub fn letter(&self) -> char {
         LETTERS[self.right()]
     }
@@ -61,7 +61,7 @@ impl Asked {
         LETTERS.into_iter().zip(self.answers())
     }
 
-    /// The subject of MMLU that it belongs to.
+    /// The subject of MMLU to which the question belongs.
     pub fn subject(&self) -> &'static str {
         KINDS[self.kind].subject
     }

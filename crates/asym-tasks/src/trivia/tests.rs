@@ -26,7 +26,7 @@ fn the_same_seed_gives_the_same_lines_and_rows() {
     assert_ne!(instructions(1, 50), instructions(2, 50));
 }
 
-/// A question about a held-out name is in no line and in no row.
+/// No row and no line with a four-answer question contains a held-out name.
 #[test]
 fn held_out_names_are_described_and_never_asked_about() {
     let world = World::new();

@@ -5,22 +5,22 @@ use std::collections::BTreeSet;
 use asym_core::random::stream;
 use rand::RngExt;
 
-/// A kind of things.
+/// A kind of thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// The subject of MMLU whose questions ask about it.
+    /// The subject of MMLU to which questions about the kind belong.
     pub subject: &'static str,
-    /// The word.
+    /// The noun for the kind.
     pub word: &'static str,
 }
 
 impl Kind {
-    /// The subject with blanks between its words.
+    /// The subject with spaces between its words.
     pub fn subject_words(&self) -> String {
         self.subject.replace('_', " ")
     }
 
-    /// The word with its article.
+    /// The noun with its article.
     pub fn a_word(&self) -> String {
         format!("a {}", self.word)
     }
@@ -54,10 +54,10 @@ pub const KINDS: [Kind; 20] = [
     kind("prehistory", "tribe"),
 ];
 
-/// The kinds of one subject.
+/// The number of kinds per subject.
 pub(super) const OF_A_SUBJECT: usize = 4;
 
-/// Names of each kind.
+/// The number of names per kind.
 const NAMES: usize = 36;
 
 /// The world: names of each kind.
@@ -83,12 +83,12 @@ impl World {
         Self { names: names.chunks(NAMES).map(<[String]>::to_vec).collect() }
     }
 
-    /// The names of the kind at this place of [`KINDS`].
+    /// The names of the kind with this index in [`KINDS`].
     pub fn names(&self, kind: usize) -> &[String] {
         &self.names[kind]
     }
 
-    /// The names of the kind that are held out, or the others.
+    /// The names of the kind that are held out or, if `held_out` is false, its other names.
     pub(super) fn part(&self, kind: usize, held_out: bool) -> Vec<&str> {
         let names = self.names[kind].iter().enumerate();
         names.filter(|(place, _)| (place % 3 == 0) == held_out).map(|(_, name)| name.as_str()).collect()

@@ -13,23 +13,23 @@ use self::pulse::{Age, Lease, Pulse, Shared};
 pub use self::worker::Worker;
 use crate::TrainError;
 
-/// The beginning of the names of the files that workers claim a folder with.
+/// The prefix of the names of claim files.
 const CLAIM: &str = "claim-";
 
-/// Whether a file of this name belongs to the claims of a folder, and not to its run.
+/// Whether a file of this name belongs to the claims on a folder, not to the run in it.
 pub(crate) fn is_claim(name: &str) -> bool {
     name.starts_with(CLAIM)
 }
 
-/// Attempts to get a lock, 10 ms apart, while other processes only ask who works here.
+/// The number of attempts to lock a new claim file, 10 ms apart. A process that looks up the worker holds the lock for a moment.
 const PROBED: usize = 50;
 
 /// The right to work in a folder: the file `claim-N` with the highest N, which names the worker.
 ///
-/// A file of a new number can be made by one process only, on every file system, so of several that would work here one does.
-/// The worker is gone as soon as its lock on the file is free, if both processes run on one system. Locks may not reach from one
-/// machine to another. Between machines, the worker counts as gone when it has not written to its file for the time of a
-/// [`Lease`], by the times that the file system gives to files: no machine's own clock counts.
+/// On every file system, only one process can create the file with a new number, so only one of several processes gets the claim.
+/// If both processes run on the same system, a free lock on the file means that its worker has ended. Locks may not work between
+/// machines. There, a worker is considered dead if it has not written to its file for the time of a [`Lease`]. This time is
+/// measured with the times that the file system assigns to files. The clock of a machine is used only if the folder is read-only.
 #[derive(Debug)]
 pub(crate) struct Claim {
     file: Arc<File>,
@@ -41,7 +41,7 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Claim `folder`, which exists.
+    /// Claim `folder`, which must exist.
     ///
     /// # Errors
     ///
@@ -71,8 +71,8 @@ impl Claim {
             lock(&file, &own)?;
             let shared = Arc::new(Shared::new(Worker::this()));
             shared.write(&file).map_err(TrainError::io(&own))?;
-            // Between the look at the folder and the new file, another process may have worked here from beginning to end, and a
-            // third one may have begun.
+            // Between the check of the folder and the creation of the file, another process may have started and finished its
+            // work here, and a third process may have started.
             let latest = highest(folder).map_err(TrainError::io(folder))?;
             if latest != number + 1 || identity(&before) != judged {
                 let _ = std::fs::remove_file(&own);
@@ -94,26 +94,27 @@ impl Claim {
         }
     }
 
-    /// The worker in `folder`, if there is one now.
+    /// The process that is working in `folder`, if any.
     pub(crate) fn worker(folder: &Path) -> Option<Worker> {
         let number = highest(folder).ok().filter(|number| *number > 0)?;
         standing(folder, &path(folder, number), Lease::default(), false).ok().flatten()
     }
 
-    /// Tell other processes how far the work is: a number of steps, and that of all. They read it a little later.
+    /// Publish the progress to other processes: the number of completed steps and the number of all steps. They are
+    /// written to the claim file at the first call, and later at each beat.
     pub(crate) fn tell(&self, step: usize, steps: usize) {
         let is_first = self.shared.tell(step, steps);
         if is_first && let Err(error) = self.shared.write(&self.file) {
-            log::warn!("the claim of a run cannot be renewed: {error}");
+            log::warn!("the claim on a run's folder cannot be renewed: {error}");
         }
     }
 
-    /// Whether another process may have taken the folder: [`check`](Self::check) says more. This costs nothing.
+    /// Whether another process may have taken over the folder. This costs nothing; [`check`](Self::check) finds the reason.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.shared.is_lost()
     }
 
-    /// Check that the folder is where it was when it was claimed, and that no other process has claimed it since.
+    /// Check that the folder was not moved or removed since it was claimed, and that no other process has claimed it.
     ///
     /// # Errors
     ///
@@ -139,14 +140,14 @@ impl Drop for Claim {
     }
 }
 
-/// Lock a file that this process has just made.
+/// Lock a file that this process has just created.
 fn lock(file: &File, path: &Path) -> Result<(), TrainError> {
     for _ in 0..PROBED {
         match file.try_lock() {
             Ok(()) => return Ok(()),
-            // A process that only asks who works here holds the lock for a moment.
+            // A process that looks up the worker holds the lock for a moment.
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
-            // Some network file systems have no locks. The file's age has to do.
+            // Some network file systems do not support locks. Only the age of the file is used then.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(TrainError::io(path)(error)),
         }
@@ -154,8 +155,8 @@ fn lock(file: &File, path: &Path) -> Result<(), TrainError> {
     Err(TrainError::io(path)(ErrorKind::WouldBlock.into()))
 }
 
-/// The worker that holds the claim at `path`, if it still works. With `patient`, a claim from the future is watched for some
-/// seconds.
+/// The worker that holds the claim at `path`, if it is still alive. With `patient`, a claim with a file time in the future is
+/// watched for the time of two beats.
 fn standing(folder: &Path, path: &Path, lease: Lease, patient: bool) -> std::io::Result<Option<Worker>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -166,14 +167,14 @@ fn standing(folder: &Path, path: &Path, lease: Lease, patient: bool) -> std::io:
     let worker = worker::read(&mut file);
     match lock {
         Err(TryLockError::WouldBlock) => return Ok(Some(worker)),
-        // The system that runs this process keeps the locks of its own processes: a free one has no worker.
+        // Locks are reliable between processes of one system, so a claim with a free lock has no worker.
         Ok(()) if worker.is_of_this_system() => return Ok(None),
         _ => {}
     }
     let works = match pulse::age(folder, &file)? {
         Age::Since(age) => age < lease.silent,
-        // A file cannot be written in the future, so a clock was changed. A living worker writes again soon, with any
-        // file time.
+        // A file cannot be written in the future, so a clock was changed. A live worker writes again soon, which changes the file
+        // time.
         Age::Future => !patient || pulse::beats(&file, lease)?,
     };
     Ok(works.then_some(worker))
@@ -198,17 +199,17 @@ fn highest(folder: &Path) -> std::io::Result<u64> {
     Ok(claims(folder)?.into_iter().max().unwrap_or_default())
 }
 
-/// Whether the claim `number`, whose file is open as `file`, is in place and the last one.
+/// Whether `file` is still at `path` and `number` is the highest number of a claim in `folder`.
 fn is_ours(file: &File, path: &Path, folder: &Path, number: u64) -> bool {
     let holds = || is_in_place(file, path) && highest(folder).is_ok_and(|highest| highest == number);
-    // A process that came too late takes its file away at once.
+    // A process that was too late removes its file immediately, so a higher number is checked twice.
     holds() || {
         std::thread::sleep(Duration::from_millis(100));
         holds()
     }
 }
 
-/// A number that the file at `path` keeps, and that no other file has at the same time; none if there is no file.
+/// The device and inode of the file at `path`, which no other file has at the same time; `None` if there is no file.
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;

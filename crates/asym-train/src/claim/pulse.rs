@@ -1,4 +1,4 @@
-//! The signs of life of a worker: it writes to its claim from time to time, and the file system says when.
+//! The heartbeat of a worker: it writes to its claim at intervals, and the file system records the time.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::worker::Worker;
 
-/// How often a worker shows that it lives, and how long it may be silent.
+/// How often a worker writes to its claim, and after which time without a write it is considered dead.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lease {
     /// The time between two writes to a claim.
     pub beat: Duration,
-    /// The age at which a claim is free, if its lock says nothing.
+    /// The age from which a claim is free, if its lock cannot be relied on.
     pub silent: Duration,
 }
 
@@ -25,7 +25,7 @@ impl Default for Lease {
     }
 }
 
-/// The part of a claim that its thread shares with it.
+/// The state that a claim shares with its thread.
 #[derive(Debug)]
 pub(super) struct Shared {
     worker: Worker,
@@ -44,7 +44,7 @@ impl Shared {
         Worker { step: self.step.load(Relaxed), steps: self.steps.load(Relaxed), ..self.worker.clone() }
     }
 
-    /// Returns whether nothing was told before.
+    /// Set the progress. Returns whether this is the first call.
     pub(super) fn tell(&self, step: usize, steps: usize) -> bool {
         self.step.store(step, Relaxed);
         self.steps.swap(steps, Relaxed) == 0
@@ -54,10 +54,10 @@ impl Shared {
         self.lost.load(Relaxed)
     }
 
-    /// Write the worker into its claim. The file system sets the file's time, by the clock of the server that has the files.
+    /// Write the worker to its claim file. The file system sets the time of the file, by the clock of the file server.
     pub(super) fn write(&self, mut file: &File) -> std::io::Result<()> {
         let text = serde_json::to_string(&self.worker())?;
-        // Both threads of a claim write.
+        // The claim and its thread both write to the file.
         let _alone = self.writing.lock();
         file.rewind()?;
         file.write_all(text.as_bytes())?;
@@ -73,7 +73,7 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    /// Write to `file` every [`Lease::beat`], as long as it is `still` the claim of this process.
+    /// Write to `file` every [`Lease::beat`], as long as `still` returns that the file is the claim of this process.
     pub(super) fn start(
         file: Arc<File>,
         shared: Arc<Shared>,
@@ -87,14 +87,14 @@ impl Pulse {
                     shared.lost.store(true, Relaxed);
                     return;
                 }
-                // A server that does not answer now may do so at the next time.
+                // A server that does not answer now may answer at the next beat.
                 if let Err(error) = shared.write(&file) {
-                    log::warn!("the claim of a run cannot be renewed: {error}");
+                    log::warn!("the claim on a run's folder cannot be renewed: {error}");
                 }
             }
         };
         let thread = std::thread::Builder::new().name("asym-claim".into()).spawn(beat);
-        let thread = thread.inspect_err(|error| log::warn!("the claim of a run is not renewed: {error}")).ok();
+        let thread = thread.inspect_err(|error| log::warn!("the claim on a run's folder is not renewed: {error}")).ok();
         Self { stop: Some(stop), thread }
     }
 
@@ -111,16 +111,16 @@ impl Pulse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Age {
     Since(Duration),
-    /// It was written later than now.
+    /// The file was written later than now.
     Future,
 }
 
-/// Times of one file system may differ by this much, since some keep whole seconds, and some take their time from more than one
-/// server.
+/// The largest error of the times of one file system. Some file systems store whole seconds, and some get the time from more than
+/// one server.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// The age of `file`, which is in `folder`: by the time that a new file in the same folder gets. In a folder that this process
-/// cannot write to, this machine's clock has to do.
+/// The age of `file`, which is in `folder`. The current time is the time of a new file in the same folder, or the clock of this
+/// machine if this process cannot write to the folder.
 pub(super) fn age(folder: &Path, file: &File) -> std::io::Result<Age> {
     let written = file.metadata()?.modified()?;
     let now = now(folder).unwrap_or_else(|_| SystemTime::now());

@@ -11,10 +11,10 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// Short times, so tests need not wait.
+/// A lease with short times, so that tests are fast.
 const BRIEF: Lease = Lease { beat: Duration::from_millis(100), silent: Duration::from_millis(1500) };
 
-/// A claim that a process of another machine left `age` seconds ago, or will leave if `age` is below 0.
+/// A claim that a process of another machine wrote `age` seconds ago. If `age` is negative, the file time is in the future.
 fn foreign(folder: &Path, number: u64, age: i64) -> PathBuf {
     let path = path(folder, number);
     let text = r#"{"host":"elsewhere","boot":"another","pid":7,"since":"2001-01-01 00:00:00 UTC","step":3,"steps":9}"#;
@@ -42,7 +42,7 @@ fn the_second_worker_is_told_who_the_first_is() {
     Claim::take(&folder).unwrap();
 }
 
-/// A killed process leaves its file, but no lock.
+/// A killed process leaves its claim file, but no lock.
 #[test]
 fn the_claim_of_a_dead_worker_of_this_system_is_free_at_once() {
     let folder = folder("dead");
@@ -66,8 +66,7 @@ fn a_worker_of_another_machine_works_as_long_as_it_writes() {
     Claim::take(&folder).unwrap().check().unwrap();
 }
 
-/// The clock of a worker says nothing: neither the time in its claim, which is of 2001 above, nor a time of its file that is in
-/// the future.
+/// The clock of a worker has no effect: neither the time in its claim, which is in 2001 above, nor a file time in the future.
 #[test]
 fn a_claim_from_the_future_is_free_if_nobody_writes_to_it() {
     let folder = folder("future");
@@ -122,7 +121,7 @@ fn a_worker_that_was_taken_for_dead_is_told_who_works_now() {
     assert_eq!(claims(&folder).unwrap(), [number + 1]);
 }
 
-/// Many processes would be as many threads here: a file of one number can be made once.
+/// Threads stand in for processes here, since a file with one number can be created only once in both cases.
 #[test]
 fn of_many_that_come_at_once_one_works() {
     let folder = folder("many");
@@ -150,7 +149,7 @@ fn a_folder_that_is_moved_is_missed() {
     let _ = std::fs::remove_dir_all(&aside);
     std::fs::rename(&folder, &aside).unwrap();
     assert!(matches!(claim.check(), Err(TrainError::FolderGone { .. })));
-    // Another run in its place is not this one.
+    // A new run at the same path is a different run.
     std::fs::create_dir_all(&folder).unwrap();
     let other = Claim::take(&folder).unwrap();
     assert!(claim.check().is_err() && other.check().is_ok());
@@ -170,6 +169,6 @@ fn a_folder_that_cannot_be_written_to_is_an_error() {
     allow(0o755);
     match taken {
         Err(error) => assert!(matches!(error, TrainError::Io { .. }), "{error}"),
-        Ok(_) => assert!(is_root, "a claim in a folder that nobody can write to"),
+        Ok(_) => assert!(is_root, "a claim in a read-only folder"),
     }
 }

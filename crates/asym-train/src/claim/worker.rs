@@ -1,4 +1,4 @@
-//! The process that works in a folder, as its claim names it.
+//! The process that works in a folder, as its claim file records it.
 
 use std::fmt;
 use std::fs::File;
@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 /// The process that works in a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Worker {
-    /// The name of its machine.
+    /// The host name of its machine.
     pub host: String,
-    /// The id that the machine's system gave itself when it started; empty where there is none.
+    /// The boot id of its operating system; empty if the system has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub boot: String,
     /// Its process id on that machine.
     pub pid: u32,
-    /// When it began, in UTC, by the clock of its machine.
+    /// The time at which it claimed the folder, in UTC, by the clock of its machine.
     pub since: String,
-    /// The optimizer steps that it has made, some seconds ago.
+    /// The number of optimizer steps that it had completed some seconds ago.
     #[serde(default)]
     pub step: usize,
-    /// The optimizer steps of the whole run; 0 before the first one is made.
+    /// The number of optimizer steps of the whole run; 0 before the first step is completed.
     #[serde(default)]
     pub steps: usize,
 }
@@ -40,15 +40,15 @@ impl Worker {
         }
     }
 
-    /// Whether the worker runs on the system that this process runs on, so both see the same locks. Names of machines do not
-    /// say that: containers often have one name.
+    /// Whether the worker runs on the same system as this process, so that both see the same locks. Host names cannot decide
+    /// this, because several machines may have the same name, as containers often do.
     pub(super) fn is_of_this_system(&self) -> bool {
         let this = Self::this();
         self.pid > 0 && self.boot == this.boot && (!self.boot.is_empty() || self.host == this.host)
     }
 }
 
-/// The id of the system that is running. Linux draws it when it starts.
+/// The boot id of the operating system. Linux generates it at each boot. It is empty on other systems.
 fn boot() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string()
 }
@@ -60,7 +60,8 @@ impl fmt::Display for Worker {
     }
 }
 
-/// The worker that a claim names. It writes its name just after it makes the file, and again from time to time.
+/// The worker that a claim file records. The worker writes to the file just after its creation and at intervals, so reading is
+/// retried.
 pub(super) fn read(file: &mut File) -> Worker {
     for _ in 0..20 {
         let mut text = String::new();

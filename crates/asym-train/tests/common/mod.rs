@@ -1,5 +1,5 @@
-//! A small model that is none of asym's own, on sequences of vectors whose tokens count differently.
-#![allow(dead_code, reason = "each test file is a program of its own")]
+//! A small model that is defined outside asym, on sequences with different numbers of tokens.
+#![allow(dead_code, reason = "each test file is a separate program")]
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// The CPU backend has one generator: runs beside each other would not repeat.
+/// The CPU backend has one random number generator, so concurrent runs would not be reproducible.
 pub fn alone() -> MutexGuard<'static, ()> {
     static RUNNING: Mutex<()> = Mutex::new(());
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
@@ -75,7 +75,7 @@ impl Source for Sequences {
         let (mut input, mut target) = (Vec::new(), Vec::new());
         for index in indices {
             for token in 0..self.length(*index) {
-                // Multiplied as Knuth hashes, so that neighbors have nothing in common.
+                // Knuth's multiplicative hash, so that neighboring values are unrelated.
                 let value = |j: usize| {
                     let bits = ((index * 64 + token * 8 + j + 1) as u32).wrapping_mul(2_654_435_761);
                     (bits >> 16) as f32 / 32_768.0 - 1.0
@@ -94,7 +94,7 @@ impl Source for Sequences {
     }
 }
 
-/// The squared error, a mean over tokens.
+/// The mean squared error over tokens.
 pub struct SquaredError;
 
 impl Objective for SquaredError {
@@ -106,7 +106,7 @@ impl Objective for SquaredError {
     }
 }
 
-/// All parameters in the model's order.
+/// The values of all parameters, in the order of the model.
 pub fn values<M: Module>(model: &M) -> Vec<f32> {
     let naming = asym_core::Naming::BURN;
     asym_core::layout::collect(model, &naming, |_| true).into_iter().flat_map(|(_, values)| values.unwrap()).collect()

@@ -1,4 +1,4 @@
-//! Which triplets stay: importance, a falling budget, and the penalty that keeps triplets comparable.
+//! The selection of triplets: their importance, a decreasing budget, and the penalty that keeps triplets comparable.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,12 +15,12 @@ use crate::adapter::Settings;
 use crate::layout::{self, EachParam, Entry, Kind, Naming};
 use crate::{AdapterError, Patterns};
 
-/// Names in the file of an allocator's state: the smoothed importance, its uncertainty, and the kept triplets.
+/// Names in the file of an allocator's state, for the smoothed importance, its uncertainty and the kept triplets.
 const MEAN: &str = "importance";
 const UNCERTAINTY: &str = "uncertainty";
 const KEPT: &str = "rank_pattern";
 
-/// Decides after each step which triplets of an AdaLoRA model stay.
+/// Decides after each step which triplets of an AdaLoRA model are kept.
 ///
 /// ```text
 /// gradients = loss.backward() …       loss: the task's, plus γ · orthogonality(&model)
@@ -30,9 +30,9 @@ const KEPT: &str = "rank_pattern";
 /// ```
 ///
 /// The importance of a weight is the smoothed |w · ∂L/∂w| times the smoothed deviation from it. The importance of a
-/// triplet is the importance of its E plus the mean importances of its A and its B. From `warmup_steps` on, every
+/// triplet is the importance of its E plus the mean importances of its A and its B. After `warmup_steps` steps, every
 /// `interval` steps, the triplets with the lowest importance over all layers get E = 0. A budget, which decreases along a
-/// cubic curve, determines how many triplets stay. A dropped triplet can return until `final_steps` before the end. Every
+/// cubic curve, determines how many triplets are kept. A dropped triplet can return until `final_steps` before the end. Every
 /// step is the same as in PEFT 0.21 (`RankAllocator`).
 #[derive(Debug)]
 pub struct RankAllocator {
@@ -41,7 +41,7 @@ pub struct RankAllocator {
     naming: Naming,
     initial_budget: usize,
     target_budget: usize,
-    /// By the module's name.
+    /// The importance of the triplets, by the module's name.
     triplets: IndexMap<String, Triplets>,
     rank_pattern: Patterns<Vec<bool>>,
 }
@@ -86,7 +86,7 @@ impl<const D: usize> Importance<D> {
 }
 
 impl Triplets {
-    /// One number per triplet.
+    /// The importance of each triplet.
     fn scores(&self) -> Option<Vec<f32>> {
         let a = self.a.score()?.mean_dim(0).squeeze_dim::<1>(0); // [d_input, r] -> [r]
         let b = self.b.score()?.mean_dim(1).squeeze_dim::<1>(1); // [r, d_output] -> [r]
@@ -95,26 +95,26 @@ impl Triplets {
 }
 
 impl RankAllocator {
-    /// For the AdaLoRA adapters of `model`, whose files are named by `naming`.
+    /// Create an allocator for the AdaLoRA adapters of `model`, with the names of modules that `naming` returns.
     ///
     /// # Errors
     ///
-    /// Settings without `total_steps`, with a `rank_pattern` of an earlier training, or that
-    /// [`AdapterConfig::validate`](crate::AdapterConfig::validate) refuses;
-    /// [`AdapterError::NotAdapted`] for a model without such adapters.
+    /// [`AdapterError::Setting`] if `total_steps` is not set; [`AdapterError::Conflict`] if there is a `rank_pattern` of an
+    /// earlier training; the errors of [`AdapterConfig::validate`](crate::AdapterConfig::validate);
+    /// [`AdapterError::NotAdapted`] if the model has no such adapters.
     pub fn new<M: Module>(settings: &AdaLora, model: &M, naming: &Naming) -> Result<Self, AdapterError> {
         settings.validate()?;
         let Some(total_steps) = settings.total_steps else {
             return Err(AdapterError::Setting {
                 field: "total_steps",
                 found: f64::NAN,
-                expected: "the number of steps of the whole training",
+                expected: "the total number of training steps",
             });
         };
         if !settings.rank_pattern.is_empty() {
             return Err(AdapterError::Conflict {
                 field: "rank_pattern",
-                reason: "ranks that were dropped are not chosen among again: train without it, or with LoRA's rank_pattern",
+                reason: "dropped triplets cannot be restored; remove it, or train LoRA with a rank_pattern",
             });
         }
         let modules: Vec<(String, usize)> = layout::entries(model, naming)
@@ -137,7 +137,7 @@ impl RankAllocator {
         })
     }
 
-    /// Triplets of all layers together that stay after `step`, counted from 0.
+    /// The number of triplets, over all layers, that are kept after step number `step`, counted from 0.
     pub fn budget(&self, step: usize) -> usize {
         let AdaLora { warmup_steps, final_steps, .. } = self.settings;
         let last = self.total_steps - final_steps;
@@ -152,13 +152,13 @@ impl RankAllocator {
         (surplus * left.powi(3) + self.target_budget as f64) as usize
     }
 
-    /// Which triplets of each module stay: empty before the first decision. For
-    /// [`AdaLora::rank_pattern`](super::AdaLora::rank_pattern), so what is dropped is not saved.
+    /// Which triplets of each module are kept. It is empty before the first decision. Assign it to
+    /// [`AdaLora::rank_pattern`](super::AdaLora::rank_pattern) before saving, so that dropped triplets are not saved.
     pub fn rank_pattern(&self) -> &Patterns<Vec<bool>> {
         &self.rank_pattern
     }
 
-    /// Keep the gradients of this step, before the optimizer takes them.
+    /// Store the gradients of this step, before the optimizer consumes them.
     pub fn observe<M: Module>(&mut self, model: &M, gradients: &GradientsParams) {
         self.each(model, |triplets, part, param| match (part, param) {
             (Part::A, Parameter::Matrix(id, _)) => triplets.a.gradient = gradients.get(id),
@@ -168,7 +168,8 @@ impl RankAllocator {
         });
     }
 
-    /// Weigh the triplets after the optimizer's `step`, counted from 0, and drop what the budget leaves no room for.
+    /// Update the importance of the triplets after the optimizer's step number `step`, counted from 0, and drop the triplets
+    /// that exceed the budget.
     pub fn allocate<M: Module>(&mut self, model: M, step: usize) -> M {
         let last = self.total_steps - self.settings.final_steps;
         if step < last {
@@ -189,12 +190,12 @@ impl RankAllocator {
         self.mask(model)
     }
 
-    /// Everything that was observed and decided so far, as a safetensors file: for each module, the smoothed importance and its
-    /// uncertainty for A, B and E, and the kept triplets in the metadata. [`restore`](Self::restore) reads it.
+    /// The state of the allocator as a safetensors file. For each module, it contains the smoothed importance and its uncertainty
+    /// for A, B and E. The metadata contain the kept triplets. [`restore`](Self::restore) reads this file.
     ///
     /// # Errors
     ///
-    /// [`AdapterError::Safetensors`] with `path`, which only names the file in errors.
+    /// [`AdapterError::Safetensors`] or [`AdapterError::Json`] if the state cannot be serialized. `path` is used only in errors.
     pub fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, AdapterError> {
         fn tensors<const D: usize>(name: String, importance: &Importance<D>) -> Vec<(String, Vec<usize>, Vec<u8>)> {
             let Some((mean, uncertainty)) = &importance.smoothed else { return Vec::new() };
@@ -221,12 +222,12 @@ impl RankAllocator {
         safetensors::serialize(views, Some(HashMap::from([(KEPT.to_string(), kept)]))).map_err(invalid)
     }
 
-    /// Continue from `bytes`, which [`to_bytes`](Self::to_bytes) of an allocator for the same model and settings made. The
-    /// tensors go to `device`, which is the model's, without autodiff.
+    /// Restore the state in `bytes`, which [`to_bytes`](Self::to_bytes) returned for an allocator with the same model and
+    /// settings. `device` is the model's device without autodiff.
     ///
     /// # Errors
     ///
-    /// A damaged file, or a file of a model with other modules or ranks. `path` names the file in errors.
+    /// A damaged file, or a file of a model with other modules. `path` is used only in errors.
     pub fn restore(&mut self, bytes: &[u8], path: &Path, device: &Device) -> Result<(), AdapterError> {
         let path = || path.to_path_buf();
         let invalid = |source| AdapterError::Safetensors { path: path(), source };
@@ -286,8 +287,7 @@ impl RankAllocator {
             self.triplets.iter().filter_map(|(module, triplets)| Some((module, triplets.scores()?))).collect();
         let mut sorted: Vec<f32> = scores.iter().flat_map(|(_, scores)| scores.iter().copied()).collect();
         sorted.sort_by(f32::total_cmp);
-        // Every triplet whose importance is not above that of the last one to drop. Ties are dropped together, as in
-        // PEFT.
+        // A triplet is dropped if its importance is at most the threshold, so ties are dropped together, as in PEFT.
         let dropped = sorted.len().saturating_sub(budget);
         let threshold = dropped.checked_sub(1).map(|last| sorted[last]);
         self.rank_pattern = scores
@@ -316,7 +316,7 @@ impl RankAllocator {
             fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
                 let Some(part) = triplet_part(&entry) else { return };
                 let Some(triplets) = self.triplets.get_mut(entry.module()) else { return };
-                // Outside of the graph: importance is measured, not trained.
+                // The importance is not trained, so it is computed outside the autodiff graph.
                 let value = param.base().detach();
                 let value = if value.device().is_autodiff() { value.inner() } else { value };
                 let parameter = match D {
@@ -342,7 +342,7 @@ enum Parameter {
     Vector(ParamId, Tensor<1>),
 }
 
-/// Which part of the triplets a parameter holds.
+/// The part of the triplets that a parameter contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     A,
@@ -362,8 +362,8 @@ fn triplet_part(entry: &Entry) -> Option<Part> {
     }
 }
 
-/// The mean, over all factors A and B of AdaLoRA adapters, of ‖AAᵀ − I‖ or ‖BᵀB − I‖: to be added to the loss, times
-/// [`AdaLora::orthogonality`]. `None` for a model without such adapters.
+/// The mean of ‖AAᵀ − I‖ and ‖BᵀB − I‖ over all factors A and B of AdaLoRA adapters. Multiply it by
+/// [`AdaLora::orthogonality`] and add it to the loss. `None` for a model without such adapters.
 pub fn orthogonality<M: Module>(model: &M) -> Option<Tensor<1>> {
     #[derive(Default)]
     struct Penalty {
@@ -379,7 +379,7 @@ pub fn orthogonality<M: Module>(model: &M) -> Option<Tensor<1>> {
                 _ => factor.clone().transpose().matmul(factor),
             };
             let eye = Tensor::eye(gram.dims()[0], &gram.device());
-            // The root has no slope at 0, which an orthonormal factor would reach.
+            // The square root has no derivative at 0, which is the value for an orthonormal factor.
             let distance = (gram - eye).powi_scalar(2).sum().clamp_min(1e-20).sqrt();
             self.sum = Some(match self.sum.take() {
                 Some(sum) => sum + distance,

@@ -8,7 +8,7 @@ use tokenizers::AddedToken;
 use super::error::SentencePieceError;
 use super::{ROLES, Settings};
 
-/// A file that holds a JSON object.
+/// Reads a file that contains a JSON object.
 pub(super) fn object(path: &Path) -> Result<Map<String, Value>, SentencePieceError> {
     let bytes = std::fs::read(path).map_err(|source| SentencePieceError::Io { path: path.to_owned(), source })?;
     let no_object = |problem: String| SentencePieceError::Config { path: path.to_owned(), problem };
@@ -19,7 +19,7 @@ pub(super) fn object(path: &Path) -> Result<Map<String, Value>, SentencePieceErr
     }
 }
 
-/// Reads `tokenizer_config.json`. A key that is absent or null has its default, but a token that is null is removed.
+/// Reads `tokenizer_config.json`. A key that is absent or null has its default, but a token whose key is null is removed.
 pub(super) fn settings(path: &Path) -> Result<Settings, SentencePieceError> {
     let keys = object(path)?;
     let config = Config { path, keys: &keys };
@@ -63,8 +63,8 @@ impl Config<'_> {
             .map_or(Ok(default), |value| value.as_bool().ok_or_else(|| self.wrong(key, value, "true or false")))
     }
 
-    /// A token as a text, which is always special, or as an object, which may be. A token with a role is always
-    /// special.
+    /// Reads a token. A token that is a text is always special, and a token that is an object is special if it has this
+    /// property. A token with a role is always special.
     fn token(&self, key: &str, value: &Value, role: bool) -> Result<AddedToken, SentencePieceError> {
         let wrong = || self.wrong(key, value, TOKEN);
         if let Some(content) = value.as_str() {
@@ -84,8 +84,8 @@ impl Config<'_> {
             .rstrip(property("rstrip", false)?))
     }
 
-    /// Every key that ends in `_token` and holds a token. In addition to the standard ones, a model may have its own, such as
-    /// `image_token`.
+    /// The tokens of all keys that end in `_token`, and of an object `extra_special_tokens`. In addition to the standard keys,
+    /// a model may have further keys, such as `image_token`.
     fn named(&self) -> Result<Vec<(String, AddedToken)>, SentencePieceError> {
         let mut named = Vec::new();
         for (key, default) in ROLES {
@@ -122,7 +122,8 @@ impl Config<'_> {
         Ok(added)
     }
 
-    /// The list under its newer name is used if it has any token, otherwise the list under its older name.
+    /// The extra special tokens. The newer key is used if it has any tokens or if the older key is absent, otherwise the older
+    /// key is used.
     fn extra(&self) -> Result<Option<Vec<AddedToken>>, SentencePieceError> {
         let (newer, older) = ("extra_special_tokens", "additional_special_tokens");
         let empty = |value: &Value| match value {
@@ -132,7 +133,8 @@ impl Config<'_> {
         };
         let key = if self.keys.get(newer).is_none_or(empty) && self.keys.contains_key(older) { older } else { newer };
         match self.keys.get(key) {
-            // An object names roles, and does not replace the model's own pieces. The same holds if there is no list.
+            // An object assigns roles to tokens and does not replace the model's own pieces. The model's own pieces are also
+            // used if there is no list.
             None | Some(Value::Object(_)) => Ok(None),
             Some(Value::Null) => Ok(Some(Vec::new())),
             Some(Value::Array(list)) => {
@@ -143,7 +145,7 @@ impl Config<'_> {
     }
 }
 
-/// A value for a message, cut if it is long.
+/// A value for a message, truncated if it is long.
 pub(super) fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(80) {

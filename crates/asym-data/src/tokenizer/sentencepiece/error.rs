@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// An error of the `tokenizers` crate, whose own type is this box.
+/// The error type of the `tokenizers` crate.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// A `tokenizer.model`, or the `tokenizer_config.json` or `added_tokens.json` next to it, cannot be read.
@@ -18,10 +18,10 @@ pub enum SentencePieceError {
         source: std::io::Error,
     },
 
-    /// The file is not a SentencePiece model, or it is cut short.
+    /// The file is not a SentencePiece model, or it is truncated.
     #[error(
-        "{}: not a whole SentencePiece model: {problem}; fetch it again, or put a tokenizer.json beside it (the \
-        tokenizer.model of Llama 3 and of others is tiktoken's and cannot be read)", path.display()
+        "{}: not a complete SentencePiece model: {problem}; fetch it again, or add a tokenizer.json to the folder (the \
+        tokenizer.model of Llama 3 and some other models has tiktoken's format and cannot be read)", path.display()
     )]
     Unreadable {
         /// The file.
@@ -32,8 +32,8 @@ pub enum SentencePieceError {
 
     /// The model is not BPE.
     #[error(
-        "{}: trainer_spec.model_type is {found}, expected BPE (2), as Llama's: which ids the others' pieces get depends on \
-        the model's family; save the tokenizer with transformers and use its tokenizer.json", path.display()
+        "{}: trainer_spec.model_type is {found}, expected BPE (2), as in Llama (for other types, the ids of the pieces depend \
+        on the model's family); save the tokenizer with transformers and use its tokenizer.json", path.display()
     )]
     ModelType {
         /// The file.
@@ -42,7 +42,7 @@ pub enum SentencePieceError {
         found: String,
     },
 
-    /// A piece is empty, or equal to another.
+    /// A piece is empty, or equal to another piece.
     #[error("{}: pieces[{id}].piece is `{found}`, expected {expected}; fetch the file again", path.display())]
     Piece {
         /// The file.
@@ -57,7 +57,7 @@ pub enum SentencePieceError {
 
     /// An id in the model's header is not the id of a piece.
     #[error(
-        "{}: trainer_spec.{key} is {found}, expected less than the {pieces} pieces; fetch the file again", path.display()
+        "{}: trainer_spec.{key} is {found}, expected an id below {pieces}; fetch the file again", path.display()
     )]
     IdOutOfRange {
         /// The file.
@@ -66,7 +66,7 @@ pub enum SentencePieceError {
         key: &'static str,
         /// Its value.
         found: i32,
-        /// Pieces of the model.
+        /// The number of pieces of the model.
         pieces: usize,
     },
 
@@ -79,23 +79,23 @@ pub enum SentencePieceError {
         problem: String,
     },
 
-    /// A value in one of these two files has the wrong type.
+    /// A value in `tokenizer_config.json` or `added_tokens.json` has the wrong type.
     #[error("{}: `{key}` is {found}, expected {expected}; correct or remove it", path.display())]
     Value {
         /// The file.
         path: PathBuf,
-        /// The key, with dots into objects.
+        /// The key. Dots separate the keys of nested objects.
         key: String,
         /// Its value.
         found: String,
-        /// The values that are allowed.
+        /// The allowed values.
         expected: &'static str,
     },
 
-    /// `tokenizer_config.json` belongs to a tokenizer that makes other ids of the same pieces.
+    /// The class in `tokenizer_config.json` is not Llama's. Other classes assign other ids to the same pieces.
     #[error(
-        "{}: `tokenizer_class` is `{found}`, expected LlamaTokenizer or LlamaTokenizerFast, for which alone a \
-        tokenizer.model is read; save the tokenizer with transformers and use its tokenizer.json", path.display()
+        "{}: `tokenizer_class` is `{found}`, expected LlamaTokenizer or LlamaTokenizerFast (a tokenizer.model of another \
+        class cannot be read); save the tokenizer with transformers and use its tokenizer.json", path.display()
     )]
     Class {
         /// The file.
@@ -106,31 +106,31 @@ pub enum SentencePieceError {
 
     /// BOS, EOS or the unknown token is not a token of the model.
     #[error(
-        "{}: `{key}` is `{token}`, and the model has no such piece; name one that it has in tokenizer_config.json, null if \
-        there is none, or list it with its id in `added_tokens_decoder`", path.display()
+        "{}: `{key}` is `{token}`, but the model has no such piece; in tokenizer_config.json, set the key to a piece of the \
+        model or to null, or list the token with its id in `added_tokens_decoder`", path.display()
     )]
     MissingPiece {
         /// The model's file.
         path: PathBuf,
         /// The key of `tokenizer_config.json`.
         key: &'static str,
-        /// The token, by the file or by default.
+        /// The token in the file, or the default token.
         token: String,
     },
 
-    /// An added token cannot have the id that `tokenizer_config.json` or `added_tokens.json` gives it.
+    /// An added token would not get its id in `tokenizer_config.json` or `added_tokens.json`.
     #[error(
-        "{}: `added_tokens_decoder` (or added_tokens.json) gives `{token}` the id {expected}, yet behind this model's \
-        pieces it is {found}; use the tokenizer.model that belongs to the checkpoint, or its tokenizer.json", path.display()
+        "{}: `added_tokens_decoder` (or added_tokens.json) gives `{token}` the id {expected}, but with this model's \
+        pieces its id is {found}; use the tokenizer.model that belongs to the checkpoint, or its tokenizer.json", path.display()
     )]
     AddedTokenId {
         /// The model's file.
         path: PathBuf,
         /// The token.
         token: String,
-        /// The id by that file.
+        /// The id in the file.
         expected: u32,
-        /// The id that it has or would get.
+        /// The id that the token has or would get.
         found: u32,
     },
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::scratch::{Scratch, shared};
 
-/// Made by `make_sentencepiece.py` there.
+/// The folder of files that `tests/fixtures/make_sentencepiece.py` creates.
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/sentencepiece");
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -14,7 +14,7 @@ fn whole() -> Model {
     Model::decode(fixture(MODEL).as_slice()).unwrap()
 }
 
-/// A folder with this model and this `tokenizer_config.json`; `name` must be the test's own.
+/// A folder with this model and this `tokenizer_config.json`. No other test may use the same `name`.
 fn folder(name: &str, model: &[u8], config: Option<&Value>) -> Scratch {
     let folder = Scratch::new(&format!("sentencepiece-{name}"));
     folder.write(MODEL, model);
@@ -70,7 +70,7 @@ fn the_fixture_agrees_with_transformers() {
     for (index, case) in cases.iter().enumerate() {
         let tokenizer = read_config(&format!("case-{index}"), &case["config"]).unwrap();
         agrees(&tokenizer, case);
-        // A run writes it next to its adapter as `tokenizer.json`.
+        // A training run writes the tokenizer next to its adapter as `tokenizer.json`.
         let written = tokenizer.to_string(false).unwrap();
         agrees(&Tokenizer::from_bytes(written).unwrap(), case);
     }
@@ -89,8 +89,8 @@ fn without_a_configuration_the_defaults_hold() {
     assert_eq!(encode(&read_config("no-bos", &json!({"bos_token": null})).unwrap(), ""), [0; 0]);
 }
 
-/// By hand after `generate_merges` of transformers 4: by the result's score, then by the lengths of the left and the
-/// right part in characters (`éa` is three bytes), the longer first, then by id.
+/// The expected order follows `generate_merges` of transformers 4 and was derived by hand: by the score of the result, then by
+/// the lengths of the left and the right part in characters (`éa` is three bytes), the longer first, then by id.
 #[test]
 fn merges_are_ranked_by_their_result() {
     let pieces = ["aa", "a", "éa", "é", "aéa", "aé", "b", "aaa", "ab"].map(str::to_owned);
@@ -102,7 +102,7 @@ fn merges_are_ranked_by_their_result() {
     assert_eq!(found, expected);
 }
 
-/// Without byte pieces: SentencePiece's way, which joins neighbors into one unknown token.
+/// Without byte pieces, neighboring unknown characters become one unknown token, as in SentencePiece.
 #[test]
 fn without_bytes_a_character_is_unknown() {
     let mut model = whole();
@@ -190,7 +190,8 @@ fn models_that_cannot_be_served() {
         }
     }
 
-    for (text, rule) in [(None, "a text"), (Some(""), "a text"), (Some("hello"), "each piece once")] {
+    for (text, rule) in [(None, "a non-empty text"), (Some(""), "a non-empty text"), (Some("hello"), "a unique piece")]
+    {
         let mut model = whole();
         model.pieces[399].piece = text.map(str::to_owned);
         let error = read_model("piece", &model.encode_to_vec()).unwrap_err();
@@ -216,11 +217,11 @@ fn tokens_that_the_model_does_not_have() {
         let listed = json!({key: "<|start|>", "added_tokens_decoder": {"400": {"content": "<|start|>"}}});
         assert_eq!(read_config("listed", &listed).unwrap().token_to_id("<|start|>"), Some(400));
     }
-    // The tokenizers crate leaves an empty token out.
+    // The tokenizers crate skips an empty token.
     let empty = json!({"bos_token": "", "added_tokens_decoder": {"400": {"content": ""}}});
     let error = read_config("token-empty", &empty).unwrap_err();
     assert!(matches!(&error, SentencePieceError::MissingPiece { key: "bos_token", .. }), "{error:?}");
-    // By default too: a model without `</s>` must say so.
+    // The same check applies to default tokens: a model without `</s>` is refused unless the configuration sets `eos_token`.
     let mut model = whole();
     model.pieces[2].piece = Some("[EOS]".to_owned());
     let error = read_model("default", &model.encode_to_vec()).unwrap_err();
@@ -231,7 +232,7 @@ fn tokens_that_the_model_does_not_have() {
     let config = json!({"eos_token": {"content": "[EOS]"}});
     from_folder(folder("own-eos", &model.encode_to_vec(), Some(&config)).path()).unwrap();
 
-    // One that is an added token only cannot be BPE's unknown token; its bytes are there.
+    // A token that is only an added token cannot be BPE's unknown token, so the character is encoded as bytes.
     let config = json!({"unk_token": "[UNK]", "added_tokens_decoder": {"400": {"content": "[UNK]"}}});
     assert_eq!(encode(&read_config("own-unknown", &config).unwrap(), "好").len(), 5);
 
@@ -290,7 +291,7 @@ fn configurations_that_cannot_be_understood() {
     }
 }
 
-/// A list of extra tokens takes the place of the model's own control and user-defined pieces, in transformers too.
+/// A list of extra tokens replaces the model's own control and user-defined pieces, as in transformers.
 #[test]
 fn extra_tokens() {
     let extra = |config: Value| read_config("extra", &config).unwrap().get_added_tokens_decoder();
@@ -341,21 +342,22 @@ fn added_tokens_of_their_own_file() {
     folder.write("added_tokens.json", b"[]");
     let error = from_folder(folder.path()).unwrap_err();
     assert!(error.to_string().contains("added_tokens.json: not a JSON object: found []"), "{error}");
-    // tokenizer_config.json wins.
+    // tokenizer_config.json takes precedence.
     let config = json!({"added_tokens_decoder": {"400": {"content": "<new>"}}});
     folder.write("tokenizer_config.json", config.to_string().as_bytes());
     assert_eq!(from_folder(folder.path()).unwrap().get_vocab_size(true), 401);
 }
 
-/// Tokens whose names the post-processor's own notation could not hold.
+/// Tokens whose names cannot be written in the notation of the post-processor's builder.
 #[test]
 fn names_with_colons_and_spaces() {
     let config = json!({"bos_token": "$A: b", "added_tokens_decoder": {"400": {"content": "$A: b"}}});
     assert_eq!(encode(&read_config("names", &config).unwrap(), ""), [400]);
 }
 
-/// Every instruction, input and output of `alpaca_small_2000.json`, then every line of CoLA's dev set. 64-bit FNV-1a,
-/// by transformers 4.57.6, whose `legacy=False` is what version 5 does, except for the merges' ranks:
+/// Compares 64-bit FNV-1a hashes of every instruction, input and output of `alpaca_small_2000.json`, followed by every line of
+/// CoLA's dev set. The expected hashes were computed by transformers 4.57.6 with `legacy=False`, which is the behavior of
+/// version 5 except for the ranks of the merges:
 ///
 /// ```python
 /// tok = LlamaTokenizerFast.from_pretrained("tok-llama", legacy=False)
@@ -372,7 +374,7 @@ fn llama_agrees_with_transformers() {
     let tokenizer = from_folder(&shared.join("data/tok-llama")).unwrap();
     assert!(start.elapsed().as_secs_f32() < 2.0, "{:?}", start.elapsed());
     assert_eq!(tokenizer.get_vocab_size(true), 32000);
-    // INDEX.md's.
+    // A known encoding.
     assert_eq!(encode(&tokenizer, "Hello world!"), [1, 15043, 3186, 29991]);
 
     let alpaca = std::fs::read(shared.join("data/alpaca/alpaca_small_2000.json")).unwrap();

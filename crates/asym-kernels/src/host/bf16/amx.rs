@@ -1,7 +1,7 @@
-//! The tiles of AMX: blocks of 32 × 32 sums over the whole inner dimension.
+//! Blocks of 32 × 32 sums over the whole inner dimension with the tiles of AMX.
 //!
-//! Rust has no intrinsics for AMX on stable (issue 126622 of rust-lang/rust), so its instructions are assembler here. See
-//! Intel's Software Developer's Manual, volume 1, chapter 18.
+//! Stable Rust has no intrinsics for AMX (issue 126622 of rust-lang/rust), so this module uses inline assembly. See Intel's
+//! Software Developer's Manual, volume 1, chapter 18.
 
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
@@ -12,27 +12,29 @@ use super::product::Blocks;
 
 /// Whether the processor has AMX for bf16, and Linux lets this process use it.
 pub(super) fn is_available() -> bool {
-    // Rows are rounded with AVX512-BF16.
+    // AVX512-BF16 is needed to round the rows.
     has_tiles() && avx512::is_available() && is_granted()
 }
 
-/// The bits of CPUID for tiles and for their products of bf16.
+/// Whether CPUID reports tiles and products of bf16 tiles.
 fn has_tiles() -> bool {
     const BITS: u32 = 1 << 22 | 1 << 24;
     __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & BITS == BITS
 }
 
-/// Ask Linux for the state of the tiles, which it keeps only for processes that asked. Threads inherit the grant.
+/// Request the permission of Linux to use the tiles. Without it, a process that uses a tile receives SIGILL. The permission
+/// applies to all threads of the process.
 ///
-/// Linux before 5.16, and a filter of system calls, deny it.
+/// The request fails on Linux before version 5.16, or if a filter blocks the system call.
 fn is_granted() -> bool {
     const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
     const XFEATURE_XTILEDATA: libc::c_long = 18;
-    // SAFETY: the request takes two numbers and touches no memory of the process.
+    // SAFETY: the system call has two numbers as arguments and does not access the memory of the process.
     unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
 }
 
-/// The tiles of this thread, set up as eight of 16 rows of 64 bytes until the value is dropped.
+/// The tile registers of this thread, configured as eight tiles of 16 rows of 64 bytes. They are released when the value is
+/// dropped.
 pub(super) struct Tiles(());
 
 impl Blocks for Tiles {
@@ -49,7 +51,7 @@ impl Blocks for Tiles {
             Configuration { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
         configuration.row_bytes[..8].fill(64);
         configuration.rows[..8].fill(TILE as u8);
-        // SAFETY: the caller's promise, for a configuration of 64 bytes.
+        // SAFETY: the caller guarantees that the processor has AMX, and the configuration has 64 bytes.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &configuration, options(nostack, readonly)) };
         Self(())
     }
@@ -57,11 +59,11 @@ impl Blocks for Tiles {
     unsafe fn block(&self, rows: &[Line], _: usize, columns: &[Line], start: &[f32], sums: *mut f32, stride: usize) {
         let steps = rows.len() / STEP;
         assert!(steps > 0 && rows.len() == columns.len() && start.len() == 2 * TILE, "operands of a block");
-        // SAFETY: the caller's promise, and the lengths above. It is one statement from the first load to the last store because
-        // the compiler knows nothing of tiles that live across two.
+        // SAFETY: the caller guarantees that `sums` is valid, and the lengths of the slices are checked above. All instructions
+        // are in one statement, because the compiler does not preserve tiles between two statements.
         unsafe {
             asm!(
-                // A stride of nothing repeats the row.
+                // With a stride of 0, all rows of the tile are equal.
                 "tileloadd tmm0, [{start} + {nothing} * 1]",
                 "tileloadd tmm1, [{start} + {nothing} * 1 + 64]",
                 "tileloadd tmm2, [{start} + {nothing} * 1]",
@@ -102,7 +104,7 @@ impl Blocks for Tiles {
 
 impl Drop for Tiles {
     fn drop(&mut self) {
-        // SAFETY: they were set up on this thread.
+        // SAFETY: the tiles were configured on this thread.
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
     }
 }

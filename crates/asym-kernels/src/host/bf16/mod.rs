@@ -1,7 +1,8 @@
 //! Products of f32 rows with a frozen weight in bf16, with sums in f32.
 //!
-//! Where the processor multiplies bf16 faster than f32, rows are rounded to bf16 as well, and multiplied with a copy of the weight
-//! that is laid out once for each direction. Elsewhere the product is that of f32 with the rounded weight.
+//! If the processor multiplies bf16 faster than f32, the rows are rounded to bf16 too. They are multiplied with a copy of the
+//! weight in a special layout, which is created once for the forward and once for the backward pass. Otherwise, the rows are
+//! multiplied in f32 with the bf16 weight.
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 mod amx;
@@ -27,28 +28,29 @@ use crate::host::linear::{column_sums, dims, f32_product, with_last};
 use crate::host::math::{Matrix, new_product};
 use crate::host::{HostTensor, floats, tensor};
 
-/// The environment variable that chooses a kernel by its [`name`](Bf16Kernel::name).
+/// The environment variable that selects a kernel by its [`name`](Bf16Kernel::name).
 const VARIABLE: &str = "ASYM_BF16_KERNEL";
 
-/// How the host multiplies with a weight in bf16.
+/// The kernel with which the host multiplies with a weight in bf16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bf16Kernel {
-    /// On the tiles of AMX, which Intel's processors have from Sapphire Rapids on.
+    /// The tiles of AMX, which Intel's processors have since Sapphire Rapids.
     Amx,
-    /// With AVX512-BF16, which is fast on AMD's processors from Zen 4 on.
+    /// AVX512-BF16, which is fast on AMD's processors since Zen 4.
     Avx512,
-    /// In f32, on the rounded weight.
+    /// Products in f32 with the rounded weight.
     F32,
 }
 
 impl Bf16Kernel {
     const ALL: [Self; 3] = [Self::Amx, Self::Avx512, Self::F32];
 
-    /// The kernel of this process. It is chosen at the first call.
+    /// The kernel of this process. It is selected in the first call.
     ///
-    /// It is the one that the environment variable `ASYM_BF16_KERNEL` [names](Self::name), if this machine has it. Otherwise it is
-    /// [`Amx`](Self::Amx) where the processor has AMX for bf16 and Linux grants the tiles, [`Avx512`](Self::Avx512) on processors of
-    /// AMD that have it, and [`F32`](Self::F32) elsewhere: Intel's AVX512-BF16 is slower than f32.
+    /// The environment variable `ASYM_BF16_KERNEL` can contain the [`name`](Self::name) of a kernel that this machine has.
+    /// Otherwise, the kernel is [`Amx`](Self::Amx) if the processor has AMX for bf16 and Linux permits its use,
+    /// [`Avx512`](Self::Avx512) on AMD's processors with AVX512-BF16, and [`F32`](Self::F32) on all other processors. Intel's
+    /// AVX512-BF16 is slower than f32.
     pub fn get() -> Self {
         static KERNEL: OnceLock<Bf16Kernel> = OnceLock::new();
         *KERNEL.get_or_init(|| {
@@ -92,10 +94,10 @@ impl Bf16Kernel {
         }
     }
 
-    /// x·W + bias, for `rows` of as many values as the weight has.
+    /// x·W + bias, where each row of x has as many values as the weight has rows.
     fn multiply(self, rows: &[f32], weight: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
         match self {
-            // SAFETY: a kernel is chosen where it is available.
+            // SAFETY: a kernel is selected only if it is available.
             #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
             Self::Amx => unsafe { product::product::<amx::Tiles>(rows, weight, bias) },
             // SAFETY: as above.
@@ -116,10 +118,11 @@ impl fmt::Display for Bf16Kernel {
     }
 }
 
-/// The copies of a layer's weight that products read, made when a product first needs them.
+/// The copies of a layer's weight in the layout for products. They are created when a product first needs them.
 ///
-/// A layer that can have a weight in bf16 owns one and passes it to [`rounded_linear`](crate::rounded_linear()). Clones share the copies. The value
-/// holds the weight from which the copies were made, so it recognizes another weight and makes new copies.
+/// A layer that can have a weight in bf16 owns a value of this type and passes it to
+/// [`rounded_linear`](crate::rounded_linear()). Clones share the copies. The value also contains the weight from which the copies
+/// were created. If it is used with a different weight, it creates new copies.
 #[derive(Clone, Default)]
 pub struct PackedWeight(Arc<Mutex<Copies>>);
 
@@ -161,7 +164,7 @@ impl PackedWeight {
     }
 }
 
-/// Whether both are the same values in memory. `known` is held, so no other tensor can have taken its place.
+/// Whether both tensors are the same values in memory. `known` is not freed, so no other tensor can be at its address.
 fn is_same(known: &HostTensor, other: &HostTensor) -> bool {
     let place = |tensor: &HostTensor| (tensor.storage::<bf16>().as_ptr(), tensor.layout().start_offset());
     place(known) == place(other)

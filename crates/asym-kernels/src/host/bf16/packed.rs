@@ -1,23 +1,23 @@
-//! A weight in the order in which the tiles read it.
+//! A weight in the order in which the kernels read it.
 
 use half::bf16;
 use rayon::prelude::*;
 
 use crate::host::HostTensor;
 
-/// Values of a line: 64 bytes.
+/// The number of values per line, which has 64 bytes.
 pub(super) const LINE: usize = 32;
 
-/// Rows of a tile.
+/// The number of rows per tile.
 pub(super) const TILE: usize = 16;
 
-/// Rows and columns of a block of sums: two tiles in each direction.
+/// The numbers of rows and columns of a block of sums, which is two tiles high and wide.
 pub(super) const BLOCK: usize = 2 * TILE;
 
-/// Lines of one step along the inner dimension: two tiles.
+/// The number of lines of one step along the inner dimension, which consists of two tiles.
 pub(super) const STEP: usize = 2 * TILE;
 
-/// A line of the cache, which is a row of a tile.
+/// A cache line, which contains a row of a tile.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Line(pub(super) [bf16; LINE]);
@@ -26,26 +26,26 @@ impl Line {
     pub(super) const ZERO: Self = Self([bf16::ZERO; LINE]);
 }
 
-/// A matrix of bf16 in a slice, with any strides.
+/// A bf16 matrix in a slice, with any strides.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) values: &'a [bf16],
-    /// Rows and columns.
+    /// The numbers of rows and columns.
     pub(super) shape: [usize; 2],
-    /// Values from one row to the next, and from one column to the next.
+    /// The distances, in values, between rows and between columns.
     pub(super) strides: [usize; 2],
 }
 
 impl<'a> Source<'a> {
-    /// A tensor of rank 2 in bf16.
+    /// The values of a bf16 tensor of rank 2.
     ///
     /// # Panics
     ///
-    /// Panics if it is something else.
+    /// Panics if the tensor has another rank, another dtype or a negative stride.
     pub(super) fn of(tensor: &'a HostTensor) -> Self {
         let layout = tensor.layout();
         let (&[rows, columns], &[down, across]) = (layout.shape().as_slice(), layout.strides()) else {
-            panic!("a weight has two axes, and not {:?}", layout.shape())
+            panic!("a weight has two axes, but the shape is {:?}", layout.shape())
         };
         assert!(down >= 0 && across >= 0, "strides of {down} and {across}");
         let values = &tensor.storage::<bf16>()[layout.start_offset()..];
@@ -60,14 +60,14 @@ impl<'a> Source<'a> {
 
 /// The right operand of a product.
 ///
-/// It lies in panels of 32 columns, each in steps of 32 along the inner dimension, each in two tiles of 16 pairs of rows by 16
-/// columns. Values beyond the edges are zero.
+/// It is divided into panels of 32 columns, which are divided into steps of 32 rows. A step consists of two tiles, each with 16
+/// pairs of rows and 16 columns. Values beyond the edges of the matrix are zero.
 #[derive(Debug)]
 pub(super) struct Packed {
     lines: Vec<Line>,
-    /// Rows.
+    /// The number of rows.
     pub(super) inner: usize,
-    /// Columns.
+    /// The number of columns.
     pub(super) columns: usize,
 }
 
@@ -92,12 +92,12 @@ impl Packed {
         Self { lines: packed, inner, columns }
     }
 
-    /// Steps along the inner dimension.
+    /// The number of steps along the inner dimension.
     pub(super) fn steps(&self) -> usize {
         self.inner.div_ceil(LINE)
     }
 
-    /// Panels of 32 columns.
+    /// The number of panels of 32 columns.
     pub(super) fn panels(&self) -> usize {
         self.columns.div_ceil(BLOCK)
     }

@@ -1,4 +1,4 @@
-//! x·W + bias, divided among tasks and into blocks of 32 × 32 sums.
+//! x·W + bias. The product is divided among tasks and into blocks of 32 × 32 sums.
 
 use std::ops::Range;
 
@@ -8,19 +8,21 @@ use super::avx512::{prefetch_read, prefetch_write, round_row};
 use super::packed::{BLOCK, LINE, Line, Packed, STEP, TILE};
 use crate::host::math::written;
 
-/// Bytes of rounded rows that a task works on at most, so they stay in the second cache of its core.
+/// The maximum number of bytes of rounded rows per task. With this limit, they fit into the L2 cache of a core.
 const ROWS: usize = 1 << 20;
 
-/// Instructions that compute a block of sums.
+/// The instructions that compute a block of sums.
 pub(super) trait Blocks: Sized {
     /// Prepare this thread to compute blocks, until the value is dropped.
     ///
     /// # Safety
     ///
-    /// The processor must have the instructions. While the value lives, no other value of the kind may be set up on this thread.
+    /// The processor must have the instructions. While the value is alive, no other value of this type may be created on this
+    /// thread.
     unsafe fn set_up() -> Self;
 
-    /// Up to 32 × 32 sums: `start` in each row, plus `rows` · `columns`. At least the first `high` rows are computed.
+    /// Up to 32 × 32 sums: `start` plus `rows` · `columns`, where `start` is the same for each row. At least the first `high`
+    /// rows are computed.
     ///
     /// # Safety
     ///
@@ -28,26 +30,27 @@ pub(super) trait Blocks: Sized {
     ///
     /// # Panics
     ///
-    /// Panics if the operands differ in their steps, if they have none, if `start` is not 32 values, or if `high` is above 32.
+    /// Panics if `rows` and `columns` have different lengths, or if `start` does not have 32 values. Depending on the
+    /// instructions, it also panics if the operands have no steps, or if `high` is above 32.
     unsafe fn block(&self, rows: &[Line], high: usize, columns: &[Line], start: &[f32], sums: *mut f32, stride: usize);
 }
 
-/// A product: its weight, the rows that its sums start from, and where it goes.
+/// The weight, the initial sums and the output of a product.
 struct Product<'a> {
     weight: &'a Packed,
-    /// The bias, with zeros up to the last panel's edge.
+    /// The bias, padded with zeros to the end of the last panel.
     start: &'a [f32],
-    /// Rows of `weight.columns` values.
+    /// The output, in rows of `weight.columns` values.
     output: *mut f32,
 }
 
 // SAFETY: tasks write parts of the output that do not overlap.
 unsafe impl Sync for Product<'_> {}
 
-/// x·W + bias, for `x` in rows of as many values as the weight has.
+/// x·W + bias, where each row of `x` has as many values as the weight has rows.
 ///
-/// Many rows are divided among the tasks, each of which rounds and lays out its own; few are laid out once, and the panels of the
-/// weight are divided.
+/// Many rows are divided among the tasks, and each task rounds its own rows. Few rows are rounded once, and the panels of the
+/// weight are divided among the tasks.
 ///
 /// # Safety
 ///
@@ -55,7 +58,8 @@ unsafe impl Sync for Product<'_> {}
 ///
 /// # Panics
 ///
-/// Panics if `x` does not consist of whole rows, or if the length of the bias differs from that of an output row.
+/// Panics if the length of `x` is not a multiple of the row length, or if the length of the bias differs from that of an output
+/// row.
 pub(super) unsafe fn product<B: Blocks>(x: &[f32], weight: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
     let (inner, columns, panels) = (weight.inner, weight.columns, weight.panels());
     let count = x.len() / inner;
@@ -65,7 +69,7 @@ pub(super) unsafe fn product<B: Blocks>(x: &[f32], weight: &Packed, bias: Option
         start[..columns].copy_from_slice(bias);
     }
     let parts = 2 * rayon::current_num_threads();
-    // SAFETY: every row and every panel is written, by a single task.
+    // SAFETY: each panel of each row is written by exactly one task.
     unsafe {
         written(count * columns, |output| {
             let product = &Product { weight, start: &start, output: output.as_mut_ptr().cast() };
@@ -88,7 +92,8 @@ pub(super) unsafe fn product<B: Blocks>(x: &[f32], weight: &Packed, bias: Option
     }
 }
 
-/// Round `rows` of `inner` values into `lines`: blocks of 32 rows, each in steps of two tiles. Rows beyond the last are zero.
+/// Round `rows` of `inner` values into `lines`: blocks of 32 rows, each in steps of two tiles. The last block is padded with
+/// zeros.
 ///
 /// # Safety
 ///
@@ -101,7 +106,7 @@ unsafe fn round(rows: &[f32], inner: usize, lines: &mut Vec<Line>) {
     lines.reserve(length);
     let room = &mut lines.spare_capacity_mut()[..length];
     for (index, row) in rows.chunks_exact(inner).enumerate() {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees that the instructions are available.
         unsafe { round_row(row, &mut room[place(index)..], STEP) };
     }
     for index in count..count.next_multiple_of(BLOCK) {
@@ -109,32 +114,32 @@ unsafe fn round(rows: &[f32], inner: usize, lines: &mut Vec<Line>) {
             room[place(index) + step * STEP].write(Line::ZERO);
         }
     }
-    // SAFETY: each of the blocks' rows was written in each of the steps.
+    // SAFETY: every step of every row of every block was written.
     unsafe { lines.set_len(length) };
 }
 
 impl Product<'_> {
-    /// The sums of some rows, whose `lines` are given, and some panels.
+    /// Compute the sums of some rows and some panels. `lines` contains the rounded rows.
     ///
     /// # Safety
     ///
-    /// The requirements of [`product`]. In addition, no other task may write these rows of these panels.
+    /// The requirements of [`product`]. In addition, no other task may write to these rows and panels.
     unsafe fn block_rows<B: Blocks>(&self, rows: Range<usize>, lines: &[Line], panels: Range<usize>) {
         let (steps, columns) = (self.weight.steps(), self.weight.columns);
-        // SAFETY: the caller's promise; nothing below gives the thread to another task.
+        // SAFETY: the caller guarantees that the instructions are available. No other task runs on this thread in this function.
         let blocks = unsafe { B::set_up() };
         let mut edge = [0.0f32; BLOCK * BLOCK];
         for index in panels.clone() {
             let panel = self.weight.panel(index);
             let start = &self.start[index * BLOCK..][..BLOCK];
             let wide = BLOCK.min(columns - index * BLOCK);
-            // Each block asks for its share of the next panel.
+            // Each block prefetches a part of the next panel.
             let mut next = if index + 1 < panels.end { self.weight.panel(index + 1) } else { &[] };
             let share = next.len().div_ceil(rows.len().div_ceil(BLOCK));
             for (block, lines) in lines.chunks_exact(steps * STEP).enumerate() {
                 let first = rows.start + block * BLOCK;
                 let high = BLOCK.min(rows.end - first);
-                // SAFETY: the row and the panel lie within the output.
+                // SAFETY: the row and the panel are within the output.
                 let output = unsafe { self.output.add(first * columns + index * BLOCK) };
                 for row in 0..high {
                     prefetch_write(output.wrapping_add(row * columns));
@@ -145,11 +150,12 @@ impl Product<'_> {
                 next = later;
                 let is_whole = high == BLOCK && wide == BLOCK;
                 let (sums, stride) = if is_whole { (output, columns) } else { (edge.as_mut_ptr(), BLOCK) };
-                // SAFETY: both operands have as many steps, and the sums lie within the output or are the edge's block.
+                // SAFETY: a whole block of sums is within the output. Another block is written to `edge`, which has 32 × 32
+                // values.
                 unsafe { blocks.block(lines, high, panel, start, sums, stride) };
                 if !is_whole {
                     for (row, sums) in edge.chunks_exact(BLOCK).take(high).enumerate() {
-                        // SAFETY: the part of the row lies within the output.
+                        // SAFETY: the first `wide` values of the row are within the output.
                         unsafe { output.add(row * columns).copy_from_nonoverlapping(sums.as_ptr(), wide) };
                     }
                 }

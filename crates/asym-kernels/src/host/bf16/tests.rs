@@ -9,7 +9,7 @@ fn random(count: usize, rng: &mut impl Rng) -> Vec<f32> {
     (0..count).map(|_| rng.random_range(-2.0f32..2.0)).collect()
 }
 
-/// The kernels of this machine that pack weights; says so where there are none.
+/// The available kernels that use packed weights. Prints a message if there are none.
 fn packing() -> Vec<Bf16Kernel> {
     let kernels: Vec<_> =
         [Bf16Kernel::Amx, Bf16Kernel::Avx512].into_iter().filter(|kernel| kernel.is_available()).collect();
@@ -19,7 +19,8 @@ fn packing() -> Vec<Bf16Kernel> {
     kernels
 }
 
-/// Rows, inner dimension and columns: whole blocks, every kind of edge, a single row, and more rows than a task takes.
+/// Rows, inner dimension and columns, for whole blocks, incomplete blocks of every kind, a single row, and more rows than one
+/// task computes.
 const SIZES: [[usize; 3]; 11] = [
     [1, 1, 1],
     [1, 3, 5],
@@ -81,7 +82,7 @@ fn rows_are_rounded_as_half_rounds() {
         f32::MAX,
         f32::MIN,
         f32::MIN_POSITIVE,
-        // Ties, to even above and below.
+        // Ties that are rounded up and down, and their neighbors.
         f32::from_bits(0x3f80_8000),
         f32::from_bits(0x3f81_8000),
         f32::from_bits(0xbf80_8000),
@@ -90,9 +91,9 @@ fn rows_are_rounded_as_half_rounds() {
     ];
     values.extend(random(40, &mut ChaCha8Rng::seed_from_u64(2)));
     let mut lines = vec![std::mem::MaybeUninit::new(packed::Line::ZERO); values.len().div_ceil(packed::LINE)];
-    // SAFETY: it is available.
+    // SAFETY: AVX512-BF16 is available.
     unsafe { avx512::round_row(&values, &mut lines, 1) };
-    // SAFETY: all were set to begin with.
+    // SAFETY: all lines were initialized.
     let rounded = lines.iter().flat_map(|line| unsafe { line.assume_init() }.0);
     let expected = values.iter().map(|value| bf16::from_f32(*value)).chain(std::iter::repeat(bf16::ZERO));
     for (at, (found, expected)) in rounded.zip(expected).enumerate() {
@@ -128,7 +129,7 @@ fn every_kernel_computes_a_linear_layer_and_its_gradients() {
         let weight = random(inner * columns, &mut rng);
         let rounded: Vec<f64> = weight.iter().map(|value| bf16::from_f32(*value).to_f64()).collect();
         let tensor = Tensor::<2>::from_data(TensorData::new(weight, [inner, columns]), (&device, DType::BF16));
-        // In f64: output, and its square's gradients, with the sums of sizes that bound the error.
+        // The output in f64, with the sums of absolute values that bound the error.
         let (mut output, mut sizes) = (vec![0.0; rows * columns], vec![0.0; rows * columns]);
         for at in 0..rows * columns {
             let (row, column) = (at / columns, at % columns);

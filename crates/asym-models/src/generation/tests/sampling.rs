@@ -1,4 +1,4 @@
-//! Tokens that are drawn: from the probabilities of transformers, each row for itself.
+//! Sampled tokens have the probabilities of transformers, and each row is sampled independently.
 
 use super::super::processors::process;
 use super::super::scores::softmax;
@@ -25,7 +25,7 @@ fn probabilities_are_those_of_transformers() {
     }
 }
 
-/// The parts of `draws` that each token has, of the first tokens of `draws` rows.
+/// The relative frequency of each token among the first new tokens of `draws` rows.
 fn frequencies(fixture: &Value, case: &Value, prompt: &[u32], draws: usize) -> Vec<f64> {
     let settings =
         Generation { max_new_tokens: 1, num_return_sequences: draws, ..settings(fixture, case, prompt.len()) };
@@ -42,7 +42,7 @@ fn tokens_are_as_frequent_as_they_are_probable() {
     let fixture = fixture();
     let alone = |case: &&Value| case["settings"].get("num_beams").is_none();
     for case in fixture["distributions"].as_array().unwrap().iter().filter(alone) {
-        // Lengths and tokens of the prompt make no difference to what is drawn first, except for the longest prompt.
+        // The expected probabilities are those of the longest prompt of the case.
         let prompt = prompts(case).into_iter().max_by_key(Vec::len).unwrap();
         let expected: Vec<f64> = serde_json::from_value(case["probabilities"][1].clone()).unwrap();
         let found = frequencies(&fixture, case, &prompt, DRAWS);
@@ -58,7 +58,7 @@ fn tokens_are_as_frequent_as_they_are_probable() {
             }
         };
         let chi_square: f64 = found.iter().zip(&expected).map(distance).sum();
-        // Mean n, variance 2n for n degrees of freedom: five standard deviations.
+        // For n degrees of freedom, the mean is n and the variance is 2n. The tolerance is five standard deviations.
         assert!(chi_square <= possible + 5.0 * (2.0 * possible).sqrt(), "{case}: {chi_square} {found:?}");
     }
 }
@@ -120,9 +120,9 @@ fn what_is_drawn_depends_on_the_prompts_number_alone() {
             run(&fixture, &case, &prompts[number..=number], &settings)
         };
         assert_eq!(together, (0..prompts.len()).flat_map(row).collect::<Vec<_>>());
-        // The rows of one prompt are drawn each for itself.
+        // The rows of a prompt are sampled independently.
         assert!(together.chunks(2).any(|rows| rows[0].tokens != rows[1].tokens));
-        // In another order, with other numbers.
+        // The prompts in reverse order, with their indices, give the same rows.
         let reversed: Vec<_> = prompts.iter().rev().cloned().collect();
         let rows = run(&fixture, &case, &reversed, &settings.of_rows([2, 1, 0]));
         assert_eq!(rows[4..], together[..2]);
@@ -131,7 +131,7 @@ fn what_is_drawn_depends_on_the_prompts_number_alone() {
 
 #[test]
 fn beams_are_drawn_without_replacement() {
-    // The first step has two of the four tokens, the first by its probability, the second by that of what is left.
+    // The first token is sampled from the probabilities, and each further token from the probabilities of the remaining ones.
     const DRAWS: usize = 8000;
     let fixture = fixture();
     let case = case(serde_json::json!({
@@ -151,7 +151,7 @@ fn beams_are_drawn_without_replacement() {
         counts[first] += 1.0;
         counts[second] += 1.0;
     }
-    // Four are drawn, of which the two with the best scores are returned.
+    // Four tokens are sampled, and the two with the best scores are returned.
     let expected = chance_of_return(&probabilities, 4, 2);
     for (token, (count, expected)) in counts.iter().zip(&expected).enumerate() {
         let error = (expected * (1.0 - expected) / DRAWS as f64).sqrt();
@@ -159,7 +159,8 @@ fn beams_are_drawn_without_replacement() {
     }
 }
 
-/// The probability of each token to be among the `returned` most probable of `drawn` that are drawn without replacement.
+/// The probability of each token to be among the `returned` most probable of `drawn` tokens that are sampled without
+/// replacement.
 fn chance_of_return(probabilities: &[f64], drawn: usize, returned: usize) -> Vec<f64> {
     fn draw(probabilities: &[f64], taken: &mut Vec<usize>, left: usize, chance: f64, returned: usize, sum: &mut [f64]) {
         if left == 0 {

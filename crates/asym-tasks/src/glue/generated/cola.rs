@@ -1,4 +1,4 @@
-//! CoLA's counterpart: is a sentence acceptable? The sentences are those of [`crate::grammar`]'s constructions.
+//! CoLA's counterpart: is a sentence acceptable? The sentences come from the constructions of [`crate::grammar`].
 
 use super::design::{Design, Draft, Part};
 use super::streams;
@@ -7,7 +7,7 @@ use crate::grammar::draw::Draw;
 use crate::grammar::key::held_out;
 use crate::text::Target;
 
-/// The set.
+/// The design of the set.
 pub(crate) static DESIGN: Design = Design {
     cases: 2,
     train: Part { stream: streams::COLA_TRAIN, make },
@@ -20,7 +20,7 @@ pub(crate) static DESIGN: Design = Design {
     },
 };
 
-/// A sentence that is acceptable in the first case, and not in the second.
+/// A sentence that is acceptable in the first case, and unacceptable in the second case.
 fn make(draw: &mut Draw, case: usize) -> Option<Draft> {
     let acceptable = case == 0;
     let Specimen { source, key, sentence } = specimen(draw, acceptable);

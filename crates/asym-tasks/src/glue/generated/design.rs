@@ -1,4 +1,4 @@
-//! How a set is drawn and written. Each set has a file of its own with one [`Design`].
+//! How a set is sampled and written. Each set has its own file with one [`Design`].
 
 use std::collections::HashSet;
 
@@ -8,10 +8,9 @@ use crate::grammar::key::held_out;
 use crate::grammar::scene::Scene;
 use crate::text::Target;
 
-/// How a set is drawn and written.
+/// How a set is sampled and written.
 pub(super) struct Design {
-    /// The number of cases. The examples of a part go through them in turn, so each class, or each level of a
-    /// score, is equally frequent.
+    /// The number of cases. The examples of a part cycle through the cases, so all cases are equally frequent.
     pub(super) cases: usize,
     /// The training part.
     pub(super) train: Part,
@@ -19,19 +18,20 @@ pub(super) struct Design {
     pub(super) dev: &'static [Part],
     /// The first line of GLUE's file, if it has a header.
     pub(super) header: Option<&'static str>,
-    /// A line of GLUE's file, by the sample's place in it and its answer as such files write it.
+    /// Formats a line of GLUE's file. The arguments are the index of the sample in the file, the sample, and its answer in the
+    /// spelling of the file.
     pub(super) line: fn(usize, &Sample, &str) -> String,
 }
 
 /// A part of a set.
 pub(super) struct Part {
-    /// The stream of its draws.
+    /// The random stream of this part.
     pub(super) stream: Stream,
-    /// Draws an example of a case. `None` if the draws allow no example.
+    /// Samples an example of a case. `None` if the sampled scenes do not allow an example.
     pub(super) make: fn(&mut Draw, usize) -> Option<Draft>,
 }
 
-/// An example that was drawn and may not fit the part.
+/// A sampled example, which may not belong to the part.
 pub(super) struct Draft {
     /// The text, or the first of a pair.
     pub(super) first: String,
@@ -41,15 +41,15 @@ pub(super) struct Draft {
     pub(super) target: Target,
     /// The construction, or the kind of example.
     pub(super) source: &'static str,
-    /// The key, which no other example of the part has.
+    /// The key. No two examples of a part have the same key.
     pub(super) key: String,
-    /// Whether it is kept for development parts.
+    /// Whether the example is held out for development parts.
     pub(super) held_out: bool,
 }
 
 impl Draft {
-    /// A pair about `scene` and perhaps another scene. The caller guarantees that the other is held out if and only if
-    /// `scene` is.
+    /// A pair about `scene` and possibly another scene. The caller guarantees that the other scene is held out if and only if
+    /// `scene` is held out.
     pub(super) fn pair(texts: (String, String), target: Target, scene: &Scene) -> Self {
         Self {
             first: texts.0,
@@ -63,7 +63,7 @@ impl Draft {
 }
 
 impl Design {
-    /// `size` samples of a part, as many of each case as of any other, no two of one key.
+    /// `size` samples of a part. All cases are equally frequent, and no two samples have the same key.
     pub(super) fn samples(&self, seed: u64, size: usize, dev: Option<usize>) -> Vec<Sample> {
         let (part, source) = (dev.unwrap_or(0), dev.map_or(&self.train, |part| &self.dev[part]));
         let mut draw = Draw::new(seed, source.stream);

@@ -1,12 +1,12 @@
 //! MNLI's counterpart: does the second sentence follow from the first, contradict it, or neither?
 //!
-//! Half of all sentences deny something, regardless of the class. The second sentence follows if it describes the same
-//! scene with fewer adjectives and denies it if and only if the first sentence does. It contradicts the first if exactly
-//! one of the two denies the scene. In the neutral class, the second sentence describes another scene, with one of the
-//! same people in the same role or with none of them.
+//! Half of all sentences are negated, regardless of the class. The second sentence follows if it describes the same scene,
+//! possibly with fewer adjectives, and is negated if and only if the first sentence is. It contradicts the first sentence if
+//! exactly one of the two sentences is negated. In the neutral class, the second sentence describes another scene, which shares
+//! one person in the same role, or nobody.
 //!
-//! The training set and the matched set have acts and exchanges, which are transfers with a verb for the receiver too.
-//! The mismatched set has the other transfers.
+//! The training set and the matched set contain acts and exchanges. An exchange is a transfer that also has a verb for the
+//! receiver. The mismatched set contains the other transfers.
 
 use super::design::{Design, Draft, Part};
 use super::sample::Sample;
@@ -16,7 +16,7 @@ use crate::grammar::lexicon::{EXCHANGES, TRANSFERS};
 use crate::grammar::scene::{Detail, Scene, Shared};
 use crate::text::Target;
 
-/// The set.
+/// The design of the set.
 pub(super) static DESIGN: Design = Design {
     cases: 3,
     train: Part { stream: streams::MNLI_TRAIN, make: common },
@@ -28,13 +28,13 @@ pub(super) static DESIGN: Design = Design {
     line,
 };
 
-/// A line without any parse.
+/// A line of GLUE's file. The columns of parses contain "-".
 fn line(row: usize, sample: &Sample, label: &str) -> String {
     let (genre, one, other) = (sample.source, &sample.first, sample.second());
     format!("{row}\t{row}\t{row}\t{genre}\t-\t-\t-\t-\t{one}\t{other}\t{label}\t{label}")
 }
 
-/// A pair of the genres that are trained on.
+/// A pair of a genre that is in the training set.
 fn common(draw: &mut Draw, case: usize) -> Option<Draft> {
     if draw.chance(70) {
         make(draw, case, "act", |draw| Scene::act(draw, Detail { adjective: 40, adjunct: 20, negated: 50 }))
@@ -43,22 +43,22 @@ fn common(draw: &mut Draw, case: usize) -> Option<Draft> {
     }
 }
 
-/// A pair of the genre that is not.
+/// A pair of the genre that is not in the training set.
 fn rare(draw: &mut Draw, case: usize) -> Option<Draft> {
     make(draw, case, "errand", |draw| Scene::transfer(draw, &TRANSFERS[EXCHANGES..], THING))
 }
 
-/// How much the scenes tell that have things in them.
+/// The amount of detail in scenes with things.
 const THING: Detail = Detail { adjective: 100, adjunct: 0, negated: 50 };
 
-/// A pair of the class that the case names.
+/// A pair of the class `case`.
 fn make(draw: &mut Draw, case: usize, source: &'static str, scene: fn(&mut Draw) -> Scene) -> Option<Draft> {
     let premise = scene(draw);
     let hypothesis = match case {
         1 => premise.other(Shared::one_person_or_none(draw), scene, draw)?,
         _ => premise.exchanged(draw),
     };
-    // A denial with fewer adjectives is not weaker: adjectives tell who is meant, and not what is denied.
+    // A negated sentence still follows if adjectives are removed: they identify a person or thing, and are not negated.
     let hypothesis = hypothesis.plainer(draw);
     let hypothesis = match case {
         1 => hypothesis,

@@ -1,26 +1,26 @@
 //! Generated counterparts of the data sets, for a model that must be trained within minutes and without a download.
 //!
-//! The sentences are those of [`crate::grammar`]. [`generate`] makes a counterpart of each data set, [`write_tsv`]
-//! writes it as GLUE's files are written, and [`generated`] gives it in the form in which real data sets are read.
+//! The sentences come from [`crate::grammar`]. [`generate`] creates the counterpart of a data set, [`write_tsv`] writes it in the
+//! format of GLUE's files, and [`generated`] returns it in the same form as data sets that are read from files.
 //!
-//! | data set | question | what decides |
+//! | data set | question | what the answer depends on |
 //! |---|---|---|
 //! | CoLA | is a sentence acceptable? | whether two of its words go together |
-//! | MNLI | does a sentence follow, contradict, or neither? | whether both tell one scene, and whether one denies it |
-//! | MRPC | do two sentences mean the same? | whether both tell one scene |
-//! | QNLI | does a sentence answer a question? | whether it tells the scene that is asked about |
-//! | QQP | do two questions ask the same? | whether both ask about one scene |
-//! | RTE | does a sentence follow from another? | whether it tells the scene of the other, with less detail |
-//! | SST-2 | is a sentence positive? | whether a quality is good, and whether it is denied |
+//! | MNLI | does a sentence follow, contradict, or neither? | whether the scenes are equal, and whether exactly one is negated |
+//! | MRPC | do two sentences mean the same? | whether both describe the same scene |
+//! | QNLI | does a sentence answer a question? | whether it describes the scene of the question |
+//! | QQP | do two questions ask the same? | whether both are about the same scene |
+//! | RTE | does a sentence follow from another? | whether it describes the scene of the other sentence, with less detail |
+//! | SST-2 | is a sentence positive? | whether a quality is good, and whether it is negated |
 //! | STS-B | how similar are two sentences? | how many people, events and tenses match |
 //!
-//! In each of them, the words alone tell little about the target: every word, in either of two sentences, is nearly as
-//! likely in one class as in another. The tests check that a linear model of words stays close to chance. The target
-//! depends on how words go together, or on how much of one sentence is in the other.
+//! In each counterpart, the words alone contain little information about the target: every word, in either of two sentences, is
+//! nearly equally likely in all classes. The tests check that a linear model of words stays close to chance. The target depends
+//! on how words are combined, or on how much two sentences have in common.
 //!
-//! The training sets of all data sets take only scenes that are not held out, and the development sets only scenes that
-//! are, under any seed. Scenes are held out, but not questions that leave somebody out of a scene: another scene may
-//! have been asked about by the words of one of QNLI's questions.
+//! For any seed, the training sets of all data sets contain only scenes that are not held out, and the development sets contain
+//! only held-out scenes. QNLI's questions omit one person of their scene, so the same question can occur in both sets, about
+//! different scenes.
 
 mod cola;
 mod design;
@@ -44,7 +44,7 @@ pub use self::tsv::write_tsv;
 use super::dataset::{Dataset, Part, Split};
 use crate::text::Example;
 
-/// The generated counterpart of `dataset`. The same seed always gives the same examples.
+/// The generated counterpart of `dataset`. The same seed always results in the same examples.
 pub fn generated(dataset: Dataset, seed: u64) -> Split {
     let Samples { train, dev } = generate(dataset, seed);
     let part = |name: &'static str, set: &str, samples: Vec<Sample>| Part {

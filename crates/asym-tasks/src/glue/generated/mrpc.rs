@@ -1,7 +1,7 @@
 //! MRPC's counterpart: do two sentences mean the same?
 //!
-//! Half of either part are paraphrases: the second sentence has another form, and a synonym in place of one word. In
-//! the other half it tells another scene of the same kind.
+//! Half of the pairs of each part are paraphrases: the second sentence has another form, and one word is replaced with a synonym.
+//! In the other half, the second sentence describes another scene of the same kind.
 
 use super::design::{Design, Draft, Part};
 use super::streams;
@@ -9,7 +9,7 @@ use crate::grammar::draw::Draw;
 use crate::grammar::scene::Scene;
 use crate::text::Target;
 
-/// The set.
+/// The design of the set.
 pub(super) static DESIGN: Design = Design {
     cases: 2,
     train: Part { stream: streams::MRPC_TRAIN, make },
@@ -21,7 +21,7 @@ pub(super) static DESIGN: Design = Design {
     },
 };
 
-/// A pair of the same meaning in the first case, of different ones in the second.
+/// A pair with the same meaning in the first case, and with different meanings in the second case.
 fn make(draw: &mut Draw, case: usize) -> Option<Draft> {
     let same = case == 0;
     let scene = Scene::draw(draw);

@@ -1,8 +1,8 @@
 //! QNLI's counterpart: does the sentence answer the question?
 //!
-//! The question names one of the two people of an act and asks for the other. The sentence describes that act, with a
-//! synonym in place of one word, or another act of one of the two people: of the person whom the question names, or of
-//! the person for whom it asks.
+//! The question mentions one of the two people of an act and asks who the other person is. The sentence describes this act, with
+//! one word replaced with a synonym, or another act that shares one person in the same role: the person whom the question
+//! mentions, or the person whom it asks about.
 
 use super::design::{Design, Draft, Part};
 use super::streams;
@@ -10,7 +10,7 @@ use crate::grammar::draw::Draw;
 use crate::grammar::scene::{Detail, Scene, Shared};
 use crate::text::Target;
 
-/// The set.
+/// The design of the set.
 pub(super) static DESIGN: Design = Design {
     cases: 2,
     train: Part { stream: streams::QNLI_TRAIN, make },
@@ -24,7 +24,7 @@ fn scene(draw: &mut Draw) -> Scene {
     Scene::act(draw, Detail { adjective: 25, adjunct: 40, negated: 0 })
 }
 
-/// A pair of the class that the case names.
+/// A pair of the class `case`.
 fn make(draw: &mut Draw, case: usize) -> Option<Draft> {
     let asked = scene(draw);
     let told = match case {

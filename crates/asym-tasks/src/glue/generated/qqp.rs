@@ -1,7 +1,7 @@
 //! QQP's counterpart: do two questions ask the same?
 //!
-//! Both ask whether something is so, in different forms. The second asks it with a synonym in place of one word, or
-//! asks about another scene, which has one of the same people in the same role or none of them.
+//! Both questions ask whether a scene is true, in different forms. The second question is about the same scene, with one word
+//! replaced with a synonym, or about another scene, which shares one person in the same role, or nobody.
 
 use super::design::{Design, Draft, Part};
 use super::streams;
@@ -10,7 +10,7 @@ use crate::grammar::lexicon::TRANSFERS;
 use crate::grammar::scene::{Detail, Scene, Shared};
 use crate::text::Target;
 
-/// The set.
+/// The design of the set.
 pub(super) static DESIGN: Design = Design {
     cases: 2,
     train: Part { stream: streams::QQP_TRAIN, make },
@@ -22,7 +22,7 @@ pub(super) static DESIGN: Design = Design {
     },
 };
 
-/// A scene of either kind to ask about.
+/// An act or a transfer to ask about.
 fn scene(draw: &mut Draw) -> Scene {
     if draw.chance(75) {
         Scene::act(draw, Detail { adjective: 30, adjunct: 30, negated: 0 })
@@ -31,7 +31,7 @@ fn scene(draw: &mut Draw) -> Scene {
     }
 }
 
-/// A pair of duplicates in the first case, of different questions in the second.
+/// A pair of duplicates in the first case, and of different questions in the second case.
 fn make(draw: &mut Draw, case: usize) -> Option<Draft> {
     let asked = scene(draw);
     let again = match case {

@@ -1,8 +1,8 @@
 //! RTE's counterpart: does the second sentence follow from the first?
 //!
-//! The second sentence has another form and fewer details: neither place nor time, fewer adjectives, and a synonym in
-//! place of one word. It describes the scene of the first sentence, or another scene with one of its people in the
-//! same role.
+//! The second sentence has another form and fewer details: it has no place or time, and possibly fewer adjectives. One word is
+//! replaced with a synonym. The second sentence describes the scene of the first sentence, or another scene that shares one
+//! person in the same role.
 
 use super::design::{Design, Draft, Part};
 use super::streams;
@@ -10,7 +10,7 @@ use crate::grammar::draw::Draw;
 use crate::grammar::scene::{Detail, Scene, Shared};
 use crate::text::Target;
 
-/// The set.
+/// The design of the set.
 pub(super) static DESIGN: Design = Design {
     cases: 2,
     train: Part { stream: streams::RTE_TRAIN, make },
@@ -19,12 +19,12 @@ pub(super) static DESIGN: Design = Design {
     line: |row, sample, label| format!("{row}\t{}\t{}\t{label}", sample.first, sample.second()),
 };
 
-/// A scene that has something to leave out.
+/// A scene with details that can be left out.
 fn scene(draw: &mut Draw) -> Scene {
     Scene::act(draw, Detail { adjective: 60, adjunct: 75, negated: 0 })
 }
 
-/// A pair of the class that the case names.
+/// A pair of the class `case`.
 fn make(draw: &mut Draw, case: usize) -> Option<Draft> {
     let premise = scene(draw);
     let hypothesis = match case {

@@ -11,12 +11,12 @@ pub struct Sample {
     pub second: Option<String>,
     /// The right answer. Classes are numbered as in the data sets on the Hub.
     pub target: Target,
-    /// The construction, or the kind of example: the source column of CoLA's files, the genre column of others.
+    /// The construction, or the kind of example: the source column of CoLA's files, the genre column of other files.
     pub source: &'static str,
     /// The key of the scene or sentence. No two examples of a part share a key, and no development set has a key of a
     /// training set.
     pub key: String,
-    /// The development set that the example is in: 0, or 1 for MNLI's mismatched one. 0 in training sets.
+    /// The index of the example's development set: 0, or 1 for MNLI's mismatched set. It is 0 in training sets.
     pub part: usize,
 }
 
@@ -27,7 +27,7 @@ impl Sample {
     }
 }
 
-/// A generated set in two parts. No scene is in both.
+/// A generated data set in two parts. No scene is in both parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
     /// The training set.

@@ -7,9 +7,9 @@ use super::sample::Samples;
 use super::{cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb};
 use crate::glue::dataset::Dataset;
 
-/// Examples of each training set.
+/// The number of examples of each training set.
 pub const TRAIN_SIZE: usize = 3000;
-/// Examples of each development set, of which MNLI has two.
+/// The number of examples of each development set. MNLI has two development sets.
 pub const DEV_SIZE: usize = 500;
 
 /// The design of a data set's counterpart.
@@ -26,9 +26,9 @@ pub(super) fn design(dataset: Dataset) -> &'static Design {
     }
 }
 
-/// The counterpart of `dataset`: [`TRAIN_SIZE`] examples to train on, and [`DEV_SIZE`] of each development set.
+/// The counterpart of `dataset`, with [`TRAIN_SIZE`] training examples and [`DEV_SIZE`] examples in each development set.
 ///
-/// The classes of each part have the same number of examples, to within one. Scores are spread over their scale.
+/// The classes of each part have the same number of examples, to within one. Scores are spread over their range.
 ///
 /// # Example
 ///

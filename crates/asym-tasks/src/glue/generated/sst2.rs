@@ -1,8 +1,8 @@
 //! SST-2's counterpart: does the sentence say something good about somebody?
 //!
-//! Praise and negation are crossed: "the cook was kind" and "the cook was not angry" are positive, "the cook was not
-//! kind" and "the cook was angry" are negative. The sentence also mentions a bystander, whose adjective does not
-//! count.
+//! Good and bad qualities are combined with negation: "the cook was kind" and "the cook was not angry" are positive, and "the
+//! cook was not kind" and "the cook was angry" are negative. The sentence also mentions a bystander, whose adjective does not
+//! affect the label.
 
 use super::design::{Design, Draft, Part};
 use super::streams;
@@ -12,7 +12,7 @@ use crate::grammar::lexicon::{PEOPLE, PLACES, TRAITS};
 use crate::grammar::render::agree;
 use crate::text::Target;
 
-/// The set.
+/// The design of the set.
 pub(super) static DESIGN: Design = Design {
     cases: 2,
     train: Part { stream: streams::SST2_TRAIN, make },
@@ -36,8 +36,8 @@ fn trait_of(draw: &mut Draw, good: bool) -> (&'static str, &'static str) {
 /// A sentence that is positive in the first case and negative in the second.
 fn make(draw: &mut Draw, case: usize) -> Option<Draft> {
     let positive = case == 0;
-    // A little less than half: that the adjectives tell something by themselves is how a model comes to know them, and
-    // they tell too little to do without "not".
+    // Slightly less than half of the sentences are negated. The adjectives alone are therefore slightly informative, which helps
+    // a model to learn them, but they are not sufficient without "not".
     let denied = draw.chance(43);
     let (one, other) = draw.pick_two(PEOPLE);
     let (meaning, adjective) = trait_of(draw, positive != denied);

@@ -1,7 +1,7 @@
-//! The streams of the sets: each part of each set reads its own.
+//! The random streams of the sets. Each part of each set has its own stream.
 //!
-//! The numbers are part of the data's definition: never renumber them. 1 is the pre-training corpus, and 19
-//! to 21 are the reports.
+//! The numbers are part of the definition of the data, so they must never change. Stream 1 is that of the pre-training corpus,
+//! and streams 19 to 21 are those of the reports.
 
 use crate::grammar::draw::Stream;
 

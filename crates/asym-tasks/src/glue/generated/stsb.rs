@@ -1,7 +1,7 @@
 //! STS-B's counterpart: how similar are two sentences, from 0 to 5?
 //!
-//! The score counts what two acts have in common: 1.6 for each person in the same role, 1 for what happens, 0.8 for the
-//! tense. The sentences differ in form, and say what happens by synonyms where it is the same.
+//! The score is the sum over the parts that two acts have in common: 1.6 for each person in the same role, 1 for the event, and
+//! 0.8 for the tense. The sentences differ in form. If the event is the same, they describe it with different synonyms.
 
 use super::design::{Design, Draft, Part};
 use super::sample::Sample;
@@ -10,13 +10,13 @@ use crate::grammar::draw::Draw;
 use crate::grammar::scene::{Detail, Scene, Shared};
 use crate::text::Target;
 
-/// How many people the two sentences share, and whether what happens is the same.
+/// The number of people that the two sentences share, and whether the event is the same.
 ///
-/// The ends of the scale come thrice: from them a model finds out first that what matches is what counts.
+/// Each end of the scale occurs three times. From these pairs, a model first learns that the score depends on the matching parts.
 static CASES: [(usize, bool); 10] =
     [(0, false), (0, false), (0, false), (0, true), (1, false), (1, true), (2, false), (2, true), (2, true), (2, true)];
 
-/// The set.
+/// The design of the set.
 pub(super) static DESIGN: Design = Design {
     cases: CASES.len(),
     train: Part { stream: streams::STSB_TRAIN, make },
@@ -25,17 +25,17 @@ pub(super) static DESIGN: Design = Design {
     line,
 };
 
-/// A line without any origin.
+/// A line of GLUE's file. The columns of the origin contain "-".
 fn line(row: usize, sample: &Sample, score: &str) -> String {
     format!("{row}\t{}\t-\t-\t{row}\t-\t-\t{}\t{}\t{score}", sample.source, sample.first, sample.second())
 }
 
-/// An act and nothing else, all of which counts.
+/// An act without adjectives, negation, place and time.
 fn scene(draw: &mut Draw) -> Scene {
     Scene::act(draw, Detail { adjective: 0, adjunct: 0, negated: 0 })
 }
 
-/// A pair with what the case has in common.
+/// A pair that shares the parts of the case.
 fn make(draw: &mut Draw, case: usize) -> Option<Draft> {
     let (people, event) = CASES[case];
     let one = scene(draw);

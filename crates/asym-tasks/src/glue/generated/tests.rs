@@ -14,12 +14,13 @@ fn development_sets(dev: &[Sample]) -> impl Iterator<Item = &[Sample]> {
     dev.chunk_by(|one, next| one.part == next.part)
 }
 
-/// Both texts of a sample.
+/// The one or two texts of a sample.
 fn texts(sample: &Sample) -> impl Iterator<Item = &str> {
     [Some(sample.first.as_str()), sample.second.as_deref()].into_iter().flatten()
 }
 
-/// The texts that tell a whole scene, or judge one. A question of QNLI's leaves somebody out of it.
+/// The texts that describe a whole scene or are an opinion. QNLI's questions omit one person of their scene, so they are not
+/// included.
 fn whole_texts(dataset: Dataset, sample: &Sample) -> impl Iterator<Item = &str> {
     texts(sample).skip(usize::from(dataset == Dataset::Qnli))
 }
@@ -42,7 +43,7 @@ fn each_part_has_its_own_stream() {
     }
 }
 
-/// Hashes of the files from which the tables of the documents were made. A difference means that the same seed gives
+/// Hashes of the files on which the tables in the documentation are based. A difference means that the same seed results in
 /// another set.
 #[test]
 fn the_sets_are_what_they_were() -> std::io::Result<()> {
@@ -97,7 +98,7 @@ fn no_text_of_a_development_set_is_trained_on() {
     for text in sets.iter().flat_map(|(_, set)| set.train.iter().flat_map(texts)) {
         assert!(!held.contains(text), "{text}");
     }
-    // The second seed is the checkpoint's.
+    // The checkpoint was trained on the corpus of the second seed.
     for line in pretraining_corpus(0, 50_000).chain(pretraining_corpus(1, 50_000)) {
         for half in line.split('\t') {
             let mut told = ANSWERS.iter().filter_map(|answer| half.strip_prefix(answer)?.strip_prefix(" , "));
@@ -131,9 +132,9 @@ fn the_classes_are_even() {
             for sample in part {
                 let bin = match sample.target {
                     Target::Class(class) => class,
-                    // The quarters of the scale, of which the last has both ends.
+                    // The quarters of the range. The last quarter includes both of its ends.
                     Target::Score(score) => (score / 1.25).min(3.0) as usize,
-                    Target::Labels(_) | Target::Unknown => panic!("a generated sample has one answer"),
+                    Target::Labels(_) | Target::Unknown => panic!("a generated sample must have one answer"),
                 };
                 *counts.entry(bin).or_insert(0) += 1;
             }
@@ -162,7 +163,7 @@ fn texts_are_short_and_of_the_words_of_the_corpus() {
     }
 }
 
-/// A file of two samples whose texts are "a ." and "b .".
+/// A file with two samples, whose texts are "a ." and "b .".
 fn file(dataset: Dataset, targets: [Target; 2]) -> std::io::Result<String> {
     let samples = targets.map(|target| Sample {
         first: "a .".to_owned(),

@@ -1,4 +1,4 @@
-//! Files as GLUE distributes them: tab-separated, without quotes.
+//! Files in GLUE's format: tab-separated, without quoting.
 
 use std::io::{self, Write};
 
@@ -6,14 +6,13 @@ use super::sample::Sample;
 use super::sets::design;
 use crate::glue::dataset::Dataset;
 
-/// Writes samples as GLUE's files of `dataset` have them, with "-" or a number in a column that has no counterpart
-/// here.
+/// Writes samples in the format of GLUE's files of `dataset`. Columns that have no counterpart here contain "-" or a number.
 ///
-/// A file is one part, so MNLI's two development sets are two files.
+/// A file contains one part, so MNLI's two development sets need two files.
 ///
 /// # Errors
 ///
-/// The errors of `to`.
+/// The errors of writing to `to`.
 pub fn write_tsv(dataset: Dataset, samples: &[Sample], mut to: impl Write) -> io::Result<()> {
     let design = design(dataset);
     if let Some(header) = design.header {

@@ -1,17 +1,18 @@
-//! The scores that linear models of words reach, which must be low.
+//! Tests that linear models of words reach only low scores.
 
 use std::collections::HashMap;
 
 use super::*;
 
-/// Rows of columns that are there, and what the rows are to predict.
+/// A sparse matrix of features, as the column indices of each row, and the target of each row.
 struct Table {
     columns: HashMap<String, usize>,
     rows: Vec<(Vec<usize>, Target)>,
 }
 
 impl Table {
-    /// The features of the samples. A feature that is not in `columns` is left out. Without `columns`, each is added.
+    /// The features of the samples. A feature that is not in `columns` is left out. Without `columns`, each feature gets a
+    /// column.
     fn new(samples: &[Sample], columns: Option<&HashMap<String, usize>>) -> Self {
         let mut known = columns.cloned().unwrap_or_default();
         let mut rows = Vec::new();
@@ -34,7 +35,7 @@ impl Table {
         self.rows.iter().map(|(row, _)| row.iter().map(|&column| weights[column]).sum()).collect()
     }
 
-    /// The transpose applied to a number for each row.
+    /// The product of the transposed matrix and `errors`, which has a number for each row.
     fn gradient(&self, errors: &[f64]) -> Vec<f64> {
         let mut gradient = vec![0.0; self.columns.len()];
         for ((row, _), error) in self.rows.iter().zip(errors) {
@@ -92,17 +93,18 @@ impl Table {
     }
 }
 
-/// The score, or the number of the class.
+/// The score, or the index of the class.
 fn score(target: &Target) -> f64 {
     match target {
         Target::Score(score) => f64::from(*score),
         Target::Class(class) => *class as f64,
-        Target::Labels(_) | Target::Unknown => panic!("a generated sample has one answer"),
+        Target::Labels(_) | Target::Unknown => panic!("a generated sample must have one answer"),
     }
 }
 
-/// Each word by its text, each word of both texts, and lengths: all features that do not depend on the word order. How
-/// many words the texts share is not a word; it tells a paraphrase here as it does in MRPC.
+/// The features that do not depend on word order: each word together with the index of its text, each word without this index,
+/// and the lengths of the texts. The number of words that the texts share is not a feature. It indicates a paraphrase here, as it
+/// does in MRPC.
 fn features(sample: &Sample) -> Vec<String> {
     let mut features = vec!["bias".to_owned()];
     for (side, text) in ["1", "2"].into_iter().zip(texts(sample)) {
@@ -115,8 +117,8 @@ fn features(sample: &Sample) -> Vec<String> {
     features
 }
 
-/// How much the words tell of the target: the best accuracy, or the correlation of the largest size, over all
-/// development sets and a few penalties: the bound holds for each of these choices.
+/// How well the words predict the target: the highest accuracy, or the largest absolute correlation, over all development sets
+/// and several penalties. An upper bound of this value therefore applies to each set and penalty.
 fn best(dataset: Dataset, set: &Samples) -> f64 {
     let train = Table::new(&set.train, None);
     let dev: Vec<Table> = development_sets(&set.dev).map(|part| Table::new(part, Some(&train.columns))).collect();
@@ -132,7 +134,8 @@ fn best(dataset: Dataset, set: &Samples) -> f64 {
     [1e-4, 1e-3, 1e-2].into_iter().map(measure).fold(0.0, f64::max)
 }
 
-/// The part of the rows whose class has the highest score; with one class of two, the other one's score is 0.
+/// The share of the rows whose class has the highest score. If there are weights for only one of two classes, the score of the
+/// other class is 0.
 fn accuracy(weights: &[Vec<f64>], part: &Table) -> f64 {
     let mut scores: Vec<Vec<f64>> = weights.iter().map(|weights| part.scores(weights)).collect();
     if scores.len() == 1 {
@@ -145,7 +148,7 @@ fn accuracy(weights: &[Vec<f64>], part: &Table) -> f64 {
     hits.count() as f64 / part.rows.len() as f64
 }
 
-/// Pearson's correlation of scores with what they should be.
+/// Pearson's correlation between the scores and the targets.
 fn correlation(scores: &[f64], part: &Table) -> f64 {
     let wanted: Vec<f64> = part.rows.iter().map(|(_, target)| score(target)).collect();
     let centered = |values: &[f64]| -> Vec<f64> {
@@ -157,7 +160,7 @@ fn correlation(scores: &[f64], part: &Table) -> f64 {
     dot(&one, &other) / (dot(&one, &one) * dot(&other, &other)).sqrt()
 }
 
-/// The highest score that words may reach.
+/// The bound that the score of words must not reach.
 fn bar(dataset: Dataset) -> f64 {
     match dataset {
         Dataset::Stsb => 0.25,
@@ -177,7 +180,7 @@ fn words_alone_do_not_tell() {
     }
 }
 
-/// The test above can fail: a word that gives half of one class away lifts the same model over the bar.
+/// This checks that the test above can fail. If a word reveals half of a class, the same model exceeds the bound.
 #[test]
 fn a_giveaway_word_is_found() {
     for &dataset in Dataset::ALL {
