@@ -5,7 +5,7 @@
 //! ```
 //!
 //! needs a Vulkan driver. Without a GPU, Mesa's lavapipe can be used. With the default features, the CPU is compared with itself.
-//! The tests of dropout, merging, files, GELU and of half precision against f64 are meaningful there too.
+//! The tests of dropout, merging, files, GELU and half precision against f64 are meaningful there too.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use asym::core::{
@@ -217,7 +217,7 @@ fn dropout_drops_its_share_and_passes_the_same_gradient() {
     assert_eq!(output, gradient, "the mask of the backward pass is that of the forward pass");
     let count = output.len() as f64;
     let kept = output.iter().filter(|value| **value > 0.0).count() as f64 / count;
-    // Four standard deviations of a binomial fraction, since the random generators differ between Burn's backends.
+    // Four standard deviations of a binomial fraction, since the random number generators differ between Burn's backends.
     assert!((kept - 0.7).abs() < 4.0 * (0.21 / count).sqrt(), "{kept}");
     assert!(output.iter().all(|value| *value == 0.0 || (value - 1.0 / 0.7).abs() < 1e-5));
     // Dropout has no effect outside of training.

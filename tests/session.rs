@@ -23,7 +23,7 @@ use common::{copy, difference, fixture, read, scratch};
 #[global_allocator]
 static ALLOCATOR: asym::train::memory::Counting = asym::train::memory::Counting;
 
-/// A lock, since runs are not reproducible in parallel: the CPU backend has one random generator and one peak of memory.
+/// A lock, since runs are not reproducible in parallel: the CPU backend has one random number generator and one peak of memory.
 fn alone() -> MutexGuard<'static, ()> {
     static RUNNING: Mutex<()> = Mutex::new(());
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)

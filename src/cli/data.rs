@@ -34,10 +34,10 @@ pub fn data(args: &DataArgs) -> Result<()> {
     if let Some(path) = &args.examples.preview {
         return preview(&args.examples, args.seed, path);
     }
-    let Some(output) = &args.output else { bail!("give an --output folder, or --preview with a file") };
+    let Some(output) = &args.output else { bail!("give a folder with --output, or a file with --preview") };
     let tasks: Vec<Dataset> = args.tasks.iter().map(|name| dataset(name)).collect::<Result<_>>()?;
     if output.exists() {
-        bail!("{}: exists already; name another output folder", output.display());
+        bail!("{}: already exists; name another output folder", output.display());
     }
     for task in tasks {
         let sets = generate(task, args.seed);

@@ -184,7 +184,7 @@ pub fn generate(args: &GenerateArgs) -> Result<()> {
     let config = checkpoint.generation_config()?.overlaid_with(&asked);
     let class = super::class(checkpoint, adapter.as_deref())?;
     if !matches!(class, ModelClass::CausalLanguageModel | ModelClass::ConditionalGeneration) {
-        bail!("{}: a model of the class {class:?} cannot generate text; give a Llama or a BART", location.name());
+        bail!("{}: a model of the class {class:?} cannot generate text; use a Llama or BART model", location.name());
     }
     let tokenizer = base.language_tokenizer()?.clone();
     let is_chat = class == ModelClass::CausalLanguageModel && !args.no_chat_template;
@@ -354,7 +354,7 @@ pub(super) fn continued(
             ..input
         }),
         other => bail!(
-            "{name}: a model of the class {other:?} cannot generate text; give a Llama or a BART, or leave out --generate"
+            "{name}: a model of the class {other:?} cannot generate text; use a Llama or BART model, or leave out --generate"
         ),
     }
 }

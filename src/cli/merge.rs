@@ -57,7 +57,7 @@ const COMPANIONS: &[&str] = &[
 /// checkpoint nor the adapter has a trained head.
 pub fn merge(args: &MergeArgs) -> Result<()> {
     if args.output.exists() {
-        bail!("{}: exists already; name another output folder", args.output.display());
+        bail!("{}: already exists; name another output folder", args.output.display());
     }
     let device = device::default_device()?;
     let adapter = &args.source.adapter(Some(&args.adapter))?.unwrap_or_default();

@@ -88,7 +88,7 @@ impl Output {
         } else if let Err(error) = new_folder(&path) {
             match error {
                 TrainError::OutputExists { .. } => {
-                    bail!("{}: exists already; name another output folder, or give --resume", path.display())
+                    bail!("{}: already exists; name another output folder, or give --resume", path.display())
                 }
                 error => return Err(error.into()),
             }

@@ -57,7 +57,7 @@ pub struct PredictArgs {
 /// checkpoint nor the adapter has a trained head.
 pub fn predict(args: &PredictArgs) -> Result<()> {
     if args.output.exists() && !args.force {
-        bail!("{}: exists already; name another output file, or replace it with --force", args.output.display());
+        bail!("{}: already exists; name another output file, or replace it with --force", args.output.display());
     }
     let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {

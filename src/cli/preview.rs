@@ -45,7 +45,7 @@ pub struct PreviewArgs {
 pub(super) fn preview(args: &PreviewArgs, seed: u64, output: &Path) -> Result<()> {
     let is_printed = output.as_os_str() == "-";
     if !is_printed && output.exists() {
-        bail!("{}: exists already; name another file", output.display());
+        bail!("{}: already exists; name another file", output.display());
     }
     let text = format!("tasks = [\"{}\"]\nseeds = [{seed}]\ntuning = \"head\"", args.task.name());
     let recipe = Recipe::parse(Path::new("options"), &text, &args.changes)?;

@@ -51,7 +51,7 @@ pub fn submit(args: &SubmitArgs) -> Result<()> {
     let task = dataset(&args.task)?;
     let row = task.row();
     if let Some(there) = row.submissions.iter().map(|name| args.output.join(name)).find(|path| path.exists()) {
-        bail!("{}: exists already; name another output folder", there.display());
+        bail!("{}: already exists; name another output folder", there.display());
     }
     let files = args.source.files(Some(&args.data));
     let folder = files.folder(&|path| task.is_hub_file(path, true));

@@ -74,7 +74,7 @@ pub fn summarize(args: &SummarizeArgs) -> Result<()> {
     let checkpoint = &base.checkpoint;
     let class = super::class(checkpoint, adapter.as_deref())?;
     if class != ModelClass::ConditionalGeneration {
-        bail!("{}: a model of the class {class:?} cannot summarize texts; give a BART", location.name());
+        bail!("{}: a model of the class {class:?} cannot summarize texts; use a BART model", location.name());
     }
     let config = checkpoint.config_of::<BartConfig>()?;
     let positions = config.max_position_embeddings;

@@ -208,7 +208,7 @@ fn models_and_tokenizers_that_cannot_answer_are_refused() {
     assert!(error.contains("this tokenizer encodes the answer `A` as"), "{error}");
     case.model = fixture("bert-classifier");
     let error = case.refusal(&["--subjects", "anatomy"]);
-    assert!(error.contains("cannot answer the questions of MMLU; give a Llama"), "{error}");
+    assert!(error.contains("cannot answer the questions of MMLU; use a Llama model"), "{error}");
 }
 
 /// With `task.mmlu`, a run asks the same questions as the command does for the adapter of the run.

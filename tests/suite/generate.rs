@@ -73,7 +73,7 @@ fn embedded_models_generate_and_summarize() {
         text(&asym(["summarize", "--model", "bart-mini (embedded)", "--file", document.to_str().unwrap(), "--json"]));
     assert!(!serde_json::from_str::<serde_json::Value>(&summary).unwrap()["summary"].as_str().unwrap().is_empty());
     let error = refusal(&["generate", "--model", "roberta-mini (embedded)", "--prompt", "the king"]);
-    assert!(error.contains("cannot generate text; give a Llama or a BART"), "{error}");
+    assert!(error.contains("cannot generate text; use a Llama or BART model"), "{error}");
 }
 
 /// BART counts positions from the beginning of a row, so rows must be padded on the right.
@@ -221,7 +221,7 @@ fn merged(base: &str, adapter: &str) {
     assert_eq!(folder.join(companion).exists(), fixture(base).join(companion).exists());
     assert!(
         refusal(&["merge", "--adapter", adapter_folder.to_str().unwrap(), "--output", folder.to_str().unwrap()])
-            .contains("exists already")
+            .contains("already exists")
     );
 }
 

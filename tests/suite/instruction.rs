@@ -148,7 +148,7 @@ fn an_example_is_shown_before_a_run_is_paid_for() {
         assert_eq!((line["labeled"][0].as_u64(), line["labeled"][1].as_u64()), (Some(0), Some(1)));
     }
     let (good, _, said) = preview(&["batches.jsonl"]);
-    assert!(!good && said.contains("exists already"), "{said}");
+    assert!(!good && said.contains("already exists"), "{said}");
     // A model of another family is refused before its weights are read.
     let bert = fixture("bert-classifier");
     let other =

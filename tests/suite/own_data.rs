@@ -125,7 +125,7 @@ fn a_table_continues_as_it_was_started() {
     let own = ["--data", "animals.csv", "--text", "text", "--label", "size", "--output", "out"];
     run(&folder, &table(&own));
     let err = refused(&folder, &table(&own));
-    assert!(err.contains("exists already") && err.contains("--resume"), "{err}");
+    assert!(err.contains("already exists") && err.contains("--resume"), "{err}");
     let results = || std::fs::read_to_string(folder.join("out/lora-r4-seed1/results.json")).unwrap();
     let before = results();
     run(&folder, &table(&[&own[..], &["--resume"]].concat()));

@@ -84,7 +84,7 @@ fn folders_of_pictures_become_a_classifier_that_names_its_classes() {
     let png = std::fs::read(folder.join("sheet.png")).unwrap();
     // The header of the file contains the same size.
     assert!(png.starts_with(b"\x89PNG") && png[16..24] == [0, 0, 0, 210, 0, 0, 0, 54], "{:?}", &png[..24]);
-    assert!(refused(&folder, &sheet).contains("exists already"));
+    assert!(refused(&folder, &sheet).contains("already exists"));
 
     // The adapter and the model classify new images, which are preprocessed in the same way.
     colors(&folder.join("more"), 3, 120);

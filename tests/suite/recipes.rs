@@ -263,7 +263,7 @@ fn a_recipe_runs_and_what_it_leaves_is_of_use() {
     assert_eq!((lines.len(), lines[0]), (3, "index\tprediction"));
     let score: f32 = lines[2].strip_prefix("1\t").unwrap().parse().unwrap();
     assert!((0.0..=5.0).contains(&score));
-    assert!(stderr(&submit()).contains("exists already"));
+    assert!(stderr(&submit()).contains("already exists"));
     let out = path("other");
     let other = ["submit", "--task", "mrpc", "--data", &path("tests"), "--adapter", &stsb, "--output", &out];
     assert!(!asym(other).status.success());
@@ -311,7 +311,7 @@ fn generated_sets_are_written_in_glues_layout() {
         assert_eq!(read.dev.len(), made.dev.len());
         assert!(read.dev.iter().zip(&made.dev).all(|(read, made)| rows(read) == rows(made)), "{dataset}");
     }
-    refusal(["data", "--output", folder.to_str().unwrap()], &["exists already"]);
+    refusal(["data", "--output", folder.to_str().unwrap()], &["already exists"]);
 }
 
 #[test]

@@ -373,7 +373,7 @@ fn bad_input_is_refused() {
     let llama = fixture("llama").display().to_string();
     let columns = ["task.text=report", "task.summary=abstract"];
     let error = evaluate(&[&["--model", &llama, "--data", "data.jsonl", "--output", "a"][..], &columns].concat());
-    assert!(error.contains("cannot summarize texts; give a BART"), "{error}");
+    assert!(error.contains("cannot summarize texts; use a BART model"), "{error}");
     let error = evaluate(&["--model", ".", "--data", "data.jsonl", "--output", "a", "--task", "rte"]);
     assert!(error.contains("the task rte is not a summarization task"), "{error}");
     let error =
@@ -385,7 +385,7 @@ fn bad_input_is_refused() {
     for (more, expected) in [
         (&["--model", ".", "--file", "empty.txt"][..], "empty.txt: no text"),
         (&["--model", ".", "--file", "absent.txt"], "absent.txt"),
-        (&["--model", &llama, "--file", "text.txt"], "cannot summarize texts; give a BART"),
+        (&["--model", &llama, "--file", "text.txt"], "cannot summarize texts; use a BART model"),
         (&["--model", ".", "--file", "text.txt", "--max-length", "41"], "the model has only 40 positions"),
         (&["--model", ".", "--file", "text.txt", "--num-beams", "0"], "num_beams"),
     ] {

@@ -66,7 +66,7 @@ pub(crate) fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
-/// A small random generator (xorshift), so that the times depend only on the seed.
+/// A small random number generator (xorshift), so that the times depend only on the seed.
 pub(crate) struct Moments(pub(crate) u64);
 
 impl Moments {

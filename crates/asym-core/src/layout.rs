@@ -526,7 +526,8 @@ pub fn within(name: &str, wanted: &str) -> bool {
     ends.into_iter().any(|end| names(&name[..end], wanted))
 }
 
-/// The distinct last segments of `names`, in order of appearance. A list of names can contain them.
+/// The distinct last segments of `names`, in the order in which they first appear. Each of them is a valid name in a list such as
+/// `targets`.
 pub(crate) fn last_segments<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = HashSet::new();
     names

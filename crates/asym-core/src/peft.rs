@@ -343,7 +343,7 @@ fn check_keys(
             keys: sorted(missing),
             hint: match projections {
                 true => {
-                    "; VeRA's projections come from PyTorch's random generator: save the adapter again with \
+                    "; VeRA's projections come from PyTorch's random number generator: save the adapter again with \
                      save_projection=True"
                 }
                 false => "",

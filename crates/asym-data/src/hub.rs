@@ -389,7 +389,7 @@ impl Snapshot<'_> {
         let mut examples: Vec<String> = self.files.iter().take(EXAMPLES).cloned().collect();
         if self.fetch.is_none() {
             let there = if examples.is_empty() { "no files".to_string() } else { examples.join(", ") };
-            return self.hub.not_cached(&self.name, format!("all files that are looked for (it contains {there})"));
+            return self.hub.not_cached(&self.name, format!("all expected files (it contains {there})"));
         }
         if self.files.len() > examples.len() {
             examples.push(format!("and {} more", self.files.len() - examples.len()));

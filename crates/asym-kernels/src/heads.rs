@@ -26,7 +26,7 @@ impl Heads {
     ///
     /// # Panics
     ///
-    /// Panics if the numbers of heads do not divide the numbers of features.
+    /// Panics if a number of heads does not divide the corresponding number of features.
     pub(crate) fn width(&self, query: &Tensor<3>, key: &Tensor<3>) -> usize {
         let ([_, _, features], [_, _, key_features]) = (query.dims(), key.dims());
         let width = features / self.query;

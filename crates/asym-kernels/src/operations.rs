@@ -46,7 +46,7 @@ pub enum Kept {
 ///
 /// # Panics
 ///
-/// Panics if heads do not divide the features, or if causal attention has more queries than keys.
+/// Panics if the number of heads does not divide the number of features, or if causal attention has more queries than keys.
 pub fn attention(
     query: Tensor<3>,
     key: Tensor<3>,
@@ -76,8 +76,8 @@ pub fn attention(
 ///
 /// # Panics
 ///
-/// Panics if heads do not divide the features, if sequences exceed the rows, if a sequence is empty, or if causal attention has
-/// more queries than keys.
+/// Panics if the number of heads does not divide the number of features, if sequences exceed the rows, if a sequence is empty, or
+/// if causal attention has more queries than keys.
 pub fn packed_attention(
     query: Tensor<3>,
     key: Tensor<3>,
@@ -255,8 +255,8 @@ pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<
 /// x·W + bias.
 ///
 /// Burn's own linear layer multiplies sequence by sequence if the length of a sequence is a multiple of the tile size. This is
-/// fast on a GPU, but on the host the layout of the weight is changed again for each sequence. Here, all rows are multiplied in
-/// one product, which is added to rows that are filled with the bias.
+/// fast on a GPU, but on the host the layout of the weight is changed again for each sequence. On the host,
+/// this function copies the bias into each row of the output and adds the product of all rows to the output.
 ///
 /// # Shapes
 ///

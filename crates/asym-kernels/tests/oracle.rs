@@ -91,7 +91,7 @@ fn half(name: &str, ours: &Pass, composed: &Pass, exact: &Pass, unit: f64) {
     }
 }
 
-/// The dtypes of half precision, with the distance from 1 to the next larger number.
+/// The half-precision dtypes, each with the distance from 1 to the next larger number.
 const HALVES: [(FloatDType, f64); 2] = [(FloatDType::F16, 1.0 / 1024.0), (FloatDType::BF16, 1.0 / 128.0)];
 
 /// Compare both forms of an operation in f32 and, if `halves` is true, in half precision.

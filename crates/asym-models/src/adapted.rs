@@ -103,7 +103,7 @@ pub fn load_adapter<M: PretrainedModel>(
 /// Check that an adapter that resizes the vocabulary contains the weights of `model`'s word embeddings and head.
 fn check_sides<M: PretrainedModel>(model: &M, folder: &Path, was_tied: bool) -> Result<(), AdapterError> {
     let (path, table) = (folder.join("adapter_model.safetensors"), M::keys(model.config()));
-    // The adapter is read next, with a more detailed error.
+    // If the file cannot be read, `load_adapter_with` returns a more detailed error.
     let Ok(tensors) = open_file(&path) else { return Ok(()) };
     let has = |side: &str| {
         ["", ".base_layer"].iter().any(|layer| tensors.contains_key(&format!("{PREFIX}{side}{layer}{WEIGHT}")))

@@ -241,7 +241,7 @@ impl Checkpoint {
         Ok(Loaded { model, initialized, left_out })
     }
 
-    /// Initialize the parameters of `loaded` that the checkpoint lacks again, with `num_labels` labels and from `seed`.
+    /// Reinitialize the parameters of `loaded` that the checkpoint lacks, with `num_labels` labels and from `seed`.
     /// All other tensors are shared. If `new_head` is set, the checkpoint's own head is also replaced, as with
     /// `ignore_mismatched_sizes` of transformers.
     ///

@@ -153,7 +153,7 @@ macro_rules! families {
             }
 
             fn with_num_labels(self, num_labels: usize, path: &Path) -> Result<Self, ModelError> {
-                Ok(Self { labels: relabelled(self.labels, num_labels, path)?, ..self })
+                Ok(Self { labels: relabeled(self.labels, num_labels, path)?, ..self })
             }
         })+
 
@@ -327,7 +327,7 @@ impl CommonFields {
     /// `default`.
     pub(crate) fn labels(&self, default: usize, path: &Path) -> Result<Vec<String>, ModelError> {
         let Some(names) = &self.id2label else {
-            return relabelled(Vec::new(), self.num_labels.unwrap_or(default), path);
+            return relabeled(Vec::new(), self.num_labels.unwrap_or(default), path);
         };
         if let Some(found) = self.num_labels.filter(|count| *count != names.len()) {
             return Err(refuse(path, "num_labels", format!("{} as in id2label", names.len()), found));
@@ -361,7 +361,7 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTreeMap<S
 const MAX_LABELS: usize = 1_000_000;
 
 /// `labels`, or the default names of transformers if the number changes.
-fn relabelled(labels: Vec<String>, num_labels: usize, path: &Path) -> Result<Vec<String>, ModelError> {
+fn relabeled(labels: Vec<String>, num_labels: usize, path: &Path) -> Result<Vec<String>, ModelError> {
     if num_labels > MAX_LABELS {
         return Err(refuse(path, "num_labels", format!("at most {MAX_LABELS}"), num_labels));
     }

@@ -49,7 +49,7 @@ impl JsonObject {
         self.0.get(key).and_then(|value| T::deserialize(value).ok())
     }
 
-    /// Add the keys of `other`. If a key exists already, it keeps its position and gets the new value.
+    /// Add the keys of `other`. If a key already exists, it keeps its position and gets the new value.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }

@@ -70,7 +70,7 @@ struct Output {
     dense: AdaptedLinear,
     layer_norm: LayerNorm,
     dropout: Dropout,
-    /// The epsilon of the norm, whose own field is private.
+    /// The epsilon of the norm. The field of Burn's `LayerNorm` is private.
     epsilon: f64,
 }
 

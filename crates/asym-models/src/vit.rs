@@ -144,7 +144,7 @@ struct Block {
     output: Output,
     layernorm_before: LayerNorm,
     layernorm_after: LayerNorm,
-    /// The epsilon of the norms, whose own field is private.
+    /// The epsilon of the norms. The field of Burn's `LayerNorm` is private.
     epsilon: f64,
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn fields<T: DeserializeOwned>() -> Vec<String> {
 /// provides them only in its messages. A test checks that the format is unchanged.
 pub(crate) fn unknown(message: &str) -> Option<(String, Vec<String>)> {
     let (_, rest) = message.strip_prefix("unknown ")?.split_once('`')?;
-    // The unknown name can contain any characters, also these separators. The known names do not contain them.
+    // The unknown name can contain any characters, including these separators. The known names do not contain them.
     let (found, known) = rest.rsplit_once("`, expected ").or_else(|| rest.rsplit_once("`, there are no "))?;
     Some((found.to_owned(), known.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()))
 }

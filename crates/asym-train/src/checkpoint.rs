@@ -147,7 +147,7 @@ impl<M: Module> State<Optimized<M>> {
         }
         let loaded = model.try_load_record(record.allow_partial(true));
         let model = loaded.map_err(|error| other(("the saved parameters".into(), error.to_string())))?;
-        // The trained parameters now have the ids of the checkpoint, which optimizer, schedule and method use.
+        // The trained parameters now have the ids in the checkpoint. The optimizer, the schedule and the method use these ids.
         if let Some(difference) = difference(&saved.trained, &Parameters::of(&model).trained) {
             return Err(other(difference));
         }

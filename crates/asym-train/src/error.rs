@@ -32,7 +32,7 @@ pub enum TrainError {
     NoExamples,
 
     /// A run would overwrite another one.
-    #[error("{}: exists already; name another output folder, or remove this one", path.display())]
+    #[error("{}: already exists; name another output folder, or remove this one", path.display())]
     OutputExists {
         /// The folder.
         path: PathBuf,

@@ -136,7 +136,7 @@ impl MmluArgs {
         let class = crate::cli::class(checkpoint, adapter.as_deref())?;
         if class != ModelClass::CausalLanguageModel {
             bail!(
-                "{}: a model of the class {class:?} cannot answer the questions of MMLU; give a Llama",
+                "{}: a model of the class {class:?} cannot answer the questions of MMLU; use a Llama model",
                 location.name()
             );
         }

@@ -70,7 +70,7 @@ impl RougeArgs {
             bail!("--samples 0: expected at least one sample");
         }
         if let Some(path) = self.rows.as_ref().filter(|path| path.exists()) {
-            bail!("{}: exists already; name another file", path.display());
+            bail!("{}: already exists; name another file", path.display());
         }
         let column = |given, default, option| Column { given, default, option };
         let own = column(self.prediction_column.as_deref(), "prediction", "--prediction-column");

@@ -82,7 +82,7 @@ impl SummarizationArgs {
         let base = location.base()?;
         let class = crate::cli::class(&base.checkpoint, adapter.as_deref())?;
         if class != ModelClass::ConditionalGeneration {
-            bail!("{}: a model of the class {class:?} cannot summarize texts; give a BART", location.name());
+            bail!("{}: a model of the class {class:?} cannot summarize texts; use a BART model", location.name());
         }
         let config = base.checkpoint.config_of::<BartConfig>()?;
         let positions = config.max_position_embeddings;

@@ -44,10 +44,10 @@ pub struct AdaLora {
     /// The number of steps from one decision to the next (Δ_T).
     #[serde(default = "default_interval")]
     pub interval: usize,
-    /// β₁, the smoothing of a weight's importance.
+    /// β₁, the smoothing factor of the importance of a weight.
     #[serde(default = "default_beta")]
     pub beta1: f64,
-    /// β₂, the smoothing of its uncertainty.
+    /// β₂, the smoothing factor of the uncertainty of the importance.
     #[serde(default = "default_beta")]
     pub beta2: f64,
     /// γ, the weight of the penalty that keeps A and B nearly orthogonal. See [`orthogonality`].

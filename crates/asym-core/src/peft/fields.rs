@@ -340,7 +340,7 @@ fn common_objection(field: &str, value: &Value) -> Option<&'static str> {
         "init_weights" | "init_ia3_weights" => (value.is_boolean() || value.is_null(), "true or false"),
         "save_projection" => (
             value == true,
-            "true, because VeRA's projections come from PyTorch's random generator and must be in the folder",
+            "true, because VeRA's projections come from PyTorch's random number generator and must be in the folder",
         ),
         _ => return None,
     };

@@ -85,7 +85,8 @@ fn the_moment_is_that_of_all_rows_of_all_batches() {
     }
 }
 
-/// A layer with an adapter keeps it while other layers are observed, because Burn replaces its observer by the adapter.
+/// A layer with an adapter is not observed and keeps its adapter. Burn attaches an observer to such a layer's weight, but then
+/// replaces the observer with the adapter.
 #[test]
 fn an_adapted_layer_is_not_observed_and_stays_adapted() {
     let device = Device::default();

@@ -16,8 +16,8 @@ pub(super) fn origin(url: &str) -> String {
     format!("{}{port}", host.trim_end_matches(':'))
 }
 
-/// Scheme and host of an address, with the port if the address has one. The user is removed, and everything after the host too,
-/// because it may contain a signature.
+/// The scheme and the host of an address, with the port if the address has one. The user, the path and the query are removed,
+/// because they may contain a password or a signature.
 pub(super) fn host(url: &str) -> String {
     let url = without_user(url);
     url[..authority(&url).end].to_string()

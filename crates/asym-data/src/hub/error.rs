@@ -107,8 +107,8 @@ pub enum HubError {
         found: Vec<String>,
     },
 
-    /// The dataset has none of the files that are looked for.
-    #[error("dataset {repo} at revision `{revision}` has none of the files that are looked for; it has {files}{}",
+    /// The dataset has none of the expected files.
+    #[error("dataset {repo} at revision `{revision}` has none of the expected files; it has {files}{}",
         examples.join(", "), files = if examples.is_empty() { "no files" } else { "" })]
     NoneWanted {
         /// The repository.

@@ -50,8 +50,8 @@ fn line(text: &str, position: &csv::Position) -> usize {
 }
 
 /// The delimiter of a file with this header: a tab if the header contains one, else a semicolon if it contains one, else a
-/// comma. Names of columns rarely contain a tab or a semicolon, but a column of a file with semicolons may be called
-/// "price, net".
+/// comma. Names of columns rarely contain a tab or a semicolon. Commas come last, because a name in a header with semicolons may
+/// contain one, as in "price, net".
 fn delimiter(header: &str) -> u8 {
     [b'\t', b';'].into_iter().find(|delimiter| header.bytes().any(|byte| byte == *delimiter)).unwrap_or(b',')
 }

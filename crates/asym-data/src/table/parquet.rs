@@ -17,9 +17,12 @@ use crate::panics::caught;
 /// Reads `file`. Only the wanted columns are decompressed.
 pub(super) fn read<R: ChunkReader + 'static>(file: R, collector: &mut Collector<'_>) -> Result<(), TableError> {
     let path = collector.path;
-    // The crate panics in an assertion for some damaged pages, instead of returning an error.
-    caught(|| unpack(file, collector))
-        .unwrap_or_else(|panic| Err(TableError::Parquet { path: path.to_owned(), source: Box::new(panic) }))
+    guarded(path, || unpack(file, collector))
+}
+
+/// The result of `work` on the file `path`. The crate panics in an assertion for some damaged files, instead of returning an error.
+fn guarded<T>(path: &str, work: impl FnOnce() -> Result<T, TableError>) -> Result<T, TableError> {
+    caught(work).unwrap_or_else(|panic| Err(TableError::Parquet { path: path.to_owned(), source: Box::new(panic) }))
 }
 
 fn unpack<R: ChunkReader + 'static>(file: R, collector: &mut Collector<'_>) -> Result<(), TableError> {
@@ -65,13 +68,15 @@ impl ParquetSchema {
 /// [`TableError::Io`] and [`TableError::Parquet`].
 pub fn parquet_schema(path: &Path) -> Result<ParquetSchema, TableError> {
     let file = File::open(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
-    let reader = SerializedFileReader::new(file)
-        .map_err(|source| TableError::Parquet { path: path.display().to_string(), source: Box::new(source) })?;
-    let metadata = reader.metadata().file_metadata();
-    let columns = metadata.schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
-    let entries = metadata.key_value_metadata().into_iter().flatten();
-    let features = entries.filter(|entry| entry.key == "huggingface").find_map(|entry| entry.value.as_deref());
-    Ok(ParquetSchema { columns, features: features.and_then(|text| serde_json::from_str(text).ok()) })
+    guarded(&path.display().to_string(), || {
+        let reader = SerializedFileReader::new(file)
+            .map_err(|source| TableError::Parquet { path: path.display().to_string(), source: Box::new(source) })?;
+        let metadata = reader.metadata().file_metadata();
+        let columns = metadata.schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
+        let entries = metadata.key_value_metadata().into_iter().flatten();
+        let features = entries.filter(|entry| entry.key == "huggingface").find_map(|entry| entry.value.as_deref());
+        Ok(ParquetSchema { columns, features: features.and_then(|text| serde_json::from_str(text).ok()) })
+    })
 }
 
 /// The cell of a value. `None` for null and for types that [`Cell`] does not support, such as dates.

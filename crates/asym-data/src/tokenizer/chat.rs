@@ -102,7 +102,7 @@ impl ChatTemplate {
     /// The errors of [`render`](Self::render).
     pub fn render_messages(&self, messages: &[Message], continued: bool) -> Result<String, TokenizerError> {
         let mut environment = Environment::new();
-        // A template is untrusted, and could loop for hours or fill the memory.
+        // A template is untrusted. It could loop for hours or fill the memory.
         let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
         environment.set_fuel(Some(FUEL.saturating_add(bytes as u64)));
         let wrong = |source| TokenizerError::ChatTemplate { path: self.path.clone(), source: Box::new(source) };

@@ -30,7 +30,7 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
-    /// The mask of `layer` on `device`; `None` outside training. The seed is drawn from the device's random generator.
+    /// The mask of `layer` on `device`; `None` outside training. The seed is drawn from the device's random number generator.
     pub(crate) fn of(layer: &nn::Dropout, device: &Device) -> Option<Self> {
         let acts = layer.training.is_enabled() && device.is_autodiff() && layer.prob > 0.0;
         acts.then(|| Self { keep: 1.0 - layer.prob, seed: seed(device) })
@@ -53,7 +53,7 @@ impl Mask {
     }
 }
 
-/// A seed from the device's random generator, which `Device::seed` makes reproducible.
+/// A seed from the device's random number generator, which `Device::seed` makes reproducible.
 fn seed(device: &Device) -> u64 {
     let words = Tensor::<1, Int>::random([2], Distribution::Uniform(0.0, f64::from(i32::MAX)), device);
     words.into_data().iter::<i64>().fold(0u64, |seed, word| (seed << 32) | (word as u64 & 0xffff_ffff))

@@ -57,7 +57,7 @@ impl Benchmark {
                 folder: "VLCS",
                 environments: ["Caltech101", "LabelMe", "SUN09", "VOC2007"],
                 train: "LabelMe",
-                // 2 125 training pictures, 5 001 steps in DomainBed.
+                // 2125 training pictures, 5001 steps in DomainBed.
                 epochs: 75,
             },
             Self::Pacs => &Row {
@@ -66,7 +66,7 @@ impl Benchmark {
                 folder: "PACS",
                 environments: ["art_painting", "cartoon", "photo", "sketch"],
                 train: "cartoon",
-                // 1 876 training pictures, 5 001 steps in DomainBed.
+                // 1876 training pictures, 5001 steps in DomainBed.
                 epochs: 85,
             },
             Self::OfficeHome => &Row {
@@ -75,7 +75,7 @@ impl Benchmark {
                 folder: "office_home",
                 environments: ["Art", "Clipart", "Product", "Real World"],
                 train: "Clipart",
-                // 3 492 training pictures, 5 001 steps in DomainBed.
+                // 3492 training pictures, 5001 steps in DomainBed.
                 epochs: 46,
             },
             Self::TerraIncognita => &Row {
@@ -84,7 +84,7 @@ impl Benchmark {
                 folder: "terra_incognita",
                 environments: ["location_100", "location_38", "location_43", "location_46"],
                 train: "location_38",
-                // 7 789 training pictures, 20 000 steps in the paper.
+                // 7789 training pictures, 20 000 steps in the paper.
                 epochs: 82,
             },
         }

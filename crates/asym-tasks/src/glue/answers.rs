@@ -14,7 +14,7 @@ pub enum Answers {
         /// The names of the classes, for display and for configurations.
         names: &'static [&'static str],
         /// The spelling of the classes in GLUE's files, in the same order.
-        spelt: &'static [&'static str],
+        spelled: &'static [&'static str],
     },
     /// A number in this range, both ends included.
     Score {
@@ -59,7 +59,7 @@ impl Answers {
     /// [`GlueError::UnknownLabel`], [`GlueError::UnknownScore`].
     pub fn parse(&self, path: &str, line: usize, cell: &Cell) -> Result<Target, GlueError> {
         let target = match self {
-            Self::Classes { names, spelt } => class(names, spelt, cell).map(Target::Class),
+            Self::Classes { names, spelled } => class(names, spelled, cell).map(Target::Class),
             Self::Score { least, most } => {
                 score(cell).filter(|score| (*least..=*most).contains(score)).map(Target::Score)
             }
@@ -68,7 +68,7 @@ impl Answers {
             let found = cell.text().map_or_else(|| "a list or bytes".to_owned(), |text| text.trim().to_owned());
             let path = path.to_owned();
             match *self {
-                Self::Classes { spelt, .. } => GlueError::UnknownLabel { path, line, found, allowed: spelt },
+                Self::Classes { spelled, .. } => GlueError::UnknownLabel { path, line, found, allowed: spelled },
                 Self::Score { least, most } => GlueError::UnknownScore { path, line, found, least, most },
             }
         })
@@ -77,8 +77,8 @@ impl Answers {
     /// The answer in the spelling of GLUE's files. Empty if `target` is of another kind than these answers.
     pub(super) fn spell(&self, target: &Target) -> String {
         match (self, target) {
-            (Self::Classes { spelt, .. }, Target::Class(class)) => {
-                spelt.get(*class).map_or_else(String::new, ToString::to_string)
+            (Self::Classes { spelled, .. }, Target::Class(class)) => {
+                spelled.get(*class).map_or_else(String::new, ToString::to_string)
             }
             // GLUE's server rejects scores outside the range.
             (Self::Score { least, most }, Target::Score(score)) => format!("{:.3}", score.clamp(*least, *most)),
@@ -87,14 +87,14 @@ impl Answers {
     }
 }
 
-fn class(names: &[&str], spelt: &[&str], cell: &Cell) -> Option<usize> {
+fn class(names: &[&str], spelled: &[&str], cell: &Cell) -> Option<usize> {
     let by_index = |number: f64| (0..names.len()).find(|class| *class as f64 == number);
     match cell {
         Cell::Text(text) => {
             let text = text.trim();
             let by_name = |names: &[&str]| names.iter().position(|name| *name == text);
             // If a column of numbers has a missing value, pandas writes its numbers as floats: `1.0`.
-            by_name(names).or_else(|| by_name(spelt)).or_else(|| by_index(text.parse().ok()?))
+            by_name(names).or_else(|| by_name(spelled)).or_else(|| by_index(text.parse().ok()?))
         }
         // `false` is class 0, and `true` is class 1.
         Cell::Boolean(boolean) => Some(usize::from(*boolean)).filter(|class| *class < names.len()),
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn classes_by_name_or_by_index_and_scores_within_their_range() {
         let names = &["entailment", "not_entailment"];
-        let classes = Answers::Classes { names, spelt: names };
+        let classes = Answers::Classes { names, spelled: names };
         let texts = [("entailment", 0), ("1", 1), (" not_entailment ", 1), ("1.0", 1)];
         let numbers = [
             (Cell::Integer(0), 0),
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_wrong_label_is_named_with_its_line() {
-        let binary = Answers::Classes { names: &["no", "yes"], spelt: &["0", "1"] };
+        let binary = Answers::Classes { names: &["no", "yes"], spelled: &["0", "1"] };
         let error = binary.parse("pairs.tsv", 3, &text("2")).unwrap_err();
         assert!(matches!(&error, GlueError::UnknownLabel { line: 3, found, .. } if found == "2"), "{error:?}");
         assert!(error.to_string().starts_with("pairs.tsv:3: label `2`"), "{error}");
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn answers_as_files_write_them() {
         let names = &["entailment", "not_entailment"];
-        let classes = Answers::Classes { names, spelt: names };
+        let classes = Answers::Classes { names, spelled: names };
         assert_eq!(classes.spell(&Target::Class(1)), "not_entailment");
         let scores = Answers::Score { least: 0.0, most: 5.0 };
         assert_eq!(scores.spell(&Target::Score(5.25)), "5.000");
@@ -191,8 +191,8 @@ mod tests {
             for dataset in Dataset::ALL {
                 let answers = dataset.row().answers;
                 for class in 0..answers.names().len() {
-                    let spelt = text(&answers.spell(&Target::Class(class)));
-                    prop_assert_eq!(answers.parse("f", 1, &spelt).unwrap(), Target::Class(class));
+                    let spelled = text(&answers.spell(&Target::Class(class)));
+                    prop_assert_eq!(answers.parse("f", 1, &spelled).unwrap(), Target::Class(class));
                 }
                 if answers.problem() == Problem::Score {
                     let read = |score| answers.parse("f", 1, &text(&answers.spell(&Target::Score(score))));

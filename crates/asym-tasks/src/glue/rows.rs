@@ -53,12 +53,12 @@ const fn prefixed(columns: Columns, tests: Columns) -> Layout {
 
 /// Classes that are written as their names in GLUE's files.
 const fn named(names: &'static [&'static str]) -> Answers {
-    Answers::Classes { names, spelt: names }
+    Answers::Classes { names, spelled: names }
 }
 
 /// Classes that are written as 0 and 1 in GLUE's files.
 const fn binary(names: &'static [&'static str]) -> Answers {
-    Answers::Classes { names, spelt: &["0", "1"] }
+    Answers::Classes { names, spelled: &["0", "1"] }
 }
 
 /// The settings for the embedded checkpoint. If full fine-tuning stays on a plateau with one of three seeds, the data set has

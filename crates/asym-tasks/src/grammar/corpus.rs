@@ -11,8 +11,8 @@ pub const ANSWERS: [&str; 2] = ["yes", "no"];
 
 /// `lines` lines for pre-training. A tab separates the two halves of a discourse, which are tokenized as a pair.
 ///
-/// About 35 % of the lines restate a fact in another form. Another 35 % answer it, with "yes ," and a restatement or with "no ,"
-/// and another meaning. The other lines are single sentences. No line describes a held-out scene.
+/// About 35 % of the lines restate a fact in another form. Another 35 % state a fact and answer with "yes ," and a
+/// restatement, or with "no ," and another meaning. The other lines are single sentences. No line describes a held-out scene.
 ///
 /// # Example
 ///

@@ -20,7 +20,8 @@ impl Stream {
     pub(crate) const REPORTS_DEV: Self = Self(21);
 }
 
-/// A random generator that is fully specified by this file and by ChaCha8, so no release of `rand` can change the data of a seed.
+/// A random number generator that is fully specified by this file and by ChaCha8. A new release of `rand` therefore cannot change
+/// the data of a seed.
 #[derive(Debug, Clone)]
 pub(crate) struct Draw {
     rng: ChaCha8Rng,

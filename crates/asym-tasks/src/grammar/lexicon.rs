@@ -7,7 +7,7 @@ pub(crate) enum Gender {
     He,
     /// herself
     She,
-    /// Either pronoun. Sentences with reflexives do not use these nouns.
+    /// Either pronoun is possible, so sentences with reflexives do not use the noun.
     Any,
 }
 

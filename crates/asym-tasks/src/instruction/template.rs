@@ -69,8 +69,8 @@ impl Template {
         Ok(Self::Prompt(Box::new(template)))
     }
 
-    /// The text of a row. `chat` is the tokenizer's template, which [`Template::Chat`] needs. The inner error is a problem of the
-    /// row.
+    /// The text of a row. `chat` is the tokenizer's template, which [`Template::Chat`] needs. The inner error states why
+    /// the row cannot be rendered.
     ///
     /// # Errors
     ///

@@ -72,7 +72,7 @@ impl LanguageExamples {
     ///
     /// # Panics
     ///
-    /// Panics if an index is not below the number of texts, or `indices` is empty.
+    /// Panics if an index is not below the number of texts, or if `indices` is empty.
     pub fn batch(&self, indices: &[usize], device: &Device) -> LanguageBatch {
         let chosen: Vec<&LanguageExample> = indices.iter().map(|index| &self.examples[*index]).collect();
         let rows: Vec<(&[u32], &[u32])> =

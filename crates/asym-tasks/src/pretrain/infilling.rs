@@ -28,7 +28,7 @@ pub struct Documents {
     pub(super) seed: u64,
     pub(super) noise: Noise,
     pub(super) marks: Marks,
-    /// The sentences of each document, as tokens without special ones.
+    /// The sentences of each document, as tokens, without special tokens.
     pub(super) documents: Vec<Vec<Vec<u32>>>,
 }
 

@@ -36,7 +36,7 @@ pub enum RecipeError {
         found: String,
         /// The most similar known word, if one is similar enough.
         nearest: Option<String>,
-        /// The words that are allowed in its position.
+        /// The words that are allowed in place of `found`.
         known: Vec<String>,
     },
 

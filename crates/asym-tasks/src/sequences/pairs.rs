@@ -116,7 +116,7 @@ impl Pairs {
     ///
     /// # Panics
     ///
-    /// Panics if an index is not below the number of pairs, or `indices` is empty.
+    /// Panics if an index is not below the number of pairs, or if `indices` is empty.
     pub fn batch(&self, indices: &[usize], device: &Device) -> PairBatch {
         let chosen: Vec<&Pair> = indices.iter().map(|index| &self.pairs[*index]).collect();
         PairBatch::new(&chosen, indices, self.marks, device)

@@ -27,18 +27,18 @@ pub(crate) fn folder_name(method: &str, learning_rate: Option<f64>, seed: u64) -
     format!("{method}{rate}-seed{seed}")
 }
 
-/// The choice of the learning rate of a run.
+/// Whether the learning rate of a run has been chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Choice {
     /// This learning rate is the best.
     Made(f64),
-    /// The runs by which the rate is chosen are not finished.
+    /// The runs that determine the learning rate are not finished.
     Waits,
 }
 
 impl Sweep {
-    /// The runs, seed by seed, so that an interrupted sweep has a part of every row. The runs by which a learning rate is chosen
-    /// come before the run that uses it.
+    /// The runs, seed by seed, so that an interrupted sweep has a part of every row. The runs that determine a
+    /// learning rate come before the run that uses it.
     pub fn cells(&self) -> Vec<Cell> {
         let most = self.experiments.iter().map(|experiment| experiment.recipe.seeds.len()).max().unwrap_or_default();
         let mut cells = Vec::new();

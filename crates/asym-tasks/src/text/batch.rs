@@ -80,7 +80,7 @@ impl Examples {
     ///
     /// # Panics
     ///
-    /// Panics if an index is not below the number of examples, or `indices` is empty.
+    /// Panics if an index is not below the number of examples, or if `indices` is empty.
     pub fn batch(&self, indices: &[usize], device: &Device) -> TextBatch {
         let chosen: Vec<&EncodedExample> = indices.iter().map(|&index| &self.examples[index]).collect();
         let rows: Vec<(&[u32], &[u32])> =

@@ -99,7 +99,7 @@ impl RankAllocator {
     ///
     /// # Errors
     ///
-    /// [`AdapterError::Setting`] if `total_steps` is not set; [`AdapterError::Conflict`] if there is a `rank_pattern` of an
+    /// [`AdapterError::Setting`] if `total_steps` is not set; [`AdapterError::Conflict`] if there is a `rank_pattern` from
     /// earlier training; the errors of [`AdapterConfig::validate`](crate::AdapterConfig::validate);
     /// [`AdapterError::NotAdapted`] if the model has no such adapters.
     pub fn new<M: Module>(settings: &AdaLora, model: &M, naming: &Naming) -> Result<Self, AdapterError> {

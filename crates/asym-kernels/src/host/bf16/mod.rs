@@ -1,6 +1,6 @@
 //! Products of f32 rows with a frozen weight in bf16, with sums in f32.
 //!
-//! If the processor multiplies bf16 faster than f32, the rows are rounded to bf16 too. They are multiplied with a copy of the
+//! If the processor multiplies bf16 faster than f32, the rows are rounded to bf16 too. They are multiplied by a copy of the
 //! weight in a special layout, which is created once for the forward and once for the backward pass. Otherwise, the rows are
 //! multiplied in f32 with the bf16 weight.
 
@@ -31,7 +31,7 @@ use crate::host::{HostTensor, floats, tensor};
 /// The environment variable that selects a kernel by its [`name`](Bf16Kernel::name).
 const VARIABLE: &str = "ASYM_BF16_KERNEL";
 
-/// The kernel with which the host multiplies with a weight in bf16.
+/// The kernel that multiplies by a bf16 weight on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bf16Kernel {
     /// The tiles of AMX, which Intel's processors have since Sapphire Rapids.
