@@ -255,8 +255,8 @@ pub fn dropout<const D: usize>(layer: &nn::Dropout, input: Tensor<D>) -> Tensor<
 /// x·W + bias.
 ///
 /// Burn's own linear layer multiplies sequence by sequence if the length of a sequence is a multiple of the tile size. This is
-/// fast on a GPU, but on the host the layout of the weight is changed again for each sequence. On the host,
-/// this function copies the bias into each row of the output and adds the product of all rows to the output.
+/// fast on a GPU, but on the host the layout of the weight is changed again for each sequence. This function instead multiplies
+/// all rows in one product on the host, and adds the product to rows that contain the bias.
 ///
 /// # Shapes
 ///

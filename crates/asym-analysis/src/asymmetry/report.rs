@@ -195,8 +195,8 @@ pub fn losses(survey: &[Surveyed]) -> Figure {
     }
 }
 
-/// A panel of the figure of [`gaps`]. `variance` is the variance of the inputs as a function of the direction and r. If `trailing`
-/// is true, Δ acts only on the directions in which the inputs vary least.
+/// A panel of the figure of [`gaps`]. `variance` is the variance of the inputs as a function of the direction and r. If
+/// `trailing` is true, Δ acts only on the directions in which the inputs vary least.
 struct Regime {
     title: &'static str,
     variance: fn(usize, usize) -> f64,

@@ -20,7 +20,7 @@ pub(super) fn read<R: ChunkReader + 'static>(file: R, collector: &mut Collector<
     guarded(path, || unpack(file, collector))
 }
 
-/// The result of `work` on the file `path`. The crate panics in an assertion for some damaged files, instead of returning an error.
+/// The result of `work` on the file `path`. For some damaged files, the crate panics instead of returning an error.
 fn guarded<T>(path: &str, work: impl FnOnce() -> Result<T, TableError>) -> Result<T, TableError> {
     caught(work).unwrap_or_else(|panic| Err(TableError::Parquet { path: path.to_owned(), source: Box::new(panic) }))
 }

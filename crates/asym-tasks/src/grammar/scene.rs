@@ -231,8 +231,9 @@ impl Scene {
 
     /// Whether a plain clause, such as "the cook praised the nurse", may describe the scene.
     ///
-    /// A plain clause about an act can also be generated as an acceptable sentence (`acceptability.rs`), which has another key. If
-    /// only one of the two keys were held out, a training part or the corpus could contain the same sentence as a development part.
+    /// A plain clause about an act can also be generated as an acceptable sentence (`acceptability.rs`), which has another key.
+    /// If only one of the two keys were held out, a training part or the corpus could contain the same sentence as a development
+    /// part.
     pub(crate) fn may_be_plain(&self) -> bool {
         match self.event {
             Event::Act { .. } => held_out(&self.cast()) == held_out(&scene_key(self.happening(), self.participants())),
