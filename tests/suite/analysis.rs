@@ -137,8 +137,8 @@ fn what_cannot_be_compared_is_refused() {
     let lora = path(&lora);
     refusal(&["similarity", lora], &["at least two"]);
     refusal(&["similarity", lora, path(&fixture("peft-bart-qv"))], &["compare adapters of one model"]);
-    refusal(&["similarity", lora, path(&fixture("peft-ia3"))], &["peft-ia3", "(IA)", "no factors A and B"]);
-    refusal(&["similarity", lora, path(&fixture("peft-vera"))], &["VeRA", "no factors A and B"]);
+    refusal(&["similarity", lora, path(&fixture("peft-ia3"))], &["peft-ia3", "(IA)", "no separate factors A and B"]);
+    refusal(&["similarity", lora, path(&fixture("peft-vera"))], &["VeRA", "no separate factors A and B"]);
     refusal(&["similarity", lora, "/no/such/folder"], &["/no/such/folder"]);
     refusal(&["similarity", lora, lora, "--figure", "somewhere/"], &["the file name is missing"]);
     let start = adapter("untrained", 1, &AdapterConfig::lora(4), false);

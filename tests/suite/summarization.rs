@@ -397,7 +397,7 @@ fn bad_input_is_refused() {
     std::fs::write(folder.join("b.txt"), "one\ntwo\n").unwrap();
     let rouge = |more: &[&str]| refused(&folder, &[&["evaluate", "rouge"], more].concat());
     let error = rouge(&["--predictions", "a.txt", "--references", "b.txt"]);
-    assert!(error.contains("a.txt: 3 summaries, and b.txt: 2 references"), "{error}");
+    assert!(error.contains("a.txt: 3 summaries, but b.txt: 2 references"), "{error}");
     let error = rouge(&["--predictions", "a.txt", "--references", "data.jsonl"]);
     assert!(error.contains("no column `reference`") && error.contains("abstract"), "{error}");
     let error = rouge(&["--predictions", "a.txt", "--references", "a.txt"]);
