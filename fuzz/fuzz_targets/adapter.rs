@@ -15,6 +15,6 @@ fuzz_target!(|data: &[u8]| {
         config.validate().expect("a configuration that was read is valid");
     }
     for pair in read_factors(folder()).into_iter().flatten() {
-        assert_eq!(pair.a.nrows(), pair.b.ncols(), "{}", pair.module);
+        assert_eq!(pair.a.rows(), pair.b.columns(), "{}", pair.module);
     }
 });
