@@ -76,6 +76,21 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// The counts of the states that [`Found::describe`] names.
+    pub fn of(states: impl Iterator<Item = &'static str>) -> Self {
+        let mut counts = Self::default();
+        for state in states {
+            match state {
+                "done" => counts.done += 1,
+                "running" => counts.running += 1,
+                "failed" => counts.failed += 1,
+                "open" => counts.open += 1,
+                _ => counts.unreadable += 1,
+            }
+        }
+        counts
+    }
+
     pub fn all(&self) -> usize {
         self.done + self.running + self.failed + self.open + self.unreadable
     }
@@ -207,17 +222,7 @@ impl Gathered {
 
     /// The number of runs in each state, including runs that only serve to choose a learning rate.
     pub(super) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for run in self.runs() {
-            match run.describe().0 {
-                "done" => counts.done += 1,
-                "running" => counts.running += 1,
-                "failed" => counts.failed += 1,
-                "open" => counts.open += 1,
-                _ => counts.unreadable += 1,
-            }
-        }
-        counts
+        Counts::of(self.runs().map(|run| run.describe().0))
     }
 
     fn runs(&self) -> impl Iterator<Item = &Found> {

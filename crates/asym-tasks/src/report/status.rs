@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::gather::Gathered;
-use crate::task::Unit;
+use super::gather::{Counts, Gathered};
+use crate::task::{Score, Unit};
 
 /// The state of the runs in a folder. The text form has a line with the counts, a line for each run, and a line for each problem.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -16,8 +16,6 @@ pub struct Status {
     pub runs: Vec<RunStatus>,
     /// The files that cannot be read, with the reasons.
     pub problems: Vec<String>,
-    #[serde(skip)]
-    counts: String,
 }
 
 /// The state of a run.
@@ -34,7 +32,7 @@ pub struct RunStatus {
     /// The score. A share is in percent.
     pub value: Option<f64>,
     #[serde(skip)]
-    shown: String,
+    unit: Option<Unit>,
 }
 
 impl Gathered {
@@ -50,29 +48,33 @@ impl Gathered {
                     let value = headline.factor() * scores.get(&headline.name)?;
                     Some((headline, value))
                 });
-                let shown = score.as_ref().map_or(details.clone(), |(headline, value)| {
-                    let unit = if headline.unit == Unit::Share { " %" } else { "" };
-                    format!("{} {value:.*}{unit}", headline.name, headline.digits())
-                });
+                let unit = score.as_ref().map(|(headline, _)| headline.unit);
                 let (score, value) = score.map(|(headline, value)| (headline.name, value)).unzip();
-                runs.push(RunStatus { run: run.folder.clone(), state, details, score, value, shown });
+                runs.push(RunStatus { run: run.folder.clone(), state, details, score, value, unit });
             }
         }
-        let counts = self.counts();
-        Status {
-            folder: self.root().display().to_string(),
-            runs,
-            problems: self.problems.clone(),
-            counts: format!("{} runs: {counts}", counts.all()),
-        }
+        Status { folder: self.root().display().to_string(), runs, problems: self.problems.clone() }
+    }
+}
+
+impl RunStatus {
+    /// The score with its unit, or else the details.
+    fn shown(&self) -> String {
+        let (Some(name), Some(value), Some(unit)) = (&self.score, self.value, self.unit) else {
+            return self.details.clone();
+        };
+        let sign = if unit == Unit::Share { " %" } else { "" };
+        let score = Score { name: name.clone(), unit };
+        format!("{name} {value:.*}{sign}", score.digits())
     }
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.folder, self.counts)?;
+        let counts = Counts::of(self.runs.iter().map(|run| run.state));
+        write!(f, "{}: {} runs: {counts}", self.folder, self.runs.len())?;
         for run in &self.runs {
-            let line = format!("{:<10} {}  {}", run.state, run.run, run.shown);
+            let line = format!("{:<10} {}  {}", run.state, run.run, run.shown());
             write!(f, "\n{}", line.trim_end())?;
         }
         self.problems.iter().try_for_each(|problem| write!(f, "\nproblem    {problem}"))
