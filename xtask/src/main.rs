@@ -74,6 +74,7 @@ fn main() -> Result<()> {
                 "make_trainer",
                 "make_summarization",
                 "make_rouge",
+                "make_variants",
             ];
             scripts.into_iter().try_for_each(|script| {
                 let mut command = Command::new("python3");

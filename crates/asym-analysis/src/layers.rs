@@ -95,7 +95,7 @@ pub fn figure(losses: &[LayerLosses], title: impl Into<String>) -> Figure {
             of().enumerate().map(point).collect::<Vec<_>>()
         };
         let ticks = of().enumerate().map(|(at, row)| (x(row, at), format!("{}", x(row, at))));
-        Panel::new(short, Axis::linear("layer").ticked(ticks), Axis::linear("loss left").within(0.0, 1.0))
+        Panel::new(short, Axis::linear("layer").ticked(ticks), Axis::linear("remaining loss").within(0.0, 1.0))
             .with(Series::line(
                 "A frozen, random",
                 0,

@@ -1,12 +1,15 @@
 //! AdaLoRA gives the rank to the layer that needs it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::path::Path;
+
 use asym_core::{
     AdaLora, AdaptedLinear, AdaptedLinearConfig, AdapterConfig, AdapterError, Naming, RankAllocator, orthogonality,
 };
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Distribution, Tensor};
+use safetensors::tensor::{Dtype, TensorView};
 
 /// Two layers side by side, whose outputs are added.
 #[derive(Module, Debug)]
@@ -104,4 +107,31 @@ fn an_allocator_needs_a_number_of_steps_and_something_to_allocate() {
     assert!(matches!(error, AdapterError::Conflict { field: "rank_pattern", .. }), "{error}");
     let error = RankAllocator::new(&filled, &Model::new(&device), &Naming::BURN).unwrap_err();
     assert!(matches!(error, AdapterError::NotAdapted), "{error}");
+}
+
+/// A file of another rank is refused by name, not when its values are used.
+#[test]
+fn the_state_of_another_rank_is_refused() {
+    let device = Device::default();
+    let allocator = |rank: usize| {
+        let settings = AdaLora::new(rank, 2).for_training(100);
+        let model = AdapterConfig::new(settings.clone()).targets(["needed"]).attach(Model::new(&device), 5).unwrap();
+        RankAllocator::new(&settings, &model, &Naming::BURN).unwrap()
+    };
+    let path = Path::new("state");
+    let tensor = |shape: &[usize]| (shape.to_vec(), vec![0u8; shape.iter().product::<usize>() * 4]);
+    let file = |of_e: usize, kept: &str| {
+        let e = [tensor(&[of_e]), tensor(&[of_e])];
+        let views = ["needed.e.importance", "needed.e.uncertainty"].into_iter().zip(&e).map(|(name, (shape, bytes))| {
+            (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+        });
+        safetensors::serialize(views, Some([("rank_pattern".to_string(), kept.to_string())].into())).unwrap()
+    };
+    let restore = |bytes: &[u8]| allocator(6).restore(bytes, path, &device);
+    restore(&file(6, r#"{"needed":[true,true,true,true,true,false]}"#)).unwrap();
+    restore(&allocator(6).to_bytes(path).unwrap()).unwrap();
+    let message = restore(&file(4, "{}")).unwrap_err().to_string();
+    assert!(message.contains("`needed.e.importance` has shape [4], expected [6]"), "{message}");
+    let message = restore(&file(6, r#"{"needed":[true]}"#)).unwrap_err().to_string();
+    assert!(message.contains("`rank_pattern of needed` has shape [1], expected [6]"), "{message}");
 }

@@ -12,6 +12,8 @@ pub(crate) struct KeyValueCache {
     tensors: Option<[Tensor<3>; 2]>,
     length: usize,
     capacity: usize,
+    /// See [`share`](Self::share).
+    shared: Option<Tensor<1, Int>>,
 }
 
 /// The minimum number of tokens that are allocated in advance, within the capacity.
@@ -20,11 +22,18 @@ const ROOM: usize = 64;
 impl KeyValueCache {
     /// An empty cache for at most `capacity` tokens in each row.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { tensors: None, length: 0, capacity }
+        Self { tensors: None, length: 0, capacity, shared: None }
     }
 
     /// Add the keys and values of the next tokens, `[rows, tokens, features]`, and return those of all tokens so far.
     pub(crate) fn append(&mut self, key: Tensor<3>, value: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+        if let (Some([keys, values]), Some(order)) = (&self.tensors, &self.shared) {
+            let all = |before: &Tensor<3>, own| {
+                let before = before.clone().narrow(1, 0, self.length);
+                Tensor::cat(vec![before, own], 1).select(1, order.clone())
+            };
+            return (all(keys, key), all(values, value));
+        }
         let [rows, tokens, features] = key.dims();
         let (start, end) = (self.length, self.length + tokens);
         let mut tensors = self.tensors.take();
@@ -58,6 +67,13 @@ impl KeyValueCache {
         let length = self.length;
         let moved = |tensor: Tensor<3>| tensor.narrow(1, 0, length).select(0, rows.clone());
         self.tensors = self.tensors.take().map(|tensors| tensors.map(moved));
+    }
+
+    /// Let several sequences in one row continue the single row of this cache. From now on, [`append`](Self::append) does not
+    /// extend the cache. It returns keys and values in the order of `order`, whose numbers are positions in the cached tokens
+    /// followed by those of the sequences.
+    pub(crate) fn share(&mut self, order: Tensor<1, Int>) {
+        self.shared = Some(order);
     }
 
     /// The number of tokens in each row.

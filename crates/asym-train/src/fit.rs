@@ -29,6 +29,9 @@ use crate::{Batch, Evaluation, Loader, Objective, Outcome, Run, Source, TrainErr
 /// [`TrainError::NonFiniteLoss`], [`TrainError::NonFiniteWeights`] and [`TrainError::NonFiniteScore`] at the first value that is
 /// not finite; [`TrainError::NoExamples`]; [`TrainError::OtherData`] if a run continues on different examples; and the errors of
 /// the data, of the evaluation and of the run's folder. The model that was saved last is kept.
+///
+/// After [`TrainError::NonFiniteLoss`], the model has the weights from before the step, but the optimizer, the schedule and the
+/// method's own state include the step. Do not train this state further.
 pub fn fit<O, S, E>(
     state: &mut State<Optimized<O::Model>>,
     objective: &O,

@@ -1,9 +1,11 @@
 //! Programs that are measured in alternation: processes that read commands from standard input and answer each command with a
 //! line of JSON.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -14,26 +16,37 @@ pub(super) struct Contestant {
     process: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+    /// The file with the messages of a quiet program.
+    messages: Option<PathBuf>,
     pub(super) versions: String,
     pub(super) seconds: Vec<f64>,
 }
 
 impl Contestant {
+    /// Start a program. Messages of a `quiet` program are only shown if it fails, since they would interrupt the table.
     pub(super) fn start(name: impl Into<String>, command: &mut Command, quiet: bool) -> Result<Self> {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
         let name = name.into();
+        let messages = quiet.then(|| {
+            let number = STARTED.fetch_add(1, Ordering::Relaxed);
+            std::env::temp_dir().join(format!("asym-bench-{}-{number}.log", std::process::id()))
+        });
+        let stderr = match &messages {
+            Some(path) => File::create(path).with_context(|| path.display().to_string())?.into(),
+            None => Stdio::inherit(),
+        };
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Messages of a program would interrupt the table, but messages about invalid options must be visible.
-            .stderr(if quiet { Stdio::null() } else { Stdio::inherit() })
+            .stderr(stderr)
             .spawn()
             .with_context(|| format!("{command:?}"))?;
         let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
             bail!("{name}: no pipes")
         };
         let answers = BufReader::new(answers);
-        let mut contestant =
-            Self { name, process, orders: Some(orders), answers, versions: String::new(), seconds: Vec::new() };
+        let orders = Some(orders);
+        let mut contestant = Self { name, process, orders, answers, messages, versions: String::new(), seconds: Vec::new() };
         // The process prints its versions when it is ready.
         contestant.versions = contestant.answer()?["versions"].as_str().unwrap_or_default().to_string();
         Ok(contestant)
@@ -42,7 +55,16 @@ impl Contestant {
     fn answer(&mut self) -> Result<Value> {
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        serde_json::from_str(&line).with_context(|| format!("{} ended early, with `{}`", self.name, line.trim()))
+        serde_json::from_str(&line)
+            .with_context(|| format!("{} ended early, with `{}`{}", self.name, line.trim(), self.last_messages()))
+    }
+
+    /// The last lines of the messages of a quiet program.
+    fn last_messages(&self) -> String {
+        const LINES: usize = 20;
+        let text = self.messages.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("\n  {line}")).collect()
     }
 
     pub(super) fn order(&mut self, what: &str) -> Result<Value> {
@@ -120,6 +142,9 @@ impl Drop for Contestant {
         // The process ends at the end of its input.
         self.orders = None;
         let _ = self.process.wait();
+        if let Some(path) = &self.messages {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

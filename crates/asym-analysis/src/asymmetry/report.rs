@@ -182,14 +182,14 @@ pub fn losses(survey: &[Surveyed]) -> Figure {
             .collect()
         };
         let expected = of().map(|row| Point::new(row.ratio as f64, row.setting.expected().freeze_b)).collect();
-        Panel::new(*title, ratio_axis(), Axis::linear("loss left, of tr ΔΣΔᵀ").within(0.0, 1.0))
+        Panel::new(*title, ratio_axis(), Axis::linear("remaining loss, of tr ΔΣΔᵀ").within(0.0, 1.0))
             .with(Series::line("A frozen, B trained", 0, points(|simulation| simulation.freeze_a)))
             .with(Series::line("B frozen, A trained", 1, points(|simulation| simulation.freeze_b)))
             .with(Series::dashed("1 − r/d", 7, expected))
     };
     Figure {
         panels: SCENES.iter().enumerate().map(panel).collect(),
-        ..Figure::new("What is left of the loss, square weights")
+        ..Figure::new("Remaining loss, square weights")
             .columns(3)
             .note("Means over the draws of Δ, Q and U; bands: one standard deviation. 1 − r/d is exact for B frozen.")
     }

@@ -180,22 +180,27 @@ pub(crate) fn parallel_product(output: MatrixMut<'_>, then: Output, scale: f32, 
         return product(output, then, scale, left, right);
     }
     // The product is divided along its columns, or along its rows if it has few columns.
-    let by_columns = columns >= rows.min(threads * PART);
+    let by_columns = columns >= rows.min(2 * threads * PART);
     let whole = if by_columns { columns } else { rows };
+    let units = whole.div_ceil(PART);
     // Two parts per thread balance the load if some threads are slower.
-    let part = whole.div_ceil(2 * threads).next_multiple_of(PART);
+    let parts = units.min(2 * threads);
+    let start_of = |index: usize| (index * units / parts * PART).min(whole);
     assert_eq!((output.rows, output.columns), (rows, columns), "sizes of a product");
     let task = Task { output, left, right };
-    (0..whole.div_ceil(part)).into_par_iter().for_each(|index| {
-        let (start, count) = (index * part, part.min(whole - index * part));
+    (0..parts).into_par_iter().for_each(|index| {
+        let (start, count) = (start_of(index), start_of(index + 1) - start_of(index));
         // SAFETY: the parts of different tasks do not overlap.
         let (output, left, right) = unsafe { task.part(by_columns, start, count) };
         product(output, then, scale, left, right);
     });
 }
 
-/// The number of columns or rows per task is a multiple of this width, that of the widest tile of gemm's kernels.
-const PART: usize = 64;
+/// The number of columns or rows per task is a multiple of this number. With a larger number, the parts of a narrow product
+/// differ more in size: 384 columns in multiples of 64 leave one of two threads idle for a third of the time.
+///
+/// gemm's tiles have 16 columns with AVX2, and 64 or fewer with AVX-512.
+const PART: usize = 32;
 
 /// A product whose parts are computed by different tasks.
 struct Task<'a> {

@@ -36,8 +36,9 @@ pub fn same_classes(collections: &mut [Collection]) -> Result<Vec<String>, Image
     for collection in &*collections {
         let mut own = collection.classes.iter().map(|class| &class.name);
         if let Some((class, other)) = classes.iter().find(|(class, _)| !own.clone().any(|name| name == **class)) {
-            // A similar name of this collection that does not come from the other collection.
-            let unknown = own.clone().filter(|name| classes[*name].name != other.name).map(String::as_str);
+            // A similar name of this collection that the other collection lacks.
+            let lacking = |name: &&String| other.classes.iter().all(|class| class.name != **name);
+            let unknown = own.clone().filter(lacking).map(String::as_str);
             let near = nearest(class, unknown).map(ToOwned::to_owned);
             let (set, class, other) = (collection.name.clone(), class.to_string(), other.name.clone());
             return Err(ImagesError::MissingClass { set, class, other, near });

@@ -132,6 +132,16 @@ fn classes_are_the_same_in_all_sets() {
     let mut sets = [collection("a", &[("cat", 1), ("cow", 0), ("dog", 1)]), collection("b", &[("cat", 1), ("dog", 1)])];
     assert_eq!(same_classes(&mut sets).unwrap(), ["cat", "dog"]);
     assert_eq!(sets[0].classes.len(), 2, "a folder without pictures is not a class");
+    // A similar name is reported only if the other set lacks it.
+    let with = |last: &[(&str, usize)]| {
+        let mut sets = ["a", "b"].map(|name| collection(name, &[("cat", 1), ("dog", 1)])).to_vec();
+        sets.push(collection("c", last));
+        same_classes(&mut sets).unwrap_err().to_string()
+    };
+    let message = with(&[("cat", 1), ("dogs", 1)]);
+    assert!(message.contains("a: no picture of the class `dogs`, which c has (a has `dog`, a similar name)"), "{message}");
+    let message = with(&[("cat", 1), ("dog", 1), ("dogs", 1)]);
+    assert!(message.contains("`dogs`, which c has;"), "{message}");
 }
 
 #[test]

@@ -57,13 +57,15 @@ struct Triplets {
 /// Smoothed importance and uncertainty of each value of one tensor.
 #[derive(Debug)]
 struct Importance<const D: usize> {
+    /// The shape of the tensor. A is `[d_input, r]`, B is `[r, d_output]`, and E is `[r]`.
+    shape: [usize; D],
     gradient: Option<Tensor<D>>,
     smoothed: Option<(Tensor<D>, Tensor<D>)>,
 }
 
 impl<const D: usize> Default for Importance<D> {
     fn default() -> Self {
-        Self { gradient: None, smoothed: None }
+        Self { shape: [0; D], gradient: None, smoothed: None }
     }
 }
 
@@ -117,21 +119,26 @@ impl RankAllocator {
                 reason: "dropped triplets cannot be restored; remove it, or train LoRA with a rank_pattern",
             });
         }
-        let modules: Vec<(String, usize)> = layout::entries(model, naming)
-            .iter()
-            .filter_map(|entry| Some((triplet_part(entry)?, entry)))
-            .filter(|(part, _)| *part == Part::E)
-            .map(|(_, entry)| (entry.module().to_string(), entry.shape[0]))
-            .collect();
-        if modules.is_empty() {
+        let mut triplets: IndexMap<String, Triplets> = IndexMap::new();
+        for entry in layout::entries(model, naming) {
+            let Some(part) = triplet_part(&entry) else { continue };
+            let (first, all) = (entry.shape[0], entry.shape.iter().product::<usize>());
+            let triplets = triplets.entry(entry.module().to_string()).or_default();
+            match part {
+                Part::A => triplets.a.shape = [first, all / first.max(1)],
+                Part::B => triplets.b.shape = [first, all / first.max(1)],
+                Part::E => triplets.e.shape = [all],
+            }
+        }
+        if triplets.is_empty() {
             return Err(AdapterError::NotAdapted);
         }
         Ok(Self {
             total_steps,
             naming: *naming,
-            initial_budget: modules.iter().map(|(_, rank)| rank).sum(),
-            target_budget: settings.target_rank * modules.len(),
-            triplets: modules.iter().map(|(module, _)| (module.clone(), Triplets::default())).collect(),
+            initial_budget: triplets.values().map(|triplets| triplets.e.shape[0]).sum(),
+            target_budget: settings.target_rank * triplets.len(),
+            triplets,
             rank_pattern: Patterns::new(),
             settings: settings.clone(),
         })
@@ -227,7 +234,7 @@ impl RankAllocator {
     ///
     /// # Errors
     ///
-    /// A damaged file, or a file of a model with other modules. `path` is used only in errors.
+    /// A damaged file, or a file of a model with other modules or other shapes. `path` is used only in errors.
     pub fn restore(&mut self, bytes: &[u8], path: &Path, device: &Device) -> Result<(), AdapterError> {
         let path = || path.to_path_buf();
         let invalid = |source| AdapterError::Safetensors { path: path(), source };
@@ -247,36 +254,42 @@ impl RankAllocator {
         if !others.is_empty() {
             return Err(AdapterError::UnexpectedKeys { path: path(), keys: others });
         }
-        let read = |name: &str| -> Result<Option<TensorData>, AdapterError> {
-            let Ok(view) = file.tensor(name) else { return Ok(None) };
+        let same_shape = |key: String, expected: &[usize], found: &[usize]| {
+            if found == expected {
+                return Ok(());
+            }
+            let (expected, found) = (expected.to_vec(), found.to_vec());
+            Err(AdapterError::Shape { path: path(), key, expected, found })
+        };
+        for (module, kept) in kept.iter() {
+            if let Some(triplets) = self.triplets.get(module) {
+                same_shape(format!("{KEPT} of {module}"), &triplets.e.shape, &[kept.len()])?;
+            }
+        }
+        let read = |key: String, shape: &[usize]| -> Result<Option<TensorData>, AdapterError> {
+            let Ok(view) = file.tensor(&key) else { return Ok(None) };
             let Some(values) = layout::to_f32(&view) else {
-                return Err(AdapterError::Dtype {
-                    path: path(),
-                    key: name.into(),
-                    found: format!("{:?}", view.dtype()),
-                });
+                return Err(AdapterError::Dtype { path: path(), key, found: format!("{:?}", view.dtype()) });
             };
+            same_shape(key, shape, view.shape())?;
             Ok(Some(TensorData::new(values, view.shape().to_vec())))
         };
-        fn importance<const D: usize>(
+        fn smoothed<const D: usize>(
+            importance: &mut Importance<D>,
             name: &str,
-            read: &impl Fn(&str) -> Result<Option<TensorData>, AdapterError>,
+            read: &impl Fn(String, &[usize]) -> Result<Option<TensorData>, AdapterError>,
             device: &Device,
-        ) -> Result<Importance<D>, AdapterError> {
-            let tensor = |kind: &str| {
-                Ok::<_, AdapterError>(read(&format!("{name}.{kind}"))?.filter(|data| data.shape().len() == D))
-            };
-            let smoothed = tensor(MEAN)?.zip(tensor(UNCERTAINTY)?);
-            let smoothed = smoothed
+        ) -> Result<(), AdapterError> {
+            let [mean, uncertainty] = [MEAN, UNCERTAINTY].map(|kind| read(format!("{name}.{kind}"), &importance.shape));
+            importance.smoothed = mean?
+                .zip(uncertainty?)
                 .map(|(mean, uncertainty)| (Tensor::from_data(mean, device), Tensor::from_data(uncertainty, device)));
-            Ok(Importance { gradient: None, smoothed })
+            Ok(())
         }
         for (module, triplets) in &mut self.triplets {
-            *triplets = Triplets {
-                a: importance(&format!("{module}.a"), &read, device)?,
-                b: importance(&format!("{module}.b"), &read, device)?,
-                e: importance(&format!("{module}.e"), &read, device)?,
-            };
+            smoothed(&mut triplets.a, &format!("{module}.a"), &read, device)?;
+            smoothed(&mut triplets.b, &format!("{module}.b"), &read, device)?;
+            smoothed(&mut triplets.e, &format!("{module}.e"), &read, device)?;
         }
         self.rank_pattern = kept;
         Ok(())
