@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_refused_by_name() {
+    fn unavailable_devices_are_named() {
         let name = BACKENDS[0].name;
         for (given, devices, parts) in [
             (None, 0, vec!["no ", name, "install"]),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_alone_and_a_number_find_a_device() {
+    fn devices_are_selected_by_name_and_index() {
         let name = BACKENDS[0].name;
         for given in [name.to_string(), name.to_uppercase(), format!("{name}:1")] {
             assert!(choose(Some(&given), &|_| vec![Device::flex(); 2]).is_ok(), "{given}");

@@ -122,7 +122,7 @@ fn pass(model: &Layer, device: &Device) -> Vec<Vec<f32>> {
 }
 
 #[test]
-fn adapted_layers_and_their_gradients() {
+fn adapted_layers_and_gradients_match_the_cpu() {
     for (name, method) in methods() {
         let ours = pass(&Layer::adapted(&method, &device()), &device());
         let reference = pass(&Layer::adapted(&method, &cpu()), &cpu());
@@ -135,7 +135,7 @@ fn adapted_layers_and_their_gradients() {
 }
 
 #[test]
-fn merging_changes_nothing() {
+fn merging_does_not_change_the_output() {
     for (name, method) in methods() {
         let device = device();
         let model = Layer::adapted(&method, &device);
@@ -146,7 +146,7 @@ fn merging_changes_nothing() {
 }
 
 #[test]
-fn files_are_the_same_and_load() {
+fn adapter_files_match_the_cpu_and_load() {
     for (name, method) in methods() {
         let config = AdapterConfig::new(method.clone()).targets(["layer"]);
         let written = |device: &Device, side: &str| {
@@ -169,7 +169,7 @@ fn files_are_the_same_and_load() {
 }
 
 #[test]
-fn every_init_is_the_same_everywhere() {
+fn initial_factors_match_the_cpu() {
     for init in [Init::Zero, Init::Orthonormal, Init::Kaiming, Init::Gaussian, Init::SvdV, Init::SvdU] {
         let factors = |device: &Device| {
             let config = AdapterConfig::new(Lora::new(4).a(asym::core::Factor::frozen(init))).targets(["layer"]);
@@ -185,7 +185,7 @@ fn every_init_is_the_same_everywhere() {
 }
 
 #[test]
-fn what_a_layer_reads_is_the_same_everywhere() {
+fn observed_inputs_match_the_cpu() {
     let moment = |device: &Device| {
         let found = observe_inputs(
             &Layer::new(device),
@@ -206,7 +206,7 @@ fn what_a_layer_reads_is_the_same_everywhere() {
 }
 
 #[test]
-fn dropout_drops_its_share_and_passes_the_same_gradient() {
+fn dropout_drops_its_share_in_both_passes() {
     let device = device();
     device.seed(5);
     let dropout = DropoutConfig::new(0.3).init();
@@ -226,7 +226,7 @@ fn dropout_drops_its_share_and_passes_the_same_gradient() {
 }
 
 #[test]
-fn gelu_is_exact_in_backward() {
+fn the_gradient_of_gelu_is_exact() {
     let points: Vec<f32> = (-400..=400).map(|i| i as f32 * 0.0125).collect();
     let input = Tensor::<1>::from_floats(points.as_slice(), &device()).require_grad();
     let output = asym::kernels::gelu(input.clone(), asym::kernels::Kept::Exact);
@@ -282,7 +282,7 @@ fn one_step(family: EncoderFamily, method: Option<&Method>, device: &Device) -> 
 }
 
 #[test]
-fn one_training_step_of_each_model() {
+fn one_training_step_of_encoders_matches_the_cpu() {
     for family in [EncoderFamily::Roberta, EncoderFamily::Bert] {
         for method in [None, Some(Lora::b_only(4).into()), Some(Lora::new(4).into())] {
             let ours = one_step(family, method.as_ref(), &device());
@@ -393,7 +393,7 @@ fn family<M: Family>(name: &str) {
 }
 
 #[test]
-fn one_training_step_of_vit_llama_and_bart() {
+fn one_training_step_of_vit_llama_and_bart_matches_the_cpu() {
     family::<VitClassifier>("ViT");
     family::<LlamaLanguageModel>("Llama");
     family::<BartLanguageModel>("BART");
@@ -415,7 +415,7 @@ fn continued<M: Family + GenerativeModel>(settings: &str, device: &Device) -> Ve
 }
 
 #[test]
-fn generated_tokens() {
+fn generated_tokens_match_the_cpu() {
     for settings in [
         r#"{"max_new_tokens": 6, "eos_token_id": 2, "pad_token_id": 1}"#,
         r#"{"max_new_tokens": 6, "num_beams": 3, "eos_token_id": 2, "pad_token_id": 1}"#,
@@ -429,7 +429,7 @@ fn generated_tokens() {
 
 /// A model runs in half precision if the device supports it. Otherwise, the error says what to use.
 #[test]
-fn models_in_half_precision() {
+fn models_run_in_half_precision_if_supported() {
     let folder = common::fixture("llama");
     let checkpoint = Checkpoint::open(&folder).unwrap();
     let device = device().inner();
@@ -455,7 +455,7 @@ fn models_in_half_precision() {
 
 /// The error against f64 on the CPU is as small as the rounding of 16-bit numbers allows.
 #[test]
-fn half_precision_where_the_device_has_it() {
+fn half_precision_is_accurate_if_supported() {
     for (dtype, cast, unit) in
         [(DType::F16, FloatDType::F16, 1.0 / 1024.0), (DType::BF16, FloatDType::BF16, 1.0 / 128.0)]
     {

@@ -108,7 +108,7 @@ fn error(values: &[f32], reference: &[f32]) -> f32 {
 }
 
 #[test]
-fn each_method_computes_with_weights_in_bf16_as_with_the_same_in_f32() {
+fn methods_with_bf16_weights_match_f32() {
     let device = Device::flex().autodiff();
     for (name, config) in methods() {
         let models = pair(&config, &device);
@@ -149,7 +149,7 @@ fn a_merged_weight_keeps_its_dtype() {
 
 /// A weight that is fully trained is in f32, regardless of the dtype in which it was loaded.
 #[test]
-fn trained_modules_leave_bf16() {
+fn trained_modules_are_converted_to_f32() {
     let device = Device::flex().autodiff();
     let mut model = layout::round(base(&device).no_grad());
     let naming = model.naming();
@@ -166,7 +166,7 @@ fn trained_modules_leave_bf16() {
 }
 
 #[test]
-fn bf16_is_refused_where_no_weight_is_frozen() {
+fn bf16_is_rejected_without_frozen_weights() {
     let settings = TrainSettings { dtype: Dtype::Bf16, ..TrainSettings::default() };
     let error = settings.validate(&Tuning::Full).unwrap_err();
     assert!(matches!(&error, TrainError::Adapter(AdapterError::Conflict { field: "dtype", .. })), "{error}");

@@ -84,7 +84,7 @@ fn row(what: &str, bytes: usize, against: usize) {
 
 /// This is a single test, because a concurrent test would change the same counter of the heap.
 #[test]
-fn frozen_a_keeps_r_numbers_a_token() {
+fn frozen_a_stores_r_values_per_token() {
     let device = Device::default().autodiff();
     one_layer(&device);
     growth(&device);

@@ -162,7 +162,7 @@ fn load(base: &Base, folder: &Path) -> (SequenceClassifier, AdapterConfig) {
 }
 
 #[test]
-fn a_run_repeats_bit_for_bit() {
+fn runs_are_reproducible_bit_for_bit() {
     let _alone = alone();
     // With both kinds of dropout, so that all sources of randomness are tested.
     let (base, data) = (base(0.1), data(60, 20));
@@ -181,7 +181,7 @@ fn a_run_repeats_bit_for_bit() {
 
 /// A run with frozen weights in bf16 learns the same as a run in f32, and it is reproducible.
 #[test]
-fn a_run_in_bf16_learns_what_one_in_f32_learns() {
+fn runs_in_bf16_match_runs_in_f32() {
     let _alone = alone();
     let (base, data) = (base(0.0), data(96, 48));
     let in_bf16 = with(b_only(), |training| training.dtype = Dtype::Bf16);
@@ -197,7 +197,7 @@ fn a_run_in_bf16_learns_what_one_in_f32_learns() {
 
 /// The first loss of a regression is the mean squared error of the logits, which is computed here.
 #[test]
-fn a_score_is_learned_by_its_squared_error() {
+fn regression_uses_the_mean_squared_error() {
     let _alone = alone();
     let (base, mut data) = (base(0.0), data(8, 4));
     data.dataset = Dataset::Stsb;
@@ -229,7 +229,7 @@ fn a_score_is_learned_by_its_squared_error() {
 
 /// The model is wide enough that its work is split among threads.
 #[test]
-fn a_run_repeats_bit_for_bit_on_many_threads() {
+fn runs_on_many_threads_are_reproducible_bit_for_bit() {
     let _alone = alone();
     let mut config = EncoderConfig::new(Family::Roberta, 60, 256, 2);
     config.max_position_embeddings = 66;
@@ -247,7 +247,7 @@ fn a_run_repeats_bit_for_bit_on_many_threads() {
 }
 
 #[test]
-fn accumulated_batches_are_one_batch() {
+fn accumulated_batches_match_one_large_batch() {
     let _alone = alone();
     // With 62 examples, the last accumulation step of each epoch has a batch of 4 and a batch of 2.
     let (base, data) = (base(0.0), data(62, 20));
@@ -264,7 +264,7 @@ fn accumulated_batches_are_one_batch() {
 }
 
 #[test]
-fn a_run_leaves_what_a_report_needs() {
+fn run_folders_contain_the_data_for_reports() {
     let _alone = alone();
     let (base, data) = (base(0.1), data(60, 20));
     let folder = scratch("session-folder").join("run");
@@ -375,7 +375,7 @@ fn every_method_trains() {
 
 /// LoRA+ changes only learning rates, and LoRA-FA only the gradient of B.
 #[test]
-fn factors_have_rates_and_gradients_of_their_own() {
+fn loraplus_changes_rates_and_lora_fa_changes_gradients() {
     let _alone = alone();
     let (base, data) = (base(0.0), data(16, 8));
     // A single step at the peak learning rate: Adam changes every value by the learning rate.
@@ -419,7 +419,7 @@ fn factors_have_rates_and_gradients_of_their_own() {
 }
 
 #[test]
-fn a_whole_model_that_was_trained_is_a_checkpoint() {
+fn fully_trained_models_are_saved_as_checkpoints() {
     let _alone = alone();
     let (base, data) = (base(0.1), data(40, 20));
     for (name, tuning) in [("full", Tuning::Full), ("head", Tuning::Head)] {
@@ -436,7 +436,7 @@ fn a_whole_model_that_was_trained_is_a_checkpoint() {
 }
 
 #[test]
-fn a_loss_that_explodes_stops_the_run_and_keeps_the_adapter() {
+fn diverging_losses_stop_the_run_and_keep_the_adapter() {
     let _alone = alone();
     let (base, data) = (base(0.0), data(60, 20));
     let folder = scratch("session-explosion").join("run");
@@ -455,7 +455,7 @@ fn a_loss_that_explodes_stops_the_run_and_keeps_the_adapter() {
 }
 
 #[test]
-fn a_stopped_run_leaves_its_folder_usable() {
+fn stopped_runs_leave_a_usable_folder() {
     let _alone = alone();
     // An epoch has 1000 steps, so that the run is stopped in the first epoch.
     let (base, data) = (base(0.1), data(8000, 20));
@@ -493,7 +493,7 @@ fn a_stopped_run_leaves_its_folder_usable() {
 }
 
 #[test]
-fn what_cannot_be_trained_is_refused_before_a_folder_is_made() {
+fn invalid_runs_are_rejected_before_a_folder_is_created() {
     let _alone = alone();
     let (base, data) = (base(0.1), data(16, 8));
     let cases = [

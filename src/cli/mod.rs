@@ -288,12 +288,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_to_a_terminal_are_spelled_out() {
+    fn terminal_control_characters_are_escaped() {
         assert_eq!(printable("a\u{1b}[2J\r\u{9b}é\n\tb"), "a\\u{1b}[2J\\r\\u{9b}é\n\tb");
     }
 
     #[test]
-    fn a_message_keeps_its_beginning_and_its_end() {
+    fn shortened_messages_keep_their_beginning_and_end() {
         let short = "x".repeat(LONGEST_MESSAGE);
         assert_eq!(shortened(&short), short);
         let long = format!("file.tsv:1: {}; check that it is the right file", "é".repeat(1 << 20));

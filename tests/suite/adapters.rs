@@ -69,7 +69,7 @@ fn at_step(stored: &Stored, step: usize) -> Vec<f32> {
 }
 
 #[test]
-fn ranks_move_as_in_peft_step_by_step() {
+fn adalora_ranks_match_peft_at_every_step() {
     let stored = read(&fixture("adalora-schedule").join("schedule.safetensors"));
     let device = Device::default();
     let linear = |d_input, d_output| AdaptedLinearConfig::new(d_input, d_output).with_bias(false).init(&device);
@@ -140,7 +140,7 @@ impl Mixed {
 }
 
 #[test]
-fn embeddings_and_convolutions_adapt_as_in_peft() {
+fn adapted_embeddings_and_convolutions_match_peft() {
     let folder = fixture("peft-conv");
     let (base, inputs) = (read(&folder.join("base.safetensors")), read(&folder.join("inputs.safetensors")));
     let expected = read(&folder.join("expected.safetensors"));
@@ -168,7 +168,7 @@ fn embeddings_and_convolutions_adapt_as_in_peft() {
 }
 
 #[test]
-fn a_frozen_a_is_projected_out_of_the_gradient_as_in_peft() {
+fn gradient_projection_matches_peft() {
     let stored = read(&fixture("lora-fa").join("projection.safetensors"));
     let device = Device::default().autodiff();
     #[derive(Module, Debug)]

@@ -58,7 +58,7 @@ fn path(folder: &Path) -> &str {
 }
 
 #[test]
-fn similarity_is_one_for_the_same_and_low_for_other_starts() {
+fn similarity_is_high_only_for_the_same_initialization() {
     let config = AdapterConfig::lora(8);
     let [one, two] = [1, 2].map(|seed| adapter(&format!("start-{seed}"), seed, &config, true));
     let stem = scratch("similarity-figure").join("picture");
@@ -88,7 +88,7 @@ fn similarity_is_one_for_the_same_and_low_for_other_starts() {
 
 /// Folders written by PEFT with each method that has factors.
 #[test]
-fn folders_of_peft_are_compared_too() {
+fn adapters_of_peft_can_be_compared() {
     for (name, module) in [
         ("peft-lora", "attention.self.query"),
         ("peft-dora", "intermediate.dense"),
@@ -110,7 +110,7 @@ fn folders_of_peft_are_compared_too() {
 
 /// Layers of the encoder and the decoder have the same indices and module names, but they are different layers.
 #[test]
-fn encoder_and_decoder_are_not_mixed_up() {
+fn encoder_and_decoder_layers_are_distinguished() {
     let other = copy(&fixture("peft-bart-all"), "similarity-bart");
     let file = other.join("adapter_model.safetensors");
     let mut tensors = read(&file);
@@ -132,7 +132,7 @@ fn encoder_and_decoder_are_not_mixed_up() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_refused() {
+fn incompatible_adapters_are_rejected() {
     let lora = fixture("peft-lora");
     let lora = path(&lora);
     refusal(&["similarity", lora], &["at least two"]);
@@ -204,7 +204,7 @@ fn inspect_bounds_the_generalization_error() {
 
 /// A recipe can initialize A from the inputs of the layers. The adapter then loads without the training data.
 #[test]
-fn a_recipe_may_start_a_from_what_layers_read() {
+fn recipes_can_initialize_a_from_layer_inputs() {
     let folder = scratch("input-svd");
     let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/mini/glue/b-only-orthonormal-r8.toml");
     let runs = folder.join("runs");
@@ -228,7 +228,7 @@ fn a_recipe_may_start_a_from_what_layers_read() {
 }
 
 #[test]
-fn parameters_stand_beside_what_the_paper_prints() {
+fn parameter_counts_are_shown_with_the_published_values() {
     let said = stdout(&asym(["parameters"]));
     println!("{said}");
     let row = said.lines().find(|line| line.contains("| 0.44 %")).unwrap();
@@ -238,7 +238,7 @@ fn parameters_stand_beside_what_the_paper_prints() {
 
 /// JSON and CSV contain all numbers of a table in full precision.
 #[test]
-fn tables_have_a_form_for_other_programs() {
+fn tables_are_available_as_json_and_csv() {
     let lora = fixture("peft-lora");
     let args = ["similarity", path(&lora), path(&lora)];
     let json = stdout(&asym([&args[..], &["--json"]].concat()));

@@ -80,7 +80,7 @@ fn arguments(command: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn links_lead_to_files() {
+fn links_point_to_existing_files() {
     let (mut checked, mut broken) = (0, Vec::new());
     for (path, text) in all() {
         for part in text.split("](").skip(1) {
@@ -99,7 +99,7 @@ fn links_lead_to_files() {
 }
 
 #[test]
-fn commands_have_options_that_exist() {
+fn documented_commands_are_valid() {
     let (mut checked, mut wrong) = (0, Vec::new());
     for (path, text) in all() {
         // Earlier versions had other commands.
@@ -130,7 +130,7 @@ fn commands_have_options_that_exist() {
 }
 
 #[test]
-fn the_first_page_is_short() {
+fn the_readme_is_short() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 100).collect();
     assert!(text.lines().count() <= 120 && long.is_empty(), "{} lines; {long:#?}", text.lines().count());

@@ -13,7 +13,7 @@ use asym::train::Dtype;
 use burn::tensor::Device;
 
 #[test]
-fn checkpoint_tokenizer_and_tasks_fit_together() {
+fn the_mini_roberta_and_the_generated_sets_fit_together() {
     let base = ROBERTA_MINI.base().unwrap();
     for dataset in Dataset::ALL {
         // Each word is one token, so a pair with its special tokens is not truncated at 64 tokens.
@@ -29,7 +29,7 @@ fn checkpoint_tokenizer_and_tasks_fit_together() {
 }
 
 #[test]
-fn each_embedded_checkpoint_is_found_by_its_name_and_by_the_tasks_that_train_it() {
+fn embedded_checkpoints_are_found_by_name_and_task() {
     for embedded in ALL {
         assert!(std::ptr::eq(Embedded::named(embedded.name).unwrap(), embedded));
     }

@@ -91,7 +91,7 @@ impl Case {
 const SHORT: [&str; 4] = ["--subjects", "anatomy,marketing", "--shots", "0,5"];
 
 #[test]
-fn an_evaluation_that_was_stopped_goes_on() {
+fn stopped_evaluations_are_resumed() {
     let case = Case::new("evaluate-goes-on");
     let all = [SHORT.as_slice(), &["--protocol", "choice,loglikelihood,generated"]].concat();
     let table = case.table(&all);
@@ -190,7 +190,7 @@ fn bad_input_is_refused() {
 }
 
 #[test]
-fn models_and_tokenizers_that_cannot_answer_are_refused() {
+fn unsuitable_models_and_tokenizers_are_rejected() {
     let mut case = Case::new("evaluate-models");
     // Only one protocol truncates prompts that are too long.
     crate::common::edit_json(&case.model.join("config.json"), |config| {
@@ -213,7 +213,7 @@ fn models_and_tokenizers_that_cannot_answer_are_refused() {
 
 /// With `task.mmlu`, a run asks the same questions as the command does for the adapter of the run.
 #[test]
-fn a_run_asks_what_the_command_asks() {
+fn runs_ask_the_same_questions_as_the_command() {
     let case = Case::new("mmlu-in-a-run");
     let anatomy = std::fs::read(case.data.join("val/anatomy_val.csv")).unwrap();
     for subject in asym::tasks::mmlu::Subject::all() {

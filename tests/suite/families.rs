@@ -188,7 +188,7 @@ fn round_trip<M: Family>(task_type: &str) {
 }
 
 #[test]
-fn an_adapter_that_was_written_is_read_as_it_was() {
+fn saved_adapters_load_unchanged() {
     round_trip::<VitClassifier>("SEQ_CLS");
     round_trip::<LlamaLanguageModel>("CAUSAL_LM");
     round_trip::<BartLanguageModel>("SEQ_2_SEQ_LM");
@@ -273,7 +273,7 @@ fn generates<M: Rows + Family>() {
 }
 
 #[test]
-fn batched_and_cached_is_one_by_one_and_uncached() {
+fn batching_and_caching_do_not_change_the_answers() {
     generates::<LlamaLanguageModel>();
     generates::<BartLanguageModel>();
 }

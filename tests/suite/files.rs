@@ -43,7 +43,7 @@ fn predicted(name: &str, model: &Path, more: &[&str]) -> String {
 }
 
 #[test]
-fn checkpoints_of_other_tasks_are_refused_by_what_they_are() {
+fn errors_for_checkpoints_of_other_tasks_name_the_task() {
     for (class, task) in [
         ("RobertaForTokenClassification", "token classifier"),
         ("BertForMultipleChoice", "multiple-choice classifier"),
@@ -73,7 +73,7 @@ fn checkpoints_of_other_tasks_are_refused_by_what_they_are() {
 }
 
 #[test]
-fn weights_that_are_not_read_are_named() {
+fn unsupported_weights_are_named() {
     let quantized = |name: &str, config: Value| {
         let model = copy(&fixture("bert-classifier"), &format!("files-{name}"));
         edit_json(&model.join("config.json"), |fields| drop(fields.insert("quantization_config".into(), config)));
@@ -132,7 +132,7 @@ fn floats(shape: &[usize]) -> Stored {
 }
 
 #[test]
-fn the_head_of_another_task_is_left_out_and_the_new_one_drawn() {
+fn heads_of_other_tasks_are_replaced_by_new_ones() {
     let device = Device::default();
     let loaded = |model: &Path| Checkpoint::open(model).unwrap().sequence_classifier(Some(2), 7, &device).unwrap();
     let heads = |model: &Path| {
@@ -165,7 +165,7 @@ fn the_head_of_another_task_is_left_out_and_the_new_one_drawn() {
 }
 
 #[test]
-fn extra_tensors_are_fatal_where_they_look_like_the_models_own() {
+fn extra_tensors_with_names_like_the_model_are_rejected() {
     for (name, key) in [
         ("wrapped", "module.bert.encoder.layer.0.output.dense.weight"),
         ("deeper", "bert.encoder.layer.9.output.dense.weight"),
@@ -180,7 +180,7 @@ fn extra_tensors_are_fatal_where_they_look_like_the_models_own() {
 }
 
 #[test]
-fn rows_that_are_never_read_may_be_minus_infinity() {
+fn unused_embedding_rows_may_be_infinite() {
     let low = f32::NEG_INFINITY.to_le_bytes();
     let key = "bert.embeddings.word_embeddings.weight";
     let with = |name: &str, values: std::ops::Range<usize>| {
@@ -282,7 +282,7 @@ fn llama_and_bart_classify_texts() {
 }
 
 #[test]
-fn a_language_model_is_no_classifier_and_a_classifier_writes_no_text() {
+fn models_cannot_be_used_for_the_wrong_task() {
     let llama = classifier::<LlamaClassifier>("files-llama-headless", &LlamaConfig::new(rows(), 24, 1, 2));
     edit_json(&llama.join("config.json"), |config| config["architectures"] = json!(["LlamaForCausalLM"]));
     let path = llama.join("model.safetensors");
@@ -297,7 +297,7 @@ fn a_language_model_is_no_classifier_and_a_classifier_writes_no_text() {
 }
 
 #[test]
-fn masked_language_models_keep_a_decoder_of_their_own() {
+fn masked_language_models_keep_an_untied_decoder() {
     let device = Device::default();
     let folder = fixture("variants").join("bert-two-decoders");
     let model: MaskedLanguageModel =
@@ -326,7 +326,7 @@ fn chat(name: &str, template: &str) -> PathBuf {
 }
 
 #[test]
-fn prompts_pass_through_the_chat_template() {
+fn prompts_use_the_chat_template() {
     let template = "{% for message in messages %}[{{ message['role'] }}] {{ message['content'].strip() }}\n{% endfor %}{% if add_generation_prompt %}[me]{% endif %}";
     let folder = chat("files-chat", template);
     let model = folder.to_str().unwrap();
@@ -346,7 +346,7 @@ fn prompts_pass_through_the_chat_template() {
 
 /// The answer to a line depends on all previous turns. The first answer is the same as with `--prompt`.
 #[test]
-fn a_conversation_keeps_its_turns() {
+fn conversations_include_all_previous_turns() {
     let template = "{% for message in messages %}[{{ message['role'] }}] {{ message['content'] }}\n{% endfor %}{% if add_generation_prompt %}[me]{% endif %}";
     let folder = chat("files-conversation", template);
     let model = folder.to_str().unwrap();
@@ -387,7 +387,7 @@ fn a_conversation_keeps_its_turns() {
 }
 
 #[test]
-fn options_that_imply_sampling_sample() {
+fn sampling_options_enable_sampling() {
     let folder = chat("files-sampling", "{{ messages[0].content }}");
     let model = folder.to_str().unwrap();
     let generate = |more: &[&str]| {
@@ -410,7 +410,7 @@ fn options_that_imply_sampling_sample() {
 }
 
 #[test]
-fn texts_that_end_a_row_end_it() {
+fn stop_texts_end_a_row() {
     let folder = chat("files-stop", "{{ messages[0].content }}");
     let model = folder.to_str().unwrap();
     let line = |more: &[&str]| -> Value {
@@ -438,7 +438,7 @@ fn texts_that_end_a_row_end_it() {
 }
 
 #[test]
-fn an_output_is_replaced_where_asked() {
+fn force_replaces_existing_outputs() {
     let model = fixture("bert-classifier");
     let (inputs, output) = (model.join("inputs.safetensors"), scratch("files-force").join("logits"));
     std::fs::write(&output, "old").unwrap();
@@ -450,7 +450,7 @@ fn an_output_is_replaced_where_asked() {
 }
 
 #[test]
-fn pictures_are_given_as_files_and_folders() {
+fn pictures_can_be_files_or_folders() {
     let model = copy(&fixture("vit"), "files-pictures");
     let processor = r#"{"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}"#;
     std::fs::write(model.join("preprocessor_config.json"), processor).unwrap();
@@ -482,7 +482,7 @@ fn pictures_are_given_as_files_and_folders() {
 
 /// The library logs what it leaves out with the log crate, and the command prints these messages.
 #[test]
-fn rows_that_are_left_out_are_counted_on_standard_error() {
+fn skipped_rows_are_counted_on_standard_error() {
     let folder = scratch("short-rows");
     let row = |id: usize, label: usize| format!("{id}\t{id}\t{id}\tIs {id} odd?\tIs {id} even?\t{label}\n");
     let rows: String = (0..8).map(|id| row(id, id % 2)).collect();

@@ -39,14 +39,14 @@ fn classifier(name: &str) -> PathBuf {
 }
 
 #[test]
-fn labels_are_counted_before_they_are_made() {
+fn huge_label_counts_are_rejected() {
     let config = fixture("roberta-classifier").join("config.json");
     let message = refusal(&["inspect", "--model", text(&config), "--num-labels", "10000000000"]);
     assert!(message.contains("`num_labels`") && message.contains("10000000000"), "{message}");
 }
 
 #[test]
-fn logits_that_are_not_finite_are_no_answer() {
+fn non_finite_logits_are_rejected() {
     let adapter = copy(&fixture("peft-lora"), "foreign-alpha");
     edit_json(&adapter.join("adapter_config.json"), |config| drop(config.insert("lora_alpha".into(), 1e300.into())));
     let (model, output) = (fixture("roberta-classifier"), scratch("foreign-alpha-output").join("logits.safetensors"));
@@ -67,7 +67,7 @@ fn logits_that_are_not_finite_are_no_answer() {
 }
 
 #[test]
-fn a_recipe_of_another_program_is_not_used() {
+fn recipes_of_other_programs_are_ignored() {
     let model = classifier("foreign-recipe");
     let folder = scratch("foreign-recipe-adapter");
     let adapter = folder.join("adapter");
@@ -95,7 +95,7 @@ fn a_recipe_of_another_program_is_not_used() {
 }
 
 #[test]
-fn commands_to_the_terminal_in_a_file_are_spelled_out() {
+fn terminal_control_characters_in_files_are_escaped() {
     let data = scratch("foreign-columns").join("data.csv");
     let table = |text_of: &str| {
         std::fs::write(&data, text_of).unwrap();
@@ -110,7 +110,7 @@ fn commands_to_the_terminal_in_a_file_are_spelled_out() {
 
 /// The post-processor and the added tokens contain ids that are not limited by the vocabulary.
 #[test]
-fn a_special_token_behind_the_embedding_is_refused() {
+fn special_tokens_outside_the_embedding_are_rejected() {
     let model = classifier("foreign-special");
     edit_json(&model.join("tokenizer.json"), |tokenizer| {
         let whole = tokenizer["post_processor"].to_string();
@@ -136,7 +136,7 @@ fn a_special_token_behind_the_embedding_is_refused() {
 
 /// A prompt is encoded only up to the number of tokens that the model can read.
 #[test]
-fn a_prompt_of_many_megabytes_is_refused() {
+fn huge_prompts_are_rejected() {
     let model = llama("foreign-prompt");
     let file = scratch("foreign-prompt-file").join("prompts.txt");
     std::fs::write(&file, "a longer prompt ".repeat(4 << 20)).unwrap();

@@ -24,7 +24,7 @@ fn text(run: &std::process::Output) -> String {
 }
 
 #[test]
-fn prompts_are_continued_whatever_stands_beside_them() {
+fn other_prompts_in_a_batch_do_not_change_an_answer() {
     let folder = llama("generate-prompts");
     let model = folder.to_str().unwrap();
     let generate = |more: &[&str]| {
@@ -78,7 +78,7 @@ fn embedded_models_generate_and_summarize() {
 
 /// BART counts positions from the beginning of a row, so rows must be padded on the right.
 #[test]
-fn answers_are_the_same_whatever_stands_beside_them() {
+fn other_prompts_in_a_batch_do_not_change_bart_answers() {
     let folder = scratch("generate-bart");
     let tokenizer = fixture("sentencepiece");
     for file in ["tokenizer.model", "tokenizer_config.json"] {
@@ -104,7 +104,7 @@ fn answers_are_the_same_whatever_stands_beside_them() {
 }
 
 #[test]
-fn what_cannot_be_generated_is_refused() {
+fn invalid_generation_requests_are_rejected() {
     let folder = llama("generate-refused");
     let model = folder.to_str().unwrap();
     let with =
@@ -142,7 +142,7 @@ fn what_cannot_be_generated_is_refused() {
 }
 
 #[test]
-fn what_a_configuration_asks_for_and_asym_has_not_is_named() {
+fn unsupported_configurations_are_named() {
     for (key, value, parts) in [
         ("rope_scaling", serde_json::json!({"type": "yarn", "factor": 4.0}), ["rope_scaling", "yarn"]),
         (
@@ -226,7 +226,7 @@ fn merged(base: &str, adapter: &str) {
 }
 
 #[test]
-fn a_merged_folder_is_a_checkpoint() {
+fn merged_folders_are_valid_checkpoints() {
     merged("llama", "peft-llama-all");
     merged("bart", "peft-bart-qv");
     merged("vit", "peft-vit-all");
@@ -236,7 +236,7 @@ fn a_merged_folder_is_a_checkpoint() {
 }
 
 #[test]
-fn a_merged_file_has_the_dtype_that_is_asked_for() {
+fn merged_files_have_the_requested_dtype() {
     let folder = scratch("merged-f16").join("out");
     let (adapter, output) = (fixture("peft-bart-qv"), folder.to_str().unwrap().to_string());
     let run = asym(["merge", "--adapter", adapter.to_str().unwrap(), "--output", &output, "--dtype", "bf16"]);
@@ -256,7 +256,7 @@ fn vit(name: &str) -> PathBuf {
 }
 
 #[test]
-fn pictures_are_classified_and_what_is_none_is_refused() {
+fn pictures_are_classified_and_other_files_are_rejected() {
     let folder = vit("classify-images");
     let model = folder.to_str().unwrap();
     let pictures: Vec<PathBuf> = std::fs::read_dir(fixture("images"))

@@ -41,7 +41,7 @@ fn run(folder: &std::path::Path, args: &[&str]) -> (bool, String, String) {
 }
 
 #[test]
-fn a_table_is_trained_and_its_adapters_speak() {
+fn trained_adapters_of_a_table_generate_text() {
     let folder = case("instruction-table");
     let plain = "task.template={{ instruction }}\n";
     let (good, table, said) = run(
@@ -120,7 +120,7 @@ fn a_table_is_trained_and_its_adapters_speak() {
 }
 
 #[test]
-fn an_example_is_shown_before_a_run_is_paid_for() {
+fn previews_show_examples_before_training() {
     let folder = case("instruction-preview");
     let preview = |more: &[&str]| {
         let args = ["data", "--task", "alpaca", "--model", "model", "--data", "rows.json", "--preview"];
@@ -160,7 +160,7 @@ fn an_example_is_shown_before_a_run_is_paid_for() {
 /// Without a model and data, the embedded Llama is trained on examples about an invented world and evaluated on questions about
 /// it.
 #[test]
-fn a_table_about_the_invented_world_needs_no_file() {
+fn tables_about_the_invented_world_need_no_file() {
     let folder = scratch("instruction-invented");
     let table = ["table", "--task", "alpaca", "--methods", "b-only-r4", "--seeds", "1", "--epochs", "1"];
     let (good, out, said) = run(&folder, &table);

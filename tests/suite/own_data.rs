@@ -27,7 +27,7 @@ fn object(line: &str) -> Value {
 }
 
 #[test]
-fn a_csv_becomes_a_classifier_that_names_its_labels() {
+fn classifiers_trained_on_a_csv_file_name_their_labels() {
     let folder = scratch("own-classes");
     let rows: String = animals().iter().map(|(text, label, ..)| format!("\"{text}\",{label}\n")).collect();
     std::fs::write(folder.join("animals.csv"), format!("text,size\n{rows}")).unwrap();
@@ -83,7 +83,7 @@ fn a_csv_becomes_a_classifier_that_names_its_labels() {
 }
 
 #[test]
-fn several_labels_and_scores_are_answered_as_they_were_trained() {
+fn multiple_labels_and_scores_are_predicted() {
     let folder = scratch("own-others");
     let labels = |(text, size, red, _): &(String, &str, bool, f64)| {
         let labels: Vec<&str> =
@@ -118,7 +118,7 @@ fn several_labels_and_scores_are_answered_as_they_were_trained() {
 }
 
 #[test]
-fn a_table_continues_as_it_was_started() {
+fn tables_resume_only_with_unchanged_settings() {
     let folder = scratch("own-resume");
     let rows: String = animals().iter().map(|(text, label, ..)| format!("\"{text}\",{label}\n")).collect();
     std::fs::write(folder.join("animals.csv"), format!("text,size\n{rows}")).unwrap();
@@ -146,7 +146,7 @@ fn a_table_continues_as_it_was_started() {
 }
 
 #[test]
-fn columns_that_make_no_task_are_refused_before_a_folder_is_made() {
+fn unsuitable_columns_are_rejected_before_training() {
     let folder = scratch("own-refused");
     std::fs::write(folder.join("a.csv"), "text,label\na,x\nb,x\n").unwrap();
     for (args, part) in [

@@ -67,7 +67,7 @@ fn named(mut config: AdapterConfig, family: &str) -> AdapterConfig {
 }
 
 #[test]
-fn an_adapter_that_was_written_is_read_as_it_was() {
+fn saved_adapters_load_unchanged() {
     let export = std::env::var_os("ASYM_EXPORT").map_or_else(|| scratch("peft-export"), PathBuf::from);
     let device = Device::default();
     for family in ["roberta", "bert"] {
@@ -149,7 +149,7 @@ fn an_adapter_that_was_written_is_read_as_it_was() {
 }
 
 #[test]
-fn a_card_says_what_the_adapter_is() {
+fn model_cards_describe_the_adapter() {
     let device = Device::default();
     let base = fixture("roberta-classifier");
     let plain = Checkpoint::open(&base).unwrap().sequence_classifier(None, 0, &device).unwrap().model;

@@ -46,7 +46,7 @@ fn json(path: &Path) -> Value {
 }
 
 #[test]
-fn folders_of_pictures_become_a_classifier_that_names_its_classes() {
+fn classifiers_trained_on_pictures_name_their_classes() {
     let (folder, model) = (scratch("pictures-classes"), model("pictures-classes-model"));
     colors(&folder.join("pictures"), 10, 180);
     let model = model.to_str().unwrap();
@@ -114,7 +114,7 @@ fn folders_of_pictures_become_a_classifier_that_names_its_classes() {
 }
 
 #[test]
-fn one_environment_is_trained_on_and_the_others_are_tested() {
+fn domainbed_trains_on_one_environment_and_tests_the_others() {
     let (folder, model) = (scratch("pictures-domains"), model("pictures-domains-model"));
     for (name, brightness) in [("bright", 200), ("dark", 90), ("middle", 150)] {
         colors(&folder.join("data").join(name), 8, brightness);
@@ -149,7 +149,7 @@ fn one_environment_is_trained_on_and_the_others_are_tested() {
 
 /// Without a model and data, the embedded ViT is trained on drawn images.
 #[test]
-fn a_table_of_drawn_pictures_needs_no_file() {
+fn tables_of_drawn_pictures_need_no_file() {
     let folder = scratch("pictures-drawn");
     let own = ["table", "--task", "domainbed", "--methods", "head,b-only-r4", "--seeds", "1", "--epochs", "1"];
     let (out, err) = run(&folder, &own);
@@ -177,7 +177,7 @@ fn a_table_of_drawn_pictures_needs_no_file() {
 
 /// PACS is recognized by the names of its environments, so the environment and the scores of the paper are used.
 #[test]
-fn a_data_set_of_domainbed_is_recognized_by_its_environments() {
+fn domainbed_data_sets_are_recognized_by_environments() {
     let (folder, model) = (scratch("pictures-recognized"), model("pictures-recognized-model"));
     for name in ["art_painting", "cartoon", "photo", "sketch"] {
         colors(&folder.join("data").join(name), 5, 180);
@@ -192,7 +192,7 @@ fn a_data_set_of_domainbed_is_recognized_by_its_environments() {
 }
 
 #[test]
-fn unfit_pictures_and_models_are_refused_before_work() {
+fn unsuitable_pictures_and_models_are_rejected() {
     let (folder, model) = (scratch("pictures-refused"), model("pictures-refused-model"));
     colors(&folder.join("pictures"), 6, 180);
     std::fs::write(folder.join("pictures/red/cut.bmp"), &bitmap(32, [9; 3], 0)[..500]).unwrap();

@@ -50,7 +50,7 @@ fn check_adapter(model: &Path, adapter: &Path) {
 }
 
 #[test]
-fn models_give_the_logits_of_transformers() {
+fn logits_match_transformers() {
     for name in ["roberta-classifier", "bert-classifier", "bert-sharded", "roberta-f16", "roberta-bf16"] {
         check(&fixture(name), &fixture(name), &[], "logits");
     }
@@ -60,7 +60,7 @@ fn models_give_the_logits_of_transformers() {
 }
 
 #[test]
-fn adapters_give_the_logits_of_peft() {
+fn adapter_logits_match_peft() {
     check_adapter(&fixture("bert-classifier"), &fixture("peft-bert-lora"));
     let methods = ["lora", "dora", "adalora", "vera", "ia3", "patterns", "bias-all", "embedding"];
     for method in methods {
@@ -69,7 +69,7 @@ fn adapters_give_the_logits_of_peft() {
 }
 
 #[test]
-fn shared_reference_is_met() {
+fn logits_match_the_shared_reference() {
     let Some(reference) = reference("the logits of the shared reference") else { return };
     for name in ["roberta-sequence-classification", "bert-sequence-classification", "roberta-masked-lm"] {
         check(&reference.join(name), &reference.join(name), &[], "logits");
@@ -80,7 +80,7 @@ fn shared_reference_is_met() {
 }
 
 #[test]
-fn a_masked_language_model_takes_the_head_of_its_adapter() {
+fn masked_language_models_use_the_head_of_the_adapter() {
     // As with checkpoints on the Hub, only the adapter has a classifier.
     let model = copy(&fixture("roberta-mlm"), "predict-mlm");
     edit_json(&model.join("config.json"), |config| {
@@ -95,7 +95,7 @@ fn a_masked_language_model_takes_the_head_of_its_adapter() {
 }
 
 #[test]
-fn an_adapter_finds_its_base_model() {
+fn base_models_are_found_relative_to_the_adapter() {
     // The base model `../roberta-classifier` is relative to the adapter, not to the current folder.
     let (adapter, output) = (fixture("peft-lora"), scratch("predict-base").join("logits.safetensors"));
     let run = asym([
@@ -132,7 +132,7 @@ fn an_adapter_finds_its_base_model() {
 }
 
 #[test]
-fn inspect_counts_what_the_adapter_trains() {
+fn inspect_counts_the_trained_parameters() {
     let run = asym([
         OsStr::new("inspect"),
         "--model".as_ref(),

@@ -53,7 +53,7 @@ fn recipes(folder: &str) -> Vec<(String, Recipe)> {
 }
 
 #[test]
-fn every_row_of_the_papers_tables_has_a_recipe_at_both_scales() {
+fn every_glue_row_has_a_recipe_at_both_scales() {
     let (large, mini) = (recipes("recipes/glue"), recipes("recipes/mini/glue"));
     assert_eq!(large.len(), 20);
     let mut cells = BTreeSet::new();
@@ -78,7 +78,7 @@ fn every_row_of_the_papers_tables_has_a_recipe_at_both_scales() {
 
 /// Tables 7, 11, 12 and 13 have the same rows for four data sets.
 #[test]
-fn every_row_of_the_domainbed_tables_has_a_recipe_at_both_scales() {
+fn every_domainbed_row_has_a_recipe_at_both_scales() {
     let (found, mini) = (recipes("recipes/domainbed"), recipes("recipes/mini/domainbed"));
     let mut cells = BTreeSet::new();
     assert_eq!(found.len(), mini.len());
@@ -113,7 +113,7 @@ fn every_row_of_the_domainbed_tables_has_a_recipe_at_both_scales() {
 
 /// Tables 2, 6 and 9: both benchmarks have the same rows. The embedded scale has one recipe per row.
 #[test]
-fn every_row_of_the_tables_of_summarization_has_a_recipe_at_the_embedded_scale() {
+fn every_summarization_row_has_an_embedded_recipe() {
     let mini = recipes("recipes/mini/summarization");
     for benchmark in ["xsum", "cnn-dailymail"] {
         let found = recipes(&format!("recipes/summarization/{benchmark}"));
@@ -131,7 +131,7 @@ fn every_row_of_the_tables_of_summarization_has_a_recipe_at_the_embedded_scale()
 
 /// Tables 3 and 8 are the same. The paper does not say whether the row for the plain model is tuned.
 #[test]
-fn every_row_of_the_tables_of_mmlu_has_a_recipe_at_both_scales() {
+fn every_mmlu_row_has_a_recipe_at_both_scales() {
     let (found, mini) = (recipes("recipes/instruction"), recipes("recipes/mini/instruction"));
     for ((name, recipe), (mini_name, mini)) in found.iter().zip(&mini) {
         assert_eq!((name, &recipe.tuning), (mini_name, &mini.tuning));
@@ -160,7 +160,7 @@ fn every_row_of_the_tables_of_mmlu_has_a_recipe_at_both_scales() {
 
 /// Tables 2 and 6, and Table 9's schedule of AdaLoRA, for two data sets.
 #[test]
-fn every_row_of_the_summarization_tables_has_a_recipe() {
+fn every_summarization_row_has_a_recipe() {
     let mut cells = BTreeSet::new();
     for (task, schedule, steps) in
         [("xsum", [6000, 50000, 100], 106_275), ("cnn-dailymail", [5000, 85000, 100], 134_595)]
@@ -197,7 +197,7 @@ fn every_row_of_the_summarization_tables_has_a_recipe() {
 /// A recipe runs, the recipe in the run's folder reproduces the run bit for bit, and the adapter is used to classify and to
 /// submit.
 #[test]
-fn a_recipe_runs_and_what_it_leaves_is_of_use() {
+fn recipes_run_and_their_results_can_be_used() {
     let folder = scratch("recipe-run");
     let path = |name: &str| folder.join(name).to_str().unwrap().to_string();
     let recipe = root(MINI);
@@ -299,7 +299,7 @@ fn a_recipe_runs_and_what_it_leaves_is_of_use() {
 
 /// A generated data set is written in GLUE's file layout, and it is the same when it is read again.
 #[test]
-fn generated_sets_are_written_in_glues_layout() {
+fn generated_sets_are_written_in_the_layout_of_glue() {
     let folder = scratch("generated").join("glue");
     stdout(&asym(["data", "--output", folder.to_str().unwrap()]));
     for dataset in Dataset::ALL {
@@ -315,7 +315,7 @@ fn generated_sets_are_written_in_glues_layout() {
 }
 
 #[test]
-fn mistakes_are_refused_before_anything_is_trained() {
+fn mistakes_are_rejected_before_training() {
     let mini = root(MINI);
     let mini = mini.to_str().unwrap();
     refusal(["run", mini, "training.epoch=3"], &[mini, "`epoch`", "did you mean `epochs`?"]);

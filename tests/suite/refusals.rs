@@ -126,7 +126,7 @@ fn inputs_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn an_output_that_exists_is_kept() {
+fn existing_outputs_are_not_overwritten() {
     let model = fixture("roberta-classifier");
     let output = scratch("bad-output").join("logits.safetensors");
     std::fs::write(&output, "somebody's work").unwrap();
@@ -143,7 +143,7 @@ fn an_output_that_exists_is_kept() {
 }
 
 #[test]
-fn heads_that_nobody_trained_are_refused() {
+fn untrained_heads_are_rejected() {
     // First a checkpoint of the bare encoder, then a masked language model with an adapter without a head.
     let bare = fixture("bert-bare-old");
     refused("headless", &bare, &bare.join("inputs.safetensors"), &[], &[text(&bare), "classifier.weight", "--adapter"]);
@@ -208,7 +208,7 @@ fn adapters_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn adapters_of_another_kind_are_refused_by_field_and_value() {
+fn unsupported_adapter_settings_are_named() {
     let model = fixture("roberta-classifier");
     let inputs = model.join("inputs.safetensors");
     let changed = |from: &str, field: &str, value: serde_json::Value, parts: &[&str]| {
@@ -268,7 +268,7 @@ fn tensors_that_do_not_fit_their_configuration_are_refused() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_is_refused() {
+fn invalid_command_lines_are_rejected() {
     for args in
         [vec!["predict"], vec!["predict", "--model"], vec!["train"], vec!["inspect", "--model", "/no/such/model"]]
     {
@@ -282,7 +282,7 @@ fn a_command_line_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn devices_that_are_not_there_are_refused() {
+fn missing_devices_are_rejected() {
     let model = fixture("roberta-classifier");
     for (device, parts) in
         [("abacus", ["abacus", "built with"]), ("flex:7", ["flex:7", "1 device"]), ("flex:x", ["flex:x", "index"])]

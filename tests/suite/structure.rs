@@ -35,14 +35,14 @@ fn dependencies(name: &str) -> BTreeSet<String> {
     table["dependencies"].as_table().unwrap().keys().cloned().collect()
 }
 
-fn of_this_workspace(name: &str) -> Vec<String> {
+fn workspace_dependencies(name: &str) -> Vec<String> {
     dependencies(name).into_iter().filter(|name| name.starts_with("asym-")).collect()
 }
 
 #[test]
-fn data_and_figures_know_no_tensor_and_no_crate_of_ours() {
+fn data_and_figure_crates_do_not_depend_on_burn_or_asym() {
     for name in ["asym-data", "asym-figure"] {
-        assert_eq!(of_this_workspace(name), [""; 0], "{name}");
+        assert_eq!(workspace_dependencies(name), [""; 0], "{name}");
         assert!(!dependencies(name).iter().any(|name| name.starts_with("burn")), "{name}");
     }
     for (path, text) in crate_sources("asym-data") {
@@ -53,7 +53,7 @@ fn data_and_figures_know_no_tensor_and_no_crate_of_ours() {
 
 /// If a file is renamed before its contents are on the disk, a file with the final name can be empty after a power failure.
 #[test]
-fn files_are_on_the_disk_before_they_are_moved_into_place() {
+fn files_are_synced_before_they_are_renamed() {
     let mut files = sources(&root().join("src"));
     for entry in std::fs::read_dir(root().join("crates")).unwrap() {
         files.append(&mut sources(&entry.unwrap().path().join("src")));
@@ -75,8 +75,8 @@ fn files_are_on_the_disk_before_they_are_moved_into_place() {
 }
 
 #[test]
-fn the_loop_knows_no_model_no_tokenizer_and_no_task() {
-    assert_eq!(of_this_workspace("asym-train"), ["asym-core"]);
+fn the_training_loop_does_not_depend_on_models_or_tasks() {
+    assert_eq!(workspace_dependencies("asym-train"), ["asym-core"]);
     let mut files = crate_sources("asym-train");
     files.append(&mut crate_sources("asym-data"));
     files.append(&mut sources(&root().join("src/cli")));
@@ -98,7 +98,7 @@ fn tasks() -> Vec<String> {
 }
 
 #[test]
-fn tasks_never_import_each_other_and_nobody_imports_them_but_the_registry() {
+fn only_the_registry_imports_tasks() {
     let (tasks, folder) = (tasks(), root().join("crates/asym-tasks/src"));
     assert!(tasks.contains(&"glue".to_string()), "{tasks:?}");
     for (path, text) in crate_sources("asym-tasks") {
@@ -210,7 +210,7 @@ impl Modules {
     }
 
     /// Cycles of imports through more than two files. For each file, only the shortest cycle that starts at it is found.
-    fn circles(&self) -> Vec<Vec<PathBuf>> {
+    fn cycles(&self) -> Vec<Vec<PathBuf>> {
         let imports: BTreeMap<&Vec<String>, BTreeSet<Vec<String>>> = self
             .texts
             .iter()
@@ -248,19 +248,19 @@ impl Modules {
 }
 
 #[test]
-fn no_more_than_two_files_import_each_other_in_a_circle() {
+fn import_cycles_contain_at_most_two_files() {
     for folder in ["asym-data", "asym-train", "asym-tasks", "asym-models", "asym-figure", "asym-core", "asym-analysis"]
     {
         let modules = Modules::read(&root().join("crates").join(folder).join("src"));
         assert!(modules.files.len() > 5, "{folder}");
-        let circles = modules.circles();
-        assert!(circles.is_empty(), "{folder}: {circles:#?}");
+        let cycles = modules.cycles();
+        assert!(cycles.is_empty(), "{folder}: {cycles:#?}");
     }
 }
 
 /// The search of the test above finds an existing cycle.
 #[test]
-fn circles_are_found() {
+fn import_cycles_are_detected() {
     let module = |name: &str| vec![name.to_string()];
     let texts = [
         (vec![], "mod a;\nmod b;\nmod c;\npub use c::C;\n"),
@@ -271,7 +271,7 @@ fn circles_are_found() {
     ];
     let texts: BTreeMap<_, _> = texts.into_iter().map(|(module, text)| (module, text.to_string())).collect();
     let files = texts.keys().map(|module| (module.clone(), PathBuf::from(module.join("/")))).collect();
-    let circles = Modules { files, texts }.circles();
+    let cycles = Modules { files, texts }.cycles();
     // Two files may import each other. a -> b -> c -> a and a -> b -> d -> a are cycles.
-    assert_eq!(circles, [["a", "b", "c"].map(PathBuf::from).to_vec()]);
+    assert_eq!(cycles, [["a", "b", "c"].map(PathBuf::from).to_vec()]);
 }

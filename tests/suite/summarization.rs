@@ -122,17 +122,17 @@ fn summaries(Case { folder, base, length, .. }: &Case, generation: &Path) {
 }
 
 #[test]
-fn losses_are_those_of_pytorch() {
+fn losses_match_pytorch() {
     losses(&Case::small());
 }
 
 #[test]
-fn summaries_are_those_of_transformers() {
+fn summaries_match_transformers() {
     summaries(&Case::small(), &fixture("bart"));
 }
 
 #[test]
-fn a_model_of_barts_shape_on_xsum() {
+fn losses_of_a_base_sized_bart_on_xsum_match_pytorch() {
     let Some(case) = Case::base_shaped() else { return };
     // The summaries are not compared, because beams of a random model of this size have equal scores in f32.
     losses(&case);
@@ -208,7 +208,7 @@ fn results(path: &Path) -> Value {
 }
 
 #[test]
-fn from_a_table_to_the_summary_of_a_file() {
+fn trained_adapters_summarize_files() {
     let folder = model("summarization-table");
     let rows = documents(80);
     std::fs::write(folder.join("train.jsonl"), json_lines(&rows[..64])).unwrap();
@@ -413,7 +413,7 @@ fn bad_input_is_refused() {
 
 /// Without a model and data, the embedded BART is trained on the generated reports, and its summaries are evaluated.
 #[test]
-fn the_embedded_world_needs_no_file() {
+fn summarization_with_the_embedded_model_needs_no_file() {
     let folder = scratch("summarization-embedded");
     let (out, err) = run(&folder, &["data", "--task", "summarization", "--preview", "-", "--examples", "1"]);
     assert!(err.contains("the first sentence of a document as its summary: rouge1 "), "{err}");

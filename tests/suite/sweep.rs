@@ -58,7 +58,7 @@ fn ending(run: &Path) -> (Value, Value, Vec<u8>) {
 }
 
 #[test]
-fn three_processes_make_each_run_once_and_each_seed_chooses_its_rate() {
+fn concurrent_processes_train_each_run_once() {
     let folder = prepared("sweep-together");
     let command = ["sweep", "listed.toml", "given.toml", "--output"];
     let (out, err) = run(&folder, &[&command[..], &["once", "--compare", "given"]].concat());
@@ -122,7 +122,7 @@ fn three_processes_make_each_run_once_and_each_seed_chooses_its_rate() {
 }
 
 #[test]
-fn a_list_has_a_command_for_each_run_and_a_status_says_what_is_open() {
+fn lists_show_all_commands_and_status_shows_open_runs() {
     let folder = prepared("sweep-list");
     let command = ["sweep", "listed.toml", "given.toml", "epochs=1", "--output", "runs"];
     let (list, _) = run(&folder, &[&command[..], &["--list"]].concat());
@@ -174,7 +174,7 @@ fn a_list_has_a_command_for_each_run_and_a_status_says_what_is_open() {
 }
 
 #[test]
-fn what_cannot_be_swept_is_refused_before_anything_is_made() {
+fn invalid_sweeps_are_rejected_before_files_are_written() {
     let folder = prepared("sweep-refused");
     std::fs::create_dir(folder.join("other")).unwrap();
     std::fs::copy(folder.join("given.toml"), folder.join("other/given.toml")).unwrap();

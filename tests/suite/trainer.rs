@@ -103,11 +103,11 @@ fn check(name: &str, max_grad_norm: f64, adapter: Option<&Path>) {
 }
 
 #[test]
-fn full_fine_tuning_is_the_trainers() {
+fn full_fine_tuning_matches_the_trainer() {
     check("trainer-full", 1.1, None);
 }
 
 #[test]
-fn lora_is_the_trainers() {
+fn lora_matches_the_trainer() {
     check("trainer-lora", 0.7, Some(&fixture("trainer-lora/initial")));
 }

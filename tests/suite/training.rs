@@ -163,7 +163,7 @@ fn check(case: &Case<'_>) {
 }
 
 #[test]
-fn twenty_steps_are_those_of_peft() {
+fn twenty_steps_match_peft() {
     check(&Case {
         name: "fixture",
         model: &fixture("roberta-classifier"),
@@ -175,7 +175,7 @@ fn twenty_steps_are_those_of_peft() {
 }
 
 #[test]
-fn shared_reference_is_met() {
+fn losses_match_the_shared_reference() {
     let Some(reference) = reference("the losses of the shared reference") else { return };
     check(&Case {
         name: "b-only",
@@ -188,7 +188,7 @@ fn shared_reference_is_met() {
 }
 
 #[test]
-fn real_minilm_on_real_mrpc_is_met() {
+fn losses_of_minilm_on_mrpc_match_the_reference() {
     let Some(reference) = reference("the losses of MiniLM on MRPC") else { return };
     let Some(model) = folder_from("ASYM_MINILM", "the losses of MiniLM on MRPC") else { return };
     check(&Case {

@@ -61,7 +61,7 @@ fn error(folder: &Path, what: &str, options: &[&str]) -> f32 {
 }
 
 #[test]
-fn checkpoints_are_read_as_transformers_reads_them() {
+fn checkpoints_load_as_in_transformers() {
     for folder in variants(false) {
         let (what, path) = (name(&folder), folder.to_str().unwrap());
         let found = error(&folder, &what, &["--model", path]);
@@ -70,7 +70,7 @@ fn checkpoints_are_read_as_transformers_reads_them() {
 }
 
 #[test]
-fn adapters_are_read_as_peft_reads_them_and_merge_to_the_same() {
+fn adapters_load_and_merge_as_in_peft() {
     for folder in variants(true) {
         let (what, path) = (name(&folder), folder.to_str().unwrap());
         let found = error(&folder, &what, &["--adapter", path]);
@@ -111,7 +111,7 @@ fn merged(what: &str) -> (Vec<String>, serde_json::Value) {
 }
 
 #[test]
-fn a_merge_writes_both_tensors_of_a_tie_that_it_takes_apart() {
+fn merging_writes_both_tensors_of_an_untied_embedding() {
     for (what, keys) in [
         ("llama-head", ["lm_head.weight", "model.embed_tokens.weight"]),
         ("llama-tokens-apart", ["lm_head.weight", "model.embed_tokens.weight"]),
@@ -167,7 +167,7 @@ fn saved_again<M: PretrainedModel>(what: &str, task_type: Option<&str>) {
 }
 
 #[test]
-fn adapters_that_are_saved_again_say_the_same() {
+fn adapters_can_be_loaded_and_saved_unchanged() {
     for what in ["llama-head", "llama-tokens", "llama-tokens-apart", "start-pissa", "start-olora", "negative-alpha"] {
         saved_again::<LlamaLanguageModel>(what, Some("CAUSAL_LM"));
     }
@@ -180,7 +180,7 @@ fn adapters_that_are_saved_again_say_the_same() {
 }
 
 #[test]
-fn an_adapter_on_a_tied_embedding_leaves_the_head() {
+fn adapters_on_tied_embeddings_do_not_change_the_head() {
     use asym::core::AdapterConfig;
     let device = Device::default();
     let plain: LlamaLanguageModel =
@@ -201,7 +201,7 @@ fn an_adapter_on_a_tied_embedding_leaves_the_head() {
 }
 
 #[test]
-fn an_adapter_for_another_vocabulary_without_its_head_is_refused() {
+fn resized_vocabularies_without_a_head_are_rejected() {
     let folder = crate::common::copy(&fixture("variants").join("llama-untied-resized"), "variants-headless");
     let path = folder.join("adapter_model.safetensors");
     let mut tensors = read(&path);
@@ -215,7 +215,7 @@ fn an_adapter_for_another_vocabulary_without_its_head_is_refused() {
 }
 
 #[test]
-fn runs_of_the_source_are_forbidden_as_in_transformers() {
+fn source_n_grams_are_excluded_as_in_transformers() {
     let text = std::fs::read_to_string(fixture("generation").join("sources.json")).unwrap();
     let cases: serde_json::Value = serde_json::from_str(&text).unwrap();
     for (base, runs) in cases.as_object().unwrap() {

@@ -237,7 +237,7 @@ mod tests {
 
     /// Compares the shortcuts of a draw with the lemmas on whole matrices.
     #[test]
-    fn a_draw_is_what_the_lemmas_say() {
+    fn draws_match_the_lemmas() {
         let inputs = [Inputs::Isotropic, Inputs::LowRank { rank: 5 }, Inputs::PowerLaw { exponent: 1.5 }];
         let changes = [Change::Gaussian, Change::Leading { k: 2 }, Change::Trailing { k: 3 }, Change::LowRank { k: 2 }];
         for (d_in, d_out, rank) in [(9, 6, 2), (7, 12, 6), (6, 6, 6)] {
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_is_wilsons() {
+    fn the_interval_is_the_wilson_score_interval() {
         let moments = Moments { mean: 0.0, sd: 0.0, count: 100 };
         let of = |wins, draws| {
             Simulation { wins, ties: 0, draws, freeze_a: moments, freeze_b: moments, gap: moments }.interval()

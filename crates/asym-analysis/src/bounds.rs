@@ -182,7 +182,7 @@ mod tests {
     /// RoBERTa-large, query and value, r = 8: 48 weights of 1024 × 1024, so 393 216 values for one factor. With 32 bits, 3668
     /// examples and σ = 1/2 by hand: √(2·0.25·32·0.693147·393216/3668) = √1188.905.
     #[test]
-    fn the_bound_is_the_lemmas() {
+    fn the_bound_matches_the_lemma() {
         let weights = [AdaptedWeight { d_input: 1024, d_output: 1024, rank: 8 }; 48];
         let learning = Learning::new(3668, 32, 0.5).unwrap();
         let b = Trained::B.count(&weights, 1);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sides_of_an_oblong_weight_differ() {
+    fn non_square_weights_have_different_counts_for_a_and_b() {
         let weights =
             [AdaptedWeight { d_input: 10, d_output: 40, rank: 3 }, AdaptedWeight { d_input: 7, d_output: 5, rank: 2 }];
         assert_eq!(Trained::B.count(&weights, 1), 3 * 40 + 2 * 5);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_bounds_nothing_is_refused() {
+    fn invalid_settings_are_rejected() {
         for (examples, bits, sigma, field) in
             [(0, 32, 0.5, "examples"), (1, 0, 0.5, "bits"), (1, 1, 0.0, "sigma"), (1, 1, f64::NAN, "sigma")]
         {

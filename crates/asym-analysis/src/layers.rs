@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layers_losses_are_those_of_its_problem() {
+    fn layer_losses_match_the_expected_values() {
         let layer = layer();
         let found = layer.losses(RANK, 500, 7).unwrap();
         assert_eq!(found.sizes, (D, 10));
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_change_is_that_of_the_weights() {
+    fn the_change_is_the_difference_of_the_weights() {
         let layer = layer();
         let change = gaussian(10, D, &mut stream(2, "change"));
         assert!((layer.delta[(3, 5)] - 0.1 * change[(3, 5)]).abs() < 1e-6);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_losses_is_refused() {
+    fn invalid_ranks_and_zero_changes_are_rejected() {
         let mut layer = layer();
         for rank in [0, 11] {
             assert_eq!(layer.losses(rank, 2, 1).unwrap_err(), AnalysisError::Rank { rank, d_in: D, d_out: 10 });

@@ -95,7 +95,7 @@ mod tests {
     use asym_core::random::stream;
 
     #[test]
-    fn a_compact_svd_gives_the_matrix_back() {
+    fn a_compact_svd_reconstructs_the_matrix() {
         let mut rng = stream(1, "compact");
         let m = to_mat(&gaussian(7, 2, &mut rng)) * to_mat(&gaussian(2, 5, &mut rng));
         let svd = compact_svd("m", m.as_ref(), NEGLIGIBLE).unwrap();
@@ -107,7 +107,7 @@ mod tests {
     /// E[I − QᵀQ] = (1 − r/d) I, on the diagonal and off it. This is exact at every d, because the distribution of QᵀQ is
     /// invariant under rotations.
     #[test]
-    fn the_projection_on_random_rows_is_r_over_d_on_average() {
+    fn the_mean_of_random_projections_is_r_over_d() {
         let (d, r, draws) = (6, 2, 4000);
         let mut rng = stream(2, "stiefel");
         let (mut sum, mut squares) = (Mat::<f64>::zeros(d, d), Mat::<f64>::zeros(d, d));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_matrix_keeps_its_entries_on_the_way_to_faer_and_back() {
+    fn conversion_to_faer_and_back_preserves_entries() {
         let matrix = Matrix::from_rows(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         let mat = to_mat(&matrix);
         assert_eq!((mat.nrows(), mat.ncols(), mat[(0, 2)], mat[(1, 0)]), (2, 3, 3.0, 4.0));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_shape_is_worded_with_the_side_that_is_free() {
+    fn shape_errors_show_the_free_dimension() {
         let m = Mat::<f64>::zeros(2, 3);
         assert!(check_shape("Q", m.as_ref(), None, Some(3)).is_ok());
         let error = check_shape("Q", m.as_ref(), None, Some(4)).unwrap_err();

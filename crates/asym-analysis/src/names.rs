@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encoders_and_decoders_are_two_kinds() {
+    fn encoder_and_decoder_modules_are_different_kinds() {
         let modules =
             ["m.encoder.layers.0.self_attn.q", "m.decoder.layers.0.self_attn.q", "m.decoder.layers.11.self_attn.q"];
         let found = kinds(modules.into_iter());
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_as_short_as_they_can_be() {
+    fn names_are_shortened_as_far_as_possible() {
         let short =
             |modules: &[&str]| kinds(modules.iter().copied()).into_iter().map(|(_, short)| short).collect::<Vec<_>>();
         assert_eq!(short(&["b.layer.0.attention.query", "b.layer.1.attention.value"]), ["query", "value"]);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_comes_after_nine() {
+    fn layer_numbers_are_sorted_numerically() {
         let mut modules = vec!["l.10.v", "l.9.v", "l.9.q"];
         modules.sort_by_key(|module| natural(module));
         assert_eq!(modules, ["l.9.q", "l.9.v", "l.10.v"]);

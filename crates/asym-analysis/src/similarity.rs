@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invertible_mixture_spans_the_same() {
+    fn invertible_mixing_preserves_the_subspace() {
         let mut rng = stream(1, "mixture");
         for (d, r) in [(64, 8), (40, 1), (16, 16), (300, 32)] {
             let b = to_mat(&gaussian(d, r, &mut rng));
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_wholly_within_and_right_angles_are_nothing() {
+    fn nested_subspaces_have_similarity_1_and_orthogonal_ones_0() {
         let q = to_mat(&orthonormal(30, 10, &mut stream(2, "parts")));
         let part = |from, count| basis(&q.subcols(from, count).to_owned());
         let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
@@ -299,7 +299,7 @@ mod tests {
     /// Compares mean and standard deviation over draws with the exact expressions, within three standard errors. The standard
     /// error of the standard deviation is based on that of a normal sample.
     #[test]
-    fn independent_subspaces_are_as_alike_as_expected() {
+    fn random_subspaces_have_the_expected_similarity() {
         for (d, r_x, r_y) in [(64, 8, 8), (48, 4, 12), (20, 1, 1), (32, 30, 5)] {
             let (mut rng, draws) = (stream(3, "independent"), 2000);
             let mut draw = |r| Basis(to_mat(&orthonormal(d, r, &mut rng)));
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_depend_on_others_do_not_count() {
+    fn linearly_dependent_columns_are_ignored() {
         let b = to_mat(&gaussian(50, 4, &mut stream(4, "dependent")));
         let twice = Mat::from_fn(50, 8, |i, j| b[(i, j % 4)] * (1.0 + j as f64));
         assert_eq!(basis(&twice).dim(), 4);
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn each_module_is_compared_with_itself_in_the_order_of_layers() {
+    fn modules_are_matched_by_name_and_sorted_by_layer() {
         let names = ["m.dec.10.q", "m.dec.2.q", "m.enc.2.q"];
         let of = |seed| adapter("it", names.iter().map(|name| pair(name, 12, 10, seed)).collect());
         let mut moved = of(1);
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_compared_is_refused() {
+    fn incompatible_adapters_are_rejected() {
         let one = adapter("one", vec![pair("query", 12, 10, 1)]);
         let message = |others: &[Adapter]| {
             let all: Vec<Adapter> = [one.clone()].into_iter().chain(others.iter().cloned()).collect();

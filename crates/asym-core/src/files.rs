@@ -105,7 +105,7 @@ mod tests {
     use crate::damage::config;
 
     #[test]
-    fn a_repeated_key_is_found() {
+    fn repeated_keys_are_found() {
         let file = |header: &str| [&(header.len() as u64).to_le_bytes(), header.as_bytes(), b"data"].concat();
         assert_eq!(repeated_key(&file(r#"{"a": {"b": 1}, "c": [], "a": 2, "c": 3}"#)).as_deref(), Some("a"));
         for fine in [r#"{"a": {"b": 1}, "b": {"b": 1}}"#, "{}", "[]", "{"] {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_tensors_make_the_same_file() {
+    fn equal_tensors_give_identical_files() {
         let data: Vec<u8> = (0..12).collect();
         let write = || {
             let keys = ["format", "asym", "b", "a", "c", "d"];
@@ -138,7 +138,7 @@ mod tests {
         #![proptest_config(config(500))]
 
         #[test]
-        fn metadata_stay_the_same(
+        fn reordering_preserves_tensors_and_metadata(
             metadata in prop::collection::hash_map(any::<String>(), any::<String>(), 0..5),
             name in any::<String>(),
         ) {
@@ -153,7 +153,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_looked_at(length in 0..40_u64, bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn arbitrary_bytes_do_not_panic(length in 0..40_u64, bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             let with_length = [&length.to_le_bytes()[..], &bytes].concat();
             for bytes in [bytes, with_length] {
                 let _ = repeated_key(&bytes);

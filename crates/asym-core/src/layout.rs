@@ -545,7 +545,7 @@ mod tests {
     use crate::damage::config;
 
     #[test]
-    fn rules_apply_to_whole_segments_and_the_first_that_fits() {
+    fn the_first_matching_rule_applies_to_whole_segments() {
         let naming = Naming(&[("lm_head.norm", "cls.LayerNorm"), ("norm", "LayerNorm"), ("backbone", "bert")]);
         assert_eq!(naming.apply("backbone.layer.0.norm.weight"), "bert.layer.0.LayerNorm.weight");
         assert_eq!(naming.apply("lm_head.norm.bias"), "cls.LayerNorm.bias");
@@ -566,7 +566,7 @@ mod tests {
         #![proptest_config(config(1000))]
 
         #[test]
-        fn a_name_matches_by_whole_segments(
+        fn arbitrary_names_match_by_whole_segments(
             name in "[ab]{0,2}(\\.[ab]{0,2}){0,4}",
             wanted in "[ab]{1,2}(\\.[ab]{1,2}){0,2}",
         ) {
@@ -576,7 +576,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_a_name(path in "(\\PC|\\.){0,20}", wanted in "(\\PC|\\.){0,6}") {
+        fn arbitrary_paths_are_renamed_only_by_matching_rules(path in "(\\PC|\\.){0,20}", wanted in "(\\PC|\\.){0,6}") {
             prop_assert_eq!(Naming::BURN.apply(&path), path.as_str());
             prop_assert!(!names(&path, &wanted) || within(&path, &wanted));
             let segments: Vec<&str> = path.split('.').collect();

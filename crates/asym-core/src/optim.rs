@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn decay_spares_biases_and_norms_and_no_factor() {
+    fn weight_decay_skips_biases_and_norms_but_not_factors() {
         let device = Device::default();
         let model = Model {
             query: LinearConfig::new(4, 4).init(&device),

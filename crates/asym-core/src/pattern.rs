@@ -65,7 +65,7 @@ mod tests {
     use crate::damage::config;
 
     #[test]
-    fn expressions_of_python_are_understood() {
+    fn python_regular_expressions_are_supported() {
         let pattern = Pattern::whole(r"(?!.*vision).*\.(q|v)_proj").unwrap();
         assert!(pattern.is_match("model.layers.0.q_proj") && !pattern.is_match("vision.layers.0.q_proj"));
         assert!(Pattern::whole(r".*(?<=self\.)query").unwrap().is_match("layer.0.attention.self.query"));
@@ -87,7 +87,7 @@ mod tests {
         /// The compiled expression has more characters around the pattern. They must not make an invalid pattern valid. A pattern
         /// that ends with a comment in verbose mode is refused, because the comment would contain these characters.
         #[test]
-        fn a_pattern_is_an_expression_by_itself(text in "([ab.*+?|^$(){}=!<:\\\\\\[\\]#-]|\\(\\?[=!:x#]|\\PC){0,12}") {
+        fn anchors_do_not_fix_invalid_patterns(text in "([ab.*+?|^$(){}=!<:\\\\\\[\\]#-]|\\(\\?[=!:x#]|\\PC){0,12}") {
             let alone = Pattern::new(&text);
             for pattern in [Pattern::whole(&text), Pattern::ending(&text)] {
                 prop_assert!(pattern.is_ok() == alone.is_ok() || (alone.is_ok() && text.contains('#')), "{}", &text);
@@ -96,7 +96,7 @@ mod tests {
         }
 
         #[test]
-        fn a_name_is_a_pattern_of_itself(name in "[a-z_0-9-]{1,8}", before in "[a-z_0-9.]{0,8}") {
+        fn names_match_themselves_as_patterns(name in "[a-z_0-9-]{1,8}", before in "[a-z_0-9.]{0,8}") {
             prop_assert!(Pattern::whole(&name).unwrap().is_match(&name));
             let longer = format!("{before}{name}");
             prop_assert_eq!(Pattern::whole(&name).unwrap().is_match(&longer), before.is_empty());

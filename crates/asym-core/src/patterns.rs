@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_found_and_removed_by_its_name_alone() {
+    fn entries_are_found_and_removed_by_exact_name() {
         let mut patterns = Patterns::from([("z", 1), ("a", 3), ("m", 2)]);
         assert_eq!((patterns.get("a"), patterns.get(".*"), patterns.len()), (Some(&3), None, 3));
         assert_eq!((patterns.remove("z"), patterns.remove("z")), (Some(1), None));

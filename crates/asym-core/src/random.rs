@@ -34,7 +34,7 @@ mod tests {
     use rand::Rng;
 
     #[test]
-    fn a_stream_depends_on_seed_and_name_alone() {
+    fn streams_depend_only_on_seed_and_name() {
         let first = |seed, name| stream(seed, name).next_u64();
         assert_eq!(first(1, "query"), first(1, "query"));
         assert_ne!(first(1, "query"), first(1, "value"));
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn fnv1a_is_the_published_function() {
+    fn fnv1a_matches_the_published_test_vectors() {
         // These are test vectors of the FNV reference (draft-eastlake-fnv, 64 bit).
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);

@@ -62,7 +62,7 @@ fn learned(rank: usize) -> Vec<usize> {
 }
 
 #[test]
-fn the_budget_goes_where_the_update_is() {
+fn layers_with_larger_updates_keep_more_ranks() {
     // There are six triplets in total. The layer whose update has rank 4 keeps at least four, and more than the idle layer.
     let ranks = learned(4);
     assert_eq!(ranks.iter().sum::<usize>(), 6);
@@ -70,7 +70,7 @@ fn the_budget_goes_where_the_update_is() {
 }
 
 #[test]
-fn the_penalty_is_zero_for_orthonormal_factors_alone() {
+fn the_penalty_is_zero_only_for_orthonormal_factors() {
     let device = Device::default();
     let config = AdapterConfig::new(AdaLora::new(6, 3)).targets(["needed", "idle"]);
     let model = config.attach(Model::new(&device), 5).unwrap();
@@ -92,7 +92,7 @@ fn the_penalty_is_zero_for_orthonormal_factors_alone() {
 }
 
 #[test]
-fn an_allocator_needs_a_number_of_steps_and_something_to_allocate() {
+fn an_allocator_requires_total_steps_and_adapters() {
     let device = Device::default();
     let settings = AdaLora::new(6, 3);
     let model = AdapterConfig::new(settings.clone()).targets(["needed"]).attach(Model::new(&device), 5).unwrap();
@@ -111,7 +111,7 @@ fn an_allocator_needs_a_number_of_steps_and_something_to_allocate() {
 
 /// A file of another rank is refused by name, not when its values are used.
 #[test]
-fn the_state_of_another_rank_is_refused() {
+fn states_of_another_rank_are_rejected() {
     let device = Device::default();
     let allocator = |rank: usize| {
         let settings = AdaLora::new(rank, 2).for_training(100);
@@ -122,9 +122,10 @@ fn the_state_of_another_rank_is_refused() {
     let tensor = |shape: &[usize]| (shape.to_vec(), vec![0u8; shape.iter().product::<usize>() * 4]);
     let file = |of_e: usize, kept: &str| {
         let e = [tensor(&[of_e]), tensor(&[of_e])];
-        let views = ["needed.e.importance", "needed.e.uncertainty"].into_iter().zip(&e).map(|(name, (shape, bytes))| {
-            (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
-        });
+        let views = ["needed.e.importance", "needed.e.uncertainty"]
+            .into_iter()
+            .zip(&e)
+            .map(|(name, (shape, bytes))| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
         safetensors::serialize(views, Some([("rank_pattern".to_string(), kept.to_string())].into())).unwrap()
     };
     let restore = |bytes: &[u8]| allocator(6).restore(bytes, path, &device);

@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_the_environment() {
+    fn options_are_read_from_the_environment() {
         let empty = options(&[]);
         assert_eq!(empty.cache, Some(Path::new("user").join(".cache").join("huggingface").join("hub")));
         assert_eq!((empty.offline, empty.endpoint, empty.token), (false, None, None));
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_of_a_file() {
+    fn the_token_is_read_from_a_file() {
         let folder = std::env::temp_dir().join(format!("asym-hub-token-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("token"), "from a file\n").unwrap();
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints() {
+    fn endpoints_are_validated() {
         let hub = |endpoint: &str| Hub::new(HubOptions { endpoint: Some(endpoint.into()), ..HubOptions::default() });
         assert_eq!(hub("http://127.0.0.1:80/mirror/").unwrap().client.endpoint, "http://127.0.0.1:80/mirror");
         for wrong in ["", "mirror", "ftp://mirror", "https://", "https:///x", "https://a b", "https://a?b"] {

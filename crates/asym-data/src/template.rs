@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_sign_counts_and_no_value_is_missed() {
+    fn templates_keep_whitespace_and_require_all_values() {
         let template = TextTemplate::new("Q: {{ q }}{% if more %} ({{ more }}){% endif %}\nA:\n").unwrap();
         assert_eq!(template.render(&[("q", "<a> & 'b'"), ("more", "")]).unwrap(), "Q: <a> & 'b'\nA:\n");
         assert_eq!(template.render(&[("q", " x "), ("more", "{{ q }}")]).unwrap(), "Q:  x  ({{ q }})\nA:\n");

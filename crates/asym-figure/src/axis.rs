@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_of_logarithms_are_powers() {
+    fn ticks_of_logarithmic_axes_are_powers() {
         assert_eq!(labels(&Axis::log2(""), (16.0, 300.0)), ["16", "32", "64", "128", "256"]);
         assert_eq!(labels(&Axis::log2(""), (0.25, 2.0)), ["0.25", "0.5", "1", "2"]);
         assert_eq!(labels(&Axis::log2(""), (0.01, 0.1)), ["2⁻⁶", "2⁻⁵", "2⁻⁴"]);
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_touch_are_left_out() {
+    fn overlapping_labels_are_omitted() {
         let axis = Axis::linear("").ticked([(1.0, "a"), (2.0, "b"), (3.0, "c"), (4.0, "d"), (5.0, "e")]);
         let thinned = ticks::<()>(&axis, (1.0, 5.0), |kept| Ok(kept.len() <= 3)).unwrap();
         assert_eq!(thinned.major.iter().map(|tick| tick.label.as_str()).collect::<Vec<_>>(), ["a", "", "c", "", "e"]);

@@ -36,7 +36,7 @@ mod tests {
     use crate::{Axis, Panel, Point, Scale, Series};
 
     #[test]
-    fn series_at_the_same_x_are_set_apart() {
+    fn series_at_the_same_x_are_offset() {
         let points = |xs: [f64; 2]| xs.map(|x| Point::new(x, 0.0)).to_vec();
         let panel = |second: Series| {
             let panel = Panel::new("", Axis::linear(""), Axis::linear(""));

@@ -187,7 +187,7 @@ mod tests {
     use super::dashes;
 
     #[test]
-    fn dashes_go_around_corners() {
+    fn dashes_continue_around_corners() {
         let pieces = dashes(&[(0.0, 0.0), (10.0, 0.0), (10.0, 10.0)], &[6.0, 2.0]);
         assert_eq!(pieces.len(), 3);
         assert_eq!(pieces[0], [(0.0, 0.0), (6.0, 0.0)]);

@@ -193,7 +193,7 @@ mod tests {
     use super::{cut, stride};
 
     #[test]
-    fn a_band_is_cut_at_the_edge() {
+    fn bands_are_clipped_at_the_edge() {
         let triangle = [(0.0, 0.0), (4.0, 4.0), (0.0, 4.0)];
         assert_eq!(cut(&triangle, 2.0, -1.0), [(0.0, 2.0), (0.0, 0.0), (2.0, 2.0)]);
         assert_eq!(cut(&triangle, -1.0, 1.0), triangle);

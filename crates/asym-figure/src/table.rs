@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wide_table_becomes_several_with_the_same_names() {
+    fn wide_tables_are_split_and_repeat_the_row_names() {
         let mut table = Table::new(["B̂", "first", "second", "third"], 1..);
         table.row(["b", "1", "2"]);
         assert_eq!(table.within(100, 1), [table.clone()]);

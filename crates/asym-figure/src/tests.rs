@@ -66,7 +66,7 @@ fn refusal(figure: &Figure) -> (FigureError, String) {
 }
 
 #[test]
-fn table_gives_back_what_was_drawn() {
+fn the_csv_file_contains_the_drawn_values() {
     let (folder, figure) = (Folder::new(), figure());
     let saved = folder.save(&figure);
     assert!(saved.csv.ends_with("deeper/r_0.5.csv"));
@@ -88,7 +88,7 @@ fn table_gives_back_what_was_drawn() {
 }
 
 #[test]
-fn drawing_has_its_words_and_one_legend() {
+fn the_svg_file_contains_all_texts_and_one_legend() {
     let folder = Folder::new();
     let svg = fs::read_to_string(folder.save(&figure()).svg).unwrap();
     let lines = |words: &str| svg.lines().filter(|line| *line == words).count();
@@ -113,7 +113,7 @@ fn drawing_has_its_words_and_one_legend() {
 }
 
 #[test]
-fn picture_has_its_size_and_colors() {
+fn the_png_file_has_the_right_size_and_colors() {
     let folder = Folder::new();
     let saved = folder.save(&figure());
     let svg = fs::read_to_string(saved.svg).unwrap();
@@ -137,7 +137,7 @@ fn picture_has_its_size_and_colors() {
 }
 
 #[test]
-fn same_figure_gives_same_bytes() {
+fn equal_figures_give_identical_files() {
     let (first, second) = (Folder::new(), Folder::new());
     let (one, other) = (first.save(&figure()), second.save(&figure()));
     for (one, other) in [(&one.svg, &other.svg), (&one.png, &other.png), (&one.csv, &other.csv)] {
@@ -150,7 +150,7 @@ fn same_figure_gives_same_bytes() {
 }
 
 #[test]
-fn figure_without_data_is_refused() {
+fn figures_without_data_are_rejected() {
     assert!(matches!(refusal(&Figure::new("t")).0, FigureError::NoPanels { title } if title == "t"));
     let (error, _) = refusal(&figure().columns(0));
     assert!(matches!(error, FigureError::NoColumns { panels: 3, .. }));
@@ -185,7 +185,7 @@ fn values_that_cannot_be_drawn_are_refused() {
 }
 
 #[test]
-fn axes_that_do_not_hold_their_data_are_refused() {
+fn data_outside_the_axis_range_are_rejected() {
     let y = |low, high| [Axis::linear("x"), Axis::linear("y").within(low, high)];
     let (error, message) = refusal(&one(y(0.0, 1.0), vec![Point::new(0.0, 1.01)]));
     assert!(matches!(error, FigureError::OutOfRange { what: "y", value: 1.01, low: 0.0, high: 1.0, .. }));
@@ -210,7 +210,7 @@ fn axes_that_do_not_hold_their_data_are_refused() {
 }
 
 #[test]
-fn names_that_mislead_are_refused() {
+fn ambiguous_series_names_are_rejected() {
     let two = |one: Series, other: Series| Figure::new("").with(panel("p").with(one)).with(panel("q").with(other));
     let (error, message) = refusal(&two(Series::line("s", 0, points()), Series::line("s", 1, points())));
     assert!(matches!(error, FigureError::TwoLooks { series, .. } if series == "s"));
@@ -228,7 +228,7 @@ fn names_that_mislead_are_refused() {
 }
 
 #[test]
-fn path_that_cannot_be_written_is_named() {
+fn unwritable_paths_are_named() {
     let folder = Folder::new();
     fs::create_dir_all(folder.0.join("taken.svg/full")).unwrap();
     let error = figure().save(&folder.0.join("taken")).unwrap_err();
@@ -240,7 +240,7 @@ fn path_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn hard_figures_are_drawn() {
+fn figures_with_extreme_values_are_drawn() {
     let one_point = one(linear(), vec![Point::new(3.0, 5.0)]);
     let equal = one([Axis::log2("x"), Axis::log10("y")], vec![Point::new(3.0, 5.0).between(5.0, 5.0); 2]);
     let huge = one(linear(), vec![Point::new(-1e300, 1e-280), Point::new(1e300, 2e-280)]);
@@ -255,7 +255,7 @@ fn hard_figures_are_drawn() {
 }
 
 #[test]
-fn a_spread_across_belongs_to_the_horizontal_axis() {
+fn horizontal_spreads_belong_to_the_horizontal_axis() {
     let across = |low: f64, high: f64| {
         let panel = Panel::new("p", Axis::linear("difference"), Axis::linear("").ticked([(1.0, "one"), (2.0, "two")]));
         let points = vec![Point::new(3.0, 2.0).between(low, high), Point::new(-1.0, 1.0)];

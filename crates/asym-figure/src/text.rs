@@ -177,7 +177,7 @@ mod tests {
     use super::{Block, LABEL, register};
 
     #[test]
-    fn text_is_broken_where_it_does_not_fit() {
+    fn long_text_is_wrapped() {
         register().unwrap();
         let room = LABEL.width("one two").unwrap() + 1.0;
         assert_eq!(Block::new("one two three\nfour", LABEL, room).unwrap().lines, ["one two", "three", "four"]);

@@ -32,7 +32,7 @@ fn pass(operation: &dyn Fn([Tensor<3>; 3], Kept) -> Tensor<3>, kept: Kept) -> (V
 }
 
 #[test]
-fn rounding_changes_gradients_alone_and_by_little() {
+fn rounding_changes_only_gradients_and_only_slightly() {
     let device = Device::flex().autodiff();
     let none: Dropout = DropoutConfig::new(0.0).init();
     let tenth: Dropout = DropoutConfig::new(0.1).init();
@@ -81,7 +81,7 @@ fn rounding_changes_gradients_alone_and_by_little() {
 }
 
 #[test]
-fn the_derivative_of_gelu_in_8_bits_is_exact_where_it_is_flat() {
+fn the_8_bit_gelu_derivative_is_exact_for_large_inputs() {
     let x = Tensor::<3>::from_floats([[[-40.0f32, -8.0, 8.0, 40.0]]], &Device::flex().autodiff()).require_grad();
     let gradients = gelu(x.clone(), Kept::Rounded).sum().backward();
     assert_eq!(values(x.grad(&gradients).unwrap()), [0.0, 0.0, 1.0, 1.0]);

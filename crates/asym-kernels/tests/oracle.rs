@@ -114,7 +114,7 @@ fn both(
 }
 
 #[test]
-fn attention_is_its_composed_form() {
+fn attention_matches_its_composed_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     // (batch, queries, keys, heads, heads of keys, width, causal). The cases are odd lengths, one token, one head, widths that
     // are not a multiple of a vector register, more rows than a block, groups, cross-attention, and queries after a cache.
@@ -160,7 +160,7 @@ fn attention_is_its_composed_form() {
 }
 
 #[test]
-fn packed_attention_is_attention_within_each_sequence() {
+fn packed_attention_attends_within_each_sequence() {
     let mut rng = ChaCha8Rng::seed_from_u64(8);
     for (lengths, query, key_value, width, causal) in [
         (&[5usize, 1, 9][..], 2, 2, 4, false),
@@ -198,7 +198,7 @@ fn packed_attention_is_attention_within_each_sequence() {
 }
 
 #[test]
-fn linear_and_low_rank_are_their_composed_forms() {
+fn linear_and_low_rank_match_their_composed_forms() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     for (shape, d_output, rank) in [([2, 7, 5], 3, 2), ([1, 1, 1], 1, 1), ([8, 128, 96], 200, 8), ([3, 64, 130], 33, 4)]
     {
@@ -246,7 +246,7 @@ fn linear_and_low_rank_are_their_composed_forms() {
 }
 
 #[test]
-fn gelu_is_its_composed_form() {
+fn gelu_matches_its_composed_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     for shape in [[1, 1, 1], [3, 5, 7], [2, 33, 300]] {
         let rows = [random(shape, &mut rng) * 3.0];
@@ -268,7 +268,7 @@ fn norm(width: usize, rng: &mut impl Rng) -> LayerNorm {
 }
 
 #[test]
-fn residual_norm_is_its_composed_form() {
+fn residual_norm_matches_its_composed_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     for shape in [[2, 7, 15], [1, 1, 2], [3, 33, 32], [2, 20, 130]] {
         let rows = [random(shape, &mut rng), random(shape, &mut rng)];
@@ -326,7 +326,7 @@ fn residual_norm_is_its_composed_form() {
 }
 
 #[test]
-fn rms_norm_is_its_composed_form() {
+fn rms_norm_matches_its_composed_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     // The gradient of a single feature is 0 except for ε, so it has no relative error in half precision.
     for shape in [[2, 7, 15], [1, 1, 1], [3, 33, 32], [2, 20, 130]] {
@@ -382,7 +382,7 @@ fn rotation(shape: [usize; 3], rng: &mut impl Rng) -> Rotation {
 }
 
 #[test]
-fn rotary_is_its_composed_form() {
+fn rotary_matches_its_composed_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(8);
     // (batch, length, heads, half the width, sequences of angles)
     for (batch, length, heads, half, sequences) in
@@ -409,7 +409,7 @@ fn rotary_is_its_composed_form() {
 }
 
 #[test]
-fn gated_silu_is_its_composed_form() {
+fn gated_silu_matches_its_composed_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     for shape in [[1, 1, 1], [3, 5, 7], [2, 33, 300]] {
         // Large gates, for which σ is 0 or 1, are also tested.
@@ -437,7 +437,7 @@ fn gated_silu_is_its_composed_form() {
 
 /// Values that were computed by hand, because the composed forms have the same formulas as the kernels.
 #[test]
-fn known_values() {
+fn both_forms_match_hand_computed_values() {
     let row = |row: [f32; 2]| Tensor::<3>::from_data([[row]], &device());
     type Norm = fn(Tensor<1>, f64, Tensor<3>) -> Tensor<3>;
     for form in [exact_rms_norm, composed::rms_norm] as [Norm; 2] {
@@ -463,7 +463,7 @@ fn known_values() {
 }
 
 #[test]
-fn threads_change_nothing() {
+fn the_number_of_threads_does_not_change_results() {
     let mut rng = ChaCha8Rng::seed_from_u64(10);
     let shape = [3, 70, 258];
     let rows = [random(shape, &mut rng), random(shape, &mut rng)];
@@ -483,7 +483,7 @@ fn threads_change_nothing() {
 }
 
 #[test]
-fn what_is_not_contiguous_is_read_in_order() {
+fn non_contiguous_tensors_are_read_in_order() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let wide = random([2, 9, 3 * 12], &mut rng);
     let parts = wide.clone().split(12, 2);

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_transformers() {
+    fn names_match_transformers() {
         for activation in ["gelu", "gelu_new", "quick_gelu", "relu", "silu", "tanh"] {
             assert_eq!(Activation::named(activation).map(Activation::name), Some(activation));
         }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_gradients_are_those_of_finite_differences_in_f64() {
+    fn values_and_gradients_match_f64_references() {
         check("gelu", |x| Activation::Gelu.forward(x), gelu_f64);
         check("composed_gelu", composed::gelu, gelu_f64);
         check("gelu_tanh", gelu_tanh, gelu_tanh_f64);

@@ -85,7 +85,7 @@ mod tests {
     const TEXT: &str = r#"{"z":1,"a":[true],"m":"b"}"#;
 
     #[test]
-    fn keys_keep_their_order_and_values_their_type() {
+    fn keys_keep_their_order_and_values_keep_their_types() {
         let mut object: JsonObject = serde_json::from_str(TEXT).unwrap();
         assert_eq!((object.to_string().as_str(), object.keys().collect::<String>()), (TEXT, "zam".to_string()));
         assert_eq!(
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_object_is_taken() {
+    fn values_other_than_objects_are_rejected() {
         assert!(JsonObject::new().is_empty() && JsonObject::of(&JsonObject::new()).unwrap().is_empty());
         let error = JsonObject::of(&[1, 2]).unwrap_err();
         assert!(error.to_string().contains("found [1,2]"), "{error}");

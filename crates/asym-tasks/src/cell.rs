@@ -427,7 +427,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_observed_batch_has_padding_and_the_seed_chooses() {
+    fn observed_batches_are_unpadded_and_depend_on_the_seed() {
         let batches = |seed| observed(1000, |index| 5 + index % 7, seed);
         let found = batches(1);
         let mut seen: Vec<usize> = found.iter().flatten().copied().collect();

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_on_the_hub_is_pinned_to_its_commit() {
+    fn hub_names_are_pinned_to_their_commit() {
         let cached = Path::new("/cache/models--a--b/snapshots/0f1e");
         assert_eq!(pinned("a/b", cached), "a/b@0f1e");
         assert_eq!(pinned("a/b@main", cached), "a/b@0f1e");

@@ -120,7 +120,7 @@ mod tests {
     use crate::damage::config;
 
     #[test]
-    fn methods_have_one_name_each() {
+    fn each_method_has_one_name() {
         let parse = |text: &str| Method::parse(text, 8, LayerNames::BERT);
         let name = |text: &str| parse(text).unwrap().name;
         let huge = parse(&format!("adalora-r{}", usize::MAX)).unwrap();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_is_on_the_layers_of_its_model() {
+    fn methods_target_the_layers_of_the_model() {
         let tuning = |name: &str| Method::parse(name, 8, LayerNames::VIT).unwrap().tuning;
         assert_eq!(tuning("b-only"), Tuning::Adapter(AdapterConfig::b_only(8).targets(["q_proj", "v_proj"])));
         let bart = Method::parse("b-only", 8, LayerNames::BART).unwrap().tuning;
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_is_a_method() {
+    fn every_method_name_is_parsed_and_listed() {
         for word in WORDS {
             assert!(Method::parse(word, 8, LayerNames::VIT).is_ok(), "{word}");
             assert!(Method::FORMS.contains(word), "{word}");
@@ -161,7 +161,7 @@ mod tests {
         #![proptest_config(config(500))]
 
         #[test]
-        fn the_name_of_a_method_is_read_again(
+        fn method_names_survive_a_round_trip(
             word in prop::sample::select(WORDS.to_vec()),
             given in prop::option::of(any::<usize>()),
             rank in any::<usize>(),
@@ -176,7 +176,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_a_method_or_refused(text in "(\\PC|-|r|lora|full|ia3|[0-9]){0,8}") {
+        fn arbitrary_method_names_do_not_panic(text in "(\\PC|-|r|lora|full|ia3|[0-9]){0,8}") {
             if let Ok(method) = Method::parse(&text, 8, LayerNames::BERT) {
                 prop_assert_eq!(Method::parse(&method.name, 1, LayerNames::BERT).unwrap(), method);
             }

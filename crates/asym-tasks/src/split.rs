@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_group_has_its_share_and_the_seed_decides() {
+    fn splits_are_stratified_and_depend_on_the_seed() {
         // Three groups of 60, 30 and 10 examples, mixed.
         let groups: Vec<usize> = (0..100).map(|at| [0, 0, 1, 0, 0, 1, 0, 1, 0, 2][at % 10]).collect();
         let (train, dev) = split(&groups, 0.2, 1);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn small_groups_share_and_no_group_is_lost_to_the_evaluation() {
+    fn small_groups_keep_training_examples() {
         // 50 groups of two examples. A fifth of all examples is held out, although a fifth of one group is less than one example.
         let groups: Vec<usize> = (0..100).map(|at| at / 2).collect();
         let (train, dev) = split(&groups, 0.2, 3);

@@ -322,7 +322,7 @@ fn report(runs: &Path) -> (String, PathBuf) {
 }
 
 #[test]
-fn each_number_is_that_of_the_folders() {
+fn report_numbers_match_the_run_folders() {
     let folder = Folder::new("whole");
     let sweep = sweep(&folder.0, &[]);
     make(&sweep);
@@ -391,7 +391,7 @@ fn each_number_is_that_of_the_folders() {
 
 /// A figure has eight line styles. Rows with the same method are distinguished by their names.
 #[test]
-fn more_rows_than_looks_make_more_figures() {
+fn more_rows_than_line_styles_give_more_figures() {
     let folder = Folder::new("many");
     let mut numbers = Numbers(3);
     let task: AnyTask = "rte".parse().unwrap();
@@ -423,7 +423,7 @@ fn more_rows_than_looks_make_more_figures() {
 }
 
 #[test]
-fn what_is_missing_or_damaged_is_named_and_the_rest_is_right() {
+fn missing_and_damaged_runs_are_named() {
     let folder = Folder::new("partial");
     let sweep = sweep(&folder.0, &[]);
     make(&sweep);
@@ -484,7 +484,7 @@ fn what_is_missing_or_damaged_is_named_and_the_rest_is_right() {
 
 /// A sweep that has just been planned.
 #[test]
-fn a_grid_without_runs_has_all_its_rows() {
+fn reports_of_grids_without_runs_contain_all_rows() {
     let folder = Folder::new("planned");
     let sweep = sweep(&folder.0, &[]);
     Grid::of(&sweep).add_to(&folder.0).unwrap();
@@ -503,7 +503,7 @@ fn a_grid_without_runs_has_all_its_rows() {
 }
 
 #[test]
-fn a_chosen_learning_rate_is_said() {
+fn chosen_learning_rates_are_reported() {
     let folder = Folder::new("chosen");
     let sweep = sweep(&folder.0, &[1e-3, 3e-3]);
     make(&sweep);
@@ -520,7 +520,7 @@ fn a_chosen_learning_rate_is_said() {
 }
 
 #[test]
-fn runs_of_one_name_in_two_folders_are_kept_apart() {
+fn runs_with_the_same_name_are_kept_apart() {
     let folder = Folder::new("twice");
     for (part, seed) in [("first", 7), ("second", 8)] {
         let sweep = sweep(&folder.0.join(part), &[]);
@@ -535,7 +535,7 @@ fn runs_of_one_name_in_two_folders_are_kept_apart() {
 }
 
 #[test]
-fn a_folder_without_runs_and_an_unknown_row_are_refused() {
+fn folders_without_runs_and_unknown_rows_are_rejected() {
     let folder = Folder::new("empty");
     std::fs::create_dir_all(&folder.0).unwrap();
     let error = Gathered::read(&folder.0, None).unwrap_err().to_string();

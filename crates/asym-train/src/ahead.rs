@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_come_in_the_order_in_which_they_were_asked_for() {
+    fn results_are_returned_in_request_order() {
         // The first job takes longest.
         let mut ahead = Ahead::new(4, |job: u64| {
             std::thread::sleep(Duration::from_millis(20 - 2 * job));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_that_nobody_waits_for_end_with_their_threads() {
+    fn dropping_unread_jobs_ends_their_threads() {
         let counted = Arc::new(());
         let held = Arc::clone(&counted);
         let mut ahead = Ahead::new(2, move |job: usize| {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_passed_on() {
+    fn panics_are_propagated() {
         let mut ahead = Ahead::new(1, |job: usize| assert!(job < 1, "the job {job}"));
         ahead.ask(0);
         ahead.ask(1);

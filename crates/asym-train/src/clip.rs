@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_bites_scales_all_gradients_together() {
+    fn clipping_scales_all_gradients_equally() {
         let (layer, gradients) = example();
         let (norm, clipped) = clip_by_global_norm(&layer, gradients, Some(2.5));
         assert!((norm.into_scalar::<f32>() - 5.0).abs() < 1e-6);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_norm_within_the_limit_changes_no_bit() {
+    fn gradients_within_the_limit_are_unchanged() {
         for limit in [None, Some(5.1)] {
             let (layer, gradients) = example();
             let (_, kept) = clip_by_global_norm(&layer, gradients, limit);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn no_gradient_has_the_norm_0() {
+    fn the_norm_without_gradients_is_zero() {
         let (layer, _) = example();
         let (norm, _) = clip_by_global_norm(&layer, GradientsParams::new(), Some(1.0));
         assert_eq!(norm.into_scalar::<f32>(), 0.0);

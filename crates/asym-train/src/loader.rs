@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_make_the_same_batches() {
+    fn threads_do_not_change_the_batches() {
         let order = Order::Shuffled { seed: 4 };
         let (plain, threaded) = (loader(101, 8, order), loader_of(Places(101, 3), 8, order));
         for epoch in 0..3 {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_ends_complete() {
+    fn progress_is_complete_after_the_last_batch() {
         let loader = loader(10, 4, Order::ByLength);
         let mut batches = loader.iter();
         assert!(!batches.progress().is_completed());

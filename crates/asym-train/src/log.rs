@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_was_taken_for_dead_writes_to_no_log_of_another() {
+    fn stale_workers_do_not_write_to_the_new_log() {
         let path = std::env::temp_dir().join(format!("asym-train-log-{}.jsonl", std::process::id()));
         let _ = std::fs::remove_file(&path);
         let (mut stale, _) = MetricsLog::open(Some(&path), &Past::default()).unwrap();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_line_is_no_step() {
+    fn partial_lines_are_ignored() {
         let path = std::env::temp_dir().join(format!("asym-train-half-{}.jsonl", std::process::id()));
         std::fs::write(&path, "{\"step\":1,\"loss\":2.5}\n{\"epoch\":1,\"dev\":{}}\n{\"step\":2,\"lo").unwrap();
         assert_eq!((last_step(&path), losses(&path).unwrap()), (1, vec![(1, 2.5)]));

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn every_order_is_a_permutation_and_keeps_the_rest() {
+    fn every_order_is_a_permutation_of_all_examples() {
         let lengths = lengths(1003);
         for order in [Order::Grouped { seed: 1 }, Order::Shuffled { seed: 1 }, Order::ByLength, Order::Sequential] {
             for batch_size in [1, 8, 2000, 1 << 63, usize::MAX] {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_depends_on_seed_and_number_alone() {
+    fn batches_depend_only_on_seed_and_epoch() {
         let lengths = lengths(500);
         let batches = |seed, epoch| Order::Grouped { seed }.batches(&lengths, 16, epoch);
         assert_eq!(batches(1, 0), batches(1, 0));
@@ -123,7 +123,7 @@ mod tests {
     const PINNED: [usize; 8] = [4, 3, 6, 7, 2, 5, 1, 0];
 
     #[test]
-    fn grouping_leaves_little_padding() {
+    fn grouping_by_length_reduces_padding() {
         let lengths = lengths(4000);
         let padded = |order: Order| -> usize {
             let batches = order.batches(&lengths, 16, 0);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn by_length_keeps_file_order_among_equals() {
+    fn sorting_by_length_is_stable() {
         let batches = Order::ByLength.batches(&[3, 5, 3, 9, 5], 2, 0);
         assert_eq!(batches, [vec![3, 1], vec![4, 0], vec![2]]);
     }

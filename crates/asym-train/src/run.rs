@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkpoint_is_due_by_steps_or_by_time() {
+    fn checkpoints_are_due_after_steps_or_time() {
         let due = |every, seconds: u64, cost: u64| Due {
             every,
             last: Instant::now() - Duration::from_secs(seconds),

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rises_over_the_warm_up_and_falls_to_zero() {
+    fn the_rate_warms_up_and_decays_to_zero() {
         // transformers 5.23, get_linear_schedule_with_warmup(optimizer at 1.0, 4, 10).get_last_lr() before each step.
         let expected = [0.0, 0.25, 0.5, 0.75, 1.0, 5.0 / 6.0, 4.0 / 6.0, 0.5, 2.0 / 6.0, 1.0 / 6.0];
         let mut schedule = LinearWarmup::new(1.0, 4, 10);
@@ -98,18 +98,18 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_rate_stays_after_the_warm_up() {
+    fn constant_schedules_keep_the_rate_after_warm_up() {
         let schedule = LinearWarmup::new(2.0, 2, 9).then(LrSchedulerType::ConstantWithWarmup);
         assert_eq!([0, 1, 2, 8, 100].map(|step| schedule.at(step)), [0.0, 1.0, 2.0, 2.0, 2.0]);
     }
 
     #[test]
-    fn without_warm_up_the_first_step_is_the_peak() {
+    fn the_first_step_without_warm_up_has_the_peak_rate() {
         assert_eq!(LinearWarmup::new(0.5, 0, 3).at(0), 0.5);
     }
 
     #[test]
-    fn a_record_restores_the_step() {
+    fn records_restore_the_step() {
         let mut first = LinearWarmup::new(1.0, 2, 9);
         for _ in 0..5 {
             first.step();

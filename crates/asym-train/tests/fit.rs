@@ -40,7 +40,7 @@ fn difference(left: &[f32], right: &[f32]) -> f32 {
 /// Sequences have one to five tokens, so the mean of the batches' means would be a different loss. The last group of an epoch has
 /// fewer batches.
 #[test]
-fn four_batches_of_two_are_one_batch_of_eight_where_tokens_count() {
+fn gradient_accumulation_weights_batches_by_tokens() {
     let _alone = alone();
     let (whole, once) = train(&TrainSettings { batch_size: 8, ..settings() }, Order::Sequential);
     let parts = TrainSettings { batch_size: 2, gradient_accumulation: 4, ..settings() };
@@ -56,7 +56,7 @@ fn four_batches_of_two_are_one_batch_of_eight_where_tokens_count() {
 }
 
 #[test]
-fn a_run_repeats_and_its_seed_decides() {
+fn runs_are_reproducible_and_depend_on_the_seed() {
     let _alone = alone();
     let grouped = |seed| train(&TrainSettings { seed, ..settings() }, Order::Grouped { seed });
     let (first, second, other) = (grouped(1), grouped(1), grouped(2));
@@ -66,7 +66,7 @@ fn a_run_repeats_and_its_seed_decides() {
 
 /// A Burn `Dataset` with its `Batcher` results in the same steps as the source with the same examples.
 #[test]
-fn a_dataset_with_its_batcher_is_a_source() {
+fn burn_datasets_can_be_used_as_sources() {
     let _alone = alone();
     struct Collate;
     impl Batcher<usize, Tokens> for Collate {
@@ -86,7 +86,7 @@ fn a_dataset_with_its_batcher_is_a_source() {
 
 /// A batch whose loss is a mean over zero terms is skipped.
 #[test]
-fn a_batch_without_weight_is_passed_over() {
+fn batches_without_weight_are_skipped() {
     let _alone = alone();
     /// Every second batch has no token.
     struct Holes;
@@ -115,7 +115,7 @@ fn a_batch_without_weight_is_passed_over() {
 
 /// Adam's first step does not depend on the scale of the gradient, so the test compares the weights after all steps.
 #[test]
-fn clipping_bites() {
+fn gradient_clipping_changes_the_weights() {
     let _alone = alone();
     let (_, free) = train(&TrainSettings { max_grad_norm: None, ..settings() }, Order::Sequential);
     let (_, clipped) = train(&settings(), Order::Sequential);
@@ -133,7 +133,7 @@ impl Evaluation<Network> for Counting {
 }
 
 #[test]
-fn epochs_are_evaluated_and_kept() {
+fn each_epoch_is_evaluated_and_saved() {
     let _alone = alone();
     let device = Device::default().autodiff();
     let settings = settings();
@@ -160,7 +160,7 @@ fn epochs_are_evaluated_and_kept() {
 }
 
 #[test]
-fn a_stop_ends_the_run_after_its_step() {
+fn a_stop_signal_ends_the_run_after_the_current_step() {
     let _alone = alone();
     let device = Device::default().autodiff();
     let settings = settings();
@@ -184,7 +184,7 @@ fn a_stop_ends_the_run_after_its_step() {
 }
 
 #[test]
-fn a_run_that_cannot_be_is_refused() {
+fn invalid_runs_are_rejected() {
     let _alone = alone();
     let device = Device::default().autodiff();
     let refused = |settings: TrainSettings, tuning: Tuning| {

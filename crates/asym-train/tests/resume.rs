@@ -138,7 +138,7 @@ fn methods() -> Vec<(&'static str, TrainSettings, Tuning)> {
 }
 
 #[test]
-fn a_run_that_is_stopped_after_every_step_equals_one_that_is_not() {
+fn resumed_runs_equal_uninterrupted_runs() {
     let _alone = alone();
     for (name, settings, tuning) in methods() {
         let job = Job { settings, tuning, source: 30 };
@@ -180,7 +180,7 @@ fn results(path: &Path) -> serde_json::Value {
 }
 
 #[test]
-fn the_last_good_checkpoint_is_taken() {
+fn runs_resume_from_the_last_valid_checkpoint() {
     let _alone = alone();
     let job = Job {
         settings: TrainSettings { save_every: Some(2), ..settings() },
@@ -216,7 +216,7 @@ fn the_last_good_checkpoint_is_taken() {
 
 /// A killed process leaves an unfinished checkpoint. A damaged checkpoint would replace a good one among the two that are kept.
 #[test]
-fn checkpoints_that_cannot_be_read_do_not_stay() {
+fn unreadable_checkpoints_are_removed() {
     let _alone = alone();
     let job = Job { settings: settings(), tuning: Tuning::Head, source: 30 };
     let path = scratch("stale");
@@ -240,7 +240,7 @@ fn checkpoints_that_cannot_be_read_do_not_stay() {
 }
 
 #[test]
-fn a_run_continues_as_it_was_started_or_not_at_all() {
+fn runs_resume_only_with_unchanged_settings() {
     let _alone = alone();
     let lora = |rank| Tuning::Adapter(AdapterConfig::lora(rank).targets(["first", "second"]));
     let job = Job { settings: settings(), tuning: lora(2), source: 30 };
@@ -290,7 +290,7 @@ fn a_run_continues_as_it_was_started_or_not_at_all() {
 
 /// A frozen weight has another value, as if the checkpoint of the base model had been replaced.
 #[test]
-fn another_base_model_is_noticed() {
+fn changed_base_models_are_detected() {
     let _alone = alone();
     let job = Job { settings: settings(), tuning: Tuning::Head, source: 30 };
     let path = scratch("base");
@@ -311,7 +311,7 @@ fn another_base_model_is_noticed() {
 }
 
 #[test]
-fn more_epochs_are_an_extension_that_is_asked_for() {
+fn more_epochs_must_be_requested_as_an_extension() {
     let _alone = alone();
     let tuning = Tuning::Adapter(AdapterConfig::lora(2).targets(["first"]));
     let job = Job { settings: settings(), tuning, source: 30 };
@@ -353,7 +353,7 @@ fn more_epochs_are_an_extension_that_is_asked_for() {
 
 /// The learning rate makes the weights of the last step infinite or NaN, and no loss is computed after that step.
 #[test]
-fn a_run_that_diverges_in_its_last_step_fails_for_good() {
+fn runs_that_diverge_in_the_last_step_fail_permanently() {
     let _alone = alone();
     let settings = TrainSettings { epochs: 1, learning_rate: 1e38, warmup_ratio: 0.0, ..settings() };
     let job = Job { settings, tuning: Tuning::Full, source: 8 };
@@ -377,7 +377,7 @@ fn a_run_that_diverges_in_its_last_step_fails_for_good() {
 
 /// A run whose folder is renamed stops at its next checkpoint. It does not go on in a folder without a recipe.
 #[test]
-fn a_folder_that_is_moved_ends_the_run() {
+fn moving_the_folder_ends_the_run() {
     let _alone = alone();
     let job = Job { settings: TrainSettings { save_every: Some(1), ..settings() }, tuning: Tuning::Head, source: 30 };
     let path = scratch("moved");

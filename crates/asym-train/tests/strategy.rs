@@ -102,19 +102,19 @@ fn check(settings: &TrainSettings, config: AdapterConfig) {
 }
 
 #[test]
-fn adalora() {
+fn adalora_matches_fit() {
     // The ranks decrease from the second step on.
     check(&settings(), AdapterConfig::new(AdaLora::new(4, 2)));
 }
 
 #[test]
-fn loraplus_with_clipping() {
+fn loraplus_with_clipping_matches_fit() {
     let settings = TrainSettings { loraplus_lr_ratio: Some(4.0), max_grad_norm: Some(0.1), ..settings() };
     check(&settings, AdapterConfig::lora(2));
 }
 
 #[test]
-fn lora_fa() {
+fn lora_fa_matches_fit() {
     // An A with Kaiming initialization is not orthonormal, so the projection changes the gradient's direction.
     let lora = Lora::new(2).a(Factor::frozen(Init::Kaiming)).b(Factor::trained(Init::Zero));
     check(&TrainSettings { projected_gradient: true, ..settings() }, AdapterConfig::new(lora));
@@ -122,7 +122,7 @@ fn lora_fa() {
 
 /// Here, the gradients of a batch are scaled after the backward pass, so the results agree only up to rounding.
 #[test]
-fn accumulation_weighs_tokens() {
+fn gradient_accumulation_matches_fit() {
     let _alone = alone();
     let settings = TrainSettings { gradient_accumulation: 3, ..settings() };
     let result = launch(&settings, AdapterConfig::lora(2));
@@ -135,7 +135,7 @@ fn accumulation_weighs_tokens() {
 }
 
 #[test]
-fn an_error_reaches_the_result() {
+fn errors_are_returned_in_the_result() {
     let _alone = alone();
     let settings = TrainSettings { learning_rate: 1e30, ..settings() };
     let error = launch(&settings, AdapterConfig::lora(2)).error.unwrap().to_string();
@@ -152,7 +152,7 @@ fn an_error_reaches_the_result() {
 
 /// burn-train's checkpointers and early stopping work with the strategy.
 #[test]
-fn checkpoints_are_written_and_early_stopping_stops() {
+fn checkpoints_and_early_stopping_work() {
     let _alone = alone();
     let settings = settings();
     let (model, tuning) = adapted(AdapterConfig::lora(2));

@@ -46,7 +46,8 @@ impl Contestant {
         };
         let answers = BufReader::new(answers);
         let orders = Some(orders);
-        let mut contestant = Self { name, process, orders, answers, messages, versions: String::new(), seconds: Vec::new() };
+        let mut contestant =
+            Self { name, process, orders, answers, messages, versions: String::new(), seconds: Vec::new() };
         // The process prints its versions when it is ready.
         contestant.versions = contestant.answer()?["versions"].as_str().unwrap_or_default().to_string();
         Ok(contestant)

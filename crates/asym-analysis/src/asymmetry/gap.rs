@@ -111,7 +111,7 @@ mod tests {
 
     /// Compares both sides with the paper's formulas, evaluated with an explicit inverse.
     #[test]
-    fn both_sides_are_the_papers() {
+    fn both_sides_match_the_formulas_of_the_paper() {
         let mut rng = stream(1, "gap");
         let (delta, root) = (to_mat(&gaussian(4, 6, &mut rng)), to_mat(&gaussian(6, 6, &mut rng)));
         let sigma = &root * root.transpose();

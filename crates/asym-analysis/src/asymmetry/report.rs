@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_has_its_place_in_the_pictures() {
+    fn figures_contain_every_setting() {
         let survey = survey(&[2, 8]);
         let mut seen = 0;
         let found = survey.simulate(|_| seen += 1).unwrap();
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_surveyed_is_refused() {
+    fn invalid_surveys_are_rejected() {
         for (survey, field) in [
             (Survey { rank: 0, ..survey(&[2]) }, "rank"),
             (survey(&[]), "ratios"),

@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_found_with_their_units() {
+    fn figures_are_parsed_with_their_units() {
         let of = |text| Figure::in_text(text).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(of("0.8%"), ["0.8 %"]);
         assert_eq!(of("0.44 %"), ["0.44 %"]);

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_truncated_method_captures_what_the_full_one_does() {
+    fn truncated_and_full_methods_agree() {
         let n = 240;
         let cases: Vec<(&str, Vec<f64>)> = vec![
             ("slow decay", (0..n).map(|i| 1.0 / (1.0 + i as f64)).collect()),
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_that_gives_up_leaves_the_work_to_the_full_one() {
+    fn the_full_method_is_used_if_the_truncated_one_fails() {
         // Neighboring eigenvalues differ by a thousandth of a percent, which needs more products than are allowed.
         let values: Vec<f64> = (0..240).map(|i| 1.0 - 1e-5 * f64::from(i)).collect();
         let (left, right) = with_values(&values, 4);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_matrix_has_vectors_too() {
+    fn a_zero_matrix_has_eigenvectors() {
         let zero = Mat::<f64>::zeros(30, 30);
         let vectors = truncated(zero.as_ref(), zero.as_ref(), 2, 6).unwrap().unwrap();
         assert_eq!(captured(&zero, &zero, &vectors), 0.0);

@@ -19,7 +19,7 @@ fn within_three_errors(moments: Moments, expected: f64, what: &str) {
 }
 
 #[test]
-fn a_draw_depends_on_seed_and_index_alone() {
+fn draws_depend_only_on_seed_and_index() {
     let setting = setting(12, 9, 3, Inputs::PowerLaw { exponent: 1.0 }, Change::LowRank { k: 2 });
     let draw = setting.draw(1, 2).unwrap();
     assert_eq!(draw, setting.draw(1, 2).unwrap());
@@ -33,7 +33,7 @@ fn a_draw_depends_on_seed_and_index_alone() {
 }
 
 #[test]
-fn moments_are_those_of_the_draws() {
+fn moments_match_the_draws() {
     let setting = setting(12, 9, 3, Inputs::Isotropic, Change::Gaussian);
     let gaps: Vec<f64> =
         (0..3).map(|i| setting.draw(5, i).unwrap()).map(|draw| draw.freeze_b - draw.freeze_a).collect();
@@ -72,7 +72,7 @@ fn flat_spectra_have_exact_expectations() {
 }
 
 #[test]
-fn freezing_b_leaves_its_share_whatever_the_inputs() {
+fn the_mean_loss_with_b_frozen_does_not_depend_on_inputs() {
     for change in [Change::Gaussian, Change::Leading { k: 2 }, Change::Trailing { k: 2 }] {
         let setting = setting(16, 8, 2, Inputs::PowerLaw { exponent: 2.0 }, change);
         assert_eq!(setting.expected().freeze_a, None);
@@ -81,7 +81,7 @@ fn freezing_b_leaves_its_share_whatever_the_inputs() {
 }
 
 #[test]
-fn the_theorem_fails_where_inputs_are_isotropic_and_wider_than_the_outputs() {
+fn the_theorem_fails_for_wide_isotropic_inputs() {
     let simulation = setting(256, 64, 8, Inputs::Isotropic, Change::Gaussian).simulate(100, 1).unwrap();
     assert_eq!((simulation.wins, simulation.ties), (0, 0));
     assert!(simulation.gap.mean < -0.05);
@@ -91,7 +91,7 @@ fn the_theorem_fails_where_inputs_are_isotropic_and_wider_than_the_outputs() {
 }
 
 #[test]
-fn square_and_isotropic_is_a_coins_toss() {
+fn square_isotropic_settings_win_half_of_the_draws() {
     for d in [16, 64] {
         let simulation = setting(d, d, 4, Inputs::Isotropic, Change::Gaussian).simulate(1000, 1).unwrap();
         let (low, high) = simulation.interval();
@@ -101,7 +101,7 @@ fn square_and_isotropic_is_a_coins_toss() {
 }
 
 #[test]
-fn the_theorem_fails_at_every_size_where_the_change_acts_on_what_hardly_varies() {
+fn the_theorem_fails_for_changes_in_low_variance_directions() {
     for (d, rank) in [(32, 8), (64, 4), (128, 2), (256, 1)] {
         let change = Change::Trailing { k: d / 2 };
         let simulation = setting(d, d, rank, Inputs::PowerLaw { exponent: 2.0 }, change).simulate(60, 1).unwrap();
@@ -110,7 +110,7 @@ fn the_theorem_fails_at_every_size_where_the_change_acts_on_what_hardly_varies()
 }
 
 #[test]
-fn the_theorem_holds_where_inputs_are_redundant_and_the_change_acts_where_they_vary() {
+fn the_theorem_holds_for_redundant_inputs() {
     let cases = [
         setting(128, 64, 8, Inputs::LowRank { rank: 16 }, Change::Gaussian),
         setting(128, 64, 8, Inputs::LowRank { rank: 8 }, Change::LowRank { k: 3 }),
@@ -131,7 +131,7 @@ fn factors_of_full_rank_tie() {
 
 /// The paper's regime, Σ = σ²U_X U_Xᵀ, for small d, which is far from a limit.
 #[test]
-fn the_gap_in_the_papers_regime_is_exact_at_every_size_and_carries_the_scale() {
+fn the_gap_is_exact_in_the_regime_of_the_paper() {
     for (d, rank, inputs, scale) in [(5, 3, 3, 1.0), (5, 3, 3, 4.0), (4, 3, 2, 0.25), (40, 2, 2, 9.0)] {
         let mut rng = rng(d as u64);
         let u_x = rows(inputs, d, &mut rng).transpose().to_owned();
@@ -151,7 +151,7 @@ fn the_gap_in_the_papers_regime_is_exact_at_every_size_and_carries_the_scale() {
 
 /// Outside the paper's regime, the right side has the same expectation, and the left side does not.
 #[test]
-fn the_gap_of_inputs_of_higher_rank_is_another() {
+fn the_gap_differs_outside_the_regime_of_the_paper() {
     let mut rng = rng(7);
     let (d, rank) = (8, 2);
     let sigma = Mat::from_fn(d, d, |i, j| if i == j { 1.0 / (1.0 + i as f64) } else { 0.0 });
@@ -185,7 +185,7 @@ fn the_gap_of_inputs_of_higher_rank_is_another() {
 }
 
 #[test]
-fn what_cannot_be_drawn_is_refused() {
+fn invalid_settings_are_rejected() {
     let good = setting(8, 6, 2, Inputs::LowRank { rank: 4 }, Change::Leading { k: 4 });
     assert!(good.validate().is_ok());
     for rank in [0, 7] {

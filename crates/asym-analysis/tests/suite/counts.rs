@@ -19,7 +19,7 @@ fn reference() -> HashMap<Vec<String>, [usize; 4]> {
 }
 
 #[test]
-fn every_row_counts_what_peft_counts() {
+fn parameter_counts_match_peft() {
     let (reference, device) = (reference(), Device::default());
     let text = include_str!("../../data/paper-parameters.csv");
     let mut reader = csv::Reader::from_reader(text.as_bytes());

@@ -30,7 +30,7 @@ fn sigma(d: usize, varying: usize, smallest: f64, seed: u64) -> Mat<f64> {
 /// Gradient descent on the factored layer reaches the lemmas' losses, for a Σ of full rank and one of low rank, and for wide,
 /// tall and square weights.
 #[test]
-fn gradient_descent_reaches_the_lemmas_losses() {
+fn gradient_descent_reaches_the_losses_of_the_lemmas() {
     for (d_in, d_out, rank, varying, smallest) in
         [(12, 9, 3, 12, 0.2), (8, 14, 2, 8, 0.3), (16, 10, 4, 3, 0.5), (6, 6, 6, 6, 0.4)]
     {
@@ -56,7 +56,7 @@ fn gradient_descent_reaches_the_lemmas_losses() {
 }
 
 #[test]
-fn what_cannot_descend_is_refused() {
+fn invalid_devices_shapes_and_ranks_are_rejected() {
     let identity = |rows, columns| matrix(&Mat::identity(rows, columns));
     let problem = posed(Mat::identity(3, 4), Mat::identity(4, 4), 0.0).unwrap();
     let refused = |value: Matrix, device: &Device| descend(&problem, Side::A, &value, 5, device).unwrap_err();
@@ -88,7 +88,7 @@ fn assert_close(name: &str, found: Tensor<2>, expected: &Matrix) {
 /// Compares the gradients of appendix B.1.2, with the signs of a loss to be minimized, with autodiff of an adapted layer: for
 /// least squares, logistic regression and Poisson regression, each with the layer alone and within a network.
 #[test]
-fn the_gradients_are_those_of_autodiff() {
+fn gradients_match_autodiff() {
     let (n, d_in, d_out, rank, classes) = (7, 6, 5, 2, 4);
     let mut rng = stream(5, "nonlinear");
     let mut draw = |rows, columns| {

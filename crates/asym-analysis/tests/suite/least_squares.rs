@@ -88,7 +88,7 @@ fn problems() -> Vec<(Problem, usize)> {
 }
 
 #[test]
-fn the_closed_form_is_the_loss_of_the_fit() {
+fn the_closed_form_equals_the_loss_of_the_fit() {
     for (problem, rank) in problems() {
         let mut rng = rng(10);
         let q = normals(rank, problem.d_in(), &mut rng);
@@ -108,7 +108,7 @@ fn the_closed_form_is_the_loss_of_the_fit() {
 }
 
 #[test]
-fn no_step_of_the_trained_factor_lowers_the_loss() {
+fn perturbing_a_trained_factor_never_lowers_the_loss() {
     for (problem, rank) in problems() {
         let mut rng = rng(11);
         let a = problem.freeze_a(&matrix(&normals(rank, problem.d_in(), &mut rng))).unwrap();
@@ -135,7 +135,7 @@ fn no_step_of_the_trained_factor_lowers_the_loss() {
 /// If either factor of the best pair is frozen, the best other factor has the same loss. Alternating least squares from a random
 /// start reaches no smaller loss.
 #[test]
-fn the_best_pair_is_the_best_of_each_factor() {
+fn each_factor_of_the_best_pair_is_optimal() {
     for (problem, rank) in problems() {
         let best = problem.best(rank).unwrap();
         let whole = problem.untrained_loss();
@@ -152,7 +152,7 @@ fn the_best_pair_is_the_best_of_each_factor() {
 
 /// "The best A for a given Δ": its rows span the row space of V_rᵀΣ^-½, where V_r are the top right singular vectors of ΔΣ^½.
 #[test]
-fn the_best_a_spans_the_top_right_singular_vectors_over_the_root() {
+fn the_best_a_spans_the_scaled_top_singular_vectors() {
     let mut rng = rng(13);
     let (sigma, delta, rank) = (covariance(7, 9, &mut rng), normals(5, 7, &mut rng), 2);
     let eigen = sigma.self_adjoint_eigen(Side::Lower).unwrap();
@@ -170,7 +170,7 @@ fn the_best_a_spans_the_top_right_singular_vectors_over_the_root() {
 }
 
 #[test]
-fn losses_scale_with_the_change_the_inputs_and_the_noise_and_not_with_the_frozen_factor() {
+fn losses_scale_with_the_problem_but_not_the_frozen_factor() {
     let mut rng = rng(14);
     let (sigma, delta) = (covariance(7, 9, &mut rng), normals(5, 7, &mut rng));
     let (q, u, mix) = (normals(3, 7, &mut rng), normals(5, 3, &mut rng), normals(3, 3, &mut rng));
@@ -197,7 +197,7 @@ fn losses_scale_with_the_change_the_inputs_and_the_noise_and_not_with_the_frozen
 
 /// The paper's extreme example: if inputs have rank r or less, every Q is optimal.
 #[test]
-fn a_random_a_loses_nothing_where_inputs_have_no_more_directions_than_the_rank() {
+fn a_random_a_is_optimal_for_low_rank_inputs() {
     for inputs in 1..=4 {
         let mut rng = rng(15 + inputs as u64);
         let problem = posed(normals(6, 20, &mut rng), covariance(20, inputs, &mut rng), 0.2).unwrap();
@@ -225,7 +225,7 @@ fn only_the_trained_b_depends_on_the_inputs() {
 
 /// The lemma's closed form would have an error of about 1e-16 of the loss without adapters.
 #[test]
-fn a_loss_near_zero_is_not_lost_to_cancellation() {
+fn losses_near_zero_do_not_suffer_from_cancellation() {
     let mut rng = rng(21);
     let (a, b) = (normals(2, 30, &mut rng), normals(20, 2, &mut rng));
     let problem = posed(&b * &a, covariance(30, 40, &mut rng), 0.0).unwrap();
@@ -237,7 +237,7 @@ fn a_loss_near_zero_is_not_lost_to_cancellation() {
 }
 
 #[test]
-fn a_large_problem_is_solved_as_exactly_by_the_truncated_method() {
+fn the_truncated_method_solves_large_problems_exactly() {
     let (d_in, d_out, rank) = (1100, 1040, 3);
     let mut rng = rng(22);
     let deviations: Vec<f64> = (1..=d_in).map(|i| (i as f64).powf(-0.25)).collect();
@@ -253,7 +253,7 @@ fn a_large_problem_is_solved_as_exactly_by_the_truncated_method() {
 }
 
 #[test]
-fn inputs_that_do_not_vary_leave_nothing_to_learn() {
+fn zero_inputs_explain_no_loss() {
     let problem = posed(normals(3, 4, &mut rng(23)), Mat::zeros(4, 4), 0.5).unwrap();
     let fit = problem.freeze_a(&matrix(&rows(2, 4, &mut rng(24)))).unwrap();
     assert_eq!((fit.loss, fit.explained, problem.best(2).unwrap().loss), (1.5, 0.0, 1.5));
@@ -264,7 +264,7 @@ fn refused(result: Result<Problem, AnalysisError>) -> AnalysisError {
 }
 
 #[test]
-fn a_problem_that_is_none_is_refused_by_place() {
+fn invalid_problems_are_rejected_with_the_invalid_entry() {
     let (delta, sigma) = (Mat::<f64>::identity(2, 3), Mat::<f64>::identity(3, 3));
     let with = |i, j, value| {
         let mut sigma = sigma.clone();
@@ -305,7 +305,7 @@ fn a_problem_that_is_none_is_refused_by_place() {
 
 /// Asymmetry and negative eigenvalues that are due to rounding are accepted.
 #[test]
-fn a_second_moment_as_computed_is_accepted() {
+fn rounding_errors_in_the_second_moment_are_accepted() {
     let mut rng = rng(25);
     for (d, rank) in [(2, 1), (30, 3), (200, 20), (200, 199)] {
         let mut sigma = Scale(1e7) * covariance(d, rank, &mut rng);
@@ -317,7 +317,7 @@ fn a_second_moment_as_computed_is_accepted() {
 }
 
 #[test]
-fn a_frozen_factor_that_is_none_is_refused() {
+fn zero_frozen_factors_and_invalid_ranks_are_rejected() {
     let problem = posed(Mat::identity(2, 3), Mat::identity(3, 3), 0.0).unwrap();
     let zero = Matrix::zeros(2, 3);
     let error = problem.freeze_a(&zero).unwrap_err();

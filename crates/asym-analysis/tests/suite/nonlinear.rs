@@ -31,7 +31,7 @@ fn model(h: LogPartition, f: &Downstream, x: &Mat<f64>, y: &Mat<f64>) -> Result<
 }
 
 #[test]
-fn losses_and_gradients_are_numpys() {
+fn losses_and_gradients_match_numpy() {
     for case in fixture::<Case>("nonlinear.json") {
         let name = format!("{} {}", case.h, case.f);
         let h = match case.h.as_str() {
@@ -101,7 +101,7 @@ impl Model {
 }
 
 #[test]
-fn gradients_are_the_slopes_of_the_loss() {
+fn gradients_match_finite_differences() {
     for (h, tanh) in ALL.into_iter().flat_map(|h| [(h, false), (h, true)]) {
         let mut model = Model::new(h, tanh);
         let found = model.gradients();
@@ -139,7 +139,7 @@ fn a_step_against_the_gradient_lowers_the_loss() {
 }
 
 #[test]
-fn each_class_member_is_the_loss_that_it_is_named_after() {
+fn each_log_partition_gives_the_loss_of_its_name() {
     let (x, w) = (normals(4, 3, &mut rng(2)), normals(3, 3, &mut rng(3)));
     let z = &x * w.transpose();
     let one_hot = Mat::from_fn(4, 3, |i, k| if k == i % 3 { 1.0 } else { 0.0 });
@@ -155,7 +155,7 @@ fn each_class_member_is_the_loss_that_it_is_named_after() {
 }
 
 #[test]
-fn the_logistic_loss_is_stable_and_poissons_overflow_is_told() {
+fn the_logistic_loss_is_stable_and_poisson_reports_overflow() {
     let z = [1000.0, 0.0, -1000.0];
     assert_eq!(LogPartition::Logistic.value(&z), 1000.0);
     assert_eq!(LogPartition::Logistic.gradient(&z), [1.0, 0.0, 0.0]);
@@ -169,7 +169,7 @@ fn the_logistic_loss_is_stable_and_poissons_overflow_is_told() {
 }
 
 #[test]
-fn matrices_that_do_not_go_together_are_refused() {
+fn mismatched_matrices_are_rejected() {
     let zeros = Matrix::zeros;
     let new = |x, y, f| GeneralizedLinear::new(LogPartition::Logistic, &f, &x, &y).map(|_| ()).unwrap_err().to_string();
     let error = new(zeros(4, 2), zeros(3, 2), Downstream::Identity);

@@ -284,7 +284,7 @@ mod tests {
 
         /// This holds for the fields of PEFT and for those of a recipe.
         #[test]
-        fn settings_are_read_as_they_were_written(method in method()) {
+        fn settings_survive_a_round_trip(method in method()) {
             let fields = serde_json::to_string(&method.settings().write().unwrap()).unwrap();
             let fields: Map<String, Value> = serde_json::from_str(&fields).unwrap();
             prop_assert_eq!(Method::read(&fields).unwrap().unwrap(), method.clone());
@@ -294,7 +294,7 @@ mod tests {
 
         /// Fields of wrong types, and values outside their ranges, are errors.
         #[test]
-        fn changed_settings_are_read_or_refused(
+        fn invalid_settings_do_not_panic(
             method in method(),
             place in any::<prop::sample::Index>(),
             value in prop::sample::select(vec![

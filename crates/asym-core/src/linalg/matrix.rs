@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_stored_by_columns_and_read_by_rows() {
+    fn values_are_stored_by_columns_and_created_from_rows() {
         let mut matrix = matrix();
         assert_eq!(matrix.values, [0.0, 10.0, 1.0, 11.0, 2.0, 12.0]);
         assert_eq!(Matrix::from_rows(2, 3, &[0.0, 1.0, 2.0, 10.0, 11.0, 12.0]), matrix);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_transpose_has_rows_for_columns() {
+    fn transposing_swaps_rows_and_columns() {
         let transposed = matrix().transposed();
         assert_eq!((transposed.rows(), transposed.columns()), (3, 2));
         assert_eq!(transposed.column(1), [10.0, 11.0, 12.0]);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn faers_matrix_has_the_same_entries() {
+    fn conversion_to_faer_preserves_entries() {
         let faer = matrix().to_mat();
         assert_eq!((faer.nrows(), faer.ncols(), faer[(1, 0)], faer[(0, 2)]), (2, 3, 10.0, 2.0));
         assert_eq!(Matrix::of(faer.as_ref()), matrix());
@@ -186,14 +186,14 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "(2, 0) is outside of 2 × 3")]
-    fn an_entry_outside_is_refused() {
+    fn entries_out_of_bounds_panic() {
         // Value 2 exists: it is entry (0, 1).
         let _ = matrix()[(2, 0)];
     }
 
     #[test]
     #[should_panic(expected = "there is no column 3 in 2 × 3")]
-    fn a_column_outside_is_refused() {
+    fn columns_out_of_bounds_panic() {
         matrix().column(3);
     }
 }

@@ -42,7 +42,7 @@ fn moments(values: &[f64]) -> (f64, f64, f64) {
 }
 
 #[test]
-fn orthonormal_factors_are_orthonormal_and_centred() {
+fn orthonormal_factors_are_orthonormal_and_centered() {
     let (_, a, b) = pair(16, Init::Orthonormal, 1);
     // The factors are stored as transposes, so A·Aᵀ = aᵀ·a and Bᵀ·B = b·bᵀ.
     assert_identity(a.clone().transpose().matmul(a.clone()));
@@ -80,7 +80,7 @@ fn gaussian_has_deviation_one_over_r() {
 }
 
 #[test]
-fn zero_is_zero() {
+fn zero_factors_contain_only_zeros() {
     let (_, a, b) = pair(16, Init::Zero, 1);
     assert!(values(a).into_iter().chain(values(b)).all(|value| value == 0.0));
 }

@@ -43,7 +43,7 @@ fn adapter(weight: &Param<Tensor<2>>) -> &asym_core::adapter::LowRank {
 }
 
 #[test]
-fn factored_is_dense_and_merged() {
+fn factored_dense_and_merged_outputs_agree() {
     let device = Device::default();
     for config in pairs() {
         let plain = Model::new(&device);
@@ -61,7 +61,7 @@ fn factored_is_dense_and_merged() {
 }
 
 #[test]
-fn a_zero_factor_changes_nothing_at_the_start() {
+fn a_zero_factor_does_not_change_the_initial_output() {
     let device = Device::default();
     for config in [AdapterConfig::lora(3), AdapterConfig::b_only(3), AdapterConfig::a_only(3)] {
         let plain = Model::new(&device);
@@ -85,7 +85,7 @@ fn gradients(model: &Model, device: &Device) -> [bool; 5] {
 }
 
 #[test]
-fn only_what_is_trained_has_a_gradient_and_stays_so() {
+fn only_trained_parameters_have_gradients() {
     let device = Device::default().autodiff();
     for config in pairs() {
         let (a, b) = config.factors().unwrap();
@@ -113,7 +113,7 @@ fn only_what_is_trained_has_a_gradient_and_stays_so() {
 
 /// Names can be in any collection, and `adapt` is the same as `attach`.
 #[test]
-fn settings_take_what_iterates() {
+fn settings_accept_any_iterator_of_names() {
     let device = Device::default();
     let expected = AdapterConfig::lora(2).targets(["query", "output"]).modules_to_save(["classifier"]);
     let names = vec!["query".to_string(), "output".to_string()];
@@ -128,7 +128,7 @@ fn settings_take_what_iterates() {
 }
 
 #[test]
-fn the_table_counts_what_hand_counting_gives() {
+fn inspect_matches_hand_counts() {
     let config = AdapterConfig::b_only(5).targets(["query", "output"]).modules_to_save(["classifier"]);
     let bases = 13 * 29 + 29 + 29 * 17;
     let (a, b, head) = (5 * 13 + 5 * 29, 5 * 29 + 5 * 17, 17 * 3 + 3);
@@ -146,7 +146,7 @@ fn the_table_counts_what_hand_counting_gives() {
 }
 
 #[test]
-fn factors_depend_on_seed_and_name_alone() {
+fn factors_depend_only_on_seed_and_name() {
     let device = Device::default();
     let config = AdapterConfig::b_only(5);
     let draw = |seed, targets: Targets| {
@@ -159,7 +159,7 @@ fn factors_depend_on_seed_and_name_alone() {
 }
 
 #[test]
-fn dropout_acts_in_training_alone() {
+fn dropout_is_active_only_in_training() {
     let device = Device::default().autodiff();
     let lora = Lora::new(5).b(Factor::trained(Init::Kaiming));
     let config = AdapterConfig::new(lora.clone().dropout(0.5)).targets(["query"]);
@@ -184,7 +184,7 @@ fn merge_free(model: &Model) -> Model {
 }
 
 #[test]
-fn a_users_module_takes_adapters_without_a_change() {
+fn user_modules_support_adapters_without_changes() {
     let device = Device::default().autodiff();
     let model = Dense::from(Model::new(&device));
     let before = model.forward(input(&device));
@@ -196,7 +196,7 @@ fn a_users_module_takes_adapters_without_a_change() {
 }
 
 #[test]
-fn a_foreign_reparameterization_keeps_its_effect() {
+fn reparameterizations_of_burn_keep_their_effect() {
     use burn::module::Lora;
     let device = Device::default();
     let layer = AdaptedLinear::from(LinearConfig::new(6, 5).init(&device)).apply_lora(Lora::new(2, 4.0));
@@ -254,7 +254,7 @@ fn bad_settings_are_refused() {
 }
 
 #[test]
-fn all_linear_spares_what_is_trained_whole() {
+fn all_linear_skips_modules_to_save() {
     let device = Device::default();
     let model = AdapterConfig::lora(2)
         .targets(Targets::ALL_LINEAR)

@@ -102,7 +102,7 @@ fn expected(row: &Row) -> BTreeSet<String> {
 }
 
 #[test]
-fn nothing_changes_at_the_start() {
+fn new_adapters_do_not_change_the_output() {
     for device in [Device::default(), Device::default().autodiff()] {
         let before = logits(&Model::new(&device));
         for row in rows() {
@@ -112,7 +112,7 @@ fn nothing_changes_at_the_start() {
 }
 
 #[test]
-fn only_what_should_train_has_a_gradient_and_it_stays_so() {
+fn only_trained_parameters_have_gradients() {
     let (plain, device) = (Device::default(), Device::default().autodiff());
     for row in rows() {
         let (name, expected) = (row.name, expected(&row));
@@ -140,7 +140,7 @@ fn only_what_should_train_has_a_gradient_and_it_stays_so() {
 }
 
 #[test]
-fn merged_is_unmerged_and_dense_is_factored() {
+fn dense_merged_and_unmerged_outputs_agree() {
     for device in [Device::default(), Device::default().autodiff()] {
         for row in rows() {
             let model = moved(row.config.attach(Model::new(&device), 3).unwrap());
@@ -162,7 +162,7 @@ fn merged_is_unmerged_and_dense_is_factored() {
 
 /// The gradients of the factored forward pass are those of the composed weight, which is an independent computation.
 #[test]
-fn gradients_do_not_depend_on_the_path() {
+fn factored_and_dense_gradients_agree() {
     let device = Device::default().autodiff();
     for row in rows().into_iter().filter(|row| row.dense) {
         let model = moved(row.config.attach(Model::new(&device), 3).unwrap());
@@ -186,7 +186,7 @@ fn gradients_do_not_depend_on_the_path() {
 }
 
 #[test]
-fn what_is_saved_is_loaded() {
+fn saved_adapters_load_unchanged() {
     let (plain, device) = (Device::default(), Device::default().autodiff());
     for row in rows() {
         let path = std::env::temp_dir().join(format!("asym-methods-{}-{}", row.count, std::process::id()));
@@ -202,7 +202,7 @@ fn what_is_saved_is_loaded() {
 }
 
 #[test]
-fn the_table_counts_what_hand_counting_gives() {
+fn inspect_matches_hand_counts() {
     for device in [Device::default(), Device::default().autodiff()] {
         for row in rows() {
             let model = row.config.attach(Model::new(&device), 3).unwrap();
@@ -214,7 +214,7 @@ fn the_table_counts_what_hand_counting_gives() {
 }
 
 #[test]
-fn a_recipe_reads_as_it_was_written_and_refuses_what_it_does_not_know() {
+fn configs_survive_a_round_trip_and_reject_unknown_fields() {
     for row in rows() {
         let json = serde_json::to_string(&row.config).unwrap();
         assert_eq!(serde_json::from_str::<AdapterConfig>(&json).unwrap(), row.config, "{json}");
@@ -233,7 +233,7 @@ fn a_recipe_reads_as_it_was_written_and_refuses_what_it_does_not_know() {
 }
 
 #[test]
-fn vera_draws_one_pair_for_all_layers_and_counts_it_once() {
+fn vera_shares_one_pair_among_all_layers() {
     let device = Device::default();
     let config = AdapterConfig::new(Vera::new(7)).targets(["query", "output"]);
     let model = config.attach(Model::new(&device), 3).unwrap();
@@ -249,7 +249,7 @@ fn vera_draws_one_pair_for_all_layers_and_counts_it_once() {
 }
 
 #[test]
-fn dora_in_training_drops_what_the_adapter_adds_alone() {
+fn dora_applies_dropout_only_to_the_update() {
     let device = Device::default().autodiff();
     let lora = Lora::new(5).b(Factor::trained(Init::Kaiming));
     let config = |dropout| AdapterConfig::new(Dora(lora.clone().dropout(dropout))).targets(["query"]);
@@ -269,7 +269,7 @@ fn dora_in_training_drops_what_the_adapter_adds_alone() {
 }
 
 #[test]
-fn biases_that_are_asked_for_are_trained() {
+fn the_bias_setting_selects_the_trained_biases() {
     let device = Device::default().autodiff();
     let trained = |bias| {
         let config = AdapterConfig::b_only(3).targets(["query", "output"]).bias(bias);
@@ -283,7 +283,7 @@ fn biases_that_are_asked_for_are_trained() {
 }
 
 #[test]
-fn what_a_method_cannot_do_is_refused() {
+fn unsupported_settings_are_rejected() {
     let device = Device::default();
     let attach = |config: AdapterConfig| config.targets(["query"]).attach(Model::new(&device), 0).unwrap_err();
     let setting = |config, name| {
@@ -329,7 +329,7 @@ fn what_a_method_cannot_do_is_refused() {
 }
 
 #[test]
-fn exclusions_and_layers_choose_among_the_targets() {
+fn exclusions_and_layers_filter_the_targets() {
     #[derive(Module, Debug)]
     struct Deep {
         encoder: Stack,

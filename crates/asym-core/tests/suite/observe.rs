@@ -55,7 +55,7 @@ fn b_only(init: Init, targets: &str) -> AdapterConfig {
 }
 
 #[test]
-fn the_moment_is_that_of_all_rows_of_all_batches() {
+fn the_moment_covers_all_rows_of_all_batches() {
     let device = Device::default();
     let model = Model::new(&device);
     let (input, _) = inputs(200, &device);
@@ -88,7 +88,7 @@ fn the_moment_is_that_of_all_rows_of_all_batches() {
 /// A layer with an adapter is not observed and keeps its adapter. Burn attaches an observer to such a layer's weight, but then
 /// replaces the observer with the adapter.
 #[test]
-fn an_adapted_layer_is_not_observed_and_stays_adapted() {
+fn adapted_layers_are_not_observed_and_keep_their_adapter() {
     let device = Device::default();
     let (input, _) = inputs(100, &device);
     let lora = Lora::new(3).b(Factor::trained(Init::Gaussian));
@@ -107,7 +107,7 @@ fn an_adapted_layer_is_not_observed_and_stays_adapted() {
 }
 
 #[test]
-fn a_starts_with_the_directions_that_hold_most_of_the_input() {
+fn input_svd_initializes_a_with_the_top_input_directions() {
     let device = Device::default().autodiff();
     let (input, directions) = inputs(400, &device);
     let called = Cell::new(0);
@@ -142,7 +142,7 @@ fn a_starts_with_the_directions_that_hold_most_of_the_input() {
 }
 
 #[test]
-fn a_layer_that_nobody_saw_is_refused() {
+fn layers_without_observed_inputs_are_rejected() {
     let device = Device::default();
     let (input, _) = inputs(20, &device);
     let refused = |config: AdapterConfig| {
@@ -173,7 +173,7 @@ fn a_layer_that_nobody_saw_is_refused() {
 
 /// Loading an adapter needs no inputs. An adapter whose A was initialized from inputs can therefore be loaded into Burn's layers.
 #[test]
-fn a_saved_one_loads_where_inputs_cannot_be_seen() {
+fn adapters_from_observed_inputs_load_without_inputs() {
     #[derive(Module, Debug)]
     struct Plain {
         first: Linear,
@@ -197,7 +197,7 @@ fn a_saved_one_loads_where_inputs_cannot_be_seen() {
 
 /// Counting parameters needs no values, so neither attaching nor inspecting initializes a lazy weight.
 #[test]
-fn attaching_and_inspecting_make_no_weight() {
+fn attaching_and_inspecting_do_not_initialize_weights() {
     let device = Device::default();
     let model =
         b_only(Init::Orthonormal, "first|second").modules_to_save(["idle"]).attach(Model::new(&device), 1).unwrap();

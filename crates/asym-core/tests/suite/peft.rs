@@ -72,7 +72,7 @@ fn saved(name: &str, device: &Device) -> (Model, Model, PathBuf) {
 }
 
 #[test]
-fn what_is_saved_is_loaded() {
+fn saved_adapters_load_unchanged() {
     let device = Device::default();
     let (plain, model, path) = saved("round", &device);
     // The head differs from the saved head.
@@ -84,7 +84,7 @@ fn what_is_saved_is_loaded() {
 }
 
 #[test]
-fn the_files_are_pefts() {
+fn files_have_the_format_of_peft() {
     let (.., path) = saved("format", &Device::default());
     let data = std::fs::read(path.join("adapter_model.safetensors")).unwrap();
     let (_, header) = safetensors::SafeTensors::read_metadata(&data).unwrap();
@@ -125,7 +125,7 @@ fn after(change: impl Fn(&mut serde_json::Value), name: &str) -> AdapterError {
 }
 
 #[test]
-fn settings_that_are_not_supported_are_named() {
+fn unsupported_settings_are_named() {
     for (index, (field, value)) in [
         ("peft_type", serde_json::json!("BOFT")),
         ("init_lora_weights", serde_json::json!("pissa_niter_many")),
@@ -159,7 +159,7 @@ fn settings_that_are_not_supported_are_named() {
 
 /// PEFT ignores `fan_in_fan_out` for linear layers, and some of its versions save DoRA's magnitude as the weight of a module.
 #[test]
-fn spellings_of_other_versions_are_read() {
+fn files_of_other_peft_versions_load() {
     let device = Device::default();
     let config = AdapterConfig::new(Dora(Lora::new(4))).targets("encoder.layer.*");
     let plain = Model::new(&device);
@@ -241,7 +241,7 @@ fn empty(tensors: &[(&str, &[u64])]) -> Vec<u8> {
 
 /// An empty tensor takes no bytes, so the header can contain any dimensions of it.
 #[test]
-fn the_sizes_of_an_empty_tensor_are_not_believed() {
+fn huge_shapes_of_empty_tensors_are_rejected() {
     let device = Device::default();
     let (plain, _, path) = saved("empty", &device);
     let settings = r#"{"peft_type": "LORA", "r": 1099511627776, "lora_alpha": 1, "target_modules": "encoder.layer.*"}"#;

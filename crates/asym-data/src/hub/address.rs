@@ -64,7 +64,7 @@ mod tests {
     use crate::damage::config;
 
     #[test]
-    fn addresses() {
+    fn origins_and_redirects_are_resolved() {
         let url = "https://host:1/a/b?c=d/e";
         assert_eq!(origin(url), "https://host:1");
         assert_eq!(origin("HTTP://Host"), "http://host:80");
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_not_shown() {
+    fn passwords_are_not_shown() {
         for (url, shown) in [
             ("https://user:pass@host/a@b", "https://host/a@b"),
             ("https://p@ss@host", "https://host"),
@@ -104,7 +104,7 @@ mod tests {
         #![proptest_config(config(1000))]
 
         #[test]
-        fn no_part_of_a_user_is_shown(
+        fn user_information_is_not_shown(
             user in "[a-z:@.%-]{0,12}",
             host in "[a-z.]{1,12}(:[0-9]{1,5})?",
             rest in "([/?#][a-z:@/?#.-]{0,12})?",
@@ -118,7 +118,7 @@ mod tests {
 
         /// A redirect to a path stays on the server.
         #[test]
-        fn a_path_is_of_the_same_host(
+        fn redirects_to_a_path_stay_on_the_host(
             host in "[a-z.]{1,12}(:[0-9]{1,5})?",
             rest in "([/?#][a-z:@/?#.-]{0,12})?",
             path in "(/[a-z:@?#.\\\\-][a-z:@/?#.-]{0,12})|/",
@@ -130,7 +130,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_has_an_origin(url in "(\\PC|[:/@?#]){0,24}", location in "(\\PC|[:/@?#]){0,24}") {
+        fn arbitrary_urls_do_not_panic(url in "(\\PC|[:/@?#]){0,24}", location in "(\\PC|[:/@?#]){0,24}") {
             let shown = host(&url);
             prop_assert!(!shown.split_once("://").map_or(shown.as_str(), |(_, authority)| authority).contains('@'));
             let _ = (origin(&url), join(&url, &location));

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_checksums() {
+    fn checksums_match_known_values() {
         let path = std::env::temp_dir().join(format!("asym-hub-checksum-{}", std::process::id()));
         std::fs::write(&path, "abc").unwrap();
         // `printf abc | sha256sum`, `printf abc | git hash-object --stdin`.

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_are_seconds_or_a_date() {
+    fn retry_after_accepts_seconds_and_dates() {
         let now = DateTime::parse_from_rfc2822("Wed, 21 Oct 2015 07:28:00 GMT").unwrap().to_utc();
         let wish = |text| wish(text, now).map(|wish| wish.as_secs());
         assert_eq!(wish("120"), Some(120));

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_connection() {
+    fn connection_errors_are_classified() {
         let unknown = io::Error::other("failed to lookup address information");
         for error in [unknown, ErrorKind::ConnectionRefused.into(), ErrorKind::InvalidData.into()] {
             assert!(matches!(Fault::from(ureq::Error::Io(error)), Fault::Unreachable(..)));

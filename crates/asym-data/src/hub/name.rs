@@ -133,7 +133,7 @@ mod tests {
     use crate::damage::config;
 
     #[test]
-    fn names_of_repositories() {
+    fn repository_names_are_validated() {
         let long = format!("owner/{}", "n".repeat(96));
         for good in
             ["FacebookAI/roberta-large", "owner-x/data-set", "a/b", "a_/_b", "owner/name@main", "o/n@refs/pr/1", &long]
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_files() {
+    fn file_paths_are_validated_and_escaped() {
         for good in ["config.json", "mrpc/train-00000-of-00001.parquet", "a b#.txt", "..a/b"] {
             assert!(is_inside(good), "{good}");
         }
@@ -198,7 +198,7 @@ mod tests {
         #![proptest_config(config(1000))]
 
         #[test]
-        fn a_name_has_its_parts(
+        fn names_are_split_into_id_and_revision(
             owner in prop::option::of(part()),
             name in part(),
             revision in prop::option::of("[A-Za-z0-9_+-][A-Za-z0-9_+.-]{0,9}(/[A-Za-z0-9_+-][A-Za-z0-9_+.-]{0,9}){0,2}"),
@@ -213,7 +213,7 @@ mod tests {
 
         /// A name that is accepted becomes a folder of the cache and a part of an address.
         #[test]
-        fn an_accepted_name_stays_inside(text in "([a-z]|[./@:_+-]|\\PC|\\\\){0,30}") {
+        fn accepted_names_stay_inside_the_cache(text in "([a-z]|[./@:_+-]|\\PC|\\\\){0,30}") {
             if let Ok(name) = Name::parse(Kind::Model, &text) {
                 prop_assert!(is_inside(&name.id) && is_inside(&name.revision), "{:?}", name);
                 prop_assert_eq!(escaped(&name.id), name.id.as_str());
@@ -223,7 +223,7 @@ mod tests {
         }
 
         #[test]
-        fn an_escaped_path_has_the_bytes_of_the_path(path in "(\\PC|[ #?%/]){0,30}") {
+        fn unescaping_restores_the_path(path in "(\\PC|[ #?%/]){0,30}") {
             let escaped = escaped(&path);
             prop_assert!(escaped.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~%".contains(&byte)));
             let mut parts = escaped.split('%');

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_counts_only_what_is_new() {
+    fn the_rate_counts_only_new_bytes() {
         let mut progress = Progress::new("w", Some(4 << 20), 1 << 20);
         progress.set(2 << 20);
         let line = progress.line(Duration::from_secs(2));

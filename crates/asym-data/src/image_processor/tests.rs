@@ -41,7 +41,7 @@ fn compare(expected: &SafeTensors<'_>, key: &str, processor: &ImageProcessor, pi
 }
 
 #[test]
-fn pictures_of_every_kind_agree_with_transformers() {
+fn all_picture_formats_agree_with_transformers() {
     let bytes = fixture("expected.safetensors");
     let expected = SafeTensors::deserialize(&bytes).unwrap();
     let mut compared = 0;
@@ -60,7 +60,7 @@ fn pictures_of_every_kind_agree_with_transformers() {
 }
 
 #[test]
-fn later_formats_and_processors_agree_with_transformers() {
+fn more_formats_and_processors_agree_with_transformers() {
     let bytes = fixture("more/expected.safetensors");
     let expected = SafeTensors::deserialize(&bytes).unwrap();
     for key in expected.names() {
@@ -129,7 +129,7 @@ fn photographs_and_drawings_agree_with_transformers() {
 }
 
 #[test]
-fn an_old_file_is_vits() {
+fn old_files_are_read_as_vit_processors() {
     let old = r#"{"do_normalize": true, "do_resize": true, "feature_extractor_type": "ViTFeatureExtractor",
         "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "resample": 2, "size": 224}"#;
     let vit = ImageProcessor::new(224, 224).unwrap();
@@ -142,7 +142,7 @@ fn an_old_file_is_vits() {
 
 /// The defaults of the classes of transformers 5.23.
 #[test]
-fn absent_keys_have_their_classes_values() {
+fn missing_keys_use_the_defaults_of_the_class() {
     let half = Some(Normalize { mean: [0.5; 3], std: [0.5; 3] });
     let exactly = |edge| Target::Exactly { height: edge, width: edge };
     for (class, resize, crop, size, of_one_number) in [
@@ -164,7 +164,7 @@ fn absent_keys_have_their_classes_values() {
 }
 
 #[test]
-fn steps_are_left_out_where_the_file_says_so() {
+fn steps_can_be_disabled_in_the_file() {
     let text = r#"{"do_resize": false, "do_rescale": false, "do_normalize": false, "size": 0, "image_std": [0]}"#;
     let processor = parse(text).unwrap();
     assert_eq!(processor, ImageProcessor { resize: None, crop: None, rescale: None, normalize: None, gray: false });
@@ -175,7 +175,7 @@ fn steps_are_left_out_where_the_file_says_so() {
 }
 
 #[test]
-fn a_processor_of_several_parts_goes_first() {
+fn processor_config_takes_precedence() {
     let folder = Scratch::new("image-processor-parts");
     folder.write("preprocessor_config.json", br#"{"size": 10}"#);
     let size = || ImageProcessor::from_folder(folder.path()).unwrap().output_size();
@@ -201,7 +201,7 @@ fn a_folder_without_a_configuration_is_refused() {
 }
 
 #[test]
-fn settings_out_of_range_are_refused_by_key() {
+fn errors_for_out_of_range_settings_name_the_key() {
     for (text, expected) in [
         (r#"{"size": 0}"#, "size"),
         (r#"{"size": -3}"#, "size"),
@@ -248,7 +248,7 @@ fn settings_out_of_range_are_refused_by_key() {
 }
 
 #[test]
-fn classes_of_other_steps_are_refused_by_name() {
+fn unsupported_processor_classes_are_named() {
     for (key, class) in [
         ("image_processor_type", "LevitImageProcessor"),
         ("image_processor_type", "ViT"),
@@ -268,7 +268,7 @@ fn one_line(result: Result<Pixels, ImageError>, path: &str) -> ImageError {
 }
 
 #[test]
-fn what_is_no_picture_is_refused_in_one_line() {
+fn errors_for_invalid_pictures_have_one_line() {
     let processor = ImageProcessor::new(8, 8).unwrap();
     let folder = Scratch::new("image-processor-bad");
     let missing = folder.path().join("missing.png");
@@ -288,7 +288,7 @@ fn what_is_no_picture_is_refused_in_one_line() {
 }
 
 #[test]
-fn pictures_cut_short_are_refused() {
+fn truncated_pictures_are_rejected() {
     let processor = ImageProcessor::new(8, 8).unwrap();
     for name in ["420.jpg", "progressive.jpg", "rgb.png", "lossless.webp", "lossy.webp", "rgb.bmp"] {
         let whole = fixture(name);
@@ -301,7 +301,7 @@ fn pictures_cut_short_are_refused() {
 }
 
 #[test]
-fn inks_that_the_decoder_gets_wrong_are_refused() {
+fn unsupported_cmyk_sampling_is_rejected() {
     let processor = ImageProcessor::new(8, 8).unwrap();
     let whole = fixture("cmyk.jpg");
     let frame = whole.windows(2).position(|bytes| bytes == [0xff, 0xc0]).unwrap();
@@ -314,7 +314,7 @@ fn inks_that_the_decoder_gets_wrong_are_refused() {
 }
 
 #[test]
-fn pictures_that_would_fill_the_memory_are_refused() {
+fn huge_pictures_are_rejected() {
     let processor = ImageProcessor::new(8, 8).unwrap();
     let refuse = |name: &str, bytes: &[u8]| match one_line(processor.process(name, bytes), name) {
         ImageError::TooManyPixels { width, height, .. } => (width, height),
@@ -355,7 +355,7 @@ struct Augmented {
 
 /// The results are bit-identical, although a tolerance of 1 of 255 would be enough.
 #[test]
-fn changes_of_pictures_agree_with_torchvision() {
+fn augmentations_agree_with_torchvision() {
     let bytes = fixture("augmentation/expected.safetensors");
     let expected = SafeTensors::deserialize(&bytes).unwrap();
     let cases: Vec<Augmented> = serde_json::from_slice(&fixture("augmentation/changes.json")).unwrap();
@@ -384,7 +384,7 @@ fn changes_of_pictures_agree_with_torchvision() {
 
 /// Samples are within their bounds and cover them, and the crop is in the middle if no sampled crop fits.
 #[test]
-fn draws_are_within_their_bounds() {
+fn augmentation_samples_are_within_their_bounds() {
     // A linear congruential generator.
     let mut state = 1u64;
     let mut uniform = || {
@@ -422,7 +422,7 @@ fn draws_are_within_their_bounds() {
 
 /// A written configuration is read back as the same steps.
 #[test]
-fn a_written_configuration_is_the_same_processor() {
+fn saved_configurations_load_unchanged() {
     for text in [
         "{}",
         r#"{"size": {"height": 30, "width": 20}, "resample": 3, "image_mean": [0.485, 0.456, 0.406]}"#,
@@ -438,7 +438,7 @@ fn a_written_configuration_is_the_same_processor() {
 }
 
 #[test]
-fn another_size_keeps_the_ratio_of_resize_and_crop() {
+fn with_size_keeps_the_ratio_of_resize_and_crop() {
     let sized = |text: &str, edge| parse(text).unwrap().with_size(edge).unwrap();
     assert_eq!(sized("{}", 112).output_size(), Some((112, 112)));
     let clip = sized(r#"{"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 256}}"#, 112);

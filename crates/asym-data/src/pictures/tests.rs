@@ -24,7 +24,7 @@ fn listed(collection: &Collection, folder: &Path) -> Vec<(String, Vec<String>)> 
 
 /// The order of `sorted(os.walk(...))`: capitals first, 10 before 2, and `a-b` before `a/b`, since whole paths are compared.
 #[test]
-fn pictures_come_in_the_order_of_image_folder() {
+fn pictures_are_sorted_as_in_image_folder() {
     let folder = tree(
         "pictures-order",
         &[
@@ -58,7 +58,7 @@ fn pictures_come_in_the_order_of_image_folder() {
 }
 
 #[test]
-fn the_layout_is_found() {
+fn layouts_are_detected() {
     let folder = tree("pictures-layout", &["a/photo/dog/1.png", "b/dog/1.png", "c/1.png", "d/x/y/z/1.png"]);
     for (name, layout) in
         [("a", Layout::Collections), ("b", Layout::Classes), ("c", Layout::Other), ("d", Layout::Other)]
@@ -73,7 +73,7 @@ fn the_layout_is_found() {
 
 /// Two names that differ only in case can exist in one folder if the file system is case-sensitive.
 #[test]
-fn names_that_differ_in_case_alone_are_refused() {
+fn names_that_differ_only_in_case_are_rejected() {
     let names = ["Dog", "cat", "dog"].map(String::from);
     let error = folders::distinct("pictures", names.iter()).unwrap_err();
     assert!(error.to_string().contains("pictures: the names `Dog` and `dog` differ only in case"), "{error}");
@@ -91,7 +91,7 @@ fn fixture(name: &str) -> Vec<PathBuf> {
 /// `tests/fixtures/make_parquet.py` created the file. Its rows are shuffled, and its classes are not in the order of their
 /// names.
 #[test]
-fn a_table_has_the_order_of_its_folders() {
+fn tables_are_sorted_like_folders() {
     let rows = PictureTable::new(&fixture("pictures.parquet"), true).unwrap().read("").unwrap();
     assert!(rows.by_path);
     let found: Vec<(String, String, Vec<String>)> = rows
@@ -121,7 +121,7 @@ fn a_table_has_the_order_of_its_folders() {
 }
 
 #[test]
-fn a_table_without_pictures_is_refused_by_its_columns() {
+fn tables_without_picture_columns_are_rejected() {
     let message = PictureTable::new(&fixture("pairs.parquet"), true).unwrap_err().to_string();
     assert!(message.contains("no column domain or environment or env; the table has idx, label"), "{message}");
     let message = PictureTable::new(&fixture("pairs.parquet"), false).unwrap_err().to_string();

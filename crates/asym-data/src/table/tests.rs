@@ -39,13 +39,13 @@ fn typed(first: &str, second: &str, label: Cell, line: usize) -> Row {
 }
 
 #[test]
-fn quotes_are_text() {
+fn quotes_in_tsv_files_are_text() {
     let text = format!("{HEADER}1\t1\t2\tHe said \"yes\t\"No\n0\t3\t4\t\"\t\"a\" b\"\n");
     assert_eq!(pairs(&text).unwrap(), [pair("He said \"yes", "\"No", "1", 2), pair("\"", "\"a\" b\"", "0", 3)]);
 }
 
 #[test]
-fn mark_carriage_returns_and_a_missing_last_newline() {
+fn byte_order_marks_and_windows_line_ends_are_accepted() {
     let plain = format!("{HEADER}1\t1\t2\ta b\tc d\n0\t3\t4\te\tf\n");
     let expected = [pair("a b", "c d", "1", 2), pair("e", "f", "0", 3)];
     assert_eq!(pairs(&plain).unwrap(), expected);
@@ -56,13 +56,13 @@ fn mark_carriage_returns_and_a_missing_last_newline() {
 }
 
 #[test]
-fn a_carriage_return_inside_a_sentence_stays() {
+fn carriage_returns_inside_cells_are_kept() {
     let text = format!("{HEADER}1\t1\t2\ta\rb\tc\n");
     assert_eq!(pairs(&text).unwrap(), [pair("a\rb", "c", "1", 2)]);
 }
 
 #[test]
-fn blank_lines_count_as_lines() {
+fn blank_lines_are_skipped_but_counted() {
     let text = format!("{HEADER}\n\n1\t1\t2\ta\tb\n\r\n\n0\t1\t2\tc\td\n\n");
     assert_eq!(pairs(&text).unwrap(), [pair("a", "b", "1", 4), pair("c", "d", "0", 7)]);
 }
@@ -74,7 +74,7 @@ fn columns_are_found_by_name() {
 }
 
 #[test]
-fn positions_are_of_files_without_a_header() {
+fn files_without_a_header_use_column_positions() {
     let columns = |width, wanted: &[usize]| Columns::Positional { width, wanted: wanted.into() };
     let file = "gj04\t1\t\tIt is.\nks08\t0\t*\tIs it it.";
     let rows = parse("cola.tsv", file, &reading(Format::Tsv, columns(4, &[3, 1]))).unwrap();
@@ -96,7 +96,7 @@ fn positions_are_of_files_without_a_header() {
 }
 
 #[test]
-fn rows_of_another_width_are_refused() {
+fn rows_with_a_wrong_column_count_are_rejected() {
     for (row, columns) in [("1\t1\t2\tonly one", 4), ("1\t1\t2\ta\tb\tc", 6), ("1", 1)] {
         let error = pairs(&format!("{HEADER}{row}\n")).unwrap_err();
         assert!(
@@ -107,7 +107,7 @@ fn rows_of_another_width_are_refused() {
 }
 
 #[test]
-fn short_rows_are_left_out_if_asked_and_long_ones_are_not() {
+fn only_short_rows_can_be_skipped() {
     let lenient = Reading { skip_short_rows: true, ..reading(Format::Tsv, pair_columns()) };
     let text = format!("{HEADER}1\t1\t2\tonly one\n1\t1\t2\ta\tb\n");
     assert_eq!(parse("pairs.tsv", &text, &lenient).unwrap(), [pair("a", "b", "1", 3)]);
@@ -116,7 +116,7 @@ fn short_rows_are_left_out_if_asked_and_long_ones_are_not() {
 }
 
 #[test]
-fn a_key_that_an_object_has_twice_is_refused() {
+fn repeated_keys_of_an_object_are_rejected() {
     for text in ["{\"a\": \"x\"}\n{\"a\": \"y\", \"b\": 1, \"a\": \"z\"}\n", "[{\"a\": \"y\", \"b\": 1, \"a\": \"z\"}]"]
     {
         let error = parse("rows.jsonl", text, &reading(Format::Json, named(&["a"]))).unwrap_err();
@@ -127,7 +127,7 @@ fn a_key_that_an_object_has_twice_is_refused() {
 
 /// A file with carriage returns as line ends is a single line, so the whole file is the header.
 #[test]
-fn a_message_does_not_hold_the_whole_file() {
+fn error_messages_do_not_contain_the_whole_file() {
     let text = format!("#1 String\t#2 String\t{}", "a long cell of text\tanother\r".repeat(30_000));
     let error = pairs(&text).unwrap_err();
     assert!(matches!(error, TableError::MissingColumn { .. }), "{error:?}");
@@ -144,7 +144,7 @@ fn a_missing_header_is_refused() {
 }
 
 #[test]
-fn nothing_is_refused() {
+fn empty_files_are_rejected() {
     for text in ["", "\u{feff}", "\n\n", HEADER] {
         let error = pairs(text).unwrap_err();
         assert!(matches!(error, TableError::EmptyFile { .. }), "{error:?}");
@@ -172,7 +172,7 @@ fn a_quoted_file_is_refused_as_tsv_and_read_as_csv() {
 }
 
 #[test]
-fn json_lines() {
+fn json_lines_are_read() {
     let read = |text: &str| parse("dev.jsonl", text, &reading(Format::Json, hub()));
     let text = "{\"sentence1\": \"a \\\"b\\\"\", \"sentence2\": \"é\\n\", \"label\": 1, \"idx\": 0}\n\n\
         {\"label\": \"0\", \"sentence2\": \"d\", \"sentence1\": \"c\"}\n";
@@ -188,7 +188,7 @@ fn json_lines() {
 
 /// An array as `json.dump` and pandas' `to_json(orient="records")` write it.
 #[test]
-fn a_json_array() {
+fn json_arrays_are_read() {
     let read = |text: &str| parse("dev.json", text, &reading(Format::Json, hub()));
     let text = "\n[{\"sentence1\": \"a\", \"sentence2\": \"b\", \"label\": 1},\n {\"label\": 0, \"sentence1\": \"c\", \
         \"sentence2\": \"d\", \"more\": null}]\n";
@@ -205,7 +205,7 @@ fn a_json_array() {
 
 /// Excel writes semicolons where the decimal mark is a comma.
 #[test]
-fn semicolons_are_a_delimiter_and_a_comma_then_is_text() {
+fn semicolons_are_accepted_as_delimiters() {
     let file = "sentence1;sentence2;label\na, b;\"c; \"\"d\"\"\";1\n";
     let rows = parse("dev.csv", file, &reading(Format::Csv, hub())).unwrap();
     assert_eq!(rows, [pair("a, b", "c; \"d\"", "1", 2)]);
@@ -219,7 +219,7 @@ fn cells_between_tabs_need_no_quotes() {
 }
 
 #[test]
-fn columns_of_a_file_without_a_header_have_numbers() {
+fn columns_without_a_header_are_numbered() {
     let numbered = |numbers: &[usize]| reading(Format::Csv, Columns::Numbered(numbers.to_vec()));
     let expected = [
         Row { line: 1, cells: vec![text("He said \"no\""), text("ham")] },
@@ -238,7 +238,7 @@ fn columns_of_a_file_without_a_header_have_numbers() {
 }
 
 #[test]
-fn a_column_that_is_there_twice_is_refused() {
+fn repeated_columns_are_rejected() {
     let twice = "label,sentence1,sentence2,label\n1,a,b,0\n";
     let error = parse("dev.csv", twice, &reading(Format::Csv, hub())).unwrap_err();
     assert!(matches!(&error, TableError::RepeatedColumn { column, .. } if column == "label"), "{error:?}");
@@ -250,7 +250,7 @@ fn a_column_that_is_there_twice_is_refused() {
 
 /// 80 MiB of line ends are compressed to 80 KiB.
 #[test]
-fn an_archive_that_would_fill_the_memory_is_refused() {
+fn gzip_bombs_are_rejected() {
     use std::io::Write;
     let scratch = crate::scratch::Scratch::new("table-bomb");
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -263,7 +263,7 @@ fn an_archive_that_would_fill_the_memory_is_refused() {
 }
 
 #[test]
-fn texts_in_gzip_are_unpacked_and_found() {
+fn gzip_files_are_found_and_decompressed() {
     use std::io::Write;
     let scratch = crate::scratch::Scratch::new("table-gzip");
     let pack = |text: &str| {
@@ -289,7 +289,7 @@ fn texts_in_gzip_are_unpacked_and_found() {
 
 /// The Hub formerly added a digest after the number of files, as in the Alpaca data set.
 #[test]
-fn parts_may_have_a_digest() {
+fn shard_names_may_contain_a_digest() {
     let folder = crate::scratch::Scratch::new("table-digest");
     for (at, digest) in ["a09b74b3ef9c3b56", "0123456789abcdef"].iter().enumerate() {
         folder.write(&format!("train-0000{at}-of-00002-{digest}.jsonl"), b"{\"a\": 1}\n");
@@ -341,7 +341,7 @@ mod parquet_files {
     }
 
     #[test]
-    fn columns_in_another_order_and_two_row_groups() {
+    fn columns_may_be_in_any_order_and_in_several_row_groups() {
         let rows = read(&fixture("pairs.parquet"), &reading(Format::Parquet, hub())).unwrap();
         let label = Cell::Integer;
         let expected =
@@ -350,7 +350,7 @@ mod parquet_files {
     }
 
     #[test]
-    fn only_the_wanted_columns_come_back() {
+    fn only_the_requested_columns_are_returned() {
         let rows = read(&fixture("pairs.parquet"), &reading(Format::Parquet, named(&["sentence1"]))).unwrap();
         let texts: Vec<_> = rows.iter().map(|row| row.cells.as_slice()).collect();
         assert_eq!(texts, [[text("a \"b\"\t")], [text("c")], [text("")]]);
@@ -365,7 +365,7 @@ mod parquet_files {
     }
 
     #[test]
-    fn types_of_parquet() {
+    fn parquet_types_are_converted() {
         let names = ["flag", "byte", "large", "half", "single", "double", "bytes", "list", "struct"];
         let rows = read(&fixture("types.parquet"), &reading(Format::Parquet, named(&names))).unwrap();
         let expected = [
@@ -387,7 +387,7 @@ mod parquet_files {
     }
 
     #[test]
-    fn other_columns_empty_cells_and_other_files_are_refused() {
+    fn missing_columns_and_invalid_files_are_rejected() {
         let other = named(&["question", "sentence2", "label"]);
         let error = read(&fixture("pairs.parquet"), &reading(Format::Parquet, other)).unwrap_err();
         assert!(

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_as_long_as_it_says() {
+    fn tables_with_wrong_lengths_are_rejected() {
         let nested = |table: &[u8]| {
             let table = serde_json::json!({"type": "Precompiled", KEY: STANDARD.encode(table)});
             let all = serde_json::json!({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, table]}});

@@ -185,7 +185,7 @@ mod tests {
         {{ '<|im_start|>assistant\\n' }}{% endif %}";
 
     #[test]
-    fn templates_of_every_place_are_read() {
+    fn templates_are_read_from_every_location() {
         let config = json!({"chat_template": CHATML}).to_string();
         let text =
             "<|im_start|>system\nYou help.<|im_end|>\n<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n";
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_of_ten_families_render_as_transformers_does() {
+    fn templates_of_ten_families_render_as_in_transformers() {
         let cases = include_str!("../../../../tests/fixtures/chat/templates.json");
         let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
         assert_eq!(cases.len(), 10);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_of_no_known_format_is_refused() {
+    fn unknown_date_formats_are_rejected() {
         let dated = |format: &str| {
             template("chat-date", &[("chat_template.jinja", &format!("{{{{ strftime_now('{format}') }}}}"))])
                 .unwrap()
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_may_not_work_without_end() {
+    fn endless_templates_are_stopped() {
         for endless in [
             "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
             "{% set ns = namespace(x='xx') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_that_refuse_say_so() {
+    fn errors_of_templates_are_reported() {
         let source = "{% if messages[0].role == 'user' %}{{ raise_exception('no users here') }}{% endif %}";
         let found = template("chat-refuses", &[("chat_template.jinja", source)]).unwrap();
         let error = found.render("hello").unwrap_err().to_string();

@@ -20,7 +20,7 @@ fn tokens(tokenizer: &Tokenizer, text: &str, max_length: usize) -> String {
 
 /// `BertTokenizer` of transformers lower-cases by default, and removes accents if it lower-cases.
 #[test]
-fn a_vocabulary_alone_is_berts_tokenizer() {
+fn a_vocabulary_alone_gives_a_bert_tokenizer() {
     for (name, config, text, expected) in [
         ("default", "{}", "The Cats café", "[CLS] the cat ##s cafe [SEP]"),
         ("lower", r#"{"do_lower_case": true}"#, "The Cats café", "[CLS] the cat ##s cafe [SEP]"),
@@ -42,7 +42,7 @@ fn a_vocabulary_alone_is_berts_tokenizer() {
 
 /// `tokenizer_config.json` takes precedence over `tokenizer.json`.
 #[test]
-fn the_configuration_comes_before_the_tokenizer() {
+fn tokenizer_config_takes_precedence() {
     let cased = folder("file", r#"{"do_lower_case": false}"#);
     let json = Tokenizer::from_folder(cased.path()).unwrap().to_json().unwrap();
     let read = |name: &str, config: Option<&str>| {

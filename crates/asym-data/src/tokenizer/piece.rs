@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_text_is_whole() {
+    fn short_texts_are_not_cut() {
         let text = "word ".repeat(SHORT / 5);
         let mut pieces = Pieces::new(&text, 8, TruncationDirection::Right);
         assert_eq!(pieces.get(), text);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_end_between_words_and_grow_to_a_limit() {
+    fn pieces_end_between_words_and_grow_to_a_limit() {
         let text = "é word".repeat(1 << 20);
         let mut pieces = Pieces::new(&text, 8, TruncationDirection::Right);
         assert!(pieces.get().ends_with("é") && pieces.get().len() > SHORT - 10, "{}", pieces.get().len());
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tokens_of_the_rest_are_estimated() {
+    fn the_number_of_remaining_tokens_is_estimated() {
         let text = "word ".repeat(SHORT);
         let mut pieces = Pieces::new(&text, 8, TruncationDirection::Right);
         let found = pieces.get().len().div_ceil(5);

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_of_a_text_has_its_token() {
+    fn tokens_cover_every_byte_of_a_text() {
         check("bytes", &tokenizer("bytes", |_| ()), &TEXTS);
         check("beginning", &tokenizer("beginning", with_beginning), &TEXTS);
         let pieces = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/sentencepiece");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_space_belongs_to_the_word_behind_it() {
+    fn spaces_belong_to_the_next_word() {
         let places = tokenizer("space", with_beginning).with_places().unwrap();
         let spans = places.encode("bane tiro 12", false, usize::MAX).unwrap();
         let text = |place: &Range<usize>| "bane tiro 12"[place.clone()].to_owned();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_begins_with_the_added_token_has_it_once() {
+    fn the_beginning_token_is_not_added_twice() {
         let places = tokenizer("once", with_beginning).with_places().unwrap();
         assert_eq!(places.beginning(), "<|endoftext|>");
         let (plain, doubled) = ("men dor", "<|endoftext|>men dor");
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_loses_its_end() {
+    fn long_texts_are_truncated_at_the_end() {
         let places = tokenizer("long", with_beginning).with_places().unwrap();
         let whole = places.encode("bane tiro lusa men dor", false, usize::MAX).unwrap();
         let cut = places.encode("bane tiro lusa men dor", false, 4).unwrap();

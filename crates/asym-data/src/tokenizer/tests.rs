@@ -39,7 +39,7 @@ fn tokenizer() -> Tokenizer {
 const LIMITS: ModelLimits = ModelLimits { vocab_size: 10, positions: 16, type_vocab_size: 2 };
 
 #[test]
-fn the_files_own_padding_and_truncation_are_off() {
+fn padding_and_truncation_of_the_file_are_ignored() {
     let encoded = tokenizer().encode("a b c d", None, 16).unwrap();
     assert_eq!(encoded.input_ids, [1, 4, 5, 6, 7, 2]);
     assert_eq!(encoded.type_ids, [0; 6]);
@@ -50,7 +50,7 @@ fn the_files_own_padding_and_truncation_are_off() {
 /// last case, both texts are longer than the limit, and the first text is longer than the second. The truncation of `encode` in
 /// tokenizers 0.23.2 gets this case wrong.
 #[test]
-fn the_longer_text_loses_first() {
+fn the_longer_text_is_truncated_first() {
     let cases: [(&str, &str, usize, &[u32]); 5] = [
         ("a b", "c d e f", 9, &[1, 4, 5, 2, 6, 7, 8, 9, 2]),
         ("a b", "c d e f", 7, &[1, 4, 5, 2, 6, 7, 2]),
@@ -85,7 +85,7 @@ fn long_text(bytes: usize) -> String {
 /// A part of a text has the same tokens as the whole text, which is encoded here for comparison although this needs more
 /// memory.
 #[test]
-fn a_part_of_a_long_text_has_the_tokens_of_the_whole() {
+fn truncated_texts_have_the_tokens_of_the_whole_text() {
     let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures"));
     let byte_level = Tokenizer::from_folder(&fixtures.join("tokenizer")).unwrap();
     let pieces = Tokenizer::from_folder(&fixtures.join("sentencepiece")).unwrap();
@@ -117,7 +117,7 @@ fn a_part_of_a_long_text_has_the_tokens_of_the_whole() {
 
 /// Encoding the whole text would take gigabytes of memory, and minutes.
 #[test]
-fn a_text_of_many_megabytes_is_cut_before_it_is_encoded() {
+fn huge_texts_are_cut_before_encoding() {
     let text = "a b ".repeat(5 << 20);
     let encoded = tokenizer().encode(&text, Some(&text), 16).unwrap();
     assert_eq!(encoded.input_ids.len(), 16);
@@ -130,7 +130,7 @@ fn a_text_of_many_megabytes_is_cut_before_it_is_encoded() {
 
 /// The file contains separate ids for the special tokens of a post-processor.
 #[test]
-fn an_id_of_a_post_processor_behind_the_vocabulary_is_refused() {
+fn post_processor_ids_outside_the_vocabulary_are_rejected() {
     let wrong = words().replace("\"ids\": [1]", "\"ids\": [4294967295]");
     let tokenizer = Tokenizer::from_bytes("words", wrong.as_bytes()).unwrap();
     for error in [tokenizer.check(&LIMITS, 16).unwrap_err(), tokenizer.for_rows(10).encode("a", None, 16).unwrap_err()]
@@ -140,7 +140,7 @@ fn an_id_of_a_post_processor_behind_the_vocabulary_is_refused() {
 }
 
 #[test]
-fn too_small_a_max_length_is_refused() {
+fn a_max_length_that_is_too_small_is_rejected() {
     let error = tokenizer().encode("a", Some("b"), 4).unwrap_err();
     assert!(matches!(error, TokenizerError::MaxLengthTooSmall { max_length: 4, minimum: 5 }), "{error:?}");
     assert_eq!(tokenizer().encode("a", Some("b"), 5).unwrap().input_ids, [1, 4, 2, 5, 2]);
@@ -181,7 +181,7 @@ fn a_tokenizer_must_fit_the_model() {
 }
 
 #[test]
-fn the_written_tokenizer_is_the_same() {
+fn saved_tokenizers_load_unchanged() {
     let written = tokenizer().to_json().unwrap();
     let again = Tokenizer::from_bytes("written", written.as_bytes()).unwrap();
     assert_eq!(again.pad_id(), Some(0));
@@ -198,7 +198,7 @@ fn a_tokenizer_without_special_tokens_is_refused() {
 }
 
 #[test]
-fn unreadable_and_missing_files() {
+fn unreadable_and_missing_files_are_rejected() {
     let whole = words();
     let error = Tokenizer::from_bytes("half", &whole.as_bytes()[..whole.len() / 2]).unwrap_err();
     assert!(matches!(error, TokenizerError::UnreadableTokenizer { .. }), "{error:?}");
@@ -216,7 +216,7 @@ fn unreadable_and_missing_files() {
 
 /// RoBERTa's two files with a vocabulary of nine tokens. `Ġ` is the space of byte-level BPE, and `ab` is the only merge.
 #[test]
-fn vocabulary_and_merges() {
+fn vocabulary_and_merges_files_are_read() {
     let folder = Scratch::new("tokenizer-roberta");
     let vocab = r#"{"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "b": 5, "ab": 6, "Ġ": 7, "<mask>": 8}"#;
     folder.write("vocab.json", vocab.as_bytes());

@@ -194,7 +194,7 @@ impl Server {
     }
 
     /// Removes all faults.
-    pub fn truth(&self) {
+    pub fn clear_faults(&self) {
         self.state.lock().unwrap().faults.clear();
     }
 

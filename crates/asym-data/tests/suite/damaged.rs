@@ -92,20 +92,20 @@ proptest! {
     #![proptest_config(config(300))]
 
     #[test]
-    fn tables((ending, text) in select(TEXTS.to_vec()), changes in damage()) {
+    fn damaged_tables_do_not_panic((ending, text) in select(TEXTS.to_vec()), changes in damage()) {
         let bytes = damaged(text.as_bytes(), &changes, 30);
         let _ = read_table(&file(&format!("table.{ending}"), &bytes));
     }
 
     #[test]
-    fn parquet(name in select(vec!["pairs.parquet", "types.parquet", "holes.parquet", "gzip.parquet", "zstd.parquet"]), changes in damage()) {
+    fn damaged_parquet_files_do_not_panic(name in select(vec!["pairs.parquet", "types.parquet", "holes.parquet", "gzip.parquet", "zstd.parquet"]), changes in damage()) {
         let whole = fixture(name);
         let path = file("table.parquet", &damaged(&whole, &changes, 400));
         let _ = (read_table(&path), table::parquet_schema(&path));
     }
 
     #[test]
-    fn pictures(name in select(PICTURES.to_vec()), changes in damage()) {
+    fn damaged_pictures_do_not_panic(name in select(PICTURES.to_vec()), changes in damage()) {
         let whole = fixture(&format!("images/{name}"));
         let _ = picture(name, &damaged(&whole, &changes, 700));
     }
@@ -115,7 +115,7 @@ proptest! {
     #![proptest_config(config(60))]
 
     #[test]
-    fn tokenizers(changes in damage()) {
+    fn damaged_tokenizers_do_not_panic(changes in damage()) {
         let whole = fixture("tokenizer/tokenizer.json");
         let _ = encoded(&damaged(&whole, &changes, 3000));
     }
@@ -164,7 +164,7 @@ fn assertions_of_the_parquet_crate_become_errors() {
 
 /// A table of normalized characters that declares a length of 4 GB.
 #[test]
-fn a_tokenizer_that_asks_for_memory_is_refused() {
+fn tokenizers_that_declare_huge_lengths_are_rejected() {
     let whole: serde_json::Value = serde_json::from_slice(&fixture("tokenizer/tokenizer.json")).unwrap();
     let with = |key: &str, value: serde_json::Value| {
         let mut changed = whole.clone();

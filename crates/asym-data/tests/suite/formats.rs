@@ -56,7 +56,7 @@ proptest! {
     #![proptest_config(config(1000))]
 
     #[test]
-    fn what_a_csv_writer_writes(
+    fn files_of_a_csv_writer_are_read(
         rows in rows("[ab ,;\t\r\n\"'\u{e9}\u{feff}]{0,6}"),
         delimiter in select(vec![b',', b';', b'\t']),
         end in select(vec![Terminator::Any(b'\n'), Terminator::CRLF]),
@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn tabs_without_quotes(rows in rows("[ab ,;'\u{e9}\u{feff}]{0,6}"), end in select(vec!["\n", "\r\n"])) {
+    fn tab_separated_files_are_read(rows in rows("[ab ,;'\u{e9}\u{feff}]{0,6}"), end in select(vec!["\n", "\r\n"])) {
         let header = HEADER.map(String::from);
         let text: String = [&header].into_iter().chain(&rows).map(|row| joined(row, end)).collect();
         let expected: Vec<_> = rows.iter().enumerate().map(|(at, row)| (at + 2, texts(row))).collect();
@@ -86,7 +86,7 @@ proptest! {
 
     /// A quote is part of a text, unless the whole file is quoted.
     #[test]
-    fn tabs_with_quotes_in_texts(rows in rows("[ab\"]{0,4}")) {
+    fn tab_separated_files_may_contain_quotes(rows in rows("[ab\"]{0,4}")) {
         let header = HEADER.map(String::from);
         let text: String = [&header].into_iter().chain(&rows).map(|row| joined(row, "\n")).collect();
         match read(Format::Tsv, &text) {
@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn json_in_lines_and_in_an_array(rows in prop::collection::vec([value(), value(), value()], 1..6)) {
+    fn json_lines_and_arrays_are_read(rows in prop::collection::vec([value(), value(), value()], 1..6)) {
         let objects: Vec<Value> = rows
             .iter()
             .map(|[first, second, third]| json!({"first": first.0, "second": second.0, "third": third.0, "other": null}))
@@ -122,7 +122,7 @@ proptest! {
     #![proptest_config(config(200))]
 
     #[test]
-    fn a_picture_as_png(
+    fn pictures_survive_a_png_round_trip(
         picture in (1..9_usize, 1..9_usize).prop_flat_map(|(height, width)| {
             let samples = prop::collection::vec(any::<u8>(), height * width * 3);
             samples.prop_map(move |samples| Picture { samples, height, width })

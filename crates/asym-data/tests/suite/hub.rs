@@ -35,7 +35,7 @@ fn a_model_is_downloaded_once() {
 }
 
 #[test]
-fn shards_and_the_older_tokenizer() {
+fn shards_and_older_tokenizers_are_downloaded() {
     let (server, cache) = (Server::start(), empty("shards"));
     let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
     let index = format!(r#"{{"weight_map": {{"a": "{}", "b": "{}", "c": "{0}"}}}}"#, shards[0], shards[1]);
@@ -75,7 +75,7 @@ fn shards_and_the_older_tokenizer() {
 }
 
 #[test]
-fn an_index_that_is_none() {
+fn invalid_shard_indexes_are_rejected() {
     let (server, cache) = (Server::start(), empty("index"));
     for index in ["[", "{}", r#"{"weight_map": {"a": 1}}"#] {
         let files = [("config.json", "{}"), ("model.safetensors.index.json", index)];
@@ -86,7 +86,7 @@ fn an_index_that_is_none() {
 }
 
 #[test]
-fn a_cut_connection_is_resumed_within_the_call() {
+fn interrupted_downloads_are_resumed() {
     // Without a length, the end of the connection looks like the end of the file.
     for (name, first) in [("cut", Fault::Cut(1000)), ("cut-without-length", Fault::CutWithoutLength(1000))] {
         let (server, cache) = (model_server(), empty(name));
@@ -105,7 +105,7 @@ fn a_cut_connection_is_resumed_within_the_call() {
 }
 
 #[test]
-fn a_download_that_was_given_up_goes_on_in_the_next_call() {
+fn failed_downloads_are_resumed_by_the_next_call() {
     let (server, cache) = (model_server(), empty("next-call"));
     server.plan("/large/", For::Downloads, 4, Fault::Cut(1000));
     let error = hub(&server, &cache).model(MODEL).unwrap_err();
@@ -122,7 +122,7 @@ fn a_download_that_was_given_up_goes_on_in_the_next_call() {
 }
 
 #[test]
-fn attempts_that_bring_much_are_not_counted() {
+fn attempts_with_progress_do_not_count_as_retries() {
     let (server, cache) = (Server::start(), empty("much"));
     let large: Vec<u8> = weights().repeat(20);
     let files = vec![File::plain("config.json", "{}"), File::large(WEIGHTS, large.clone())];
@@ -134,7 +134,7 @@ fn attempts_that_bring_much_are_not_counted() {
 }
 
 #[test]
-fn a_server_that_stumbles_is_asked_again() {
+fn server_errors_are_retried() {
     let (server, cache) = (model_server(), empty("stumbles"));
     // After status 500, hf-hub's own retries would start from byte 0 and append the content to the part file.
     leave_part(&cache, &weights()[..1000]);
@@ -153,7 +153,7 @@ fn a_server_that_stumbles_is_asked_again() {
 }
 
 #[test]
-fn a_wrong_part_costs_one_more_download() {
+fn invalid_part_files_are_downloaded_again() {
     let right = weights();
     let mut wrong = right.clone();
     wrong[10] ^= 1;
@@ -178,7 +178,7 @@ fn a_wrong_part_costs_one_more_download() {
 }
 
 #[test]
-fn a_server_that_does_not_give_the_range() {
+fn ignored_and_wrong_ranges_are_handled() {
     let cases: [(&str, Fault, &[&str]); 2] =
         [("ignores", Fault::IgnoreRange, &["bytes=1000-"]), ("another", Fault::WrongRange, &["bytes=1000-", "whole"])];
     for (name, fault, expected) in cases {
@@ -193,7 +193,7 @@ fn a_server_that_does_not_give_the_range() {
 }
 
 #[test]
-fn a_server_that_tells_no_length() {
+fn files_without_a_length_are_downloaded() {
     let (server, cache) = (model_server(), empty("no-length"));
     server.plan("/plain", For::All, 4, Fault::Bare);
     let folder = hub(&server, &cache).model(MODEL).unwrap();
@@ -208,7 +208,7 @@ fn a_server_that_tells_no_length() {
 }
 
 #[test]
-fn a_mirror_that_tells_less() {
+fn mirrors_with_fewer_headers_are_supported() {
     for with_etag in [true, false] {
         let (server, cache) = (model_server(), empty(&format!("mirror-{with_etag}")));
         // The redirect lacks some headers, so a request is sent to the other host, which ignores the range of one byte.
@@ -223,7 +223,7 @@ fn a_mirror_that_tells_less() {
 }
 
 #[test]
-fn lies_about_the_length() {
+fn wrong_lengths_are_detected() {
     let etag = File::large(WEIGHTS, weights()).etag();
     let faults = [
         ("total-more", WEIGHTS, For::All, Fault::Total(1000)),
@@ -249,7 +249,7 @@ fn lies_about_the_length() {
                     assert_eq!(content(&folder), weights());
                 }
                 // The download succeeds when the server sends the true length again.
-                server.truth();
+                server.clear_faults();
                 let folder = hub(&server, &cache).model(MODEL).unwrap();
                 assert_eq!(content(&folder), weights(), "{name} {times} {resumed}");
             }
@@ -258,7 +258,7 @@ fn lies_about_the_length() {
 }
 
 #[test]
-fn a_flipped_byte_is_found() {
+fn corrupted_weights_are_detected() {
     let (server, cache) = (model_server(), empty("flipped"));
     let right = File::large(WEIGHTS, weights()).etag();
     server.plan("/large/", For::Downloads, 1, Fault::Flip(12_345));
@@ -279,7 +279,7 @@ fn a_flipped_byte_is_found() {
 }
 
 #[test]
-fn a_flipped_byte_of_a_plain_file_is_found() {
+fn corrupted_plain_files_are_detected() {
     let (server, cache) = (model_server(), empty("flipped-plain"));
     server.plan("/plain/owner/model/resolve", For::Downloads, 1, Fault::Flip(3));
     let error = hub(&server, &cache).model(MODEL).unwrap_err();
@@ -290,7 +290,7 @@ fn a_flipped_byte_of_a_plain_file_is_found() {
 }
 
 #[test]
-fn etags_that_are_no_checksums() {
+fn etags_need_not_be_checksums_but_must_be_safe_names() {
     let server = Server::start();
     let files = vec![File::plain("config.json", "{}"), File::plain(WEIGHTS, weights())];
     server.add(MODEL, "main", COMMIT, files.clone());
@@ -303,7 +303,7 @@ fn etags_that_are_no_checksums() {
         let target = std::fs::canonicalize(folder.join(WEIGHTS)).unwrap();
         assert_eq!(target.file_name().unwrap().to_str().unwrap(), blob);
         assert_eq!(std::fs::read(target).unwrap(), weights());
-        server.truth();
+        server.clear_faults();
     }
     // Without a checksum, the length is still checked. Nothing is resumed, because the part file may belong to another file.
     let short = empty("etag-short");
@@ -315,20 +315,20 @@ fn etags_that_are_no_checksums() {
     let downloads: Vec<_> =
         server.requests().into_iter().filter(|r| r.is_download() && r.path.ends_with(WEIGHTS)).collect();
     assert!(downloads.len() == 2 && downloads.iter().all(|request| request.range.is_none()), "{downloads:?}");
-    server.truth();
+    server.clear_faults();
     // An etag that would lead outside the folder of blobs is refused before it is passed to hf-hub.
     for etag in ["../../escape", "/escape", "a/b", ""] {
         let cache = empty("etag-outside");
         server.plan(WEIGHTS, For::All, 2, Fault::Etag(etag));
         let error = hub(&server, &cache).model(MODEL).unwrap_err();
         assert!(matches!(&error, HubError::Answer { .. }), "{error}");
-        server.truth();
+        server.clear_faults();
         assert!(!files_below(&cache).iter().any(|file| file.contains("escape")));
     }
 }
 
 #[test]
-fn the_token_goes_to_the_endpoint_alone() {
+fn the_token_is_sent_only_to_the_endpoint() {
     // If the redirect of a large file has no length, the length is first requested from its target.
     for (name, unlinked) in [("told", 0), ("asked", 1)] {
         let (server, cache) = (model_server(), empty(&format!("token-{name}")));
@@ -344,7 +344,7 @@ fn the_token_goes_to_the_endpoint_alone() {
 }
 
 #[test]
-fn what_is_private_or_gated() {
+fn private_and_gated_repositories_are_reported() {
     let server = model_server();
     let with = |token: Option<&str>, name: &str| {
         let options = options(&server, &empty(name));
@@ -371,7 +371,7 @@ fn what_is_private_or_gated() {
 }
 
 #[test]
-fn what_is_not_there() {
+fn missing_repositories_and_files_are_reported() {
     let (server, cache) = (Server::start(), empty("not-there"));
     let hub = hub(&server, &cache);
     let error = hub.model("owner/nothing").unwrap_err();
@@ -405,7 +405,7 @@ fn what_is_not_there() {
 }
 
 #[test]
-fn offline_with_nothing() {
+fn files_missing_in_offline_mode_are_reported() {
     let (server, cache) = (model_server(), empty("offline"));
     let error = offline(&server, &cache).model(MODEL).unwrap_err();
     assert!(matches!(&error, HubError::NotCached { cache: c, repo, .. } if *c == cache && repo == MODEL), "{error}");
@@ -454,7 +454,7 @@ fn a_cache_of_huggingface_hub_is_used() {
 }
 
 #[test]
-fn nobody_listens() {
+fn refused_connections_are_reported() {
     // A port that was free a moment ago.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let options = HubOptions {
@@ -472,7 +472,7 @@ fn nobody_listens() {
 }
 
 #[test]
-fn a_server_that_falls_silent_is_not_waited_for() {
+fn stalled_servers_time_out() {
     let server = model_server();
     let silence = Fault::Silence(Duration::from_secs(4));
     for (name, path, which) in
@@ -488,7 +488,7 @@ fn a_server_that_falls_silent_is_not_waited_for() {
 }
 
 #[test]
-fn answers_that_make_no_sense() {
+fn invalid_answers_are_rejected() {
     let (server, cache) = (model_server(), empty("nonsense"));
     for fault in [Fault::Nowhere, Fault::Commit(NEXT)] {
         server.plan(WEIGHTS, For::Probes, 1, fault);
@@ -503,7 +503,7 @@ fn answers_that_make_no_sense() {
 }
 
 #[test]
-fn the_files_of_a_dataset_that_are_wanted() {
+fn only_the_requested_dataset_files_are_downloaded() {
     let (server, cache) = (Server::start(), empty("dataset"));
     server.add("datasets/owner/set", "main", COMMIT, set_files());
     let (folder, names) = hub(&server, &cache).dataset("owner/set", &|name| name.starts_with("mrpc/")).unwrap();
@@ -530,7 +530,7 @@ fn the_files_of_a_dataset_that_are_wanted() {
 }
 
 #[test]
-fn a_file_that_would_leave_the_cache() {
+fn paths_outside_the_cache_are_rejected() {
     let (server, cache) = (Server::start(), empty("outside"));
     for name in ["../../../../outside", "/outside", "a/../../outside"] {
         server.add("datasets/owner/set", "main", COMMIT, vec![File::plain(name, "x")]);
@@ -541,7 +541,7 @@ fn a_file_that_would_leave_the_cache() {
 }
 
 #[test]
-fn revisions_share_what_they_have_in_common() {
+fn revisions_share_identical_files() {
     let (server, cache) = (model_server(), empty("revisions"));
     let first = hub(&server, &cache).model(MODEL).unwrap();
     server.requests();
@@ -571,7 +571,7 @@ fn revisions_share_what_they_have_in_common() {
 }
 
 #[test]
-fn two_at_once_download_once() {
+fn concurrent_calls_download_once() {
     let (server, cache) = (model_server(), empty("two"));
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -583,7 +583,7 @@ fn two_at_once_download_once() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_written() {
+fn unwritable_caches_are_reported() {
     let (server, cache) = (model_server(), empty("unwritable"));
     // A file where the folder should be.
     std::fs::create_dir_all(cache.parent().unwrap()).unwrap();

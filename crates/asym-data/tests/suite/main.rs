@@ -9,5 +9,5 @@ mod hub_server;
 mod damaged;
 mod formats;
 mod hub;
-mod hub_liars;
-mod hub_places;
+mod hub_repositories;
+mod hub_untrusted;

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_keep_the_share_that_they_should() {
+    fn masks_keep_the_expected_share_of_values() {
         let dropout = Mask { keep: 0.9, seed: 5 };
         let mut values = vec![1.0f32; 100_000];
         dropout.apply(3, &mut values);

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_rounded_as_half_rounds() {
+    fn rounding_matches_the_half_crate() {
         let ties = [0x3f80_8000, 0x3f81_8000, 0xbf80_8000, 0x3f80_8001, 0x3f80_7fff, 1, 0x7f7f_ffff, 0xff7f_ffff];
         let mut values: Vec<f32> = ties.into_iter().map(f32::from_bits).collect();
         values.extend([0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN, f32::from_bits(0x7f80_0001)]);

@@ -411,14 +411,14 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_masked_throughout_is_uniform() {
+    fn softmax_of_a_fully_masked_row_is_uniform() {
         let mut row = [1.0, -2.0, 3.0, 0.5];
         softmax_row(&mut row, Some(&[f32::MIN; 4]));
         assert_eq!(row, [0.25; 4]);
     }
 
     #[test]
-    fn products_read_and_write_where_matrices_stand() {
+    fn products_support_strided_matrices() {
         // 2 × 3 in rows of 5, 3 × 2 transposed, into 2 × 2 in rows of 4.
         let left: Vec<f32> = (0..10).map(|i| i as f32).collect();
         let right: Vec<f32> = (0..6).map(|i| i as f32 - 2.0).collect();

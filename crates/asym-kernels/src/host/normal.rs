@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn both_are_within_a_ten_millionth() {
+    fn the_cdf_and_the_density_are_accurate() {
         for i in -1200..=1200 {
             let x = i as f32 * 0.01;
             let (cumulative, density) = normal(x);
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn far_out_it_is_flat_and_nan_stays_nan() {
+    fn large_inputs_saturate_and_nan_is_preserved() {
         assert_eq!(normal(40.0), (1.0, 0.0));
         assert_eq!(normal(-1e30), (0.0, 0.0));
         assert_eq!(normal(f32::INFINITY), (1.0, 0.0));

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exp_is_that_of_the_standard_library() {
+    fn exp_matches_the_standard_library() {
         for step in 0..=87_000 {
             let x = -(step as f32) / 1000.0;
             let (found, expected) = (exp(x), f64::from(x).exp());
@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn large_vocabularies_add_up() {
+    fn sums_over_large_vocabularies_are_accurate() {
         let values: Vec<f32> = (0..128_003).map(|index| 1.0 / (1 + index % 1000) as f32).collect();
         let expected: f64 = values.iter().map(|value| f64::from(*value)).sum();
         assert!((sum(&values, |value| value) / expected - 1.0).abs() < 1e-7);
     }
 
     #[test]
-    fn a_score_that_is_not_a_number_is_never_probable() {
+    fn nan_scores_have_zero_probability() {
         let scores = [1.0, f32::NAN, 2.0, f32::NEG_INFINITY];
         assert_eq!(softmax(&scores)[1], 0.0);
         let mut log = scores;

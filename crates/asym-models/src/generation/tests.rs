@@ -97,7 +97,7 @@ fn run(fixture: &Value, case: &Value, prompts: &[Vec<u32>], settings: &Generatio
 }
 
 #[test]
-fn token_ids_and_scores_are_those_of_transformers() {
+fn token_ids_and_scores_match_transformers() {
     let fixture = fixture();
     let cases = fixture["cases"].as_array().unwrap();
     assert!(cases.len() > 60, "{}", cases.len());
@@ -124,7 +124,7 @@ fn token_ids_and_scores_are_those_of_transformers() {
 }
 
 #[test]
-fn a_batch_gives_what_its_prompts_give_one_by_one() {
+fn batching_does_not_change_the_generated_rows() {
     let fixture = fixture();
     for case in fixture["cases"].as_array().unwrap() {
         let prompts = prompts(case);
@@ -157,7 +157,7 @@ fn finished_rows_leave_the_batch() {
 }
 
 #[test]
-fn one_beam_is_greedy() {
+fn beam_search_with_one_beam_is_greedy() {
     let fixture = fixture();
     for case in fixture["cases"].as_array().unwrap() {
         let prompts = prompts(case);
@@ -180,7 +180,7 @@ fn one_beam_is_greedy() {
 }
 
 #[test]
-fn logits_that_choose_no_token_are_refused() {
+fn logits_without_a_valid_token_are_rejected() {
     let fixture = fixture();
     let prompts = [vec![2, 3], vec![4]];
     for beams in [1, 3] {
@@ -214,7 +214,7 @@ fn no_prompts_give_no_rows() {
 }
 
 #[test]
-fn the_best_are_those_of_a_sort() {
+fn the_best_scores_match_a_sort() {
     // There are only 23 different values, so many are equal.
     let value = |index: usize| ((index * 7919) % 23) as f32 - 11.0;
     let scores: Vec<f32> = (0..1000).map(|index| if index % 50 == 7 { f32::NAN } else { value(index) }).collect();

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_is_read_and_what_is_written_reads_back() {
+    fn all_rope_spellings_are_read_and_survive_a_round_trip() {
         let plain = [
             json!({}),
             json!({"type": "default"}),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_refused_by_name() {
+    fn unsupported_rope_types_are_named() {
         let cases = [
             (json!({"rope_type": "yarn", "factor": 2.0}), "yarn"),
             (json!({"type": "longrope"}), "longrope"),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn frequencies_are_those_of_transformers() {
+    fn frequencies_match_transformers() {
         // `_compute_llama3_parameters` of transformers 5.24 for a head of 8, theta 10000 and 32 positions.
         let scaling = RopeScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 32.0 };
         let found = frequencies(8, 10_000.0, Some(scaling));

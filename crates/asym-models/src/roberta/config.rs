@@ -416,14 +416,14 @@ mod tests {
     }
 
     #[test]
-    fn absent_keys_have_the_defaults_of_transformers() {
+    fn missing_keys_use_the_defaults_of_transformers() {
         let config = parse("").unwrap();
         assert_eq!((config.pad_token_id, config.num_labels(), config.layer_norm_eps), (1, 2, 1e-12));
         assert_eq!((config.max_position_embeddings, config.max_length()), (512, 510));
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn configurations_survive_a_round_trip() {
         let config = EncoderConfig::new(Family::Bert, 100, 128, 2);
         let config = config.with_num_labels(12, Path::new("config.json")).unwrap();
         let value = config.to_hugging_face("BertForSequenceClassification", "float32").unwrap();
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_built_is_refused_by_key() {
+    fn unsupported_keys_are_named() {
         let cases = [
             (r#", "hidden_act": "mish""#, "`hidden_act`: expected `gelu`"),
             (r#", "position_embedding_type": "relative_key""#, "`position_embedding_type`"),

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_written_as_transformers_writes_them() {
+    fn paths_are_renamed_as_in_transformers() {
         let cases = [
             (
                 BERT_CLASSIFIER,

@@ -67,7 +67,7 @@ macro_rules! assert_error {
 }
 
 #[test]
-fn missing_files() {
+fn missing_files_are_reported() {
     let config = error_of("roberta-classifier", "no-config", |f| fs::remove_file(f.join("config.json")).unwrap());
     assert_error!(config, ModelError::MissingFile { .. }, "config.json", "no such file");
     let none = error_of("roberta-classifier", "no-weights", |f| fs::remove_file(weights(f)).unwrap());
@@ -79,7 +79,7 @@ fn missing_files() {
 }
 
 #[test]
-fn configuration() {
+fn bad_configurations_are_rejected() {
     let json = error_of("roberta-classifier", "json", |f| fs::write(f.join("config.json"), "{\n\"a\": }").unwrap());
     assert_error!(json, ModelError::Json { .. }, "config.json", "line 2");
     let family = error_of("roberta-classifier", "family", |f| {
@@ -90,7 +90,7 @@ fn configuration() {
 }
 
 #[test]
-fn damaged_files() {
+fn damaged_files_are_rejected() {
     let truncated = error_of("roberta-classifier", "truncated", |f| {
         let bytes = fs::read(weights(f)).unwrap();
         fs::write(weights(f), &bytes[..bytes.len() - 100]).unwrap();
@@ -114,7 +114,7 @@ fn damaged_files() {
 }
 
 #[test]
-fn a_number_of_labels_is_checked_before_their_names_are_made() {
+fn label_counts_are_checked_before_names_are_created() {
     let config = Checkpoint::open(fixture("roberta-classifier")).unwrap().encoder().unwrap().clone();
     let error = config.clone().with_num_labels(10_000_000_000, Path::new("config.json")).unwrap_err();
     assert_error!(error, ModelError::Config { .. }, "config.json", "`num_labels`", "at most 1000000", "10000000000");
@@ -123,7 +123,7 @@ fn a_number_of_labels_is_checked_before_their_names_are_made() {
 
 /// A file on a network disk, or one that is downloaded again, can be truncated after it was opened.
 #[test]
-fn a_file_that_is_cut_while_it_is_read() {
+fn files_truncated_during_reading_are_reported() {
     let folder = copy_of("roberta-classifier", "cut");
     let checkpoint = Checkpoint::open(&folder).unwrap();
     let length = fs::metadata(weights(&folder)).unwrap().len();
@@ -133,7 +133,7 @@ fn a_file_that_is_cut_while_it_is_read() {
 }
 
 #[test]
-fn a_header_with_a_key_twice() {
+fn repeated_keys_in_the_header_are_rejected() {
     let error = error_of("roberta-classifier", "twice", |f| {
         let bytes = fs::read(weights(f)).unwrap();
         let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -148,7 +148,7 @@ fn a_header_with_a_key_twice() {
 }
 
 #[test]
-fn logits_that_are_no_numbers_are_refused() {
+fn non_finite_logits_are_rejected() {
     let data = |values: Vec<f32>| TensorData::new(values, [2, 3]);
     check_logits(&data(vec![0.0; 6])).unwrap();
     for (at, value, row) in [(2, f32::INFINITY, 1), (3, f32::NEG_INFINITY, 2), (5, f32::NAN, 2)] {
@@ -160,7 +160,7 @@ fn logits_that_are_no_numbers_are_refused() {
 }
 
 #[test]
-fn keys() {
+fn missing_extra_and_duplicate_keys_are_rejected() {
     let missing = error_of("roberta-classifier", "missing", |f| {
         rewrite(&weights(f), |tensors| drop(tensors.remove(WEIGHT)));
     });
@@ -187,7 +187,7 @@ fn keys() {
 }
 
 #[test]
-fn tensors() {
+fn invalid_tensors_are_rejected() {
     let shape = error_of("roberta-classifier", "shape", |f| {
         rewrite(&weights(f), |tensors| {
             if let Some((_, shape, _)) = tensors.get_mut(WEIGHT) {
@@ -220,7 +220,7 @@ fn tensors() {
 }
 
 #[test]
-fn shards() {
+fn bad_shards_are_rejected() {
     let index = |f: &Path| f.join("model.safetensors.index.json");
     let shard_names = |f: &Path| {
         let mut names: Vec<PathBuf> = fs::read_dir(f).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -247,7 +247,7 @@ fn shards() {
 }
 
 #[test]
-fn inputs() {
+fn bad_inputs_are_rejected() {
     let device = Device::default();
     let folder = copy_of("bert-classifier", "inputs");
     let path = folder.join("inputs.safetensors");
@@ -326,7 +326,7 @@ fn inputs() {
 }
 
 #[test]
-fn saving() {
+fn models_that_cannot_be_saved_are_rejected() {
     let device = Device::default();
     let checkpoint = Checkpoint::open(fixture("roberta-classifier")).unwrap();
     let model = checkpoint.sequence_classifier(None, 0, &device).unwrap().model;

@@ -48,7 +48,7 @@ proptest! {
     #![proptest_config(config(100))]
 
     #[test]
-    fn safetensors(changes in damage()) {
+    fn damaged_safetensors_files_do_not_panic(changes in damage()) {
         let folder = copy("roberta-classifier", "weights");
         let whole = fs::read(fixture("roberta-classifier").join("model.safetensors")).unwrap();
         fs::write(folder.join("model.safetensors"), damaged(&whole, &changes, header(&whole))).unwrap();
@@ -58,7 +58,7 @@ proptest! {
     }
 
     #[test]
-    fn inputs(changes in damage()) {
+    fn damaged_inputs_do_not_panic(changes in damage()) {
         let folder = copy("roberta-classifier", "inputs");
         let whole = fs::read(fixture("roberta-classifier").join("inputs.safetensors")).unwrap();
         let path = folder.join("inputs.safetensors");
@@ -70,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn adapters(
+    fn damaged_adapters_do_not_panic(
         name in select(vec!["peft-lora", "peft-dora", "peft-adalora", "peft-vera", "peft-ia3", "peft-patterns"]),
         tensors in any::<bool>(),
         changes in damage(),
@@ -93,7 +93,7 @@ proptest! {
 
 /// A rank is refused if no memory could hold its factors, before the shapes of the factors are compared.
 #[test]
-fn an_adapter_of_any_rank_is_refused() {
+fn adapters_with_huge_ranks_are_rejected() {
     let base = Checkpoint::open(fixture("roberta-classifier")).unwrap();
     let model: SequenceClassifier = base.load(None, 0, &Device::default()).unwrap().model;
     for (name, key) in [("peft-lora", "r"), ("peft-dora", "r"), ("peft-adalora", "init_r"), ("peft-vera", "r")] {

@@ -48,7 +48,7 @@ fn check<M: PretrainedModel>(folder: &Path, counts: Option<&str>) {
 }
 
 #[test]
-fn fixtures_give_the_logits_of_transformers() {
+fn fixture_logits_match_transformers() {
     check::<VitClassifier>(&fixture("vit"), None);
     check::<VitClassifier>(&fixture("vit-odd"), None);
     for name in ["llama", "llama-tied", "llama-old", "llama-bias"] {
@@ -60,7 +60,7 @@ fn fixtures_give_the_logits_of_transformers() {
 }
 
 #[test]
-fn shared_reference_gives_the_logits_and_the_ids_of_transformers() {
+fn shared_reference_logits_and_ids_match_transformers() {
     let Some(shared) = std::env::var_os("ASYM_SHARED") else {
         eprintln!("SKIPPED: set ASYM_SHARED to the shared folder to compare with its reference");
         return;
@@ -82,7 +82,7 @@ fn shared_reference_gives_the_logits_and_the_ids_of_transformers() {
 }
 
 #[test]
-fn bare_models_and_their_hidden_states() {
+fn hidden_states_of_bare_models_match_transformers() {
     let device = Device::default();
     // The keys of this file lack the prefix `vit.`.
     let folder = fixture("vit-pooler");
@@ -126,7 +126,7 @@ fn bare_models_and_their_hidden_states() {
 }
 
 #[test]
-fn a_file_may_have_the_names_that_transformers_5_has_in_memory() {
+fn in_memory_names_of_transformers_5_are_accepted() {
     let device = Device::default();
     let folder = crate::common::rewritten("vit", "vit-in-memory", |tensors| {
         let renames = [
@@ -174,7 +174,7 @@ fn positions_are_interpolated_for_another_resolution() {
 /// Check that the generated ids are those of `key` in a folder's expected outputs.
 fn generates<M: GenerativeModel>(folder: &Path, key: &str, settings: &str)
 where
-    M::Input: WithoutAnswer,
+    M::Input: WithoutDecoderIds,
 {
     let device = Device::default();
     let checkpoint = Checkpoint::open(folder).unwrap();
@@ -182,7 +182,7 @@ where
     let input: M::Input = read_inputs(folder.join("inputs.safetensors"), &device).unwrap();
     let file = checkpoint.generation_config().unwrap();
     let config = file.overlaid_with(&GenerationConfig::strict(settings).unwrap());
-    let sequences = generate_batch(&model, &input.without_answer(), &config, 0, |_, _| ()).unwrap();
+    let sequences = generate_batch(&model, &input.without_decoder_ids(), &config, 0, |_, _| ()).unwrap();
     let (shape, expected) = &integers(&folder.join("expected.safetensors"))[key];
     let data = sequences.to_data();
     let found: Vec<i64> = data.iter::<i64>().collect();
@@ -194,24 +194,24 @@ where
 }
 
 /// An input without the decoder's ids, so that generation begins with the start token.
-trait WithoutAnswer {
-    fn without_answer(self) -> Self;
+trait WithoutDecoderIds {
+    fn without_decoder_ids(self) -> Self;
 }
 
-impl WithoutAnswer for BartInput {
-    fn without_answer(self) -> Self {
+impl WithoutDecoderIds for BartInput {
+    fn without_decoder_ids(self) -> Self {
         Self { decoder_input_ids: None, ..self }
     }
 }
 
-impl WithoutAnswer for asym_models::LlamaInput {
-    fn without_answer(self) -> Self {
+impl WithoutDecoderIds for asym_models::LlamaInput {
+    fn without_decoder_ids(self) -> Self {
         self
     }
 }
 
 #[test]
-fn fixtures_give_the_ids_of_transformers() {
+fn generated_ids_match_transformers() {
     let (llama, bart) = (fixture("llama"), fixture("bart"));
     generates::<LlamaLanguageModel>(&llama, "generate_greedy", r#"{"max_new_tokens": 8}"#);
     let beam3 = r#"{"max_new_tokens": 8, "num_beams": 3, "early_stopping": true, "length_penalty": 0.8,
@@ -262,7 +262,7 @@ fn half<M: PretrainedModel>(name: &str, counts: Option<&str>) {
 }
 
 #[test]
-fn half_precision_is_as_near_as_that_of_transformers() {
+fn half_precision_is_as_accurate_as_in_transformers() {
     half::<VitClassifier>("vit", None);
     half::<LlamaLanguageModel>("llama", Some("attention_mask"));
     half::<BartLanguageModel>("bart", None);
@@ -285,7 +285,7 @@ fn adapted<M: PretrainedModel>(base: &str, adapter: &str, counts: Option<&str>) 
 
 /// RoBERTa's head has two layers, BERT's head has one, and some adapters do not save a head. A damaged file is an error.
 #[test]
-fn the_head_of_an_adapter_says_how_many_labels_there_are() {
+fn the_head_of_an_adapter_determines_the_number_of_labels() {
     let outputs = |name: &str| adapter_outputs(&fixture(name)).unwrap();
     assert_eq!(["peft-lora", "peft-bert-lora", "peft-llama-qv"].map(outputs), [Some(3), Some(3), None]);
     assert_eq!(adapter_outputs(&fixture("roberta-classifier")).unwrap(), None, "no adapter");
@@ -297,7 +297,7 @@ fn the_head_of_an_adapter_says_how_many_labels_there_are() {
 }
 
 #[test]
-fn adapters_of_peft_give_the_logits_of_peft() {
+fn adapter_logits_match_peft() {
     for adapter in ["peft-vit-qv", "peft-vit-all", "peft-vit-old"] {
         adapted::<VitClassifier>("vit", adapter, None);
     }
@@ -308,7 +308,7 @@ fn adapters_of_peft_give_the_logits_of_peft() {
 }
 
 #[test]
-fn what_a_model_cannot_be_made_of_or_take_is_refused() {
+fn invalid_checkpoints_and_inputs_are_rejected() {
     let device = Device::default();
     // If the configuration unties the decoder, a missing decoder is not copied from the embedding.
     let folder = crate::common::rewritten("bert-mlm", "mlm-untied", |_| ());
@@ -346,7 +346,7 @@ fn what_a_model_cannot_be_made_of_or_take_is_refused() {
 
 /// Files of other versions and tasks contain a tied tensor under several names, or only under the name of a copy.
 #[test]
-fn a_tied_embedding_may_stand_under_any_of_its_names() {
+fn tied_embeddings_load_under_any_of_their_names() {
     let device = Device::default();
     let input: BartInput = read_inputs(fixture("bart").join("inputs.safetensors"), &device).unwrap();
     let expected = &golden(&fixture("bart").join("expected.safetensors"))["logits"];

@@ -86,7 +86,7 @@ fn padding_changes_neither_logits_nor_gradients() {
 }
 
 #[test]
-fn rows_do_not_see_each_other() {
+fn rows_do_not_affect_each_other() {
     let device = Device::flex();
     let model = model(Family::Roberta, &device);
     let padding = Padding::from(model.config());
@@ -261,7 +261,7 @@ fn padding_does_not_change_a_classifier_of_bart() {
 /// The logits after a common beginning, which is processed once, are the same as those of the whole texts. The texts have
 /// different lengths.
 #[test]
-fn a_common_beginning_changes_no_logits() {
+fn a_common_beginning_does_not_change_the_logits() {
     let device = Device::flex();
     let mut config = LlamaConfig::new(90, 32, 2, 4);
     (config.intermediate_size, config.num_key_value_heads) = (64, 2);

@@ -72,7 +72,7 @@ fn check(folder: &Path, masked_lm: bool) {
 }
 
 #[test]
-fn fixtures_give_the_logits_of_transformers() {
+fn fixture_logits_match_transformers() {
     let classifiers =
         ["roberta-classifier", "bert-classifier", "bert-sharded", "roberta-f16", "roberta-bf16", "bert-bare-old"];
     for name in classifiers {
@@ -84,7 +84,7 @@ fn fixtures_give_the_logits_of_transformers() {
 }
 
 #[test]
-fn shared_reference_gives_the_logits_of_transformers() {
+fn shared_reference_logits_match_transformers() {
     let Some(shared) = std::env::var_os("ASYM_SHARED") else {
         eprintln!("SKIPPED: set ASYM_SHARED to the shared folder to compare with its reference");
         return;
@@ -96,7 +96,7 @@ fn shared_reference_gives_the_logits_of_transformers() {
 }
 
 #[test]
-fn a_head_that_the_checkpoint_lacks_is_drawn_and_reported() {
+fn missing_heads_are_initialized_and_reported() {
     let device = Device::default();
     let bare = Checkpoint::open(fixture("bert-bare-old")).unwrap();
     let loaded = bare.sequence_classifier(Some(5), 7, &device).unwrap();
@@ -132,7 +132,7 @@ fn a_head_that_the_checkpoint_lacks_is_drawn_and_reported() {
 }
 
 #[test]
-fn a_model_from_nothing_starts_as_in_transformers() {
+fn new_models_are_initialized_as_in_transformers() {
     let device = Device::default();
     let mut config = EncoderConfig::new(Family::Roberta, 50, 16, 1);
     config.max_position_embeddings = 12;
@@ -158,7 +158,7 @@ fn a_model_from_nothing_starts_as_in_transformers() {
 }
 
 #[test]
-fn an_embedded_checkpoint_in_f16_is_the_saved_one() {
+fn embedded_f16_checkpoints_equal_the_saved_checkpoint() {
     let device = Device::default();
     let folder = scratch("embedded");
     let model: SequenceClassifier =
@@ -184,7 +184,7 @@ fn an_embedded_checkpoint_in_f16_is_the_saved_one() {
 
 /// The gradients of a padded batch are finite and reach every parameter.
 #[test]
-fn a_training_step_reaches_every_parameter() {
+fn every_parameter_has_a_gradient() {
     let device = Device::default().autodiff();
     let folder = fixture("bert-classifier");
     let model = Checkpoint::open(&folder).unwrap().sequence_classifier(None, 0, &device).unwrap().model;

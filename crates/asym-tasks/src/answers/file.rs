@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_stay_and_half_a_line_goes() {
+    fn complete_answers_are_kept_and_partial_lines_dropped() {
         let folder = Scratch::new("answers-file");
         let path = folder.path().join("answers.jsonl");
         let answer = |question| Answer { question, answer: "yes\n\"no\"".to_string() };
@@ -172,7 +172,7 @@ mod tests {
 
         /// After a process is killed, all complete lines can still be read.
         #[test]
-        fn whole_lines_stay(
+        fn complete_lines_are_read_after_a_crash(
             texts in prop::collection::vec(any::<String>(), 1..6),
             cut in any::<prop::sample::Index>(),
         ) {

@@ -57,7 +57,7 @@ mod tests {
     use crate::scratch::Scratch;
 
     #[test]
-    fn a_folder_is_of_one_evaluation() {
+    fn a_folder_belongs_to_one_evaluation() {
         let folder = Scratch::new("answers-folder");
         let path = folder.path().join("new");
         let settings = |model: &str| json!({ "model": model, "split": "test" }).as_object().unwrap().clone();

@@ -42,7 +42,7 @@ fn reviews() -> String {
 }
 
 #[test]
-fn numbers_are_classes_in_their_order_and_one_file_is_split() {
+fn numeric_classes_are_sorted_and_one_file_is_split() {
     let folder = Scratch::new("own-split");
     folder.write("reviews.csv", reviews().as_bytes());
     let data = read(&folder, "reviews.csv", options("stars")).unwrap();
@@ -74,7 +74,7 @@ fn numbers_are_classes_in_their_order_and_one_file_is_split() {
 }
 
 #[test]
-fn every_form_of_a_file_gives_the_same_examples() {
+fn every_file_format_gives_the_same_examples() {
     let folder = Scratch::new("own-forms");
     let rows = [("so good", "yes"), ("so bad", "no"), ("a \"quoted\" one", "yes"), ("dull", "no")];
     let quoted = |text: &str| text.replace('"', "\"\"");
@@ -106,7 +106,7 @@ fn every_form_of_a_file_gives_the_same_examples() {
 }
 
 #[test]
-fn a_set_of_its_own_is_evaluated() {
+fn separate_development_sets_are_evaluated() {
     let folder = Scratch::new("own-dev");
     std::fs::create_dir_all(folder.path().join("data")).unwrap();
     folder.write("data/train.jsonl", b"{\"review\": \"a\", \"label\": \"x\"}\n{\"review\": \"b\", \"label\": \"y\"}\n");
@@ -146,7 +146,7 @@ fn a_file_without_a_header_has_numbered_columns() {
 }
 
 #[test]
-fn pairs_scores_and_several_labels() {
+fn pairs_scores_and_multiple_labels_are_read() {
     let folder = Scratch::new("own-kinds");
     folder.write("pairs.csv", b"review,other,score\na,b,0.5\nc,d,1\ne,f,2.25\ng,h,0\n");
     let pairs = ClassificationOptions { pair: Some("other".into()), ..options("score") };
@@ -178,7 +178,7 @@ fn pairs_scores_and_several_labels() {
 }
 
 #[test]
-fn data_of_which_nothing_can_be_learned_are_refused() {
+fn unsuitable_data_are_rejected() {
     let folder = Scratch::new("own-refused");
     let prices: String = (0..200).map(|at| format!("r{at},{}\n", 3 * at)).collect();
     for (name, text) in [
@@ -239,7 +239,7 @@ fn data_of_which_nothing_can_be_learned_are_refused() {
 
 /// Both forms of a recipe describe the same task.
 #[test]
-fn a_recipe_names_the_columns() {
+fn recipes_can_name_the_columns() {
     let long =
         "tasks = [\"classification\"]\nseeds = [1]\ntuning = \"head\"\n[task]\ntext = \"review\"\nlabel = \"stars\"\n";
     let short =

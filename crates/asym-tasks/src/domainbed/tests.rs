@@ -29,7 +29,7 @@ struct Case {
 }
 
 #[test]
-fn splits_are_those_of_numpy() {
+fn splits_match_numpy() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/fixtures/domainbed-split.json")).unwrap();
     // The environments of PACS in three trials, and other sizes.
     assert!(
@@ -72,7 +72,7 @@ fn own(train: Option<&str>) -> DomainBed {
 }
 
 #[test]
-fn the_data_decide_what_the_recipe_leaves_out() {
+fn missing_settings_are_derived_from_the_data() {
     let folder = tree(
         "domainbed-own",
         &[("b", &[("dog", 4), ("cat", 6)]), ("A", &[("cat", 3), ("dog", 3)]), ("c", &[("dog", 5), ("cat", 5)])],
@@ -103,7 +103,7 @@ fn the_data_decide_what_the_recipe_leaves_out() {
 }
 
 #[test]
-fn data_that_cannot_be_compared_are_refused() {
+fn unsuitable_data_are_rejected() {
     let refused = |name: &str, environments: &[(&str, &[(&str, usize)])], task: DomainBed| {
         let folder = tree(name, environments);
         let message = read(&folder, &task).unwrap_err().to_string();
@@ -175,7 +175,7 @@ fn data_that_cannot_be_compared_are_refused() {
 
 /// The parts of a run are disjoint and belong to the right environments, and the split changes only with the seed of the run.
 #[test]
-fn a_run_has_the_parts_of_its_seed() {
+fn the_seed_of_a_run_determines_its_splits() {
     let folder = tree(
         "domainbed-parts",
         &[("a", &[("cat", 10), ("dog", 15)]), ("b", &[("cat", 20), ("dog", 20)]), ("c", &[("cat", 5), ("dog", 5)])],
@@ -224,7 +224,7 @@ fn a_run_has_the_parts_of_its_seed() {
 
 /// Cells of Tables 7, 11 and 12. The means in Table 7 are computed from the environments of Table 11, and agree up to rounding.
 #[test]
-fn the_papers_cells_are_found() {
+fn scores_of_the_paper_are_found() {
     assert_eq!(domainbed_cells().unwrap().len(), 112);
     let score = |name: &str, tuning: &Tuning, score: &str| {
         let task: AnyTask = name.parse().unwrap();

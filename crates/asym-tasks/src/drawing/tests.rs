@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 
 #[test]
-fn no_shape_is_in_both_worlds_and_each_has_a_name_of_its_own() {
+fn shapes_and_their_names_are_distinct() {
     let all: Vec<Shape> = Shape::CLASSES.into_iter().chain(Shape::PRETRAINING).collect();
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
     assert_eq!(all.iter().map(|shape| shape.name()).collect::<HashSet<_>>().len(), all.len());
@@ -13,7 +13,7 @@ fn no_shape_is_in_both_worlds_and_each_has_a_name_of_its_own() {
 }
 
 #[test]
-fn a_shape_fits_into_its_circle_and_fills_a_fair_part_of_it() {
+fn shapes_fit_into_their_circle_and_fill_part_of_it() {
     for shape in Shape::CLASSES.into_iter().chain(Shape::PRETRAINING) {
         let grid = (-60..=60).flat_map(|x| (-60..=60).map(move |y| (f64::from(x) / 50.0, f64::from(y) / 50.0)));
         let (mut inside, mut total) = (0, 0);
@@ -29,7 +29,7 @@ fn a_shape_fits_into_its_circle_and_fills_a_fair_part_of_it() {
 }
 
 #[test]
-fn a_picture_is_a_function_of_its_seed_and_its_place() {
+fn pictures_depend_on_seed_shape_style_and_index() {
     let first = picture(1, Shape::Star, Style::Flat, 3);
     assert_eq!(first, picture(1, Shape::Star, Style::Flat, 3));
     assert_eq!((first.height, first.width, first.samples.len()), (SIDE, SIDE, 3 * SIDE * SIDE));
@@ -45,7 +45,7 @@ fn a_picture_is_a_function_of_its_seed_and_its_place() {
 
 /// Training and test sets are parts of the drawn world, so no picture is in both.
 #[test]
-fn no_picture_of_the_world_is_drawn_twice() {
+fn all_drawn_pictures_are_different() {
     let world = environments(0).unwrap();
     assert_eq!(world.len(), Style::ALL.len());
     let mut seen = HashSet::new();
@@ -59,7 +59,7 @@ fn no_picture_of_the_world_is_drawn_twice() {
 }
 
 #[test]
-fn a_sketch_is_nearly_gray_and_a_flat_picture_is_not() {
+fn outlines_are_less_colorful_than_flat_pictures() {
     let colorful = |style: Style| {
         let pictures = (0..20).map(|index| picture(0, Shape::Square, style, index));
         let spread = |pixel: &[u8]| f64::from(pixel.iter().max().unwrap_or(&0) - pixel.iter().min().unwrap_or(&0));

@@ -129,7 +129,7 @@ mod tests {
 
     /// The Hub's files contain the indices of classes instead of their names.
     #[test]
-    fn classes_by_name_or_by_index_and_scores_within_their_range() {
+    fn classes_and_scores_are_parsed_and_validated() {
         let names = &["entailment", "not_entailment"];
         let classes = Answers::Classes { names, spelled: names };
         let texts = [("entailment", 0), ("1", 1), (" not_entailment ", 1), ("1.0", 1)];
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_label_is_named_with_its_line() {
+    fn unknown_labels_are_reported_with_their_line() {
         let binary = Answers::Classes { names: &["no", "yes"], spelled: &["0", "1"] };
         let error = binary.parse("pairs.tsv", 3, &text("2")).unwrap_err();
         assert!(matches!(&error, GlueError::UnknownLabel { line: 3, found, .. } if found == "2"), "{error:?}");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_as_files_write_them() {
+    fn answers_are_formatted_as_in_files() {
         let names = &["entailment", "not_entailment"];
         let classes = Answers::Classes { names, spelled: names };
         assert_eq!(classes.spell(&Target::Class(1)), "not_entailment");
@@ -187,7 +187,7 @@ mod tests {
         #![proptest_config(config(500))]
 
         #[test]
-        fn an_answer_is_read_as_it_was_written(score in 0.0..5.0_f32, wild in any::<f32>()) {
+        fn answers_survive_a_round_trip(score in 0.0..5.0_f32, wild in any::<f32>()) {
             for dataset in Dataset::ALL {
                 let answers = dataset.row().answers;
                 for class in 0..answers.names().len() {

@@ -64,7 +64,7 @@ mod tests {
     use asym_core::{AdaLora, AdapterConfig, Ia3, Lora, Vera};
 
     #[test]
-    fn the_file_is_whole_and_the_right_cells_are_found() {
+    fn scores_of_the_paper_are_complete_and_found() {
         assert_eq!(paper_cells().unwrap().len(), 140);
         let mean = |dataset, config| score(dataset, &Tuning::Adapter(config)).map(|cell| cell.mean);
         // Table 10: MRPC B̂₀A_rand r=8 and B_randÂ₀ r=16; CoLA LoRA r=8.

@@ -31,7 +31,7 @@ fn every_data_set_is_in_the_table_once() {
 }
 
 #[test]
-fn layouts_in_their_order_here_and_in_the_data_sets_folder() {
+fn layouts_are_searched_in_order_of_precedence() {
     let folder = Scratch::new("glue-layouts");
     let original = format!("\u{feff}{}", GLUE.replace("glue", "original"));
     let read = || read(Dataset::Mrpc, folder.path()).unwrap();
@@ -53,7 +53,7 @@ fn layouts_in_their_order_here_and_in_the_data_sets_folder() {
 }
 
 #[test]
-fn parts_of_a_set_are_all_read_or_missed() {
+fn all_shards_of_a_set_are_required() {
     let folder = Scratch::new("glue-shards");
     let line = |word: &str| HUB.replace("hub", word);
     folder.write("train-00001-of-00002.jsonl", line("second").as_bytes());
@@ -67,7 +67,7 @@ fn parts_of_a_set_are_all_read_or_missed() {
 }
 
 #[test]
-fn two_development_sets_keep_their_names() {
+fn both_mnli_development_sets_keep_their_names() {
     let folder = Scratch::new("glue-mnli");
     let text = |label| format!("index\tsentence1\tsentence2\tlabel1\tgold_label\n0\ta\tb\t{label}\t{label}\n");
     folder.write("train.tsv", text("neutral").as_bytes());
@@ -85,7 +85,7 @@ fn two_development_sets_keep_their_names() {
 }
 
 #[test]
-fn a_missing_file_names_all_that_were_looked_for() {
+fn errors_for_missing_files_list_all_expected_names() {
     let folder = Scratch::new("glue-missing");
     let error = read(Dataset::Mrpc, folder.path()).unwrap_err();
     assert!(matches!(error, GlueError::MissingData { .. }), "{error:?}");
@@ -98,7 +98,7 @@ fn a_missing_file_names_all_that_were_looked_for() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_are_found() {
+fn invalid_utf8_is_reported_with_its_line() {
     let folder = Scratch::new("glue-latin1");
     folder.write("train.tsv", b"gj04\t1\t\tIt is.\ngj04\t1\t\tcaf\xe9\n");
     folder.write("dev.tsv", b"gj04\t1\t\tIt is.\n");
@@ -108,7 +108,7 @@ fn bytes_that_are_not_utf8_are_found() {
 
 /// GLUE's test files, including CoLA's, have a header and no labels.
 #[test]
-fn test_sets_and_their_submission() {
+fn test_sets_are_read_and_submissions_are_written() {
     let folder = Scratch::new("glue-submission");
     folder.write("test.tsv", b"index\tsentence\n0\tIt is.\n1\tIs it \"it.\n");
     let tests = read_tests(Dataset::Cola, folder.path()).unwrap();
@@ -123,7 +123,7 @@ fn test_sets_and_their_submission() {
 }
 
 #[test]
-fn the_files_of_a_data_set_on_the_hub() {
+fn hub_files_of_a_data_set_are_selected() {
     let test = "mnli/test_matched-00000-of-00001.parquet";
     assert!(Dataset::Mnli.is_hub_file(test, true) && !Dataset::Mnli.is_hub_file(test, false));
     assert!(Dataset::Sst2.is_hub_file("sst2/train-00000-of-00001.parquet", false));
@@ -133,7 +133,7 @@ fn the_files_of_a_data_set_on_the_hub() {
 }
 
 #[test]
-fn numbers_and_other_cells() {
+fn numeric_cells_are_converted_and_lists_are_rejected() {
     let folder = Scratch::new("glue-cells");
     let line = |sentence: &str, label: &str| format!("{{\"sentence\": {sentence}, \"label\": {label}}}\n");
     folder.write("validation.jsonl", line("\"a\"", "0").as_bytes());
@@ -156,7 +156,7 @@ fn numbers_and_other_cells() {
 }
 
 #[test]
-fn generated_sets_have_the_form_of_real_ones() {
+fn generated_sets_have_the_same_form_as_real_ones() {
     for dataset in Dataset::ALL {
         let split = generated(*dataset, 0);
         assert_eq!(split.dev.len(), dataset.row().parts.len());
@@ -170,7 +170,7 @@ fn generated_sets_have_the_form_of_real_ones() {
 /// The numbers of rows and MRPC's majority class in the development set are from INDEX.md, and the sizes of the samples from
 /// `wc -l`.
 #[test]
-fn the_real_files() {
+fn real_files_are_read() {
     let Some(shared) = crate::scratch::shared() else {
         return;
     };
@@ -225,7 +225,7 @@ fn the_real_files() {
 /// Settings are chosen by scores on held-out training examples. No run is trained on these examples to choose a setting, and the
 /// development sets are not used.
 #[test]
-fn examples_that_decide_come_from_the_training_set() {
+fn held_out_examples_come_from_the_training_set() {
     use crate::task::Task;
     for dataset in [Dataset::Mnli, Dataset::Rte, Dataset::Stsb] {
         let whole = generated(dataset, task::DATA_SEED);

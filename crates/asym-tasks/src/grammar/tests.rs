@@ -6,7 +6,7 @@ use super::scene::{Detail, Scene, Shared};
 use super::*;
 
 #[test]
-fn a_seed_stands_for_its_lines() {
+fn the_seed_determines_the_lines() {
     let lines = |seed| pretraining_corpus(seed, 100).collect::<Vec<_>>();
     assert_eq!(lines(3), lines(3));
     assert_ne!(lines(3), lines(4));
@@ -14,13 +14,13 @@ fn a_seed_stands_for_its_lines() {
 
 /// The hash of the lines on which the checkpoint was trained. A difference means that the same seed results in other lines.
 #[test]
-fn the_lines_are_what_they_were() {
+fn the_corpus_matches_its_pinned_hash() {
     let corpus: String = pretraining_corpus(1, 20_000).map(|line| line + "\n").collect();
     assert_eq!(fnv1a(corpus.as_bytes()), 0xb338_a7a5_5f6a_5f71);
 }
 
 #[test]
-fn an_exchange_changes_one_word_and_not_the_scene() {
+fn counterparts_differ_in_one_word_and_keep_the_scene() {
     let mut draw = Draw::new(0, Stream::CORPUS);
     for _ in 0..5000 {
         let scene = Scene::draw(&mut draw);
@@ -37,7 +37,7 @@ fn an_exchange_changes_one_word_and_not_the_scene() {
 }
 
 #[test]
-fn another_scene_shares_what_it_is_told_to() {
+fn another_scene_shares_only_the_requested_parts() {
     fn scene(draw: &mut Draw) -> Scene {
         Scene::act(draw, Detail { adjective: 0, adjunct: 0, negated: 0 })
     }
@@ -69,7 +69,7 @@ fn questions_of_a_scene_differ() {
 }
 
 #[test]
-fn lines_are_short_and_of_few_words() {
+fn lines_are_short_and_use_a_small_vocabulary() {
     let lines: Vec<String> = pretraining_corpus(0, 50_000).collect();
     assert!(lines.iter().all(|line| line.split([' ', '\t']).count() <= 60));
     let mut words = BTreeSet::new();
@@ -82,7 +82,7 @@ fn lines_are_short_and_of_few_words() {
 }
 
 #[test]
-fn a_report_tells_the_event_of_its_summary_twice_and_never_first() {
+fn reports_mention_the_summarized_event_twice_but_not_first() {
     let words = |text: &str| text.split(' ').map(ToString::to_string).collect::<HashSet<String>>();
     let nouns: HashSet<String> = lexicon::PEOPLE
         .iter()
@@ -111,7 +111,7 @@ fn a_report_tells_the_event_of_its_summary_twice_and_never_first() {
 
 /// No summary of another set describes an event with the same people and things as a summary of the development set.
 #[test]
-fn the_summaries_of_the_development_set_are_held_out() {
+fn development_summaries_are_held_out() {
     let cast = |report: &Report| {
         let nouns = lexicon::PEOPLE.iter().chain(lexicon::THINGS);
         let words: HashSet<&str> = report.summary.split(' ').collect();

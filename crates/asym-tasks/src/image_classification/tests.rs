@@ -28,7 +28,7 @@ fn sizes(data: &ImageData) -> (usize, Option<usize>, Option<usize>) {
 }
 
 #[test]
-fn sets_are_found_under_the_names_that_people_give_them() {
+fn common_folder_names_of_sets_are_recognized() {
     let task = ImageClassification::default();
     for (name, folders, expected) in [
         ("ic-plain", vec![("cat", 5), ("dog", 7)], (12, None, None)),
@@ -44,7 +44,7 @@ fn sets_are_found_under_the_names_that_people_give_them() {
 }
 
 #[test]
-fn a_class_that_the_evaluation_lacks_keeps_its_place() {
+fn classes_missing_from_the_evaluation_keep_their_index() {
     let task = ImageClassification::default();
     let data = read(&tree("ic-place", &[("train/ant", 2), ("train/cat", 2), ("train/dog", 2), ("dev/dog", 3)]), &task)
         .unwrap();
@@ -52,7 +52,7 @@ fn a_class_that_the_evaluation_lacks_keeps_its_place() {
 }
 
 #[test]
-fn a_share_of_each_class_is_set_aside() {
+fn a_share_of_each_class_is_held_out() {
     let folder = tree("ic-share", &[("cat", 20), ("dog", 80)]);
     let task = ImageClassification::default();
     let data = read(&folder, &task).unwrap();
@@ -84,7 +84,7 @@ fn a_share_of_each_class_is_set_aside() {
 }
 
 #[test]
-fn no_picture_of_a_test_chooses_a_learning_rate() {
+fn test_pictures_do_not_choose_a_learning_rate() {
     let folder = tree("ic-choice", &[("train/cat", 10), ("train/dog", 10), ("dev/cat", 3), ("test/dog", 4)]);
     let task = ImageClassification::default();
     let data = task.hold_out(read(&folder, &task).unwrap(), 0.2);
@@ -99,7 +99,7 @@ fn no_picture_of_a_test_chooses_a_learning_rate() {
 }
 
 #[test]
-fn folders_that_are_no_classes_are_refused() {
+fn folders_that_are_not_classes_are_rejected() {
     let task = ImageClassification::default();
     let share =
         ImageClassification { options: ImageClassificationOptions { dev_share: Some(1.5), ..Default::default() } };

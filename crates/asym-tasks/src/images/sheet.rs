@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_stand_in_their_cells_on_white() {
+    fn pictures_are_placed_in_cells_on_white() {
         let picture = |shade: u8, height, width| Picture { samples: vec![shade; 3 * height * width], height, width };
         let sheet = grid(&[vec![picture(1, 3, 4), picture(2, 3, 4)], vec![picture(3, 2, 4)]]);
         assert_eq!((sheet.height, sheet.width), (2 * 5 + 2, 2 * 6 + 2));

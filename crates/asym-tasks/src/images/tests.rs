@@ -50,7 +50,7 @@ fn pictures() -> Arc<Pictures> {
 }
 
 #[test]
-fn pictures_know_their_sets_and_classes() {
+fn pictures_have_the_right_sets_and_classes() {
     let pictures = pictures();
     assert_eq!(pictures.sets(), [("a".to_string(), 0..10), ("b".to_string(), 10..12)]);
     let classes: Vec<usize> = pictures.members().iter().map(|member| member.class).collect();
@@ -59,7 +59,7 @@ fn pictures_know_their_sets_and_classes() {
 }
 
 #[test]
-fn augmentation_depends_on_seed_epoch_and_picture_alone() {
+fn augmentation_depends_only_on_seed_epoch_and_picture() {
     let pictures = pictures();
     let values = |index, augment, epoch| pictures.values(index, augment, epoch).unwrap().values;
     let each = values(3, Augment::EachEpoch(1), 0);
@@ -78,7 +78,7 @@ fn augmentation_depends_on_seed_epoch_and_picture_alone() {
 
 /// A batch contains the pictures in the order of its indices, regardless of the thread that created it.
 #[test]
-fn a_batch_has_its_pictures() {
+fn batches_contain_pictures_in_index_order() {
     let pictures = pictures();
     let source = ImageSource::new(Arc::clone(&pictures), vec![11, 4, 0], Augment::EachEpoch(5));
     assert_eq!((source.len(), source.class(1)), (3, 1));
@@ -95,7 +95,7 @@ fn a_batch_has_its_pictures() {
 }
 
 #[test]
-fn broken_pictures_are_named_and_skipped_if_that_is_asked_for() {
+fn broken_pictures_are_named_and_can_be_skipped() {
     let sound = || [collection("a", &[("cat", 4), ("dog", 6)]), collection("b", &[("cat", 2), ("dog", 2)])];
     assert!(decode_all(&mut sound(), &processor(), Broken::Refuse).unwrap().is_empty());
     let broken = || {
@@ -128,7 +128,7 @@ fn broken_pictures_are_named_and_skipped_if_that_is_asked_for() {
 }
 
 #[test]
-fn classes_are_the_same_in_all_sets() {
+fn all_sets_must_have_the_same_classes() {
     let mut sets = [collection("a", &[("cat", 1), ("cow", 0), ("dog", 1)]), collection("b", &[("cat", 1), ("dog", 1)])];
     assert_eq!(same_classes(&mut sets).unwrap(), ["cat", "dog"]);
     assert_eq!(sets[0].classes.len(), 2, "a folder without pictures is not a class");
@@ -139,13 +139,16 @@ fn classes_are_the_same_in_all_sets() {
         same_classes(&mut sets).unwrap_err().to_string()
     };
     let message = with(&[("cat", 1), ("dogs", 1)]);
-    assert!(message.contains("a: no picture of the class `dogs`, which c has (a has `dog`, a similar name)"), "{message}");
+    assert!(
+        message.contains("a: no picture of the class `dogs`, which c has (a has `dog`, a similar name)"),
+        "{message}"
+    );
     let message = with(&[("cat", 1), ("dog", 1), ("dogs", 1)]);
     assert!(message.contains("`dogs`, which c has;"), "{message}");
 }
 
 #[test]
-fn scores_are_of_sets_classes_and_what_follows_from_them() {
+fn scores_cover_sets_classes_and_differences() {
     let set = ImageSet {
         name: "a".into(),
         // Two cats and four dogs.

@@ -64,7 +64,7 @@ fn rows(count: usize) -> Vec<Value> {
 }
 
 #[test]
-fn every_form_of_a_file_gives_the_same_rows() {
+fn every_file_format_gives_the_same_rows() {
     let folder = Scratch::new("instruction-forms");
     let rows = rows(20);
     let lines = |rows: &[Value]| rows.iter().map(|row| format!("{row}\n")).collect::<String>();
@@ -145,7 +145,7 @@ fn every_form_of_a_file_gives_the_same_rows() {
 
 /// torchtune's file contains the text that its template renders for each row.
 #[test]
-fn the_prompt_and_the_answer_are_torchtunes_text() {
+fn prompts_and_answers_match_torchtune() {
     let Some(shared) = shared() else { return };
     let path = shared.join("data/alpaca/alpaca_tiny_torchtune.json");
     let rows: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -203,7 +203,7 @@ fn pair(instruction: &str, output: &str) -> Content {
 
 /// The labeled tokens decode to exactly the answer.
 #[test]
-fn masks_are_exact_on_every_tokenizer() {
+fn label_masks_are_exact_for_every_tokenizer() {
     let answers = ["men.", " with a space", "日本 É \u{1f600}", "a\nb\n", "12", "x  ", "", "<tool>", "\n\nmen"];
     let contents: Vec<Content> = answers.iter().map(|answer| pair("say \u{1f600} dor", answer)).collect();
     for (name, tokenizer) in tokenizers() {
@@ -232,7 +232,7 @@ fn masks_are_exact_on_every_tokenizer() {
 
 /// A prompt that is encoded separately has other tokens than the beginning of the text.
 #[test]
-fn a_token_of_prompt_and_answer_is_labeled_and_counted() {
+fn tokens_shared_by_prompt_and_answer_are_labeled() {
     let (_, tokenizer) = tokenizers().swap_remove(0);
     let word = |text: &str| tokenizer.encode(text, None, usize::MAX).unwrap().input_ids;
     let (prompt, answer) = ("Respon", "se");
@@ -246,7 +246,7 @@ fn a_token_of_prompt_and_answer_is_labeled_and_counted() {
 }
 
 #[test]
-fn texts_are_cut_and_rows_without_labels_are_named() {
+fn long_texts_are_cut_and_rows_without_labels_are_named() {
     let (_, tokenizer) = tokenizers().swap_remove(0);
     let contents = [pair("men", "dor"), pair(&"men ".repeat(30), "dor"), pair("men", &"dor ".repeat(30))];
     let encoded = encode(&tokenizer, "plain", &contents, 20);
@@ -263,7 +263,7 @@ fn texts_are_cut_and_rows_without_labels_are_named() {
 }
 
 #[test]
-fn turns_of_the_model_are_labeled_with_their_ends() {
+fn assistant_turns_are_labeled_with_their_end_tokens() {
     let folder = llama("turns");
     let turn = |role: &str, content: &str| json!({"role": role, "content": content});
     let row = json!({"messages": [
@@ -297,7 +297,7 @@ fn turns_of_the_model_are_labeled_with_their_ends() {
 }
 
 #[test]
-fn the_loss_is_a_mean_over_labeled_tokens_whatever_stands_beside_a_text() {
+fn the_loss_is_the_mean_over_labeled_tokens_in_any_batch() {
     let folder = llama("loss");
     folder.write("rows.json", Value::from(rows(12)).to_string().as_bytes());
     let base = base(&folder);
@@ -331,7 +331,7 @@ fn the_loss_is_a_mean_over_labeled_tokens_whatever_stands_beside_a_text() {
 }
 
 #[test]
-fn mistakes_are_refused_with_their_place() {
+fn errors_name_the_file_and_the_line() {
     let folder = llama("mistakes");
     let base = base(&folder);
     let check = |name: &str, text: &str, options: &[(&str, Value)], parts: &[&str]| {
@@ -405,7 +405,7 @@ fn mistakes_are_refused_with_their_place() {
 }
 
 #[test]
-fn what_a_recipe_says_is_what_a_run_has() {
+fn runs_use_the_settings_of_the_recipe() {
     let task: AnyTask = "alpaca".parse().unwrap();
     let options = task.resolved(Scale::Paper).options();
     assert_eq!(options["unlabeled"].as_str(), Some("drop"));

@@ -130,7 +130,7 @@ mod tests {
 
     /// The padding has the id of a labeled token, as with a tokenizer that has no padding token.
     #[test]
-    fn labels_are_told_by_place_and_not_by_id() {
+    fn labels_are_determined_by_position_and_not_by_id() {
         const END: u32 = 2;
         let examples = LanguageExamples::new(
             vec![example(&[1, 5, 6, END], &[2, 3]), example(&[1, 7], &[0, 1]), example(&[1, END, 8], &[])],

@@ -71,7 +71,7 @@ mod tests {
 
     /// The 97.5 % quantiles of Student's t for 2 and 9 degrees of freedom are 4.302653 and 2.262157, from a published table.
     #[test]
-    fn the_margin_is_students() {
+    fn the_margin_uses_the_t_distribution() {
         let margin = |values: &[f64]| Summary::of(values).unwrap().margin();
         let std = (7.0f64 / 3.0).sqrt();
         assert!((margin(&[1.0, 2.0, 4.0]).unwrap() - 4.302_653 * std / 3f64.sqrt()).abs() < 1e-5);
@@ -84,7 +84,7 @@ mod tests {
 
     /// Computed by hand for 1, 2, 4: mean 7/3, squares 16/9 + 1/9 + 25/9 = 42/9, divided by 2: 7/3.
     #[test]
-    fn summary() {
+    fn mean_and_standard_deviation_match_hand_computed_values() {
         let summary = Summary::of(&[1.0, 2.0, 4.0]).unwrap();
         close(summary.mean, 7.0 / 3.0);
         close(summary.std.unwrap(), (7.0f64 / 3.0).sqrt());

@@ -30,14 +30,14 @@ fn binary_scores() {
 /// Three classes, labels 0 1 2 2, predictions 0 2 2 1, computed by hand: correct 2, n 4, predicted (1, 1, 2), labeled
 /// (1, 1, 2): (2·4 − 6) / √((16 − 6)(16 − 6)) = 0.2.
 #[test]
-fn matthews_of_three_classes() {
+fn matthews_supports_three_classes() {
     let outcomes = outcomes(&[0.0, 2.0, 2.0, 1.0], &[0.0, 1.0, 2.0, 2.0]);
     close(Metric::Matthews.score(&outcomes), 0.2);
     close(Metric::Accuracy.score(&outcomes), 0.5);
 }
 
 #[test]
-fn nothing_scores_nothing() {
+fn empty_outcomes_score_zero() {
     for metric in Metric::ALL {
         close(metric.score(&Outcomes::default()), 0.0);
     }
@@ -45,7 +45,7 @@ fn nothing_scores_nothing() {
 
 /// Computed by hand. For example, the two values 10 share the ranks 1 and 2.
 #[test]
-fn ties_share_their_ranks() {
+fn tied_values_share_the_mean_rank() {
     assert_eq!(ranks(&[30.0, 10.0, 10.0, 20.0]), [4.0, 1.5, 1.5, 3.0]);
     assert_eq!(ranks(&[5.0, 5.0, 5.0]), [2.0, 2.0, 2.0]);
 }
@@ -75,7 +75,7 @@ struct Case {
 
 /// `tests/fixtures/make_metrics.py` computed the expected scores with scikit-learn and SciPy.
 #[test]
-fn every_score_is_that_of_scikit_learn_or_scipy() {
+fn scores_match_scikit_learn_and_scipy() {
     let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/metrics.json")).unwrap();
     let mut seen = std::collections::BTreeSet::new();
     for case in &fixture.cases {

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_to_a_question_of_a_subject() {
+    fn answers_belong_to_a_known_subject() {
         let answer = |subject: &str| Answer {
             subject: subject.to_string(),
             question: 7,

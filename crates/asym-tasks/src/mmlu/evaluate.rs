@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_row_keeps_a_token_of_its_own() {
+    fn the_common_beginning_leaves_each_row_a_token() {
         let common = |rows: &[&[u32]]| common_beginning(rows.iter().copied());
         assert_eq!(common(&[&[1, 2, 3], &[1, 2, 4, 5]]), 2);
         assert_eq!(common(&[&[1, 2], &[1, 2, 4]]), 1);

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_are_those_of_their_sources() {
+    fn prompts_match_their_sources() {
         let (example, asked) = (question(" How many? ", 2), question("And now?", 0));
         let prompts = Protocol::ALL.map(|protocol| protocol.prompt(std::slice::from_ref(&example), &asked));
         let choices = "\nA. one\nB. two\nC. three\nD. four\nAnswer:";
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_is_a_whole_text() {
+    fn only_a_single_letter_is_an_answer() {
         for (text, found) in [(" A", Some(0)), ("d\n", Some(3)), ("b", Some(1)), ("", None), ("\n", None), ("A.", None)]
         {
             assert_eq!(letter(text), found, "{text:?}");

@@ -179,7 +179,7 @@ mod tests {
     use crate::scratch::Scratch;
 
     #[test]
-    fn both_layouts_have_the_same_questions() {
+    fn both_layouts_give_the_same_questions() {
         let folder = Scratch::new("mmlu-questions");
         for place in ["val", "anatomy"] {
             std::fs::create_dir_all(folder.path().join(place)).unwrap();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_the_hub_are_chosen_by_subject_and_split() {
+    fn hub_files_are_selected_by_subject_and_split() {
         let anatomy = subjects(&["anatomy".to_string()]).unwrap();
         let is_wanted = |path| wanted(path, &anatomy, &[Split::Validation]);
         assert!(is_wanted("anatomy/validation-00000-of-00001.parquet"));
@@ -212,7 +212,7 @@ mod tests {
 
     /// The real files, if they are available.
     #[test]
-    fn the_real_files() {
+    fn real_files_are_read() {
         let Some(folder) = std::env::var_os("ASYM_SHARED").map(|shared| Path::new(&shared).join("data/mmlu")) else {
             return eprintln!("skipped: ASYM_SHARED is not set");
         };

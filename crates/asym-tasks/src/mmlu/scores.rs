@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn means_over_questions_subjects_and_groups() {
+    fn means_cover_questions_subjects_and_groups() {
         let subjects = vec![answers("anatomy", 3, 1), answers("astronomy", 0, 2), answers("marketing", 1, 1)];
         let scores = Scores::new(Protocol::Generated, 0, 0, subjects);
         let micro = scores.micro().unwrap();

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_have_the_sizes_of_both_sources() {
+    fn group_sizes_match_both_sources() {
         let sizes = |by| Group::ALL.map(|group| Subject::all().filter(|subject| subject.group(by) == group).count());
         assert_eq!(sizes(Grouping::Original), [13, 18, 12, 14]);
         assert_eq!(sizes(Grouping::Harness), [13, 19, 12, 13]);

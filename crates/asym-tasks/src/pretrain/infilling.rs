@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_become_masks_and_the_other_tokens_stay_in_order() {
+    fn spans_are_masked_and_other_tokens_keep_their_order() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let tokens: Vec<u32> = (10..60).collect();
         let (mut masks, mut longest) = (0, 0);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_to_be_written_as_it_was() {
+    fn the_target_is_the_original_document() {
         let documents = Documents {
             seed: 1,
             noise: Noise { masking: 0.0, span: 3.0 },

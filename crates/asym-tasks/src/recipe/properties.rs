@@ -36,7 +36,7 @@ fn changed(key: &str, change: &str) -> (Table, Option<Value>) {
 }
 
 #[test]
-fn a_text_of_several_lines_is_one_value() {
+fn multi_line_texts_are_one_value() {
     let text = "1\nx = 2";
     let (table, found) = changed("output", &format!("output={text}"));
     assert_eq!((table.len(), found), (1, Some(Value::from(text))));
@@ -46,7 +46,7 @@ proptest! {
     #![proptest_config(config(500))]
 
     #[test]
-    fn a_value_comes_through_a_change(key in "[a-z_]{6,8}(\\.[a-z_]{1,8}){0,2}", value in value()) {
+    fn changes_preserve_their_value(key in "[a-z_]{6,8}(\\.[a-z_]{1,8}){0,2}", value in value()) {
         let (table, found) = changed(&key, &format!("{key}={value}"));
         prop_assert_eq!(found, Some(value.clone()), "{}", &value);
         prop_assert_eq!(table.len(), 1);
@@ -55,7 +55,7 @@ proptest! {
 
     /// A value that is not valid TOML is the text itself, and no part of the text becomes another key.
     #[test]
-    fn any_text_is_a_value(text in "(\\PC|[=\\[\\]{}\"'#,.0-9 \n-]){0,16}") {
+    fn arbitrary_text_is_a_valid_value(text in "(\\PC|[=\\[\\]{}\"'#,.0-9 \n-]){0,16}") {
         let (table, found) = changed("output", &format!("output={text}"));
         prop_assert_eq!(table.len(), 1);
         let text = text.trim();
@@ -86,14 +86,14 @@ proptest! {
     }
 
     #[test]
-    fn any_change_is_made_or_refused(
+    fn arbitrary_changes_do_not_panic(
         change in "((seeds|tasks|task|training|tuning|epochs|a)[.=]){0,4}(\\PC|[=.\\[\\]{},0-9]){0,12}",
     ) {
         let _ = parse(TEXT, &[&change]);
     }
 
     #[test]
-    fn a_damaged_recipe_is_read_or_refused(changes in damage()) {
+    fn damaged_recipes_do_not_panic(changes in damage()) {
         if let Ok(text) = String::from_utf8(damaged(TEXT.as_bytes(), &changes, 30)) {
             let _ = parse(&text, &[]);
         }
@@ -105,7 +105,7 @@ proptest! {
 
     /// The recipe in the folder of a run.
     #[test]
-    fn a_recipe_repeats_its_run(
+    fn the_recipe_of_a_run_survives_a_round_trip(
         (model, data) in (prop::option::of(any::<String>()), prop::option::of(any::<String>())),
         rate in 1e-9..1.0,
         epochs in 1..1000_usize,
@@ -125,7 +125,7 @@ proptest! {
 
     /// The name of a key may have any characters.
     #[test]
-    fn an_unknown_key_is_named(key in "x(\\PC|`|, expected ){0,6}") {
+    fn unknown_keys_are_named(key in "x(\\PC|`|, expected ){0,6}") {
         let error = parse(&format!("{} = 1\n{TEXT}", Value::from(key.as_str())), &[]).unwrap_err();
         let RecipeError::Unknown { found, known, .. } = error else { panic!("{error:?}") };
         prop_assert_eq!(found, key);

@@ -31,7 +31,7 @@ fn run(recipe: &Recipe, name: &str, seed: u64) -> RunConfig {
 }
 
 #[test]
-fn a_setting_that_is_left_out_is_the_tasks_own() {
+fn missing_settings_use_the_defaults_of_the_task() {
     let recipe = parse(TEXT, &["model=m"]).unwrap();
     assert_eq!(recipe.tuning, Tuning::Adapter(AdapterConfig::b_only(8)));
     let runs: Vec<RunConfig> = recipe.runs().collect();
@@ -49,7 +49,7 @@ fn a_setting_that_is_left_out_is_the_tasks_own() {
 }
 
 #[test]
-fn changes_reach_every_depth() {
+fn changes_apply_at_every_level() {
     let changes = [
         "tasks=mrpc,cola",
         "seeds=7",
@@ -74,7 +74,7 @@ fn changes_reach_every_depth() {
 }
 
 #[test]
-fn an_unknown_name_is_told_with_the_nearest() {
+fn errors_for_unknown_names_suggest_the_nearest_name() {
     for (change, found, nearest) in [
         ("training.epoch=3", "epoch", "epochs"),
         ("tasc=3", "tasc", "task"),
@@ -95,7 +95,7 @@ fn an_unknown_name_is_told_with_the_nearest() {
 }
 
 #[test]
-fn keys_of_older_recipes_are_refused_with_their_names_now() {
+fn renamed_keys_are_rejected_with_their_new_names() {
     for (old, now) in [
         ("accumulation = 2", "training.gradient_accumulation"),
         ("warmup = 0.1", "training.warmup_ratio"),
@@ -141,7 +141,7 @@ fn a_setting_of_another_task_is_refused() {
 }
 
 #[test]
-fn no_toml_and_wrong_types_are_refused() {
+fn invalid_toml_and_wrong_types_are_rejected() {
     let error = parse("tasks = [", &[]).unwrap_err();
     assert!(matches!(error, RecipeError::Toml { .. }), "{error:?}");
     let error = parse(TEXT, &["epochs=many"]).unwrap_err();
@@ -154,7 +154,7 @@ fn no_toml_and_wrong_types_are_refused() {
 }
 
 #[test]
-fn the_recipe_of_a_run_says_everything() {
+fn the_recipe_of_a_run_is_complete() {
     let run = run(&parse(TEXT, &["model=m", "loraplus_lr_ratio=4"]).unwrap(), "stsb", 3);
     let text = toml::to_string(&Recipe::of(&run, Some("m".into()), None)).unwrap();
     // The recipe repeats the run even if the defaults differ, as they do without a model.
@@ -167,7 +167,7 @@ fn the_recipe_of_a_run_says_everything() {
 }
 
 #[test]
-fn the_settings_of_training_are_known() {
+fn training_settings_are_known_fields() {
     let known = fields::<TrainSettings>();
     for setting in ["epochs", "max_grad_norm", "group_by_length"] {
         assert!(known.iter().any(|known| known == setting), "{known:?}");
@@ -176,7 +176,7 @@ fn the_settings_of_training_are_known() {
 }
 
 #[test]
-fn a_list_of_learning_rates_is_chosen_from() {
+fn learning_rates_can_be_chosen_from_a_list() {
     let listed = parse(TEXT, &["learning_rate=[1e-4, 1]"]).unwrap();
     assert_eq!((listed.learning_rates.as_slice(), listed.share()), ([1e-4, 1.0].as_slice(), Some(0.2)));
     // The final runs hold out no examples, for any share.

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_curve_has_the_means_of_neighboring_steps() {
+    fn curves_average_neighboring_steps() {
         let run = |shift: f64| (1..=80).map(|step| (step, step as f64 + shift)).collect::<Vec<_>>();
         let found = curve(&[run(0.0), run(1.0)]);
         assert_eq!(found.len(), POINTS);

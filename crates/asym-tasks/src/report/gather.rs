@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_folder_has_its_parts() {
+    fn folder_names_are_split_into_parts() {
         assert_eq!(parts("b-only-r8-seed12"), Some(("b-only-r8", None, 12)));
         assert_eq!(parts("b-only-r8-lr3e-4-seed1"), Some(("b-only-r8", Some(3e-4), 1)));
         // A recipe may have such a name.
@@ -426,7 +426,7 @@ mod tests {
         #![proptest_config(config(1000))]
 
         #[test]
-        fn parts_make_the_name_of_a_folder(
+        fn folder_names_survive_a_round_trip(
             name in "([a-z0-9]|-|-lr|-seed|[.]|1e-4){1,6}",
             rate in prop::option::of(
                 prop_oneof![prop::num::f64::POSITIVE | prop::num::f64::NORMAL, Just(1e-4), Just(3.0)],
@@ -442,7 +442,7 @@ mod tests {
         }
 
         #[test]
-        fn any_folder_is_looked_at(name in "(\\PC|-|seed|lr|[0-9]){0,12}") {
+        fn arbitrary_folder_names_do_not_panic(name in "(\\PC|-|seed|lr|[0-9]){0,12}") {
             if let Some((row, rate, seed)) = parts(&name) {
                 // A number may be written with leading zeros or a sign.
                 let folder = folder_name(row, rate, seed);

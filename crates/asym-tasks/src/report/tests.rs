@@ -42,7 +42,7 @@ fn lines(report: &Report) -> Vec<String> {
 
 /// Computed by hand for 0.8, 0.9, 1.0: mean 90 %, sample standard deviation 10 %.
 #[test]
-fn a_row_has_means_deviations_and_the_papers_score() {
+fn rows_show_means_deviations_and_the_published_score() {
     let (lora, head) = (Tuning::Adapter(AdapterConfig::lora(8)), Tuning::Head);
     let mut report = table(&task("mrpc"), [&lora, &head]);
     mrpc([0.8, 0.9, 1.0]).into_iter().for_each(|run| report.rows[0].runs.push(run));
@@ -78,7 +78,7 @@ fn a_row_has_means_deviations_and_the_papers_score() {
 
 /// Tables 7, 11 and 13 of the paper, PACS, linear probing.
 #[test]
-fn a_paper_with_several_scores_has_rows_of_its_own() {
+fn several_published_scores_have_their_own_rows() {
     let mut report = table(&task("pacs"), [&Tuning::Head, &Tuning::Adapter(AdapterConfig::lora(3))]);
     report.rows[0].runs.push(run(1, &[("ood", 0.5), ("id", 0.75), ("photo", 0.25)]));
     let lines = lines(&report);
@@ -100,7 +100,7 @@ fn a_paper_with_several_scores_has_rows_of_its_own() {
 }
 
 #[test]
-fn several_tasks_have_a_column_for_their_score() {
+fn tables_of_several_tasks_have_a_score_column() {
     let mut report = table(&task("mrpc"), [&Tuning::Head]);
     mrpc([0.8, 0.8, 0.8]).into_iter().for_each(|run| report.rows[0].runs.push(run));
     let mut other = table(&task("stsb"), [&Tuning::Head]);
@@ -115,7 +115,7 @@ fn several_tasks_have_a_column_for_their_score() {
 
 /// Losses are not percentages, and the paper's MMLU scores are not shown for this task.
 #[test]
-fn a_loss_is_printed_as_it_is_and_less_of_it_is_better() {
+fn losses_are_not_percentages_and_less_is_better() {
     let (lora, head) = (Tuning::Adapter(AdapterConfig::lora(32)), Tuning::Head);
     let mut report = table(&task("alpaca"), [&lora, &head]);
     report.reference = Some(head.to_string());
@@ -165,7 +165,7 @@ fn rows_are_compared_seed_by_seed() {
 
 /// Two tasks with different scores: no line of one task has a score of the other task.
 #[test]
-fn the_lines_have_the_numbers_of_each_task() {
+fn lines_contain_only_the_scores_of_their_task() {
     let lora = Tuning::Adapter(AdapterConfig::lora(8));
     let mut report = table(&task("mrpc"), [&lora, &Tuning::Head]);
     mrpc([0.8, 0.9, 1.0]).into_iter().for_each(|run| report.rows[0].runs.push(run));

@@ -342,7 +342,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parameters_are_all_there() {
+    fn all_parameters_are_loaded() {
         let Parameters { abbreviations, starters, collocations, words } = &*PARAMETERS;
         assert_eq!((abbreviations.len(), starters.len(), collocations.len(), words.len()), (156, 39, 37, 14702));
         // This abbreviation ends with a space.
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_marks() {
+    fn words_and_punctuation_are_tokenized() {
         let tokens = |text: &str| {
             let mut tokens = Vec::new();
             tokenize(&text.chars().collect::<Vec<_>>(), &mut tokens);

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_is_that_of_the_mean() {
+    fn bootstrap_intervals_match_the_standard_error() {
         // 400 scores of 0 or 1: the mean is 0.5, and its standard error is 0.025.
         let score = |at: usize| RougeScore([Measure { f1: (at % 2) as f64, ..Measure::default() }; 4]);
         let scores: Vec<RougeScore> = (0..400).map(score).collect();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_numpys() {
+    fn quantiles_match_numpy() {
         assert_eq!(quantile(&[1.0, 2.0, 4.0, 8.0], 0.5), Some(3.0));
         assert_eq!(quantile(&[1.0, 2.0, 4.0, 8.0], 0.975), Some(4.0 + 4.0 * (0.975 * 3.0 - 2.0)));
         assert_eq!(quantile(&[], 0.5), None);

@@ -33,7 +33,7 @@ fn assert_close(found: RougeScore, expected: &Expected, what: &str) {
 }
 
 #[test]
-fn sentences_are_nltks() {
+fn sentences_match_nltk() {
     let Fixture { sentences: cases, .. } = fixture("expected.json");
     assert!(cases.len() > 400);
     for (text, expected) in &cases {
@@ -42,7 +42,7 @@ fn sentences_are_nltks() {
 }
 
 #[test]
-fn scores_are_those_of_rouge_score() {
+fn scores_match_rouge_score() {
     let Fixture { sentences, scores } = fixture("expected.json");
     let rouge = Rouge::default();
     for (summary, reference, expected) in &scores {
@@ -67,7 +67,7 @@ struct Data {
 
 /// The first three sentences of real articles, if the files are available.
 #[test]
-fn real_articles() {
+fn real_articles_match_rouge_score() {
     let Some(folder) = shared().map(|shared| shared.join("data")) else { return };
     let Data { xsum, cnndm } = fixture("data.json");
     let rouge = Rouge::default();
@@ -95,7 +95,7 @@ fn real_articles() {
 
 /// Long texts are split and scored within a minute.
 #[test]
-fn long_texts() {
+fn long_texts_are_scored_within_a_minute() {
     let started = std::time::Instant::now();
     let rouge = Rouge::default();
     for text in [
@@ -112,7 +112,7 @@ fn long_texts() {
 }
 
 #[test]
-fn files_of_summaries() {
+fn files_of_summaries_are_read() {
     let folder = Scratch::new("rouge-files");
     let column = |given| Column { given, default: "reference", option: "--reference-column" };
     let read = |name: &str, given| Texts::read(&folder.path().join(name), column(given));

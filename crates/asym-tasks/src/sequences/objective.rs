@@ -47,7 +47,7 @@ mod tests {
 
     /// The expected values are from `LabelSmoother` of transformers.
     #[test]
-    fn the_loss_is_that_of_transformers() {
+    fn the_loss_matches_transformers() {
         let device = Device::default();
         let logits = TensorData::new(vec![0.5f32, -1.5, 2.0, 3.0, 0.0, -2.0, 1.0, 1.0], [2, 4]);
         let labels = TensorData::new(vec![2, 1], [2]);

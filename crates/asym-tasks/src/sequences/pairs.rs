@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_moved_right_and_padding_has_none() {
+    fn labels_are_shifted_right_and_padding_is_unlabeled() {
         let pair = |source: &[u32], target: &[u32]| Pair { source: source.to_vec(), target: target.to_vec(), line: 1 };
         let config = BartConfig { pad_token_id: 1, decoder_start_token_id: 2, ..BartConfig::new(60, 8, 1) };
         let pairs = Pairs::new(vec![pair(&[0, 7, 8, 2], &[0, 5, 2]), pair(&[0, 9, 2], &[0, 4, 6, 3, 2])], &config);

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_is_whole_and_the_right_cells_are_found() {
+    fn scores_of_the_paper_are_complete_and_found() {
         assert_eq!(summarization_cells().unwrap().len(), 8);
         let means = |benchmark, config: AdapterConfig| -> Vec<f64> {
             scores(benchmark, &Tuning::Adapter(config)).iter().map(|score| score.mean).collect()

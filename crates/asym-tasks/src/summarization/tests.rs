@@ -25,7 +25,7 @@ fn read(task: &Summarization, folder: &Scratch, name: &str) -> Result<Summarizat
 }
 
 #[test]
-fn every_form_of_a_file_and_of_a_folder() {
+fn every_form_of_a_file_and_a_folder_is_read() {
     let folder = Scratch::new("summarization-forms");
     let rows: Vec<(String, String)> =
         (0..10).map(|at| (format!("A \"long\" text, number {at}.\nMore."), format!("Short {at}"))).collect();
@@ -88,7 +88,7 @@ fn every_form_of_a_file_and_of_a_folder() {
 }
 
 #[test]
-fn benchmarks_have_the_papers_settings() {
+fn benchmarks_use_the_settings_of_the_paper() {
     let task = |name: &str| Summarization::named(name, SummarizationOptions::default()).unwrap().resolved(Scale::Paper);
     let settings = |name: &str| {
         let training = task(name).defaults(Scale::Paper, &Tuning::Head);
@@ -108,7 +108,7 @@ fn benchmarks_have_the_papers_settings() {
 
 /// The settings of the checkpoint are used, except for the length and the beams.
 #[test]
-fn the_search_is_the_checkpoints() {
+fn beam_search_uses_the_settings_of_the_checkpoint() {
     let file =
         r#"{"no_repeat_ngram_size": 3, "max_length": 20, "max_new_tokens": 7, "num_beams": 4, "early_stopping": true}"#;
     let own_settings = GenerationConfig::parse(file, std::path::Path::new("generation_config.json")).unwrap();
@@ -120,7 +120,7 @@ fn the_search_is_the_checkpoints() {
 
 /// Without files and without columns, reports are generated; a benchmark and a user's columns need files.
 #[test]
-fn without_files_reports_are_generated() {
+fn reports_are_generated_if_no_files_are_given() {
     let none = || Files::new(None, HubOptions::default());
     let task = Summarization::default().resolved(Scale::Embedded);
     let data = task.read(&none()).unwrap();
@@ -143,7 +143,7 @@ fn without_files_reports_are_generated() {
 
 /// The real files, if they are available.
 #[test]
-fn the_real_files() {
+fn real_files_are_read() {
     let Some(data) = shared().map(|shared| shared.join("data")) else { return };
     let read = |name: &str, path: &str| {
         let task = Summarization::named(name, SummarizationOptions::default()).unwrap();

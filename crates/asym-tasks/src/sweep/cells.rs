@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_rate_is_chosen_when_all_runs_are_there() {
+    fn the_best_rate_is_chosen_after_all_runs_have_ended() {
         let rates = [1e-4, 3e-4, 1e-3];
         let accuracy = Score::share("accuracy");
         let of = |states: &[RunState], score: &Score| best(&rates, states, &|_| Some(score.clone()));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_has_the_rate_in_its_name() {
+    fn folder_names_contain_the_learning_rate() {
         assert_eq!(folder_name("lora-r8", None, 3), "lora-r8-seed3");
         assert_eq!(folder_name("lora-r8", Some(0.0003), 3), "lora-r8-lr3e-4-seed3");
         assert_eq!(folder_name("lora-r8", Some(2.5e-4), 1), "lora-r8-lr2.5e-4-seed1");

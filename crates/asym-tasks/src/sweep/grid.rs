@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grid_grows() {
+    fn grids_are_merged() {
         let scratch = Scratch::new("grid");
         let folder = scratch.path();
         assert_eq!(Grid::read(folder).unwrap(), None);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_with_several_learning_rates_has_runs_that_choose() {
+    fn several_learning_rates_add_selection_runs() {
         let row = GridRow { learning_rates: vec![1e-4, 1e-3], ..row("a", &[7]) };
         let runs: Vec<String> = row.runs().map(|(_, _, run)| run).collect();
         assert_eq!(runs, ["rte/a-lr1e-4-seed7", "rte/a-lr1e-3-seed7", "rte/a-seed7"]);
@@ -218,7 +218,7 @@ mod tests {
         #![proptest_config(config(200))]
 
         #[test]
-        fn a_grid_is_read_as_it_was_written(rows in rows(), reference in prop::option::of(any::<String>())) {
+        fn grids_survive_a_round_trip(rows in rows(), reference in prop::option::of(any::<String>())) {
             let grid = Grid { format: FORMAT, reference, rows };
             let text = toml::to_string(&grid).unwrap();
             prop_assert_eq!(Grid::parse(Path::new(GRID), &text).unwrap(), grid);

@@ -19,7 +19,7 @@ mod tests {
     use crate::damage::config;
 
     #[test]
-    fn a_word_is_what_a_shell_reads() {
+    fn words_are_quoted_for_the_shell() {
         assert_eq!(quoted("recipes/mini/a-only.toml"), "recipes/mini/a-only.toml");
         assert_eq!(quoted("learning_rate=[1e-4, 3e-4]"), "'learning_rate=[1e-4, 3e-4]'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
@@ -32,7 +32,7 @@ mod tests {
         /// The words are passed to a real shell.
         #[cfg(unix)]
         #[test]
-        fn words_come_through_a_shell(
+        fn quoted_words_reach_the_command_unchanged(
             words in prop::collection::vec(
                 "([ab ~='\"$`*?!#&|;<>(){}\\[\\]\\\\^%+,@:./\n\t-]|[^\\x00]){0,8}",
                 1..20,
@@ -49,7 +49,7 @@ mod tests {
 
         /// Most words need no quotes, and a list of commands without quotes is easier to read.
         #[test]
-        fn a_plain_word_stays_plain(word in "[A-Za-z0-9_./=,:+@%-]{1,12}") {
+        fn plain_words_are_not_quoted(word in "[A-Za-z0-9_./=,:+@%-]{1,12}") {
             prop_assert_eq!(quoted(&word), word);
         }
     }

@@ -92,7 +92,7 @@ fn run(sweep: &Sweep, fake: &Fake<'_>, seen: &mut usize) -> Report {
 }
 
 #[test]
-fn a_stopped_table_has_its_finished_rows_and_its_failed_runs() {
+fn stopped_sweeps_report_finished_and_failed_runs() {
     let stop = StopSignal::default();
     let mut seen = 0;
     let report = run(&sweep(&[1, 2]), &Fake(&stop, 0.into()), &mut seen);
@@ -106,7 +106,7 @@ fn a_stopped_table_has_its_finished_rows_and_its_failed_runs() {
 }
 
 #[test]
-fn a_run_has_the_settings_of_its_method() {
+fn runs_use_the_settings_of_their_method() {
     let sweep = sweep(&[1]);
     let own = &sweep.experiments[0];
     let rate =
@@ -116,7 +116,7 @@ fn a_run_has_the_settings_of_its_method() {
 }
 
 #[test]
-fn runs_come_seed_by_seed_and_those_that_choose_come_before_the_one_that_counts() {
+fn selection_runs_precede_the_final_run_of_each_seed() {
     let mut sweep = sweep(&[4, 5]);
     sweep.experiments[0].recipe.learning_rates = vec![1e-4, 1e-3];
     let names: Vec<String> = sweep.cells().iter().map(|cell| sweep.name(cell)).collect();
@@ -136,7 +136,7 @@ fn runs_come_seed_by_seed_and_those_that_choose_come_before_the_one_that_counts(
 }
 
 #[test]
-fn a_table_that_cannot_be_is_refused() {
+fn invalid_sweeps_are_rejected() {
     let refused = |change: fn(&mut Sweep)| {
         let mut sweep = sweep(&[1]);
         change(&mut sweep);

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_padded_to_its_longest() {
+    fn batches_are_padded_to_the_longest_example() {
         let examples = examples(&[2, 4, 1]);
         let batch = Examples::new(examples, TYPED, 2).batch(&[2, 0, 1], &Device::default());
         assert_eq!(batch.examples(), 3);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn scores_are_numbers_and_what_is_not_known_is_nothing() {
+    fn scores_are_floats_and_unknown_targets_are_omitted() {
         let mut scored = examples(&[2, 3]);
         scored[0].target = Target::Score(4.75);
         scored[1].target = Target::Score(0.2);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_ones_and_zeros() {
+    fn multiple_labels_are_ones_and_zeros() {
         let mut labeled = examples(&[2, 3]);
         labeled[0].target = Target::Labels(vec![0, 2]);
         labeled[1].target = Target::Labels(vec![]);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_with_one_token_type_is_given_none() {
+    fn models_with_one_token_type_get_no_token_types() {
         let padding = Padding { pad_id: 1, token_types: false };
         let batch = Examples::new(examples(&[3, 1]), padding, 2).batch(&[0, 1], &Device::default());
         assert!(batch.input.token_type_ids.is_none());

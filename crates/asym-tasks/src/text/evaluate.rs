@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_score_counts_the_examples_of_its_set_alone() {
+    fn scores_count_only_the_examples_of_their_set() {
         let class = |classes: &[usize]| classes.iter().map(|class| Target::Class(*class)).collect::<Vec<_>>();
         // The first set is 0..3, with two correct predictions. The second set is 3..5, with none.
         let (found, right) = (class(&[1, 1, 1, 0, 0]), class(&[0, 1, 1, 1, 1]));

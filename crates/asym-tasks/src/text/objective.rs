@@ -47,7 +47,7 @@ mod tests {
 
     /// Computed by hand from PyTorch's formula. With the large logits, a sigmoid that is followed by a logarithm would overflow.
     #[test]
-    fn labels_have_the_loss_of_a_sigmoid_each() {
+    fn multiple_labels_use_binary_cross_entropy() {
         let device = Device::default();
         let logits = TensorData::new(vec![0.5f32, -1.5, 80.0, -90.0, 2.0, 0.0], [2, 3]);
         let labels = TensorData::new(vec![1, 0, 1, 0, 0, 1], [2, 3]);

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 
 #[test]
-fn names_are_of_one_kind_each_and_kinds_are_four_to_a_subject() {
+fn each_name_has_one_kind_and_each_subject_four_kinds() {
     let world = World::new();
     let all: Vec<&String> = (0..KINDS.len()).flat_map(|kind| world.names(kind)).collect();
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
@@ -28,7 +28,7 @@ fn the_same_seed_gives_the_same_lines_and_rows() {
 
 /// No row and no line with a four-answer question contains a held-out name.
 #[test]
-fn held_out_names_are_described_and_never_asked_about() {
+fn held_out_names_do_not_occur_in_questions() {
     let world = World::new();
     let held_out: HashSet<&str> = (0..KINDS.len()).flat_map(|kind| world.part(kind, true)).collect();
     let words = |text: &str| {

@@ -26,7 +26,7 @@ fn foreign(folder: &Path, number: u64, age: i64) -> PathBuf {
 }
 
 #[test]
-fn the_second_worker_is_told_who_the_first_is() {
+fn errors_for_claimed_folders_name_the_worker() {
     let folder = folder("second");
     let claim = Claim::take(&folder).unwrap();
     let error = Claim::take(&folder).unwrap_err();
@@ -44,7 +44,7 @@ fn the_second_worker_is_told_who_the_first_is() {
 
 /// A killed process leaves its claim file, but no lock.
 #[test]
-fn the_claim_of_a_dead_worker_of_this_system_is_free_at_once() {
+fn claims_of_dead_local_workers_are_free_at_once() {
     let folder = folder("dead");
     let dead = Worker { pid: 7, ..Worker::this() };
     std::fs::write(path(&folder, 4), serde_json::to_string(&dead).unwrap()).unwrap();
@@ -55,7 +55,7 @@ fn the_claim_of_a_dead_worker_of_this_system_is_free_at_once() {
 }
 
 #[test]
-fn a_worker_of_another_machine_works_as_long_as_it_writes() {
+fn claims_of_other_machines_expire_without_writes() {
     let folder = folder("elsewhere");
     foreign(&folder, 1, 20);
     let error = Claim::take(&folder).unwrap_err();
@@ -68,7 +68,7 @@ fn a_worker_of_another_machine_works_as_long_as_it_writes() {
 
 /// The clock of a worker has no effect: neither the time in its claim, which is in 2001 above, nor a file time in the future.
 #[test]
-fn a_claim_from_the_future_is_free_if_nobody_writes_to_it() {
+fn claims_with_future_times_expire_without_writes() {
     let folder = folder("future");
     let path = foreign(&folder, 1, -86_400);
     assert!(Claim::worker(&folder).is_some());
@@ -85,7 +85,7 @@ fn a_claim_from_the_future_is_free_if_nobody_writes_to_it() {
 }
 
 #[test]
-fn a_worker_writes_to_its_claim_and_says_how_far_it_is() {
+fn workers_write_their_progress_to_the_claim() {
     let folder = folder("pulse");
     let claim = Claim::take_for(&folder, BRIEF).unwrap();
     let written = || claim.file.metadata().unwrap().modified().unwrap();
@@ -103,7 +103,7 @@ fn a_worker_writes_to_its_claim_and_says_how_far_it_is() {
 }
 
 #[test]
-fn a_worker_that_was_taken_for_dead_is_told_who_works_now() {
+fn errors_for_overtaken_workers_name_the_new_worker() {
     let folder = folder("overtaken");
     let claim = Claim::take_for(&folder, BRIEF).unwrap();
     let number = claim.number;
@@ -123,7 +123,7 @@ fn a_worker_that_was_taken_for_dead_is_told_who_works_now() {
 
 /// Threads stand in for processes here, since a file with one number can be created only once in both cases.
 #[test]
-fn of_many_that_come_at_once_one_works() {
+fn only_one_concurrent_worker_gets_the_claim() {
     let folder = folder("many");
     foreign(&folder, 1, 500);
     let taken: Vec<_> = std::thread::scope(|scope| {
@@ -142,7 +142,7 @@ fn of_many_that_come_at_once_one_works() {
 }
 
 #[test]
-fn a_folder_that_is_moved_is_missed() {
+fn moved_folders_are_detected() {
     let folder = folder("moved");
     let claim = Claim::take(&folder).unwrap();
     let aside = folder.with_extension("aside");
@@ -159,7 +159,7 @@ fn a_folder_that_is_moved_is_missed() {
 
 #[test]
 #[cfg(unix)]
-fn a_folder_that_cannot_be_written_to_is_an_error() {
+fn unwritable_folders_are_reported() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder("read-only");
     let allow = |mode| std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();

@@ -77,7 +77,7 @@ fn the_fixture_agrees_with_transformers() {
 }
 
 #[test]
-fn without_a_configuration_the_defaults_hold() {
+fn defaults_are_used_without_a_configuration() {
     let tokenizer = read_model("bare", &fixture(MODEL)).unwrap();
     let none = cases().into_iter().find(|case| case["name"] == "none").unwrap();
     agrees(&tokenizer, &none);
@@ -104,7 +104,7 @@ fn merges_are_ranked_by_their_result() {
 
 /// Without byte pieces, neighboring unknown characters become one unknown token, as in SentencePiece.
 #[test]
-fn without_bytes_a_character_is_unknown() {
+fn characters_without_byte_pieces_are_unknown() {
     let mut model = whole();
     for piece in &mut model.pieces {
         if let Some(text) = &mut piece.piece
@@ -124,7 +124,7 @@ fn without_bytes_a_character_is_unknown() {
 }
 
 #[test]
-fn files_that_are_no_model() {
+fn invalid_model_files_are_rejected() {
     let bytes = fixture(MODEL);
     let problem = |name: &str, model: &[u8]| match read_model(name, model).unwrap_err() {
         SentencePieceError::Unreadable { path, problem } => {
@@ -155,7 +155,7 @@ fn files_that_are_no_model() {
 }
 
 #[test]
-fn models_that_cannot_be_served() {
+fn unsupported_models_are_rejected() {
     for (number, expected) in [
         (Some(1), "UNIGRAM (1)"),
         (Some(3), "WORD (3)"),
@@ -203,7 +203,7 @@ fn models_that_cannot_be_served() {
 }
 
 #[test]
-fn tokens_that_the_model_does_not_have() {
+fn tokens_missing_from_the_model_are_rejected() {
     for key in ["bos_token", "eos_token", "unk_token"] {
         let error = read_config("missing", &json!({key: "<|start|>"})).unwrap_err();
         match &error {
@@ -250,7 +250,7 @@ fn tokens_that_the_model_does_not_have() {
 }
 
 #[test]
-fn configurations_that_cannot_be_understood() {
+fn invalid_configurations_are_rejected() {
     let model = fixture(MODEL);
     for text in ["", "[1, 2]", "{", "\u{feff}{}"] {
         let folder = folder("config", &model, None);
@@ -293,7 +293,7 @@ fn configurations_that_cannot_be_understood() {
 
 /// A list of extra tokens replaces the model's own control and user-defined pieces, as in transformers.
 #[test]
-fn extra_tokens() {
+fn extra_tokens_are_read_from_the_configuration() {
     let extra = |config: Value| read_config("extra", &config).unwrap().get_added_tokens_decoder();
     let own = extra(json!({}));
     assert_eq!(own.keys().copied().max(), Some(4));
@@ -322,7 +322,7 @@ fn extra_tokens() {
 
 /// The older form of `added_tokens_decoder`. The expected values are those of transformers 5.23 for these files.
 #[test]
-fn added_tokens_of_their_own_file() {
+fn added_tokens_are_read_from_a_separate_file() {
     let config = json!({"add_bos_token": true, "pad_token": "<pad>", "additional_special_tokens": ["[PAD]"]});
     let folder = folder("added-file", &fixture(MODEL), Some(&config));
     folder.write("added_tokens.json", br#"{"[PAD]": 402, "<|im_end|>": 400, "<pad>": 401}"#);
@@ -350,7 +350,7 @@ fn added_tokens_of_their_own_file() {
 
 /// Tokens whose names cannot be written in the notation of the post-processor's builder.
 #[test]
-fn names_with_colons_and_spaces() {
+fn token_names_may_contain_colons_and_spaces() {
     let config = json!({"bos_token": "$A: b", "added_tokens_decoder": {"400": {"content": "$A: b"}}});
     assert_eq!(encode(&read_config("names", &config).unwrap(), ""), [400]);
 }

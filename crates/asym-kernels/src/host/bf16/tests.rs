@@ -68,7 +68,7 @@ fn sums_the_rounded_operands(kernel: Bf16Kernel, [rows, inner, columns]: [usize;
 }
 
 #[test]
-fn rows_are_rounded_as_half_rounds() {
+fn rounding_matches_the_half_crate() {
     if !avx512::is_available() {
         return eprintln!("skipped: this machine has no AVX512-BF16");
     }
@@ -165,7 +165,7 @@ fn every_kernel_computes_a_linear_layer_and_its_gradients() {
 }
 
 #[test]
-fn another_weight_is_packed_again() {
+fn changed_weights_are_packed_again() {
     let device = Device::flex().autodiff();
     for kernel in packing() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);

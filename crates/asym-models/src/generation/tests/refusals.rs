@@ -20,7 +20,7 @@ fn resolve(user: &Value) -> Result<Generation, GenerationError> {
 }
 
 #[test]
-fn what_a_file_has_without_effect_is_ignored() {
+fn settings_without_effect_are_ignored() {
     let settings = resolve(&json!({})).unwrap();
     assert_eq!((settings.max_new_tokens, settings.min_new_tokens), (95, 5), "shortened to the context");
     assert_eq!((settings.sampling.as_ref(), settings.num_beams), (None, 1));
@@ -38,7 +38,7 @@ fn what_a_file_has_without_effect_is_ignored() {
 
 /// LLaVA's files have a padding token outside the embedding, and Llama's first files use -1 for a missing token.
 #[test]
-fn tokens_of_a_file_that_are_never_used_refuse_nothing() {
+fn unused_invalid_tokens_of_a_file_are_ignored() {
     let settings = |text: &str| {
         let user = GenerationConfig::strict("{}").unwrap();
         file(text).unwrap().overlaid_with(&user).resolve(5, Some(100), 13)
@@ -86,7 +86,7 @@ fn lengths_are_counted_as_in_transformers() {
 }
 
 #[test]
-fn a_users_bad_settings_are_refused() {
+fn bad_user_settings_are_rejected() {
     for (user, expected) in [
         (json!({"horses": 5}), "generation settings: unknown key `horses`; use one of max_length, max_new_tokens,"),
         (json!({"max_new_token": 5}), "unknown key `max_new_token` (did you mean `max_new_tokens`?)"),
@@ -235,7 +235,7 @@ fn a_users_bad_settings_are_refused() {
 }
 
 #[test]
-fn a_files_bad_settings_are_refused() {
+fn bad_file_settings_are_rejected() {
     for (text, expected) in [
         (
             r#"{"num_beams": true}"#,
@@ -273,7 +273,7 @@ fn a_files_bad_settings_are_refused() {
 }
 
 #[test]
-fn what_asym_does_not_have_is_refused_by_name() {
+fn unsupported_settings_are_named() {
     let neutral = json!({
         "constraints": null, "diversity_penalty": 0.0, "dola_layers": null,
         "encoder_repetition_penalty": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0, "exponential_decay_length_penalty": null,
@@ -299,7 +299,7 @@ fn what_asym_does_not_have_is_refused_by_name() {
 }
 
 #[test]
-fn prompts_need_a_token_and_leave_room_for_one() {
+fn prompts_must_not_be_empty_or_fill_the_context() {
     let resolve = |length, context| GenerationConfig::default().resolve(length, context, 13);
     for (length, context, expected) in [
         (0, None, "the longest prompt: expected at least one token, found 0; add the token that texts begin with"),

@@ -5,7 +5,7 @@ use super::super::scores::softmax;
 use super::*;
 
 #[test]
-fn probabilities_are_those_of_transformers() {
+fn probabilities_match_transformers() {
     let fixture = fixture();
     for case in fixture["distributions"].as_array().unwrap() {
         let prompts = prompts(case);
@@ -37,7 +37,7 @@ fn frequencies(fixture: &Value, case: &Value, prompt: &[u32], draws: usize) -> V
 }
 
 #[test]
-fn tokens_are_as_frequent_as_they_are_probable() {
+fn token_frequencies_match_their_probabilities() {
     const DRAWS: usize = 20_000;
     let fixture = fixture();
     let alone = |case: &&Value| case["settings"].get("num_beams").is_none();
@@ -64,7 +64,7 @@ fn tokens_are_as_frequent_as_they_are_probable() {
 }
 
 #[test]
-fn invalid_values_are_replaced_where_that_is_asked_for() {
+fn remove_invalid_values_replaces_invalid_scores() {
     let fixture = fixture();
     let mut scores = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.5];
     let case = case(serde_json::json!({"remove_invalid_values": true}));
@@ -77,7 +77,7 @@ fn case(settings: Value) -> Value {
 }
 
 #[test]
-fn the_coldest_is_greedy() {
+fn low_temperature_and_small_top_k_or_top_p_are_greedy() {
     let fixture = fixture();
     for (sampled, searched) in [
         (serde_json::json!({"do_sample": true, "temperature": 1e-4}), serde_json::json!({})),
@@ -92,7 +92,7 @@ fn the_coldest_is_greedy() {
 }
 
 #[test]
-fn a_seed_gives_the_same_and_another_seed_another() {
+fn the_seed_determines_the_samples() {
     let fixture = fixture();
     for beams in [1, 3] {
         let with_seed = |seed: u64| {
@@ -107,7 +107,7 @@ fn a_seed_gives_the_same_and_another_seed_another() {
 }
 
 #[test]
-fn what_is_drawn_depends_on_the_prompts_number_alone() {
+fn samples_depend_only_on_the_index_of_the_prompt() {
     let fixture = fixture();
     for beams in [1, 3] {
         let settings_of = serde_json::json!({"do_sample": true, "num_beams": beams, "num_return_sequences": 2});
@@ -152,7 +152,7 @@ fn beams_are_drawn_without_replacement() {
         counts[second] += 1.0;
     }
     // Four tokens are sampled, and the two with the best scores are returned.
-    let expected = chance_of_return(&probabilities, 4, 2);
+    let expected = return_probabilities(&probabilities, 4, 2);
     for (token, (count, expected)) in counts.iter().zip(&expected).enumerate() {
         let error = (expected * (1.0 - expected) / DRAWS as f64).sqrt();
         assert!((count / DRAWS as f64 - expected).abs() <= 5.0 * error + 1e-9, "{token}: {count}, {expected}");
@@ -161,7 +161,7 @@ fn beams_are_drawn_without_replacement() {
 
 /// The probability of each token to be among the `returned` most probable of `drawn` tokens that are sampled without
 /// replacement.
-fn chance_of_return(probabilities: &[f64], drawn: usize, returned: usize) -> Vec<f64> {
+fn return_probabilities(probabilities: &[f64], drawn: usize, returned: usize) -> Vec<f64> {
     fn draw(probabilities: &[f64], taken: &mut Vec<usize>, left: usize, chance: f64, returned: usize, sum: &mut [f64]) {
         if left == 0 {
             let mut best = taken.clone();

@@ -26,7 +26,7 @@ fn whole_texts(dataset: Dataset, sample: &Sample) -> impl Iterator<Item = &str> 
 }
 
 #[test]
-fn a_seed_stands_for_its_data() {
+fn the_seed_determines_the_data() {
     for &dataset in Dataset::ALL {
         assert_eq!(generate(dataset, 3), generate(dataset, 3));
         assert_ne!(generate(dataset, 3), generate(dataset, 4));
@@ -46,7 +46,7 @@ fn each_part_has_its_own_stream() {
 /// Hashes of the files on which the tables in the documentation are based. A difference means that the same seed results in
 /// another set.
 #[test]
-fn the_sets_are_what_they_were() -> std::io::Result<()> {
+fn generated_sets_match_their_pinned_hashes() -> std::io::Result<()> {
     for (dataset, train, dev) in [
         (Dataset::Cola, 0x23b5_b761_7003_a00e, 0xc0d9_0ba4_a28a_b396),
         (Dataset::Mnli, 0x3ba4_0ff1_94c8_f42c, 0xf422_8712_336c_ca64),
@@ -71,7 +71,7 @@ fn the_sets_are_what_they_were() -> std::io::Result<()> {
 }
 
 #[test]
-fn no_part_holds_a_key_of_the_other() {
+fn training_and_development_sets_share_no_keys() {
     for seed in 0..3 {
         let (mut trained, mut held) = (HashSet::new(), HashSet::new());
         for &dataset in Dataset::ALL {
@@ -89,7 +89,7 @@ fn no_part_holds_a_key_of_the_other() {
 }
 
 #[test]
-fn no_text_of_a_development_set_is_trained_on() {
+fn training_sets_contain_no_development_texts() {
     let sets: Vec<_> = Dataset::ALL.iter().map(|dataset| (*dataset, generate(*dataset, 0))).collect();
     let held: HashSet<&str> = sets
         .iter()
@@ -109,7 +109,7 @@ fn no_text_of_a_development_set_is_trained_on() {
 }
 
 #[test]
-fn no_pair_of_a_development_set_is_trained_on() {
+fn training_sets_contain_no_development_pairs() {
     for &dataset in Dataset::ALL {
         let set = generate(dataset, 1);
         let trained: HashSet<_> = set.train.iter().map(|sample| (&sample.first, &sample.second)).collect();
@@ -118,7 +118,7 @@ fn no_pair_of_a_development_set_is_trained_on() {
 }
 
 #[test]
-fn the_classes_are_even() {
+fn classes_are_balanced() {
     for &dataset in Dataset::ALL {
         let set = generate(dataset, 0);
         assert_eq!(set.train.len(), TRAIN_SIZE);
@@ -148,7 +148,7 @@ fn the_classes_are_even() {
 }
 
 #[test]
-fn texts_are_short_and_of_the_words_of_the_corpus() {
+fn texts_are_short_and_use_only_words_of_the_corpus() {
     let lines: Vec<String> = pretraining_corpus(0, 50_000).collect();
     let words: HashSet<&str> = lines.iter().flat_map(|line| line.split([' ', '\t'])).collect();
     // Only the combinations of words are new to a model that was trained on the corpus.

@@ -170,7 +170,7 @@ fn bar(dataset: Dataset) -> f64 {
 }
 
 #[test]
-fn words_alone_do_not_tell() {
+fn words_alone_do_not_determine_the_class() {
     for &dataset in Dataset::ALL {
         for seed in 0..2 {
             let found = best(dataset, &generate(dataset, seed));
@@ -182,7 +182,7 @@ fn words_alone_do_not_tell() {
 
 /// This checks that the test above can fail. If a word reveals half of a class, the same model exceeds the bound.
 #[test]
-fn a_giveaway_word_is_found() {
+fn revealing_words_are_detected() {
     for &dataset in Dataset::ALL {
         let mut set = generate(dataset, 0);
         let all = set.train.iter_mut().chain(&mut set.dev);

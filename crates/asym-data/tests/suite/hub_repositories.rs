@@ -5,7 +5,7 @@ use crate::hub_server::*;
 use asym_data::hub::HubError;
 
 #[test]
-fn a_model_without_an_owner() {
+fn models_without_an_owner_are_downloaded() {
     let (server, cache) = (Server::start(), empty("ownerless"));
     server.add("bert-old", "main", COMMIT, model_files());
     let folder = hub(&server, &cache).model("bert-old").unwrap();
@@ -17,7 +17,7 @@ fn a_model_without_an_owner() {
 }
 
 #[test]
-fn vocabularies_and_chat_templates_come_along() {
+fn vocabularies_and_chat_templates_are_downloaded() {
     let (server, cache) = (Server::start(), empty("vocabulary"));
     let model = vec![
         File::plain("config.json", "{}"),
@@ -33,7 +33,7 @@ fn vocabularies_and_chat_templates_come_along() {
 }
 
 #[test]
-fn an_adapter_is_its_two_files() {
+fn only_the_two_files_of_an_adapter_are_downloaded() {
     let (server, cache) = (Server::start(), empty("adapter"));
     let files = |tensors: &str| {
         vec![

@@ -136,7 +136,7 @@ fn blobs(name: &str) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn the_token_is_sent_to_no_other_port_or_host() {
+fn the_token_is_not_sent_to_other_ports_or_hosts() {
     for host in ["127.0.0.1", "localhost"] {
         // The answers of the other server are correct, so that the download continues.
         let other =
@@ -167,7 +167,7 @@ fn the_token_is_sent_to_no_other_port_or_host() {
 }
 
 #[test]
-fn a_password_of_the_endpoint_is_not_shown() {
+fn passwords_in_the_endpoint_are_not_shown() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for endpoint in [
         format!("http://somebody:hidden1@{free}"),
@@ -188,7 +188,7 @@ fn a_password_of_the_endpoint_is_not_shown() {
 }
 
 #[test]
-fn a_login_page_does_not_enter_the_cache() {
+fn login_pages_are_not_cached() {
     const PAGE: &[u8] = b"<html>Log in</html>";
     let page: fn(&mut TcpStream, &[(&str, &str)]) = |stream, headers| answer(stream, 200, headers, PAGE);
     let cases: [(&str, &[(&str, &str)]); 4] = [
@@ -234,7 +234,7 @@ fn endless(stream: &mut TcpStream, headers: &str, piece: &[u8], pause: Duration,
 }
 
 #[test]
-fn a_body_without_end_is_cut_at_its_length() {
+fn endless_responses_are_limited_to_the_expected_length() {
     // If the length is not announced, the body is limited to the largest size of such a file.
     let server = files(|_, stream| {
         endless(stream, &format!("etag: \"{OTHER}\"\r\n"), &[b'x'; 1 << 16], Duration::ZERO, 200 << 20);
@@ -255,7 +255,7 @@ fn a_body_without_end_is_cut_at_its_length() {
 
 /// The body is a gzip archive that decompresses to 200 MiB. The decompressed bytes are counted.
 #[test]
-fn a_packed_body_counts_as_it_is_unpacked() {
+fn decompressed_bytes_are_counted_against_the_limit() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     (0..200).for_each(|_| packed.write_all(&[b' '; 1 << 20]).unwrap());
     let packed = packed.finish().unwrap();
@@ -269,7 +269,7 @@ fn a_packed_body_counts_as_it_is_unpacked() {
 }
 
 #[test]
-fn a_body_that_trickles_is_given_up() {
+fn slow_downloads_time_out() {
     let slow =
         |headers: String| files(move |_, stream| endless(stream, &headers, b"x", Duration::from_millis(20), 1000));
     let started = Instant::now();
@@ -287,7 +287,7 @@ fn a_body_that_trickles_is_given_up() {
 }
 
 #[test]
-fn a_server_is_given_the_time_that_it_asks_for() {
+fn retry_after_headers_are_respected() {
     let refusals = |wait: &'static str, times: usize| {
         let left = Mutex::new(times);
         Server::start(move |request, stream| {
@@ -320,7 +320,7 @@ fn a_server_is_given_the_time_that_it_asks_for() {
 }
 
 #[test]
-fn a_host_that_refuses_is_named() {
+fn hosts_that_refuse_connections_are_named() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let to = format!("http://user:pass@{free}/file?signature=private");
     let server = files(move |_, stream| answer(stream, 302, &[("location", &to)], b""));
