@@ -14,7 +14,7 @@
 //!
 //! On the CPU, tensors use no other memory. The memory of a GPU is not counted.
 //!
-//! With the feature `huge-pages` on Linux, the allocator is jemalloc. It requests huge pages, which many systems provide only on
+//! With the feature `huge-pages` on Linux, the allocator is mimalloc. It requests huge pages, which many systems provide only on
 //! request, and keeps freed pages, so the kernel does not clear them again in each training step. A matrix product touches a new
 //! page for each row of a transposed operand. Pages of 2 MiB need fewer address translations than pages of 4 KiB.
 //! `docs/benchmarks.md` contains measurements. A program needs no code other than the declaration above.
@@ -23,23 +23,45 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+#[cfg(all(target_os = "linux", feature = "huge-pages"))]
+use mimalloc::MiMalloc as Inner;
 #[cfg(not(all(target_os = "linux", feature = "huge-pages")))]
 use std::alloc::System as Inner;
-#[cfg(all(target_os = "linux", feature = "huge-pages"))]
-use tikv_jemallocator::Jemalloc as Inner;
-
-/// jemalloc's configuration: use huge pages for all mappings, and keep freed pages.
-#[cfg(all(target_os = "linux", feature = "huge-pages"))]
-#[used]
-#[unsafe(export_name = "_rjem_malloc_conf")]
-static CONFIGURATION: &std::ffi::CStr = c"thp:always,dirty_decay_ms:-1,muzzy_decay_ms:-1";
 
 static CURRENT: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// An allocator that counts bytes: jemalloc on Linux with the feature `huge-pages`, otherwise the system's allocator.
+/// An allocator that counts bytes: mimalloc on Linux with the feature `huge-pages`, otherwise the system's allocator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counting;
+
+/// Configure mimalloc before its first allocation: use huge pages for all mappings, and keep freed pages until [`give_back`].
+#[cfg(all(target_os = "linux", feature = "huge-pages"))]
+fn configure() {
+    use libmimalloc_sys::{mi_option_large_os_pages, mi_option_set, mi_option_t};
+    use std::sync::atomic::AtomicBool;
+
+    /// `mi_option_purge_delay` of mimalloc 3, which the crate does not declare: the time in milliseconds after which freed pages
+    /// are returned.
+    const PURGE_DELAY: mi_option_t = 15;
+    /// The longest time that fits into a `c_long` on every system, 24 days. With -1, freed pages could not be returned at all.
+    const LONGEST: std::ffi::c_long = i32::MAX as std::ffi::c_long;
+    static CONFIGURED: AtomicBool = AtomicBool::new(false);
+
+    if CONFIGURED.load(Relaxed) || CONFIGURED.swap(true, Relaxed) {
+        return;
+    }
+    // SAFETY: the function changes an entry of a table of integers. The first allocation of a program happens before it starts
+    // threads.
+    unsafe {
+        mi_option_set(mi_option_large_os_pages, 1);
+        mi_option_set(PURGE_DELAY, LONGEST);
+    }
+}
+
+/// The system's allocator needs no configuration.
+#[cfg(not(all(target_os = "linux", feature = "huge-pages")))]
+fn configure() {}
 
 fn grow(bytes: usize) {
     let current = CURRENT.fetch_add(bytes, Relaxed) + bytes;
@@ -53,6 +75,7 @@ fn shrink(bytes: usize) {
 // SAFETY: every call is forwarded to the inner allocator with the same arguments; counting only updates two atomics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        configure();
         // SAFETY: the caller guarantees the contract of `GlobalAlloc`, which `Inner` requires.
         let pointer = unsafe { Inner.alloc(layout) };
         if !pointer.is_null() {
@@ -62,6 +85,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        configure();
         // SAFETY: as above.
         let pointer = unsafe { Inner.alloc_zeroed(layout) };
         if !pointer.is_null() {
@@ -122,10 +146,9 @@ pub fn keep_pages() {
 /// Return the freed pages that the allocator keeps to the system, if the allocator supports this.
 pub fn give_back() {
     #[cfg(all(target_os = "linux", feature = "huge-pages"))]
-    // SAFETY: the name ends with a zero byte, and `purge` reads and writes no value. The index 4096 denotes all arenas.
+    // SAFETY: mi_collect takes a flag, which makes it return all freed pages now, and releases only free memory.
     unsafe {
-        let (none, length) = (std::ptr::null_mut(), std::ptr::null_mut());
-        tikv_jemalloc_sys::mallctl(c"arena.4096.purge".as_ptr(), none, length, std::ptr::null_mut(), 0);
+        libmimalloc_sys::mi_collect(true);
     }
     #[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "huge-pages")))]
     // SAFETY: malloc_trim takes an integer and releases free memory of glibc's own allocator.
