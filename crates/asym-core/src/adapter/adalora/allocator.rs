@@ -119,17 +119,7 @@ impl RankAllocator {
                 reason: "dropped triplets cannot be restored; remove it, or train LoRA with a rank_pattern",
             });
         }
-        let mut triplets: IndexMap<String, Triplets> = IndexMap::new();
-        for entry in layout::entries(model, naming) {
-            let Some(part) = triplet_part(&entry) else { continue };
-            let (first, all) = (entry.shape[0], entry.shape.iter().product::<usize>());
-            let triplets = triplets.entry(entry.module().to_string()).or_default();
-            match part {
-                Part::A => triplets.a.shape = [first, all / first.max(1)],
-                Part::B => triplets.b.shape = [first, all / first.max(1)],
-                Part::E => triplets.e.shape = [all],
-            }
-        }
+        let triplets = triplets_of(model, naming);
         if triplets.is_empty() {
             return Err(AdapterError::NotAdapted);
         }
@@ -342,6 +332,27 @@ impl RankAllocator {
         let naming = self.naming;
         layout::each(model, &naming, &mut Each { triplets: &mut self.triplets, act });
     }
+}
+
+/// The triplets of each module, with the shapes of their tensors.
+fn triplets_of<M: Module>(model: &M, naming: &Naming) -> IndexMap<String, Triplets> {
+    struct Shapes(IndexMap<String, Triplets>);
+    impl EachParam for Shapes {
+        fn param<const D: usize>(&mut self, entry: Entry, param: &Param<Tensor<D>>) {
+            let Some(part) = triplet_part(&entry) else { return };
+            let shape = param.lazy_shape();
+            let (rows, values) = (shape[0], shape.num_elements());
+            let triplets = self.0.entry(entry.module().to_string()).or_default();
+            match part {
+                Part::A => triplets.a.shape = [rows, values / rows.max(1)],
+                Part::B => triplets.b.shape = [rows, values / rows.max(1)],
+                Part::E => triplets.e.shape = [values],
+            }
+        }
+    }
+    let mut shapes = Shapes(IndexMap::new());
+    layout::each(model, naming, &mut shapes);
+    shapes.0
 }
 
 fn matrix<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
