@@ -35,10 +35,10 @@ static PEAK: AtomicUsize = AtomicUsize::new(0);
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counting;
 
-/// Configure mimalloc before its first allocation: use huge pages for all mappings, and keep freed pages until [`give_back`].
+/// Configure mimalloc before its first allocation: keep freed pages until [`give_back`]. It requests huge pages by default.
 #[cfg(all(target_os = "linux", feature = "huge-pages"))]
 fn configure() {
-    use libmimalloc_sys::{mi_option_large_os_pages, mi_option_set, mi_option_t};
+    use libmimalloc_sys::{mi_option_set, mi_option_t};
     use std::sync::atomic::AtomicBool;
 
     /// `mi_option_purge_delay` of mimalloc 3, which the crate does not declare: the time in milliseconds after which freed pages
@@ -54,7 +54,6 @@ fn configure() {
     // SAFETY: the function changes an entry of a table of integers. The first allocation of a program happens before it starts
     // threads.
     unsafe {
-        mi_option_set(mi_option_large_os_pages, 1);
         mi_option_set(PURGE_DELAY, LONGEST);
     }
 }
