@@ -197,7 +197,7 @@ pub(crate) fn parallel_product(output: MatrixMut<'_>, then: Output, scale: f32, 
 }
 
 /// The number of columns or rows per task is a multiple of this number. With a larger number, the parts of a narrow product
-/// differ more in size: 384 columns in multiples of 64 leave one of two threads idle for a third of the time.
+/// differ more in size: in multiples of 64, 192 columns would be three equal parts, and one of two threads would compute two.
 ///
 /// gemm's tiles have 16 columns with AVX2, and 64 or fewer with AVX-512.
 const PART: usize = 32;
