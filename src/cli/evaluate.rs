@@ -41,6 +41,12 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
     }
 }
 
+/// The name of a model, an adapter or a dataset in the settings of an evaluation. A local path becomes absolute, so that an
+/// evaluation can be continued from another folder, and an equal relative path there does not stand for the same files.
+fn recorded(name: &str) -> String {
+    std::fs::canonicalize(name).map_or_else(|_| name.to_string(), |path| path.display().to_string())
+}
+
 /// Print the progress of `what`, counted in `questions`: on a terminal on a single line that is overwritten, elsewhere one line
 /// for each tenth of the work.
 fn show((what, questions): (&str, &str), Progress { done, all, own, seconds }: Progress, batch: usize) {

@@ -185,7 +185,7 @@ fn bad_input_is_refused() {
     let dev = case.data.join("dev/anatomy_dev.csv");
     std::fs::write(&dev, "one,A,B,C,D,A\n").unwrap();
     let error = case.refusal(&["--subjects", "anatomy", "--shots", "5"]);
-    assert!(error.contains("anatomy: the split dev has 1 examples, but --shots 5 needs 5"), "{error}");
+    assert!(error.contains("anatomy: --shots 5 needs 5 examples, but the number in the split dev is 1"), "{error}");
     assert!(!case.output.exists(), "the output folder was written");
 }
 

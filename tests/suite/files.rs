@@ -493,7 +493,7 @@ fn skipped_rows_are_counted_on_standard_error() {
     let run = asym(["data", "--preview", "-", "--task", "qqp", "--data", folder.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(
-        said.contains("warning: ") && said.contains("train.tsv: 1 rows with too few columns were left out"),
+        said.contains("warning: ") && said.contains("train.tsv: rows with too few columns, which were left out: 1"),
         "{said}"
     );
 }

@@ -178,6 +178,10 @@ fn tables_about_the_invented_world_need_no_file() {
     let again = ["evaluate", "mmlu", "--adapter", adapter.to_str().unwrap(), "--output", "answers"];
     let (good, _, said) = run(&folder, &again);
     assert!(good, "{said}");
+    // A relative path of the same adapter continues the same evaluation.
+    let relative = ["evaluate", "mmlu", "--adapter", "runs/alpaca-1/b-only-r4-seed1/adapter", "--output", "answers"];
+    let (good, _, said) = run(&folder, &relative);
+    assert!(good, "{said}");
     let again = std::fs::read_to_string(folder.join("answers/results.json")).unwrap();
     let again: Value = serde_json::from_str(&again).unwrap();
     let accuracy = |protocol: &str| {

@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::recorded;
 use crate::cli::{Dtype, FormArgs, Location, SourceArgs, locate, trained};
 use crate::device;
 use crate::embedded::LLAMA_MINI;
@@ -212,9 +213,9 @@ impl MmluArgs {
         let split = Split::named(&self.split).map(Split::name);
         json!({
             "benchmark": "mmlu",
-            "model": model,
-            "adapter": adapter.map(|adapter| adapter.display().to_string()),
-            "data": self.data,
+            "model": model.as_deref().map(recorded),
+            "adapter": adapter.map(|adapter| recorded(&adapter.to_string_lossy())),
+            "data": self.data.as_deref().map(recorded),
             "split": split,
             "dtype": format!("{:?}", self.dtype).to_lowercase(),
             "protocols": versions,

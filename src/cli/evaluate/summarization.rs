@@ -13,6 +13,7 @@ use burn::module::Module;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::recorded;
 use super::rouge::Line;
 use crate::cli::{Dtype, FormArgs, SourceArgs, locate, run_beside, trained};
 use crate::device;
@@ -93,9 +94,9 @@ impl SummarizationArgs {
         let search = generation.resolve(1, Some(positions), config.vocab_size)?;
         let settings = json!({
             "benchmark": task_name(&task),
-            "model": location.pinned(),
-            "adapter": adapter.as_deref().map(|adapter| adapter.display().to_string()),
-            "data": self.data,
+            "model": location.pinned().as_deref().map(recorded),
+            "adapter": adapter.as_deref().map(|adapter| recorded(&adapter.to_string_lossy())),
+            "data": self.data.as_deref().map(recorded),
             "split": self.split,
             "dtype": format!("{:?}", self.dtype).to_lowercase(),
             "max_source_length": source_length,

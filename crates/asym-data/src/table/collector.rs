@@ -107,7 +107,7 @@ impl<'a> Collector<'a> {
 
     pub(super) fn finish(self) -> Result<Vec<Row>, TableError> {
         if self.skipped > 0 {
-            log::warn!("{}: {} rows with too few columns were left out", self.path, self.skipped);
+            log::warn!("{}: rows with too few columns, which were left out: {}", self.path, self.skipped);
         }
         if self.rows.is_empty() {
             return Err(TableError::EmptyFile { path: self.path.to_owned() });

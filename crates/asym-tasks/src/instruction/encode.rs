@@ -145,7 +145,7 @@ impl Encoded {
         )];
         if !self.too_long.is_empty() {
             said.push(format!(
-                "{name}: {} rows are too long and left out: {}",
+                "{name}: rows that are too long and left out: {}, at {}",
                 self.too_long.len(),
                 lines(&self.too_long)
             ));
@@ -153,19 +153,19 @@ impl Encoded {
         if !self.unlabeled.is_empty() {
             let count = self.unlabeled.len();
             said.push(format!(
-                "{name}: {count} rows have no labeled token and are left out: {}",
+                "{name}: rows without a labeled token, which are left out: {count}, at {}",
                 lines(&self.unlabeled)
             ));
         }
         if self.doubled > 0 {
             said.push(format!(
-                "{name}: the text of {} rows already begins with {beginning}, so the tokenizer does not add it again",
+                "{name}: rows whose text already begins with {beginning}, so that the tokenizer does not add it again: {}",
                 self.doubled
             ));
         }
         if self.shared > 0 {
             said.push(format!(
-                "{name}: in {} rows, one token contains the end of the prompt and the beginning of the answer; it is labeled",
+                "{name}: rows with a token that contains the end of the prompt and the beginning of the answer: {}; it is labeled",
                 self.shared
             ));
         }

@@ -275,7 +275,7 @@ impl Task for Instruction {
         let empty = |rows: &Rows| rows.samples.iter().filter(|sample| sample.content.has_empty_answer()).count();
         let empty = empty(&data.train) + empty(&data.dev);
         if empty > 0 {
-            lines.push(format!("{empty} rows have an empty answer, so the model learns to generate nothing for them"));
+            lines.push(format!("rows with an empty answer, for which the model learns to generate nothing: {empty}"));
         }
         lines
     }

@@ -255,7 +255,7 @@ fn long_texts_are_cut_and_rows_without_labels_are_named() {
     assert_eq!(cut.input_ids.len(), 20);
     assert_ne!(cut.input_ids.last(), Some(&2), "a truncated text has no end-of-text token");
     let said = encoded.describe("training", "").join("\n");
-    assert!(said.contains("training: 1 rows have no labeled token and are left out: line 2"), "{said}");
+    assert!(said.contains("training: rows without a labeled token, which are left out: 1, at line 2"), "{said}");
     // A text that fits without its end-of-text token is truncated too.
     let length = encode(&tokenizer, "plain", &contents[..1], 100).examples[0].input_ids.len();
     let encoded = encode(&tokenizer, "plain", &contents[..1], length - 1);

@@ -64,7 +64,9 @@ pub enum MmluError {
     },
 
     /// There are not enough examples.
-    #[error("{subject}: the split dev has {found} examples, but --shots {shots} needs {shots}; use a smaller number")]
+    #[error(
+        "{subject}: --shots {shots} needs {shots} examples, but the number in the split dev is {found}; use a smaller --shots"
+    )]
     TooFewExamples {
         /// The subject.
         subject: &'static str,
