@@ -7,11 +7,11 @@
 #![allow(missing_docs)]
 
 use asym_kernels::{
-    Heads, Kept, LowRank, Rotation, add_low_rank, attention, composed, dropout, gated_silu, gelu, linear,
-    residual_norm, rms_norm, rotary,
+    Heads, Kept, LowRank, Rotation, add_low_rank, attention, composed, cross_entropy, dropout, gated_silu, gelu,
+    linear, residual_norm, rms_norm, rotary,
 };
 use burn::nn::{DropoutConfig, LayerNormConfig};
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Distribution, Int, Tensor};
 use divan::Bencher;
 
 const BATCH: usize = 8;
@@ -209,5 +209,35 @@ mod add_low_rank_step {
     fn composed_form(bencher: Bencher<'_, '_>) {
         let update = LowRank { a: random([WIDTH, 8]), b: random([8, WIDTH]).require_grad(), scale: 2.0 };
         step(bencher, WIDTH, |x| composed::add_low_rank(x.clone(), x, update.clone()));
+    }
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod cross_entropy_step {
+    use super::*;
+
+    /// The number of labeled tokens of a batch.
+    const TOKENS: usize = 128;
+    /// The size of SmolLM2's vocabulary.
+    const VOCABULARY: usize = 49_152;
+
+    fn step(bencher: Bencher<'_, '_>, loss: fn(Tensor<2>, Tensor<1, Int>, f64) -> Tensor<1>) {
+        let logits = random([TOKENS, VOCABULARY]);
+        let labels = Tensor::<1, Int>::zeros([TOKENS], &device());
+        bencher.bench_local(|| {
+            // As in a model, there is only one handle to the logits.
+            let logits = logits.clone().require_grad() * 2.0;
+            drop(loss(logits, labels.clone(), 0.0).backward());
+        });
+    }
+
+    #[divan::bench]
+    fn fused(bencher: Bencher<'_, '_>) {
+        step(bencher, cross_entropy);
+    }
+
+    #[divan::bench]
+    fn composed_form(bencher: Bencher<'_, '_>) {
+        step(bencher, composed::cross_entropy);
     }
 }

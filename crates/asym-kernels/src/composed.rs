@@ -4,7 +4,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use std::ops::Range;
 
 use burn::nn::{self, LayerNorm};
-use burn::tensor::activation::{self, softmax};
+use burn::tensor::activation::{self, log_softmax, softmax};
 use burn::tensor::{Bool, DType, Int, Tensor, module};
 
 use crate::{Heads, LowRank, Rotation, Sequences};
@@ -86,6 +86,22 @@ fn later_keys(queries: usize, keys: usize, like: &Tensor<4>) -> Tensor<4, Bool> 
     let place = |end: usize| Tensor::<1, Int>::arange(0..end as i64, &device);
     let of_query = place(queries).add_scalar((keys - queries) as i64).reshape([1, 1, queries, 1]);
     place(keys).reshape([1, 1, 1, keys]).greater(of_query)
+}
+
+/// The same result as [`cross_entropy`](crate::cross_entropy()).
+pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) -> Tensor<1> {
+    let logits = match logits.dtype() {
+        DType::F16 | DType::BF16 => logits.cast(DType::F32),
+        _ => logits,
+    };
+    let log_probabilities = log_softmax(logits, 1);
+    let of_labels = log_probabilities.clone().gather(1, labels.unsqueeze_dim(1)).mean().neg();
+    if smoothing == 0.0 {
+        return of_labels;
+    }
+    // The means of the rows are computed first, because a sum over all elements would lose precision.
+    let of_all = log_probabilities.mean_dim(1).mean().neg();
+    of_labels * (1.0 - smoothing) + of_all * smoothing
 }
 
 /// The same result as [`residual_norm`](crate::residual_norm()).

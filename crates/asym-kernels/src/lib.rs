@@ -13,6 +13,7 @@
 //! | [`rotary`] | cosines and sines | the same, with one pass for each product and sum |
 //! | [`gelu`] | its input | the derivative |
 //! | [`gated_silu`] | gate and up | gate, up, σ(gate) and silu(gate) |
+//! | [`cross_entropy`] | the logits | the logits' softmax and its logarithm |
 //! | [`dropout`] | a seed | a mask as wide as its input |
 //! | [`linear`] | the operands that tracked inputs need | the same, with one matrix product per sequence |
 //! | [`rounded_linear`] | nothing, for a frozen weight in bf16 | its input in bf16, if the backend keeps it |
@@ -47,8 +48,8 @@ pub use heads::{Heads, Sequences};
 #[cfg(feature = "host")]
 pub use host::{Bf16Kernel, PackedWeight};
 pub use operations::{
-    Kept, LowRank, Rotation, add_low_rank, attention, dropout, gated_silu, gelu, is_host, layer_norm, linear,
-    packed_attention, residual_norm, rms_norm, rotary, rounded_linear,
+    Kept, LowRank, Rotation, add_low_rank, attention, cross_entropy, dropout, gated_silu, gelu, is_host, layer_norm,
+    linear, packed_attention, residual_norm, rms_norm, rotary, rounded_linear,
 };
 
 /// The copies of a layer's weight for the kernels of the feature `host`. Without this feature, there are no copies.

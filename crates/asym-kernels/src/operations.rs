@@ -8,7 +8,7 @@
 use burn::nn::{self, LayerNorm};
 #[cfg(feature = "host")]
 use burn::tensor::DType;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 #[cfg(feature = "host")]
 use crate::host;
@@ -238,6 +238,32 @@ pub fn gated_silu<const D: usize>(gate: Tensor<D>, up: Tensor<D>, kept: Kept) ->
         return host::gated_silu(gate, up, kept);
     }
     composed::gated_silu(gate, up)
+}
+
+/// Cross-entropy with label smoothing, averaged over the rows: (1 − ε) times −log p of the label, plus ε times the mean of −log p
+/// over all classes, with p = softmax(logits) and ε = `smoothing`.
+///
+/// In half precision, the loss is computed in f32. On the host, autodiff keeps the logits. They are not copied unless the caller
+/// has another handle to them.
+///
+/// Source: Szegedy et al., 2016 (arXiv:1512.00567), as in `LabelSmoother` of transformers.
+///
+/// # Shapes
+///
+/// - logits: `[rows, classes]`
+/// - labels: `[rows]`, each in 0..classes
+/// - output: `[1]`, f32 for logits in f32 or in half precision
+///
+/// # Panics
+///
+/// Panics if the numbers of rows differ, or if a label is not a class. Not every backend notices such a label.
+pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) -> Tensor<1> {
+    assert_eq!(logits.dims()[0], labels.dims()[0], "the numbers of rows of logits and labels");
+    #[cfg(feature = "host")]
+    if host::takes(&logits) && !logits.dims().contains(&0) {
+        return host::cross_entropy(logits, labels, smoothing);
+    }
+    composed::cross_entropy(logits, labels, smoothing)
 }
 
 /// Dropout with `layer`'s probability. It is active only in training, on a device with autodiff.

@@ -4,12 +4,12 @@
 use std::slice;
 
 use asym_kernels::{
-    Heads, Kept, LowRank, Rotation, Sequences, add_low_rank, attention, composed, dropout, gated_silu, gelu,
-    layer_norm, linear, packed_attention, residual_norm, rms_norm, rotary,
+    Heads, Kept, LowRank, Rotation, Sequences, add_low_rank, attention, composed, cross_entropy, dropout, gated_silu,
+    gelu, layer_norm, linear, packed_attention, residual_norm, rms_norm, rotary,
 };
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -433,6 +433,64 @@ fn gated_silu_matches_its_composed_form() {
         assert_eq!(values(gated_silu(gate.inner(), up.clone().inner(), Kept::Exact)), all.output);
         assert_eq!(values(up), before);
     }
+}
+
+type Loss = fn(Tensor<2>, Tensor<1, Int>, f64) -> Tensor<1>;
+
+#[test]
+fn cross_entropy_matches_its_composed_form() {
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    for (count, classes, smoothing) in [(1, 1, 0.1), (3, 5, 0.0), (4, 1024, 0.1), (70, 2500, 0.0), (33, 2500, 0.1)] {
+        let rows = [random([1, count, classes], &mut rng)];
+        let labels: Vec<i64> = (0..count).map(|_| rng.random_range(0..classes as i64)).collect();
+        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), &device());
+        // The kernel replaces the logits by their gradient, or copies them if the caller also uses them.
+        for (name, scale, is_shared) in [("one handle", 2.0, false), ("two handles", 2.0, true), ("far", 100.0, false)]
+        {
+            let of = |form: Loss| {
+                let labels = labels.clone();
+                move |rows: Vec<Tensor<3>>, _: Vec<Tensor<2>>| {
+                    let logits = (rows[0].clone() * scale).reshape([count, classes]);
+                    let again = is_shared.then(|| logits.clone().mean());
+                    let loss = form(logits, labels.clone(), smoothing).cast(rows[0].dtype());
+                    again.map_or(loss.clone(), |mean| loss + mean).reshape([1, 1, 1])
+                }
+            };
+            let (ours, oracle) = (of(cross_entropy), of(composed::cross_entropy));
+            both(&format!("{count} × {classes}, {name}"), &rows, &[], &ours, &oracle, scale < 10.0);
+        }
+        let logits = || rows[0].clone().reshape([count, classes]) * 2.0;
+        let tracked = values(cross_entropy(logits().require_grad(), labels.clone(), smoothing));
+        assert_eq!(values(cross_entropy(logits().inner(), labels.clone().inner(), smoothing)), tracked);
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let logits = logits().require_grad();
+                let loss = cross_entropy(logits.clone(), labels.clone(), smoothing);
+                (values(loss.clone()), values(logits.grad(&loss.backward()).unwrap()))
+            })
+        };
+        assert!(on(1) == on(3), "{count} × {classes}");
+    }
+}
+
+/// The expected values are from `LabelSmoother` of transformers.
+#[test]
+fn cross_entropy_matches_transformers() {
+    let logits = [[0.5f32, -1.5, 2.0, 3.0], [0.0, -2.0, 1.0, 1.0]];
+    for form in [cross_entropy, composed::cross_entropy] as [Loss; 2] {
+        for (smoothing, expected) in [(0.0, 2.630_987_2), (0.1, 2.580_987_2)] {
+            let labels = Tensor::<1, Int>::from_data([2, 1], &device());
+            let found = values(form(Tensor::from_data(logits, &device()), labels, smoothing))[0];
+            assert!((found - expected).abs() < 1e-6, "{found} and {expected}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "the label 3 is not one of 3 classes")]
+fn cross_entropy_rejects_labels_that_are_not_classes() {
+    cross_entropy(Tensor::zeros([1, 3], &device()), Tensor::from_data([3], &device()), 0.0);
 }
 
 /// Values that were computed by hand, because the composed forms have the same formulas as the kernels.

@@ -4,6 +4,7 @@
 
 mod attention;
 mod bf16;
+mod cross_entropy;
 mod dropout;
 mod extension;
 mod gated_silu;
@@ -27,6 +28,7 @@ use half::{bf16 as Bf16, f16 as F16};
 pub(crate) use self::attention::attention;
 pub(crate) use self::bf16::rounded_linear;
 pub use self::bf16::{Bf16Kernel, PackedWeight};
+pub(crate) use self::cross_entropy::cross_entropy;
 pub(crate) use self::dropout::dropout;
 pub(crate) use self::gated_silu::gated_silu;
 pub(crate) use self::gelu::gelu;

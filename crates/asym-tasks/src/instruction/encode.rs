@@ -165,7 +165,7 @@ impl Encoded {
         }
         if self.shared > 0 {
             said.push(format!(
-                "{name}: rows with a token that contains the end of the prompt and the beginning of the answer: {}; it is labeled",
+                "{name}: rows in which a labeled token contains the end of the prompt and the beginning of the answer: {}",
                 self.shared
             ));
         }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use asym_core::random::{derive_seed, stream};
 use asym_data::{Encoding, Tokenizer};
+use asym_kernels::cross_entropy;
 use asym_models::{EncoderInput, MaskedLanguageModel, Padding};
 use asym_train::{Batch, EvalRoom, Evaluation, Objective, Scores, Source, TrainError};
-use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::RngExt;
 
@@ -149,7 +149,7 @@ impl Objective for MaskedLoss {
 
     fn loss(&self, model: &MaskedLanguageModel, batch: &MaskedBatch) -> Tensor<1> {
         let logits = model.forward_at(batch.input.clone(), batch.positions.clone()); // [masked, vocabulary]
-        CrossEntropyLossConfig::new().init(&logits.device()).forward(logits, batch.labels.clone())
+        cross_entropy(logits, batch.labels.clone(), 0.0)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use asym_kernels::cross_entropy;
 use asym_train::{EvalRoom, Scores, Source, TrainError};
 use burn::module::Module;
-use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Int, Tensor};
 
 /// Loss and accuracy over batches.
@@ -41,7 +41,7 @@ impl Tally {
     /// Add the predictions of a batch: the `logits`, `[count, classes]`, and the correct classes `labels`, `[count]`.
     pub(super) fn add(&mut self, logits: Tensor<2>, labels: Tensor<1, Int>) {
         let count = labels.dims()[0];
-        let mean = CrossEntropyLossConfig::new().init(&logits.device()).forward(logits.clone(), labels.clone());
+        let mean = cross_entropy(logits.clone(), labels.clone(), 0.0);
         self.loss += count as f64 * f64::from(mean.into_scalar::<f32>());
         let (found, labels) = (logits.argmax(1).into_data(), labels.into_data());
         self.right += found.iter::<i64>().zip(labels.iter::<i64>()).filter(|(found, label)| found == label).count();

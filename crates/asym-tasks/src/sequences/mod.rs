@@ -5,5 +5,5 @@
 mod objective;
 mod pairs;
 
-pub use objective::{PairLoss, smoothed};
+pub use objective::PairLoss;
 pub use pairs::{Marks, Pair, PairBatch, Pairs, sources_of};
