@@ -20,8 +20,8 @@ pub struct Embedded {
 /// The file that describes how inputs are prepared.
 #[derive(Debug)]
 enum Inputs {
-    /// `tokenizer.json`.
-    Tokenizer(&'static [u8]),
+    /// `tokenizer.json` and `tokenizer_config.json`.
+    Tokenizer(&'static [u8], &'static str),
     /// `preprocessor_config.json`.
     ImageProcessor(&'static str),
 }
@@ -32,13 +32,22 @@ macro_rules! path {
     };
 }
 
+macro_rules! tokenizer {
+    ($model:literal) => {
+        Inputs::Tokenizer(
+            include_bytes!(path!($model, "tokenizer.json")),
+            include_str!(path!($model, "tokenizer_config.json")),
+        )
+    };
+}
+
 /// The mini RoBERTa, pre-trained on generated text.
 pub static ROBERTA_MINI: Embedded = Embedded {
     name: "roberta-mini (embedded)",
     family: EncoderConfig::FAMILY,
     config: include_str!(path!("roberta-mini", "config.json")),
     weights: include_bytes!(path!("roberta-mini", "model.safetensors")),
-    inputs: Inputs::Tokenizer(include_bytes!(path!("roberta-mini", "tokenizer.json"))),
+    inputs: tokenizer!("roberta-mini"),
 };
 
 /// The mini ViT, pre-trained on drawn shapes.
@@ -56,7 +65,7 @@ pub static BART_MINI: Embedded = Embedded {
     family: BartConfig::FAMILY,
     config: include_str!(path!("bart-mini", "config.json")),
     weights: include_bytes!(path!("bart-mini", "model.safetensors")),
-    inputs: Inputs::Tokenizer(include_bytes!(path!("bart-mini", "tokenizer.json"))),
+    inputs: tokenizer!("bart-mini"),
 };
 
 /// The mini Llama, pre-trained on lines about an invented world.
@@ -65,7 +74,7 @@ pub static LLAMA_MINI: Embedded = Embedded {
     family: LlamaConfig::FAMILY,
     config: include_str!(path!("llama-mini", "config.json")),
     weights: include_bytes!(path!("llama-mini", "model.safetensors")),
-    inputs: Inputs::Tokenizer(include_bytes!(path!("llama-mini", "tokenizer.json"))),
+    inputs: tokenizer!("llama-mini"),
 };
 
 /// All embedded checkpoints.
@@ -90,7 +99,7 @@ impl Embedded {
     pub fn base(&self) -> Result<Base, TaskError> {
         let base = Base::from_bytes(self.name, self.config, self.weights)?;
         match self.inputs {
-            Inputs::Tokenizer(tokenizer) => base.with_tokenizer(tokenizer),
+            Inputs::Tokenizer(tokenizer, config) => Ok(base.with_tokenizer(tokenizer)?.with_tokenizer_config(config)),
             Inputs::ImageProcessor(config) => base.with_image_processor(config),
         }
     }

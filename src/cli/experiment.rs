@@ -18,7 +18,7 @@ pub struct ExperimentArgs {
     /// Checkpoint: a folder, or a name on the Hub [default: the embedded checkpoint for the task]
     #[arg(long)]
     model: Option<String>,
-    /// The task's data: a folder, or a name on the Hub [default: generated data]
+    /// The task's data: a file, a folder, or a name on the Hub [default: generated data]
     #[arg(long)]
     data: Option<String>,
     /// Rows of the table: full, head, ia3, lora, b-only, b-only-input (A from the layers' inputs), a-only, rslora,

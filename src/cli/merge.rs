@@ -74,7 +74,7 @@ pub fn merge(args: &MergeArgs) -> Result<()> {
         .visit(Merge { args, name: location.name(), adapter, checkpoint: &checkpoint, device: &device, output: &part })
         .and_then(|()| match location.folder() {
             Some(folder) => companions(folder, &part),
-            None => Ok(location.base()?.save_tokenizer(&part)?),
+            None => Ok(location.base()?.save_inputs(&part)?),
         })
         .and_then(|()| std::fs::rename(&part, &args.output).with_context(|| args.output.display().to_string()));
     if whole.is_err() {

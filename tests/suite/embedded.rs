@@ -12,6 +12,8 @@ use asym::tasks::{AnyTask, Files, Task};
 use asym::train::Dtype;
 use burn::tensor::Device;
 
+use crate::common::scratch;
+
 #[test]
 fn the_mini_roberta_and_the_generated_sets_fit_together() {
     let base = ROBERTA_MINI.base().unwrap();
@@ -93,4 +95,20 @@ fn the_weights_are_read_once_for_all_runs() {
         assert_eq!(shared.model.config(), read.model.config());
     }
     assert!(base.read::<SequenceClassifier>(Dtype::F32, &device).unwrap().is_none());
+}
+
+/// A merged model needs these files in transformers.
+#[test]
+fn embedded_checkpoints_save_the_files_that_prepare_inputs() {
+    for embedded in ALL {
+        let folder = scratch(&format!("embedded-{}", embedded.name.split(' ').next().unwrap()));
+        embedded.base().unwrap().save_inputs(&folder).unwrap();
+        let mut files: Vec<_> =
+            folder.read_dir().unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        let is_vit = embedded.name == VIT_MINI.name;
+        let expected: &[&str] =
+            if is_vit { &["preprocessor_config.json"] } else { &["tokenizer.json", "tokenizer_config.json"] };
+        assert_eq!(files, expected, "{}", embedded.name);
+    }
 }

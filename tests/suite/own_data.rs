@@ -67,6 +67,9 @@ fn classifiers_trained_on_a_csv_file_name_their_labels() {
     let config = object(&std::fs::read_to_string(folder.join("merged/config.json")).unwrap());
     assert_eq!(config["id2label"], serde_json::json!({"0": "large", "1": "small"}));
     assert_eq!(config["problem_type"], "single_label_classification");
+    // Without this setting, the tokenizer of transformers does not add a space before the first word, as `tokenizer.json` does.
+    let settings = object(&std::fs::read_to_string(folder.join("merged/tokenizer_config.json")).unwrap());
+    assert_eq!(settings["add_prefix_space"], true);
 
     // The recipe of the run reproduces it, and a pair is refused, because the task has single texts.
     let recipe = folder.join("runs/classification-1/lora-r4-seed1/recipe.toml");

@@ -14,9 +14,12 @@ use burn::tensor::Device;
 
 use crate::error::TaskError;
 
-/// The files that a text model may have in addition to the tokenizer.
-const LANGUAGE_FILES: [&str; 4] =
-    ["tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "generation_config.json"];
+/// The files with settings of the tokenizer. Without them, transformers sets some tokenizers up differently.
+const TOKENIZER_FILES: [&str; 2] = [TOKENIZER_CONFIG, "special_tokens_map.json"];
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+
+/// The files that a model that generates text may have in addition.
+const LANGUAGE_FILES: [&str; 2] = ["chat_template.jinja", "generation_config.json"];
 
 /// A checkpoint with its tokenizer and other files.
 ///
@@ -28,6 +31,8 @@ pub struct Base {
     /// The weights and their configuration.
     pub checkpoint: Checkpoint,
     tokenizer: OnceLock<Tokenizer>,
+    /// The text of the tokenizer's settings of a checkpoint without a folder.
+    tokenizer_config: Option<String>,
     /// The image processor of a checkpoint without a folder.
     image_processor: Option<ImageProcessor>,
     /// A `Loaded<M>` for each model type `M` and each dtype that was requested.
@@ -55,6 +60,11 @@ impl Base {
         Ok(Self::new(name.to_string(), None, Checkpoint::from_bytes(name, config, weights)?))
     }
 
+    /// Add the settings of a tokenizer, the text of a `tokenizer_config.json`. They are only saved, for other programs.
+    pub fn with_tokenizer_config(self, config: &str) -> Self {
+        Self { tokenizer_config: Some(config.to_string()), ..self }
+    }
+
     /// Add a tokenizer from the bytes of a `tokenizer.json`.
     ///
     /// # Errors
@@ -76,7 +86,15 @@ impl Base {
     }
 
     fn new(name: String, folder: Option<PathBuf>, checkpoint: Checkpoint) -> Self {
-        Self { name, folder, checkpoint, tokenizer: OnceLock::new(), image_processor: None, models: Mutex::default() }
+        Self {
+            name,
+            folder,
+            checkpoint,
+            tokenizer: OnceLock::new(),
+            tokenizer_config: None,
+            image_processor: None,
+            models: Mutex::default(),
+        }
     }
 
     /// Change the name, for example to the name on the Hub. Saved adapters record this name as their base model.
@@ -119,15 +137,33 @@ impl Base {
         Ok(self.tokenizer.get_or_init(|| tokenizer))
     }
 
-    /// Write `tokenizer.json` into `folder`.
+    /// Write `tokenizer.json` into `folder`, and the settings of the tokenizer if the checkpoint has any.
     ///
     /// # Errors
     ///
     /// The errors of [`language_tokenizer`](Self::language_tokenizer), and [`TaskError::Io`].
     pub fn save_tokenizer(&self, folder: &Path) -> Result<(), TaskError> {
-        let path = folder.join("tokenizer.json");
-        let json = self.language_tokenizer()?.to_json()?;
-        asym_core::write_whole(&path, json.as_bytes()).map_err(TaskError::io(&path))
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            asym_core::write_whole(&path, bytes).map_err(TaskError::io(&path))
+        };
+        write("tokenizer.json", self.language_tokenizer()?.to_json()?.as_bytes())?;
+        if let Some(config) = &self.tokenizer_config {
+            write(TOKENIZER_CONFIG, config.as_bytes())?;
+        }
+        self.copy(&TOKENIZER_FILES, folder)
+    }
+
+    /// Write the files that prepare inputs into `folder`, for a checkpoint without a folder: the image processor if it has one, and
+    /// otherwise the tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`save_tokenizer`](Self::save_tokenizer).
+    pub fn save_inputs(&self, folder: &Path) -> Result<(), TaskError> {
+        let Some(processor) = &self.image_processor else { return self.save_tokenizer(folder) };
+        let path = folder.join("preprocessor_config.json");
+        asym_core::write_whole(&path, processor.to_json().as_bytes()).map_err(TaskError::io(&path))
     }
 
     /// The chat template; `None` if the checkpoint has none.
@@ -154,15 +190,20 @@ impl Base {
         Ok(self.checkpoint.generation_config()?.eos_token_id.and_then(|ids| ids.0.first().copied()))
     }
 
-    /// Write into `folder` the files that text generation needs in addition to the tokenizer: the chat template, special tokens
-    /// and generation settings. Files that the checkpoint lacks are skipped.
+    /// Write into `folder` the files that text generation needs in addition to the tokenizer: the chat template and generation
+    /// settings. Files that the checkpoint lacks are skipped.
     ///
     /// # Errors
     ///
     /// [`TaskError::Io`].
     pub fn save_language_files(&self, folder: &Path) -> Result<(), TaskError> {
+        self.copy(&LANGUAGE_FILES, folder)
+    }
+
+    /// Copy those of the files `names` that the checkpoint's folder has.
+    fn copy(&self, names: &[&str], folder: &Path) -> Result<(), TaskError> {
         let Some(from) = &self.folder else { return Ok(()) };
-        for name in LANGUAGE_FILES {
+        for name in names {
             let (from, to) = (from.join(name), folder.join(name));
             if from.is_file() {
                 let bytes = std::fs::read(&from).map_err(TaskError::io(&from))?;

@@ -37,6 +37,22 @@ pub enum TaskError {
         name: String,
     },
 
+    /// A file does not exist.
+    #[error("{name}: no such file")]
+    NoSuchFile {
+        /// The name that was given.
+        name: String,
+    },
+
+    /// The data are not on this machine, and cannot be had from the Hub.
+    #[error("{name} is not a local file or folder and was looked up on the Hub: {source}")]
+    NotOnHub {
+        /// The name that was given.
+        name: String,
+        /// The error of the Hub.
+        source: Box<asym_data::HubError>,
+    },
+
     /// A method's name is unknown.
     #[error("there is no method `{found}`{}; use one of {expected}", hint(nearest.as_deref()))]
     UnknownMethod {

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use asym_data::hub::may_be_repo;
-use asym_data::{Hub, HubOptions};
+use asym_data::{Format, Hub, HubOptions};
 
 use crate::error::TaskError;
 
@@ -26,11 +26,15 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// [`TaskError::NoSuchPlace`], and the errors of the Hub.
+    /// [`TaskError::NoSuchFile`], [`TaskError::NoSuchPlace`], [`TaskError::NotOnHub`], and the errors of the Hub.
     pub fn folder(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Option<PathBuf>, TaskError> {
         let Some(name) = &self.name else { return Ok(None) };
-        let folder =
-            if is_on_hub(name)? { Hub::new(self.hub.clone())?.dataset(name, wanted)?.0 } else { PathBuf::from(name) };
+        let folder = if is_on_hub(name)? {
+            let not_found = |source| TaskError::NotOnHub { name: name.clone(), source: Box::new(source) };
+            Hub::new(self.hub.clone())?.dataset(name, wanted).map_err(not_found)?.0
+        } else {
+            PathBuf::from(name)
+        };
         self.pinned.get_or_init(|| pinned(name, &folder));
         Ok(Some(folder))
     }
@@ -45,11 +49,15 @@ impl Files {
 ///
 /// # Errors
 ///
+/// [`TaskError::NoSuchFile`] for the name of a missing file of data, such as `reviews.csv`; a name on the Hub has no such ending.
 /// [`TaskError::NoSuchPlace`] for a name that is neither an existing folder nor a valid name on the Hub, such as the absolute
 /// path of a missing folder.
 pub fn is_on_hub(name: &str) -> Result<bool, TaskError> {
     if Path::new(name).exists() {
         return Ok(false);
+    }
+    if Format::of(Path::new(name)).is_some() {
+        return Err(TaskError::NoSuchFile { name: name.to_owned() });
     }
     if may_be_repo(name) { Ok(true) } else { Err(TaskError::NoSuchPlace { name: name.to_owned() }) }
 }
@@ -65,7 +73,18 @@ pub fn pinned(name: &str, path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    #[test]
+    fn missing_files_are_not_looked_up_on_the_hub() {
+        for name in ["reviws.csv", "data/reviws.jsonl", "./reviws.parquet", "reviws.tsv.gz"] {
+            let error = is_on_hub(name).unwrap_err().to_string();
+            assert_eq!(error, format!("{name}: no such file"));
+        }
+        assert!(is_on_hub("owner/reviews").unwrap());
+    }
 
     #[test]
     fn hub_names_are_pinned_to_their_commit() {

@@ -63,6 +63,19 @@ fn rows(count: usize) -> Vec<Value> {
     (0..count).map(row).collect()
 }
 
+/// transformers sets up a tokenizer by its settings, so a saved model needs them.
+#[test]
+fn saved_tokenizers_keep_their_settings() {
+    let folder = llama("instruction-tokenizer-settings");
+    let settings = r#"{ "add_prefix_space": true }"#;
+    folder.write("tokenizer_config.json", settings.as_bytes());
+    let saved = folder.path().join("saved");
+    std::fs::create_dir(&saved).unwrap();
+    base(&folder).save_tokenizer(&saved).unwrap();
+    assert!(saved.join("tokenizer.json").is_file());
+    assert_eq!(std::fs::read_to_string(saved.join("tokenizer_config.json")).unwrap(), settings);
+}
+
 #[test]
 fn every_file_format_gives_the_same_rows() {
     let folder = Scratch::new("instruction-forms");

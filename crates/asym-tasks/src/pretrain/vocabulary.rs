@@ -39,7 +39,7 @@ impl Vocabulary {
         Self { size, special: &SPECIAL, blank: true }
     }
 
-    /// Train the tokenizer on `sample`, and write `tokenizer.json` into `folder`. The post-processor `marks` adds the special
+    /// Train the tokenizer on `sample`, and write `tokenizer.json` and `tokenizer_config.json` into `folder`. The post-processor `marks` adds the special
     /// tokens.
     ///
     /// # Errors
@@ -67,6 +67,10 @@ impl Vocabulary {
         inner.train(&mut trainer, sample).map_err(unreadable)?;
         inner.with_post_processor(Some(marks.into()));
         inner.save(&path, true).map_err(unreadable)?;
+        // transformers sets the tokenizers of RoBERTa and BART up by this setting, and not by `tokenizer.json`.
+        let config = format!("{:#}\n", serde_json::json!({ "add_prefix_space": self.blank }));
+        let path = folder.join("tokenizer_config.json");
+        asym_core::write_whole(&path, config.as_bytes()).map_err(TaskError::io(&path))?;
         Ok(Tokenizer::for_generation(folder)?)
     }
 }
