@@ -163,7 +163,16 @@ impl Recipe {
         }
         change::refuse_renamed(path, &table)?;
         change::unnest(&mut table);
-        let file: File = table.try_into().map_err(|error| refused(path, &error))?;
+        let is_change =
+            |name: &str| changes.iter().any(|change| change.split('=').next().is_some_and(|key| key.trim() == name));
+        let file: File = table.try_into().map_err(|error| match refused(path, &error) {
+            // A change may name a setting of `training` without its table.
+            RecipeError::Unknown { path, found, nearest: None, known } if is_change(&found) => {
+                let nearest = nearest(&found, settings.iter().map(String::as_str)).map(ToOwned::to_owned);
+                RecipeError::Unknown { path, found, nearest, known }
+            }
+            error => error,
+        })?;
         file.recipe(path)
     }
 

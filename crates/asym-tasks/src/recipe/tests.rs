@@ -77,6 +77,7 @@ fn changes_apply_at_every_level() {
 fn errors_for_unknown_names_suggest_the_nearest_name() {
     for (change, found, nearest) in [
         ("training.epoch=3", "epoch", "epochs"),
+        ("epoch=3", "epoch", "epochs"),
         ("tasc=3", "tasc", "task"),
         ("tuning.adapter.rnk=3", "rnk", "rank"),
         ("training.loraplus_ratio=2", "loraplus_ratio", "loraplus_lr_ratio"),
