@@ -43,7 +43,11 @@ pub enum TokenizerError {
     },
 
     /// A chat template cannot be read, or it refuses the prompt.
-    #[error("{}: the chat template failed: {source}; repair the template or the conversation, or use a text without a chat template", path.display())]
+    #[error(
+        "{}: the chat template failed: {source}; repair the template or the conversation, or use a text without a chat \
+        template",
+        path.display()
+    )]
     ChatTemplate {
         /// The file.
         path: PathBuf,

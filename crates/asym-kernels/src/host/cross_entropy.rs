@@ -1,4 +1,4 @@
-//! Cross-entropy of logits. The forward pass reads each row twice, and the backward pass replaces the logits by their gradient.
+//! Cross-entropy of logits. The forward pass only reads the logits, and the backward pass replaces them by their gradient.
 //!
 //! The logits are the largest tensor of a step if the classes are the tokens of a vocabulary. Log-softmax followed by a gather
 //! would write and keep two more tensors of this size.
